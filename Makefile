@@ -1,0 +1,43 @@
+PYTHON ?= python3.11
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: help demo test venv lit pytest lint typecheck bench clean
+
+help: ## Show this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: venv ## Build a small ViT, compile it, run it on the simulated cluster, print the report
+	$(BIN)/softex demo
+
+test: venv ## Run all tests; ends with "N passed, N failed"
+	$(BIN)/python test/run_all.py
+
+venv: $(VENV)/.installed ## Make the virtual environment and install the package into it
+
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet -e '.[dev]' --config-settings editable_mode=strict
+	@touch $@
+
+lit: venv ## Run the lit/FileCheck tests only
+	$(BIN)/lit -q test
+
+pytest: venv ## Run the pytest tests only
+	$(BIN)/pytest -q
+
+lint: venv ## Check formatting and lint rules
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+typecheck: venv ## Check types (strict)
+	$(BIN)/pyright
+
+bench: venv ## Reproduce the published figures (minutes)
+	$(BIN)/softex bench vit-base
+	$(BIN)/softex bench kernels
+
+clean: ## Remove everything that was built
+	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
