@@ -1,0 +1,1 @@
+"""Bit-exact numerics of the accelerators and of the core kernels, on ``ml_dtypes.bfloat16``."""

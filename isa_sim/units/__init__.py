@@ -1,0 +1,1 @@
+"""The cluster's units: register maps, job decoding, exact execution and closed-form cycles."""

@@ -1,0 +1,16 @@
+"""What a unit reports when a job is outside what its hardware does correctly."""
+
+from __future__ import annotations
+
+
+class UnitFault(Exception):
+    """A job that the hardware computes wrongly or never finishes.
+
+    ``unit`` is ``"redmule"`` or ``"softex"``; ``rule`` is a short stable name of the broken
+    rule (for example ``"redmule.inner"``); the text says what was found and what to do.
+    """
+
+    def __init__(self, unit: str, rule: str, message: str):
+        super().__init__(f"{unit}: {message} [{rule}]")
+        self.unit = unit
+        self.rule = rule
