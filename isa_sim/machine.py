@@ -16,10 +16,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
+from softex_mlir.isa_sim.errors import UserError
+
 MACHINES_DIRECTORY = Path(__file__).parent / "machines"
 
 
-class MachineError(ValueError):
+class MachineError(UserError, ValueError):
     """A machine description that cannot be used; the text names file, line and remedy."""
 
 

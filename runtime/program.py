@@ -1,0 +1,268 @@
+"""The compiled program: one ELF32 RISC-V executable with a versioned note.
+
+The file is a standard executable (``readelf -a`` and ``objdump -d`` read it); what the ELF standard
+has no place for (inputs and outputs, buffers, launches, the machine it was built for) is JSON in the
+note ``softex``, and the transformer-level IR is text in the section ``.softex.transformer``.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from softex_mlir.isa_sim.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from softex_mlir.isa_sim.machine import Machine
+    from softex_mlir.runtime.session import Result
+
+FORMAT_VERSION = 1
+NOTE_NAME = "softex"
+TRANSFORMER_SECTION = ".softex.transformer"
+
+EM_RISCV = 243
+_MAXIMUM_SEGMENT_BYTES = 1 << 30
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A loadable piece of memory.
+
+    `data` holds the bytes from the file; the rest up to `memory_bytes` is zero.
+    """
+
+    address: int
+    data: bytes
+    memory_bytes: int
+    executable: bool
+
+
+@dataclass(frozen=True)
+class Port:
+    """An input or output of the model as it lies in L2.
+
+    A tensor of `shape` is stored as `rows` rows of `columns` elements, `pitch` elements apart.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    address: int
+    rows: int
+    columns: int
+    pitch: int
+
+    @property
+    def item_bytes(self) -> int:
+        """Bytes an element takes in memory."""
+        return 2 if self.dtype == "bfloat16" else 4
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program for one machine description, with everything needed to run and explain it."""
+
+    elf: bytes = field(repr=False)
+    entry: int
+    segments: tuple[Segment, ...] = field(repr=False)
+    symbols: Mapping[str, int] = field(repr=False)
+    metadata: Mapping[str, Any] = field(repr=False)
+    transformer: str | None = field(repr=False, default=None)
+    path: Path | None = None
+
+    @staticmethod
+    def load(path: str | Path) -> Program:
+        """Read a program from a file.
+
+        Raises:
+            UserError: the file cannot be read, is no program of this project, or has another format version.
+        """
+        path = Path(path)
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise UserError(f"{path}: cannot read the program: {error.strerror}") from error
+        return Program.from_bytes(data, path)
+
+    @staticmethod
+    def from_bytes(data: bytes, path: Path | None = None) -> Program:
+        """Read a program from the bytes of an ELF file.
+
+        Raises:
+            UserError: the bytes are no program of this project, or of another format version.
+        """
+        name = str(path) if path else "<memory>"
+        try:
+            program = _read(data, name, path)
+        except UserError:
+            raise
+        except Exception as error:  # the ELF library raises many kinds on malformed files
+            raise UserError(f"{name}: malformed ELF file ({type(error).__name__}: {error})") from error
+        return program
+
+    def save(self, path: str | Path) -> None:
+        """Write the ELF file; the file appears whole or not at all.
+
+        Raises:
+            UserError: the file cannot be written.
+        """
+        write_atomically(Path(path), self.elf)
+
+    @property
+    def machine(self) -> Machine:
+        """The machine description the program was built for."""
+        from softex_mlir.isa_sim.machine import Machine
+
+        return Machine.from_toml(self.metadata["machine"]["toml"])
+
+    @property
+    def inputs(self) -> tuple[Port, ...]:
+        """The model's inputs, in the model's order."""
+        return tuple(_port(entry) for entry in self.metadata["inputs"])
+
+    @property
+    def outputs(self) -> tuple[Port, ...]:
+        """The model's outputs, in the model's order."""
+        return tuple(_port(entry) for entry in self.metadata["outputs"])
+
+    def run(self, inputs: Mapping[str, np.ndarray] | None = None, **options: Any) -> Result:
+        """Run the program on the simulator; see `softex_mlir.runtime.session.run`."""
+        from softex_mlir.runtime.session import run
+
+        return run(self, inputs, **options)
+
+
+def write_atomically(path: Path, data: bytes | str) -> None:
+    """Write `data` to `path` so that a failure leaves nothing half-written behind.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    payload = data.encode() if isinstance(data, str) else data
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(payload)
+            # mkstemp makes the file private; a result belongs to whoever the umask says.
+            mask = os.umask(0)
+            os.umask(mask)
+            os.chmod(temporary, 0o666 & ~mask)
+            os.replace(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+    except OSError as error:
+        raise UserError(f"{path}: cannot write: {error.strerror}") from error
+
+
+def _port(entry: Mapping[str, Any]) -> Port:
+    return Port(
+        name=entry["name"],
+        shape=tuple(entry["shape"]),
+        dtype=entry["dtype"],
+        address=entry["address"],
+        rows=entry["rows"],
+        columns=entry["columns"],
+        pitch=entry["pitch_elements"],
+    )
+
+
+def _read(data: bytes, name: str, path: Path | None) -> Program:
+    from elftools.elf.elffile import ELFFile
+    from elftools.elf.sections import SymbolTableSection
+
+    if data[:4] != b"\x7fELF":
+        raise UserError(f"{name}: not an ELF file; expected a program written by `softex compile`")
+    elf = ELFFile(io.BytesIO(data))
+    if elf.elfclass != 32 or elf["e_machine"] not in ("EM_RISCV", EM_RISCV):
+        raise UserError(
+            f"{name}: expected a 32-bit RISC-V executable, "
+            f"found a {elf.elfclass}-bit {elf['e_machine']} file"
+        )
+    segments: list[Segment] = []
+    metadata: dict[str, Any] | None = None
+    for segment in elf.iter_segments():
+        if segment["p_type"] == "PT_NOTE":
+            metadata = _metadata(data[segment["p_offset"] :][: segment["p_filesz"]], name) or metadata
+        if segment["p_type"] != "PT_LOAD":
+            continue
+        start, size, memory = segment["p_offset"], segment["p_filesz"], segment["p_memsz"]
+        if start + size > len(data) or size > memory or memory > _MAXIMUM_SEGMENT_BYTES:
+            raise UserError(f"{name}: truncated or damaged: a segment lies outside the file")
+        segments.append(
+            Segment(segment["p_paddr"], data[start : start + size], memory, bool(segment["p_flags"] & 1))
+        )
+    if metadata is None:
+        raise UserError(
+            f"{name}: no `{NOTE_NAME}` note; expected a program written by `softex compile` "
+            "(bare-metal programs run with `softex sim`)"
+        )
+    symbols: dict[str, int] = {}
+    transformer = None
+    for section in elf.iter_sections():
+        if isinstance(section, SymbolTableSection):
+            symbols.update({symbol.name: symbol["st_value"] for symbol in section.iter_symbols()})
+        if section.name == TRANSFORMER_SECTION:
+            transformer = section.data().decode()
+    return Program(
+        elf=data,
+        entry=elf["e_entry"],
+        segments=tuple(segments),
+        symbols=symbols,
+        metadata=metadata,
+        transformer=transformer,
+        path=path,
+    )
+
+
+def _metadata(note: bytes, name: str) -> dict[str, Any] | None:
+    """The JSON of our note in a PT_NOTE segment, or None if it is somebody else's note."""
+    offset = 0
+    while offset + 12 <= len(note):
+        name_size, size, _ = (
+            int.from_bytes(note[offset + i : offset + i + 4], "little") for i in (0, 4, 8)
+        )
+        start = offset + 12 + (name_size + 3) // 4 * 4
+        owner = note[offset + 12 : offset + 12 + name_size].rstrip(b"\0").decode(errors="replace")
+        if owner == NOTE_NAME:
+            return _checked(note[start : start + size], name)
+        offset = start + (size + 3) // 4 * 4
+    return None
+
+
+_REQUIRED = {
+    "machine": dict,
+    "inputs": list,
+    "outputs": list,
+    "buffers": list,
+    "launches": list,
+    "record_words": int,
+    "kernels": list,
+}
+
+
+def _checked(text: bytes, name: str) -> dict[str, Any]:
+    try:
+        metadata = json.loads(text)
+    except ValueError as error:
+        raise UserError(f"{name}: the `{NOTE_NAME}` note is damaged: {error}") from error
+    if not isinstance(metadata, dict) or not isinstance(metadata.get("format"), int):
+        raise UserError(f"{name}: the `{NOTE_NAME}` note has no format version")
+    if metadata["format"] != FORMAT_VERSION:
+        raise UserError(
+            f"{name}: program format {metadata['format']}, this version reads {FORMAT_VERSION}; "
+            "compile the model again"
+        )
+    for key, kind in _REQUIRED.items():
+        if not isinstance(metadata.get(key), kind):
+            raise UserError(f"{name}: the `{NOTE_NAME}` note is damaged: {key!r} is missing or no {kind.__name__}")
+    return metadata
