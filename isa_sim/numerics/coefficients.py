@@ -1,0 +1,53 @@
+"""Constants of the functions that the cores compute in software (f32 unless said otherwise).
+
+They are stated once here: :mod:`softex_mlir.isa_sim.numerics.rowwise` evaluates them and
+:mod:`softex_mlir.compiler.kernels` emits them. All were fitted by Lawson's algorithm (iteratively
+reweighted least squares, which converges to the minimax solution) and rounded to f32.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+LOG2_E: Final = 1.4426950216293335
+"""log2(e) rounded to f32."""
+
+EXP2: Final = (1.0004431009292603, 0.7034484148025513, 0.23842912912368774)
+"""2^f = EXP2[0] + f·(EXP2[1] + f·EXP2[2]) on [-0.5, 0.5]; relative error at most 1.73e-3, i.e. less
+than half of the 3.9e-3 that rounding the result to BF16 can cost."""
+
+EXPONENT_MAGIC: Final = 12582912.0 + 127.0
+"""1.5·2^23 + the exponent bias: adding it to t in [-127, 127] rounds t to an integer n (RNE) and
+leaves n + 127 in the low bits of the sum, ready to be shifted into an exponent field."""
+
+EXPONENT_MIN: Final = -127.0
+"""Smallest power of two kept; its exponent field is 0, so the exponential is exactly 0."""
+
+EXPONENT_MAX: Final = 126.0
+"""Largest power of two kept where the argument has both signs (SiLU, sigmoid, exp)."""
+
+PHI: Final = (
+    0.39411333203315735,
+    -0.05963742360472679,
+    0.006659510545432568,
+    -0.00040893605910241604,
+    1.0307968295819592e-05,
+)
+"""Φ(x) = clamp(0.5 + x·P(x²), 0, 1), P by ascending powers; |x·(Φ(x) - exact)| ≤ 1.07e-3 for all x
+(BF16 rounds a result near 3 by up to 7.8e-3). The clamp needs no range check of x, because the
+leading coefficient is positive: beyond |x| = 3.4 the polynomial runs away in the right
+direction."""
+
+TANH_NUMERATOR: Final = (135135.0, 17325.0, 378.0, 1.0)
+TANH_DENOMINATOR: Final = (135135.0, 62370.0, 3150.0, 28.0)
+"""tanh(x) = x·N(x²)/D(x²), Lambert's continued fraction, for |x| ≤ TANH_LIMIT."""
+
+TANH_LIMIT: Final = 4.9700002670288086
+"""|x| is clamped here; the fraction reaches 1 there and would leave [-1, 1] after it."""
+
+GELU_TANH: Final = (0.7978845834732056, 0.044714998453855515)
+"""sqrt(2/π) and the cubic coefficient of GELU's tanh form."""
+
+RECIPROCAL_SEED: Final = 0x7EF311C7
+"""1/d ≈ the float whose bits are RECIPROCAL_SEED - bits(d); relative error at most 0.12, and after
+two Newton steps at most 2.2e-4, for d in [2^-126, 2^126]."""

@@ -1,0 +1,254 @@
+"""What the cores compute, row by row, bit for bit.
+
+Each function here is the *definition* of one core kernel: the same operations in the same order
+and with the same roundings as the code emitted by :mod:`softex_mlir.compiler.kernels`, so that the
+reference evaluator and the simulated program agree in every bit.
+
+Conventions. Arrays are ``ml_dtypes.bfloat16`` in C order, unless said otherwise; functions whose
+last axis is the row ("rowwise") accept any leading shape. ``f32(..)`` in a docstring is one RNE
+rounding to binary32, ``bf16(..)`` one RNE rounding to BF16; an operation without a mark is one f32
+operation. ``fma`` rounds once. NaN results are the canonical quiet NaN, as FPnew gives.
+Minimum and maximum are RISC-V's ``fmin``/``fmax``: a NaN operand loses against a number.
+
+Sums over a row use two accumulators, of the even and of the odd elements, added at the end: it is
+what two independent chains on a core with an FP latency of 2 cycles want.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import ml_dtypes
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Bf16Array = npt.NDArray[Any]
+"""An array of ``ml_dtypes.bfloat16``."""
+
+BF16 = ml_dtypes.bfloat16
+
+
+def _rows(x: Bf16Array) -> npt.NDArray[np.uint16]:
+    """The bits of ``x`` as ``uint16[rows, columns]``."""
+    if x.dtype != BF16:
+        raise TypeError(f"expected an array of bfloat16, found {x.dtype}: convert it first")
+    contiguous = np.ascontiguousarray(x)
+    return contiguous.view(np.uint16).reshape(-1, x.shape[-1])
+
+
+def _row(x: Bf16Array) -> npt.NDArray[np.uint16]:
+    return _rows(x.reshape(1, -1))[0]
+
+
+def _run(kernel: str, x: Bf16Array, *arguments: Any) -> Bf16Array:
+    from softex_mlir.isa_sim.numerics import rowwise_kernels
+
+    bits = _rows(x)
+    out = np.empty_like(bits)
+    getattr(rowwise_kernels, kernel)(bits, *arguments, out)
+    return out.view(BF16).reshape(x.shape)
+
+
+# --- elementwise, one BF16 rounding -----------------------------------------------------------
+
+
+def _binary(operation: int, a: Bf16Array, b: Bf16Array) -> Bf16Array:
+    shape = np.broadcast_shapes(a.shape, b.shape)
+    a = np.broadcast_to(a, shape)
+    return _run("binary", a, _rows(np.broadcast_to(b, shape)), operation)
+
+
+def add(a: Bf16Array, b: Bf16Array) -> Bf16Array:
+    """``bf16(a + b)``, elementwise; operands broadcast as in numpy."""
+    return _binary(0, a, b)
+
+
+def sub(a: Bf16Array, b: Bf16Array) -> Bf16Array:
+    """``bf16(a - b)``, elementwise; operands broadcast as in numpy."""
+    return _binary(1, a, b)
+
+
+def mul(a: Bf16Array, b: Bf16Array) -> Bf16Array:
+    """``bf16(a * b)``, elementwise; operands broadcast as in numpy."""
+    return _binary(2, a, b)
+
+
+def relu(x: Bf16Array) -> Bf16Array:
+    """``fmax(x, +0)``: NaN becomes +0, as the instruction does."""
+    return _table("relu")[x.view(np.uint16)].view(BF16)
+
+
+def gelu_square(v: Bf16Array) -> Bf16Array:
+    """``bf16(v * v)``: what the cores give SoftEx as GELU's exponent."""
+    return mul(v, v)
+
+
+def gelu_finish(v: Bf16Array, q: Bf16Array) -> Bf16Array:
+    """``bf16(v * Φ)``, Φ = (v > 0) ? bf16(1 - q) : q, with q from SoftEx.
+
+    The cores compute ``bf16(|v| * bf16(h - q))`` with h = 1 for a clear and 0 for a set sign of v,
+    which is the same in every bit and needs no comparison.
+    """
+    return _run("gelu_finish", v, _rows(q))
+
+
+# --- elementwise functions in software, f32 inside, one rounding to BF16 at the end ------------
+
+
+@cache
+def _table(function: str) -> npt.NDArray[np.uint16]:
+    """All 65,536 values of a unary function of one BF16 value."""
+    from softex_mlir.isa_sim.numerics import rowwise_kernels
+
+    bits = np.arange(1 << 16, dtype=np.uint16).reshape(1, -1)
+    out = np.empty_like(bits)
+    getattr(rowwise_kernels, function)(bits, out)
+    return out[0]
+
+
+def _lookup(function: str, x: Bf16Array) -> Bf16Array:
+    return _table(function)[np.ascontiguousarray(x).view(np.uint16)].view(BF16)
+
+
+def exp(x: Bf16Array) -> Bf16Array:
+    """``bf16(e(x·log2 e))``; e(t) as in :func:`softmax_software`, with t at most 126.
+
+    Relative error before the rounding at most 1.8e-3. Overflow saturates at 2^126.
+    """
+    return _lookup("exp", x)
+
+
+def sigmoid(x: Bf16Array) -> Bf16Array:
+    """``bf16(r(1 + e(-x·log2 e)))``; r(d) is 1/d by a seed from the bits and two Newton steps:
+    r0 = bits(SEED - bits(d)); r' = r·fma(-d, r, 2), twice."""
+    return _lookup("sigmoid", x)
+
+
+def silu(x: Bf16Array) -> Bf16Array:
+    """``bf16(x * r(1 + e(-x·log2 e)))``, see :func:`sigmoid`: wholly on the cores.
+
+    SoftEx could deliver expp(-x) (one term), but the reciprocal would stay on the cores and costs
+    as much as the rest; the f32 path is the more accurate one (relative error before the last
+    rounding at most 2e-3, against 0.9 % of expp).
+    """
+    return _lookup("silu", x)
+
+
+def tanh(x: Bf16Array) -> Bf16Array:
+    """``bf16(x'·N(x'²) / D(x'²))``, x' = x clamped to ±4.97, N and D by Horner with fma."""
+    return _lookup("tanh", x)
+
+
+def gelu_software(x: Bf16Array) -> Bf16Array:
+    """GELU (erf form) on the cores alone, for machines without SoftEx.
+
+    u = x·x; p = Horner(PHI, u) with fma; Φ = fmin(fmax(fma(x, p, 0.5), 0), 1); ``bf16(x * Φ)``.
+    Absolute error before the rounding at most 1.1e-3 for all x. ±inf: inf·1, and NaN for -inf
+    (-inf·0), as on the path through SoftEx.
+    """
+    return _lookup("gelu_software", x)
+
+
+def gelu_tanh_software(x: Bf16Array) -> Bf16Array:
+    """GELU's tanh form: ``bf16(h + h·tanh(k·x·(1 + 0.044715·x²)))``, h = 0.5·x, tanh as above.
+
+    z = (k·x)·fma(0.044715, x·x, 1); y = fma(h, tanh(z), h).
+    """
+    return _lookup("gelu_tanh_software", x)
+
+
+# --- rows ---------------------------------------------------------------------------------------
+
+
+def layer_norm(x: Bf16Array, gamma: Bf16Array, beta: Bf16Array, epsilon: float) -> Bf16Array:
+    """Layer normalisation of each row of ``x[..., columns]``; ``gamma``, ``beta``: ``[columns]``.
+
+    One pass for the moments, around the row's first element x0 (then the deviation of the shift is
+    at most sqrt(n) standard deviations, and the one-pass variance is safe in f32)::
+
+        d = x - x0;  s1 = s1 + d;  s2 = fma(d, d, s2)          two accumulators each
+        m = s1 * f32(1/n);  var = fmax(fma(-m, m, s2 * f32(1/n)), 0)
+        inv = 1 / sqrt(var + f32(epsilon));  shift = -((x0 + m) * inv)
+        y = bf16_fma(bf16(fma(x, inv, shift)), gamma, beta)
+    """
+    n = x.shape[-1]
+    return _run(
+        "layer_norm",
+        x,
+        _row(gamma),
+        _row(beta),
+        np.float32(1.0 / n),
+        np.float32(epsilon),
+    )
+
+
+def rms_norm(x: Bf16Array, gamma: Bf16Array, epsilon: float) -> Bf16Array:
+    """RMS normalisation of each row of ``x[..., columns]``; ``gamma``: ``[columns]``::
+
+    ss = fma(x, x, ss)                                     two accumulators
+    inv = 1 / sqrt(fma(ss, f32(1/n), f32(epsilon)))
+    y = bf16(bf16(x * inv) * gamma)
+    """
+    n = x.shape[-1]
+    return _run("rms_norm", x, _row(gamma), np.float32(1.0 / n), np.float32(epsilon))
+
+
+def softmax_software(x: Bf16Array) -> Bf16Array:
+    """Softmax of each row of ``x[..., columns]`` on the cores alone, for machines without SoftEx::
+
+        max = fmax over the row;  ml = max * LOG2_E
+        t = fmax(fma(x, LOG2_E, -ml), -127);  k = t + MAGIC;  f = t - (k - MAGIC)
+        e = fma(fma(f, E2, E1), f, E0) * bits(bits(k) << 23)   [2^n, n + 127 from k's low bits]
+        sum = sum + e                                          two accumulators
+        y = bf16(bf16(e) * bf16(1 / sum))
+
+    A masked element (-inf) becomes exactly 0; a row of only -inf becomes NaN.
+    """
+    return _run("softmax", x)
+
+
+def mask_to_bias(
+    mask: npt.NDArray[np.integer[Any]], columns: int, masked: float = -3.3895313892515355e38
+) -> Bf16Array:
+    """Attention mask ``[..., keys]`` (non-zero = attend) to additive BF16 bias ``[..., columns]``.
+
+    0 where attended, ``masked`` (default: the most negative finite BF16, 0xFF7F, so that a fully
+    masked row gives a uniform distribution as in the usual models, and so that a left-padded mask
+    never fills SoftEx' first beat with -inf) where not, and -inf in the padding columns.
+    """
+    keys = mask.shape[-1]
+    if columns < keys:
+        raise ValueError(f"a bias row of {columns} columns cannot hold a mask of {keys} keys")
+    out = np.full((*mask.shape[:-1], columns), -np.inf, dtype=BF16)
+    out[..., :keys] = np.where(mask != 0, BF16(0.0), BF16(masked))
+    return out
+
+
+def gemm_on_cores(x: Bf16Array, w: Bf16Array, y: Bf16Array) -> Bf16Array:
+    """``x[M, N] · w[N, K] + y[M, K]`` on the cores: RedMulE's chain, bit for bit.
+
+    ``y`` enters first, n ascends, every fma rounds to BF16; N is padded to a multiple of 8 by
+    fma(+0, +0, z), as RedMulE does.
+    """
+    from softex_mlir.isa_sim.numerics import rowwise_kernels
+
+    out = _rows(y).copy()
+    rowwise_kernels.gemm(_rows(x), _rows(w), out)
+    return out.view(BF16).reshape(y.shape)
+
+
+UNARY: dict[str, Callable[[Bf16Array], Bf16Array]] = {
+    "relu": relu,
+    "exp": exp,
+    "sigmoid": sigmoid,
+    "silu": silu,
+    "tanh": tanh,
+    "gelu_software": gelu_software,
+    "gelu_tanh_software": gelu_tanh_software,
+    "gelu_square": gelu_square,
+}
+"""Unary core functions by the name that :func:`compiler.kernels.emit_unary` takes."""

@@ -1,0 +1,377 @@
+"""The loops of :mod:`softex_mlir.isa_sim.numerics.rowwise` (numba, on BF16 bits).
+
+Kept apart because importing numba is slow. Every f32 operation is written as its own statement on
+``float32`` values, without fast-math, so that LLVM may neither contract nor reorder it.
+"""
+
+# pyright: reportUnknownMemberType=false, reportUnknownParameterType=false
+# pyright: reportUnknownVariableType=false, reportMissingParameterType=false
+# pyright: reportUntypedFunctionDecorator=false, reportMissingTypeStubs=false
+# pyright: reportUnknownArgumentType=false, reportPrivateImportUsage=false
+
+from __future__ import annotations
+
+import numba as nb
+import numpy as np
+from numba.core import types
+from numba.extending import intrinsic
+from softex_mlir.isa_sim.numerics import coefficients as c
+
+_F = np.float32
+_LOG2_E = _F(c.LOG2_E)
+_E0, _E1, _E2 = (_F(v) for v in c.EXP2)
+_MAGIC = _F(c.EXPONENT_MAGIC)
+_T_MIN = _F(c.EXPONENT_MIN)
+_T_MAX = _F(c.EXPONENT_MAX)
+_P0, _P1, _P2, _P3, _P4 = (_F(v) for v in c.PHI)
+_N0, _N1, _N2, _N3 = (_F(v) for v in c.TANH_NUMERATOR)
+_D0, _D1, _D2, _D3 = (_F(v) for v in c.TANH_DENOMINATOR)
+_TANH_LIMIT = _F(c.TANH_LIMIT)
+_GELU_K, _GELU_C = (_F(v) for v in c.GELU_TANH)
+_SEED = np.int32(c.RECIPROCAL_SEED)
+_ZERO, _HALF, _ONE, _TWO = _F(0.0), _F(0.5), _F(1.0), _F(2.0)
+_NAN16 = np.uint16(0x7FC0)
+
+
+@intrinsic
+def fma(typingctx, a, b, addend):
+    """``a * b + addend`` of three float32 with one rounding (LLVM's ``llvm.fma.f32``)."""
+    del typingctx, a, b, addend
+    signature = types.float32(types.float32, types.float32, types.float32)
+
+    def codegen(context, builder, sig, args):
+        del context, sig
+        return builder.fma(*args)
+
+    return signature, codegen
+
+
+@intrinsic
+def as_float(typingctx, bits):
+    """The float32 with the given int32 bits."""
+    del typingctx, bits
+
+    def codegen(context, builder, sig, args):
+        return builder.bitcast(args[0], context.get_value_type(sig.return_type))
+
+    return types.float32(types.int32), codegen
+
+
+@intrinsic
+def as_int(typingctx, value):
+    """The int32 bits of a float32."""
+    del typingctx, value
+
+    def codegen(context, builder, sig, args):
+        return builder.bitcast(args[0], context.get_value_type(sig.return_type))
+
+    return types.int32(types.float32), codegen
+
+
+@nb.njit(cache=True)
+def widen(bits):
+    """BF16 bits to float32, exactly."""
+    return as_float(np.int32(np.uint32(bits) << np.uint32(16)))
+
+
+@nb.njit(cache=True)
+def narrow(value):
+    """float32 to BF16 bits, RNE, canonical NaN."""
+    if value != value:
+        return _NAN16
+    u = np.uint32(as_int(value))
+    return np.uint16(
+        (u + np.uint32(0x7FFF) + ((u >> np.uint32(16)) & np.uint32(1))) >> np.uint32(16)
+    )
+
+
+@nb.njit(cache=True)
+def narrow_odd(value, residue):
+    """The exact sum ``value + residue`` to BF16, RNE; ``value`` is its rounding to float32.
+
+    Makes the float32 odd when it is inexact: a second rounding, to half the width, then is exact.
+    """
+    if residue != 0.0 and value == value and residue == residue:
+        bits = as_int(value)
+        if (bits & np.int32(1)) == 0 and (bits & np.int32(0x7FFFFFFF)) < np.int32(0x7F800000):
+            if value == _ZERO:
+                value = as_float(np.int32(1)) if residue > 0.0 else as_float(np.int32(-0x7FFFFFFF))
+            elif (residue > 0.0) == (value > _ZERO):
+                value = as_float(np.int32(bits + np.int32(1)))
+            else:
+                value = as_float(np.int32(bits - np.int32(1)))
+    return narrow(value)
+
+
+@nb.njit(cache=True)
+def add16(a, b):
+    """bf16(a + b) of two float32 that hold BF16 values (24 ≥ 2·8 + 2 bits: no double rounding)."""
+    return narrow(_F(a + b))
+
+
+@nb.njit(cache=True)
+def mul16(a, b):
+    """bf16(a * b) of two float32 that hold BF16 values, correct for subnormal results too."""
+    exact = np.float64(a) * np.float64(b)
+    value = _F(exact)
+    return narrow_odd(value, exact - np.float64(value))
+
+
+@nb.njit(cache=True)
+def fma16(a, b, addend):
+    """bf16(a * b + addend), one rounding, of float32 that hold BF16 values."""
+    product = np.float64(a) * np.float64(b)
+    wide = np.float64(addend)
+    total = product + wide
+    back = total - product
+    lost = (product - (total - back)) + (wide - back)
+    value = _F(total)
+    residue = total - np.float64(value)
+    if residue == 0.0:
+        residue = lost
+    return narrow_odd(value, residue)
+
+
+@nb.njit(cache=True)
+def fmax(a, b):
+    """RISC-V fmax: a NaN loses, +0 is above -0."""
+    if a != a:
+        return b
+    if b != b:
+        return a
+    if a == b:
+        return b if as_int(a) < np.int32(0) else a
+    return a if a > b else b
+
+
+@nb.njit(cache=True)
+def fmin(a, b):
+    """RISC-V fmin: a NaN loses, -0 is below +0."""
+    if a != a:
+        return b
+    if b != b:
+        return a
+    if a == b:
+        return a if as_int(a) < np.int32(0) else b
+    return a if a < b else b
+
+
+@nb.njit(cache=True)
+def exp2(t):
+    """2^t for t in [-127, 127): rounding to an integer by MAGIC, degree 2, exponent by a shift."""
+    k = _F(t + _MAGIC)
+    n = _F(k - _MAGIC)
+    f = _F(t - n)
+    p = fma(fma(f, _E2, _E1), f, _E0)
+    scale = as_float(np.int32(np.uint32(as_int(k)) << np.uint32(23)))
+    return _F(p * scale)
+
+
+@nb.njit(cache=True)
+def exp2_clamped(t):
+    """2^t with t clamped to [EXPONENT_MIN, EXPONENT_MAX]."""
+    return exp2(fmin(fmax(t, _T_MIN), _T_MAX))
+
+
+@nb.njit(cache=True)
+def reciprocal(d):
+    """1/d by a seed from the bits and two Newton steps."""
+    r = as_float(np.int32(_SEED - as_int(d)))
+    r = _F(r * fma(-d, r, _TWO))
+    return _F(r * fma(-d, r, _TWO))
+
+
+@nb.njit(cache=True)
+def logistic(x):
+    """1 / (1 + e^-x)."""
+    return reciprocal(_F(exp2_clamped(_F(x * _F(-_LOG2_E))) + _ONE))
+
+
+@nb.njit(cache=True)
+def lambert_tanh(x):
+    """tanh by Lambert's continued fraction on the clamped argument."""
+    z = fmax(fmin(x, _TANH_LIMIT), _F(-_TANH_LIMIT))
+    u = _F(z * z)
+    numerator = fma(fma(fma(u, _N3, _N2), u, _N1), u, _N0)
+    denominator = fma(fma(fma(u, _D3, _D2), u, _D1), u, _D0)
+    return _F(_F(z * numerator) / denominator)
+
+
+@nb.njit(cache=True)
+def binary(a, b, operation, out):
+    """Elementwise bf16 add (0), sub (1) or mul (2) of ``uint16[rows, columns]``."""
+    for i in range(a.shape[0]):
+        for j in range(a.shape[1]):
+            x, y = widen(a[i, j]), widen(b[i, j])
+            if operation == 0:
+                out[i, j] = add16(x, y)
+            elif operation == 1:
+                out[i, j] = add16(x, _F(-y))
+            else:
+                out[i, j] = mul16(x, y)
+
+
+@nb.njit(cache=True)
+def relu(x, out):
+    """fmax(x, +0)."""
+    for i in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            out[i, j] = narrow(fmax(widen(x[i, j]), _ZERO))
+
+
+@nb.njit(cache=True)
+def gelu_square(x, out):
+    """bf16(x * x)."""
+    for i in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            out[i, j] = mul16(widen(x[i, j]), widen(x[i, j]))
+
+
+@nb.njit(cache=True)
+def gelu_finish(v, q, out):
+    """bf16(|v| * bf16(h - q)), h = 1 for a clear sign of v, else 0."""
+    for i in range(v.shape[0]):
+        for j in range(v.shape[1]):
+            h = _ZERO if v[i, j] & np.uint16(0x8000) else _ONE
+            phi = add16(h, _F(-widen(q[i, j])))
+            out[i, j] = mul16(widen(v[i, j] & np.uint16(0x7FFF)), widen(phi))
+
+
+@nb.njit(cache=True)
+def exp(x, out):
+    """e^x."""
+    for i in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            out[i, j] = narrow(exp2_clamped(_F(widen(x[i, j]) * _LOG2_E)))
+
+
+@nb.njit(cache=True)
+def sigmoid(x, out):
+    """1 / (1 + e^-x)."""
+    for i in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            out[i, j] = narrow(logistic(widen(x[i, j])))
+
+
+@nb.njit(cache=True)
+def silu(x, out):
+    """x / (1 + e^-x)."""
+    for i in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            value = widen(x[i, j])
+            out[i, j] = narrow(_F(value * logistic(value)))
+
+
+@nb.njit(cache=True)
+def tanh(x, out):
+    """tanh(x)."""
+    for i in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            out[i, j] = narrow(lambert_tanh(widen(x[i, j])))
+
+
+@nb.njit(cache=True)
+def gelu_software(x, out):
+    """x·Φ(x), Φ by an odd polynomial and a clamp."""
+    for i in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            value = widen(x[i, j])
+            u = _F(value * value)
+            p = fma(fma(fma(fma(u, _P4, _P3), u, _P2), u, _P1), u, _P0)
+            phi = fmin(fmax(fma(value, p, _HALF), _ZERO), _ONE)
+            out[i, j] = narrow(_F(value * phi))
+
+
+@nb.njit(cache=True)
+def gelu_tanh_software(x, out):
+    """h + h·tanh(k·x·(1 + c·x²)), h = x/2."""
+    for i in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            value = widen(x[i, j])
+            u = _F(value * value)
+            z = _F(_F(value * _GELU_K) * fma(u, _GELU_C, _ONE))
+            h = _F(value * _HALF)
+            out[i, j] = narrow(fma(h, lambert_tanh(z), h))
+
+
+@nb.njit(cache=True)
+def layer_norm(x, gamma, beta, inverse_n, epsilon, out):
+    """Layer normalisation of ``uint16[rows, columns]``, see rowwise.layer_norm."""
+    n = x.shape[1]
+    for i in range(x.shape[0]):
+        x0 = widen(x[i, 0])
+        s1e, s1o, s2e, s2o = _ZERO, _ZERO, _ZERO, _ZERO
+        for j in range(0, n - 1, 2):
+            d = _F(widen(x[i, j]) - x0)
+            s1e = _F(s1e + d)
+            s2e = fma(d, d, s2e)
+            d = _F(widen(x[i, j + 1]) - x0)
+            s1o = _F(s1o + d)
+            s2o = fma(d, d, s2o)
+        if n % 2 == 1:
+            d = _F(widen(x[i, n - 1]) - x0)
+            s1e = _F(s1e + d)
+            s2e = fma(d, d, s2e)
+        m = _F(_F(s1e + s1o) * inverse_n)
+        var = fmax(fma(_F(-m), m, _F(_F(s2e + s2o) * inverse_n)), _ZERO)
+        inv = _F(_ONE / _F(np.sqrt(_F(var + epsilon))))
+        shift = _F(-_F(_F(x0 + m) * inv))
+        for j in range(n):
+            t = widen(narrow(fma(widen(x[i, j]), inv, shift)))
+            out[i, j] = fma16(t, widen(gamma[j]), widen(beta[j]))
+
+
+@nb.njit(cache=True)
+def rms_norm(x, gamma, inverse_n, epsilon, out):
+    """RMS normalisation of ``uint16[rows, columns]``, see rowwise.rms_norm."""
+    n = x.shape[1]
+    for i in range(x.shape[0]):
+        se, so = _ZERO, _ZERO
+        for j in range(0, n - 1, 2):
+            v = widen(x[i, j])
+            se = fma(v, v, se)
+            v = widen(x[i, j + 1])
+            so = fma(v, v, so)
+        if n % 2 == 1:
+            v = widen(x[i, n - 1])
+            se = fma(v, v, se)
+        inv = _F(_ONE / _F(np.sqrt(fma(_F(se + so), inverse_n, epsilon))))
+        for j in range(n):
+            t = widen(narrow(_F(widen(x[i, j]) * inv)))
+            out[i, j] = mul16(t, widen(gamma[j]))
+
+
+@nb.njit(cache=True)
+def softmax(x, out):
+    """Software softmax of ``uint16[rows, columns]``, see rowwise.softmax_software."""
+    n = x.shape[1]
+    for i in range(x.shape[0]):
+        top = widen(x[i, 0])
+        for j in range(1, n):
+            top = fmax(top, widen(x[i, j]))
+        base = _F(-_F(top * _LOG2_E))
+        even, odd = _ZERO, _ZERO
+        for j in range(n):
+            e = exp2(fmax(fma(widen(x[i, j]), _LOG2_E, base), _T_MIN))
+            out[i, j] = narrow(e)
+            if j % 2 == 0:
+                even = _F(even + e)
+            else:
+                odd = _F(odd + e)
+        r = widen(narrow(_F(_ONE / _F(even + odd))))
+        for j in range(n):
+            out[i, j] = mul16(widen(out[i, j]), r)
+
+
+@nb.njit(cache=True)
+def gemm(x, w, z):
+    """z := x · w + z with a BF16 chain per element, z: ``uint16[M, K]``."""
+    inner = x.shape[1]
+    for i in range(x.shape[0]):
+        for k in range(inner):
+            a = widen(x[i, k])
+            for j in range(w.shape[1]):
+                z[i, j] = fma16(a, widen(w[k, j]), widen(z[i, j]))
+        if inner % 8 != 0:
+            for j in range(w.shape[1]):
+                z[i, j] = fma16(_ZERO, _ZERO, widen(z[i, j]))
