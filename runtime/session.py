@@ -1,0 +1,185 @@
+"""Run a program on the simulated cluster: inputs in, outputs, cycles and energy out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import ml_dtypes
+import numpy as np
+
+from softex_mlir.isa_sim.errors import UserError
+from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.runtime.profile import Profile, build_profile
+from softex_mlir.runtime.program import Port, Program
+
+if TYPE_CHECKING:
+    from softex_mlir.isa_sim.cluster import Cluster, RunResult
+
+_DTYPES = {"bfloat16": np.dtype(ml_dtypes.bfloat16), "int32": np.dtype(np.int32)}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run produced.
+
+    Attributes:
+        outputs: the model's outputs by name, `ml_dtypes.bfloat16` (or int32) arrays of the model's shapes.
+        profile: cycles, time, energy, busy cycles a unit, figures a layer.
+        notices: what was done to the inputs that the caller may not expect (conversions, random data).
+        run: the simulator's own record (job logs, counters).
+    """
+
+    outputs: dict[str, np.ndarray]
+    profile: Profile
+    notices: tuple[str, ...]
+    inputs: dict[str, np.ndarray] = field(repr=False)
+    run: RunResult = field(repr=False)
+
+    @property
+    def cycles(self) -> int:
+        """Cluster cycles from reset to the end of the program."""
+        return self.profile.cycles
+
+    @property
+    def energy_joules(self) -> float:
+        """Energy at the first operating point of the machine, J."""
+        return self.profile.energy_j
+
+
+def run(
+    program: Program,
+    inputs: Mapping[str, np.ndarray] | None = None,
+    *,
+    machine: Machine | None = None,
+    operating_point: str | None = None,
+    sanitize: bool = False,
+    functional: bool = True,
+    seed: int = 0,
+    progress: Callable[[int], None] | None = None,
+) -> Result:
+    """Simulate `program` once.
+
+    Args:
+        program: what to run.
+        inputs: arrays by the model's input names; None draws seeded random inputs.
+        machine: the machine to run on; must be the one the program was built for.
+        operating_point: name of the voltage and clock that time and energy are reported at;
+            default: the machine's first.
+        sanitize: watch every memory access for races (slower).
+        functional: False skips the arithmetic of the accelerators: the same cycles, outputs undefined.
+        seed: of the random inputs.
+        progress: called now and then with the cycle reached.
+
+    Raises:
+        UserError: an input has a wrong name, shape or dtype, or the machine is another one.
+        SimulationFault: the program did something the hardware cannot do.
+    """
+    machine = machine or program.machine
+    built_for = program.metadata["machine"]
+    if machine.hash != built_for["hash"]:
+        raise UserError(
+            f"the program was built for machine {built_for['name']!r} ({built_for['hash'][:12]}), "
+            f"not for {machine.name!r} ({machine.hash[:12]}); compile it again with --target {machine.name}"
+        )
+    if inputs is None:
+        arrays, notices = random_inputs(program, seed), (f"no inputs given: random, seed {seed}",)
+    else:
+        arrays, notices = convert_inputs(program.inputs, inputs)
+    cluster = load(program, machine)
+    for port in program.inputs:
+        write_port(cluster, port, arrays[port.name])
+    result = cluster.run(sanitize=sanitize, functional=functional, progress=progress)
+    outputs = {port.name: read_port(cluster, port) for port in program.outputs}
+    profile = build_profile(program, machine, result, operating_point)
+    return Result(outputs, profile, notices, arrays, result)
+
+
+def load(program: Program, machine: Machine) -> Cluster:
+    """A cluster with the program in its memories, ready to run."""
+    from softex_mlir.isa_sim.cluster import Cluster
+    from softex_mlir.runtime.symbolizer import Symbolizer
+
+    cluster = Cluster(machine, symbolizer=Symbolizer(program))
+    for segment in program.segments:
+        cluster.load_segment(
+            segment.address, segment.data, segment.memory_bytes, executable=segment.executable
+        )
+    cluster.set_entry(program.entry)
+    return cluster
+
+
+def random_inputs(program: Program, seed: int) -> dict[str, np.ndarray]:
+    """Seeded inputs: normal values for float inputs, ids below the table's size for integer ones."""
+    generator = np.random.default_rng(seed)
+    limits: Mapping[str, int] = program.metadata.get("id_limits", {})
+    arrays: dict[str, np.ndarray] = {}
+    for port in program.inputs:
+        if port.dtype == "bfloat16":
+            arrays[port.name] = generator.standard_normal(port.shape).astype(_DTYPES["bfloat16"])
+        else:
+            # An integer input that indexes no table is a mask: all ones.
+            low, high = (0, limits[port.name]) if port.name in limits else (1, 2)
+            arrays[port.name] = generator.integers(low, high, port.shape).astype(np.int32)
+    return arrays
+
+
+def convert_inputs(
+    ports: tuple[Port, ...], inputs: Mapping[str, np.ndarray]
+) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+    """Inputs in the dtypes of the program, and a notice for every conversion that can lose precision.
+
+    Raises:
+        UserError: a name, shape or dtype does not fit; all problems at once.
+    """
+    problems: list[str] = []
+    notices: list[str] = []
+    arrays: dict[str, np.ndarray] = {}
+    names = [port.name for port in ports]
+    unknown = [name for name in inputs if name not in names]
+    if unknown:
+        problems.append(f"unknown input {', '.join(map(repr, unknown))}")
+    for port in ports:
+        if port.name not in inputs:
+            problems.append(f"input {port.name!r} is missing")
+            continue
+        array = np.asarray(inputs[port.name])
+        wanted = _DTYPES[port.dtype]
+        if array.shape != port.shape:
+            problems.append(f"input {port.name!r}: expected shape {port.shape}, found {array.shape}")
+        is_float = array.dtype.kind == "f" or array.dtype == _DTYPES["bfloat16"]
+        if is_float != (port.dtype == "bfloat16") or array.dtype.kind in "cOUSMm":
+            problems.append(f"input {port.name!r}: expected {port.dtype}, found {array.dtype}")
+            continue
+        if port.dtype == "int32" and array.size and array.dtype.itemsize > 4:
+            info = np.iinfo(np.int32)
+            if array.min() < info.min or array.max() > info.max:
+                problems.append(f"input {port.name!r}: a value does not fit in 32 bits")
+                continue
+        limit_notice = f"input {port.name!r}: {array.dtype} converted to {port.dtype}"
+        if is_float and array.dtype != wanted:
+            notices.append(limit_notice)
+        arrays[port.name] = array.astype(wanted)
+    if problems:
+        expected = ", ".join(f"{port.name}: {port.dtype}{list(port.shape)}" for port in ports)
+        raise UserError("; ".join(problems) + f" (the program takes {expected})")
+    return arrays, tuple(notices)
+
+
+def write_port(cluster: Cluster, port: Port, array: np.ndarray) -> None:
+    """Place an input in the simulated L2, row by row at its pitch."""
+    rows = np.zeros((port.rows, port.pitch), _DTYPES[port.dtype])
+    rows[:, : port.columns] = array.reshape(port.rows, port.columns)
+    # The padding of the last row may lie past the tensor.
+    flat = rows.reshape(-1)[: (port.rows - 1) * port.pitch + port.columns]
+    cluster.write_memory(port.address, flat.view(np.uint8))
+
+
+def read_port(cluster: Cluster, port: Port) -> np.ndarray:
+    """An output from the simulated L2, in the model's shape."""
+    elements = (port.rows - 1) * port.pitch + port.columns
+    flat = np.zeros(port.rows * port.pitch, _DTYPES[port.dtype])
+    raw = cluster.read_memory(port.address, elements * port.item_bytes)
+    flat[:elements] = np.frombuffer(raw, _DTYPES[port.dtype])
+    return flat.reshape(port.rows, port.pitch)[:, : port.columns].reshape(port.shape).copy()

@@ -1,0 +1,60 @@
+"""From addresses to names: functions, buffers, launches and layers of a program."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import Any
+
+from softex_mlir.runtime.program import Program
+
+
+class Symbolizer:
+    """Explains addresses of one program; the simulator asks it when it reports a fault."""
+
+    def __init__(self, program: Program):
+        self._launches: dict[int, dict[str, Any]] = {
+            launch["record_address"]: launch for launch in program.metadata["launches"]
+        }
+        self._symbols = sorted((value, name) for name, value in program.symbols.items() if name)
+        self._addresses = [value for value, _ in self._symbols]
+        buffers = program.metadata["buffers"]
+        self._tcdm = [buffer for buffer in buffers if buffer["space"] == "tcdm"]
+        self._l2 = sorted(
+            (buffer for buffer in buffers if buffer["space"] == "l2"), key=lambda b: b["address"]
+        )
+        self._l2_addresses = [buffer["address"] for buffer in self._l2]
+
+    def launch(self, record_address: int) -> dict[str, Any] | None:
+        """The launch whose record lies at `record_address` (the value of tp), if any."""
+        return self._launches.get(record_address)
+
+    def layer(self, record_address: int) -> str:
+        """The model layer of the launch record at `record_address`, or ``<runtime>``."""
+        launch = self.launch(record_address)
+        return launch["layer"] if launch else "<runtime>"
+
+    def function(self, pc: int) -> str:
+        """``symbol+offset`` of an instruction address."""
+        index = bisect_right(self._addresses, pc) - 1
+        if index < 0:
+            return f"{pc:#010x}"
+        value, name = self._symbols[index]
+        return f"{name}+{pc - value:#x}"
+
+    def buffer(self, address: int, record_address: int | None = None) -> str:
+        """``buffer+offset`` of a data address; TCDM buffers are those of the launch's kernel."""
+        launch = self.launch(record_address) if record_address is not None else None
+        kernel = launch["kernel"] if launch else None
+        for buffer in self._tcdm:
+            if buffer["kernel"] not in (kernel, None):
+                continue
+            if buffer["address"] <= address < buffer["address"] + buffer["bytes"]:
+                return f"{buffer['name']}+{address - buffer['address']:#x}"
+        index = bisect_right(self._l2_addresses, address) - 1
+        if index >= 0:
+            buffer = self._l2[index]
+            offset = address - buffer["address"]
+            if offset < buffer["bytes"]:
+                return f"{buffer['name']}+{offset:#x}"
+            return f"{offset - buffer['bytes']:#x} bytes past {buffer['name']}"
+        return f"{address:#010x}"

@@ -1,0 +1,227 @@
+"""`softex`: compile transformers for the cluster, run them on the simulator, look inside."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+
+from softex_mlir.isa_sim.errors import UserError
+
+app = typer.Typer(
+    name="softex",
+    help=__doc__,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+class Level(StrEnum):
+    """What `softex compile --emit` can print or write."""
+
+    transformer = "transformer"
+    jobs = "jobs"
+    commands = "commands"
+    riscv = "riscv"
+    asm = "asm"
+    elf = "elf"
+
+
+ModelArgument = Annotated[
+    str, typer.Argument(help="ONNX file, transformer-level .mlir file, or the name of a built-in model.")
+]
+ProgramArgument = Annotated[Path, typer.Argument(help="Program written by `softex compile`.")]
+TargetOption = Annotated[
+    str, typer.Option("--target", help="Machine description: a shipped name (paper, ideal) or a TOML file.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+@app.command()
+def compile(
+    model: ModelArgument,
+    output: Annotated[
+        Optional[Path], typer.Option("-o", "--output", help="File to write; text levels default to stdout.")
+    ] = None,
+    target: TargetOption = "paper",
+    emit: Annotated[Level, typer.Option(help="Level to stop at.")] = Level.elf,
+    shape: Annotated[
+        Optional[list[str]], typer.Option(help="Value for a dynamic input shape: name=1,197.")
+    ] = None,
+    tcdm_bytes: Annotated[
+        Optional[int], typer.Option(help="Compile for another TCDM size than the target's.")
+    ] = None,
+    no_softex: Annotated[bool, typer.Option("--no-softex", help="Softmax and GELU on the cores.")] = False,
+    no_redmule: Annotated[bool, typer.Option("--no-redmule", help="Matrix products on the cores.")] = False,
+    tiles: Annotated[
+        Optional[Path], typer.Option(help="TOML file that pins tile shapes by layer.")
+    ] = None,
+    placement: Annotated[
+        bool, typer.Option("--placement", help="Print which unit each operation runs on, and why.")
+    ] = False,
+) -> None:
+    """Compile a model to a program (one ELF file), or print any level on the way."""
+    from softex_mlir.compiler import driver
+    from softex_mlir.runtime.program import write_atomically
+
+    if emit is Level.elf and output is None:
+        raise typer.BadParameter("an ELF file needs a name: -o FILE", param_hint="-o")
+    machine = _machine(target, tcdm_bytes, no_softex, no_redmule)
+    compilation = driver.Compilation.of(
+        model, machine, shapes=_shapes(shape or []), tile_overrides=tiles
+    )
+    text_or_bytes: str | bytes = compilation.emit(emit.value)
+    if output is None:
+        assert isinstance(text_or_bytes, str)
+        sys.stdout.write(text_or_bytes)
+    else:
+        write_atomically(output, text_or_bytes)
+    if placement:
+        from softex_mlir.tools.tables import placement_table
+
+        _print(placement_table(compilation.placement))
+
+
+@app.command()
+def run(
+    program: ProgramArgument,
+    input: Annotated[
+        Optional[Path], typer.Option("--input", help="Inputs by the model's names (.npz); default: random.")
+    ] = None,
+    output: Annotated[
+        Optional[Path], typer.Option("--output", help="Write the outputs by the model's names (.npz).")
+    ] = None,
+    profile: Annotated[Optional[Path], typer.Option(help="Write cycles, energy, layers as JSON.")] = None,
+    trace: Annotated[Optional[Path], typer.Option(help="Write a trace that Perfetto opens.")] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Compare with the reference evaluator bit for bit.")
+    ] = False,
+    sanitize: Annotated[bool, typer.Option("--sanitize", help="Detect races on memory (slow).")] = False,
+    target: Annotated[
+        Optional[str], typer.Option("--target", help="Insist on this machine description.")
+    ] = None,
+    operating_point: Annotated[
+        Optional[str], typer.Option(help="Voltage and clock to report at; default: the machine's first.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the random inputs.")] = 0,
+    json: JsonOption = False,
+) -> None:
+    """Run a program on the simulated cluster: outputs, cycles, energy."""
+    from softex_mlir.isa_sim.machine import Machine
+    from softex_mlir.runtime import session
+    from softex_mlir.runtime.program import Program
+    from softex_mlir.tools.progress import cycles_progress
+    from softex_mlir.tools.run_command import finish_run, read_npz
+
+    loaded = Program.load(program)
+    reference: dict[str, Any] = {}
+    inputs = None
+    if input is not None:
+        inputs, reference = read_npz(input)
+    with cycles_progress(quiet=json) as progress:
+        result = session.run(
+            loaded,
+            inputs,
+            machine=Machine.load(target) if target else None,
+            operating_point=operating_point,
+            sanitize=sanitize,
+            seed=seed,
+            progress=progress,
+        )
+    finish_run(loaded, result, reference, output, profile, trace, check=check, as_json=json)
+
+
+@app.command()
+def inspect(
+    program: ProgramArgument,
+    commands: Annotated[
+        bool, typer.Option("--commands", help="Accelerator jobs and transfers, registers decoded.")
+    ] = False,
+    asm: Annotated[bool, typer.Option("--asm", help="Disassembly with symbols.")] = False,
+    memory: Annotated[bool, typer.Option("--memory", help="Memory map and the TCDM plan over time.")] = False,
+    schedule: Annotated[bool, typer.Option("--schedule", help="Launches, predicted and simulated.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Show what is in a program: command stream, code, memory, schedule."""
+    from softex_mlir.runtime import inspection
+    from softex_mlir.runtime.program import Program
+
+    chosen = [
+        name
+        for name, wanted in (
+            ("commands", commands),
+            ("asm", asm),
+            ("memory", memory),
+            ("schedule", schedule),
+        )
+        if wanted
+    ]
+    loaded = Program.load(program)
+    for view in chosen or ["summary"]:
+        report = inspection.VIEWS[view](loaded)
+        sys.stdout.write(report.to_json() if json else report.to_text())
+
+
+@app.command()
+def demo(target: TargetOption = "paper") -> None:
+    """Build a small ViT with seeded weights, compile it, run it, print the report."""
+    from softex_mlir.tools.demo import run_demo
+
+    run_demo(_machine(target, None, False, False))
+
+
+def _machine(target: str, tcdm_bytes: int | None, no_softex: bool, no_redmule: bool) -> Any:
+    from softex_mlir.isa_sim.machine import Machine
+
+    machine = Machine.load(target)
+    if tcdm_bytes is not None:
+        machine = machine.with_tcdm_bytes(tcdm_bytes)
+    if no_softex:
+        machine = machine.without_softex()
+    if no_redmule:
+        machine = machine.without_redmule()
+    return machine
+
+
+def _shapes(options: list[str]) -> dict[str, tuple[int, ...]]:
+    shapes: dict[str, tuple[int, ...]] = {}
+    for option in options:
+        name, equals, dimensions = option.partition("=")
+        try:
+            if not equals:
+                raise ValueError
+            shapes[name] = tuple(int(dimension) for dimension in dimensions.split(","))
+        except ValueError:
+            raise typer.BadParameter(
+                f"expected name=1,197, found {option!r}", param_hint="--shape"
+            ) from None
+    return shapes
+
+
+def _print(renderable: object) -> None:
+    from rich.console import Console
+
+    Console().print(renderable)
+
+
+def main() -> None:
+    """Entry point of the `softex` command: 0 fine, 1 the input is at fault, 2 usage."""
+    try:
+        app()
+    except UserError as error:
+        message = str(error)
+        sys.stderr.write(message if ": error: " in message else f"error: {message}")
+        sys.stderr.write("\n")
+        raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        raise SystemExit(130) from None
+
+
+if __name__ == "__main__":
+    main()
