@@ -1,0 +1,106 @@
+"""Compare a run with the reference evaluator bit for bit, and with FP32 where that is given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from softex_mlir.isa_sim.errors import UserError
+from softex_mlir.runtime.program import Program
+from softex_mlir.runtime.quality import Quality, compare
+from softex_mlir.runtime.session import Result
+
+
+@dataclass(frozen=True)
+class OutputCheck:
+    """How one output compares.
+
+    Attributes:
+        different: elements whose bits differ from the reference evaluator's; 0 is a pass.
+        quality: against the FP32 reference, if there is one.
+        plain_bf16: the same for an ordinary BF16 evaluation (FP32 sums, every result rounded).
+    """
+
+    name: str
+    elements: int
+    different: int
+    quality: Quality | None
+    plain_bf16: Quality | None
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """The comparison of all outputs of a run."""
+
+    outputs: tuple[OutputCheck, ...]
+
+    @property
+    def identical(self) -> bool:
+        """Whether every output has the reference evaluator's bits."""
+        return not any(output.different for output in self.outputs)
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as JSON-ready values."""
+        return {"identical": self.identical, "outputs": [asdict(output) for output in self.outputs]}
+
+    def lines(self) -> list[str]:
+        """The report for people."""
+        lines: list[str] = []
+        for output in self.outputs:
+            verdict = (
+                "bit-identical to the reference evaluator"
+                if not output.different
+                else f"DIFFERS from the reference evaluator in {output.different} elements"
+            )
+            lines.append(f"check {output.name}: {output.elements} elements, {verdict}")
+            for title, quality in (
+                ("against FP32", output.quality),
+                ("plain BF16 against FP32", output.plain_bf16),
+            ):
+                if quality is not None:
+                    lines.append(f"  {title}: {quality}")
+        return lines
+
+
+def check(
+    program: Program, result: Result, reference: Mapping[str, np.ndarray]
+) -> CheckReport:
+    """Evaluate the program's transformer-level IR on the same inputs and compare.
+
+    Args:
+        reference: FP32 outputs by name (the model's, or `out_0`, `out_1`, … in the model's order).
+
+    Raises:
+        UserError: the program does not carry its transformer-level IR.
+    """
+    from softex_mlir.runtime.reference import evaluate_program
+
+    if program.transformer is None:
+        raise UserError("the program carries no transformer-level IR to check against; compile it again")
+    expected = evaluate_program(program, result.inputs)
+    plain = evaluate_program(program, result.inputs, plain_bf16=True) if reference else {}
+    checks: list[OutputCheck] = []
+    for position, (name, array) in enumerate(result.outputs.items()):
+        fp32 = reference.get(name, reference.get(f"out_{position}"))
+        if fp32 is not None and fp32.shape != array.shape:
+            raise UserError(
+                f"reference for output {name!r}: expected shape {array.shape}, found {fp32.shape}"
+            )
+        checks.append(
+            OutputCheck(
+                name=name,
+                elements=array.size,
+                different=_different(array, expected[name]),
+                quality=None if fp32 is None else compare(array, fp32),
+                plain_bf16=None if fp32 is None else compare(plain[name], fp32),
+            )
+        )
+    return CheckReport(tuple(checks))
+
+
+def _different(found: np.ndarray, expected: np.ndarray) -> int:
+    bits = np.uint16 if found.dtype.itemsize == 2 else np.uint32
+    return int(np.sum(found.view(bits) != expected.astype(found.dtype).view(bits)))

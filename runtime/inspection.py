@@ -1,0 +1,238 @@
+"""Views of a program: summary, command stream, code, memory, schedule.
+
+Each view is a `View`: text for people and the same content as JSON for programs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from softex_mlir.runtime.program import Program
+from softex_mlir.runtime.symbolizer import Symbolizer
+
+
+@dataclass(frozen=True)
+class View:
+    """One view of a program: `lines` for people, `data` for programs."""
+
+    lines: tuple[str, ...]
+    data: Any
+
+    def to_text(self) -> str:
+        """The view as text, ending in a newline."""
+        return "\n".join(self.lines) + "\n"
+
+    def to_json(self) -> str:
+        """The view as JSON, ending in a newline."""
+        return json.dumps(self.data, indent=1) + "\n"
+
+
+def _summary(program: Program) -> View:
+    metadata = program.metadata
+    machine = metadata["machine"]
+    data = {
+        "model": metadata.get("model", ""),
+        "machine": {"name": machine["name"], "hash": machine["hash"]},
+        "format": metadata["format"],
+        "inputs": metadata["inputs"],
+        "outputs": metadata["outputs"],
+        "macs": metadata.get("macs", 0),
+        "kernels": len(metadata["kernels"]),
+        "launches": len(metadata["launches"]),
+        "segments": [
+            {"address": s.address, "file_bytes": len(s.data), "memory_bytes": s.memory_bytes}
+            for s in program.segments
+        ],
+    }
+    lines = [
+        f"model     {data['model']}",
+        f"machine   {machine['name']} ({machine['hash'][:12]})",
+        *(f"input     {_port(port)}" for port in metadata["inputs"]),
+        *(f"output    {_port(port)}" for port in metadata["outputs"]),
+        f"work      {data['macs'] / 1e6:,.2f} M multiply-accumulates",
+        f"kernels   {data['kernels']}, launched {data['launches']} times",
+        *(
+            f"segment   {s.address:#010x} {s.memory_bytes:>11,} bytes ({len(s.data):,} in the file)"
+            for s in program.segments
+        ),
+    ]
+    return View(tuple(lines), data)
+
+
+def _port(port: Mapping[str, Any]) -> str:
+    shape = "x".join(map(str, port["shape"]))
+    return f"{port['name']}: {port['dtype']}[{shape}] at {port['address']:#010x}"
+
+
+def _asm(program: Program) -> View:
+    from softex_mlir.isa_sim.isa import disassemble
+
+    names: dict[int, list[str]] = {}
+    for name, value in program.symbols.items():
+        if name:
+            names.setdefault(value, []).append(name)
+    lines: list[str] = []
+    functions: list[dict[str, Any]] = []
+    for segment in program.segments:
+        if not segment.executable:
+            continue
+        for offset in range(0, len(segment.data) - 3, 4):
+            address = segment.address + offset
+            for name in names.get(address, ()):
+                lines += ["", f"{address:08x} <{name}>:"]
+                functions.append({"name": name, "address": address, "instructions": []})
+            word = int.from_bytes(segment.data[offset : offset + 4], "little")
+            text = disassemble(word, address)
+            lines.append(f"{address:08x}:  {word:08x}  {text}")
+            if functions:
+                functions[-1]["instructions"].append(
+                    {"address": address, "word": word, "text": text}
+                )
+    return View(tuple(lines), {"functions": functions})
+
+
+def _memory(program: Program) -> View:
+    buffers = program.metadata["buffers"]
+    machine = program.machine.cluster
+    lines = [f"TCDM {machine.tcdm_base:#010x}, {machine.tcdm_bytes:,} bytes, by kernel"]
+    launches: dict[str, list[int]] = {}
+    for index, launch in enumerate(program.metadata["launches"]):
+        launches.setdefault(launch["kernel"], []).append(index)
+    tcdm = [buffer for buffer in buffers if buffer["space"] == "tcdm"]
+    for kernel, group in _by(tcdm, "kernel").items():
+        used = launches.get(kernel or "", [])
+        span = f"launches {used[0]}..{used[-1]} ({len(used)})" if used else "whole program"
+        lines += ["", f"{kernel or '<resident>'}: {span}"]
+        for buffer in sorted(group, key=lambda b: b["address"]):
+            end = buffer["address"] + buffer["bytes"]
+            lines.append(
+                f"  {buffer['address']:#010x}..{end:#010x} {buffer['bytes']:>9,}  {buffer['name']}"
+                f"  {_bar(buffer, machine.tcdm_base, machine.tcdm_bytes)}"
+            )
+    lines += ["", f"L2 {machine.l2_base:#010x}"]
+    for buffer in sorted((b for b in buffers if b["space"] == "l2"), key=lambda b: b["address"]):
+        lines.append(f"  {buffer['address']:#010x} {buffer['bytes']:>11,}  {buffer['name']}")
+    data = {
+        "buffers": [
+            {**buffer, "launches": launches.get(buffer.get("kernel") or "", [])}
+            for buffer in buffers
+        ]
+    }
+    return View(tuple(lines), data)
+
+
+def _bar(buffer: Mapping[str, Any], base: int, size: int, width: int = 48) -> str:
+    start = (buffer["address"] - base) * width // size
+    end = max(start + 1, -(-(buffer["address"] + buffer["bytes"] - base) * width // size))
+    return "|" + " " * start + "#" * (end - start) + " " * (width - end) + "|"
+
+
+def _by(entries: Iterable[Mapping[str, Any]], key: str) -> dict[Any, list[Mapping[str, Any]]]:
+    groups: dict[Any, list[Mapping[str, Any]]] = {}
+    for entry in entries:
+        groups.setdefault(entry.get(key), []).append(entry)
+    return groups
+
+
+def _commands(program: Program) -> View:
+    from softex_mlir.runtime import session
+
+    # Loops are rolled in the program: the stream of commands is what a run without arithmetic issues.
+    run = session.run(program, functional=False).run
+    symbolizer = Symbolizer(program)
+    commands = sorted(
+        [*_jobs(run, symbolizer, program), *_transfers(run, symbolizer)],
+        key=lambda command: (command["start"], command["unit"]),
+    )
+    lines: list[str] = []
+    for command in commands:
+        registers = "  ".join(f"{name}={value}" for name, value in command["registers"].items())
+        lines.append(
+            f"{command['start']:>11,} {command['unit']:8} {command['cycles']:>7,}  "
+            f"{command['shape']:24} {command['layer']}"
+        )
+        lines.append(f"{'':11} {registers}")
+    return View(tuple(lines), {"commands": commands})
+
+
+def _jobs(run: Any, symbolizer: Symbolizer, program: Program) -> list[dict[str, Any]]:
+    from softex_mlir.isa_sim.units import redmule, softex
+
+    units = (("redmule", redmule), ("softex", softex))
+    commands: list[dict[str, Any]] = []
+    for job in run.jobs:
+        name, module = units[job["unit"]]
+        registers = module.register_values(job["registers"])
+        tp = int(job["tp"])
+        commands.append(
+            {
+                "unit": name,
+                "start": int(job["start"]),
+                "cycles": int(job["end"] - job["start"]),
+                "layer": symbolizer.layer(tp),
+                "shape": module.describe(registers),
+                "registers": {
+                    key: symbolizer.buffer(value, tp) if key.endswith("ADDR") else f"{value:#x}"
+                    for key, value in registers.items()
+                },
+                "values": registers,
+            }
+        )
+    return commands
+
+
+def _transfers(run: Any, symbolizer: Symbolizer) -> list[dict[str, Any]]:
+    commands: list[dict[str, Any]] = []
+    for transfer in run.transfers:
+        tp = int(transfer["tp"])
+        values = {
+            name: int(transfer[name])
+            for name in transfer.dtype.names
+            if name not in ("channel", "core", "start", "end", "tp")
+        }
+        commands.append(
+            {
+                "unit": ("dma_in", "dma_out")[transfer["channel"]],
+                "start": int(transfer["start"]),
+                "cycles": int(transfer["end"] - transfer["start"]),
+                "layer": symbolizer.layer(tp),
+                "shape": f"{values['bytes']:,} bytes",
+                "registers": {
+                    key: symbolizer.buffer(value, tp) if key in ("source", "destination") else value
+                    for key, value in values.items()
+                },
+                "values": values,
+            }
+        )
+    return commands
+
+
+def _schedule(program: Program) -> View:
+    from softex_mlir.runtime import session
+
+    profile = session.run(program, functional=False).profile
+    data = profile.to_json()["layers"]
+    total = max(profile.cycles, 1)
+    lines = [f"{'start':>12} {'cycles':>12} {'redmule':>12} {'predicted':>12}  timeline / layer"]
+    for layer in profile.layers:
+        start = layer.start * 40 // total
+        end = max(start + 1, -(-layer.end * 40 // total))
+        predicted = f"{layer.predicted:,}" if layer.predicted is not None else ""
+        lines.append(
+            f"{layer.start:>12,} {layer.cycles:>12,} {layer.redmule:>12,} {predicted:>12}  "
+            f"|{' ' * start}{'#' * (end - start)}{' ' * (40 - end)}| {layer.name}"
+        )
+    return View(tuple(lines), {"cycles": profile.cycles, "layers": data})
+
+
+VIEWS: dict[str, Callable[[Program], View]] = {
+    "summary": _summary,
+    "commands": _commands,
+    "asm": _asm,
+    "memory": _memory,
+    "schedule": _schedule,
+}
+"""The views `softex inspect` offers, by name."""

@@ -1,0 +1,95 @@
+"""What `softex run` does around the simulation: reading inputs, checking, writing, printing."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import sys
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from softex_mlir.isa_sim.errors import UserError
+from softex_mlir.runtime.program import write_atomically
+
+if TYPE_CHECKING:
+    from softex_mlir.runtime.check import CheckReport
+    from softex_mlir.runtime.program import Program
+    from softex_mlir.runtime.session import Result
+
+_REFERENCE_KEY = re.compile(r"out_\d+")
+
+
+def read_npz(path: Path) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Inputs and reference outputs of a .npz file; `out_0`, `out_1`, … are reference outputs.
+
+    Raises:
+        UserError: the file cannot be read or is no .npz file.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except OSError as error:
+        raise UserError(f"{path}: cannot read the inputs: {error.strerror or error}") from error
+    except (ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+        raise UserError(f"{path}: expected a .npz file of arrays: {error}") from error
+    reference = {name: array for name, array in arrays.items() if _REFERENCE_KEY.fullmatch(name)}
+    return {name: array for name, array in arrays.items() if name not in reference}, reference
+
+
+def finish_run(
+    program: Program,
+    result: Result,
+    reference: dict[str, np.ndarray],
+    output: Path | None,
+    profile: Path | None,
+    trace: Path | None,
+    *,
+    check: bool,
+    as_json: bool,
+) -> None:
+    """Write what was asked for, check, print the summary; exit status 1 if a check fails."""
+    if output is not None:
+        buffer = io.BytesIO()
+        np.savez(buffer, **{name: np.asarray(array, np.float32) if array.dtype.kind == "V" else array
+                            for name, array in result.outputs.items()})
+        write_atomically(output, buffer.getvalue())
+    if profile is not None:
+        write_atomically(profile, json.dumps(result.profile.to_json(), indent=1) + "\n")
+    if trace is not None:
+        from softex_mlir.isa_sim.trace import write_trace
+        from softex_mlir.runtime.symbolizer import Symbolizer
+
+        write_atomically(trace, write_trace(result.run, program.machine, Symbolizer(program).layer))
+    report = None
+    if check:
+        from softex_mlir.runtime.check import check as run_check
+
+        report = run_check(program, result, reference)
+    if as_json:
+        summary: dict[str, Any] = {**result.profile.to_json(), "notices": list(result.notices)}
+        if report is not None:
+            summary["check"] = report.to_json()
+        sys.stdout.write(json.dumps(summary, indent=1) + "\n")
+    else:
+        _print_summary(result, report)
+    if report is not None and not report.identical:
+        raise SystemExit(1)
+
+
+def _print_summary(result: Result, report: CheckReport | None) -> None:
+    from rich.console import Console
+
+    from softex_mlir.tools.tables import profile_tables
+
+    console = Console()
+    for notice in result.notices:
+        console.print(f"note: {notice}", markup=False, highlight=False)
+    for table in profile_tables(result.profile):
+        console.print(table)
+    if report is not None:
+        for line in report.lines():
+            console.print(line, markup=False, highlight=False)
