@@ -17,11 +17,9 @@ after the last arrival.
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from numba import njit
-
+from softex_mlir.isa_sim.jit import njit
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.units import dma, event_unit
-from softex_mlir.isa_sim.units.dma import DESCRIPTOR
 
 NEVER: Final = 1 << 62
 """A time that never comes."""
@@ -50,7 +48,7 @@ ON_EVENT_CLEAR: Final = 2
 ON_BARRIER: Final = 3
 ON_BARRIER_CLEAR: Final = 4
 
-# Units, and their columns in `Devices.hwpe`.
+# Units, and their columns in `Devices.unit`.
 REDMULE: Final = 0
 SOFTEX: Final = 1
 UNITS: Final = 2
@@ -80,15 +78,19 @@ BUSY: Final = 16
 """Cycles with a job under way."""
 STARTED: Final = 17
 LOCKED_BY: Final = 18
-HWPE_COLUMNS: Final = 19
+BANK: Final = 19
+"""Job registers of context c from BANK + c * JOB_REGISTERS."""
+JOB: Final = BANK + 2 * JOB_REGISTERS
+"""Job of context c from JOB + c * JOB_COLUMNS."""
+JOB_COLUMNS: Final = 5
+HWPE_COLUMNS: Final = JOB + 2 * JOB_COLUMNS
 
-# Columns of `Devices.job` (one row a context).
+# Columns of a context's job.
 JOB_STATE: Final = 0
 JOB_DONE: Final = 1
 JOB_CORE: Final = 2
 JOB_ID: Final = 3
 JOB_LOG: Final = 4
-JOB_COLUMNS: Final = 5
 FREE: Final = 0
 PROGRAMMED: Final = 1
 QUEUED: Final = 2
@@ -103,7 +105,7 @@ HWPE_SOFT_CLEAR: Final = 0x14
 HWPE_SW_EVENT: Final = 0x1C
 HWPE_BYTES: Final = 0x200
 
-# Columns of `Devices.channel` and `Devices.queue`.
+# Columns of `Devices.channel`, then those of a transfer in its queue.
 CHANNEL_NEXT_ID: Final = 0
 CHANNEL_DONE_ID: Final = 1
 CHANNEL_FREE: Final = 2
@@ -112,7 +114,8 @@ CHANNEL_HEAD: Final = 4
 CHANNEL_BUSY: Final = 5
 CHANNEL_BYTES: Final = 6
 CHANNEL_TRANSFERS: Final = 7
-CHANNEL_COLUMNS: Final = 8
+QUEUE: Final = 8
+"""Ring of transfers under way: slot i from QUEUE + i * TRANSFER_COLUMNS."""
 TRANSFER_DONE: Final = 0
 TRANSFER_ID: Final = 1
 TRANSFER_CORE: Final = 2
@@ -120,7 +123,7 @@ TRANSFER_LOG: Final = 3
 TRANSFER_BEGIN: Final = 4
 TRANSFER_COLUMNS: Final = 5
 
-# `Devices.constant`.
+# `Devices.word`: constants of the machine,
 TCDM_BASE: Final = 0
 TCDM_BYTES: Final = 1
 L2_BASE: Final = 2
@@ -135,23 +138,22 @@ DMA_WIDTH: Final = 10
 DMA_BURST: Final = 11
 DMA_OUTSTANDING: Final = 12
 DMA_QUEUE: Final = 13
-CONSTANTS: Final = 14
 
-# `Devices.scratch`: what an access hands back.
-VALUE: Final = 0
-UNTIL: Final = 1
+# and what an access hands back.
+VALUE: Final = 14
+UNTIL: Final = 15
 """The time the core goes on."""
-CODE: Final = 2
+CODE: Final = 16
 """Fault code, or unit of a TRIGGER."""
-CONTEXT: Final = 3
-NEXT_EVENT: Final = 4
-EXIT_CODE: Final = 5
-DMA_USED: Final = 6
-STREAM_USED: Final = 7
-TRIGGER_TIME: Final = 8
-DETAIL: Final = 9
-JOB_USED: Final = 10
-SCRATCH: Final = 12
+CONTEXT: Final = 17
+NEXT_EVENT: Final = 18
+EXIT_CODE: Final = 19
+DMA_USED: Final = 20
+STREAM_USED: Final = 21
+TRIGGER_TIME: Final = 22
+DETAIL: Final = 23
+JOB_USED: Final = 24
+WORDS: Final = 25
 
 # Faults of an access.
 FAULT_UNMAPPED: Final = 1
@@ -174,108 +176,88 @@ STREAM_LOG_COLUMNS: Final = 4
 """cycle, stream, tp, value."""
 
 
-class Devices(NamedTuple):
-    """State of everything but cores and memories. All arrays are int64."""
+# Columns of `Devices.core`.
+CORE_MASK: Final = 0
+CORE_BUFFER: Final = 1
+CORE_SLEEP: Final = 2
+CORE_SINCE: Final = 3
+"""When the core went to sleep."""
+CORE_ASLEEP: Final = 4
+"""Cycles the core has slept."""
+CORE_BARRIER: Final = 5
+"""Barrier the core sleeps on."""
+CORE_RESUME: Final = 6
+"""When a core that was just woken goes on, else -1."""
+CORE_RESULT: Final = 7
+"""What the woken core's `cv.elw` returns."""
+CORE_PENDING: Final = 8
+"""1 while the core stands before an access."""
+CORE_STALLED: Final = 9
+"""Cycles the core waited for room in a DMA queue."""
+DMA_DESCRIPTOR: Final = 10
+"""The core's copy of the nine DMA descriptor registers."""
+CORE_COLUMNS: Final = DMA_DESCRIPTOR + 9
 
-    constant: Any
-    scratch: Any
-    mask: Any
-    buffer: Any
-    sleep: Any
-    """Sleep state of each core."""
-    since: Any
-    """When each core went to sleep (or ended)."""
-    asleep: Any
-    """Cycles each core has slept."""
-    waits_on: Any
-    """Barrier each core sleeps on."""
+
+class Devices(NamedTuple):
+    """State of everything but cores and memories: int64 arrays with named columns."""
+
+    word: Any
+    core: Any
+    """[cores, CORE_COLUMNS]"""
     barrier: Any
     """[barriers, 3]: trigger mask, arrived, target mask."""
-    hwpe: Any
+    unit: Any
     """[units, HWPE_COLUMNS]"""
-    bank: Any
-    """[units, contexts, JOB_REGISTERS]: job registers."""
-    job: Any
-    """[units, contexts, JOB_COLUMNS]"""
-    descriptor: Any
-    """[cores, 9]: each core's copy of the DMA descriptor registers."""
     channel: Any
-    """[2, CHANNEL_COLUMNS]"""
-    queue: Any
-    """[2, queue, TRANSFER_COLUMNS]: rings of transfers under way."""
-    resume: Any
-    """Time each core goes on (written when it is woken)."""
-    result: Any
-    """Value a woken core's `cv.elw` returns."""
+    """[2, QUEUE + queue * TRANSFER_COLUMNS]"""
 
 
 def make_devices(machine: Machine) -> Devices:
     """The devices of a machine after reset."""
     cluster = machine.cluster
     cores = cluster.cores
-    constant = np.zeros(CONSTANTS, np.int64)
-    constant[TCDM_BASE] = cluster.tcdm_base
-    constant[TCDM_BYTES] = cluster.tcdm_bytes
-    constant[L2_BASE] = cluster.l2_base
-    constant[L2_BYTES] = cluster.l2_bytes
-    constant[PERIPHERAL_BASE] = cluster.peripheral_base
-    constant[LATENCY] = cluster.peripheral_latency_cycles
-    constant[L2_LATENCY] = cluster.l2_latency_cycles
-    constant[BARRIER_CYCLES] = cluster.barrier_cycles
-    constant[WAIT_CYCLES] = machine.core.event_wait_cycles
-    constant[CORES] = cores
-    constant[DMA_WIDTH] = machine.dma.bytes_per_cycle
-    constant[DMA_BURST] = machine.dma.burst_bytes
-    constant[DMA_OUTSTANDING] = machine.dma.outstanding
-    constant[DMA_QUEUE] = machine.dma.queue
-    hwpe = np.zeros((UNITS, HWPE_COLUMNS), np.int64)
-    hwpe[:, LOCKED] = hwpe[:, RUNNING] = hwpe[:, MACFG_TIME] = -1
-    hwpe[:, CLEARED] = 1
-    hwpe[:, LAST_DONE] = -1
+    word = np.zeros(WORDS, np.int64)
+    word[TCDM_BASE] = cluster.tcdm_base
+    word[TCDM_BYTES] = cluster.tcdm_bytes
+    word[L2_BASE] = cluster.l2_base
+    word[L2_BYTES] = cluster.l2_bytes
+    word[PERIPHERAL_BASE] = cluster.peripheral_base
+    word[LATENCY] = cluster.peripheral_latency_cycles
+    word[L2_LATENCY] = cluster.l2_latency_cycles
+    word[BARRIER_CYCLES] = cluster.barrier_cycles
+    word[WAIT_CYCLES] = machine.core.event_wait_cycles
+    word[CORES] = cores
+    word[DMA_WIDTH] = machine.dma.bytes_per_cycle
+    word[DMA_BURST] = machine.dma.burst_bytes
+    word[DMA_OUTSTANDING] = machine.dma.outstanding
+    word[DMA_QUEUE] = machine.dma.queue
+    word[NEXT_EVENT] = NEVER
+    unit = np.zeros((UNITS, HWPE_COLUMNS), np.int64)
+    unit[:, LOCKED] = unit[:, RUNNING] = unit[:, MACFG_TIME] = -1
+    unit[:, CLEARED] = 1
+    unit[:, LAST_DONE] = -1
     if machine.redmule is not None:
-        row = hwpe[REDMULE]
+        row = unit[REDMULE]
         row[PRESENT] = 1
         row[DEPTH] = machine.redmule.queue_depth
         row[NEEDS_CLEAR] = machine.redmule.requires_soft_clear
         row[FIRST_REGISTER], row[REGISTERS] = 0x40, 6
         row[OFFSET] = machine.redmule.base - cluster.peripheral_base
     if machine.softex is not None:
-        row = hwpe[SOFTEX]
+        row = unit[SOFTEX]
         row[PRESENT] = 1
         row[DEPTH] = machine.softex.queue_depth
         row[FIRST_REGISTER], row[REGISTERS] = 0x20, 8
         row[OFFSET] = machine.softex.base - cluster.peripheral_base
-    channel = np.zeros((2, CHANNEL_COLUMNS), np.int64)
+    channel = np.zeros((2, QUEUE + machine.dma.queue * TRANSFER_COLUMNS), np.int64)
     channel[:, CHANNEL_NEXT_ID] = 1
-    descriptor = np.zeros((cores, len(DESCRIPTOR)), np.int64)
-    descriptor[:, 5] = descriptor[:, 8] = 1
+    core = np.zeros((cores, CORE_COLUMNS), np.int64)
+    core[:, CORE_RESUME] = -1
+    core[:, DMA_DESCRIPTOR + 5] = core[:, DMA_DESCRIPTOR + 8] = 1
     barrier = np.zeros((event_unit.BARRIERS, 3), np.int64)
     barrier[0, 0] = barrier[0, 2] = (1 << cores) - 1
-    scratch = np.zeros(SCRATCH, np.int64)
-    scratch[NEXT_EVENT] = NEVER
-
-    def each_core() -> Any:
-        return np.zeros(cores, np.int64)
-
-    return Devices(
-        constant=constant,
-        scratch=scratch,
-        mask=each_core(),
-        buffer=each_core(),
-        sleep=each_core(),
-        since=each_core(),
-        asleep=each_core(),
-        waits_on=each_core(),
-        barrier=barrier,
-        hwpe=hwpe,
-        bank=np.zeros((UNITS, 2, JOB_REGISTERS), np.int64),
-        job=np.zeros((UNITS, 2, JOB_COLUMNS), np.int64),
-        descriptor=descriptor,
-        channel=channel,
-        queue=np.zeros((2, machine.dma.queue, TRANSFER_COLUMNS), np.int64),
-        resume=each_core(),
-        result=each_core(),
-    )
+    return Devices(word, core, barrier, unit, channel)
 
 
 @njit(cache=True)
@@ -288,23 +270,23 @@ def signed(value: int) -> int:
 @njit(cache=True)
 def _wake(dev: Devices, core: int, time: int, value: int) -> None:
     """End the sleep of a core: it goes on at `time` with `value` as its load's result."""
-    dev.sleep[core] = AWAKE
-    dev.asleep[core] += time - dev.since[core]
-    dev.resume[core] = time
-    dev.result[core] = value
+    dev.core[core, CORE_SLEEP] = AWAKE
+    dev.core[core, CORE_ASLEEP] += time - dev.core[core, CORE_SINCE]
+    dev.core[core, CORE_RESUME] = time
+    dev.core[core, CORE_RESULT] = value
 
 
 @njit(cache=True)
 def raise_event(dev: Devices, core: int, event: int, time: int) -> None:
     """Latch an event for a core at a time; wakes it if that is what it waits for."""
-    dev.buffer[core] |= 1 << event
-    pending = dev.buffer[core] & dev.mask[core]
-    state = dev.sleep[core]
+    dev.core[core, CORE_BUFFER] |= 1 << event
+    pending = dev.core[core, CORE_BUFFER] & dev.core[core, CORE_MASK]
+    state = dev.core[core, CORE_SLEEP]
     if (state == ON_EVENT or state == ON_EVENT_CLEAR) and pending != 0:
         if state == ON_EVENT_CLEAR:
-            dev.buffer[core] &= ~pending
-        wait = dev.constant[WAIT_CYCLES]
-        _wake(dev, core, max(time, dev.since[core]) + wait, pending)
+            dev.core[core, CORE_BUFFER] &= ~pending
+        wait = dev.word[WAIT_CYCLES]
+        _wake(dev, core, max(time, dev.core[core, CORE_SINCE]) + wait, pending)
 
 
 @njit(cache=True)
@@ -312,14 +294,15 @@ def update_next_event(dev: Devices) -> None:
     """Recompute the time of the next completion of a unit or transfer."""
     next_event = NEVER
     for unit in range(UNITS):
-        running = dev.hwpe[unit, RUNNING]
+        running = dev.unit[unit, RUNNING]
         if running >= 0:
-            next_event = min(next_event, dev.job[unit, running, JOB_DONE])
+            next_event = min(next_event, dev.unit[unit, JOB + (running) * JOB_COLUMNS + JOB_DONE])
     for channel in range(2):
         if dev.channel[channel, CHANNEL_COUNT] > 0:
             head = dev.channel[channel, CHANNEL_HEAD]
-            next_event = min(next_event, dev.queue[channel, head, TRANSFER_DONE])
-    dev.scratch[NEXT_EVENT] = next_event
+            at = QUEUE + head * TRANSFER_COLUMNS
+            next_event = min(next_event, dev.channel[channel, at + TRANSFER_DONE])
+    dev.word[NEXT_EVENT] = next_event
 
 
 @njit(cache=True)
@@ -327,49 +310,51 @@ def complete(dev: Devices, time: int) -> None:
     """Retire every job and transfer that is done at or before `time`."""
     for unit in range(UNITS):
         while True:
-            context = dev.hwpe[unit, RUNNING]
-            if context < 0 or dev.job[unit, context, JOB_DONE] > time:
+            context = dev.unit[unit, RUNNING]
+            if context < 0 or dev.unit[unit, JOB + (context) * JOB_COLUMNS + JOB_DONE] > time:
                 break
-            done = dev.job[unit, context, JOB_DONE]
-            dev.job[unit, context, JOB_STATE] = FREE
-            dev.hwpe[unit, FINISHED] = min(2, dev.hwpe[unit, FINISHED] + 1)
-            dev.hwpe[unit, RUNNING_ID] = (dev.hwpe[unit, RUNNING_ID] + 1) & 0xFF
-            dev.hwpe[unit, PENDING] -= 1
-            dev.hwpe[unit, LAST_DONE] = done
-            dev.hwpe[unit, BUSY] += done - dev.hwpe[unit, STARTED]
-            dev.hwpe[unit, STARTED] = done
+            done = dev.unit[unit, JOB + (context) * JOB_COLUMNS + JOB_DONE]
+            dev.unit[unit, JOB + (context) * JOB_COLUMNS + JOB_STATE] = FREE
+            dev.unit[unit, FINISHED] = min(2, dev.unit[unit, FINISHED] + 1)
+            dev.unit[unit, RUNNING_ID] = (dev.unit[unit, RUNNING_ID] + 1) & 0xFF
+            dev.unit[unit, PENDING] -= 1
+            dev.unit[unit, LAST_DONE] = done
+            dev.unit[unit, BUSY] += done - dev.unit[unit, STARTED]
+            dev.unit[unit, STARTED] = done
             other = 1 - context
-            if dev.job[unit, other, JOB_STATE] == QUEUED:
-                dev.hwpe[unit, RUNNING] = other
+            if dev.unit[unit, JOB + (other) * JOB_COLUMNS + JOB_STATE] == QUEUED:
+                dev.unit[unit, RUNNING] = other
             else:
-                dev.hwpe[unit, RUNNING] = -1
+                dev.unit[unit, RUNNING] = -1
             event = event_unit.EVENT_REDMULE if unit == REDMULE else event_unit.EVENT_SOFTEX
-            raise_event(dev, dev.job[unit, context, JOB_CORE], event, done)
+            raise_event(dev, dev.unit[unit, JOB + (context) * JOB_COLUMNS + JOB_CORE], event, done)
     for channel in range(2):
         state = dev.channel[channel]
         while state[CHANNEL_COUNT] > 0:
             head = state[CHANNEL_HEAD]
-            transfer = dev.queue[channel, head]
-            if transfer[TRANSFER_DONE] > time:
+            at = QUEUE + head * TRANSFER_COLUMNS
+            if state[at + TRANSFER_DONE] > time:
                 break
-            state[CHANNEL_HEAD] = (head + 1) % dev.constant[DMA_QUEUE]
+            state[CHANNEL_HEAD] = (head + 1) % dev.word[DMA_QUEUE]
             state[CHANNEL_COUNT] -= 1
-            state[CHANNEL_DONE_ID] = transfer[TRANSFER_ID]
-            raise_event(dev, transfer[TRANSFER_CORE], event_unit.EVENT_DMA, transfer[TRANSFER_DONE])
+            state[CHANNEL_DONE_ID] = state[at + TRANSFER_ID]
+            raise_event(
+                dev, state[at + TRANSFER_CORE], event_unit.EVENT_DMA, state[at + TRANSFER_DONE]
+            )
     update_next_event(dev)
 
 
 @njit(cache=True)
 def _fault(dev: Devices, code: int, detail: int) -> int:
-    dev.scratch[CODE] = code
-    dev.scratch[DETAIL] = detail
+    dev.word[CODE] = code
+    dev.word[DETAIL] = detail
     return FAULT
 
 
 @njit(cache=True)
 def _finish(dev: Devices, time: int, value: int) -> int:
-    dev.scratch[VALUE] = value
-    dev.scratch[UNTIL] = time
+    dev.word[VALUE] = value
+    dev.word[UNTIL] = time
     return DONE
 
 
@@ -381,23 +366,23 @@ def _arrive(dev: Devices, barrier: int, cores: int, time: int) -> None:
     if state[1] & state[0] != state[0] or state[0] == 0:
         return
     state[1] = 0
-    wake = time + dev.constant[BARRIER_CYCLES]
+    wake = time + dev.word[BARRIER_CYCLES]
     bit = 1 << event_unit.EVENT_BARRIER
-    for core in range(dev.constant[CORES]):
-        sleeping = dev.sleep[core]
-        if (sleeping == ON_BARRIER or sleeping == ON_BARRIER_CLEAR) and dev.waits_on[
-            core
+    for core in range(dev.word[CORES]):
+        sleeping = dev.core[core, CORE_SLEEP]
+        if (sleeping == ON_BARRIER or sleeping == ON_BARRIER_CLEAR) and dev.core[
+            core, CORE_BARRIER
         ] == barrier:
             if sleeping == ON_BARRIER:
-                dev.buffer[core] |= bit
+                dev.core[core, CORE_BUFFER] |= bit
             _wake(dev, core, wake, bit)
         elif state[2] >> core & 1 and cores >> core & 1 == 0:
-            raise_event(dev, core, event_unit.EVENT_BARRIER, wake - dev.constant[WAIT_CYCLES])
+            raise_event(dev, core, event_unit.EVENT_BARRIER, wake - dev.word[WAIT_CYCLES])
 
 
 @njit(cache=True)
 def _event_unit(dev: Devices, core: int, time: int, offset: int, kind: int, value: int) -> int:
-    latency = dev.constant[LATENCY]
+    latency = dev.word[LATENCY]
     if offset >= event_unit.BARRIER:
         barrier = (offset - event_unit.BARRIER) // event_unit.BARRIER_STRIDE
         register = (offset - event_unit.BARRIER) % event_unit.BARRIER_STRIDE
@@ -428,88 +413,86 @@ def _event_unit(dev: Devices, core: int, time: int, offset: int, kind: int, valu
                 return _fault(dev, FAULT_WAIT, offset)
             if state[1] >> core & 1:
                 return _fault(dev, FAULT_BARRIER_TWICE, barrier)
-            dev.sleep[core] = ON_BARRIER if waits else ON_BARRIER_CLEAR
-            dev.since[core] = time
-            dev.waits_on[core] = barrier
+            dev.core[core, CORE_SLEEP] = ON_BARRIER if waits else ON_BARRIER_CLEAR
+            dev.core[core, CORE_SINCE] = time
+            dev.core[core, CORE_BARRIER] = barrier
             _arrive(dev, barrier, 1 << core, time)
             return SLEEP
         return _fault(dev, FAULT_REGISTER, offset)
     if kind == STORE:
         if offset == event_unit.MASK:
-            dev.mask[core] = value
+            dev.core[core, CORE_MASK] = value
         elif offset == event_unit.MASK_AND:
-            dev.mask[core] &= ~value
+            dev.core[core, CORE_MASK] &= ~value
         elif offset == event_unit.MASK_OR:
-            dev.mask[core] |= value
+            dev.core[core, CORE_MASK] |= value
         elif offset == event_unit.BUFFER_CLEAR:
-            dev.buffer[core] &= ~value
+            dev.core[core, CORE_BUFFER] &= ~value
         elif 0 <= offset - event_unit.SW_EVENT_TRIGGER < 4 * event_unit.SW_EVENTS:
             event = (offset - event_unit.SW_EVENT_TRIGGER) // 4
-            for target in range(dev.constant[CORES]):
+            for target in range(dev.word[CORES]):
                 if value == 0 or value >> target & 1:
                     raise_event(dev, target, event, time + latency)
         else:
             return _fault(dev, FAULT_REGISTER, offset)
         return _finish(dev, time + latency, 0)
     if offset == event_unit.MASK:
-        return _finish(dev, time + latency, dev.mask[core])
+        return _finish(dev, time + latency, dev.core[core, CORE_MASK])
     if offset == event_unit.BUFFER:
-        return _finish(dev, time + latency, dev.buffer[core])
+        return _finish(dev, time + latency, dev.core[core, CORE_BUFFER])
     if offset == event_unit.BUFFER_MASKED:
-        return _finish(dev, time + latency, dev.buffer[core] & dev.mask[core])
+        return _finish(dev, time + latency, dev.core[core, CORE_BUFFER] & dev.core[core, CORE_MASK])
     clears = offset == event_unit.EVENT_WAIT_CLEAR
     if clears or offset == event_unit.EVENT_WAIT:
-        pending = dev.buffer[core] & dev.mask[core]
+        pending = dev.core[core, CORE_BUFFER] & dev.core[core, CORE_MASK]
         if pending != 0:
             if clears:
-                dev.buffer[core] &= ~pending
-            return _finish(dev, time + dev.constant[WAIT_CYCLES], pending)
+                dev.core[core, CORE_BUFFER] &= ~pending
+            return _finish(dev, time + dev.word[WAIT_CYCLES], pending)
         if kind != WAIT:
             return _fault(dev, FAULT_WAIT, offset)
-        dev.sleep[core] = ON_EVENT_CLEAR if clears else ON_EVENT
-        dev.since[core] = time
+        dev.core[core, CORE_SLEEP] = ON_EVENT_CLEAR if clears else ON_EVENT
+        dev.core[core, CORE_SINCE] = time
         return SLEEP
     return _fault(dev, FAULT_REGISTER, offset)
 
 
 @njit(cache=True)
 def _hwpe_reset(dev: Devices, unit: int, wipe: bool) -> None:
-    state = dev.hwpe[unit]
+    state = dev.unit[unit]
     state[LOCKED] = state[RUNNING] = state[MACFG_TIME] = -1
     state[NEXT_CONTEXT] = state[NEXT_ID] = state[FINISHED] = 0
     state[RUNNING_ID] = state[PENDING] = 0
     state[CLEARED] = 1
     state[LAST_DONE] = -1
-    dev.job[unit, :, :] = 0
+    state[JOB:] = 0
     if wipe:
-        dev.bank[unit, :, :] = 0
+        state[BANK:JOB] = 0
 
 
 @njit(cache=True)
 def _acquire(dev: Devices, unit: int, core: int) -> int:
     """Lock the next context; the job id, -1 if none is free, -2 if one is locked already."""
-    state = dev.hwpe[unit]
+    state = dev.unit[unit]
     if state[LOCKED] >= 0:
         return -2
     context = state[NEXT_CONTEXT]
-    if dev.job[unit, context, JOB_STATE] != FREE:
+    if dev.unit[unit, JOB + (context) * JOB_COLUMNS + JOB_STATE] != FREE:
         return -1
     state[LOCKED] = context
     state[LOCKED_BY] = core
     state[MACFG_TIME] = -1
-    dev.job[unit, context, JOB_STATE] = PROGRAMMED
-    dev.job[unit, context, JOB_ID] = state[NEXT_ID]
+    dev.unit[unit, JOB + (context) * JOB_COLUMNS + JOB_STATE] = PROGRAMMED
+    dev.unit[unit, JOB + (context) * JOB_COLUMNS + JOB_ID] = state[NEXT_ID]
     state[NEXT_ID] = (state[NEXT_ID] + 1) & 0xFF
-    return dev.job[unit, context, JOB_ID]
+    return dev.unit[unit, JOB + (context) * JOB_COLUMNS + JOB_ID]
 
 
 @njit(cache=True)
-def _hwpe(
-    dev: Devices, unit: int, core: int, time: int, offset: int, kind: int, value: int
-) -> int:
+def _hwpe(dev: Devices, unit: int, core: int, time: int, offset: int, kind: int, value: int) -> int:
     """Control port of an accelerator (hwpe-ctrl): two contexts, banked job registers."""
-    state = dev.hwpe[unit]
-    until = time + dev.constant[LATENCY]
+    state = dev.unit[unit]
+    until = time + dev.word[LATENCY]
     if state[PRESENT] == 0:
         return _fault(dev, FAULT_NO_UNIT, unit)
     first = state[FIRST_REGISTER]
@@ -518,7 +501,7 @@ def _hwpe(
             if state[PENDING] > 0:
                 return _fault(dev, FAULT_CLEAR_BUSY, unit)
             _hwpe_reset(dev, unit, value == 0)
-            dev.scratch[CODE] = unit
+            dev.word[CODE] = unit
             _finish(dev, until, 0)
             return SOFT_CLEAR
         if offset == HWPE_SW_EVENT:
@@ -542,11 +525,11 @@ def _hwpe(
             state[LOCKED] = -1
             state[NEXT_CONTEXT] = 1 - context
             state[CLEARED] = 0
-            dev.job[unit, context, JOB_STATE] = QUEUED
-            dev.job[unit, context, JOB_CORE] = core
-            dev.scratch[CODE] = unit
-            dev.scratch[CONTEXT] = context
-            dev.scratch[TRIGGER_TIME] = until
+            dev.unit[unit, JOB + (context) * JOB_COLUMNS + JOB_STATE] = QUEUED
+            dev.unit[unit, JOB + (context) * JOB_COLUMNS + JOB_CORE] = core
+            dev.word[CODE] = unit
+            dev.word[CONTEXT] = context
+            dev.word[TRIGGER_TIME] = until
             _finish(dev, until, 0)
             return TRIGGER
         register = (offset - first) // 4
@@ -557,7 +540,7 @@ def _hwpe(
                 state[MACFG_TIME] = until
             elif state[MACFG_TIME] >= 0:
                 return _fault(dev, FAULT_ORDER, offset)
-        dev.bank[unit, context, register] = value
+        dev.unit[unit, BANK + context * JOB_REGISTERS + register] = value
         return _finish(dev, until, 0)
     if offset == HWPE_ACQUIRE:
         return _finish(dev, until, _acquire(dev, unit, core))
@@ -568,7 +551,7 @@ def _hwpe(
     if offset == HWPE_STATUS:
         status = 0
         for context in range(2):
-            if dev.job[unit, context, JOB_STATE] == QUEUED:
+            if dev.unit[unit, JOB + (context) * JOB_COLUMNS + JOB_STATE] == QUEUED:
                 status |= 1 << (8 * context)
         return _finish(dev, until, status)
     if offset == HWPE_RUNNING_JOB:
@@ -578,7 +561,9 @@ def _hwpe(
         if unit == REDMULE:
             return _finish(dev, until, 0)
         context = state[LOCKED] if state[LOCKED] >= 0 else state[NEXT_CONTEXT]
-        return _finish(dev, until, dev.bank[unit, context, (offset - first) // 4])
+        return _finish(
+            dev, until, dev.unit[unit, BANK + context * JOB_REGISTERS + (offset - first) // 4]
+        )
     return _fault(dev, FAULT_REGISTER, offset)
 
 
@@ -589,17 +574,17 @@ def start_job(dev: Devices, unit: int, context: int, duration: int, log: Any, ro
     A queued job's trigger counts from the FINISHED state of the one before it, one cycle
     before that one's done event. `log[row]` receives start and end.
     """
-    state = dev.hwpe[unit]
-    start = dev.scratch[TRIGGER_TIME]
+    state = dev.unit[unit]
+    start = dev.word[TRIGGER_TIME]
     if state[PENDING] > 0:
-        start = max(start, dev.job[unit, 1 - context, JOB_DONE] - 1)
+        start = max(start, dev.unit[unit, JOB + (1 - context) * JOB_COLUMNS + JOB_DONE] - 1)
     else:
         state[RUNNING] = context
         state[STARTED] = start
     state[PENDING] += 1
     done = start + duration
-    dev.job[unit, context, JOB_DONE] = done
-    dev.job[unit, context, JOB_LOG] = row
+    dev.unit[unit, JOB + (context) * JOB_COLUMNS + JOB_DONE] = done
+    dev.unit[unit, JOB + (context) * JOB_COLUMNS + JOB_LOG] = row
     log[row, 1] = start
     log[row, 2] = done
     update_next_event(dev)
@@ -629,18 +614,15 @@ def _extent(length: int, stride_2: int, n2: int, stride_3: int, n3: int) -> tupl
 
 @njit(cache=True)
 def _within(dev: Devices, base: int, size: int, address: int, low: int, high: int) -> bool:
-    return (
-        address + low >= dev.constant[base]
-        and address + high <= dev.constant[base] + dev.constant[size]
-    )
+    return address + low >= dev.word[base] and address + high <= dev.word[base] + dev.word[size]
 
 
 @njit(cache=True)
 def streaming(dev: Devices, length: int, runs: int) -> int:
     """Channel cycles of `runs` separate runs; `units.dma.streaming_cycles` compiled."""
-    burst = dev.constant[DMA_BURST]
-    width = dev.constant[DMA_WIDTH]
-    spacing = -(-dev.constant[L2_LATENCY] // dev.constant[DMA_OUTSTANDING])
+    burst = dev.word[DMA_BURST]
+    width = dev.word[DMA_WIDTH]
+    spacing = -(-dev.word[L2_LATENCY] // dev.word[DMA_OUTSTANDING])
     full = length // burst
     rest = length % burst
     cycles = full * max(burst // width, spacing)
@@ -655,15 +637,15 @@ def _launch(
 ) -> int:
     """Launch a transfer: data move at once, the completion is scheduled."""
     state = dev.channel[channel]
-    until = time + dev.constant[LATENCY]
-    capacity = dev.constant[DMA_QUEUE]
+    until = time + dev.word[LATENCY]
+    capacity = dev.word[DMA_QUEUE]
     if state[CHANNEL_COUNT] >= capacity:
-        dev.scratch[UNTIL] = dev.queue[channel, state[CHANNEL_HEAD], TRANSFER_DONE]
+        dev.word[UNTIL] = state[QUEUE + state[CHANNEL_HEAD] * TRANSFER_COLUMNS + TRANSFER_DONE]
         return RETRY
-    row = dev.scratch[DMA_USED]
+    row = dev.word[DMA_USED]
     if row >= log.shape[0]:
         return LOG_FULL
-    reg = dev.descriptor[core]
+    reg = dev.core[core, DMA_DESCRIPTOR:]
     dst, src, length = reg[0], reg[1], reg[2]
     d2, s2, n2 = signed(reg[3]), signed(reg[4]), reg[5]
     d3, s3, n3 = signed(reg[6]), signed(reg[7]), reg[8]
@@ -677,9 +659,9 @@ def _launch(
     src_low, src_high = _extent(length, s2, n2, s3, n3)
     to_tcdm = _within(dev, TCDM_BASE, TCDM_BYTES, dst, low, high)
     from_tcdm = _within(dev, TCDM_BASE, TCDM_BYTES, src, src_low, src_high)
-    latency = dev.constant[L2_LATENCY]
-    at_dst = dst - dev.constant[TCDM_BASE]
-    at_src = src - dev.constant[TCDM_BASE]
+    latency = dev.word[L2_LATENCY]
+    at_dst = dst - dev.word[TCDM_BASE]
+    at_src = src - dev.word[TCDM_BASE]
     if channel == 0:
         if not to_tcdm:
             return _fault(dev, FAULT_DMA_RANGE, 0)
@@ -687,7 +669,7 @@ def _launch(
             latency = 1
             _copy(tcdm, tcdm, at_dst, at_src, length, d2, s2, n2, d3, s3, n3)
         elif _within(dev, L2_BASE, L2_BYTES, src, src_low, src_high):
-            at_src = src - dev.constant[L2_BASE]
+            at_src = src - dev.word[L2_BASE]
             _copy(tcdm, l2, at_dst, at_src, length, d2, s2, n2, d3, s3, n3)
         else:
             return _fault(dev, FAULT_DMA_RANGE, 1)
@@ -696,7 +678,7 @@ def _launch(
             return _fault(dev, FAULT_DMA_RANGE, 1)
         if not _within(dev, L2_BASE, L2_BYTES, dst, low, high):
             return _fault(dev, FAULT_DMA_RANGE, 0)
-        at_dst = dst - dev.constant[L2_BASE]
+        at_dst = dst - dev.word[L2_BASE]
         _copy(l2, tcdm, at_dst, at_src, length, d2, s2, n2, d3, s3, n3)
     # Runs that follow one another on both sides are one long run.
     run, runs = length, n2 * n3
@@ -714,12 +696,12 @@ def _launch(
     identifier = state[CHANNEL_NEXT_ID]
     state[CHANNEL_NEXT_ID] = (identifier + 1) & 0x7FFFFFFF
     state[CHANNEL_COUNT] += 1
-    transfer = dev.queue[channel, slot]
-    transfer[TRANSFER_DONE] = done
-    transfer[TRANSFER_ID] = identifier
-    transfer[TRANSFER_CORE] = core
-    transfer[TRANSFER_LOG] = row
-    transfer[TRANSFER_BEGIN] = begin
+    at = QUEUE + slot * TRANSFER_COLUMNS
+    state[at + TRANSFER_DONE] = done
+    state[at + TRANSFER_ID] = identifier
+    state[at + TRANSFER_CORE] = core
+    state[at + TRANSFER_LOG] = row
+    state[at + TRANSFER_BEGIN] = begin
     log[row, 0] = until
     log[row, 1] = begin
     log[row, 2] = done
@@ -729,7 +711,7 @@ def _launch(
     log[row, 6] = tp
     for index in range(9):
         log[row, 7 + index] = reg[index]
-    dev.scratch[DMA_USED] = row + 1
+    dev.word[DMA_USED] = row + 1
     update_next_event(dev)
     return _finish(dev, until, identifier)
 
@@ -739,12 +721,12 @@ def _dma(
     dev: Devices, core: int, time: int, offset: int, kind: int, value: int, tp: int,
     tcdm: Any, l2: Any, log: Any,
 ) -> int:  # fmt: skip
-    until = time + dev.constant[LATENCY]
+    until = time + dev.word[LATENCY]
     if kind == STORE:
         register = (offset - dma.DST_ADDR) // 8
         if offset < dma.DST_ADDR or register >= 9 or (offset - dma.DST_ADDR) % 8 != 0:
             return _fault(dev, FAULT_REGISTER, offset)
-        dev.descriptor[core, register] = value
+        dev.core[core, DMA_DESCRIPTOR + register] = value
         return _finish(dev, until, 0)
     if offset == dma.NEXT_ID_0:
         return _launch(dev, core, time, 0, tp, tcdm, l2, log)
@@ -759,7 +741,7 @@ def _dma(
         return _finish(dev, until, dev.channel[1, CHANNEL_DONE_ID])
     register = (offset - dma.DST_ADDR) // 8
     if offset >= dma.DST_ADDR and register < 9 and (offset - dma.DST_ADDR) % 8 == 0:
-        return _finish(dev, until, dev.descriptor[core, register])
+        return _finish(dev, until, dev.core[core, DMA_DESCRIPTOR + register])
     return _fault(dev, FAULT_REGISTER, offset)
 
 
@@ -770,25 +752,25 @@ def access(
 ) -> int:  # fmt: skip
     """Perform one access of a core at a time; what became of it (DONE, SLEEP, TRIGGER, ...).
 
-    The value of a load is in `dev.scratch[VALUE]`, the time the core goes on in
-    `dev.scratch[UNTIL]`, the explanation of a fault in `[CODE]` and `[DETAIL]`.
+    The value of a load is in `dev.word[VALUE]`, the time the core goes on in
+    `dev.word[UNTIL]`, the explanation of a fault in `[CODE]` and `[DETAIL]`.
     """
     address &= 0xFFFFFFFF
     value &= 0xFFFFFFFF
-    word = address - dev.constant[TCDM_BASE]
+    word = address - dev.word[TCDM_BASE]
     if 0 <= word < 64:
         if size != 4 or word % 4 != 0:
             return _fault(dev, FAULT_WIDTH, address)
         if kind == STORE:
             if word < 16:
-                used = dev.scratch[STREAM_USED]
+                used = dev.word[STREAM_USED]
                 if used >= stream_log.shape[0]:
                     return LOG_FULL
                 stream_log[used, 0] = time
                 stream_log[used, 1] = word // 4
                 stream_log[used, 2] = tp
                 stream_log[used, 3] = value
-                dev.scratch[STREAM_USED] = used + 1
+                dev.word[STREAM_USED] = used + 1
             for byte in range(4):
                 tcdm[word + byte] = (value >> (8 * byte)) & 0xFF
             return _finish(dev, time + 1, 0)
@@ -796,12 +778,12 @@ def access(
         for byte in range(4):
             loaded |= np.int64(tcdm[word + byte]) << (8 * byte)
         return _finish(dev, time + 1, loaded)
-    offset = address - dev.constant[PERIPHERAL_BASE]
+    offset = address - dev.word[PERIPHERAL_BASE]
     if offset < 0 or offset >= 0x10000:
         return _fault(dev, FAULT_UNMAPPED, address)
     if size != 4 or offset % 4 != 0:
         return _fault(dev, FAULT_WIDTH, address)
-    until = time + dev.constant[LATENCY]
+    until = time + dev.word[LATENCY]
     alias = offset - event_unit.ALIAS_OFFSET
     if 0 <= alias < event_unit.ALIAS_BYTES:
         return _event_unit(dev, core, time, alias, kind, value)
@@ -815,11 +797,11 @@ def access(
     if 0 <= alias < dma.ALIAS_BYTES:
         return _dma(dev, core, time, alias, kind, value, tp, tcdm, l2, dma_log)
     for unit in range(UNITS):
-        base = dev.hwpe[unit, OFFSET]
-        if base <= offset < base + HWPE_BYTES and dev.hwpe[unit, PRESENT]:
+        base = dev.unit[unit, OFFSET]
+        if base <= offset < base + HWPE_BYTES and dev.unit[unit, PRESENT]:
             return _hwpe(dev, unit, core, time, offset - base, kind, value)
     if offset == 0 and kind == STORE:
-        dev.scratch[EXIT_CODE] = signed(value)
+        dev.word[EXIT_CODE] = signed(value)
         return END
     if 0x400 <= offset < 0x420 and kind != STORE:
         # The PULP timer has its counter at +8 and +12; the words before are its configuration.
