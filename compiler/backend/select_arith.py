@@ -1,0 +1,698 @@
+"""Instruction selection for the scalar and packed arithmetic of `arith`, `math` and `vector`."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import Any
+
+from softex_mlir.compiler.backend.emitter import (
+    FLOAT,
+    INT,
+    Emitter,
+    Linear,
+    fits_imm12,
+    signed32,
+)
+from softex_mlir.dialects import xpulp
+from softex_mlir.isa_sim.errors import UserError
+from xdsl.dialects import arith, riscv, rv32
+from xdsl.dialects.builtin import (
+    BFloat16Type,
+    DenseIntOrFPElementsAttr,
+    Float32Type,
+    FloatAttr,
+    IntegerAttr,
+    IntegerType,
+    VectorType,
+)
+from xdsl.dialects.riscv.attrs import FastMathFlagsAttr
+from xdsl.ir import Attribute, Operation, SSAValue
+
+NO_FASTMATH: dict[str, Attribute] = {"fastmath": FastMathFlagsAttr("none")}
+
+
+class UnsupportedOperation(UserError):
+    """The backend has no instructions for an operation."""
+
+
+def float_class(type_: Attribute) -> str:
+    """ "f32", "bf16" or "vector" (2 x bf16): which instructions compute values of a type."""
+    if isinstance(type_, Float32Type):
+        return "f32"
+    if isinstance(type_, BFloat16Type):
+        return "bf16"
+    if (
+        isinstance(type_, VectorType)
+        and isinstance(type_.element_type, BFloat16Type)
+        and type_.get_shape() == (2,)
+    ):
+        return "vector"
+    raise UnsupportedOperation(
+        f"the cores compute in f32, bf16 and vector<2xbf16>, found {type_}: convert or split it"
+    )
+
+
+def is_float(type_: Attribute) -> bool:
+    """Whether values of the type live in float registers."""
+    return isinstance(type_, Float32Type | BFloat16Type | VectorType)
+
+
+def width_of(type_: Attribute) -> int:
+    """Bits of an integer or index type."""
+    return type_.width.data if isinstance(type_, IntegerType) else 32
+
+
+def bf16_bits(value: float) -> int:
+    """BF16 bits of a Python float, rounded to nearest even."""
+    (bits,) = struct.unpack("<I", struct.pack("<f", value))
+    if value != value:
+        return bits >> 16 | 0x40
+    return (bits + 0x7FFF + (bits >> 16 & 1)) >> 16 & 0xFFFF
+
+
+BINARY: dict[str, dict[str, type[Operation]]] = {
+    "arith.addf": {
+        "f32": riscv.FAddSOp,
+        "bf16": xpulp.FAddAhOp,
+        "vector": xpulp.VFAddAhOp,
+    },
+    "arith.subf": {
+        "f32": riscv.FSubSOp,
+        "bf16": xpulp.FSubAhOp,
+        "vector": xpulp.VFSubAhOp,
+    },
+    "arith.mulf": {
+        "f32": riscv.FMulSOp,
+        "bf16": xpulp.FMulAhOp,
+        "vector": xpulp.VFMulAhOp,
+    },
+    "arith.divf": {"f32": riscv.FDivSOp, "bf16": xpulp.FDivAhOp, "vector": xpulp.VFDivAhOp},
+    "arith.maxnumf": {
+        "f32": riscv.FMaxSOp,
+        "bf16": xpulp.FMaxAhOp,
+        "vector": xpulp.VFMaxAhOp,
+    },
+    "arith.minnumf": {
+        "f32": riscv.FMinSOp,
+        "bf16": xpulp.FMinAhOp,
+        "vector": xpulp.VFMinAhOp,
+    },
+    "math.copysign": {
+        "f32": riscv.FSgnJSOp,
+        "bf16": xpulp.FSgnjAhOp,
+        "vector": xpulp.VFSgnjAhOp,
+    },
+}
+"""Operations that are one instruction of two operands."""
+
+SAME_OPERAND: dict[str, dict[str, type[Operation]]] = {
+    "arith.negf": {
+        "f32": riscv.FSgnJNSOp,
+        "bf16": xpulp.FSgnjnAhOp,
+        "vector": xpulp.VFSgnjnAhOp,
+    },
+    "math.absf": {
+        "f32": riscv.FSgnJXSOp,
+        "bf16": xpulp.FSgnjxAhOp,
+        "vector": xpulp.VFSgnjxAhOp,
+    },
+}
+"""Unary operations that are one instruction with its operand given twice."""
+
+COMPARE: dict[str, dict[str, type[Operation]]] = {
+    "eq": {"f32": riscv.FeqSOp, "bf16": xpulp.FEqAhOp},
+    "lt": {"f32": riscv.FltSOp, "bf16": xpulp.FLtAhOp},
+    "le": {"f32": riscv.FleSOp, "bf16": xpulp.FLeAhOp},
+}
+
+REPLICATED: dict[type[Operation], type[Operation]] = {
+    xpulp.VFAddAhOp: xpulp.VFAddRAhOp,
+    xpulp.VFSubAhOp: xpulp.VFSubRAhOp,
+    xpulp.VFMulAhOp: xpulp.VFMulRAhOp,
+    xpulp.VFDivAhOp: xpulp.VFDivRAhOp,
+    xpulp.VFMaxAhOp: xpulp.VFMaxRAhOp,
+    xpulp.VFMinAhOp: xpulp.VFMinRAhOp,
+    xpulp.VFSgnjAhOp: xpulp.VFSgnjRAhOp,
+}
+"""Packed instructions that take the low half of rs2 for both elements."""
+
+
+class ArithmeticSelector:
+    """Maps values of the source IR to registers and emits instructions for arithmetic."""
+
+    emitter: Emitter
+
+    def __init__(self) -> None:
+        self.linear: dict[SSAValue, Linear] = {}
+        self.floats: dict[SSAValue, SSAValue] = {}
+        self.extended: dict[SSAValue, str] = {}
+        self.conditions: dict[SSAValue, arith.CmpiOp] = {}
+
+    # region Operands
+
+    def lin(self, value: SSAValue) -> Linear:
+        """The expression of an integer value."""
+        if (condition := self.conditions.get(value)) is not None and value not in self.linear:
+            self.compare_int(condition)
+        return self.linear[value]
+
+    def reg(self, value: SSAValue) -> SSAValue:
+        """The register of a value of any type."""
+        if is_float(value.type):
+            return self.floats[value]
+        return self.emitter.value(self.lin(value))
+
+    def set_int(self, value: SSAValue, register: SSAValue) -> None:
+        """Record the register of an integer result."""
+        self.linear[value] = Linear.of(register)
+
+    def constant_of(self, value: SSAValue) -> int | None:
+        """The value where it is a known integer."""
+        linear = self.lin(value)
+        return linear.constant if linear.is_constant else None
+
+    def extend(self, value: SSAValue, signed: bool) -> SSAValue:
+        """The register of an integer of less than 32 bits, extended to all of it."""
+        width = width_of(value.type)
+        register = self.reg(value)
+        e = self.emitter
+        known = self.extended.get(value)
+        if width >= 32 or known == ("s" if signed else "u") or (width == 1 and not signed):
+            return register
+        if self.lin(value).is_constant:
+            constant = self.lin(value).constant & (1 << width) - 1
+            if signed and constant >> width - 1:
+                constant -= 1 << width
+            return e.li(constant)
+        if width == 16:
+            cls = xpulp.ExtendHalfOp if signed else xpulp.ExtendHalfUnsignedOp
+            return e.emit(cls, (register,), INT)
+        if width == 8:
+            cls = xpulp.ExtendByteOp if signed else xpulp.ExtendByteUnsignedOp
+            return e.emit(cls, (register,), INT)
+        shifted = e.shift(rv32.SlliOp, register, 32 - width)
+        return e.shift(rv32.SraiOp if signed else rv32.SrliOp, shifted, 32 - width)
+
+    # endregion
+    # region Constants
+
+    def constant(self, op: arith.ConstantOp) -> None:
+        """Integers stay expressions; floats are moved from integer registers."""
+        attribute: Any = op.value
+        result = op.result
+        if isinstance(attribute, IntegerAttr):
+            value = attribute.value.data
+            # xDSL writes the i1 constant true as -1.
+            self.linear[result] = Linear(
+                value & 1 if width_of(result.type) == 1 else signed32(value)
+            )
+            return
+        e = self.emitter
+        if isinstance(attribute, FloatAttr):
+            self.floats[result] = self.float_constant(attribute.value.data, result.type)
+            return
+        if isinstance(attribute, DenseIntOrFPElementsAttr) and float_class(result.type) == "vector":
+            low, high = (bf16_bits(float(v)) for v in attribute.get_values())
+            self.floats[result] = e.emit(riscv.FMvWXOp, (e.li(low | high << 16),), FLOAT)
+            return
+        raise UnsupportedOperation(f"no instructions for the constant {attribute}")
+
+    def float_constant(self, value: float, type_: Attribute) -> SSAValue:
+        """A register with a float constant."""
+        e = self.emitter
+        if float_class(type_) == "f32":
+            (bits,) = struct.unpack("<I", struct.pack("<f", value))
+            return e.emit(riscv.FMvWXOp, (e.li(bits),), FLOAT)
+        return e.emit(xpulp.FMvHXOp, (e.li(bf16_bits(value)),), FLOAT)
+
+    # endregion
+    # region Integers
+
+    def int_binary(self, op: Any) -> None:
+        """Integer arithmetic, linear where it can be."""
+        name: str = op.name
+        lhs, rhs, result = op.operands[0], op.operands[1], op.results[0]
+        a, b = self.lin(lhs), self.lin(rhs)
+        e = self.emitter
+        width = width_of(result.type)
+        match name:
+            case "arith.addi":
+                self.linear[result] = a.plus(b)
+                return
+            case "arith.subi":
+                self.linear[result] = a.plus(b, -1)
+                return
+            case "arith.muli" if a.is_constant or b.is_constant:
+                self.linear[result] = a.times(b.constant) if b.is_constant else b.times(a.constant)
+                return
+            case "arith.shli" if b.is_constant and 0 <= b.constant < 32:
+                self.linear[result] = a.times(1 << b.constant)
+                return
+            case _:
+                pass
+        if a.is_constant and b.is_constant and width == 32:
+            folded = fold_integer(name, a.constant, b.constant)
+            if folded is not None:
+                self.linear[result] = Linear(signed32(folded))
+                return
+        if b.is_constant and width == 32 and self.int_by_constant(name, lhs, b.constant, result):
+            return
+        signed = name in ("arith.divsi", "arith.remsi", "arith.shrsi", "arith.maxsi", "arith.minsi")
+        unsigned = name in (
+            "arith.divui",
+            "arith.remui",
+            "arith.shrui",
+            "arith.maxui",
+            "arith.minui",
+            "arith.floordivsi",
+            "arith.ceildivsi",
+        )
+        if width < 32 and (signed or unsigned):
+            x, y = self.extend(lhs, signed), self.extend(rhs, signed)
+        else:
+            x, y = self.reg(lhs), self.reg(rhs)
+        cls = INT_BINARY.get(name)
+        if cls is None:
+            raise UnsupportedOperation(f"no instructions for {name} on {lhs.type}")
+        self.set_int(result, e.int2(cls, x, y))
+
+    def int_by_constant(self, name: str, lhs: SSAValue, constant: int, result: SSAValue) -> bool:
+        """Immediate forms and powers of two; False where there is none."""
+        e = self.emitter
+        power = constant.bit_length() - 1 if constant > 0 and constant & constant - 1 == 0 else None
+        register: SSAValue | None = None
+        match name:
+            case "arith.andi" if fits_imm12(constant):
+                register = e.imm(riscv.AndiOp, self.reg(lhs), constant)
+            case "arith.ori" if fits_imm12(constant):
+                register = e.imm(riscv.OriOp, self.reg(lhs), constant)
+            case "arith.xori" if fits_imm12(constant):
+                register = e.imm(riscv.XoriOp, self.reg(lhs), constant)
+            case "arith.shrui" if 0 <= constant < 32:
+                register = e.shift(rv32.SrliOp, self.reg(lhs), constant)
+            case "arith.shrsi" if 0 <= constant < 32:
+                register = e.shift(rv32.SraiOp, self.reg(lhs), constant)
+            case "arith.divui" if power is not None:
+                register = e.shift(rv32.SrliOp, self.reg(lhs), power)
+            case "arith.remui" if power is not None and power <= 11:
+                register = e.imm(riscv.AndiOp, self.reg(lhs), constant - 1)
+            case "arith.floordivsi" if power is not None:
+                register = e.shift(rv32.SraiOp, self.reg(lhs), power)
+            case "arith.remsi" | "arith.divsi" if constant == 1:
+                self.linear[result] = Linear() if name == "arith.remsi" else self.lin(lhs)
+                return True
+            case "arith.divsi" | "arith.remsi" if power is not None:
+                # Towards zero: a negative dividend is first raised by the divisor minus 1.
+                x = self.reg(lhs)
+                sign = e.shift(rv32.SraiOp, x, 31)
+                bias = e.shift(rv32.SrliOp, sign, 32 - power)
+                sum_ = e.int2(riscv.AddOp, x, bias)
+                if name == "arith.divsi":
+                    register = e.shift(rv32.SraiOp, sum_, power)
+                else:
+                    low = e.int2(riscv.AndOp, sum_, e.li(constant - 1))
+                    register = e.int2(riscv.SubOp, low, bias)
+            case _:
+                return False
+        self.set_int(result, register)
+        return True
+
+    def compare_int(self, op: arith.CmpiOp) -> None:
+        """A comparison as 0 or 1."""
+        e = self.emitter
+        predicate = INT_PREDICATES[op.predicate.value.data]
+        width = width_of(op.lhs.type)
+        if width < 32:
+            signed = predicate[0] == "s" or predicate in ("eq", "ne")
+            x, y = self.extend(op.lhs, signed), self.extend(op.rhs, signed)
+        else:
+            x, y = self.reg(op.lhs), self.reg(op.rhs)
+        constant = self.constant_of(op.rhs)
+        if predicate in ("sgt", "sle", "ugt", "ule"):
+            x, y = y, x
+            predicate = {"sgt": "slt", "sle": "sge", "ugt": "ult", "ule": "uge"}[predicate]
+            constant = None
+        match predicate:
+            case "eq" | "ne":
+                if constant is not None and fits_imm12(-constant):
+                    difference = e.imm(riscv.AddiOp, x, -constant) if constant else x
+                else:
+                    difference = e.int2(riscv.XorOp, x, y)
+                if predicate == "eq":
+                    register = e.imm(riscv.SltiuOp, difference, 1)
+                else:
+                    register = e.int2(riscv.SltuOp, e.zero, difference)
+            case _:
+                cls = riscv.SltOp if predicate[0] == "s" else riscv.SltuOp
+                if constant is not None and fits_imm12(constant):
+                    immediate = riscv.SltiOp if predicate[0] == "s" else riscv.SltiuOp
+                    register = e.imm(immediate, x, constant)
+                else:
+                    register = e.int2(cls, x, y)
+                if predicate.endswith("ge"):
+                    register = e.imm(riscv.XoriOp, register, 1)
+        self.set_int(op.result, register)
+
+    def select_int(self, condition: SSAValue, x: SSAValue, y: SSAValue) -> SSAValue:
+        """condition ? x : y without a branch."""
+        e = self.emitter
+        mask = e.int2(riscv.SubOp, e.zero, condition)
+        difference = e.int2(riscv.XorOp, x, y)
+        return e.int2(riscv.XorOp, y, e.int2(riscv.AndOp, difference, mask))
+
+    def select(self, op: arith.SelectOp) -> None:
+        """Branch-free selection; float values pass through integer registers."""
+        e = self.emitter
+        result = op.results[0]
+        condition_type = op.cond.type
+        if isinstance(condition_type, VectorType):
+            raise UnsupportedOperation("no instructions for a selection by element: use min/max")
+        condition = self.extend(op.cond, False)
+        if not is_float(result.type):
+            self.set_int(result, self.select_int(condition, self.reg(op.lhs), self.reg(op.rhs)))
+            return
+        x = e.emit(riscv.FMvXWOp, (self.floats[op.lhs],), INT)
+        y = e.emit(riscv.FMvXWOp, (self.floats[op.rhs],), INT)
+        self.floats[result] = e.emit(riscv.FMvWXOp, (self.select_int(condition, x, y),), FLOAT)
+
+    # endregion
+    # region Floats
+
+    def float_binary(self, op: Operation) -> None:
+        """One instruction of two operands; broadcasts use the replicating form."""
+        kind = float_class(op.results[0].type)
+        cls = BINARY[op.name][kind]
+        lhs, rhs = op.operands
+        if kind == "vector" and (replicated := REPLICATED.get(cls)) is not None:
+            commutes = op.name in ("arith.addf", "arith.mulf", "arith.maxnumf", "arith.minnumf")
+            for x, y, allowed in ((lhs, rhs, True), (rhs, lhs, commutes)):
+                scalar = y.owner
+                if allowed and isinstance(scalar, Operation) and is_broadcast(scalar):
+                    self.floats[op.results[0]] = self.emitter.float_op(
+                        replicated, self.floats[x], self.floats[scalar.operands[0]]
+                    )
+                    return
+        self.floats[op.results[0]] = self.emitter.float_op(cls, self.floats[lhs], self.floats[rhs])
+
+    def float_same(self, op: Operation) -> None:
+        """Negation and absolute value."""
+        x = self.floats[op.operands[0]]
+        cls = SAME_OPERAND[op.name][float_class(op.results[0].type)]
+        self.floats[op.results[0]] = self.emitter.float_op(cls, x, x)
+
+    def float_min_max(self, op: Operation) -> None:
+        """maximumf and minimumf: as maxnumf and minnumf, but a NaN wins."""
+        e = self.emitter
+        kind = float_class(op.results[0].type)
+        if kind == "vector":
+            raise UnsupportedOperation(f"no packed instruction for {op.name}: use maxnumf, minnumf")
+        x, y = self.floats[op.operands[0]], self.floats[op.operands[1]]
+        number = {"arith.maximumf": "arith.maxnumf", "arith.minimumf": "arith.minnumf"}[op.name]
+        ordered = e.int2(
+            riscv.AndOp, self.float_compare("eq", kind, x, x), self.float_compare("eq", kind, y, y)
+        )
+        best = e.emit(riscv.FMvXWOp, (e.float_op(BINARY[number][kind], x, y),), INT)
+        nan = e.li(0x7FC00000 if kind == "f32" else 0xFFFF7FC0)
+        self.floats[op.results[0]] = e.emit(
+            riscv.FMvWXOp, (self.select_int(ordered, best, nan),), FLOAT
+        )
+
+    def float_compare(self, relation: str, kind: str, x: SSAValue, y: SSAValue) -> SSAValue:
+        """x relation y as 0 or 1."""
+        attributes = NO_FASTMATH if kind == "f32" else None
+        return self.emitter.emit(COMPARE[relation][kind], (x, y), INT, attributes)
+
+    def compare_float(self, op: arith.CmpfOp) -> None:
+        """An ordered or unordered comparison as 0 or 1."""
+        e = self.emitter
+        kind = float_class(op.lhs.type)
+        if kind == "vector":
+            raise UnsupportedOperation("no instructions for a comparison by element: use min/max")
+        x, y = self.floats[op.lhs], self.floats[op.rhs]
+        predicate = FLOAT_PREDICATES[op.predicate.value.data]
+
+        def ordered() -> SSAValue:
+            return e.int2(
+                riscv.AndOp,
+                self.float_compare("eq", kind, x, x),
+                self.float_compare("eq", kind, y, y),
+            )
+
+        def differ() -> SSAValue:
+            return e.int2(
+                riscv.OrOp,
+                self.float_compare("lt", kind, x, y),
+                self.float_compare("lt", kind, y, x),
+            )
+
+        make: dict[str, Callable[[], SSAValue]] = {
+            "false": lambda: e.zero,
+            "oeq": lambda: self.float_compare("eq", kind, x, y),
+            "ogt": lambda: self.float_compare("lt", kind, y, x),
+            "oge": lambda: self.float_compare("le", kind, y, x),
+            "olt": lambda: self.float_compare("lt", kind, x, y),
+            "ole": lambda: self.float_compare("le", kind, x, y),
+            "one": differ,
+            "ord": ordered,
+        }
+        inverse = {"ueq": "one", "ugt": "ole", "uge": "olt", "ult": "oge", "ule": "ogt"}
+        inverse |= {"une": "oeq", "uno": "ord", "true": "false"}
+        if predicate in make:
+            register = make[predicate]()
+        else:
+            register = e.imm(riscv.XoriOp, make[inverse[predicate]](), 1)
+        self.set_int(op.result, register)
+
+    def fma(self, op: Operation) -> None:
+        """math.fma and vector.fma."""
+        e = self.emitter
+        a, b, c = (self.floats[operand] for operand in op.operands)
+        match float_class(op.results[0].type):
+            case "f32":
+                value = e.float_op(riscv.FMAddSOp, a, b, c)
+            case "bf16":
+                value = e.float_op(xpulp.FMAddAhOp, a, b, c)
+            case _:
+                for x, y in ((op.operands[0], op.operands[1]), (op.operands[1], op.operands[0])):
+                    scalar = y.owner
+                    if isinstance(scalar, Operation) and is_broadcast(scalar):
+                        value = e.float_op(
+                            xpulp.VFMacRAhOp, c, self.floats[x], self.floats[scalar.operands[0]]
+                        )
+                        break
+                else:
+                    value = e.float_op(xpulp.VFMacAhOp, c, a, b)
+        self.floats[op.results[0]] = value
+
+    def sqrt(self, op: Operation) -> None:
+        """Square root of f32 or bf16."""
+        classes = {"f32": riscv.FSqrtSOp, "bf16": xpulp.FSqrtAhOp, "vector": xpulp.VFSqrtAhOp}
+        self.floats[op.results[0]] = self.emitter.float_op(
+            classes[float_class(op.results[0].type)], self.floats[op.operands[0]]
+        )
+
+    # endregion
+    # region Conversions
+
+    def conversion(self, op: Operation) -> None:
+        """Between integer and float types and widths."""
+        e = self.emitter
+        source, result = op.operands[0], op.results[0]
+        match op.name:
+            case "arith.trunci" if width_of(result.type) == 1:
+                self.set_int(result, e.imm(riscv.AndiOp, self.reg(source), 1))
+            case "arith.index_cast" | "arith.index_castui" | "arith.trunci":
+                self.linear[result] = self.lin(source)
+            case "arith.extsi":
+                self.set_int(result, self.extend(source, True))
+                self.extended[result] = "s"
+            case "arith.extui":
+                self.set_int(result, self.extend(source, False))
+                self.extended[result] = "u"
+            case "arith.extf":
+                self.floats[result] = self.to_f32(source)
+            case "arith.truncf":
+                self.floats[result] = e.float_op(xpulp.FCvtBf16SOp, self.floats[source])
+            case "arith.sitofp" | "arith.uitofp":
+                signed = op.name == "arith.sitofp"
+                classes = {
+                    ("f32", True): riscv.FCvtSWOp,
+                    ("f32", False): riscv.FCvtSWuOp,
+                    ("bf16", True): xpulp.FCvtAhWOp,
+                    ("bf16", False): xpulp.FCvtAhWuOp,
+                }
+                cls = classes[float_class(result.type), signed]
+                self.floats[result] = e.emit(cls, (self.extend(source, signed),), FLOAT)
+            case "arith.fptosi" | "arith.fptoui":
+                value = self.floats[source]
+                if float_class(source.type) == "bf16":
+                    value = e.float_op(xpulp.FCvtSBf16Op, value)
+                cls = riscv.FCvtWSOp if op.name == "arith.fptosi" else riscv.FCvtWuSOp
+                self.set_int(result, e.emit(cls, (value,), INT))
+            case _:
+                self.bitcast(source, result)
+
+    def to_f32(self, source: SSAValue) -> SSAValue:
+        """A BF16 scalar as F32; an element of a vector is shifted into place."""
+        e = self.emitter
+        owner = source.owner
+        if isinstance(owner, Operation) and owner.name == "vector.extract":
+            vector = self.vectors.get(owner.operands[0])
+            if vector is not None:
+                word = e.emit(riscv.FMvXWOp, (vector,), INT)
+                if extract_position(owner):
+                    bits = e.int2(riscv.AndOp, word, e.li(-0x10000))
+                else:
+                    bits = e.shift(rv32.SlliOp, word, 16)
+                return e.emit(riscv.FMvWXOp, (bits,), FLOAT)
+        return e.float_op(xpulp.FCvtSBf16Op, self.floats[source])
+
+    @property
+    def vectors(self) -> dict[SSAValue, SSAValue]:
+        """Registers of vector values."""
+        return self.floats
+
+    def bitcast(self, source: SSAValue, result: SSAValue) -> None:
+        """Reinterpretation of bits."""
+        e = self.emitter
+        if is_float(source.type) == is_float(result.type):
+            if is_float(source.type):
+                self.floats[result] = self.floats[source]
+            else:
+                self.linear[result] = self.lin(source)
+        elif is_float(source.type):
+            half = isinstance(source.type, BFloat16Type)
+            cls = xpulp.FMvXHOp if half else riscv.FMvXWOp
+            self.set_int(result, e.emit(cls, (self.floats[source],), INT))
+        else:
+            half = isinstance(result.type, BFloat16Type)
+            cls = xpulp.FMvHXOp if half else riscv.FMvWXOp
+            self.floats[result] = e.emit(cls, (self.reg(source),), FLOAT)
+
+    # endregion
+    # region Vectors
+
+    def broadcast(self, op: Operation) -> None:
+        """Both elements the same."""
+        e = self.emitter
+        source = self.floats[op.operands[0]]
+        bits = e.emit(xpulp.FMvXHOp, (source,), INT)
+        packed = e.int2(xpulp.PackOp, bits, bits)
+        self.floats[op.results[0]] = e.emit(riscv.FMvWXOp, (packed,), FLOAT)
+
+    def extract(self, op: Operation) -> None:
+        """One element of a vector as a scalar."""
+        if all(use.operation.name == "arith.extf" for use in op.results[0].uses):
+            return
+        e = self.emitter
+        word = e.emit(riscv.FMvXWOp, (self.floats[op.operands[0]],), INT)
+        if extract_position(op):
+            word = e.shift(rv32.SrliOp, word, 16)
+        self.floats[op.results[0]] = e.emit(xpulp.FMvHXOp, (word,), FLOAT)
+
+    def from_elements(self, op: Operation) -> None:
+        """Two scalars packed; a rounding from F32 is part of the packing."""
+        e = self.emitter
+        low, high = op.operands
+        wide: list[SSAValue] = []
+        for element in (low, high):
+            owner = element.owner
+            if isinstance(owner, Operation) and owner.name == "arith.truncf":
+                wide.append(self.floats[owner.operands[0]])
+        if len(wide) == 2:
+            value = e.float_op(xpulp.VFCpkaAhSOp, *wide)
+        else:
+            bits = [e.emit(xpulp.FMvXHOp, (self.floats[x],), INT) for x in (high, low)]
+            value = e.emit(riscv.FMvWXOp, (e.int2(xpulp.PackOp, *bits),), FLOAT)
+        self.floats[op.results[0]] = value
+
+    # endregion
+
+
+def is_broadcast(op: Operation) -> bool:
+    """Whether both elements of the op's vector are one BF16 scalar."""
+    return op.name in ("vector.broadcast", "vector.splat") and isinstance(
+        op.operands[0].type, BFloat16Type
+    )
+
+
+def extract_position(op: Any) -> int:
+    """Which element a vector.extract takes."""
+    positions = tuple(op.static_position.get_values())
+    if len(op.operands) != 1 or len(positions) != 1 or positions[0] not in (0, 1):
+        raise UnsupportedOperation("vector.extract takes element [0] or [1], a constant position")
+    return positions[0]
+
+
+def fold_integer(name: str, a: int, b: int) -> int | None:
+    """The value of an operation on constants; None where it is not folded."""
+    unsigned_a, unsigned_b = a & 0xFFFFFFFF, b & 0xFFFFFFFF
+    match name:
+        case "arith.andi":
+            return a & b
+        case "arith.ori":
+            return a | b
+        case "arith.xori":
+            return a ^ b
+        case "arith.shrui" if 0 <= b < 32:
+            return unsigned_a >> b
+        case "arith.shrsi" if 0 <= b < 32:
+            return a >> b
+        case "arith.divui" if b:
+            return unsigned_a // unsigned_b
+        case "arith.remui" if b:
+            return unsigned_a % unsigned_b
+        case "arith.divsi" if b:
+            return abs(a) // abs(b) * (1 if (a < 0) == (b < 0) else -1)
+        case "arith.remsi" if b:
+            return abs(a) % abs(b) * (-1 if a < 0 else 1)
+        case "arith.maxsi":
+            return max(a, b)
+        case "arith.minsi":
+            return min(a, b)
+        case "arith.ceildivsi" if b:
+            return -(-a // b)
+        case "arith.floordivsi" if b:
+            return a // b
+        case _:
+            return None
+
+
+INT_BINARY: dict[str, type[Operation]] = {
+    "arith.muli": riscv.MulOp,
+    "arith.divsi": riscv.DivOp,
+    "arith.divui": riscv.DivuOp,
+    "arith.remsi": riscv.RemOp,
+    "arith.remui": riscv.RemuOp,
+    "arith.andi": riscv.AndOp,
+    "arith.ori": riscv.OrOp,
+    "arith.xori": riscv.XorOp,
+    "arith.shli": riscv.SllOp,
+    "arith.shrui": riscv.SrlOp,
+    "arith.shrsi": riscv.SraOp,
+    "arith.maxsi": xpulp.MaxOp,
+    "arith.minsi": xpulp.MinOp,
+    "arith.maxui": xpulp.MaxuOp,
+    "arith.minui": xpulp.MinuOp,
+}
+
+INT_PREDICATES = ("eq", "ne", "slt", "sle", "sgt", "sge", "ult", "ule", "ugt", "uge")
+FLOAT_PREDICATES = (
+    "false",
+    "oeq",
+    "ogt",
+    "oge",
+    "olt",
+    "ole",
+    "one",
+    "ord",
+    "ueq",
+    "ugt",
+    "uge",
+    "ult",
+    "ule",
+    "une",
+    "uno",
+    "true",
+)
