@@ -92,7 +92,7 @@ class Instruction:
     def reads_destination(self) -> bool:
         """Whether ``rd`` is also a source (multiply-accumulate, insert, packed accumulate)."""
         stem = self.name.partition(".")[0]
-        return self.name in _ACCUMULATES or stem in ("vfmac", "vfmre", "vfdotp", "vfdotpex")
+        return self.name in _ACCUMULATES or stem in ("vfmac", "vfdotpex")
 
     def __str__(self) -> str:
         return self.name

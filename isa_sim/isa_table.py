@@ -281,13 +281,6 @@ fmulex.s.ah F3  53.5.26   fp
 fmacex.s.ah F3  53.5.2a   fp
 [Xfvecalthalf]
 vfsqrt.ah  F2   33.1.47.0 fsqrt
-vfclass.ah XF2  33.1.4c.1 fp
-vfmv.x.ah  XF2  33.1.4c.0 fp
-vfmv.ah.x  FX2  33.5.4c.0 fp
-vfcvt.x.ah  XF2 33.1.4c.2 fp
-vfcvt.xu.ah XF2 33.5.4c.2 fp
-vfcvt.ah.x  FX2 33.1.4c.3 fp
-vfcvt.ah.xu FX2 33.5.4c.3 fp
 vfcpka.ah.s F3  33.1.58   fp
 """
 
@@ -299,7 +292,6 @@ vfdiv F3 44 fdiv
 vfmin F3 45 fp
 vfmax F3 46 fp
 vfmac F3 48 fp
-vfmre F3 49 fp
 vfsgnj F3 4d fp
 vfsgnjn F3 4e fp
 vfsgnjx F3 4f fp
@@ -309,8 +301,6 @@ vflt XF3 52 fp
 vfge XF3 53 fp
 vfle XF3 54 fp
 vfgt XF3 55 fp
-vfavg F3 56 fp
-vfdotp F3 4a fp
 """
 """Packed operations that have a vector form (``op.ah``) and a replicated one (``op.r.ah``)."""
 

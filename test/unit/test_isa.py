@@ -128,6 +128,7 @@ def _decimal(match: re.Match[str]) -> str:
 @pytest.mark.skipif(OBJDUMP is None, reason="riscv64-unknown-elf-objdump is not installed")
 def test_objdump_agrees_on_the_standard_instructions(tmp_path: Path) -> None:
     rows = [row for row in INSTRUCTIONS.values() if row.extension in STANDARD]
+    rows.remove(INSTRUCTIONS["c.nop"])  # objdump calls it c.addi zero
     image = b"".join(
         _sample(row).to_bytes(row.length, "little") + b"\x01\x00" * (row.length == 2)
         for row in rows
@@ -144,4 +145,5 @@ def test_objdump_agrees_on_the_standard_instructions(tmp_path: Path) -> None:
             text = " ".join(parts[2:]).split("#")[0].split("<")[0].split()
             listing[int(parts[0].strip().rstrip(":"), 16)] = _plain(" ".join(text))
     for index, row in enumerate(rows):
-        assert _plain(disassemble(_sample(row), 4 * index)) == listing[4 * index], row.name
+        ours = disassemble(_sample(row), 4 * index)
+        assert _plain(ours) == listing[4 * index], row.name
