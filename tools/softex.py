@@ -168,6 +168,45 @@ def inspect(
 
 
 @app.command()
+def bench(
+    name: Annotated[
+        str, typer.Argument(help="vit-base, models, kernels or calibration.")
+    ],
+    target: TargetOption = "paper",
+    json: JsonOption = False,
+) -> None:
+    """Repeat a published experiment; the published value stands beside ours."""
+    from softex_mlir.runtime.benchmarks import BENCHMARKS
+    from softex_mlir.tools.bench_command import run_benchmark
+
+    if name not in BENCHMARKS:
+        raise typer.BadParameter(f"one of {', '.join(BENCHMARKS)}", param_hint="NAME")
+    run_benchmark(BENCHMARKS[name], _machine(target, None, False, False), as_json=json)
+
+
+@app.command()
+def sim(
+    program: Annotated[Path, typer.Argument(help="Any bare-metal ELF32 RISC-V program.")],
+    target: TargetOption = "paper",
+    max_instructions: Annotated[
+        Optional[int], typer.Option(help="Give up after so many instructions.")
+    ] = None,
+    signature: Annotated[
+        Optional[Path], typer.Option(help="Write begin_signature..end_signature here.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Run a bare-metal program on one core; `tohost` decides the exit status."""
+    from softex_mlir.tools.sim_command import run_bare_metal
+
+    raise SystemExit(
+        run_bare_metal(
+            program, _machine(target, None, False, False), max_instructions, signature, as_json=json
+        )
+    )
+
+
+@app.command()
 def demo(target: TargetOption = "paper") -> None:
     """Build a small ViT with seeded weights, compile it, run it, print the report."""
     from softex_mlir.tools.demo import run_demo

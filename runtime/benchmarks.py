@@ -1,0 +1,238 @@
+"""The published experiments, repeated: tables with the published value beside ours.
+
+Published values: Belano et al., arXiv 2412.06321, abstract and public summaries; values marked
+*derived* follow from them. Ours come from the simulator, whose cycle models are calibrated against
+the units' RTL (``softex bench calibration``) and whose energies are calibrated on the published
+totals, so ratios carry more than absolute energies.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.runtime.program import Program
+from softex_mlir.runtime.session import Result, run
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of results: `title`, column heads, rows of text."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One model compiled and run.
+
+    Attributes:
+        compile_seconds, simulate_seconds: host time.
+    """
+
+    name: str
+    program: Program
+    result: Result
+    compile_seconds: float
+    simulate_seconds: float
+
+
+def provenance(machine: Machine) -> str:
+    """Host, versions, machine description and method of a benchmark, one line each."""
+    packages = ", ".join(f"{name} {version(name)}" for name in ("xdsl", "numpy", "numba"))
+    points = ", ".join(
+        f"{point.name}: {point.voltage} V {point.frequency_hz / 1e6:.0f} MHz"
+        for point in machine.operating_points
+    )
+    return "\n".join(
+        (
+            f"host     {platform.machine()}, Python {platform.python_version()}, {packages}",
+            f"machine  {machine.name} ({machine.hash[:12]}), {points}",
+            "method   seeded random weights and inputs; cycles from the simulator with contention; "
+            "energy calibrated on the published totals",
+        )
+    )
+
+
+def measure(
+    name: str, build: Callable[[], Any], machine: Machine, *, functional: bool = True
+) -> Measurement:
+    """Build, compile and run one model."""
+    from softex_mlir.compiler.driver import Compilation
+
+    started = time.perf_counter()
+    program = Compilation.of(build(), machine).program()
+    compiled = time.perf_counter()
+    result = run(program, machine=machine, functional=functional)
+    return Measurement(
+        name, program, result, compiled - started, time.perf_counter() - compiled
+    )
+
+
+def _energy_at(measurement: Measurement, machine: Machine, position: int) -> float:
+    """TOPS/W at the machine's operating point number `position`."""
+    from softex_mlir.runtime.profile import build_profile
+
+    point = machine.operating_points[min(position, len(machine.operating_points) - 1)]
+    profile = build_profile(measurement.program, machine, measurement.result.run, point.name)
+    return profile.tops_per_watt
+
+
+def vit_base(machine: Machine) -> list[Table]:
+    """ViT-base/16 end to end, with and without the accelerators, beside the published figures."""
+    from softex_mlir.compiler.models import vit_base as model
+
+    targets = {
+        "full": machine,
+        "without SoftEx": machine.without_softex(),
+        "without RedMulE": machine.without_redmule(),
+        "cores only": machine.without_redmule().without_softex(),
+    }
+    runs = {
+        name: measure(name, model, target, functional=name == "full")
+        for name, target in targets.items()
+    }
+    full, cores = runs["full"].result.profile, runs["without SoftEx"].result.profile
+    redmule_share = full.units["redmule"].busy_share
+    ours_low = _energy_at(runs["full"], machine, 1)
+    rows = (
+        ("throughput, GOPS", "310", f"{full.gops:.1f}"),
+        ("cycles", "126.9 M (derived)", f"{full.cycles / 1e6:.1f} M"),
+        ("RedMulE busy share", "about 80 %", f"{redmule_share:.1%}"),
+        ("efficiency at 0.55 V, TOPS/W", "1.34", f"{ours_low:.2f}"),
+        ("throughput with / without SoftEx", "1.58x", f"{full.gops / cores.gops:.2f}x"),
+        (
+            "efficiency with / without SoftEx",
+            "1.42x",
+            f"{full.tops_per_watt / cores.tops_per_watt:.2f}x",
+        ),
+        ("compile, s on this host", "", f"{runs['full'].compile_seconds:.1f}"),
+        ("simulate, s on this host", "", f"{runs['full'].simulate_seconds:.1f}"),
+    )
+    ablation = tuple(
+        (
+            name,
+            f"{m.result.cycles / 1e6:.1f}",
+            f"{m.result.profile.gops:.1f}",
+            f"{m.result.profile.tops_per_watt:.2f}",
+            *(f"{m.result.profile.units[unit].busy_share:.0%}" for unit in _UNITS),
+        )
+        for name, m in runs.items()
+    )
+    return [
+        Table("ViT-base/16, 224x224, batch 1", ("figure", "published", "here"), rows),
+        Table("Ablation", ("target", "Mcycles", "GOPS", "TOPS/W", *_UNITS), ablation),
+        prediction_table(runs["full"]),
+    ]
+
+
+_UNITS = ("redmule", "softex", "cores", "dma_in", "dma_out")
+
+
+def prediction_table(measurement: Measurement) -> Table:
+    """Cycles a layer as the compiler predicted and as the simulator found."""
+    rows: list[tuple[str, ...]] = []
+    for layer in measurement.result.profile.layers:
+        if not layer.predicted or not layer.redmule:
+            continue
+        error = layer.redmule / layer.predicted - 1
+        rows.append((layer.name, f"{layer.predicted:,}", f"{layer.redmule:,}", f"{error:+.1%}"))
+    columns = ("layer", "predicted RedMulE cycles", "simulated", "difference")
+    return Table(f"{measurement.name}: cost model against simulation", columns, tuple(rows))
+
+
+def models(machine: Machine) -> list[Table]:
+    """Other transformers and ViT-base at other depths and batches."""
+    from softex_mlir.compiler import models as zoo
+
+    rows: list[tuple[str, ...]] = []
+    for name, build in zoo.BENCHMARKS.items():
+        m = measure(name, build, machine, functional=False)
+        profile = m.result.profile
+        rows.append(
+            (
+                name,
+                f"{profile.macs / 1e9:.2f}",
+                f"{profile.cycles / 1e6:.1f}",
+                f"{profile.gops:.1f}",
+                f"{profile.tops_per_watt:.2f}",
+                *(f"{profile.units[unit].busy_share:.0%}" for unit in _UNITS),
+                f"{m.compile_seconds:.1f}",
+                f"{m.simulate_seconds:.1f}",
+                f"{len(m.program.elf) / 1e6:.1f}",
+            )
+        )
+    columns = ("model", "GMAC", "Mcycles", "GOPS", "TOPS/W", *_UNITS, "compile s", "sim s", "ELF MB")
+    return [Table("Models (published: ViT-base 310 GOPS)", columns, tuple(rows))]
+
+
+def kernels(machine: Machine) -> list[Table]:
+    """Softmax, GELU and layer norm: SoftEx against software on all the compute cores."""
+    from softex_mlir.compiler import models as zoo
+
+    without = machine.without_softex()
+    compute_cores = machine.cluster.cores - (3 if machine.redmule else 2)
+    rows: list[tuple[str, ...]] = []
+    for kind, published, sizes in (
+        ("softmax", "<= 10.8x", (64, 128, 197, 256, 512, 1024, 2048)),
+        ("gelu", "<= 5.11x", (3072,)),
+        ("layer_norm", "", (768,)),
+    ):
+        for columns in sizes:
+            elements = 256 * columns
+
+            def build(kind: str = kind, columns: int = columns) -> Any:
+                return zoo.single_operation(kind, rows=256, columns=columns)
+
+            fast = measure(kind, build, machine).result
+            slow = measure(kind, build, without).result
+            rows.append(
+                (
+                    f"{kind} 256x{columns}",
+                    f"{fast.cycles / elements:.2f}",
+                    f"{slow.cycles / elements:.2f}",
+                    f"{slow.cycles * compute_cores / 8 / elements:.2f}",
+                    f"{slow.cycles / fast.cycles:.2f}x",
+                    f"{slow.energy_joules / fast.energy_joules:.2f}x",
+                    published,
+                )
+            )
+    head = (
+        "operation",
+        "SoftEx, cycles/element",
+        f"{compute_cores} cores, cycles/element",
+        "scaled to 8 cores",
+        "speed-up",
+        "energy gain",
+        "published",
+    )
+    note = "published software on 8 cores: softmax 5.42, GELU 7.95 cycles/element (derived)"
+    return [Table(f"Kernels, L2 to L2 ({note})", head, tuple(rows))]
+
+
+def calibration(_machine: Machine) -> list[Table]:
+    """What each cycle and bit model was compared with, over how many cases, and how far it is off."""
+    from softex_mlir.isa_sim.calibration import calibrate
+
+    rows = tuple(
+        (entry.unit, entry.model, entry.reference, str(entry.cases), entry.largest, entry.mean)
+        for entry in calibrate()
+    )
+    columns = ("unit", "model", "compared with", "cases", "largest difference", "mean difference")
+    return [Table("Calibration", columns, rows)]
+
+
+BENCHMARKS: dict[str, Callable[[Machine], Sequence[Table]]] = {
+    "vit-base": vit_base,
+    "models": models,
+    "kernels": kernels,
+    "calibration": calibration,
+}
+"""What `softex bench` offers, by name."""
