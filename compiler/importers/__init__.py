@@ -1,0 +1,1 @@
+"""From other frameworks' files to the `transformer` dialect."""

@@ -1,0 +1,88 @@
+"""A model on its way through the compiler's front half: module, weights and where it came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from softex_mlir.compiler.weights import WeightStore
+from softex_mlir.dialects.transformer import ints
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp, StringAttr, TensorType
+from xdsl.dialects.func import FuncOp
+from xdsl.ir import Attribute
+
+
+@dataclass(frozen=True)
+class Port:
+    """An input or output of a model as its user knows it."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    """Type in the source model: float32, float16, bfloat16, int64, int32, bool."""
+
+
+@dataclass
+class Model:
+    """A module with one function `@main`, and the data of its `transformer.weight` operations."""
+
+    module: ModuleOp
+    weights: WeightStore
+    name: str = "model"
+    source: str = ""
+    """File or builder the model came from."""
+    notes: list[str] = field(default_factory=lambda: list[str]())
+    """What the importer had to decide, one sentence each."""
+
+    @property
+    def main(self) -> FuncOp:
+        """The function `@main`."""
+        return main_function(self.module)
+
+    @property
+    def inputs(self) -> list[Port]:
+        """Inputs in order."""
+        main = self.main
+        return _ports(main.function_type.inputs.data, main.arg_attrs, "input")
+
+    @property
+    def outputs(self) -> list[Port]:
+        """Outputs in order."""
+        main = self.main
+        return _ports(main.function_type.outputs.data, main.res_attrs, "output")
+
+
+def main_function(module: ModuleOp) -> FuncOp:
+    """The function `@main` of a module."""
+    for op in module.ops:
+        if isinstance(op, FuncOp) and op.sym_name.data == "main":
+            return op
+    raise ValueError("expected a function @main in the module")
+
+
+def port_attributes(port: Port) -> DictionaryAttr:
+    """The attributes that carry a port on `@main`."""
+    return DictionaryAttr(
+        {
+            "transformer.name": StringAttr(port.name),
+            "transformer.dtype": StringAttr(port.dtype),
+            "transformer.shape": ints(port.shape),
+        }
+    )
+
+
+def _ports(
+    types: tuple[Attribute, ...], attributes: ArrayAttr[DictionaryAttr] | None, kind: str
+) -> list[Port]:
+    ports: list[Port] = []
+    for index, value in enumerate(types):
+        assert isinstance(value, TensorType)
+        given = attributes.data[index].data if attributes is not None else {}
+        name, dtype = given.get("transformer.name"), given.get("transformer.dtype")
+        ports.append(
+            Port(
+                name.data if isinstance(name, StringAttr) else f"{kind}_{index}",
+                value.get_shape(),
+                dtype.data if isinstance(dtype, StringAttr) else "float32",
+            )
+        )
+    return ports

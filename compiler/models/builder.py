@@ -1,0 +1,157 @@
+"""Writing fused transformer modules by hand: one method a layer, weights drawn from a seed."""
+
+from __future__ import annotations
+
+import math
+
+import ml_dtypes
+import numpy as np
+from softex_mlir.compiler.model import Model, Port, port_attributes
+from softex_mlir.compiler.weights import Array, WeightStore
+from softex_mlir.dialects import transformer as t
+from xdsl.dialects.builtin import ArrayAttr, ModuleOp, StringAttr, TensorType, bf16, i32
+from xdsl.dialects.func import FuncOp, ReturnOp
+from xdsl.ir import Block, Operation, Region, SSAValue
+
+
+class ModelBuilder:
+    """Collects the operations of `@main`; the weights are normal with deviation 0.02 by default."""
+
+    def __init__(self, name: str, inputs: list[Port], *, seed: int = 0):
+        self.name = name
+        self.inputs = inputs
+        self.weights = WeightStore()
+        self.layer = ""
+        self._random = np.random.default_rng(seed)
+        self._block = Block(
+            arg_types=[
+                TensorType(i32 if port.dtype.startswith("int") else bf16, port.shape)
+                for port in inputs
+            ]
+        )
+        self._weight_ops: list[Operation] = []
+        self._values: dict[str, SSAValue] = {}
+
+    @property
+    def arguments(self) -> list[SSAValue]:
+        """Arguments of `@main`, in the order of the inputs."""
+        return list(self._block.args)
+
+    def add(self, op: t.TransformerOp) -> SSAValue:
+        """Append an operation to `@main` under the current layer name."""
+        if self.layer:
+            op.layer = StringAttr(self.layer)
+        self._block.add_op(op)
+        return op.results[0]
+
+    def constant(self, name: str, array: Array) -> SSAValue:
+        """A parameter with given values; the same name again is the same parameter."""
+        if name not in self._values:
+            kind = TensorType(i32 if array.dtype == np.int32 else bf16, array.shape)
+            data = array if array.dtype == np.int32 else array.astype(ml_dtypes.bfloat16)
+            self._weight_ops.append(t.WeightOp(self.weights.add(name, data), kind))
+            op = t.GetWeightOp(name, kind)
+            self._block.add_op(op)
+            self._values[name] = op.result
+        return self._values[name]
+
+    def normal(
+        self, name: str, shape: tuple[int, ...], *, mean: float = 0.0, scale: float = 1.0
+    ) -> SSAValue:
+        """A parameter of normal values: ``(mean + 0.02 * n) * scale``."""
+        array = self._random.standard_normal(shape, np.float32)
+        array *= 0.02
+        array += mean
+        if scale != 1.0:
+            array *= scale
+        return self.constant(name, array)
+
+    def linear(
+        self,
+        x: SSAValue,
+        columns: int,
+        name: str,
+        *,
+        activation: str = "none",
+        residual: SSAValue | None = None,
+        scale: float = 1.0,
+        bias: bool = True,
+    ) -> SSAValue:
+        """A linear layer with weights ``name.weight`` and ``name.bias``, scaled at build time."""
+        outer, self.layer = self.layer, name
+        w = self.normal(f"{name}.weight", (t.shape_of(x)[1], columns), scale=scale)
+        b = self.normal(f"{name}.bias", (columns,), scale=scale) if bias else None
+        result = self.add(t.LinearOp(x, w, b, residual, activation=activation))
+        self.layer = outer
+        return result
+
+    def layer_norm(self, x: SSAValue, name: str, *, eps: float = 1e-12) -> SSAValue:
+        """Layer norm over the columns."""
+        outer, self.layer = self.layer, name
+        columns = t.shape_of(x)[-1]
+        gamma = self.normal(f"{name}.weight", (columns,), mean=1.0)
+        beta = self.normal(f"{name}.bias", (columns,))
+        result = self.add(t.LayerNormOp(x, gamma, beta, eps))
+        self.layer = outer
+        return result
+
+    def attention_bias(self, keys: int, *, causal: bool = False) -> tuple[SSAValue, str]:
+        """The constant bias of attention over `keys` keys and its `bias_rows`."""
+        bias = np.full((keys if causal else 1, t.padded_keys(keys)), -np.inf, np.float32)
+        bias[:, :keys] = 0
+        if causal:
+            bias[:, :keys][np.triu_indices(keys, 1)] = t.MASKED
+        kind = "query" if causal else "all"
+        return self.constant(f"attention_bias.{kind}.{keys}", bias), kind
+
+    def self_attention(
+        self,
+        x: SSAValue,
+        name: str,
+        *,
+        heads: int,
+        batch: int,
+        bias: SSAValue,
+        bias_rows: str,
+        columns: int | None = None,
+        fused: bool = False,
+        key_value: SSAValue | None = None,
+    ) -> SSAValue:
+        """Query, key and value projections (one product if `fused`) and the attention itself."""
+        width = columns or t.shape_of(x)[1]
+        scale = 1 / math.sqrt(width // heads)
+        if fused:
+            outer, self.layer = self.layer, f"{name}.qkv"
+            rows = t.shape_of(x)[0]
+            w = self._random.standard_normal((t.shape_of(x)[1], 3 * width), np.float32) * 0.02
+            w[:, :width] *= scale
+            b = self._random.standard_normal(3 * width, np.float32) * 0.02
+            b[:width] *= scale
+            weight = self.constant(f"{name}.qkv.weight", w)
+            qkv = self.add(t.LinearOp(x, weight, self.constant(f"{name}.qkv.bias", b)))
+            q, k, v = (self.add(t.SliceOp(qkv, [0, i * width], [rows, width])) for i in range(3))
+            self.layer = outer
+        else:
+            q = self.linear(x, width, f"{name}.query", scale=scale)
+            k = self.linear(x, width, f"{name}.key")
+            v = self.linear(x if key_value is None else key_value, width, f"{name}.value")
+        outer, self.layer = self.layer, name
+        op = t.AttentionOp(q, k, v, bias, heads=heads, batch=batch, bias_rows=bias_rows)
+        result = self.add(op)
+        self.layer = outer
+        return result
+
+    def finish(self, results: dict[str, SSAValue]) -> Model:
+        """The model whose outputs are `results`."""
+        values = list(results.values())
+        self._block.add_op(ReturnOp(*values))
+        ports = [Port(name, t.shape_of(v), "float32") for name, v in results.items()]
+        main = FuncOp(
+            "main",
+            ([a.type for a in self._block.args], [v.type for v in values]),
+            Region(self._block),
+            arg_attrs=ArrayAttr([port_attributes(p) for p in self.inputs]),
+            res_attrs=ArrayAttr([port_attributes(p) for p in ports]),
+        )
+        module = ModuleOp([*self._weight_ops, main])
+        return Model(module, self.weights, self.name, f"builder {self.name}")

@@ -1,0 +1,129 @@
+"""The weight store: parameters by name, beside the IR and never inside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ml_dtypes
+import numpy as np
+import numpy.typing as npt
+from softex_mlir.isa_sim.errors import UserError
+
+if TYPE_CHECKING:
+    from xdsl.dialects.builtin import ModuleOp
+
+Array = npt.NDArray[Any]
+BF16 = np.dtype(ml_dtypes.bfloat16)
+
+_DTYPES: dict[str, np.dtype[Any]] = {
+    "BF16": BF16,
+    "F32": np.dtype(np.float32),
+    "I32": np.dtype(np.int32),
+}
+_NAMES = {BF16: "bfloat16", np.dtype(np.float32): "float32", np.dtype(np.int32): "int32"}
+
+
+class WeightError(UserError, ValueError):
+    """A weights file that cannot be read, or that does not belong to the module."""
+
+
+class WeightStore(Mapping[str, Array]):
+    """Arrays by the name of their `transformer.weight`.
+
+    During import and fusion floating-point parameters are float32, so that folding scales and biases
+    rounds only once; `round_to_bf16` ends that. Integer parameters are int32.
+    """
+
+    def __init__(self, arrays: Mapping[str, Array] | None = None):
+        self._arrays: dict[str, Array] = dict(arrays or {})
+
+    def __getitem__(self, name: str) -> Array:
+        return self._arrays[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arrays)
+
+    def __len__(self) -> int:
+        return len(self._arrays)
+
+    def add(self, name: str, array: Array) -> str:
+        """Store `array` under `name`, or under `name_1`, `name_2`.. if that is taken."""
+        unique, count = name, 0
+        while unique in self._arrays:
+            count += 1
+            unique = f"{name}_{count}"
+        self._arrays[unique] = array
+        return unique
+
+    def remove(self, name: str) -> None:
+        """Forget a parameter that no operation uses any more."""
+        del self._arrays[name]
+
+    def round_to_bf16(self) -> None:
+        """Round all float32 parameters to bf16 (nearest, ties to even)."""
+        for name, array in self._arrays.items():
+            if array.dtype == np.float32:
+                self._arrays[name] = array.astype(BF16)
+
+    @property
+    def bytes(self) -> int:
+        """Size of all parameters in bytes."""
+        return sum(array.nbytes for array in self._arrays.values())
+
+    def save(self, path: str | Path) -> None:
+        """Write a safetensors file."""
+        import safetensors
+
+        tensors = {
+            name: {
+                "dtype": _NAMES[array.dtype],
+                "shape": list(array.shape),
+                "data": np.ascontiguousarray(array).tobytes(),
+            }
+            for name, array in self._arrays.items()
+        }
+        Path(path).write_bytes(safetensors.serialize(tensors, None))
+
+    @classmethod
+    def load(cls, path: str | Path) -> WeightStore:
+        """Read a safetensors file (bf16, float32 and int32 tensors)."""
+        try:
+            data = Path(path).read_bytes()
+        except OSError as error:
+            raise WeightError(f"{path}: {error.strerror}") from error
+        if len(data) < 8:
+            raise WeightError(f"{path}: not a safetensors file ({len(data)} bytes)")
+        size = int.from_bytes(data[:8], "little")
+        try:
+            header = json.loads(data[8 : 8 + size])
+            arrays: dict[str, Array] = {}
+            for name, entry in header.items():
+                if name == "__metadata__":
+                    continue
+                start, end = entry["data_offsets"]
+                raw = data[8 + size + start : 8 + size + end]
+                arrays[name] = np.frombuffer(raw, _DTYPES[entry["dtype"]]).reshape(entry["shape"])
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise WeightError(
+                f"{path}: not a readable safetensors file of bf16, float32 or int32 tensors"
+            ) from error
+        return cls(arrays)
+
+    def check(self, module: ModuleOp) -> None:
+        """Raise `WeightError` unless every `transformer.weight` of `module` has data that fits."""
+        from softex_mlir.dialects.transformer import WeightOp
+
+        problems: list[str] = []
+        for op in module.ops:
+            if not isinstance(op, WeightOp):
+                continue
+            name, shape = op.sym_name.data, op.type.get_shape()
+            if name not in self._arrays:
+                problems.append(f"@{name} has no data")
+            elif self._arrays[name].shape != shape:
+                problems.append(f"@{name} is {shape} in the module, {self[name].shape} in the data")
+        if problems:
+            raise WeightError(f"{len(problems)} weights do not fit: " + "; ".join(problems[:10]))

@@ -1,0 +1,489 @@
+"""The `transformer` dialect: a neural network as whole-layer operations on bf16 tensors (level L1).
+
+The dialect has two vocabularies.
+
+The *graph form* is what an importer writes: operations of any rank with numpy's broadcasting
+(the ones of :mod:`softex_mlir.dialects.transformer_graph` and the shared ones below).
+
+The *fused form* is what the scheduler reads: the operations of this file only, on tensors in which
+all leading dimensions are flattened into *rows*, so that nearly every operation is
+``[rows, features] -> [rows, features]``. An operation of the fused form has exactly one meaning,
+down to the bit; its docstring says which, in terms of :mod:`softex_mlir.isa_sim.numerics`.
+
+Types: activations and parameters are ``tensor<..xbf16>``, token ids and masks ``tensor<..xi32>``.
+Every operation may carry `layer` (the path of the module it came from, for reports) and `unit`
+(where it executes, written by the `place` pass).
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from softex_mlir.dialects.transformer_base import (
+    ANY_TENSOR,
+    BF16_TENSOR,
+    ID_TENSOR,
+    MASKED,
+    AnyTensor,
+    Bf16Tensor,
+    GetWeightOp,
+    IdTensor,
+    TransformerOp,
+    WeightOp,
+    ints,
+    padded_keys,
+    shape_of,
+)
+from softex_mlir.dialects.transformer_elementwise import (
+    AddOp,
+    BinaryOp,
+    ExpOp,
+    GeluOp,
+    GeluTanhOp,
+    MulOp,
+    ReluOp,
+    SigmoidOp,
+    SiluOp,
+    SoftmaxOp,
+    SubOp,
+    TanhOp,
+    UnaryOp,
+    broadcast,
+)
+from softex_mlir.dialects.transformer_graph import (
+    DivOp,
+    ErfOp,
+    ExpandOp,
+    NanToZeroOp,
+    PowOp,
+    ReduceMeanOp,
+    SqrtOp,
+)
+from softex_mlir.dialects.transformer_movement import (
+    ConcatOp,
+    EmbeddingOp,
+    MaskToBiasOp,
+    PatchifyOp,
+    ReshapeOp,
+    SliceOp,
+    TransposeOp,
+)
+from xdsl.dialects.builtin import (
+    BFloat16Type,
+    FloatAttr,
+    IntegerAttr,
+    StringAttr,
+    TensorType,
+    f64,
+    i64,
+)
+from xdsl.ir import Dialect, Operation, SSAValue
+from xdsl.irdl import (
+    AttrSizedOperandSegments,
+    ParsePropInAttrDict,
+    irdl_op_definition,
+    operand_def,
+    opt_operand_def,
+    opt_prop_def,
+    prop_def,
+    result_def,
+)
+
+ACTIVATIONS = ("none", "gelu", "gelu_tanh", "relu", "tanh", "silu", "sigmoid", "exp")
+"""Functions `transformer.linear` can apply to its result before the residual is added."""
+
+
+@irdl_op_definition
+class LinearOp(TransformerOp):
+    """``activation(x @ w + bias) + residual``, a RedMulE matrix product with its epilogue.
+
+    x: [M, N], w: [N, K], bias: [K], residual and result: [M, K].
+
+    Numerics: every result starts from its bias (or +0) and accumulates x[m, n]*w[n, k] for rising n
+    with one bf16 rounding each (`numerics.gemm`). If N is no multiple of 32, x and w continue
+    with zeros up to the next one. The activation is the one of the unary operation of the same
+    name; the residual is added by one bf16 addition.
+    """
+
+    name = "transformer.linear"
+
+    x = operand_def(BF16_TENSOR)
+    w = operand_def(BF16_TENSOR)
+    bias = opt_operand_def(BF16_TENSOR)
+    residual = opt_operand_def(BF16_TENSOR)
+    activation = prop_def(StringAttr, default_value=StringAttr("none"))
+    result = result_def(BF16_TENSOR)
+
+    irdl_options = (AttrSizedOperandSegments(as_property=True), ParsePropInAttrDict())
+    assembly_format = (
+        "$x `,` $w (`bias` $bias^ `:` type($bias))? (`residual` $residual^ `:` type($residual))? "
+        "attr-dict `:` type($x) `,` type($w) `->` type($result)"
+    )
+
+    def __init__(
+        self,
+        x: SSAValue | Operation,
+        w: SSAValue | Operation,
+        bias: SSAValue | Operation | None = None,
+        residual: SSAValue | Operation | None = None,
+        *,
+        activation: str = "none",
+        layer: StringAttr | None = None,
+    ):
+        kind = TensorType(BFloat16Type(), [shape_of(x)[0], shape_of(w)[1]])
+        super().__init__(
+            operands=[x, w, bias, residual],
+            properties={"activation": StringAttr(activation), "layer": layer},
+            result_types=[kind],
+        )
+
+    def verify_(self) -> None:
+        x, w, result = shape_of(self.x), shape_of(self.w), shape_of(self.result)
+        self.expect(len(x) == 2 and len(w) == 2, f"x and w must have rank 2, found {x} and {w}")
+        self.expect(x[1] == w[0], f"inner dimensions differ: x is {x}, w is {w}")
+        expected = (x[0], w[1])
+        self.expect(result == expected, f"result must be {expected}, found {result}")
+        if self.bias is not None:
+            found = shape_of(self.bias)
+            self.expect(found == (w[1],), f"bias must be ({w[1]},), found {found}")
+        if self.residual is not None:
+            found = shape_of(self.residual)
+            self.expect(found == expected, f"residual must be {expected}, found {found}")
+        self.expect(
+            self.activation.data in ACTIVATIONS,
+            f"activation must be one of {', '.join(ACTIVATIONS)}, found '{self.activation.data}'",
+        )
+
+
+@irdl_op_definition
+class AttentionOp(TransformerOp):
+    """Multi-head attention ``softmax(q @ k^T + bias) @ v``, heads side by side in the columns.
+
+    q: [batch*queries, heads*d], k: [batch*keys, heads*d], v: [batch*keys, heads*e],
+    bias: [1 | queries | batch | batch*queries, padded], result: [batch*queries, heads*e],
+    where ``padded = padded_keys(keys)``: keys rounded up to a multiple of 32.
+
+    `bias_rows` says what a bias row belongs to: ``all`` queries (1 row), each ``query`` (of any
+    batch), each ``batch`` element, or ``batch_query``. Its columns past the keys hold -inf.
+
+    Numerics, for each batch element and head: scores [queries, padded] = `numerics.gemm` over d,
+    zero-padded to a multiple of 32, starting from the bias, k padded with rows of zeros;
+    p = `numerics.softmax` of each padded row; result = `numerics.gemm` of p and v over the padded
+    keys (rows of zeros in v), starting from +0. 1/sqrt(d) is part of the weights behind q
+    unless `scale` is present (graph form only: `fold-scale` removes it).
+    """
+
+    name = "transformer.attention"
+
+    q = operand_def(BF16_TENSOR)
+    k = operand_def(BF16_TENSOR)
+    v = operand_def(BF16_TENSOR)
+    bias = operand_def(BF16_TENSOR)
+    heads = prop_def(IntegerAttr)
+    batch = prop_def(IntegerAttr)
+    bias_rows = prop_def(StringAttr, default_value=StringAttr("all"))
+    scale = opt_prop_def(FloatAttr)
+    result = result_def(BF16_TENSOR)
+
+    assembly_format = (
+        "$q `,` $k `,` $v `,` $bias attr-dict `:` "
+        "type($q) `,` type($k) `,` type($v) `,` type($bias) `->` type($result)"
+    )
+
+    BIAS_ROWS: ClassVar[tuple[str, ...]] = ("all", "query", "batch", "batch_query")
+
+    def __init__(
+        self,
+        q: SSAValue | Operation,
+        k: SSAValue | Operation,
+        v: SSAValue | Operation,
+        bias: SSAValue | Operation,
+        *,
+        heads: int,
+        batch: int = 1,
+        bias_rows: str = "all",
+        scale: float | None = None,
+        layer: StringAttr | None = None,
+    ):
+        super().__init__(
+            operands=[q, k, v, bias],
+            properties={
+                "heads": IntegerAttr(heads, i64),
+                "batch": IntegerAttr(batch, i64),
+                "bias_rows": StringAttr(bias_rows),
+                "scale": None if scale is None else FloatAttr(scale, f64),
+                "layer": layer,
+            },
+            result_types=[TensorType(BFloat16Type(), [shape_of(q)[0], shape_of(v)[1]])],
+        )
+
+    @property
+    def queries(self) -> int:
+        """Query tokens of one batch element."""
+        return shape_of(self.q)[0] // self.batch.value.data
+
+    @property
+    def keys(self) -> int:
+        """Key tokens of one batch element, without padding."""
+        return shape_of(self.k)[0] // self.batch.value.data
+
+    @property
+    def head_size(self) -> int:
+        """Columns of q and k that belong to one head (d)."""
+        return shape_of(self.q)[1] // self.heads.value.data
+
+    @property
+    def value_size(self) -> int:
+        """Columns of v that belong to one head (e)."""
+        return shape_of(self.v)[1] // self.heads.value.data
+
+    def verify_(self) -> None:
+        q, k, v = shape_of(self.q), shape_of(self.k), shape_of(self.v)
+        bias, result = shape_of(self.bias), shape_of(self.result)
+        heads, batch = self.heads.value.data, self.batch.value.data
+        shapes = f"q {q}, k {k}, v {v}, bias {bias}"
+        self.expect(
+            all(len(s) == 2 for s in (q, k, v, bias)), f"operands must have rank 2, found {shapes}"
+        )
+        self.expect(heads > 0 and batch > 0, "heads and batch must be positive")
+        self.expect(q[1] == k[1], f"q and k must have the same number of columns, found {shapes}")
+        self.expect(k[0] == v[0], f"k and v must have the same number of rows, found {shapes}")
+        self.expect(
+            q[1] % heads == 0 and v[1] % heads == 0, f"{heads} heads do not divide the columns"
+        )
+        self.expect(
+            q[0] % batch == 0 and k[0] % batch == 0, f"batch {batch} does not divide the rows"
+        )
+        self.expect(
+            result == (q[0], v[1]), f"result must be {(q[0], v[1])}, found {result} for {shapes}"
+        )
+        kind = self.bias_rows.data
+        self.expect(kind in self.BIAS_ROWS, f"bias_rows must be one of {', '.join(self.BIAS_ROWS)}")
+        rows = {"all": 1, "query": q[0] // batch, "batch": batch, "batch_query": q[0]}[kind]
+        expected = (rows, padded_keys(k[0] // batch))
+        self.expect(bias == expected, f"bias must be {expected} ({kind}), found {bias}")
+
+
+@irdl_op_definition
+class LayerNormOp(TransformerOp):
+    """``(x - mean) / sqrt(variance + eps) * gamma + beta`` over each row (last dimension).
+
+    x: [.., K], gamma and beta: [K], result: [.., K]. Numerics: `numerics.rowwise.layer_norm`, in
+    f32 inside, one rounding to bf16 at the end.
+    """
+
+    name = "transformer.layer_norm"
+
+    x = operand_def(BF16_TENSOR)
+    gamma = operand_def(BF16_TENSOR)
+    beta = operand_def(BF16_TENSOR)
+    eps = prop_def(FloatAttr)
+    result = result_def(BF16_TENSOR)
+
+    assembly_format = (
+        "$x `,` $gamma `,` $beta attr-dict `:` "
+        "type($x) `,` type($gamma) `,` type($beta) `->` type($result)"
+    )
+
+    def __init__(
+        self,
+        x: SSAValue | Operation,
+        gamma: SSAValue | Operation,
+        beta: SSAValue | Operation,
+        eps: float,
+        *,
+        layer: StringAttr | None = None,
+    ):
+        super().__init__(
+            operands=[x, gamma, beta],
+            properties={"eps": FloatAttr(eps, f64), "layer": layer},
+            result_types=[SSAValue.get(x).type],
+        )
+
+    def verify_(self) -> None:
+        x, expected = shape_of(self.x), shape_of(self.x)[-1:]
+        for label, value in (("gamma", self.gamma), ("beta", self.beta)):
+            found = shape_of(value)
+            self.expect(found == expected, f"{label} must be {expected}, found {found}")
+        self.expect(shape_of(self.result) == x, f"result must be {x}")
+
+
+@irdl_op_definition
+class RMSNormOp(TransformerOp):
+    """``x / sqrt(mean(x^2) + eps) * gamma`` over each row; x: [.., K], gamma: [K]."""
+
+    name = "transformer.rms_norm"
+
+    x = operand_def(BF16_TENSOR)
+    gamma = operand_def(BF16_TENSOR)
+    eps = prop_def(FloatAttr)
+    result = result_def(BF16_TENSOR)
+
+    assembly_format = "$x `,` $gamma attr-dict `:` type($x) `,` type($gamma) `->` type($result)"
+
+    def __init__(
+        self,
+        x: SSAValue | Operation,
+        gamma: SSAValue | Operation,
+        eps: float,
+        *,
+        layer: StringAttr | None = None,
+    ):
+        super().__init__(
+            operands=[x, gamma],
+            properties={"eps": FloatAttr(eps, f64), "layer": layer},
+            result_types=[SSAValue.get(x).type],
+        )
+
+    def verify_(self) -> None:
+        x, gamma = shape_of(self.x), shape_of(self.gamma)
+        self.expect(gamma == x[-1:], f"gamma must be {x[-1:]}, found {gamma}")
+        self.expect(shape_of(self.result) == x, f"result must be {x}")
+
+
+@irdl_op_definition
+class MatmulOp(TransformerOp):
+    """Product of two activations: a [.., M, N] @ b [.., N, K], leading dimensions broadcast.
+
+    Fused form: both of rank 2, or both of rank 3 with equal batch. Numerics of `transformer.linear`
+    without bias. The fallback for products that are no linear layer and no attention.
+    """
+
+    name = "transformer.matmul"
+
+    a = operand_def(BF16_TENSOR)
+    b = operand_def(BF16_TENSOR)
+    result = result_def(BF16_TENSOR)
+
+    assembly_format = "$a `,` $b attr-dict `:` type($a) `,` type($b) `->` type($result)"
+
+    def __init__(
+        self,
+        a: SSAValue | Operation,
+        b: SSAValue | Operation,
+        *,
+        layer: StringAttr | None = None,
+    ):
+        shape = self.result_shape(shape_of(a), shape_of(b))
+        if shape is None:
+            raise ValueError(f"{self.name}: cannot multiply {shape_of(a)} by {shape_of(b)}")
+        super().__init__(
+            operands=[a, b],
+            properties={"layer": layer},
+            result_types=[TensorType(BFloat16Type(), shape)],
+        )
+
+    @staticmethod
+    def result_shape(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...] | None:
+        """Shape of the product, None if the operands do not fit."""
+        if len(a) < 2 or len(b) < 2 or a[-1] != b[-2]:
+            return None
+        rank = max(len(a), len(b)) - 2
+        left = (1,) * (rank + 2 - len(a)) + a[:-2]
+        right = (1,) * (rank + 2 - len(b)) + b[:-2]
+        if any(x != y and 1 not in (x, y) for x, y in zip(left, right, strict=True)):
+            return None
+        lead = tuple(max(x, y) for x, y in zip(left, right, strict=True))
+        return (*lead, a[-2], b[-1])
+
+    def verify_(self) -> None:
+        expected = self.result_shape(shape_of(self.a), shape_of(self.b))
+        self.expect(
+            expected == shape_of(self.result),
+            f"{shape_of(self.a)} by {shape_of(self.b)} gives {expected}, "
+            f"found {shape_of(self.result)}",
+        )
+
+
+FUSED_OPS: tuple[type[TransformerOp], ...] = (
+    LinearOp,
+    AttentionOp,
+    MatmulOp,
+    LayerNormOp,
+    RMSNormOp,
+    SoftmaxOp,
+    AddOp,
+    SubOp,
+    MulOp,
+    GeluOp,
+    GeluTanhOp,
+    ReluOp,
+    TanhOp,
+    SiluOp,
+    SigmoidOp,
+    ExpOp,
+    EmbeddingOp,
+    MaskToBiasOp,
+    PatchifyOp,
+    SliceOp,
+    ConcatOp,
+    ReshapeOp,
+    TransposeOp,
+)
+"""Operations of the fused form: what the scheduler accepts."""
+
+GRAPH_OPS: tuple[type[TransformerOp], ...] = (
+    DivOp,
+    PowOp,
+    SqrtOp,
+    ErfOp,
+    ReduceMeanOp,
+    NanToZeroOp,
+    ExpandOp,
+)
+"""Operations of the graph form only: fusion removes them."""
+
+Transformer = Dialect("transformer", [WeightOp, GetWeightOp, *FUSED_OPS, *GRAPH_OPS])
+
+__all__ = [
+    "ACTIVATIONS",
+    "ANY_TENSOR",
+    "BF16_TENSOR",
+    "FUSED_OPS",
+    "GRAPH_OPS",
+    "ID_TENSOR",
+    "MASKED",
+    "AddOp",
+    "AnyTensor",
+    "AttentionOp",
+    "Bf16Tensor",
+    "BinaryOp",
+    "ConcatOp",
+    "DivOp",
+    "EmbeddingOp",
+    "ErfOp",
+    "ExpOp",
+    "ExpandOp",
+    "GeluOp",
+    "GeluTanhOp",
+    "GetWeightOp",
+    "IdTensor",
+    "LayerNormOp",
+    "LinearOp",
+    "MaskToBiasOp",
+    "MatmulOp",
+    "MulOp",
+    "NanToZeroOp",
+    "PatchifyOp",
+    "PowOp",
+    "RMSNormOp",
+    "ReduceMeanOp",
+    "ReluOp",
+    "ReshapeOp",
+    "SigmoidOp",
+    "SiluOp",
+    "SliceOp",
+    "SoftmaxOp",
+    "SqrtOp",
+    "SubOp",
+    "TanhOp",
+    "Transformer",
+    "TransformerOp",
+    "TransposeOp",
+    "UnaryOp",
+    "WeightOp",
+    "broadcast",
+    "ints",
+    "padded_keys",
+    "shape_of",
+]
