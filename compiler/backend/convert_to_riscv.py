@@ -35,7 +35,7 @@ from softex_mlir.compiler.backend.select_arith import (
 from softex_mlir.dialects import xpulp
 from softex_mlir.dialects.memory import element_bytes, static_strides
 from xdsl.context import Context
-from xdsl.dialects import arith, func, riscv, riscv_cf, riscv_func, scf
+from xdsl.dialects import arith, func, riscv, riscv_cf, riscv_func, rv32, scf
 from xdsl.dialects.builtin import (
     BFloat16Type,
     Float32Type,
