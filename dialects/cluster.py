@@ -1,0 +1,512 @@
+"""The `cluster` dialect: what the streams of a kernel do, and the dialect itself.
+
+Transfers are asynchronous and give a token. Streams wait for each other's counters; within the
+`compute` stream the cores of the team share rows (`cluster.parallel`) and meet at barriers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import ClassVar
+
+from typing_extensions import Self
+from xdsl.dialects.builtin import (
+    I32,
+    DenseArrayBase,
+    IndexType,
+    IntegerAttr,
+    MemRefType,
+    i32,
+)
+from xdsl.ir import Block, Dialect, Operation, Region, SSAValue
+from xdsl.irdl import (
+    AttrConstraint,
+    AttrSizedOperandSegments,
+    BaseAttr,
+    ConstraintContext,
+    InferenceContext,
+    IRDLOperation,
+    VarConstraint,
+    irdl_op_definition,
+    operand_def,
+    prop_def,
+    region_def,
+    result_def,
+    traits_def,
+    var_operand_def,
+)
+from xdsl.parser import Parser
+from xdsl.printer import Printer
+from xdsl.traits import NoTerminator, Pure, RecursiveMemoryEffect
+from xdsl.utils.exceptions import VerifyException
+
+from softex_mlir.dialects.cluster_program import (
+    COUNTER_BYTES as COUNTER_BYTES,
+)
+from softex_mlir.dialects.cluster_program import (
+    STACK_BYTES as STACK_BYTES,
+)
+from softex_mlir.dialects.cluster_program import (
+    STREAMS as STREAMS,
+)
+from softex_mlir.dialects.cluster_program import (
+    AddressAttr,
+    BufferOp,
+    EntriesOp,
+    GetGlobalOp,
+    GlobalKindAttr,
+    GlobalOp,
+    KernelOp,
+    LaunchOp,
+    ScheduleOp,
+    StreamAttr,
+    StreamKind,
+    StreamOp,
+    TokenType,
+    Worker,
+)
+from softex_mlir.dialects.cluster_program import (
+    GlobalKind as GlobalKind,
+)
+from softex_mlir.dialects.memory import (
+    L2Space,
+    TcdmSpace,
+    check_indices,
+    in_l2,
+    in_tcdm,
+    static_strides,
+)
+
+
+def stream_of(op: Operation) -> StreamKind | None:
+    """The stream an operation belongs to, None outside of streams."""
+    parent = op.parent_op()
+    while parent is not None:
+        if isinstance(parent, StreamOp):
+            return parent.kind.data
+        stream = parent.attributes.get("cluster.stream")
+        if isinstance(stream, StreamAttr):
+            return stream.data
+        parent = parent.parent_op()
+    return None
+
+
+def check_compute(op: Operation) -> None:
+    """Team operations make sense in the compute stream only."""
+    if stream_of(op) not in (StreamKind.COMPUTE, None):
+        raise VerifyException(f"{op.name} needs a team of cores: use it in the compute stream")
+
+
+# region Transfers
+
+
+@dataclass(frozen=True)
+class ChannelToken(AttrConstraint[TokenType]):
+    """The token of a transfer follows from where it goes: channel 0 writes the TCDM, 1 the L2."""
+
+    target: str
+    """Name of the constraint variable that holds the target's type."""
+
+    def verify(self, attr: object, constraint_context: ConstraintContext) -> None:
+        if attr != self.infer(constraint_context):
+            raise VerifyException("expected the token of the channel that writes the target")
+
+    def can_infer(self, var_constraint_names: AbstractSet[str]) -> bool:
+        return self.target in var_constraint_names
+
+    def infer(self, context: InferenceContext) -> TokenType:
+        target = context.get_variable(self.target)
+        inwards = target is not None and in_tcdm(target)
+        return TokenType(Worker.DMA_IN if inwards else Worker.DMA_OUT)
+
+    def mapping_type_vars(self, type_var_mapping: object) -> Self:
+        return self
+
+
+@irdl_op_definition
+class DmaStartOp(IRDLOperation):
+    """Start a transfer of a box of up to three dimensions between L2 and TCDM.
+
+    The box begins at the start indices (missing trailing indices are 0) and covers the trailing
+    dimensions; strides come from the types. A source with stride 0 is repeated. Innermost
+    elements must be contiguous on both sides. The transfer reads and writes exactly the box.
+    """
+
+    name = "cluster.dma_start"
+
+    TARGET: ClassVar = VarConstraint("TARGET", BaseAttr(MemRefType))
+
+    source = operand_def(MemRefType)
+    """Memory to read."""
+
+    source_indices = var_operand_def(IndexType)
+    """Where the box begins in the source, in elements."""
+
+    target = operand_def(TARGET)
+    """Memory to write."""
+
+    target_indices = var_operand_def(IndexType)
+    """Where the box begins in the target, in elements."""
+
+    sizes = prop_def(DenseArrayBase[I32])
+    """Extent of the box in elements, outermost first."""
+
+    token = result_def(ChannelToken("TARGET"))
+    """Completed when the last byte is written."""
+
+    irdl_options = (AttrSizedOperandSegments(as_property=True),)
+
+    assembly_format = (
+        "$source `[` $source_indices `]` `to` $target `[` $target_indices `]` `sizes` $sizes "
+        "attr-dict `:` type($source) `to` type($target)"
+    )
+
+    def __init__(
+        self,
+        source: SSAValue | Operation,
+        source_indices: Sequence[SSAValue | Operation],
+        target: SSAValue | Operation,
+        target_indices: Sequence[SSAValue | Operation],
+        sizes: Sequence[int] | DenseArrayBase[I32],
+    ):
+        if not isinstance(sizes, DenseArrayBase):
+            sizes = DenseArrayBase.from_list(i32, sizes)
+        inwards = in_tcdm(SSAValue.get(target).type)
+        super().__init__(
+            operands=[source, source_indices, target, target_indices],
+            properties={"sizes": sizes},
+            result_types=[TokenType(Worker.DMA_IN if inwards else Worker.DMA_OUT)],
+        )
+
+    @property
+    def channel(self) -> int:
+        """Number of the DMA channel: 0 writes the TCDM, 1 writes the L2."""
+        return 0 if in_tcdm(self.target.type) else 1
+
+    def verify_(self) -> None:
+        source, target = self.source.type, self.target.type
+        assert isinstance(source, MemRefType)
+        assert isinstance(target, MemRefType)
+        if in_l2(source) and in_l2(target):
+            raise VerifyException("the DMA has no channel from L2 to L2: go through the TCDM")
+        sizes = self.sizes.get_values()
+        if not 1 <= len(sizes) <= 3 or any(size < 1 for size in sizes):
+            raise VerifyException(
+                f"the DMA moves boxes of 1 to 3 dimensions of positive size, found {list(sizes)}"
+            )
+        if source.element_type != target.element_type:
+            raise VerifyException(
+                f"the DMA moves bytes: element types differ, {source} and {target}"
+            )
+        sides = (("source", source, self.source_indices), ("target", target, self.target_indices))
+        for side, type_, indices in sides:
+            if not (in_l2(type_) or in_tcdm(type_)):
+                raise VerifyException(
+                    f"the {side} must be in #cluster.l2 or #cluster.tcdm, found {type_}"
+                )
+            check_indices(f"the {side}", type_, len(indices))
+            shape = type_.get_shape()
+            if len(shape) < len(sizes) or any(
+                size > extent
+                for size, extent in zip(reversed(sizes), reversed(shape), strict=False)
+            ):
+                raise VerifyException(f"a box of {list(sizes)} exceeds the {side}'s type {type_}")
+            if sizes[-1] > 1 and static_strides(type_)[-1] != 1:
+                raise VerifyException(
+                    f"innermost elements must be contiguous in the {side}, found {type_}: give "
+                    "the box a last dimension of 1"
+                )
+
+
+@irdl_op_definition
+class AwaitOp(IRDLOperation):
+    """Wait until a transfer or job is complete. Only its own stream may wait for a token."""
+
+    name = "cluster.await"
+
+    token = operand_def(TokenType)
+    """What to wait for."""
+
+    assembly_format = "$token attr-dict `:` type($token)"
+
+    def __init__(self, token: SSAValue | Operation):
+        super().__init__(operands=[token])
+
+
+# endregion
+# region Synchronisation between streams
+
+
+@irdl_op_definition
+class WaitForOp(IRDLOperation):
+    """Wait until a stream's counter has reached a value (signed comparison of 32 bits)."""
+
+    name = "cluster.wait_for"
+
+    stream = prop_def(StreamAttr)
+    """The stream whose counter to watch."""
+
+    value = operand_def(IndexType)
+    """Value to reach; smaller ones never block."""
+
+    assembly_format = "$stream `,` $value attr-dict"
+
+    def __init__(self, stream: StreamAttr | StreamKind | str, value: SSAValue | Operation):
+        super().__init__(operands=[value], properties={"stream": StreamAttr.get(stream)})
+
+
+@irdl_op_definition
+class AdvanceOp(IRDLOperation):
+    """Add 1 to the counter of the enclosing stream and wake whoever waits for it.
+
+    Everything the stream did before is visible to those it wakes. In the compute stream all cores
+    of the team execute it: they meet at a barrier, then the leader advances the counter.
+    """
+
+    name = "cluster.advance"
+
+    assembly_format = "attr-dict"
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def verify_(self) -> None:
+        parent = self.parent_op()
+        while parent is not None and not isinstance(parent, StreamOp):
+            if isinstance(parent, ParallelOp | LeaderOp):
+                raise VerifyException(
+                    f"cluster.advance contains a barrier of the whole team: not in {parent.name}"
+                )
+            parent = parent.parent_op()
+
+
+# endregion
+# region The team of the compute stream
+
+
+@irdl_op_definition
+class ParallelOp(IRDLOperation):
+    """Iterations dealt to the team's cores round robin. No barrier before or after."""
+
+    name = "cluster.parallel"
+
+    lower = operand_def(IndexType)
+    """First iteration."""
+
+    upper = operand_def(IndexType)
+    """One past the last iteration."""
+
+    body = region_def("single_block")
+    """One iteration; its argument is the iteration's number."""
+
+    traits = traits_def(NoTerminator(), RecursiveMemoryEffect())
+
+    def __init__(
+        self,
+        lower: SSAValue | Operation,
+        upper: SSAValue | Operation,
+        body: Region | None = None,
+    ):
+        body = Region(Block(arg_types=(IndexType(),))) if body is None else body
+        super().__init__(operands=[lower, upper], regions=[body])
+
+    def verify_(self) -> None:
+        if [argument.type for argument in self.body.block.args] != [IndexType()]:
+            raise VerifyException("the body takes the number of the iteration, an index")
+        check_compute(self)
+        if isinstance(self.parent_op(), ParallelOp | LeaderOp):
+            raise VerifyException("the team is already divided here: use scf.for")
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(" (")
+        printer.print_ssa_value(self.body.block.args[0])
+        printer.print_string(") = ")
+        printer.print_ssa_value(self.lower)
+        printer.print_string(" to ")
+        printer.print_ssa_value(self.upper)
+        printer.print_op_attributes(self.attributes, print_keyword=True)
+        printer.print_string(" ")
+        printer.print_region(self.body, print_entry_block_args=False)
+
+    @classmethod
+    def parse(cls, parser: Parser) -> Self:
+        parser.parse_punctuation("(")
+        argument = parser.parse_argument(expect_type=False)
+        parser.parse_punctuation(")")
+        parser.parse_punctuation("=")
+        lower = parser.parse_operand()
+        parser.parse_keyword("to")
+        upper = parser.parse_operand()
+        attributes = parser.parse_optional_attr_dict_with_keyword()
+        body = parser.parse_region((argument.resolve(IndexType()),))
+        op = cls(lower, upper, body)
+        if attributes is not None:
+            op.attributes |= attributes.data
+        return op
+
+
+@irdl_op_definition
+class LeaderOp(IRDLOperation):
+    """Executed by the first core of the team only. No barrier before or after."""
+
+    name = "cluster.leader"
+
+    body = region_def("single_block")
+    """What the leader does."""
+
+    traits = traits_def(NoTerminator(), RecursiveMemoryEffect())
+
+    assembly_format = "attr-dict-with-keyword $body"
+
+    def __init__(self, body: Region | None = None):
+        super().__init__(regions=[Region(Block()) if body is None else body])
+
+    def verify_(self) -> None:
+        check_compute(self)
+
+
+@irdl_op_definition
+class BarrierOp(IRDLOperation):
+    """All cores of the team meet."""
+
+    name = "cluster.barrier"
+
+    assembly_format = "attr-dict"
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def verify_(self) -> None:
+        check_compute(self)
+        if isinstance(self.parent_op(), ParallelOp | LeaderOp):
+            raise VerifyException("not all cores of the team come here: the barrier never opens")
+
+
+@irdl_op_definition
+class TeamIndexOp(IRDLOperation):
+    """Position of this core in the team, 0 for the leader."""
+
+    name = "cluster.team_index"
+
+    index = result_def(IndexType())
+    """0 .. team size - 1."""
+
+    traits = traits_def(Pure())
+
+    assembly_format = "attr-dict"
+
+    def __init__(self) -> None:
+        super().__init__(result_types=[IndexType()])
+
+
+@irdl_op_definition
+class TeamSizeOp(IRDLOperation):
+    """Number of cores in the team: all that drive no other stream."""
+
+    name = "cluster.team_size"
+
+    size = result_def(IndexType())
+    """At least 1."""
+
+    traits = traits_def(Pure())
+
+    assembly_format = "attr-dict"
+
+    def __init__(self) -> None:
+        super().__init__(result_types=[IndexType()])
+
+
+# endregion
+# region After lowering: functions
+
+
+@irdl_op_definition
+class CoreIdOp(IRDLOperation):
+    """Number of this core (hart) in the cluster."""
+
+    name = "cluster.core_id"
+
+    core = result_def(I32)
+    """0 .. cores - 1, from CSR mhartid."""
+
+    traits = traits_def(Pure())
+
+    assembly_format = "attr-dict `:` type($core)"
+
+    def __init__(self) -> None:
+        super().__init__(result_types=[i32])
+
+
+@irdl_op_definition
+class LaunchWordOp(IRDLOperation):
+    """A word of the running launch's record: 4..7 counter bases, 8.. arguments.
+
+    A load relative to register `tp`, which holds the record's address while a kernel runs.
+    """
+
+    name = "cluster.launch_word"
+
+    index = prop_def(IntegerAttr[I32])
+    """Position in the record, in words."""
+
+    word = result_def(I32)
+    """Its value: an address or a counter value."""
+
+    traits = traits_def(Pure())
+
+    assembly_format = "$index attr-dict `:` type($word)"
+
+    def __init__(self, index: int):
+        super().__init__(properties={"index": IntegerAttr(index, i32)}, result_types=[i32])
+
+
+@irdl_op_definition
+class ViewOp(IRDLOperation):
+    """Memory at an address. The type gives shape, strides and element type."""
+
+    name = "cluster.view"
+
+    address = operand_def(I32)
+    """Byte address of the element with all indices 0."""
+
+    memref = result_def(MemRefType)
+    """The memory."""
+
+    traits = traits_def(Pure())
+
+    assembly_format = "$address attr-dict `:` type($memref)"
+
+    def __init__(self, address: SSAValue | Operation, type_: MemRefType):
+        super().__init__(operands=[address], result_types=[type_])
+
+
+# endregion
+
+Cluster = Dialect(
+    "cluster",
+    [
+        AdvanceOp,
+        AwaitOp,
+        BarrierOp,
+        BufferOp,
+        CoreIdOp,
+        DmaStartOp,
+        EntriesOp,
+        GetGlobalOp,
+        GlobalOp,
+        KernelOp,
+        LaunchOp,
+        LaunchWordOp,
+        LeaderOp,
+        ParallelOp,
+        ScheduleOp,
+        StreamOp,
+        TeamIndexOp,
+        TeamSizeOp,
+        ViewOp,
+        WaitForOp,
+    ],
+    [AddressAttr, GlobalKindAttr, L2Space, StreamAttr, TcdmSpace, TokenType],
+)

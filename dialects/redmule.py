@@ -1,0 +1,175 @@
+"""The `redmule` dialect: jobs of the tensor unit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from xdsl.dialects.builtin import I32, BFloat16Type, IndexType, IntegerAttr, MemRefType, i32
+from xdsl.ir import Dialect, Operation, SSAValue
+from xdsl.irdl import (
+    AttrSizedOperandSegments,
+    IRDLOperation,
+    irdl_op_definition,
+    operand_def,
+    prop_def,
+    result_def,
+    var_operand_def,
+)
+from xdsl.utils.exceptions import VerifyException
+
+from softex_mlir.dialects.cluster import StreamKind, TokenType, Worker, stream_of
+from softex_mlir.dialects.memory import check_dense_rows, check_indices, check_tcdm
+from softex_mlir.dialects.target import machine_of
+from softex_mlir.isa_sim.machine import RedMulEDescription
+
+UNIT = "RedMulE"
+MAX_SIZE = 0xFFFF
+"""Sizes are fields of 16 bits."""
+
+
+def stored_rows(unit: RedMulEDescription, m: int) -> int:
+    """Rows of Z the unit reads and writes for `m` rows of X: whole tiles unless it masks rows."""
+    return m if unit.masked_rows else -(-m // unit.rows) * unit.rows
+
+
+def check_sizes(unit: RedMulEDescription, m: int, n: int, k: int) -> None:
+    """Raise unless the unit computes a job of these sizes correctly, and say what to do."""
+    for name, size in (("m", m), ("n", n), ("k", k)):
+        if not 1 <= size <= MAX_SIZE:
+            raise VerifyException(f"{UNIT} sizes are 1..{MAX_SIZE}, found {name} = {size}")
+    if n < unit.min_inner:
+        raise VerifyException(
+            f"{UNIT} needs an inner size n of at least {unit.min_inner}, found {n}: pad it with "
+            "zeros to 32"
+        )
+    row_tiles = -(-m // unit.rows)
+    column_tiles = -(-k // unit.tile_columns)
+    if unit.rows * row_tiles * column_tiles >= unit.max_stored_rows:
+        raise VerifyException(
+            f"{UNIT} never signals the end of a job that stores "
+            f"{unit.rows * row_tiles * column_tiles} tile rows; the limit is "
+            f"{unit.max_stored_rows - 1}: split m = {m} or k = {k}"
+        )
+    if unit.masked_rows:
+        return
+    tail = n % unit.tile_columns
+    if row_tiles == 1 and 4 <= m < unit.rows and column_tiles > 1 and n > 32 and 1 <= tail <= 8:
+        raise VerifyException(
+            f"{UNIT} computes wrong rows for one tile of 4..{unit.rows - 1} rows, several column "
+            f"tiles and n % {unit.tile_columns} in 1..8, found m = {m}, n = {n}, k = {k}: pad n "
+            f"with zeros to a multiple of {unit.tile_columns}"
+        )
+    left_over = n % unit.columns
+    padded = -(-n // unit.columns) * unit.columns
+    if row_tiles >= padded and left_over:
+        raise VerifyException(
+            f"{UNIT} computes wrong rows from tile {padded - 1} on when m needs at least "
+            f"{padded} row tiles and n % {unit.columns} is not 0, found m = {m}, n = {n}"
+        )
+    if 1 <= left_over <= 3:
+        raise VerifyException(
+            f"{UNIT} multiplies the memory behind W by zero when n % {unit.columns} is 1..3, "
+            f"which is NaN where it holds Inf or NaN, found n = {n}: pad n with zeros"
+        )
+
+
+@irdl_op_definition
+class GemmOp(IRDLOperation):
+    """Start Z = X·W + Z: `m` x `n` times `n` x `k`, BF16, one rounding after every step of `n`.
+
+    Z holds the addend (bias or zeros) before and the result after, in place. Operands are dense
+    row-major in the TCDM with row pitches of exactly n, k, k elements. Unless the unit masks rows,
+    rows m.. of Z's last tile are overwritten with garbage. Multiples of 32 for n avoid stalls.
+    Rows of 24 and columns of 32 elements are the natural tile.
+    """
+
+    name = "redmule.gemm"
+
+    x = operand_def(MemRefType)
+    """X, m rows of n elements."""
+
+    x_indices = var_operand_def(IndexType)
+    """Where X begins."""
+
+    w = operand_def(MemRefType)
+    """W, n rows of k elements."""
+
+    w_indices = var_operand_def(IndexType)
+    """Where W begins."""
+
+    z = operand_def(MemRefType)
+    """Y and Z, ⌈m/24⌉·24 rows of k elements."""
+
+    z_indices = var_operand_def(IndexType)
+    """Where Z begins."""
+
+    m = prop_def(IntegerAttr[I32])
+    """Rows of X and Z."""
+
+    n = prop_def(IntegerAttr[I32])
+    """Inner size."""
+
+    k = prop_def(IntegerAttr[I32])
+    """Columns of W and Z."""
+
+    token = result_def(TokenType(Worker.REDMULE))
+    """Completed when Z is stored. One job at a time: await it before the next."""
+
+    irdl_options = (AttrSizedOperandSegments(as_property=True),)
+
+    assembly_format = (
+        "$x `[` $x_indices `]` `,` $w `[` $w_indices `]` `,` $z `[` $z_indices `]` "
+        "`m` `=` $m `n` `=` $n `k` `=` $k attr-dict "
+        "`:` type($x) `,` type($w) `,` type($z)"
+    )
+
+    def __init__(
+        self,
+        x: SSAValue | Operation,
+        x_indices: Sequence[SSAValue | Operation],
+        w: SSAValue | Operation,
+        w_indices: Sequence[SSAValue | Operation],
+        z: SSAValue | Operation,
+        z_indices: Sequence[SSAValue | Operation],
+        *,
+        m: int,
+        n: int,
+        k: int,
+    ):
+        super().__init__(
+            operands=[x, x_indices, w, w_indices, z, z_indices],
+            properties={
+                "m": IntegerAttr(m, i32),
+                "n": IntegerAttr(n, i32),
+                "k": IntegerAttr(k, i32),
+            },
+            result_types=[TokenType(Worker.REDMULE)],
+        )
+
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """m, n, k."""
+        return self.m.value.data, self.n.value.data, self.k.value.data
+
+    def verify_(self) -> None:
+        unit = machine_of(self).redmule
+        if unit is None:
+            raise VerifyException(f"this machine has no {UNIT}")
+        if stream_of(self) not in (StreamKind.REDMULE, None):
+            raise VerifyException(f"{UNIT} jobs belong to the redmule stream")
+        m, n, k = self.sizes
+        check_sizes(unit, m, n, k)
+        for name, operand, indices, rows, pitch in (
+            ("X", self.x, self.x_indices, m, n),
+            ("W", self.w, self.w_indices, n, k),
+            ("Z", self.z, self.z_indices, stored_rows(unit, m), k),
+        ):
+            check_tcdm(UNIT, name, operand.type)
+            assert isinstance(operand.type, MemRefType)
+            if not isinstance(operand.type.element_type, BFloat16Type):
+                raise VerifyException(f"{UNIT} computes in bf16: {name} is {operand.type}")
+            check_indices(name, operand.type, len(indices))
+            check_dense_rows(UNIT, name, operand.type, len(indices), rows, pitch)
+
+
+RedMulE = Dialect("redmule", [GemmOp])

@@ -1,0 +1,401 @@
+"""The `softex` dialect: jobs of the softmax and sum-of-exponentials unit.
+
+Lengths are in elements, one contiguous run of BF16. Jobs queue: up to two are in the unit, and
+starting a third waits for a free context. Jobs run in order. Input and output may be the same
+memory. The leader of the compute team drives the unit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from xdsl.dialects.builtin import (
+    I32,
+    BFloat16Type,
+    IndexType,
+    IntegerAttr,
+    MemRefType,
+    UnitAttr,
+    i32,
+)
+from xdsl.ir import Dialect, Operation, SSAValue
+from xdsl.irdl import (
+    AttrSizedOperandSegments,
+    IRDLOperation,
+    irdl_op_definition,
+    operand_def,
+    opt_prop_def,
+    prop_def,
+    result_def,
+    var_operand_def,
+)
+from xdsl.utils.exceptions import VerifyException
+
+from softex_mlir.dialects.cluster import StreamKind, TokenType, Worker, stream_of
+from softex_mlir.dialects.memory import check_indices, check_run, check_tcdm, element_bytes
+from softex_mlir.dialects.target import machine_of
+from softex_mlir.isa_sim.machine import SoftExDescription
+
+UNIT = "SoftEx"
+MAX_SLOT = 0xFF
+"""State slots are named by 8 bits."""
+
+
+def softex_of(op: Operation) -> SoftExDescription:
+    """The machine's SoftEx; an error when it has none, or when the stream cannot drive it."""
+    unit = machine_of(op).softex
+    if unit is None:
+        raise VerifyException(f"this machine has no {UNIT}")
+    if stream_of(op) not in (StreamKind.COMPUTE, None):
+        raise VerifyException(f"{UNIT} jobs belong to the compute stream")
+    return unit
+
+
+def check_operand(name: str, operand: SSAValue, indices: int, length: int) -> None:
+    """An operand is a run of `length` BF16 elements in the TCDM."""
+    type_ = operand.type
+    check_tcdm(UNIT, name, type_)
+    assert isinstance(type_, MemRefType)
+    if not isinstance(type_.element_type, BFloat16Type) or element_bytes(type_) != 2:
+        raise VerifyException(f"{UNIT} streams bf16: {name} is {type_}")
+    check_indices(name, type_, indices)
+    check_run(UNIT, name, type_, length)
+
+
+def check_length(unit: SoftExDescription, length: int) -> None:
+    """Jobs of exactly one beat store nothing."""
+    if length < 1:
+        raise VerifyException(f"{UNIT} jobs have at least one element, found {length}")
+    if length == unit.lanes:
+        raise VerifyException(
+            f"{UNIT} drops a job of exactly {unit.lanes} elements (one beat) and stores nothing: "
+            f"make it longer, in softmax with -inf"
+        )
+
+
+def check_reduction_length(unit: SoftExDescription, length: int, padded: bool) -> None:
+    """The last beat of a maximum or denominator sees more lanes than the vector has elements."""
+    check_length(unit, length)
+    if length % unit.lanes and not padded and not unit.masked_tail:
+        raise VerifyException(
+            f"{UNIT} lets memory after the vector enter maximum and denominator when its length "
+            f"is no multiple of {unit.lanes}, found {length}: put -inf behind it and say so with "
+            "`minus_infinity_follows`"
+        )
+
+
+def check_slot(slot: int) -> None:
+    """Slot 0 misbehaves when it is alone in the slot file."""
+    if not 1 <= slot <= MAX_SLOT:
+        raise VerifyException(f"{UNIT} state slots are 1..{MAX_SLOT}, found {slot}")
+
+
+@irdl_op_definition
+class SoftmaxOp(IRDLOperation):
+    """Softmax of one row: y = softmax(x). Two passes over x.
+
+    One of the first 16 elements must be above -inf, else the row comes out as NaN.
+    """
+
+    name = "softex.softmax"
+
+    x = operand_def(MemRefType)
+    """Scores."""
+
+    x_indices = var_operand_def(IndexType)
+    """Where the row begins."""
+
+    y = operand_def(MemRefType)
+    """Probabilities."""
+
+    y_indices = var_operand_def(IndexType)
+    """Where the result begins."""
+
+    length = prop_def(IntegerAttr[I32])
+    """Elements of the row, padding included."""
+
+    minus_infinity_follows = opt_prop_def(UnitAttr)
+    """The program guarantees -inf behind the row up to the next multiple of 16 elements."""
+
+    token = result_def(TokenType(Worker.SOFTEX))
+    """Completed when the row is stored."""
+
+    irdl_options = (AttrSizedOperandSegments(as_property=True),)
+
+    assembly_format = (
+        "$x `[` $x_indices `]` `,` $y `[` $y_indices `]` `length` `=` $length "
+        "(`minus_infinity_follows` $minus_infinity_follows^)? attr-dict "
+        "`:` type($x) `,` type($y)"
+    )
+
+    def __init__(
+        self,
+        x: SSAValue | Operation,
+        x_indices: Sequence[SSAValue | Operation],
+        y: SSAValue | Operation,
+        y_indices: Sequence[SSAValue | Operation],
+        *,
+        length: int,
+        minus_infinity_follows: bool = False,
+    ):
+        super().__init__(
+            operands=[x, x_indices, y, y_indices],
+            properties={
+                "length": IntegerAttr(length, i32),
+                "minus_infinity_follows": UnitAttr() if minus_infinity_follows else None,
+            },
+            result_types=[TokenType(Worker.SOFTEX)],
+        )
+
+    def verify_(self) -> None:
+        unit = softex_of(self)
+        length = self.length.value.data
+        check_reduction_length(unit, length, self.minus_infinity_follows is not None)
+        check_operand("x", self.x, len(self.x_indices), length)
+        check_operand("y", self.y, len(self.y_indices), length)
+
+
+@irdl_op_definition
+class SumOfExponentialsOp(IRDLOperation):
+    """y[i] = Σ weights[t]·exp(slopes[t]·x[i]), element by element.
+
+    GELU uses it with x = v² and negative slopes; square, sign and final product are the cores'.
+    """
+
+    name = "softex.sum_of_exponentials"
+
+    x = operand_def(MemRefType)
+    """Input."""
+
+    x_indices = var_operand_def(IndexType)
+    """Where the input begins."""
+
+    y = operand_def(MemRefType)
+    """Output."""
+
+    y_indices = var_operand_def(IndexType)
+    """Where the output begins."""
+
+    slopes = operand_def(MemRefType)
+    """Factors inside the exponentials, with their sign; register A_ADDR."""
+
+    slopes_indices = var_operand_def(IndexType)
+    """Where the slopes begin."""
+
+    weights = operand_def(MemRefType)
+    """Factors of the exponentials, in 0..1; register B_ADDR."""
+
+    weights_indices = var_operand_def(IndexType)
+    """Where the weights begin."""
+
+    length = prop_def(IntegerAttr[I32])
+    """Elements of x and y."""
+
+    terms = prop_def(IntegerAttr[I32])
+    """Exponentials in the sum."""
+
+    token = result_def(TokenType(Worker.SOFTEX))
+    """Completed when y is stored."""
+
+    irdl_options = (AttrSizedOperandSegments(as_property=True),)
+
+    assembly_format = (
+        "$x `[` $x_indices `]` `,` $y `[` $y_indices `]` `,` $slopes `[` $slopes_indices `]` `,` "
+        "$weights `[` $weights_indices `]` `length` `=` $length `terms` `=` $terms attr-dict "
+        "`:` type($x) `,` type($y) `,` type($slopes) `,` type($weights)"
+    )
+
+    def __init__(
+        self,
+        x: SSAValue | Operation,
+        x_indices: Sequence[SSAValue | Operation],
+        y: SSAValue | Operation,
+        y_indices: Sequence[SSAValue | Operation],
+        slopes: SSAValue | Operation,
+        weights: SSAValue | Operation,
+        *,
+        length: int,
+        terms: int,
+        slopes_indices: Sequence[SSAValue | Operation] = (),
+        weights_indices: Sequence[SSAValue | Operation] = (),
+    ):
+        super().__init__(
+            operands=[
+                x,
+                x_indices,
+                y,
+                y_indices,
+                slopes,
+                slopes_indices,
+                weights,
+                weights_indices,
+            ],
+            properties={"length": IntegerAttr(length, i32), "terms": IntegerAttr(terms, i32)},
+            result_types=[TokenType(Worker.SOFTEX)],
+        )
+
+    def verify_(self) -> None:
+        unit = softex_of(self)
+        length, terms = self.length.value.data, self.terms.value.data
+        check_length(unit, length)
+        if not 1 <= terms <= unit.max_terms:
+            raise VerifyException(
+                f"{UNIT} sums 1..{unit.max_terms} exponentials at {unit.lanes} lanes (none or "
+                f"more never end), found {terms}"
+            )
+        check_operand("x", self.x, len(self.x_indices), length)
+        check_operand("y", self.y, len(self.y_indices), length)
+        check_operand("slopes", self.slopes, len(self.slopes_indices), terms)
+        check_operand("weights", self.weights, len(self.weights_indices), terms)
+
+
+@irdl_op_definition
+class AccumulateOp(IRDLOperation):
+    """Softmax by chunks, first pass: take a chunk into a state slot's maximum and denominator."""
+
+    name = "softex.accumulate"
+
+    x = operand_def(MemRefType)
+    """Scores."""
+
+    x_indices = var_operand_def(IndexType)
+    """Where the chunk begins."""
+
+    length = prop_def(IntegerAttr[I32])
+    """Elements of the chunk."""
+
+    slot = prop_def(IntegerAttr[I32])
+    """State slot."""
+
+    first = opt_prop_def(UnitAttr)
+    """The row's first chunk: take the slot."""
+
+    last = opt_prop_def(UnitAttr)
+    """The row's last chunk: invert the denominator."""
+
+    minus_infinity_follows = opt_prop_def(UnitAttr)
+    """The program guarantees -inf behind the chunk up to the next multiple of 16 elements."""
+
+    token = result_def(TokenType(Worker.SOFTEX))
+    """Completed when the slot is up to date."""
+
+    assembly_format = (
+        "$x `[` $x_indices `]` `length` `=` $length `slot` `=` $slot (`first` $first^)? "
+        "(`last` $last^)? (`minus_infinity_follows` $minus_infinity_follows^)? attr-dict "
+        "`:` type($x)"
+    )
+
+    def __init__(
+        self,
+        x: SSAValue | Operation,
+        x_indices: Sequence[SSAValue | Operation],
+        *,
+        length: int,
+        slot: int,
+        first: bool = False,
+        last: bool = False,
+        minus_infinity_follows: bool = False,
+    ):
+        super().__init__(
+            operands=[x, x_indices],
+            properties={
+                "length": IntegerAttr(length, i32),
+                "slot": IntegerAttr(slot, i32),
+                "first": UnitAttr() if first else None,
+                "last": UnitAttr() if last else None,
+                "minus_infinity_follows": UnitAttr() if minus_infinity_follows else None,
+            },
+            result_types=[TokenType(Worker.SOFTEX)],
+        )
+
+    def verify_(self) -> None:
+        unit = softex_of(self)
+        length = self.length.value.data
+        check_slot(self.slot.value.data)
+        check_reduction_length(unit, length, self.minus_infinity_follows is not None)
+        check_operand("x", self.x, len(self.x_indices), length)
+
+
+@irdl_op_definition
+class DivideOp(IRDLOperation):
+    """Softmax by chunks, second pass: y = exp(x - maximum) / denominator of a state slot."""
+
+    name = "softex.divide"
+
+    x = operand_def(MemRefType)
+    """Scores."""
+
+    x_indices = var_operand_def(IndexType)
+    """Where the chunk begins."""
+
+    y = operand_def(MemRefType)
+    """Probabilities."""
+
+    y_indices = var_operand_def(IndexType)
+    """Where the result begins."""
+
+    length = prop_def(IntegerAttr[I32])
+    """Elements of the chunk."""
+
+    slot = prop_def(IntegerAttr[I32])
+    """State slot, after its last `softex.accumulate`."""
+
+    last = opt_prop_def(UnitAttr)
+    """The row's last chunk: free the slot."""
+
+    token = result_def(TokenType(Worker.SOFTEX))
+    """Completed when the chunk is stored."""
+
+    irdl_options = (AttrSizedOperandSegments(as_property=True),)
+
+    assembly_format = (
+        "$x `[` $x_indices `]` `,` $y `[` $y_indices `]` `length` `=` $length `slot` `=` $slot "
+        "(`last` $last^)? attr-dict `:` type($x) `,` type($y)"
+    )
+
+    def __init__(
+        self,
+        x: SSAValue | Operation,
+        x_indices: Sequence[SSAValue | Operation],
+        y: SSAValue | Operation,
+        y_indices: Sequence[SSAValue | Operation],
+        *,
+        length: int,
+        slot: int,
+        last: bool = False,
+    ):
+        super().__init__(
+            operands=[x, x_indices, y, y_indices],
+            properties={
+                "length": IntegerAttr(length, i32),
+                "slot": IntegerAttr(slot, i32),
+                "last": UnitAttr() if last else None,
+            },
+            result_types=[TokenType(Worker.SOFTEX)],
+        )
+
+    def verify_(self) -> None:
+        unit = softex_of(self)
+        length = self.length.value.data
+        check_slot(self.slot.value.data)
+        check_length(unit, length)
+        check_operand("x", self.x, len(self.x_indices), length)
+        check_operand("y", self.y, len(self.y_indices), length)
+
+
+@irdl_op_definition
+class DrainOp(IRDLOperation):
+    """Wait until all jobs are complete and the unit is idle."""
+
+    name = "softex.drain"
+
+    assembly_format = "attr-dict"
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def verify_(self) -> None:
+        softex_of(self)
+
+
+SoftEx = Dialect("softex", [AccumulateOp, DivideOp, DrainOp, SoftmaxOp, SumOfExponentialsOp])
