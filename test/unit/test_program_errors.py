@@ -1,0 +1,60 @@
+"""A file that is no program is explained, never a traceback; nothing half-written remains."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from softex_mlir.isa_sim.errors import UserError
+from softex_mlir.runtime.program import Program, write_atomically
+
+ELF_HEADER = bytes.fromhex("7f454c460101010000000000000000000200f300010000000000001c34000000")
+
+
+def test_not_elf():
+    with pytest.raises(UserError, match="not an ELF file"):
+        Program.from_bytes(b"hello")
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(UserError, match="cannot read the program"):
+        Program.load(tmp_path / "missing.elf")
+
+
+def test_truncated_header():
+    with pytest.raises(UserError):
+        Program.from_bytes(ELF_HEADER)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=400))
+def test_any_bytes_after_the_magic_are_an_error(tail):
+    with pytest.raises(UserError):
+        Program.from_bytes(ELF_HEADER[:4] + tail)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=400))
+def test_any_bytes_after_a_good_start_are_an_error(tail):
+    with pytest.raises(UserError):
+        Program.from_bytes(ELF_HEADER + tail)
+
+
+def test_unwritable_output_leaves_nothing(tmp_path):
+    with pytest.raises(UserError, match="cannot write"):
+        write_atomically(tmp_path / "no" / "such" / "directory.elf", b"x")
+    directory = tmp_path / "directory"
+    directory.mkdir()
+    with pytest.raises(UserError, match="cannot write"):
+        write_atomically(directory, b"x")
+    assert list(tmp_path.iterdir()) == [directory]
+    assert not list(directory.iterdir())
+
+
+def test_write_replaces_whole_file(tmp_path):
+    path = tmp_path / "a"
+    write_atomically(path, b"first, and longer")
+    write_atomically(path, "second")
+    assert path.read_bytes() == b"second"
+    assert list(tmp_path.iterdir()) == [path]
