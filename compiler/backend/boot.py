@@ -1,0 +1,107 @@
+"""
+The code around the kernels: each core finds its stream and walks the table of launches.
+
+Registers while kernels run: `sp` the core's stack, `tp` the record of the running launch, `gp` four times the
+number of the core's stream (the place of its entry in a record). Kernels may use all others.
+"""
+
+from __future__ import annotations
+
+from softex_mlir.dialects.cluster_program import COUNTER_BYTES, STACK_BYTES, STREAMS, StreamKind
+from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.isa_sim.units import event_unit
+
+TEAM_BARRIER = 0
+"""Barrier of the compute team."""
+PROGRAM_BARRIER = 1
+"""Barrier of all cores at the end of the program."""
+
+
+def stream_of_core(machine: Machine) -> tuple[StreamKind, ...]:
+    """The stream that each core drives."""
+    single = [StreamKind.DMA_IN, StreamKind.DMA_OUT]
+    if machine.redmule is not None:
+        single.append(StreamKind.REDMULE)
+    team = machine.cluster.cores - len(single)
+    return (*single, *[StreamKind.COMPUTE] * team)
+
+
+def team_mask(machine: Machine) -> int:
+    """The cores of the compute team, as a bit set."""
+    return sum(
+        1 << core
+        for core, stream in enumerate(stream_of_core(machine))
+        if stream is StreamKind.COMPUTE
+    )
+
+
+def boot_assembly(machine: Machine, table: int, record_bytes: int, launches: int) -> str:
+    """
+    Assembly of the program's start.
+
+    `table` is the address of the first launch record, of `launches` records of `record_bytes` each.
+    """
+    cluster = machine.cluster
+    streams = stream_of_core(machine)
+    compute = STREAMS.index(StreamKind.COMPUTE)
+    first_of_team = streams.index(StreamKind.COMPUTE)
+    events = cluster.peripheral_base + event_unit.ALIAS_OFFSET
+    team = event_unit.BARRIER + TEAM_BARRIER * event_unit.BARRIER_STRIDE
+    everybody = event_unit.BARRIER + PROGRAM_BARRIER * event_unit.BARRIER_STRIDE
+    trigger, target = event_unit.BARRIER_TRIGGER_MASK, event_unit.BARRIER_TARGET_MASK
+    arrive = event_unit.BARRIER_TRIGGER_WAIT_CLEAR
+    stacks = cluster.tcdm_base + COUNTER_BYTES + STACK_BYTES
+    end = table + launches * record_bytes
+    advance = (
+        [f"    addi tp, tp, {record_bytes}"]
+        if record_bytes < 2048
+        else [f"    li t0, {record_bytes}", "    add tp, tp, t0"]
+    )
+    return "\n".join(
+        [
+            ".text",
+            ".globl _start",
+            ".type _start, @function",
+            "_start:",
+            "    csrr t0, mhartid",
+            f"    li sp, {stacks}",
+            f"    slli t1, t0, {STACK_BYTES.bit_length() - 1}",
+            "    add sp, sp, t1",
+            "    # all members write the same masks, each before it arrives anywhere",
+            f"    li t2, {events}",
+            f"    li t3, {team_mask(machine)}",
+            f"    sw t3, {team + trigger}(t2)",
+            f"    sw t3, {team + target}(t2)",
+            f"    li t3, {(1 << cluster.cores) - 1}",
+            f"    sw t3, {everybody + trigger}(t2)",
+            f"    sw t3, {everybody + target}(t2)",
+            "    # cores before the team drive the stream of their own number",
+            "    slli gp, t0, 2",
+            f"    li t1, {first_of_team}",
+            "    blt t0, t1, .Lboot_walk",
+            f"    li gp, {4 * compute}",
+            ".Lboot_walk:",
+            f"    li tp, {table}",
+            ".Lboot_next:",
+            f"    li t0, {end}",
+            "    beq tp, t0, .Lboot_done",
+            "    add t0, tp, gp",
+            "    lw t1, 0(t0)",
+            "    beqz t1, .Lboot_skip",
+            "    jalr ra, 0(t1)",
+            ".Lboot_skip:",
+            *advance,
+            "    j .Lboot_next",
+            ".Lboot_done:",
+            f"    li t2, {events}",
+            f"    cv.elw t0, {everybody + arrive}(t2)",
+            "    csrr t0, mhartid",
+            "    bnez t0, .Lboot_halt",
+            f"    li t1, {cluster.peripheral_base}",
+            "    sw zero, 0(t1)",
+            ".Lboot_halt:",
+            "    j .Lboot_halt",
+            ".size _start, . - _start",
+            "",
+        ]
+    )

@@ -1,0 +1,318 @@
+"""
+Linking: where everything lies in memory, the table of launches, and the program's note.
+
+L2, from its base: code, launch records, weights, then activations and ports (zeros, not in the file).
+TCDM: the constants that kernels refer to.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+from xdsl.dialects.builtin import ArrayAttr, IntegerAttr, SymbolRefAttr
+
+from softex_mlir.compiler.artifacts import CompiledModule, TensorEntry
+from softex_mlir.compiler.backend.assembler import Assembly, assemble
+from softex_mlir.compiler.backend.boot import boot_assembly
+from softex_mlir.compiler.backend.elf import ElfSymbol, Section, note, write_elf
+from softex_mlir.dialects.cluster_program import (
+    STREAMS,
+    AddressAttr,
+    EntriesOp,
+    GlobalOp,
+    LaunchOp,
+    ScheduleOp,
+)
+from softex_mlir.dialects.memory import footprint_bytes, in_tcdm
+from softex_mlir.isa_sim.errors import UserError
+
+ALIGNMENT = 64
+"""Bytes; of every object in L2."""
+ARGUMENT_WORDS = 8
+"""Words of a launch record before the kernel's arguments: four entries, four counter bases."""
+FORMAT_VERSION = 1
+NOTE_KIND = 1
+
+
+class LinkError(UserError):
+    """The program does not fit, or something in it has no place."""
+
+
+@dataclass
+class Layout:
+    """Addresses of a program."""
+
+    code: Assembly
+    table: int
+    record_bytes: int
+    globals: dict[str, tuple[int, int]] = field(
+        default_factory=lambda: dict[str, tuple[int, int]]()
+    )
+    """Address and bytes of each global in L2."""
+    weights: tuple[int, int] = (0, 0)
+    zeros: tuple[int, int] = (0, 0)
+
+
+def align(address: int) -> int:
+    """The next aligned address."""
+    return -(-address // ALIGNMENT) * ALIGNMENT
+
+
+def operations(compiled: CompiledModule, kind: type[Any]) -> list[Any]:
+    """The module's top-level operations of a class."""
+    return [op for op in compiled.module.body.block.ops if isinstance(op, kind)]
+
+
+def launches_of(compiled: CompiledModule) -> list[LaunchOp]:
+    """All launches in order."""
+    return [op for schedule in operations(compiled, ScheduleOp) for op in schedule.launches]
+
+
+def lay_out(compiled: CompiledModule, kernels: str) -> Layout:
+    """Assemble code and give every object its address."""
+    cluster = compiled.machine.cluster
+    launches = launches_of(compiled)
+    arguments = max((len(launch.arguments) for launch in launches), default=0)
+    record = 4 * (ARGUMENT_WORDS + arguments)
+
+    def code(table: int) -> Assembly:
+        boot = boot_assembly(compiled.machine, table, record, len(launches))
+        return assemble(boot + kernels, cluster.l2_base)
+
+    # The boot code's size may depend on the table's address, which depends on the code's size.
+    table = cluster.l2_base + 0x10000
+    assembly = code(table)
+    while (end := align(cluster.l2_base + len(assembly.code))) != table:
+        table = end
+        assembly = code(table)
+        if align(cluster.l2_base + len(assembly.code)) < table:
+            break
+    layout = Layout(assembly, table, record)
+    address = align(table + record * (len(launches) + 1))
+    images = {image.symbol: image.bytes for image in compiled.weights}
+    objects = {
+        op.sym_name.data: op for op in operations(compiled, GlobalOp) if not in_tcdm(op.type)
+    }
+    start = address
+    for symbol, size in images.items():
+        layout.globals[symbol] = (address, size)
+        address = align(address + size)
+    layout.weights = (start, address - start)
+    start = address
+    for symbol, op in objects.items():
+        if symbol not in images:
+            size = footprint_bytes(op.type)
+            layout.globals[symbol] = (address, size)
+            address = align(address + size)
+    layout.zeros = (start, address - start)
+    limit = cluster.l2_base + cluster.l2_bytes
+    if address > limit:
+        raise LinkError(
+            f"the program needs {address - cluster.l2_base} bytes of L2, the machine "
+            f"'{compiled.machine.name}' has {cluster.l2_bytes}: enlarge cluster.l2_bytes"
+        )
+    return layout
+
+
+def resolve(layout: Layout, word: AddressAttr | int) -> int:
+    """The value of a launch argument."""
+    if isinstance(word, int):
+        return word & 0xFFFFFFFF
+    place = layout.globals.get(word.global_name)
+    if place is None:
+        raise LinkError(f"a launch refers to @{word.global_name}, which is no object in L2")
+    return place[0] + word.byte_offset
+
+
+def entries_of(compiled: CompiledModule) -> dict[str, dict[str, str]]:
+    """Function of each stream of each kernel."""
+    kernels: dict[str, dict[str, str]] = {}
+    for op in operations(compiled, EntriesOp):
+        functions: dict[str, str] = {}
+        for stream, symbol in op.functions.data.items():
+            assert isinstance(symbol, SymbolRefAttr)
+            functions[stream] = symbol.root_reference.data
+        kernels[op.sym_name.data] = functions
+    return kernels
+
+
+def launch_table(compiled: CompiledModule, layout: Layout) -> bytes:
+    """The launch records, and one of zeros."""
+    addresses = {symbol.name: symbol.address for symbol in layout.code.symbols}
+    kernels = entries_of(compiled)
+    table = bytearray()
+    for launch in launches_of(compiled):
+        kernel = launch.kernel.root_reference.data
+        if kernel not in kernels:
+            raise LinkError(f"a launch of @{kernel}, which has no functions")
+        functions = kernels[kernel]
+        words = [addresses[functions[s.value]] if s.value in functions else 0 for s in STREAMS]
+        words += [base & 0xFFFFFFFF for base in launch.bases.get_values()]
+        words += [resolve(layout, word) for word in launch.words()]
+        table += struct.pack(f"<{len(words)}I", *words).ljust(layout.record_bytes, b"\0")
+    return bytes(table) + bytes(layout.record_bytes)
+
+
+def port(entry: TensorEntry, layout: Layout) -> dict[str, Any]:
+    """An input or output for the note."""
+    shape = entry.shape or (1,)
+    return {
+        "name": entry.name,
+        "shape": list(entry.shape),
+        "dtype": entry.dtype,
+        "address": layout.globals[entry.symbol][0] + entry.offset,
+        "rows": prod(shape[:-1]),
+        "columns": shape[-1],
+        "pitch_elements": entry.pitch,
+    }
+
+
+def buffers(compiled: CompiledModule, layout: Layout) -> list[dict[str, Any]]:
+    """Memory map: what lies where, for the tools that name addresses."""
+    result: list[dict[str, Any]] = [
+        {"name": name, "address": address, "bytes": size, "space": "l2", "kernel": None}
+        for name, (address, size) in layout.globals.items()
+    ]
+    base = compiled.machine.cluster.tcdm_base
+    for op in operations(compiled, GlobalOp):
+        if in_tcdm(op.type) and op.offset is not None:
+            result.append(
+                {
+                    "name": op.sym_name.data,
+                    "address": base + op.offset.value.data,
+                    "bytes": footprint_bytes(op.type),
+                    "space": "tcdm",
+                    "kernel": None,
+                }
+            )
+    for op in operations(compiled, EntriesOp):
+        for name, place in op.buffers.data.items():
+            assert isinstance(place, ArrayAttr)
+            offset, size = (v.value.data for v in place.data if isinstance(v, IntegerAttr))
+            result.append(
+                {
+                    "name": name,
+                    "address": base + offset,
+                    "bytes": size,
+                    "space": "tcdm",
+                    "kernel": op.sym_name.data,
+                }
+            )
+    return result
+
+
+def metadata(compiled: CompiledModule, layout: Layout) -> dict[str, Any]:
+    """The program's note: everything about it that ELF has no place for."""
+    machine = compiled.machine
+    launches: list[dict[str, Any]] = []
+    for i, launch in enumerate(launches_of(compiled)):
+        entry: dict[str, Any] = {
+            "kernel": launch.kernel.root_reference.data,
+            "layer": launch.layer.data if launch.layer is not None else "",
+            "record_address": layout.table + i * layout.record_bytes,
+            "bases": list(launch.bases.get_values()),
+            "args": {str(k): resolve(layout, word) for k, word in enumerate(launch.words())},
+        }
+        if i < len(compiled.launches):
+            info = compiled.launches[i]
+            entry |= {
+                "operation": info.operation,
+                "cycles": list(info.cycles),
+                "macs": info.macs,
+            }
+        launches.append(entry)
+    source = dict(compiled.source)
+    return {
+        "format": FORMAT_VERSION,
+        "machine": {"name": machine.name, "hash": machine.hash, "toml": machine.to_toml()},
+        "model": source.get("model", ""),
+        "source": source,
+        "inputs": [port(entry, layout) for entry in compiled.inputs],
+        "outputs": [port(entry, layout) for entry in compiled.outputs],
+        "weights": [
+            {
+                "name": image.name,
+                "symbol": image.symbol,
+                "address": layout.globals[image.symbol][0],
+                "bytes": image.bytes,
+                "shape": list(image.shape),
+                "dtype": image.dtype,
+                "layout": image.layout.to_json(),
+            }
+            for image in compiled.weights
+        ],
+        "buffers": buffers(compiled, layout),
+        "launches": launches,
+        "record_words": layout.record_bytes // 4,
+        "kernels": [
+            {"name": name, "functions": functions}
+            for name, functions in entries_of(compiled).items()
+        ],
+        "placement": compiled.placement,
+        "predicted_cycles": compiled.predicted_cycles,
+    }
+
+
+def tcdm_image(compiled: CompiledModule) -> tuple[int, bytes] | None:
+    """Address and contents of the constants in the TCDM."""
+    places: list[tuple[int, bytes]] = []
+    for op in operations(compiled, GlobalOp):
+        if in_tcdm(op.type):
+            if op.offset is None:
+                raise LinkError(f"the TCDM constant @{op.sym_name.data} has no place")
+            bits = op.bit_patterns()
+            places.append((op.offset.value.data, struct.pack(f"<{len(bits)}H", *bits)))
+    if not places:
+        return None
+    start = min(offset for offset, _ in places)
+    image = bytearray(max(offset + len(data) for offset, data in places) - start)
+    for offset, data in places:
+        image[offset - start : offset - start + len(data)] = data
+    return compiled.machine.cluster.tcdm_base + start, bytes(image)
+
+
+def link(compiled: CompiledModule, kernels: str, weights: Mapping[str, Any]) -> bytes:
+    """
+    The executable.
+
+    `kernels` is the assembly of all kernels' functions, `weights` maps the names of weights to arrays.
+    """
+    layout = lay_out(compiled, kernels)
+    table = launch_table(compiled, layout)
+    code = layout.code
+    sections = [
+        Section(".text", [code.code], code.base, executable=True),
+        Section(".launches", [table], layout.table),
+    ]
+    pieces: list[bytes] = []
+    for image in compiled.weights:
+        data = image.pack(weights)
+        if len(data) != image.bytes:
+            raise LinkError(
+                f"weight @{image.symbol}: expected {image.bytes} bytes, its image has {len(data)}"
+            )
+        pieces += [data, bytes(align(len(data)) - len(data))]
+    if pieces:
+        sections.append(Section(".weights", pieces, layout.weights[0]))
+    start, size = layout.zeros
+    if size:
+        sections.append(Section(".bss", [], start, memory_bytes=size, writable=True))
+    if (image := tcdm_image(compiled)) is not None:
+        # The loader expects segments in the order of their addresses, and the TCDM is below L2.
+        sections.insert(0, Section(".tcdm", [image[1]], image[0], writable=True))
+    contents = json.dumps(metadata(compiled, layout), separators=(",", ":")).encode()
+    sections.append(Section(".note.softex", [note("softex", NOTE_KIND, contents)], is_note=True))
+    if compiled.transformer_text is not None:
+        sections.append(Section(".softex.transformer", [compiled.transformer_text.encode()]))
+    symbols = [ElfSymbol(s.name, s.address, s.size, ".text", s.is_function) for s in code.symbols]
+    symbols.append(ElfSymbol("launch_table", layout.table, len(table), ".launches", False))
+    packed = {image.symbol for image in compiled.weights}
+    for name, (address, size) in layout.globals.items():
+        section = ".weights" if name in packed else ".bss"
+        symbols.append(ElfSymbol(name, address, size, section, False))
+    return write_elf(code.address_of("_start"), sections, symbols)
