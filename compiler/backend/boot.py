@@ -8,12 +8,11 @@ number of the core's stream (the place of its entry in a record). Kernels may us
 from __future__ import annotations
 
 from softex_mlir.dialects.cluster_program import COUNTER_BYTES, STACK_BYTES, STREAMS, StreamKind
+from softex_mlir.dialects.hwpe import TEAM_BARRIER
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.units import event_unit
 
-TEAM_BARRIER = 0
-"""Barrier of the compute team."""
-PROGRAM_BARRIER = 1
+PROGRAM_BARRIER = 0
 """Barrier of all cores at the end of the program."""
 
 

@@ -20,6 +20,7 @@ from softex_mlir.compiler.backend.emitter import (
     Linear,
     ScopeKind,
     fits_imm12,
+    signed32,
 )
 from softex_mlir.compiler.backend.select_arith import (
     BINARY,
@@ -38,12 +39,10 @@ from xdsl.context import Context
 from xdsl.dialects import arith, func, riscv, riscv_cf, riscv_func, rv32, scf
 from xdsl.dialects.builtin import (
     BFloat16Type,
-    Float32Type,
     IntegerAttr,
     MemRefType,
     ModuleOp,
     UnitAttr,
-    VectorType,
 )
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 from xdsl.passes import ModulePass
@@ -584,6 +583,23 @@ class FunctionLowering(ArithmeticSelector):
         register = e.emit(riscv.LwOp, (record,), INT, Emitter.offset(offset), offset)
         self.set_int(op.results[0], register)
 
+    def register_access(self, op: Any) -> None:
+        """A read, a write or a wait of a memory-mapped register."""
+        e = self.emitter
+        base, offset = e.address(Linear(signed32(op.address())))
+        attributes = Emitter.offset(offset)
+        if op.name == "hwpe.write":
+            e.effect(riscv.SwOp, (base, self.reg(op.operands[0])), (), attributes)
+            return
+        cls = xpulp.EventLoadWordOp if op.name == "hwpe.wait" else riscv.LwOp
+        read = e.effect(cls, (base,), (INT,), attributes)
+        self.set_int(op.results[0], read.results[0])
+
+    def delay(self, op: Any) -> None:
+        """An instruction that does nothing for each cycle."""
+        for _ in range(op.cycles.value.data):
+            self.emitter.effect(riscv.NopOp, ())
+
     def core_id(self, op: Operation) -> None:
         """CSR mhartid."""
         e = self.emitter
@@ -675,6 +691,10 @@ HANDLERS: dict[str, Handler] = {
     "cluster.view": F.view,
     "cluster.launch_word": F.launch_word,
     "cluster.core_id": F.core_id,
+    "hwpe.read": F.register_access,
+    "hwpe.write": F.register_access,
+    "hwpe.wait": F.register_access,
+    "hwpe.delay": F.delay,
     "arith.addi": F.int_binary,
     "arith.subi": F.int_binary,
     **dict.fromkeys(INT_BINARY, F.int_binary),
@@ -701,9 +721,6 @@ HANDLERS: dict[str, Handler] = {
     ),
 }
 """How to lower each operation, by its name."""
-
-_ = (Float32Type, VectorType)
-
 
 @dataclass(frozen=True)
 class ConvertToRiscvPass(ModulePass):

@@ -14,8 +14,6 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
-from xdsl.dialects.builtin import ArrayAttr, IntegerAttr, SymbolRefAttr
-
 from softex_mlir.compiler.artifacts import CompiledModule, TensorEntry
 from softex_mlir.compiler.backend.assembler import Assembly, assemble
 from softex_mlir.compiler.backend.boot import boot_assembly
@@ -30,6 +28,7 @@ from softex_mlir.dialects.cluster_program import (
 )
 from softex_mlir.dialects.memory import footprint_bytes, in_tcdm
 from softex_mlir.isa_sim.errors import UserError
+from xdsl.dialects.builtin import ArrayAttr, IntegerAttr, SymbolRefAttr
 
 ALIGNMENT = 64
 """Bytes; of every object in L2."""

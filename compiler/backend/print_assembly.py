@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from softex_mlir.dialects import xpulp
 from xdsl.dialects import riscv, riscv_func, rv32
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.riscv.abstract_ops import (
@@ -14,8 +15,6 @@ from xdsl.dialects.riscv.abstract_ops import (
     assembly_arg_str,
 )
 from xdsl.ir import Operation
-
-from softex_mlir.dialects import xpulp
 
 LOADS = (
     riscv.LbOp,
