@@ -8,32 +8,55 @@ changes. The result does not depend on the tiling, the array's other sizes or st
 
 from __future__ import annotations
 
-from typing import Any
+import os
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from softex_mlir.isa_sim.numerics.bf16 import CANONICAL_NAN, Bf16Array, Bits, from_bits, to_bits
 
-PARALLEL_FMAS = 4_000_000
-"""From this many FMAs on, starting the host's threads pays."""
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
+PARALLEL_FMAS = 3_000_000
+"""From this many FMAs on, sharing the rows among the host's cores pays."""
+
+
+@cache
+def _threads() -> tuple[int, ThreadPoolExecutor]:
+    from concurrent.futures import ThreadPoolExecutor
+
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return count or 1, ThreadPoolExecutor(count or 1, thread_name_prefix="gemm")
 
 
 def gemm_bits(x: Bits, w: Bits, z: Bits, columns: int = 8) -> None:
     """:func:`gemm` in place on bit patterns: ``z[M, K]`` holds Y before and Z after.
 
     ``x``: uint16[M, N], ``w``: uint16[N, K]; ``columns`` is the array's H.
+    ``z`` must be C-contiguous.
     """
     m, n = x.shape
     k = w.shape[1]
     if m == 0 or k == 0:
         return
     if n:
-        from softex_mlir.isa_sim.numerics import gemm_kernels
+        from softex_mlir.isa_sim.numerics.gemm_kernels import ROWS, gemm_serial
 
-        run = gemm_kernels.gemm_serial
-        if m * n * k >= PARALLEL_FMAS:
-            run = gemm_kernels.gemm_parallel
-        run(x, w, z)
+        x, w = np.ascontiguousarray(x), np.ascontiguousarray(w)
+        if m * n * k >= PARALLEL_FMAS and m >= 2 * ROWS:
+            count, pool = _threads()
+            share = -(-m // (ROWS * count)) * ROWS
+            rest = [
+                pool.submit(gemm_serial, x[row : row + share], w, z[row : row + share])
+                for row in range(share, m, share)
+            ]
+            gemm_serial(x[:share], w, z[:share])
+            for job in rest:
+                job.result()
+        else:
+            gemm_serial(x, w, z)
     else:
         z[(z & 0x7FFF) > 0x7F80] = CANONICAL_NAN
     if n % columns:

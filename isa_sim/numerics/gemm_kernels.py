@@ -15,9 +15,10 @@ whose products may leave binary32's range go through the same steps in binary64 
 odd, which is exact for all finite, infinite and NaN operands.
 """
 
+# pyright: basic
 import numpy as np
 
-from softex_mlir.isa_sim.jit import njit, prange
+from softex_mlir.isa_sim.jit import njit
 from softex_mlir.isa_sim.numerics.rowwise_kernels import as_float, as_int
 
 ROWS = 4
@@ -185,7 +186,7 @@ def _prepare(x, w, z):
     return wide_x, wide_w, wide_z, low, high, w_low, w_high
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def gemm_serial(x, w, z):
     """``z`` (uint16[M, K], in place) = chains of ``x`` (uint16[M, N]), ``w`` (uint16[N, K])."""
     wide_x, wide_w, wide_z, low, high, w_low, w_high = _prepare(x, w, z)
@@ -197,22 +198,5 @@ def gemm_serial(x, w, z):
             _block_rows(
                 wide_x, wide_w, wide_z, low, high, w_low, w_high, row, column, columns, n
             )
-    for i in range(m):
-        _narrow(wide_z[i], z[i])
-
-
-@njit(cache=True, parallel=True)
-def gemm_parallel(x, w, z):
-    """Like :func:`gemm_serial`, over all cores of the host."""
-    wide_x, wide_w, wide_z, low, high, w_low, w_high = _prepare(x, w, z)
-    m, n = x.shape
-    k = w.shape[1]
-    row_blocks = (m + ROWS - 1) // ROWS
-    blocks = row_blocks * ((k + COLUMNS - 1) // COLUMNS)
-    for block in prange(blocks):
-        row = block % row_blocks * ROWS
-        column = block // row_blocks * COLUMNS
-        columns = min(COLUMNS, k - column)
-        _block_rows(wide_x, wide_w, wide_z, low, high, w_low, w_high, row, column, columns, n)
     for i in range(m):
         _narrow(wide_z[i], z[i])
