@@ -23,7 +23,7 @@ _DTYPES: dict[str, np.dtype[Any]] = {
     "F32": np.dtype(np.float32),
     "I32": np.dtype(np.int32),
 }
-_NAMES = {BF16: "bfloat16", np.dtype(np.float32): "float32", np.dtype(np.int32): "int32"}
+_NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 
 
 class WeightError(UserError, ValueError):
@@ -33,8 +33,8 @@ class WeightError(UserError, ValueError):
 class WeightStore(Mapping[str, Array]):
     """Arrays by the name of their `transformer.weight`.
 
-    During import and fusion floating-point parameters are float32, so that folding scales and biases
-    rounds only once; `round_to_bf16` ends that. Integer parameters are int32.
+    During import and fusion floating-point parameters are float32, so that folding scales and
+    biases rounds only once; `round_to_bf16` ends that. Integer parameters are int32.
     """
 
     def __init__(self, arrays: Mapping[str, Array] | None = None):
@@ -74,18 +74,23 @@ class WeightStore(Mapping[str, Array]):
         return sum(array.nbytes for array in self._arrays.values())
 
     def save(self, path: str | Path) -> None:
-        """Write a safetensors file."""
-        import safetensors
-
-        tensors = {
-            name: {
+        """Write a safetensors file: little-endian size of the header, JSON header, data."""
+        header: dict[str, object] = {}
+        position = 0
+        for name, array in self._arrays.items():
+            end = position + array.nbytes
+            header[name] = {
                 "dtype": _NAMES[array.dtype],
                 "shape": list(array.shape),
-                "data": np.ascontiguousarray(array).tobytes(),
+                "data_offsets": [position, end],
             }
-            for name, array in self._arrays.items()
-        }
-        Path(path).write_bytes(safetensors.serialize(tensors, None))
+            position = end
+        text = json.dumps(header).encode()
+        text += b" " * (-len(text) % 8)
+        with Path(path).open("wb") as file:
+            file.write(len(text).to_bytes(8, "little") + text)
+            for array in self._arrays.values():
+                file.write(np.ascontiguousarray(array).tobytes())
 
     @classmethod
     def load(cls, path: str | Path) -> WeightStore:

@@ -1,4 +1,4 @@
-"""Vision transformers (Dosovitskiy et al. 2020): patches, a class token, pre-norm encoder layers."""
+"""Vision transformers (Dosovitskiy et al. 2020): patches, a class token, pre-norm layers."""
 
 from __future__ import annotations
 

@@ -1,0 +1,71 @@
+"""Recognising what exporters compute from token ids and attention masks.
+
+An attention mask reaches the scores through ever new spellings (Unsqueeze, Cast, Sub from 1, Mul by
+the lowest float, And with a causal triangle, Where, Expand...). All of them compute the same
+function: ``bias[b, q, k] = mask[b, k] ? base[q, k] : very negative``. This module evaluates the
+subgraph on probe masks and, if the function is that one, replaces it by a single operation.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from softex_mlir.compiler.importers.onnx_values import Array, Symbolic, Unsupported
+from softex_mlir.dialects.transformer import MASKED
+
+VERY_NEGATIVE = -1e4
+"""Scores at or below this are masked; exporters use -10000, the lowest float or -inf."""
+PROBES = 6
+
+
+def clamp(bias: Array) -> Array:
+    """A bias with everything very negative replaced by the one value the hardware masks with."""
+    return np.where(bias <= VERY_NEGATIVE, np.float32(MASKED), bias.astype(np.float32))
+
+
+def mask_base(symbolic: Symbolic, batch: int, keys: int) -> Array | None:
+    """The base [queries, keys] of a mask's bias; None if it is all zero.
+
+    Raises `Unsupported` unless `symbolic` is the bias of its one input, a mask [batch, keys].
+    """
+    (name,) = symbolic.inputs
+    shape = (1,) * (4 - symbolic.sample.ndim) + symbolic.sample.shape
+    if len(shape) != 4 or shape[1] != 1 or shape[3] != keys or shape[0] not in (1, batch):
+        raise Unsupported(
+            f"a mask of shape {symbolic.sample.shape} computed from input '{name}' "
+            f"[{batch}, {keys}]; expected [{batch}, 1, queries or 1, {keys}]"
+        )
+    queries = shape[2]
+    ones = np.ones((batch, keys), np.int64)
+    base = np.broadcast_to(
+        clamp(symbolic.at({name: ones})).reshape(shape), (batch, 1, queries, keys)
+    )
+    if not all(np.array_equal(base[b], base[0]) for b in range(batch)):
+        raise Unsupported(f"a mask computed from input '{name}' that differs between batch entries")
+    base = base[0, 0]
+    random = np.random.default_rng(0)
+    for _ in range(PROBES):
+        mask = random.integers(0, 2, (batch, keys))
+        found = np.broadcast_to(
+            clamp(symbolic.at({name: mask})).reshape(shape), (batch, 1, queries, keys)
+        )
+        expected = np.where(mask[:, None, None, :] != 0, base, np.float32(MASKED))
+        # A row without any key left is undefined in every framework; some exporters unmask it.
+        defined = (expected > MASKED).any(axis=-1, keepdims=True)
+        if not np.array_equal(np.where(defined, found, 0), np.where(defined, expected, 0)):
+            raise Unsupported(
+                f"a mask computed from input '{name}' in another way than hiding the keys where "
+                f"the input is 0"
+            )
+    return base if base.any() else None
+
+
+def is_view_of_input(symbolic: Symbolic, shape: tuple[int, ...]) -> bool:
+    """Whether `symbolic` has the elements of its one input, in order."""
+    (name,) = symbolic.inputs
+    size = int(np.prod(shape))
+    random = np.random.default_rng(1)
+    for probe in (np.arange(size), random.permutation(size)):
+        found = symbolic.at({name: probe.reshape(shape)})
+        if found.size != size or not np.array_equal(found.ravel(), probe):
+            return False
+    return True

@@ -1,0 +1,79 @@
+"""What a value of an ONNX graph is during import.
+
+- a constant: ``numpy.ndarray``;
+- an activation: an SSA value of the module being built;
+- a `Symbolic`: computed from integer inputs (token ids, masks) only. Such subgraphs are not
+  translated node by node: the importer asks *what they compute* by evaluating them on probes;
+- a `NanTest`: the result of IsNaN on an activation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from softex_mlir.isa_sim.errors import UserError
+from xdsl.ir import SSAValue
+
+Array: TypeAlias = npt.NDArray[Any]
+Assignment: TypeAlias = Mapping[str, Array]
+
+
+class OnnxError(UserError, ValueError):
+    """An ONNX file that cannot be imported. `file` is its path; the message names it too."""
+
+    def __init__(self, file: str, message: str):
+        super().__init__(f"{file}: {message}")
+        self.file = file
+
+
+class Unsupported(Exception):
+    """A node that cannot be imported, and why; collected, so that all are reported at once."""
+
+
+@dataclass(frozen=True)
+class Symbolic:
+    """A value that depends on integer inputs only."""
+
+    inputs: frozenset[str]
+    """Names of the graph inputs it depends on."""
+    evaluate: Callable[[Assignment], Array]
+    """Its value for given inputs."""
+    sample: Array
+    """Its value when every input is all ones: shape and dtype are valid for all inputs."""
+    memo: dict[int, Array] = field(default_factory=lambda: dict[int, Array](), compare=False)
+
+    def at(self, assignment: Assignment) -> Array:
+        """`evaluate`, remembered for the last assignment (graphs share subexpressions)."""
+        key = id(assignment)
+        if key not in self.memo:
+            self.memo.clear()
+            self.memo[key] = self.evaluate(assignment)
+        return self.memo[key]
+
+
+@dataclass(frozen=True)
+class NanTest:
+    """Where an activation is NaN."""
+
+    of: SSAValue
+
+
+Value: TypeAlias = "Array | SSAValue | Symbolic | NanTest | None"
+
+
+def shape_of_value(value: Value) -> tuple[int, ...]:
+    """Shape of any value."""
+    from softex_mlir.dialects.transformer import shape_of
+
+    if isinstance(value, np.ndarray):
+        return tuple(int(n) for n in value.shape)
+    if isinstance(value, Symbolic):
+        return tuple(int(n) for n in value.sample.shape)
+    if isinstance(value, NanTest):
+        return shape_of(value.of)
+    assert value is not None
+    return shape_of(value)

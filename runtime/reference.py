@@ -1,0 +1,231 @@
+"""The reference evaluator: executes level L1 operation by operation, on the hardware's numerics.
+
+Every operation is evaluated with the functions of `softex_mlir.isa_sim.numerics` that the units and the
+generated core code reproduce, so a compiled program must agree with it bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, Protocol, cast
+
+import ml_dtypes
+import numpy as np
+import numpy.typing as npt
+from softex_mlir.compiler.model import Model, main_function
+from softex_mlir.dialects import transformer as t
+from softex_mlir.isa_sim.errors import UserError
+from softex_mlir.runtime.reference_float import FloatArithmetic
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.func import ReturnOp
+from xdsl.ir import Block, Operation, SSAValue
+
+Array = npt.NDArray[Any]
+Kind = Literal["exact", "bf16", "float32"]
+Observer = Callable[[Operation, Array], None]
+
+
+class EvaluationError(UserError, ValueError):
+    """Inputs that do not fit the model, or an operation that cannot be evaluated."""
+
+
+class Arithmetic(Protocol):
+    """The computing operations; movement of data is the same for all of them."""
+
+    def value(self, x: Array) -> Array: ...
+    def unary(self, name: str, x: Array) -> Array: ...
+    def binary(self, name: str, a: Array, b: Array) -> Array: ...
+    def gemm(self, x: Array, w: Array, y: Array | None) -> Array: ...
+    def attention(self, q: Array, k: Array, v: Array, bias: Array) -> Array: ...
+    def layer_norm(self, x: Array, gamma: Array, beta: Array, eps: float) -> Array: ...
+    def rms_norm(self, x: Array, gamma: Array, eps: float) -> Array: ...
+
+
+def evaluate(
+    module: ModuleOp,
+    weights: Mapping[str, Array],
+    inputs: Mapping[str, Array],
+    *,
+    machine: Any = None,
+    arithmetic: Kind = "exact",
+    observe: Observer | None = None,
+) -> dict[str, Array]:
+    """Outputs of `@main` by name, for inputs by name.
+
+    `exact` gives ml_dtypes bfloat16 arrays with the bits the program computes on `machine` (default:
+    the paper's); `bf16` and `float32` give float32 arrays. `observe` is called with every operation
+    and its result, for comparisons layer by layer.
+    """
+    chosen: Arithmetic
+    if arithmetic == "exact":
+        from softex_mlir.runtime.reference_exact import ExactArithmetic
+
+        chosen = ExactArithmetic(machine)
+    else:
+        chosen = FloatArithmetic(rounded=arithmetic == "bf16")
+    model = Model(module, cast(Any, weights))
+    main = main_function(module)
+    block = cast(Block, main.body.block)
+    values: dict[SSAValue, Array] = {}
+    missing = [port.name for port in model.inputs if port.name not in inputs]
+    if missing:
+        names = ", ".join(port.name for port in model.inputs)
+        raise EvaluationError(f"inputs {', '.join(missing)} are missing; the model takes {names}")
+    for port, argument in zip(model.inputs, block.args, strict=True):
+        found = np.asarray(inputs[port.name])
+        if found.shape != port.shape:
+            raise EvaluationError(
+                f"input {port.name}: expected shape {port.shape}, found {found.shape}"
+            )
+        integer = argument.type == t.IdTensor or "i32" in str(argument.type)
+        values[argument] = found.astype(np.int32) if integer else chosen.value(found)
+    results: dict[str, Array] = {}
+    for op in block.ops:
+        if isinstance(op, ReturnOp):
+            for port, value in zip(model.outputs, op.arguments, strict=True):
+                results[port.name] = values[value]
+            break
+        if isinstance(op, t.GetWeightOp):
+            values[op.result] = chosen.value(weights[op.weight.string_value()])
+            continue
+        result = evaluate_op(op, [values[operand] for operand in op.operands], chosen)
+        values[op.results[0]] = result
+        if observe is not None:
+            observe(op, result)
+    return results
+
+
+def evaluate_op(op: Operation, operands: list[Array], arithmetic: Arithmetic) -> Array:
+    """Result of one operation on given operands."""
+    match op:
+        case t.LinearOp():
+            x, w, *rest = operands
+            bias = rest.pop(0) if op.bias is not None else None
+            y = arithmetic.gemm(x, w, bias)
+            if op.activation.data != "none":
+                y = arithmetic.unary(op.activation.data, y)
+            return arithmetic.binary("add", y, rest[0]) if rest else y
+        case t.AttentionOp():
+            return _attention(op, operands, arithmetic)
+        case t.MatmulOp():
+            return _matmul(operands[0], operands[1], arithmetic)
+        case t.LayerNormOp():
+            x, gamma, beta = operands
+            return arithmetic.layer_norm(x, gamma, beta, op.eps.value.data)
+        case t.RMSNormOp():
+            return arithmetic.rms_norm(operands[0], operands[1], op.eps.value.data)
+        case t.BinaryOp():
+            lhs, rhs = _broadcast(operands[0], operands[1])
+            return arithmetic.binary(_short(op), lhs, rhs)
+        case t.UnaryOp():
+            return arithmetic.unary(_short(op), operands[0])
+        case _:
+            return _move(op, operands)
+
+
+def _short(op: Operation) -> str:
+    return op.name.removeprefix("transformer.")
+
+
+def _broadcast(lhs: Array, rhs: Array) -> tuple[Array, Array]:
+    """Both operands in the shape of the result (rows of a smaller matrix repeat)."""
+    if lhs.ndim == rhs.ndim == 2 and lhs.shape[1] == rhs.shape[1] and len(lhs) > len(rhs):
+        return lhs, np.tile(rhs, (len(lhs) // len(rhs), 1))
+    shape = np.broadcast_shapes(lhs.shape, rhs.shape)
+    return (
+        np.ascontiguousarray(np.broadcast_to(lhs, shape)),
+        np.ascontiguousarray(np.broadcast_to(rhs, shape)),
+    )
+
+
+def _attention(op: t.AttentionOp, operands: list[Array], arithmetic: Arithmetic) -> Array:
+    q, k, v, bias = operands
+    if op.scale is not None:
+        scale = np.full((1, 1), op.scale.value.data, np.float32).astype(q.dtype)
+        q = arithmetic.binary("mul", *_broadcast(q, scale))
+    batch, heads = op.batch.value.data, op.heads.value.data
+    queries, keys = op.queries, op.keys
+    d, e = op.head_size, op.value_size
+    result = np.zeros((len(q), v.shape[1]), q.dtype)
+    for b in range(batch):
+        rows, key_rows = slice(b * queries, (b + 1) * queries), slice(b * keys, (b + 1) * keys)
+        match op.bias_rows.data:
+            case "batch":
+                mask = bias[b : b + 1]
+            case "batch_query":
+                mask = bias[rows]
+            case _:
+                mask = bias
+        for h in range(heads):
+            columns, values = slice(h * d, (h + 1) * d), slice(h * e, (h + 1) * e)
+            result[rows, values] = arithmetic.attention(
+                q[rows, columns], k[key_rows, columns], v[key_rows, values], mask
+            )
+    return result
+
+
+def _matmul(a: Array, b: Array, arithmetic: Arithmetic) -> Array:
+    lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    left = np.broadcast_to(a, (*lead, *a.shape[-2:])).reshape(-1, *a.shape[-2:])
+    right = np.broadcast_to(b, (*lead, *b.shape[-2:])).reshape(-1, *b.shape[-2:])
+    parts = [arithmetic.gemm(x, w, None) for x, w in zip(left, right, strict=True)]
+    return np.stack(parts).reshape(*lead, a.shape[-2], b.shape[-1])
+
+
+def _move(op: Operation, operands: list[Array]) -> Array:
+    """Operations that move data."""
+    match op:
+        case t.ReshapeOp():
+            return operands[0].reshape(t.shape_of(op.result))
+        case t.TransposeOp():
+            order = [int(p) for p in op.permutation.get_values()]
+            return np.ascontiguousarray(operands[0].transpose(order))
+        case t.SliceOp():
+            index = tuple(
+                slice(int(o), int(o) + (int(n) - 1) * s + (1 if s > 0 else -1) or None, s)
+                for o, n, s in zip(
+                    op.offsets.get_values(), op.sizes.get_values(), op.steps, strict=True
+                )
+            )
+            return np.ascontiguousarray(operands[0][index])
+        case t.ConcatOp():
+            return np.concatenate(operands, axis=op.axis.value.data)
+        case t.ExpandOp():
+            return np.ascontiguousarray(np.broadcast_to(operands[0], t.shape_of(op.result)))
+        case t.ReduceMeanOp():
+            axes = tuple(int(a) for a in op.axes.get_values())
+            return operands[0].mean(axis=axes, keepdims=op.keep is not None)
+        case t.EmbeddingOp():
+            ids, table = operands
+            if ids.size and not (ids.min() >= 0 and ids.max() < len(table)):
+                raise EvaluationError(
+                    f"token ids must be in 0..{len(table) - 1}, found {ids.min()}..{ids.max()}"
+                )
+            return table[ids]
+        case t.PatchifyOp():
+            high, wide = (int(p) for p in op.patch.get_values())
+            return patchify(operands[0], high, wide)
+        case t.MaskToBiasOp():
+            base = operands[1] if op.base is not None else None
+            return mask_to_bias(operands[0], base, t.shape_of(op.result)[1])
+        case _:
+            raise EvaluationError(f"{op.name} has no evaluation")
+
+
+def patchify(image: Array, high: int, wide: int) -> Array:
+    """[batch, C, H, W] -> [batch*(H/high)*(W/wide), C*high*wide]."""
+    batch, channels, height, width = image.shape
+    tiles = image.reshape(batch, channels, height // high, high, width // wide, wide)
+    order = tiles.transpose(0, 2, 4, 1, 3, 5)
+    return np.ascontiguousarray(order).reshape(-1, channels * high * wide)
+
+
+def mask_to_bias(mask: Array, base: Array | None, columns: int) -> Array:
+    """The bias of `transformer.mask_to_bias`: the base where the mask is set, else masked."""
+    batch, keys = mask.shape
+    dtype = np.dtype(ml_dtypes.bfloat16) if base is None else base.dtype
+    start = np.zeros((1, columns), np.float32) if base is None else base.astype(np.float32)
+    result = np.full((batch, len(start), columns), -np.inf, np.float32)
+    set_ = mask[:, None, :] != 0
+    result[:, :, :keys] = np.where(set_, start[None, :, :keys], np.float32(t.MASKED))
+    return result.reshape(batch * len(start), columns).astype(dtype)

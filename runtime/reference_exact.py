@@ -1,0 +1,114 @@
+"""The operations of level L1 exactly as the units and the cores' code compute them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import numpy.typing as npt
+from softex_mlir.dialects.transformer import padded_keys
+from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.isa_sim.numerics import rowwise
+
+Array = npt.NDArray[Any]
+BF16 = np.dtype(ml_dtypes.bfloat16)
+INNER = 32
+"""Inner dimensions are padded with zeros to a multiple of this."""
+
+
+def pad(x: Array, axis: int, multiple: int, fill: float = 0.0) -> Array:
+    """`x` with `axis` extended to a multiple of `multiple`."""
+    missing = -x.shape[axis] % multiple
+    if not missing:
+        return x
+    widths = [(0, missing if i == axis else 0) for i in range(x.ndim)]
+    return np.pad(x, widths, constant_values=x.dtype.type(fill))
+
+
+class ExactArithmetic:
+    """Bit-exact arithmetic for one machine; bf16 in, bf16 out."""
+
+    def __init__(self, machine: Machine | None = None):
+        self.machine = machine if machine is not None else Machine.load("paper")
+
+    def value(self, x: Array) -> Array:
+        """A parameter or input as the cluster's memory holds it."""
+        return x if x.dtype.kind in "iub" else x.astype(BF16)
+
+    def unary(self, name: str, x: Array) -> Array:
+        """An elementwise function, or softmax of the rows."""
+        rows = x.reshape(-1, x.shape[-1])
+        return self._rows(name, rows).reshape(x.shape)
+
+    def _rows(self, name: str, x: Array) -> Array:
+        softex = self.machine.softex
+        match name:
+            case "softmax":
+                padded = pad(x, 1, padded_keys(x.shape[1]), -np.inf)
+                return np.ascontiguousarray(self._softmax(padded)[:, : x.shape[1]])
+            case "gelu" | "gelu_tanh" if softex is not None:
+                from softex_mlir.isa_sim.numerics.gelu import gelu
+
+                return gelu(
+                    x,
+                    softex.slopes,
+                    softex.weights,
+                    softex.accumulator_bits,
+                    rounding_carry=softex.soe_rounding_carry,
+                    constants=softex.expp,
+                )
+            case "gelu":
+                return rowwise.gelu_software(x)
+            case "gelu_tanh":
+                return rowwise.gelu_tanh_software(x)
+            case "relu" | "tanh" | "silu" | "sigmoid" | "exp":
+                return getattr(rowwise, name)(x)
+            case _:
+                raise ValueError(f"{name} has no bit-exact definition; fusion should remove it")
+
+    def _softmax(self, padded: Array) -> Array:
+        softex = self.machine.softex
+        if softex is None:
+            return rowwise.softmax_software(padded)
+        from softex_mlir.isa_sim.numerics.softmax import softmax
+
+        return softmax(padded, lanes=softex.lanes, constants=softex.expp)
+
+    def binary(self, name: str, a: Array, b: Array) -> Array:
+        """add, sub or mul of equal shapes."""
+        columns = a.shape[-1]
+        if name not in ("add", "sub", "mul"):
+            raise ValueError(f"{name} has no bit-exact definition; fusion should remove it")
+        function = getattr(rowwise, name)
+        return function(a.reshape(-1, columns), b.reshape(-1, columns)).reshape(a.shape)
+
+    def gemm(self, x: Array, w: Array, y: Array | None) -> Array:
+        """x @ w starting from the row (or matrix) y, as RedMulE or the cores accumulate it."""
+        start = np.zeros((1, w.shape[1]), BF16) if y is None else y.reshape(-1, w.shape[1])
+        start = np.ascontiguousarray(np.broadcast_to(start, (len(x), w.shape[1])))
+        x = np.ascontiguousarray(pad(x, 1, INNER))
+        w = np.ascontiguousarray(pad(w, 0, INNER))
+        if self.machine.redmule is None:
+            return rowwise.gemm_on_cores(x, w, start)
+        from softex_mlir.isa_sim.numerics.gemm import gemm
+
+        return gemm(x, w, start)
+
+    def attention(self, q: Array, k: Array, v: Array, bias: Array) -> Array:
+        """One head over the padded keys of the bias."""
+        missing = bias.shape[1] - len(k)
+        k_padded = np.pad(k, ((0, missing), (0, 0)))
+        v_padded = np.pad(v, ((0, missing), (0, 0)))
+        scores = self.gemm(q, k_padded.T, bias)
+        return self.gemm(self._softmax(scores), v_padded, None)
+
+    def layer_norm(self, x: Array, gamma: Array, beta: Array, eps: float) -> Array:
+        """Layer norm of the rows."""
+        rows = x.reshape(-1, x.shape[-1])
+        return rowwise.layer_norm(rows, gamma, beta, eps).reshape(x.shape)
+
+    def rms_norm(self, x: Array, gamma: Array, eps: float) -> Array:
+        """Root-mean-square norm of the rows."""
+        rows = x.reshape(-1, x.shape[-1])
+        return rowwise.rms_norm(rows, gamma, eps).reshape(x.shape)

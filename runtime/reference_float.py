@@ -1,0 +1,110 @@
+"""The operations of level L1 in ordinary floating point, for comparison and constant folding.
+
+Two kinds: `float32` rounds nothing beyond numpy's float32, `bf16` does what a framework does when it
+runs a model in BF16: accumulate in float32, round the result of every operation to bf16.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+_ERFC_COEFFICIENTS = (
+    -1.26551223, 1.00002368, 0.37409196, 0.09678418, -0.18628806,
+    0.27886807, -1.13520398, 1.48851587, -0.82215223, 0.17087277,
+)  # fmt: skip
+
+
+def erf(x: Array) -> Array:
+    """The error function to 1.2e-7 (Chebyshev fit of erfc, Numerical Recipes §6.2)."""
+    z = np.abs(x).astype(np.float64)
+    t = 1 / (1 + 0.5 * z)
+    polynomial = np.zeros_like(t)
+    for c in reversed(_ERFC_COEFFICIENTS):
+        polynomial = polynomial * t + c
+    tail = t * np.exp(-z * z + polynomial)
+    return np.where(x >= 0, 1 - tail, tail - 1)
+
+
+def _softmax(x: Array) -> Array:
+    with np.errstate(invalid="ignore"):
+        e = np.exp(x - x.max(axis=-1, keepdims=True))
+        return e / e.sum(axis=-1, keepdims=True)
+
+
+def _gelu_tanh(x: Array) -> Array:
+    return 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
+
+
+FUNCTIONS: dict[str, Callable[[Array], Array]] = {
+    "none": lambda x: x,
+    "gelu": lambda x: 0.5 * x * (1 + erf(x / np.sqrt(2.0))),
+    "gelu_tanh": _gelu_tanh,
+    "relu": lambda x: np.maximum(x, 0),
+    "tanh": np.tanh,
+    "silu": lambda x: x / (1 + np.exp(-x)),
+    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+    "exp": np.exp,
+    "softmax": _softmax,
+    "sqrt": np.sqrt,
+    "erf": erf,
+    "nan_to_zero": lambda x: np.where(np.isnan(x), 0, x),
+}
+BINARY: dict[str, Callable[[Array, Array], Array]] = {
+    "add": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "div": np.divide,
+    "pow": np.power,
+}
+
+
+class FloatArithmetic:
+    """Arithmetic in float32, with the result of every operation rounded to bf16 if `rounded`."""
+
+    def __init__(self, *, rounded: bool):
+        self.rounded = rounded
+
+    def _out(self, x: Array) -> Array:
+        result = np.asarray(x, np.float32)
+        return result.astype(ml_dtypes.bfloat16).astype(np.float32) if self.rounded else result
+
+    def value(self, x: Array) -> Array:
+        """A parameter or input as this arithmetic holds it."""
+        return self._out(x) if x.dtype.kind not in "iub" else x
+
+    def unary(self, name: str, x: Array) -> Array:
+        """An elementwise function or softmax."""
+        with np.errstate(over="ignore"):
+            return self._out(FUNCTIONS[name](x))
+
+    def binary(self, name: str, a: Array, b: Array) -> Array:
+        """An elementwise operation; operands of equal shape."""
+        return self._out(BINARY[name](a, b))
+
+    def gemm(self, x: Array, w: Array, y: Array | None) -> Array:
+        """x @ w + y, with the sum rounded once."""
+        product = x @ w
+        return self._out(product if y is None else product + y)
+
+    def attention(self, q: Array, k: Array, v: Array, bias: Array) -> Array:
+        """One head: softmax(q @ k^T + bias) @ v, bias [1 or queries, at least keys columns]."""
+        scores = self._out(self._out(q @ k.T) + bias[:, : len(k)])
+        return self._out(self.unary("softmax", scores) @ v)
+
+    def layer_norm(self, x: Array, gamma: Array, beta: Array, eps: float) -> Array:
+        """Layer norm of the rows."""
+        mean = x.mean(axis=-1, keepdims=True)
+        variance = ((x - mean) ** 2).mean(axis=-1, keepdims=True)
+        return self._out((x - mean) / np.sqrt(variance + np.float32(eps)) * gamma + beta)
+
+    def rms_norm(self, x: Array, gamma: Array, eps: float) -> Array:
+        """Root-mean-square norm of the rows."""
+        square = (x * x).mean(axis=-1, keepdims=True)
+        return self._out(x / np.sqrt(square + np.float32(eps)) * gamma)
