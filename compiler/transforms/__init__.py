@@ -1,0 +1,58 @@
+"""The passes, by name. Each is imported when it is first used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from xdsl.passes import ModulePass
+
+OWN_PASSES: dict[str, tuple[str, str]] = {
+    "vectorize-packed-bf16": (
+        "softex_mlir.compiler.transforms.vectorize_packed_bf16",
+        "VectorizePackedBf16",
+    ),
+    "convert-kernels-to-functions": (
+        "softex_mlir.compiler.transforms.convert_kernels_to_functions",
+        "ConvertKernelsToFunctionsPass",
+    ),
+    "convert-parallel-to-loops": (
+        "softex_mlir.compiler.transforms.convert_parallel_to_loops",
+        "ConvertParallelToLoopsPass",
+    ),
+    "convert-jobs-to-commands": (
+        "softex_mlir.compiler.transforms.convert_jobs_to_commands",
+        "ConvertJobsToCommandsPass",
+    ),
+    "convert-dma-to-registers": (
+        "softex_mlir.compiler.transforms.convert_dma_to_registers",
+        "ConvertDmaToRegistersPass",
+    ),
+    "convert-synchronization": (
+        "softex_mlir.compiler.transforms.convert_synchronization",
+        "ConvertSynchronizationPass",
+    ),
+    "lower-cluster": (
+        "softex_mlir.compiler.transforms.lower_cluster",
+        "LowerClusterPass",
+    ),
+    "convert-to-riscv": ("softex_mlir.compiler.backend.convert_to_riscv", "ConvertToRiscvPass"),
+}
+"""Our passes: name to module and class. Keep in the order of the pipeline."""
+
+UPSTREAM_PASSES = ("canonicalize", "cse", "dce")
+"""xDSL's passes that serve our levels."""
+
+
+def get_all_passes() -> dict[str, Callable[[], type[ModulePass]]]:
+    """All passes by name, each imported when its factory is called."""
+    from xdsl.transforms import get_all_passes as get_upstream_passes
+
+    def factory(module: str, name: str) -> Callable[[], type[ModulePass]]:
+        return lambda: getattr(import_module(module), name)
+
+    upstream = get_upstream_passes()
+    passes = {name: factory(*place) for name, place in OWN_PASSES.items()}
+    return passes | {name: upstream[name] for name in UPSTREAM_PASSES}

@@ -1,0 +1,250 @@
+"""The `hwpe` dialect: accesses to memory-mapped registers, by name.
+
+Kernels end up as functions that write and read registers of the accelerators, of their core's DMA
+and event unit, and of the timeline counters. The operations keep program order. Registers of the
+accelerators are *banked*: a job is programmed into one of two contexts, which last held the job
+before the previous one.
+"""
+
+from __future__ import annotations
+
+from enum import auto
+from functools import cache
+
+from xdsl.dialects.builtin import I32, IntegerAttr, StringAttr, i32
+from xdsl.dialects.utils import EnumAttribute
+from xdsl.ir import Dialect, Operation, SSAValue
+from xdsl.irdl import (
+    IRDLOperation,
+    irdl_attr_definition,
+    irdl_op_definition,
+    operand_def,
+    prop_def,
+    result_def,
+    traits_def,
+)
+from xdsl.traits import MemoryReadEffect, MemoryWriteEffect
+from xdsl.utils.exceptions import VerifyException
+from xdsl.utils.str_enum import StrEnum
+
+from softex_mlir.dialects.cluster import STREAMS
+from softex_mlir.dialects.target import machine_of
+from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.isa_sim.units import dma, event_unit
+
+TEAM_BARRIER = 1
+"""Hardware barrier of the compute team; barrier 0 belongs to all cores."""
+
+
+class Unit(StrEnum):
+    """What has registers."""
+
+    REDMULE = auto()
+    SOFTEX = auto()
+    DMA = auto()
+    EVENT_UNIT = auto()
+    TIMELINE = auto()
+
+
+@irdl_attr_definition
+class UnitAttr(EnumAttribute[Unit]):
+    """A unit with registers: `#hwpe.unit<softex>`."""
+
+    name = "hwpe.unit"
+
+
+CONTROL_REGISTERS: dict[str, int] = {
+    "TRIGGER": 0x00,
+    "ACQUIRE": 0x04,
+    "FINISHED": 0x08,
+    "STATUS": 0x0C,
+    "RUNNING_JOB": 0x10,
+    "SOFT_CLEAR": 0x14,
+}
+"""Control registers of an accelerator: name to byte offset from its base."""
+
+JOB_REGISTERS: dict[Unit, dict[str, int]] = {
+    Unit.REDMULE: {
+        "X_ADDR": 0x40,
+        "W_ADDR": 0x44,
+        "Z_ADDR": 0x48,
+        "MCFG0": 0x4C,
+        "MCFG1": 0x50,
+        "MACFG": 0x54,
+    },
+    Unit.SOFTEX: {
+        "IN_ADDR": 0x20,
+        "OUT_ADDR": 0x24,
+        "TOT_LEN": 0x28,
+        "COMMANDS": 0x2C,
+        "CACHE_BASE_ADDR": 0x30,
+        "CAST_CTRL": 0x34,
+        "A_ADDR": 0x38,
+        "B_ADDR": 0x3C,
+    },
+}
+"""Job registers of the accelerators, banked by context: name to byte offset."""
+
+
+@cache
+def registers(unit: Unit) -> dict[str, int]:
+    """The registers of a unit: name to byte offset from `base_address`."""
+    if unit in JOB_REGISTERS:
+        return CONTROL_REGISTERS | JOB_REGISTERS[unit]
+    if unit is Unit.DMA:
+        return {name: offset for offset, name in dma.REGISTER_NAMES.items()}
+    if unit is Unit.TIMELINE:
+        return {stream.name: 4 * number for number, stream in enumerate(STREAMS)}
+    named = {name: offset for offset, name in event_unit.REGISTER_NAMES.items()}
+    for event in range(event_unit.SW_EVENTS):
+        named[f"SW_EVENT_{event}"] = event_unit.SW_EVENT_TRIGGER + 4 * event
+    for barrier in range(event_unit.BARRIERS):
+        start = event_unit.BARRIER + barrier * event_unit.BARRIER_STRIDE
+        for offset, name in event_unit.BARRIER_REGISTER_NAMES.items():
+            named[f"BARRIER_{barrier}_{name}"] = start + offset
+    return named
+
+
+def base_address(unit: Unit, machine: Machine) -> int:
+    """Byte address of a unit's first register, as the core that uses it sees it."""
+    cluster = machine.cluster
+    match unit:
+        case Unit.REDMULE:
+            if machine.redmule is None:
+                raise VerifyException("this machine has no RedMulE")
+            return machine.redmule.base
+        case Unit.SOFTEX:
+            if machine.softex is None:
+                raise VerifyException("this machine has no SoftEx")
+            return machine.softex.base
+        case Unit.DMA:
+            return cluster.peripheral_base + dma.ALIAS_OFFSET
+        case Unit.EVENT_UNIT:
+            return cluster.peripheral_base + event_unit.ALIAS_OFFSET
+        case Unit.TIMELINE:
+            return cluster.tcdm_base
+
+
+def register_address(unit: Unit, register: str, machine: Machine) -> int:
+    """Byte address of a register."""
+    return base_address(unit, machine) + registers(unit)[register]
+
+
+class RegisterAccess(IRDLOperation):
+    """An access to one register."""
+
+    unit = prop_def(UnitAttr)
+    """Whose register."""
+
+    register = prop_def(StringAttr)
+    """Its name."""
+
+    @property
+    def name_in_unit(self) -> tuple[Unit, str]:
+        """Unit and name of the register."""
+        return self.unit.data, self.register.data
+
+    def address(self) -> int:
+        """Byte address of the register on the module's machine."""
+        return register_address(self.unit.data, self.register.data, machine_of(self))
+
+    def verify_(self) -> None:
+        known = registers(self.unit.data)
+        if self.register.data not in known:
+            raise VerifyException(
+                f"{self.unit.data.value} has no register {self.register.data}; it has "
+                f"{', '.join(known)}"
+            )
+
+
+@irdl_op_definition
+class WriteOp(RegisterAccess):
+    """Write a register."""
+
+    name = "hwpe.write"
+
+    value = operand_def(I32)
+    """The word to write."""
+
+    traits = traits_def(MemoryReadEffect(), MemoryWriteEffect())
+
+    assembly_format = "$unit $register `,` $value attr-dict"
+
+    def __init__(self, unit: Unit, register: str, value: SSAValue | Operation):
+        super().__init__(
+            operands=[value],
+            properties={"unit": UnitAttr(unit), "register": StringAttr(register)},
+        )
+
+
+@irdl_op_definition
+class ReadOp(RegisterAccess):
+    """Read a register. Reads have effects: ACQUIRE takes a context, NEXT_ID starts a transfer."""
+
+    name = "hwpe.read"
+
+    value = result_def(I32)
+    """The word read."""
+
+    traits = traits_def(MemoryReadEffect(), MemoryWriteEffect())
+
+    assembly_format = "$unit $register attr-dict"
+
+    def __init__(self, unit: Unit, register: str):
+        super().__init__(
+            properties={"unit": UnitAttr(unit), "register": StringAttr(register)},
+            result_types=[i32],
+        )
+
+
+@irdl_op_definition
+class WaitOp(RegisterAccess):
+    """Read a register of the event unit and sleep until what it waits for has happened (`cv.elw`).
+
+    EVENT_WAIT_CLEAR: until an event of MASK is latched; clears the latched ones. Events say that
+    something may have changed, so the condition is checked again in a loop around this.
+    BARRIER_<b>_TRIGGER_WAIT_CLEAR: arrive at the barrier, until all its cores have.
+    """
+
+    name = "hwpe.wait"
+
+    value = result_def(I32)
+    """The events that were latched."""
+
+    traits = traits_def(MemoryReadEffect(), MemoryWriteEffect())
+
+    assembly_format = "$unit $register attr-dict"
+
+    def __init__(self, register: str = "EVENT_WAIT_CLEAR"):
+        super().__init__(
+            properties={"unit": UnitAttr(Unit.EVENT_UNIT), "register": StringAttr(register)},
+            result_types=[i32],
+        )
+
+    def verify_(self) -> None:
+        super().verify_()
+        if self.unit.data is not Unit.EVENT_UNIT or "WAIT" not in self.register.data:
+            raise VerifyException(
+                "a core can sleep on EVENT_WAIT, EVENT_WAIT_CLEAR and BARRIER_<b>_TRIGGER_WAIT "
+                f"registers of the event unit, found {self.unit.data.value} {self.register.data}"
+            )
+
+
+@irdl_op_definition
+class DelayOp(IRDLOperation):
+    """Let at least some cycles pass between the accesses before and after."""
+
+    name = "hwpe.delay"
+
+    cycles = prop_def(IntegerAttr[I32])
+    """Cycles of the core's clock."""
+
+    traits = traits_def(MemoryReadEffect(), MemoryWriteEffect())
+
+    assembly_format = "$cycles attr-dict"
+
+    def __init__(self, cycles: int):
+        super().__init__(properties={"cycles": IntegerAttr(cycles, i32)})
+
+
+Hwpe = Dialect("hwpe", [DelayOp, ReadOp, WaitOp, WriteOp], [UnitAttr])

@@ -1,0 +1,218 @@
+"""`softex-opt`: read IR of any level, apply passes, print it.
+
+Errors are one line each, `file:line:col: error: …`. Exit codes: 0 fine, 1 the input is wrong (or
+an expected error did not come), 2 the command line is.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import IO, Any, NoReturn
+
+from xdsl.dialects.builtin import FileLineColLoc, IntAttr, ModuleOp, StringAttr, UnknownLoc
+from xdsl.ir import IRNode, Operation
+from xdsl.parser import Parser
+from xdsl.utils.diagnostic import Diagnostic
+from xdsl.utils.exceptions import DiagnosticException, ParseError
+from xdsl.xdsl_opt_main import xDSLOptMain
+
+from softex_mlir.compiler.transforms import get_all_passes
+from softex_mlir.dialects import register_all_dialects
+from softex_mlir.isa_sim.errors import UserError
+
+TARGETS = ("mlir", "riscv-asm")
+"""Outputs of xDSL that make sense for our levels."""
+
+SEPARATOR = b"// -----"
+EXPECTED = re.compile(r"expected-error\s*(?:@(?P<where>[+-]\d+|above|below))?\s*\{\{(?P<text>.*?)\}\}")
+
+
+class LocatedParser(Parser):
+    """A parser that remembers where each operation was read."""
+
+    def __init__(self, context: Any, text: str, name: str, line_offset: int):
+        super().__init__(context, text, name)
+        self.file = StringAttr(name)
+        self.line_offset = line_offset
+        self.lines = [0, *(match.end() for match in re.finditer("\n", text))]
+
+    def parse_operation(self) -> Operation:
+        """One operation, with its location."""
+        start = self.pos
+        op = super().parse_operation()
+        if isinstance(op.location, UnknownLoc):
+            line = bisect_right(self.lines, start)
+            column = start - self.lines[line - 1] + 1
+            op.location = FileLineColLoc(
+                self.file, IntAttr(line + self.line_offset), IntAttr(column)
+            )
+        return op
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something wrong with the input, and where."""
+
+    file: str
+    line: int
+    column: int
+    message: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        return f"{place}: error: {self.message}"
+
+
+def raise_with_operation(self: Diagnostic, ir: IRNode, underlying_error: Exception) -> NoReturn:
+    """Instead of printing the whole module into the error, remember the operation at fault."""
+    if not hasattr(underlying_error, "operation"):
+        operation = next(iter(self.op_messages), ir if isinstance(ir, Operation) else None)
+        underlying_error.operation = operation  # pyright: ignore[reportAttributeAccessIssue]
+    raise underlying_error
+
+
+def located(operation: Operation | None) -> FileLineColLoc | None:
+    """The source of an operation, or of the closest one around it that has a source."""
+    while operation is not None:
+        if isinstance(operation.location, FileLineColLoc):
+            return operation.location
+        operation = operation.parent_op()
+    return None
+
+
+def problem_of(error: Exception, file: str, line_offset: int) -> Problem:
+    """What to tell about an exception."""
+    if isinstance(error, ParseError):
+        place = error.span.get_location()
+        message = " ".join(error.msg.split())
+        return Problem(file, place.line + line_offset, place.col, message)
+    location = located(getattr(error, "operation", None))
+    message = str(error).strip()
+    if location is None:
+        return Problem(file, 0, 0, message)
+    return Problem(
+        location.filename.data, location.line.data, location.column.data, message
+    )
+
+
+def unmet_expectations(text: str, line_offset: int, problems: Sequence[Problem]) -> list[str]:
+    """Compare problems with the `expected-error` comments of a piece of input."""
+    rest = list(problems)
+    complaints: list[str] = []
+    for number, line in enumerate(text.splitlines(), 1 + line_offset):
+        for match in EXPECTED.finditer(line):
+            named = {"above": -1, "below": 1}
+            where = match["where"] or "0"
+            at = number + (named[where] if where in named else int(where))
+            found = next((p for p in rest if p.line == at and match["text"] in p.message), None)
+            if found is None:
+                complaints.append(f"line {at}: expected error not found: {match['text']}")
+            else:
+                rest.remove(found)
+    return complaints + [f"unexpected: {problem}" for problem in rest]
+
+
+class SoftexOptMain(xDSLOptMain):
+    """xDSL's driver with our dialects, passes, targets and errors."""
+
+    version_format = "softex-opt (xdsl {xdsl_version})"
+
+    def register_all_dialects(self) -> None:
+        """Our dialects and the upstream ones they are used with."""
+        register_all_dialects(self.ctx)
+
+    def register_all_passes(self) -> None:
+        """Our passes, and all of xDSL's."""
+        for name, factory in get_all_passes().items():
+            self.register_pass(name, factory)
+
+    def register_all_targets(self) -> None:
+        """The targets of xDSL that serve our levels."""
+        from xdsl.targets import get_all_targets
+
+        targets = get_all_targets()
+        for name in TARGETS:
+            self.available_targets[name] = targets[name]
+
+    def read(self) -> list[tuple[str, int]]:
+        """The input in pieces, each with the number of lines before it."""
+        if self.args.input_file is None:
+            content = sys.stdin.buffer.read()
+        else:
+            with open(self.args.input_file, "rb") as file:
+                content = file.read()
+        pieces = content.split(SEPARATOR) if self.args.split_input_file else [content]
+        result: list[tuple[str, int]] = []
+        offset = 0
+        for piece in pieces:
+            result.append((piece.decode(), offset))
+            offset += piece.count(b"\n")
+        return result
+
+    def process(self, text: str, line_offset: int) -> str:
+        """Parse a piece of input, apply the passes, return the output."""
+        parser = LocatedParser(self.ctx, text, self.input_name(), line_offset)
+        module = parser.parse_module(not self.args.no_implicit_module)
+        assert isinstance(module, ModuleOp)
+        if not self.args.disable_verify:
+            module.verify()
+        self.apply_passes(module)
+        return self.output_resulting_program(module)
+
+    def input_name(self) -> str:
+        """The input's name for messages."""
+        return self.args.input_file or "<stdin>"
+
+    def execute(self) -> int:
+        """Do everything; returns the exit code."""
+        Diagnostic.raise_exception = raise_with_operation
+        failures: list[str] = []
+        outputs: list[str] = []
+        for text, offset in self.read():
+            problems: list[Problem] = []
+            try:
+                outputs.append(self.process(text, offset))
+            except (ParseError, DiagnosticException, UserError) as error:
+                problems.append(problem_of(error, self.input_name(), offset))
+            if self.args.verify_diagnostics:
+                complaints = unmet_expectations(text, offset, problems)
+                failures += [f"{self.input_name()}: {complaint}" for complaint in complaints]
+            else:
+                failures += [str(problem) for problem in problems]
+        self.write("// -----\n".join(outputs))
+        for failure in failures:
+            print(failure, file=sys.stderr)
+        return 1 if failures else 0
+
+    def write(self, text: str) -> None:
+        """Write the output."""
+        stream: IO[str] = self.prepare_output()
+        stream.write(text)
+        stream.flush()
+        if stream is not sys.stdout:
+            stream.close()
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point of the `softex-opt` command."""
+    from xdsl.utils.exceptions import ArgSpecParseError
+
+    try:
+        tool = SoftexOptMain("softex-opt: read, transform and print IR of any level", arguments)
+    except (ValueError, TypeError, KeyError, ArgSpecParseError) as error:
+        print(f"softex-opt: error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    try:
+        code = tool.execute()
+    except OSError as error:
+        print(f"softex-opt: error: {error.filename}: {error.strerror}", file=sys.stderr)
+        code = 2
+    raise SystemExit(code)
+
+
+if __name__ == "__main__":
+    main()
