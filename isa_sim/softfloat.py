@@ -19,8 +19,8 @@ from typing import Any
 import numba as nb
 import numpy as np
 from llvmlite import ir
-from numba import njit
 from numba.extending import intrinsic
+from softex_mlir.isa_sim.jit import njit
 
 INEXACT, UNDERFLOW, OVERFLOW, DIVIDE_BY_ZERO, INVALID = 1, 2, 4, 8, 16
 """Flags as in ``fflags``."""
@@ -53,7 +53,9 @@ def _bits_float32(typing: Any, value: Any) -> Any:  # pyright: ignore[reportUnus
 
 
 @intrinsic
-def _leading_zeros(typing: Any, value: Any) -> Any:  # pyright: ignore[reportUnusedParameter]
+def leading_zeros(typing: Any, value: Any) -> Any:  # pyright: ignore[reportUnusedParameter]
+    """Leading zero bits of an int64 seen as a pattern."""
+
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.ctlz(args[0], ir.Constant(ir.IntType(1), 0))
 
@@ -63,7 +65,7 @@ def _leading_zeros(typing: Any, value: Any) -> Any:  # pyright: ignore[reportUnu
 @njit(cache=True)
 def _width(value: int) -> int:
     """Number of significant bits of a non-negative int64."""
-    return 64 - _leading_zeros(value)
+    return 64 - leading_zeros(value)
 
 
 @njit(cache=True)
