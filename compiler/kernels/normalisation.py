@@ -1,0 +1,169 @@
+"""Kernels of one row that reduce it: layer norm, RMS norm, softmax in software.
+
+The reductions keep one accumulator for the even and one for the odd elements. Operations on the
+two are emitted alternately, so that no instruction needs the result of the one before it (an FP
+result is available one cycle late, a loaded value too).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from softex_mlir.compiler.kernels.emit import Emitter, RowRef
+from softex_mlir.compiler.kernels.functions import exponent_of
+from softex_mlir.isa_sim.numerics import coefficients as c
+from xdsl.builder import Builder
+from xdsl.ir import SSAValue
+
+Values = tuple[SSAValue, ...]
+
+_Step = Callable[[Emitter, Values, Values], Values]
+"""(emitter, one or two elements, accumulators) to the new accumulators."""
+
+
+def emit_layer_norm(
+    builder: Builder,
+    x: RowRef,
+    gamma: RowRef,
+    beta: RowRef,
+    out: RowRef,
+    columns: int,
+    epsilon: float,
+) -> None:
+    """``out = layer_norm(x) * gamma + beta`` over one row, see ``rowwise.layer_norm``."""
+    e = Emitter(builder)
+    zero = e.number(0.0)
+    x0 = e.widen(e.load(x, e.index(0)))
+
+    def moments(e: Emitter, values: Values, sums: Values) -> Values:
+        lanes = len(values)
+        wide = [e.widen(v) for v in values]
+        d = [e.sub(v, x0) for v in wide]
+        first = [e.add(s, v) for s, v in zip(sums[:lanes], d, strict=True)]
+        second = [e.fma(v, v, s) for s, v in zip(sums[2 : 2 + lanes], d, strict=True)]
+        return (*first, *sums[lanes:2], *second, *sums[2 + lanes :])
+
+    s1e, s1o, s2e, s2o = _reduce(e, x, columns, (zero, zero, zero, zero), moments)
+    inverse_n = e.number(1.0 / columns)
+    m = e.mul(e.add(s1e, s1o), inverse_n)
+    var = e.maximum(e.fma(e.neg(m), m, e.mul(e.add(s2e, s2o), inverse_n)), zero)
+    inv = e.div(e.number(1.0), e.sqrt(e.add(var, e.number(epsilon))))
+    shift = e.neg(e.mul(e.add(x0, m), inv))
+
+    def normalise(e: Emitter, j: SSAValue, _: Values) -> None:
+        t = e.narrow(e.fma(e.widen(e.load(x, j)), inv, shift))
+        e.store(e.fma(t, e.load(gamma, j), e.load(beta, j)), out, j)
+
+    e.loop(0, columns, 1, normalise)
+
+
+def emit_rms_norm(
+    builder: Builder, x: RowRef, gamma: RowRef, out: RowRef, columns: int, epsilon: float
+) -> None:
+    """``out = rms_norm(x) * gamma`` over one row, see ``rowwise.rms_norm``."""
+    e = Emitter(builder)
+    zero = e.number(0.0)
+
+    def squares(e: Emitter, values: Values, sums: Values) -> Values:
+        wide = [e.widen(v) for v in values]
+        added = [e.fma(v, v, s) for v, s in zip(wide, sums, strict=False)]
+        return (*added, *sums[len(values) :])
+
+    even, odd = _reduce(e, x, columns, (zero, zero), squares)
+    mean = e.fma(e.add(even, odd), e.number(1.0 / columns), e.number(epsilon))
+    inv = e.div(e.number(1.0), e.sqrt(mean))
+
+    def normalise(e: Emitter, j: SSAValue, _: Values) -> None:
+        t = e.narrow(e.mul(e.widen(e.load(x, j)), inv))
+        e.store(e.mul(t, e.load(gamma, j)), out, j)
+
+    e.loop(0, columns, 1, normalise)
+
+
+def emit_softmax(builder: Builder, x: RowRef, out: RowRef, columns: int) -> None:
+    """``out = softmax(x)`` over one row without SoftEx, see ``rowwise.softmax_software``."""
+    e = Emitter(builder)
+    top = e.widen(_row_maximum(e, x, columns))
+    log2_e = e.number(c.LOG2_E)
+    base = e.neg(e.mul(top, log2_e))
+    zero = e.number(0.0)
+
+    def exponentials(e: Emitter, values: Values) -> list[SSAValue]:
+        low, magic = e.number(c.EXPONENT_MIN), e.number(c.EXPONENT_MAGIC)
+        wide = [e.widen(v) for v in values]
+        t = [e.fma(v, log2_e, base) for v in wide]
+        t = [e.maximum(v, low) for v in t]
+        k = [e.add(v, magic) for v in t]
+        n = [e.sub(v, magic) for v in k]
+        f = [e.sub(a, b) for a, b in zip(t, n, strict=True)]
+        p = [e.fma(v, e.number(c.EXP2[2]), e.number(c.EXP2[1])) for v in f]
+        p = [e.fma(a, b, e.number(c.EXP2[0])) for a, b in zip(p, f, strict=True)]
+        scale = [exponent_of(e, v) for v in k]
+        return [e.mul(a, b) for a, b in zip(p, scale, strict=True)]
+
+    def step(e: Emitter, j: SSAValue, sums: Values) -> Values:
+        powers = exponentials(e, (e.load(x, j), e.load(x, j, 1)))
+        sums = tuple(e.add(s, v) for s, v in zip(sums, powers, strict=True))
+        e.store_pair(e.pack(*(e.narrow(v) for v in powers)), out, j)
+        return sums
+
+    even, odd = e.loop(0, columns // 2 * 2, 2, step, (zero, zero))
+    if columns % 2:
+        last = e.index(columns - 1)
+        (power,) = exponentials(e, (e.load(x, last),))
+        even = e.add(even, power)
+        e.store(e.narrow(power), out, last)
+    factor = e.narrow(e.div(e.number(1.0), e.add(even, odd)))
+
+    def scale(e: Emitter, j: SSAValue, _: Values) -> None:
+        e.store(e.mul(e.load(out, j), factor), out, j)
+
+    e.loop(0, columns, 1, scale)
+
+
+_MAX_UNROLL = 4
+"""Pairs examined in one step of the maximum, each with its own accumulator."""
+
+
+def _row_maximum(e: Emitter, x: RowRef, columns: int) -> SSAValue:
+    """The maximum of a row as BF16; the order does not matter."""
+    pairs = columns // 2
+    if pairs == 0:
+        return e.load(x, e.index(0))
+    ways = min(_MAX_UNROLL, pairs)
+    start = e.index(0)
+    accumulators = tuple(e.load_pair(x, start, 2 * w) for w in range(ways))
+
+    def body(e: Emitter, j: SSAValue, tops: Values) -> Values:
+        loaded = [e.load_pair(x, j, 2 * w) for w in range(ways)]
+        return tuple(e.maximum(a, b) for a, b in zip(tops, loaded, strict=True))
+
+    full = pairs // ways * ways * 2
+    accumulators = e.loop(2 * ways, full, 2 * ways, body, accumulators)
+    top = accumulators[0]
+    for other in accumulators[1:]:
+        top = e.maximum(top, other)
+    for position in range(full, 2 * pairs, 2):
+        top = e.maximum(top, e.load_pair(x, e.index(position)))
+    result = e.maximum(e.lane(top, 0), e.lane(top, 1))
+    if columns % 2:
+        result = e.maximum(result, e.load(x, e.index(columns - 1)))
+    return result
+
+
+def _reduce(
+    e: Emitter,
+    x: RowRef,
+    columns: int,
+    initial: Values,
+    step: _Step,
+) -> Values:
+    """Run ``step`` over the row two elements at a time, then over a last odd one."""
+
+    def body(e: Emitter, j: SSAValue, sums: Values) -> Values:
+        return step(e, (e.load(x, j), e.load(x, j, 1)), sums)
+
+    sums = e.loop(0, columns // 2 * 2, 2, body, initial)
+    if columns % 2:
+        sums = step(e, (e.load(x, e.index(columns - 1)),), sums)
+    return sums
