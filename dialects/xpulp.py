@@ -779,6 +779,13 @@ class PackOp(BinaryInteger):
 
 
 @irdl_op_definition
+class PackHighOp(BinaryInteger):
+    """rs1's high half above rs2's high half."""
+
+    name = "xpulp.cv.pack.h"
+
+
+@irdl_op_definition
 class ExtendHalfOp(UnaryInteger):
     """The low 16 bits, sign-extended."""
 
@@ -870,6 +877,7 @@ XPulp = Dialect(
         VFSgnjRAhOp,
         VFMacRAhOp,
         PackOp,
+        PackHighOp,
         ExtendHalfOp,
         ExtendHalfUnsignedOp,
         ExtendByteOp,

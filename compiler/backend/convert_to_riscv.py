@@ -242,7 +242,7 @@ class FunctionLowering(ArithmeticSelector):
     def alias(self, result: SSAValue, value: SSAValue) -> None:
         """The result is the value."""
         if is_float(value.type):
-            self.floats[result] = self.floats[value]
+            self.floats[result] = self.freg(value)
         else:
             self.linear[result] = self.lin(value)
 
@@ -522,6 +522,9 @@ class FunctionLowering(ArithmeticSelector):
         """Put one register in the place of another, also in what is recorded of source values."""
         self.emitter.depth[new] = self.emitter.depth[old]
         old.replace_all_uses_with(new)
+        for value, word in self.words.items():
+            if word is old:
+                self.words[value] = new
         for value, linear in self.linear.items():
             if any(term is old for term, _ in linear.terms):
                 self.linear[value] = Linear(
@@ -537,7 +540,12 @@ class FunctionLowering(ArithmeticSelector):
         """Load the op's result."""
         e = self.emitter
         result = op.results[0]
-        if is_float(result.type):
+        if is_float(result.type) and only_bits(result):
+            size = 2 if isinstance(result.type, BFloat16Type) else 4
+            cls = riscv.LhOp if size == 2 else riscv.LwOp
+            load = e.effect(cls, (base,), (INT,), Emitter.offset(offset))
+            self.words[result] = load.results[0]
+        elif is_float(result.type):
             kind = float_class(result.type)
             cls = xpulp.FLoadHalfOp if kind == "bf16" else riscv.FLwOp
             load = e.effect(cls, (base,), (FLOAT,), Emitter.float_offset(offset))
@@ -564,6 +572,12 @@ class FunctionLowering(ArithmeticSelector):
     ) -> None:
         """Store a value of any type."""
         e = self.emitter
+        if value in self.words and value not in self.floats:
+            cls = riscv.ShOp if isinstance(value.type, BFloat16Type) else riscv.SwOp
+            store = e.effect(cls, (base, self.words[value]), (), Emitter.offset(offset))
+            if pointer is not None:
+                pointer.accesses.append((offset, store))
+            return
         register = self.reg(value)
         if is_float(value.type):
             cls = xpulp.FStoreHalfOp if isinstance(value.type, BFloat16Type) else riscv.FSwOp
@@ -640,6 +654,15 @@ def remove_dead(emitter: Emitter) -> None:
                 op.erase()
 
 
+BIT_USERS = ("memref.store", "vector.store", "vector.shuffle", "vector.extract", "arith.bitcast")
+
+
+def only_bits(value: SSAValue) -> bool:
+    """Whether the users of a loaded float value move bits only: then an integer register is best."""
+    uses = tuple(value.uses)
+    return bool(uses) and all(use.operation.name in BIT_USERS for use in uses)
+
+
 def only_branches(op: arith.CmpiOp) -> bool:
     """Whether a comparison is needed by branches only."""
     return all(use.operation.name in ("scf.if", "scf.condition") for use in op.result.uses)
@@ -681,6 +704,8 @@ HANDLERS: dict[str, Handler] = {
     "vector.splat": F.broadcast,
     "vector.extract": F.extract,
     "vector.from_elements": F.from_elements,
+    "vector.insert": F.insert,
+    "vector.shuffle": F.shuffle,
     "vector.load": F.load,
     "vector.store": F.store,
     "memref.load": F.load,
@@ -721,6 +746,7 @@ HANDLERS: dict[str, Handler] = {
     ),
 }
 """How to lower each operation, by its name."""
+
 
 @dataclass(frozen=True)
 class ConvertToRiscvPass(ModulePass):

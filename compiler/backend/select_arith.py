@@ -146,6 +146,7 @@ class ArithmeticSelector:
     def __init__(self) -> None:
         self.linear: dict[SSAValue, Linear] = {}
         self.floats: dict[SSAValue, SSAValue] = {}
+        self.words: dict[SSAValue, SSAValue] = {}
         self.extended: dict[SSAValue, str] = {}
         self.conditions: dict[SSAValue, arith.CmpiOp] = {}
 
@@ -157,10 +158,29 @@ class ArithmeticSelector:
             self.compare_int(condition)
         return self.linear[value]
 
+    def freg(self, value: SSAValue) -> SSAValue:
+        """The float register of a float or vector value."""
+        register = self.floats.get(value)
+        if register is None:
+            half = isinstance(value.type, BFloat16Type)
+            cls = xpulp.FMvHXOp if half else riscv.FMvWXOp
+            register = self.emitter.emit(cls, (self.words[value],), FLOAT)
+            self.floats[value] = register
+        return register
+
+    def word(self, value: SSAValue) -> SSAValue:
+        """An integer register with the bits of a float or vector value."""
+        register = self.words.get(value)
+        if register is None:
+            half = isinstance(value.type, BFloat16Type)
+            cls = xpulp.FMvXHOp if half else riscv.FMvXWOp
+            register = self.emitter.emit(cls, (self.floats[value],), INT)
+        return register
+
     def reg(self, value: SSAValue) -> SSAValue:
         """The register of a value of any type."""
         if is_float(value.type):
-            return self.floats[value]
+            return self.freg(value)
         return self.emitter.value(self.lin(value))
 
     def set_int(self, value: SSAValue, register: SSAValue) -> None:
@@ -372,8 +392,8 @@ class ArithmeticSelector:
         if not is_float(result.type):
             self.set_int(result, self.select_int(condition, self.reg(op.lhs), self.reg(op.rhs)))
             return
-        x = e.emit(riscv.FMvXWOp, (self.floats[op.lhs],), INT)
-        y = e.emit(riscv.FMvXWOp, (self.floats[op.rhs],), INT)
+        x = e.emit(riscv.FMvXWOp, (self.freg(op.lhs),), INT)
+        y = e.emit(riscv.FMvXWOp, (self.freg(op.rhs),), INT)
         self.floats[result] = e.emit(riscv.FMvWXOp, (self.select_int(condition, x, y),), FLOAT)
 
     # endregion
@@ -390,14 +410,14 @@ class ArithmeticSelector:
                 scalar = y.owner
                 if allowed and isinstance(scalar, Operation) and is_broadcast(scalar):
                     self.floats[op.results[0]] = self.emitter.float_op(
-                        replicated, self.floats[x], self.floats[scalar.operands[0]]
+                        replicated, self.freg(x), self.freg(scalar.operands[0])
                     )
                     return
-        self.floats[op.results[0]] = self.emitter.float_op(cls, self.floats[lhs], self.floats[rhs])
+        self.floats[op.results[0]] = self.emitter.float_op(cls, self.freg(lhs), self.freg(rhs))
 
     def float_same(self, op: Operation) -> None:
         """Negation and absolute value."""
-        x = self.floats[op.operands[0]]
+        x = self.freg(op.operands[0])
         cls = SAME_OPERAND[op.name][float_class(op.results[0].type)]
         self.floats[op.results[0]] = self.emitter.float_op(cls, x, x)
 
@@ -407,7 +427,7 @@ class ArithmeticSelector:
         kind = float_class(op.results[0].type)
         if kind == "vector":
             raise UnsupportedOperation(f"no packed instruction for {op.name}: use maxnumf, minnumf")
-        x, y = self.floats[op.operands[0]], self.floats[op.operands[1]]
+        x, y = self.freg(op.operands[0]), self.freg(op.operands[1])
         number = {"arith.maximumf": "arith.maxnumf", "arith.minimumf": "arith.minnumf"}[op.name]
         ordered = e.int2(
             riscv.AndOp, self.float_compare("eq", kind, x, x), self.float_compare("eq", kind, y, y)
@@ -429,7 +449,7 @@ class ArithmeticSelector:
         kind = float_class(op.lhs.type)
         if kind == "vector":
             raise UnsupportedOperation("no instructions for a comparison by element: use min/max")
-        x, y = self.floats[op.lhs], self.floats[op.rhs]
+        x, y = self.freg(op.lhs), self.freg(op.rhs)
         predicate = FLOAT_PREDICATES[op.predicate.value.data]
 
         def ordered() -> SSAValue:
@@ -467,7 +487,7 @@ class ArithmeticSelector:
     def fma(self, op: Operation) -> None:
         """math.fma and vector.fma."""
         e = self.emitter
-        a, b, c = (self.floats[operand] for operand in op.operands)
+        a, b, c = (self.freg(operand) for operand in op.operands)
         match float_class(op.results[0].type):
             case "f32":
                 value = e.float_op(riscv.FMAddSOp, a, b, c)
@@ -478,7 +498,7 @@ class ArithmeticSelector:
                     scalar = y.owner
                     if isinstance(scalar, Operation) and is_broadcast(scalar):
                         value = e.float_op(
-                            xpulp.VFMacRAhOp, c, self.floats[x], self.floats[scalar.operands[0]]
+                            xpulp.VFMacRAhOp, c, self.freg(x), self.freg(scalar.operands[0])
                         )
                         break
                 else:
@@ -489,7 +509,7 @@ class ArithmeticSelector:
         """Square root of f32 or bf16."""
         classes = {"f32": riscv.FSqrtSOp, "bf16": xpulp.FSqrtAhOp, "vector": xpulp.VFSqrtAhOp}
         self.floats[op.results[0]] = self.emitter.float_op(
-            classes[float_class(op.results[0].type)], self.floats[op.operands[0]]
+            classes[float_class(op.results[0].type)], self.freg(op.operands[0])
         )
 
     # endregion
@@ -513,7 +533,7 @@ class ArithmeticSelector:
             case "arith.extf":
                 self.floats[result] = self.to_f32(source)
             case "arith.truncf":
-                self.floats[result] = e.float_op(xpulp.FCvtBf16SOp, self.floats[source])
+                self.floats[result] = e.float_op(xpulp.FCvtBf16SOp, self.freg(source))
             case "arith.sitofp" | "arith.uitofp":
                 signed = op.name == "arith.sitofp"
                 classes = {
@@ -525,7 +545,7 @@ class ArithmeticSelector:
                 cls = classes[float_class(result.type), signed]
                 self.floats[result] = e.emit(cls, (self.extend(source, signed),), FLOAT)
             case "arith.fptosi" | "arith.fptoui":
-                value = self.floats[source]
+                value = self.freg(source)
                 if float_class(source.type) == "bf16":
                     value = e.float_op(xpulp.FCvtSBf16Op, value)
                 cls = riscv.FCvtWSOp if op.name == "arith.fptosi" else riscv.FCvtWuSOp
@@ -538,33 +558,24 @@ class ArithmeticSelector:
         e = self.emitter
         owner = source.owner
         if isinstance(owner, Operation) and owner.name == "vector.extract":
-            vector = self.vectors.get(owner.operands[0])
-            if vector is not None:
-                word = e.emit(riscv.FMvXWOp, (vector,), INT)
-                if extract_position(owner):
-                    bits = e.int2(riscv.AndOp, word, e.li(-0x10000))
-                else:
-                    bits = e.shift(rv32.SlliOp, word, 16)
-                return e.emit(riscv.FMvWXOp, (bits,), FLOAT)
-        return e.float_op(xpulp.FCvtSBf16Op, self.floats[source])
-
-    @property
-    def vectors(self) -> dict[SSAValue, SSAValue]:
-        """Registers of vector values."""
-        return self.floats
+            word = self.word(owner.operands[0])
+            if extract_position(owner):
+                bits = e.int2(riscv.AndOp, word, e.li(-0x10000))
+            else:
+                bits = e.shift(rv32.SlliOp, word, 16)
+            return e.emit(riscv.FMvWXOp, (bits,), FLOAT)
+        return e.float_op(xpulp.FCvtSBf16Op, self.freg(source))
 
     def bitcast(self, source: SSAValue, result: SSAValue) -> None:
         """Reinterpretation of bits."""
         e = self.emitter
         if is_float(source.type) == is_float(result.type):
             if is_float(source.type):
-                self.floats[result] = self.floats[source]
+                self.floats[result] = self.freg(source)
             else:
                 self.linear[result] = self.lin(source)
         elif is_float(source.type):
-            half = isinstance(source.type, BFloat16Type)
-            cls = xpulp.FMvXHOp if half else riscv.FMvXWOp
-            self.set_int(result, e.emit(cls, (self.floats[source],), INT))
+            self.set_int(result, self.word(source))
         else:
             half = isinstance(result.type, BFloat16Type)
             cls = xpulp.FMvHXOp if half else riscv.FMvWXOp
@@ -575,37 +586,69 @@ class ArithmeticSelector:
 
     def broadcast(self, op: Operation) -> None:
         """Both elements the same."""
-        e = self.emitter
-        source = self.floats[op.operands[0]]
-        bits = e.emit(xpulp.FMvXHOp, (source,), INT)
-        packed = e.int2(xpulp.PackOp, bits, bits)
-        self.floats[op.results[0]] = e.emit(riscv.FMvWXOp, (packed,), FLOAT)
+        self.pack(op.results[0], op.operands[0], op.operands[0])
 
     def extract(self, op: Operation) -> None:
         """One element of a vector as a scalar."""
         if all(use.operation.name == "arith.extf" for use in op.results[0].uses):
             return
         e = self.emitter
-        word = e.emit(riscv.FMvXWOp, (self.floats[op.operands[0]],), INT)
+        word = self.word(op.operands[0])
         if extract_position(op):
             word = e.shift(rv32.SrliOp, word, 16)
         self.floats[op.results[0]] = e.emit(xpulp.FMvHXOp, (word,), FLOAT)
 
     def from_elements(self, op: Operation) -> None:
-        """Two scalars packed; a rounding from F32 is part of the packing."""
+        """Two scalars packed."""
+        self.pack(op.results[0], *op.operands)
+
+    def insert(self, op: Any) -> None:
+        """A vector with one element replaced; the other one may be a broadcast scalar."""
+        source, target = op.operands
+        position = extract_position(op)
+        owner = target.owner
+        if isinstance(owner, Operation) and is_broadcast(owner):
+            elements = [owner.operands[0], owner.operands[0]]
+            elements[position] = source
+            self.pack(op.results[0], *elements)
+            return
         e = self.emitter
-        low, high = op.operands
-        wide: list[SSAValue] = []
-        for element in (low, high):
-            owner = element.owner
-            if isinstance(owner, Operation) and owner.name == "arith.truncf":
-                wide.append(self.floats[owner.operands[0]])
-        if len(wide) == 2:
-            value = e.float_op(xpulp.VFCpkaAhSOp, *wide)
+        element, rest = self.word(source), self.word(target)
+        if position:
+            value = e.int2(xpulp.PackOp, element, rest)
         else:
-            bits = [e.emit(xpulp.FMvXHOp, (self.floats[x],), INT) for x in (high, low)]
-            value = e.emit(riscv.FMvWXOp, (e.int2(xpulp.PackOp, *bits),), FLOAT)
-        self.floats[op.results[0]] = value
+            value = e.int2(xpulp.PackOp, e.shift(rv32.SrliOp, rest, 16), element)
+        self.words[op.results[0]] = value
+
+    def pack(self, result: SSAValue, low: SSAValue, high: SSAValue) -> None:
+        """Two scalars as a vector; a rounding of both from F32 is part of the packing."""
+        e = self.emitter
+        wide = [rounded_from(element) for element in (low, high)]
+        if wide[0] is not None and wide[1] is not None:
+            self.floats[result] = e.float_op(
+                xpulp.VFCpkaAhSOp, self.freg(wide[0]), self.freg(wide[1])
+            )
+        else:
+            packed = e.int2(xpulp.PackOp, self.word(high), self.word(low))
+            self.floats[result] = e.emit(riscv.FMvWXOp, (packed,), FLOAT)
+
+    def shuffle(self, op: Any) -> None:
+        """Two of the four elements of two vectors, through integer registers."""
+        e = self.emitter
+        words = [self.word(operand) for operand in op.operands]
+        lanes = tuple(op.mask.get_values())
+        if len(lanes) != 2 or any(lane not in range(4) for lane in lanes):
+            raise UnsupportedOperation("vector.shuffle takes two vectors of two and gives one")
+        low, high = lanes
+        if low & 1 and high & 1:
+            value = e.int2(xpulp.PackHighOp, words[high >> 1], words[low >> 1])
+        else:
+            parts = [
+                e.shift(rv32.SrliOp, words[lane >> 1], 16) if lane & 1 else words[lane >> 1]
+                for lane in (high, low)
+            ]
+            value = e.int2(xpulp.PackOp, *parts)
+        self.words[op.results[0]] = value
 
     # endregion
 
@@ -617,11 +660,19 @@ def is_broadcast(op: Operation) -> bool:
     )
 
 
+def rounded_from(value: SSAValue) -> SSAValue | None:
+    """The F32 value that a BF16 value is the rounding of."""
+    owner = value.owner
+    if isinstance(owner, Operation) and owner.name == "arith.truncf":
+        return owner.operands[0]
+    return None
+
+
 def extract_position(op: Any) -> int:
-    """Which element a vector.extract takes."""
+    """Which element a vector.extract or vector.insert is about."""
     positions = tuple(op.static_position.get_values())
-    if len(op.operands) != 1 or len(positions) != 1 or positions[0] not in (0, 1):
-        raise UnsupportedOperation("vector.extract takes element [0] or [1], a constant position")
+    if op.dynamic_position or len(positions) != 1 or positions[0] not in (0, 1):
+        raise UnsupportedOperation(f"{op.name} takes element [0] or [1], a constant position")
     return positions[0]
 
 
