@@ -145,11 +145,12 @@ class Allocation:
             # The operands passed to successors are the last ones, successor by successor.
             for successor in reversed(op.successors):
                 count = len(successor.args) if passes_arguments(op, successor) else 0
-                passed: list[int] = []
-                for k in range(count):
-                    value = op.operands[position - count + k]
-                    target = self.arguments[index[successor]][k]
-                    passed.append(self.edge_copy(copies, seconds, value, target))
+                values = op.operands[position - count : position] if count else ()
+                targets = self.arguments[index[successor]]
+                passed = [
+                    self.edge_copy(copies, seconds, value, target, successor)
+                    for value, target in zip(values, targets, strict=False)
+                ]
                 position -= count
                 entry.passed.insert(0, passed)
             terminator.uses = terminator.uses[:position]
@@ -161,19 +162,30 @@ class Allocation:
             self.blocks.append(entry)
 
     def edge_copy(
-        self, copies: list[Instruction], seconds: list[Instruction], value: SSAValue, target: int
+        self,
+        copies: list[Instruction],
+        seconds: list[Instruction],
+        value: SSAValue,
+        target: int,
+        successor: Block,
     ) -> int:
-        """Copies of all passed values are made before the first argument is overwritten."""
+        """
+        Copy a passed value to the argument.
+
+        Where it is itself an argument of the successor, it is first saved from being overwritten.
+        """
         source = self.number_of(value)
-        if target < 0:
-            return source
-        temporary = self.new(self.is_float[target])
-        copies.append(Instruction(None, [source], [temporary]))
-        result = self.new(self.is_float[target])
-        self.root[result] = target
-        seconds.append(Instruction(None, [temporary], [result]))
         if source < 0:
             raise ValueError("a fixed register can not be passed to a block argument")
+        if source == target:
+            return source
+        if value.owner is successor:
+            temporary = self.new(self.is_float[target])
+            copies.append(Instruction(None, [source], [temporary]))
+            source = temporary
+        result = self.new(self.is_float[target])
+        self.root[result] = target
+        seconds.append(Instruction(None, [source], [result]))
         return result
 
     def add_op(self, code: list[Instruction], op: Operation) -> None:
