@@ -71,9 +71,7 @@ def measure(
     program = Compilation.of(build(), machine).program()
     compiled = time.perf_counter()
     result = run(program, machine=machine, functional=functional)
-    return Measurement(
-        name, program, result, compiled - started, time.perf_counter() - compiled
-    )
+    return Measurement(name, program, result, compiled - started, time.perf_counter() - compiled)
 
 
 def _energy_at(measurement: Measurement, machine: Machine, position: int) -> float:
@@ -169,7 +167,17 @@ def models(machine: Machine) -> list[Table]:
                 f"{len(m.program.elf) / 1e6:.1f}",
             )
         )
-    columns = ("model", "GMAC", "Mcycles", "GOPS", "TOPS/W", *_UNITS, "compile s", "sim s", "ELF MB")
+    columns = (
+        "model",
+        "GMAC",
+        "Mcycles",
+        "GOPS",
+        "TOPS/W",
+        *_UNITS,
+        "compile s",
+        "sim s",
+        "ELF MB",
+    )
     return [Table("Models (published: ViT-base 310 GOPS)", columns, tuple(rows))]
 
 

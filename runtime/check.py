@@ -65,9 +65,7 @@ class CheckReport:
         return lines
 
 
-def check(
-    program: Program, result: Result, reference: Mapping[str, np.ndarray]
-) -> CheckReport:
+def check(program: Program, result: Result, reference: Mapping[str, np.ndarray]) -> CheckReport:
     """Evaluate the program's transformer-level IR on the same inputs and compare.
 
     Args:
@@ -79,7 +77,9 @@ def check(
     from softex_mlir.runtime.reference import evaluate_program
 
     if program.transformer is None:
-        raise UserError("the program carries no transformer-level IR to check against; compile it again")
+        raise UserError(
+            "the program carries no transformer-level IR to check against; compile it again"
+        )
     expected = evaluate_program(program, result.inputs)
     plain = evaluate_program(program, result.inputs, plain_bf16=True) if reference else {}
     checks: list[OutputCheck] = []

@@ -105,7 +105,9 @@ class Program:
         except UserError:
             raise
         except Exception as error:  # the ELF library raises many kinds on malformed files
-            raise UserError(f"{name}: malformed ELF file ({type(error).__name__}: {error})") from error
+            raise UserError(
+                f"{name}: malformed ELF file ({type(error).__name__}: {error})"
+            ) from error
         return program
 
     def save(self, path: str | Path) -> None:
@@ -192,14 +194,18 @@ def _read(data: bytes, name: str, path: Path | None) -> Program:
     metadata: dict[str, Any] | None = None
     for segment in elf.iter_segments():
         if segment["p_type"] == "PT_NOTE":
-            metadata = _metadata(data[segment["p_offset"] :][: segment["p_filesz"]], name) or metadata
+            metadata = (
+                _metadata(data[segment["p_offset"] :][: segment["p_filesz"]], name) or metadata
+            )
         if segment["p_type"] != "PT_LOAD":
             continue
         start, size, memory = segment["p_offset"], segment["p_filesz"], segment["p_memsz"]
         if start + size > len(data) or size > memory or memory > _MAXIMUM_SEGMENT_BYTES:
             raise UserError(f"{name}: truncated or damaged: a segment lies outside the file")
         segments.append(
-            Segment(segment["p_paddr"], data[start : start + size], memory, bool(segment["p_flags"] & 1))
+            Segment(
+                segment["p_paddr"], data[start : start + size], memory, bool(segment["p_flags"] & 1)
+            )
         )
     if metadata is None:
         raise UserError(
@@ -264,5 +270,7 @@ def _checked(text: bytes, name: str) -> dict[str, Any]:
         )
     for key, kind in _REQUIRED.items():
         if not isinstance(metadata.get(key), kind):
-            raise UserError(f"{name}: the `{NOTE_NAME}` note is damaged: {key!r} is missing or no {kind.__name__}")
+            raise UserError(
+                f"{name}: the `{NOTE_NAME}` note is damaged: {key!r} is missing or no {kind.__name__}"
+            )
     return metadata

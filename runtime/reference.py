@@ -12,13 +12,14 @@ from typing import Any, Literal, Protocol, cast
 import ml_dtypes
 import numpy as np
 import numpy.typing as npt
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.func import ReturnOp
+from xdsl.ir import Block, Operation, SSAValue
+
 from softex_mlir.compiler.model import Model, main_function
 from softex_mlir.dialects import transformer as t
 from softex_mlir.isa_sim.errors import UserError
 from softex_mlir.runtime.reference_float import FloatArithmetic
-from xdsl.dialects.builtin import ModuleOp
-from xdsl.dialects.func import ReturnOp
-from xdsl.ir import Block, Operation, SSAValue
 
 Array = npt.NDArray[Any]
 Kind = Literal["exact", "bf16", "float32"]

@@ -7,6 +7,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import numpy.typing as npt
+
 from softex_mlir.dialects.transformer import padded_keys
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.numerics import rowwise

@@ -147,7 +147,9 @@ def convert_inputs(
         array = np.asarray(inputs[port.name])
         wanted = _DTYPES[port.dtype]
         if array.shape != port.shape:
-            problems.append(f"input {port.name!r}: expected shape {port.shape}, found {array.shape}")
+            problems.append(
+                f"input {port.name!r}: expected shape {port.shape}, found {array.shape}"
+            )
         is_float = array.dtype.kind == "f" or array.dtype == _DTYPES["bfloat16"]
         if is_float != (port.dtype == "bfloat16") or array.dtype.kind in "cOUSMm":
             problems.append(f"input {port.name!r}: expected {port.dtype}, found {array.dtype}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 
@@ -33,11 +33,17 @@ class Level(StrEnum):
 
 
 ModelArgument = Annotated[
-    str, typer.Argument(help="ONNX file, transformer-level .mlir file, or the name of a built-in model.")
+    str,
+    typer.Argument(
+        help="ONNX file, transformer-level .mlir file, or the name of a built-in model."
+    ),
 ]
 ProgramArgument = Annotated[Path, typer.Argument(help="Program written by `softex compile`.")]
 TargetOption = Annotated[
-    str, typer.Option("--target", help="Machine description: a shipped name (paper, ideal) or a TOML file.")
+    str,
+    typer.Option(
+        "--target", help="Machine description: a shipped name (paper, ideal) or a TOML file."
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
@@ -46,20 +52,25 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for program
 def compile(
     model: ModelArgument,
     output: Annotated[
-        Optional[Path], typer.Option("-o", "--output", help="File to write; text levels default to stdout.")
+        Path | None,
+        typer.Option("-o", "--output", help="File to write; text levels default to stdout."),
     ] = None,
     target: TargetOption = "paper",
     emit: Annotated[Level, typer.Option(help="Level to stop at.")] = Level.elf,
     shape: Annotated[
-        Optional[list[str]], typer.Option(help="Value for a dynamic input shape: name=1,197.")
+        list[str] | None, typer.Option(help="Value for a dynamic input shape: name=1,197.")
     ] = None,
     tcdm_bytes: Annotated[
-        Optional[int], typer.Option(help="Compile for another TCDM size than the target's.")
+        int | None, typer.Option(help="Compile for another TCDM size than the target's.")
     ] = None,
-    no_softex: Annotated[bool, typer.Option("--no-softex", help="Softmax and GELU on the cores.")] = False,
-    no_redmule: Annotated[bool, typer.Option("--no-redmule", help="Matrix products on the cores.")] = False,
+    no_softex: Annotated[
+        bool, typer.Option("--no-softex", help="Softmax and GELU on the cores.")
+    ] = False,
+    no_redmule: Annotated[
+        bool, typer.Option("--no-redmule", help="Matrix products on the cores.")
+    ] = False,
     tiles: Annotated[
-        Optional[Path], typer.Option(help="TOML file that pins tile shapes by layer.")
+        Path | None, typer.Option(help="TOML file that pins tile shapes by layer.")
     ] = None,
     placement: Annotated[
         bool, typer.Option("--placement", help="Print which unit each operation runs on, and why.")
@@ -91,22 +102,28 @@ def compile(
 def run(
     program: ProgramArgument,
     input: Annotated[
-        Optional[Path], typer.Option("--input", help="Inputs by the model's names (.npz); default: random.")
+        Path | None,
+        typer.Option("--input", help="Inputs by the model's names (.npz); default: random."),
     ] = None,
     output: Annotated[
-        Optional[Path], typer.Option("--output", help="Write the outputs by the model's names (.npz).")
+        Path | None, typer.Option("--output", help="Write the outputs by the model's names (.npz).")
     ] = None,
-    profile: Annotated[Optional[Path], typer.Option(help="Write cycles, energy, layers as JSON.")] = None,
-    trace: Annotated[Optional[Path], typer.Option(help="Write a trace that Perfetto opens.")] = None,
+    profile: Annotated[
+        Path | None, typer.Option(help="Write cycles, energy, layers as JSON.")
+    ] = None,
+    trace: Annotated[Path | None, typer.Option(help="Write a trace that Perfetto opens.")] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Compare with the reference evaluator bit for bit.")
     ] = False,
-    sanitize: Annotated[bool, typer.Option("--sanitize", help="Detect races on memory (slow).")] = False,
+    sanitize: Annotated[
+        bool, typer.Option("--sanitize", help="Detect races on memory (slow).")
+    ] = False,
     target: Annotated[
-        Optional[str], typer.Option("--target", help="Insist on this machine description.")
+        str | None, typer.Option("--target", help="Insist on this machine description.")
     ] = None,
     operating_point: Annotated[
-        Optional[str], typer.Option(help="Voltage and clock to report at; default: the machine's first.")
+        str | None,
+        typer.Option(help="Voltage and clock to report at; default: the machine's first."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the random inputs.")] = 0,
     json: JsonOption = False,
@@ -143,8 +160,12 @@ def inspect(
         bool, typer.Option("--commands", help="Accelerator jobs and transfers, registers decoded.")
     ] = False,
     asm: Annotated[bool, typer.Option("--asm", help="Disassembly with symbols.")] = False,
-    memory: Annotated[bool, typer.Option("--memory", help="Memory map and the TCDM plan over time.")] = False,
-    schedule: Annotated[bool, typer.Option("--schedule", help="Launches, predicted and simulated.")] = False,
+    memory: Annotated[
+        bool, typer.Option("--memory", help="Memory map and the TCDM plan over time.")
+    ] = False,
+    schedule: Annotated[
+        bool, typer.Option("--schedule", help="Launches, predicted and simulated.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Show what is in a program: command stream, code, memory, schedule."""
@@ -169,9 +190,7 @@ def inspect(
 
 @app.command()
 def bench(
-    name: Annotated[
-        str, typer.Argument(help="vit-base, models, kernels or calibration.")
-    ],
+    name: Annotated[str, typer.Argument(help="vit-base, models, kernels or calibration.")],
     target: TargetOption = "paper",
     json: JsonOption = False,
 ) -> None:
@@ -189,10 +208,10 @@ def sim(
     program: Annotated[Path, typer.Argument(help="Any bare-metal ELF32 RISC-V program.")],
     target: TargetOption = "paper",
     max_instructions: Annotated[
-        Optional[int], typer.Option(help="Give up after so many instructions.")
+        int | None, typer.Option(help="Give up after so many instructions.")
     ] = None,
     signature: Annotated[
-        Optional[Path], typer.Option(help="Write begin_signature..end_signature here.")
+        Path | None, typer.Option(help="Write begin_signature..end_signature here.")
     ] = None,
     json: JsonOption = False,
 ) -> None:

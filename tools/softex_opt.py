@@ -28,7 +28,9 @@ TARGETS = ("mlir", "riscv-asm")
 """Outputs of xDSL that make sense for our levels."""
 
 SEPARATOR = b"// -----"
-EXPECTED = re.compile(r"expected-error\s*(?:@(?P<where>[+-]\d+|above|below))?\s*\{\{(?P<text>.*?)\}\}")
+EXPECTED = re.compile(
+    r"expected-error\s*(?:@(?P<where>[+-]\d+|above|below))?\s*\{\{(?P<text>.*?)\}\}"
+)
 
 
 class LocatedParser(Parser):
@@ -94,9 +96,7 @@ def problem_of(error: Exception, file: str, line_offset: int) -> Problem:
     message = str(error).strip()
     if location is None:
         return Problem(file, 0, 0, message)
-    return Problem(
-        location.filename.data, location.line.data, location.column.data, message
-    )
+    return Problem(location.filename.data, location.line.data, location.column.data, message)
 
 
 def unmet_expectations(text: str, line_offset: int, problems: Sequence[Problem]) -> list[str]:

@@ -17,7 +17,10 @@ def profile_tables(profile: Profile) -> list[Table]:
     summary = Table(title="Run", show_header=False)
     for name, value in (
         ("cycles", f"{profile.cycles:,}"),
-        ("time", f"{profile.seconds * 1e3:.3f} ms at {point.voltage} V, {point.frequency_hz / 1e6:.0f} MHz"),
+        (
+            "time",
+            f"{profile.seconds * 1e3:.3f} ms at {point.voltage} V, {point.frequency_hz / 1e6:.0f} MHz",
+        ),
         ("multiply-accumulates", f"{profile.macs / 1e6:,.2f} M"),
         ("throughput", f"{profile.gops:.1f} GOPS"),
         ("energy", f"{profile.energy_j * 1e6:.1f} µJ (calibrated on the published totals)"),
@@ -38,7 +41,14 @@ def profile_tables(profile: Profile) -> list[Table]:
     for column in ("start", "cycles", "redmule", "softex", "dma in", "dma out"):
         layers.add_column(column, justify="right")
     for layer in profile.layers:
-        figures = (layer.start, layer.cycles, layer.redmule, layer.softex, layer.dma_in, layer.dma_out)
+        figures = (
+            layer.start,
+            layer.cycles,
+            layer.redmule,
+            layer.softex,
+            layer.dma_in,
+            layer.dma_out,
+        )
         layers.add_row(layer.name, *(f"{figure:,}" for figure in figures))
     return [summary, units, layers]
 
