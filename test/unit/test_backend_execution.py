@@ -1,0 +1,187 @@
+"""Compiled code computes, on the simulated core, what its source says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from softex_mlir.compiler import kernels
+from softex_mlir.compiler.kernels import RowRef, TileRef
+from softex_mlir.compiler.transforms.vectorize_packed_bf16 import vectorize_block
+from softex_mlir.dialects.cluster import TcdmSpace, ViewOp
+from softex_mlir.isa_sim.numerics import rowwise
+from xdsl.builder import Builder
+from xdsl.dialects import arith, func, scf
+from xdsl.dialects.builtin import IndexType, MemRefType, ModuleOp, bf16, i32
+from xdsl.ir import Block, Region
+from xdsl.rewriter import InsertPoint
+
+from backend_harness import BF16, DATA, read, run_function
+
+ROWS = 3
+
+
+def place(arrays):
+    """Addresses of arrays, one after the other."""
+    addresses = []
+    address = DATA
+    for array in arrays:
+        addresses.append(address)
+        address += (array.nbytes + 67) // 64 * 64
+    return addresses
+
+
+def execute(arrays, emit, rows=ROWS, vectorised=True):
+    """Compile a loop over rows whose body is emitted, run it, and return the arrays after it."""
+    addresses = place(arrays)
+    block = Block()
+    builder = Builder(InsertPoint.at_end(block))
+    views = []
+    for array, address in zip(arrays, addresses, strict=True):
+        constant = builder.insert(arith.ConstantOp.from_int_and_width(address, 32))
+        element = i32 if array.dtype == np.int32 else bf16
+        type_ = MemRefType(element, list(array.shape), memory_space=TcdmSpace())
+        views.append(builder.insert(ViewOp(constant, type_)).memref)
+    bounds = [
+        builder.insert(arith.ConstantOp.from_int_and_width(v, IndexType())) for v in (0, rows, 1)
+    ]
+    body = Block(arg_types=[IndexType()])
+    inner = Builder(InsertPoint.at_end(body))
+    emit(inner, views, body.args[0])
+    inner.insert(scf.YieldOp())
+    if vectorised:
+        vectorize_block(body)
+    builder.insert(scf.ForOp(*bounds, [], Region(body)))
+    builder.insert(func.ReturnOp())
+    module = ModuleOp([func.FuncOp("kernel", ((), ()), Region(block))])
+    memory = dict(zip(addresses, arrays, strict=True))
+    tcdm, _, _ = run_function(module, "kernel", memory)
+    return [
+        read(tcdm, address, array.shape, array.dtype)
+        for address, array in zip(addresses, arrays, strict=True)
+    ]
+
+
+def sample(shape, seed=0, spread=3.0):
+    random = np.random.default_rng(seed)
+    return (random.normal(size=shape) * spread).astype(BF16)
+
+
+def same(found, expected):
+    a, b = (np.asarray(x).astype(BF16).view(np.uint16) for x in (found, expected))
+    assert np.array_equal(a, b), np.argwhere(a != b)[:5]
+
+
+@pytest.mark.parametrize("columns", [1, 7, 48])
+@pytest.mark.parametrize("name", ["add", "sub", "mul"])
+def test_binary(name, columns):
+    x, y, out = sample((ROWS, columns)), sample((ROWS, columns), 1), sample((ROWS, columns), 2)
+    result = execute(
+        [x, y, out],
+        lambda b, v, r: kernels.emit_binary(
+            b, name, RowRef(v[0], (r,)), RowRef(v[1], (r,)), RowRef(v[2], (r,)), columns
+        ),
+    )
+    same(result[2], getattr(rowwise, name)(x, y))
+
+
+@pytest.mark.parametrize("vectorised", [False, True])
+@pytest.mark.parametrize("name", kernels.UNARY)
+def test_unary(name, vectorised):
+    x, out = sample((ROWS, 21)), sample((ROWS, 21), 2)
+    result = execute(
+        [x, out],
+        lambda b, v, r: kernels.emit_unary(b, name, RowRef(v[0], (r,)), RowRef(v[1], (r,)), 21),
+        vectorised=vectorised,
+    )
+    same(result[1], getattr(rowwise, name)(x))
+
+
+@pytest.mark.parametrize("vectorised", [False, True])
+def test_layer_norm(vectorised):
+    x, gamma, beta, out = sample((ROWS, 48)), sample((48,), 1), sample((48,), 2), sample((ROWS, 48))
+    result = execute(
+        [x, gamma, beta, out],
+        lambda b, v, r: kernels.emit_layer_norm(
+            b, RowRef(v[0], (r,)), RowRef(v[1]), RowRef(v[2]), RowRef(v[3], (r,)), 48, 1e-12
+        ),
+        vectorised=vectorised,
+    )
+    same(result[3], rowwise.layer_norm(x, gamma, beta, 1e-12))
+
+
+def test_rms_norm():
+    x, gamma, out = sample((ROWS, 48)), sample((48,), 1), sample((ROWS, 48))
+    result = execute(
+        [x, gamma, out],
+        lambda b, v, r: kernels.emit_rms_norm(
+            b, RowRef(v[0], (r,)), RowRef(v[1]), RowRef(v[2], (r,)), 48, 1e-6
+        ),
+    )
+    same(result[2], rowwise.rms_norm(x, gamma, 1e-6))
+
+
+@pytest.mark.parametrize("columns", [7, 48])
+def test_softmax(columns):
+    x, out = sample((ROWS, columns)), sample((ROWS, columns), 1)
+    result = execute(
+        [x, out],
+        lambda b, v, r: kernels.emit_softmax(b, RowRef(v[0], (r,)), RowRef(v[1], (r,)), columns),
+    )
+    same(result[1], rowwise.softmax_software(x))
+
+
+def test_gelu_finish():
+    v, q, out = sample((ROWS, 21)), np.abs(sample((ROWS, 21), 1, 0.3)), sample((ROWS, 21))
+    result = execute(
+        [v, q, out],
+        lambda b, a, r: kernels.emit_gelu_finish(
+            b, RowRef(a[0], (r,)), RowRef(a[1], (r,)), RowRef(a[2], (r,)), 21
+        ),
+    )
+    same(result[2], rowwise.gelu_finish(v, q))
+
+
+def test_copy_and_fill():
+    x, out = sample((ROWS, 21)), sample((ROWS, 21), 1)
+    result = execute(
+        [x, out],
+        lambda b, v, r: kernels.emit_copy(b, RowRef(v[0], (r,)), RowRef(v[1], (r,)), 21),
+    )
+    same(result[1], x)
+    result = execute([out], lambda b, v, r: kernels.emit_fill(b, RowRef(v[0], (r,)), -2.5, 21))
+    same(result[0], np.full_like(out, -2.5))
+
+
+def test_mask_to_bias():
+    mask = np.random.default_rng(0).integers(0, 2, (ROWS, 21)).astype(np.int32)
+    out = sample((ROWS, 32))
+    result = execute(
+        [mask, out],
+        lambda b, v, r: kernels.emit_mask_to_bias(
+            b, RowRef(v[0], (r,)), RowRef(v[1], (r,)), 21, 32
+        ),
+    )
+    same(result[1], rowwise.mask_to_bias(mask, 32))
+
+
+def test_transpose():
+    x, out = sample((7, 10)), sample((10, 8), 1)
+    result = execute(
+        [x, out],
+        lambda b, v, r: kernels.emit_transpose(b, TileRef(v[0], ()), TileRef(v[1], ()), r, 7, 10),
+        rows=4,
+    )
+    same(result[1][:, :7], x.T)
+
+
+def test_gemm():
+    rows = 2 * kernels.GEMM_ROWS
+    x, w, z = sample((rows, 20)), sample((20, 16), 1), sample((rows, 16), 2)
+    result = execute(
+        [x, w, z],
+        lambda b, v, r: kernels.emit_gemm(
+            b, TileRef(v[0], ()), TileRef(v[1], ()), TileRef(v[2], ()), r, rows, 20, 16
+        ),
+        rows=2,
+    )
+    same(result[2], rowwise.gemm_on_cores(x, w, z))
