@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from enum import auto
+from typing import Self
 
-from typing_extensions import Self
 from xdsl.dialects.builtin import (
     I16,
     I32,
@@ -35,6 +35,7 @@ from xdsl.ir import (
     Block,
     ParametrizedAttribute,
     Region,
+    SpacedOpaqueSyntaxAttribute,
     SSAValue,
     TypeAttribute,
 )
@@ -85,8 +86,8 @@ STREAMS: tuple[StreamKind, ...] = tuple(StreamKind)
 
 
 @irdl_attr_definition
-class StreamAttr(EnumAttribute[StreamKind]):
-    """One of the four streams: `#cluster.stream<dma_in>`."""
+class StreamAttr(EnumAttribute[StreamKind], SpacedOpaqueSyntaxAttribute):
+    """One of the four streams: `#cluster<stream dma_in>`."""
 
     name = "cluster.stream"
 
@@ -113,7 +114,7 @@ class GlobalKind(StrEnum):
 
 
 @irdl_attr_definition
-class GlobalKindAttr(EnumAttribute[GlobalKind]):
+class GlobalKindAttr(EnumAttribute[GlobalKind], SpacedOpaqueSyntaxAttribute):
     """The kind of a global: it decides where the linker places it and who may see it."""
 
     name = "cluster.global_kind"
@@ -203,6 +204,11 @@ def print_address(printer: Printer, address: AddressAttr) -> None:
         printer.print_string(f" + {address.byte_offset}")
 
 
+def words_attribute(bits: Sequence[int]) -> DenseArrayBase[I16]:
+    """16-bit patterns, 0..65535, as an attribute (which packs signed numbers)."""
+    return DenseArrayBase.from_list(i16, [(b ^ 0x8000) - 0x8000 for b in bits])
+
+
 # endregion
 # region Program structure
 
@@ -235,9 +241,7 @@ class GlobalOp(IRDLOperation):
 
     traits = traits_def(SymbolOpInterface())
 
-    assembly_format = (
-        "$kind $sym_name (`at` $offset^)? (`bits` $bits^)? attr-dict `:` $type"
-    )
+    assembly_format = "$kind $sym_name (`at` $offset^)? (`bits` $bits^)? attr-dict `:` $type"
 
     def __init__(
         self,
@@ -254,10 +258,7 @@ class GlobalOp(IRDLOperation):
                 "kind": GlobalKindAttr(GlobalKind(kind)),
                 "type": type_,
                 "offset": None if offset is None else IntegerAttr(offset, i32),
-                # i16 is signless, but its packing is not: keep the pattern, fold the sign
-                "bits": None
-                if bits is None
-                else DenseArrayBase.from_list(i16, [b - 0x10000 if b > 0x7FFF else b for b in bits]),
+                "bits": None if bits is None else words_attribute(bits),
             }
         )
 
@@ -387,9 +388,7 @@ class KernelOp(IRDLOperation):
     @classmethod
     def parse(cls, parser: Parser) -> Self:
         name = parser.parse_symbol_name().data
-        arguments = parser.parse_comma_separated_list(
-            Parser.Delimiter.PAREN, parser.parse_argument
-        )
+        arguments = parser.parse_comma_separated_list(Parser.Delimiter.PAREN, parser.parse_argument)
         attributes = parser.parse_optional_attr_dict_with_keyword()
         body = parser.parse_region(arguments)
         if not body.blocks:

@@ -13,7 +13,7 @@ from functools import cache
 
 from xdsl.dialects.builtin import I32, IntegerAttr, StringAttr, i32
 from xdsl.dialects.utils import EnumAttribute
-from xdsl.ir import Dialect, Operation, SSAValue
+from xdsl.ir import Dialect, Operation, SpacedOpaqueSyntaxAttribute, SSAValue
 from xdsl.irdl import (
     IRDLOperation,
     irdl_attr_definition,
@@ -47,8 +47,8 @@ class Unit(StrEnum):
 
 
 @irdl_attr_definition
-class UnitAttr(EnumAttribute[Unit]):
-    """A unit with registers: `#hwpe.unit<softex>`."""
+class UnitAttr(EnumAttribute[Unit], SpacedOpaqueSyntaxAttribute):
+    """A unit with registers: `#hwpe<unit softex>`."""
 
     name = "hwpe.unit"
 

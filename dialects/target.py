@@ -36,3 +36,8 @@ def machine_of(op: Operation) -> Machine:
         top = parent
     text = top.attributes.get(MACHINE_ATTRIBUTE)
     return read_machine(text.data if isinstance(text, StringAttr) else "paper")
+
+
+def team_cores(machine: Machine) -> range:
+    """The cores of the compute team: all that drive no other stream. The first one leads."""
+    return range(2 if machine.redmule is None else 3, machine.cluster.cores)

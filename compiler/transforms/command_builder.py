@@ -1,0 +1,157 @@
+"""What the lowerings to register accesses have in common: words, addresses, waiting loops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from xdsl.builder import Builder
+from xdsl.dialects import arith, func, scf
+from xdsl.dialects.builtin import IndexType, IntegerAttr, MemRefType, ModuleOp, i32
+from xdsl.ir import Block, Operation, Region, SSAValue
+from xdsl.rewriter import InsertPoint, Rewriter
+from xdsl.utils.exceptions import PassFailedException
+
+from softex_mlir.dialects import hwpe
+from softex_mlir.dialects.cluster import (
+    AwaitOp,
+    StreamAttr,
+    StreamKind,
+    TokenType,
+    ViewOp,
+    Worker,
+)
+from softex_mlir.dialects.memory import AnyMemRef, element_bytes, static_strides
+
+STREAM_ATTRIBUTE = "cluster.stream"
+"""Attribute of a function that is the body of a stream."""
+
+
+def stream_functions(module: ModuleOp) -> Iterable[tuple[func.FuncOp, StreamKind]]:
+    """The functions that are bodies of streams, with their stream."""
+    for op in module.body.block.ops:
+        stream = op.attributes.get(STREAM_ATTRIBUTE)
+        if isinstance(op, func.FuncOp) and isinstance(stream, StreamAttr):
+            yield op, stream.data
+
+
+def fail(op: Operation, message: str) -> PassFailedException:
+    """An error at an operation."""
+    error = PassFailedException(message)
+    error.operation = op  # pyright: ignore[reportAttributeAccessIssue]
+    return error
+
+
+class CommandBuilder:
+    """Inserts register accesses and the arithmetic for them at one point of a function.
+
+    Words are i32 values: addresses, sizes, counters.
+    """
+
+    def __init__(self, point: InsertPoint):
+        self.builder = Builder(point)
+
+    @classmethod
+    def before(cls, op: Operation) -> CommandBuilder:
+        """A builder that inserts in front of an operation."""
+        return cls(InsertPoint.before(op))
+
+    def constant(self, value: int) -> SSAValue:
+        """A constant word; given as signed or as unsigned number."""
+        value &= 0xFFFFFFFF
+        signed = value - (1 << 32) if value >> 31 else value
+        return self.builder.insert(arith.ConstantOp(IntegerAttr(signed, i32))).result
+
+    def word(self, value: SSAValue | int) -> SSAValue:
+        """A number, index or word as a word."""
+        if isinstance(value, int):
+            return self.constant(value)
+        if isinstance(value.type, IndexType):
+            return self.builder.insert(arith.IndexCastOp(value, i32)).result
+        return value
+
+    def index(self, value: SSAValue) -> SSAValue:
+        """A word as an index."""
+        return self.builder.insert(arith.IndexCastOp(value, IndexType())).result
+
+    def add(self, a: SSAValue, b: SSAValue | int) -> SSAValue:
+        """a + b of words."""
+        return a if b == 0 else self.builder.insert(arith.AddiOp(a, self.word(b))).result
+
+    def subtract(self, a: SSAValue, b: SSAValue) -> SSAValue:
+        """a - b of words."""
+        return self.builder.insert(arith.SubiOp(a, b)).result
+
+    def multiply(self, a: SSAValue, factor: int) -> SSAValue:
+        """a · factor of words."""
+        if factor == 1:
+            return a
+        return self.builder.insert(arith.MuliOp(a, self.constant(factor))).result
+
+    def compare(self, a: SSAValue, predicate: str, b: SSAValue | int) -> SSAValue:
+        """Comparison of words, an i1."""
+        return self.builder.insert(arith.CmpiOp(a, self.word(b), predicate)).result
+
+    def address(self, memref: SSAValue, indices: Sequence[SSAValue]) -> SSAValue:
+        """Byte address of an element; missing trailing indices are 0."""
+        view = memref.owner
+        if not isinstance(view, ViewOp):
+            raise fail(
+                view if isinstance(view, Operation) else view.parent_op() or ModuleOp([]),
+                "expected memory given by cluster.view: run convert-kernels-to-functions first",
+            )
+        type_: AnyMemRef = view.memref.type  # pyright: ignore[reportAssignmentType]
+        assert isinstance(type_, MemRefType)
+        size = element_bytes(type_)
+        address = view.address
+        for index, stride in zip(indices, static_strides(type_), strict=False):
+            if stride:
+                address = self.add(address, self.multiply(self.word(index), stride * size))
+        return address
+
+    def write(self, unit: hwpe.Unit, register: str, value: SSAValue | int) -> None:
+        """Write a register."""
+        self.builder.insert(hwpe.WriteOp(unit, register, self.word(value)))
+
+    def read(self, unit: hwpe.Unit, register: str) -> SSAValue:
+        """Read a register."""
+        return self.builder.insert(hwpe.ReadOp(unit, register)).value
+
+    def sleep_while(
+        self, condition: Callable[[CommandBuilder], tuple[SSAValue, Sequence[SSAValue]]]
+    ) -> Sequence[SSAValue]:
+        """Sleep until a condition is false, checking it before and after each sleep.
+
+        `condition` builds the check; it returns whether to sleep, and words to return.
+        """
+        before, after = Block(), Block()
+        again, words = condition(CommandBuilder(InsertPoint.at_end(before)))
+        before.add_op(scf.ConditionOp(again, *words))
+        for _ in words:
+            after.insert_arg(i32, len(after.args))
+        after.add_ops((hwpe.WaitOp(), scf.YieldOp()))
+        loop = scf.WhileOp((), [i32] * len(words), Region(before), Region(after))
+        return self.builder.insert(loop).res
+
+
+def take_tokens(
+    function: func.FuncOp, workers: Sequence[Worker]
+) -> tuple[tuple[AwaitOp, Worker], ...]:
+    """Turn the tokens of some workers into words, also where loops carry them.
+
+    Returns the operations that wait for them. Until these and the operations that start the
+    work are converted, the IR does not verify.
+    """
+    waits: list[tuple[AwaitOp, Worker]] = []
+    tokens: list[SSAValue] = []
+    for op in function.walk():
+        if isinstance(op, AwaitOp):
+            assert isinstance(op.token.type, TokenType)
+            if op.token.type.kind in workers:
+                waits.append((op, op.token.type.kind))
+        arguments = (arg for region in op.regions for block in region.blocks for arg in block.args)
+        for value in (*op.results, *arguments):
+            if isinstance(value.type, TokenType) and value.type.kind in workers:
+                tokens.append(value)
+    for token in tokens:
+        Rewriter.replace_value_with_new_type(token, i32)
+    return tuple(waits)

@@ -1,0 +1,190 @@
+"""`convert-jobs-to-commands`: jobs of RedMulE and SoftEx become register accesses.
+
+RedMulE takes one job at a time and needs a soft clear before each. SoftEx has two contexts; a job
+is programmed as soon as one is free and runs after the one before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from xdsl.context import Context
+from xdsl.dialects import arith, func
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Operation, SSAValue
+from xdsl.passes import ModulePass
+from xdsl.rewriter import Rewriter
+
+from softex_mlir.compiler.transforms.command_builder import (
+    CommandBuilder,
+    stream_functions,
+    take_tokens,
+)
+from softex_mlir.dialects import redmule, softex
+from softex_mlir.dialects.cluster import AwaitOp, Worker
+from softex_mlir.dialects.hwpe import DelayOp, Unit
+from softex_mlir.dialects.target import machine_of
+from softex_mlir.isa_sim.machine import Machine
+
+MACFG_GEMM = 1 << 10
+"""MACFG bits 12:10: Z = X·W + Y."""
+MACFG_16_BIT = 1 << 7
+"""MACFG bits 9:7: 16-bit patterns go to the FMAs unchanged (BF16 in a BF16 unit)."""
+
+ACC_ONLY = 1 << 0
+DIV_ONLY = 1 << 1
+ACQUIRE_SLOT = 1 << 2
+LAST = 1 << 3
+SUM_OF_EXPONENTIALS = 1 << 8
+INDEX_SHIFT = 16
+"""COMMANDS bits 31:16: state slot, or number of terms of a sum of exponentials."""
+
+JOB_ID_BITS = 8
+
+
+def convert_gemm(op: redmule.GemmOp, machine: Machine) -> None:
+    """Clear, write the six registers, MACFG last because it starts the tiler, trigger."""
+    unit = machine.redmule
+    assert unit is not None
+    to = CommandBuilder.before(op)
+    m, n, k = op.sizes
+    addresses = {
+        "X_ADDR": to.address(op.x, op.x_indices),
+        "W_ADDR": to.address(op.w, op.w_indices),
+        "Z_ADDR": to.address(op.z, op.z_indices),
+    }
+    if unit.requires_soft_clear:
+        to.write(Unit.REDMULE, "SOFT_CLEAR", 0)
+        # The access of the next write itself takes the peripheral latency.
+        rest = unit.soft_clear_cycles - machine.cluster.peripheral_latency_cycles
+        if rest > 0:
+            to.builder.insert(DelayOp(rest))
+        job = to.constant(0)
+    else:
+        job = acquire(to, Unit.REDMULE)
+    for register, address in addresses.items():
+        to.write(Unit.REDMULE, register, address)
+    to.write(Unit.REDMULE, "MCFG0", k << 16 | m)
+    to.write(Unit.REDMULE, "MCFG1", n)
+    to.write(Unit.REDMULE, "MACFG", MACFG_GEMM | MACFG_16_BIT)
+    to.write(Unit.REDMULE, "TRIGGER", 0)
+    Rewriter.replace_op(op, (), (job,))
+
+
+def acquire(to: CommandBuilder, unit: Unit) -> SSAValue:
+    """Take a context, waiting for one to become free; returns the job's number."""
+
+    def taken(check: CommandBuilder) -> tuple[SSAValue, Sequence[SSAValue]]:
+        job = check.read(unit, "ACQUIRE")
+        return check.compare(job, "slt", 0), (job,)
+
+    return to.sleep_while(taken)[0]
+
+
+def drain(to: CommandBuilder, unit: Unit) -> None:
+    """Wait until the unit is idle."""
+
+    def busy(check: CommandBuilder) -> tuple[SSAValue, Sequence[SSAValue]]:
+        return check.compare(check.read(unit, "STATUS"), "ne", 0), ()
+
+    to.sleep_while(busy)
+
+
+def wait_for_job(to: CommandBuilder, unit: Unit, job: SSAValue) -> None:
+    """Wait until more jobs are finished than a job's number (modulo 256)."""
+    shift = 32 - JOB_ID_BITS
+
+    def unfinished(check: CommandBuilder) -> tuple[SSAValue, Sequence[SSAValue]]:
+        ahead = check.subtract(check.read(unit, "RUNNING_JOB"), job)
+        # Shifted to the top, the sign is that of the difference of two job numbers.
+        distance = check.builder.insert(arith.ShLIOp(ahead, check.constant(shift))).result
+        return check.compare(distance, "sle", 0), ()
+
+    to.sleep_while(unfinished)
+
+
+def start_softex(
+    op: Operation,
+    registers: dict[str, tuple[SSAValue, Sequence[SSAValue]]],
+    length: int,
+    commands: int,
+) -> None:
+    """Take a context, write the registers that the job uses, trigger."""
+    to = CommandBuilder.before(op)
+    # Addresses first: the context is programmed without detours.
+    addresses = {register: to.address(*place) for register, place in registers.items()}
+    job = acquire(to, Unit.SOFTEX)
+    for register, address in addresses.items():
+        to.write(Unit.SOFTEX, register, address)
+    to.write(Unit.SOFTEX, "TOT_LEN", 2 * length)
+    to.write(Unit.SOFTEX, "COMMANDS", commands)
+    to.write(Unit.SOFTEX, "TRIGGER", 0)
+    Rewriter.replace_op(op, (), (job,))
+
+
+def convert_softex(op: Operation) -> None:
+    """Convert an operation of the softex dialect."""
+    match op:
+        case softex.SoftmaxOp():
+            places = {"IN_ADDR": (op.x, op.x_indices), "OUT_ADDR": (op.y, op.y_indices)}
+            start_softex(op, places, op.length.value.data, 0)
+        case softex.SumOfExponentialsOp():
+            places = {
+                "IN_ADDR": (op.x, op.x_indices),
+                "OUT_ADDR": (op.y, op.y_indices),
+                "A_ADDR": (op.slopes, op.slopes_indices),
+                "B_ADDR": (op.weights, op.weights_indices),
+            }
+            commands = SUM_OF_EXPONENTIALS | op.terms.value.data << INDEX_SHIFT
+            start_softex(op, places, op.length.value.data, commands)
+        case softex.AccumulateOp():
+            commands = ACC_ONLY | op.slot.value.data << INDEX_SHIFT
+            commands |= (ACQUIRE_SLOT if op.first else 0) | (LAST if op.last else 0)
+            start_softex(op, {"IN_ADDR": (op.x, op.x_indices)}, op.length.value.data, commands)
+        case softex.DivideOp():
+            places = {"IN_ADDR": (op.x, op.x_indices), "OUT_ADDR": (op.y, op.y_indices)}
+            commands = DIV_ONLY | op.slot.value.data << INDEX_SHIFT | (LAST if op.last else 0)
+            start_softex(op, places, op.length.value.data, commands)
+        case softex.DrainOp():
+            drain(CommandBuilder.before(op), Unit.SOFTEX)
+            Rewriter.erase_op(op)
+        case _:
+            pass
+
+
+def convert_await(op: AwaitOp, worker: Worker, machine: Machine) -> None:
+    """Wait for the job; RedMulE without a queue is idle then."""
+    to = CommandBuilder.before(op)
+    if worker is Worker.SOFTEX:
+        wait_for_job(to, Unit.SOFTEX, op.token)
+    elif machine.redmule is None or machine.redmule.requires_soft_clear:
+        drain(to, Unit.REDMULE)
+    else:
+        wait_for_job(to, Unit.REDMULE, op.token)
+    Rewriter.erase_op(op)
+
+
+def convert_function(function: func.FuncOp, machine: Machine) -> None:
+    """Convert all jobs of a function."""
+    operations = tuple(function.walk())
+    for op, worker in take_tokens(function, (Worker.REDMULE, Worker.SOFTEX)):
+        convert_await(op, worker, machine)
+    for op in operations:
+        if isinstance(op, redmule.GemmOp):
+            convert_gemm(op, machine)
+        elif op.name.startswith("softex."):
+            convert_softex(op)
+
+
+@dataclass(frozen=True)
+class ConvertJobsToCommandsPass(ModulePass):
+    """Lowers the redmule and softex dialects and the waits for their jobs."""
+
+    name = "convert-jobs-to-commands"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        """Convert all stream functions of the module."""
+        machine = machine_of(op)
+        for function, _ in stream_functions(op):
+            convert_function(function, machine)
