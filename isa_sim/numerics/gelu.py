@@ -51,10 +51,9 @@ def _from_fixed(sums: Any, bits: int, carry: bool) -> Bits:
     leading = bits - width
     below = (sums << (leading + 1)) & ((1 << bits) - 1)
     mantissa = (below >> (bits - 7)) + ((below >> (bits - 8)) & 1)
-    if carry:
-        word = ((126 - leading) << 7) + mantissa
-    else:
-        word = ((126 - leading) << 7) | (mantissa & 0x7F)
+    if not carry:
+        mantissa = mantissa & 0x7F
+    word = ((126 - leading) << 7) + mantissa
     return np.where(sums == 0, 0, word).astype(np.uint16)
 
 

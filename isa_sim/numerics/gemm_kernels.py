@@ -195,8 +195,6 @@ def gemm_serial(x, w, z):
     for column in range(0, k, COLUMNS):
         columns = min(COLUMNS, k - column)
         for row in range(0, m, ROWS):
-            _block_rows(
-                wide_x, wide_w, wide_z, low, high, w_low, w_high, row, column, columns, n
-            )
+            _block_rows(wide_x, wide_w, wide_z, low, high, w_low, w_high, row, column, columns, n)
     for i in range(m):
         _narrow(wide_z[i], z[i])

@@ -237,7 +237,7 @@ def gemm_on_cores(x: Bf16Array, w: Bf16Array, y: Bf16Array) -> Bf16Array:
     from softex_mlir.isa_sim.numerics import rowwise_kernels
 
     out = _rows(y).copy()
-    rowwise_kernels.gemm(_rows(x), _rows(w), out)
+    rowwise_kernels.gemm(_rows(x), _rows(w), out)  # pyright: ignore[reportUnknownMemberType]
     return out.view(BF16).reshape(y.shape)
 
 

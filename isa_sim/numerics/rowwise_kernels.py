@@ -7,7 +7,7 @@ Kept apart because importing numba is slow. Every f32 operation is written as it
 # pyright: reportUnknownMemberType=false, reportUnknownParameterType=false
 # pyright: reportUnknownVariableType=false, reportMissingParameterType=false
 # pyright: reportUntypedFunctionDecorator=false, reportMissingTypeStubs=false
-# pyright: reportUnknownArgumentType=false, reportPrivateImportUsage=false
+# pyright: reportUnknownArgumentType=false, reportPrivateImportUsage=false, reportCallIssue=false
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import numba as nb
 import numpy as np
 from numba.core import types
 from numba.extending import intrinsic
+
 from softex_mlir.isa_sim.numerics import coefficients as c
 
 _F = np.float32

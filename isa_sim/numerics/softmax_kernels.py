@@ -158,7 +158,6 @@ def _accumulator(sums, tags, factors, resumed, slot_value, state, first_cycle):
         am = ov and has_a and a_tag == ((o_tag + 1) % 4 if fm else o_tag)
         issue, pop, push, consumed = False, False, False, False
         issued, issued_tag = np.float32(0.0), 0
-        opened = False
         if reducing:
             if ov and partials == 1:
                 state[INVERSION] = cycle + 1
@@ -182,7 +181,6 @@ def _accumulator(sums, tags, factors, resumed, slot_value, state, first_cycle):
                     issued, issued_tag = quiet(a + np.float32(0.0)), a_tag
                     if partials < PARTIALS:
                         partials += 1
-                        opened = True
                 elif fm and am:
                     issued = fused(factor[factor_head], o, a)
                     issued_tag = (o_tag + 1) % 4

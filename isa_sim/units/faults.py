@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from softex_mlir.isa_sim.errors import UserError
 
-class UnitFault(Exception):
+
+class UnitFault(UserError):
     """A job that the hardware computes wrongly or never finishes.
 
     ``unit`` is ``"redmule"`` or ``"softex"``; ``rule`` is a short stable name of the broken

@@ -1,0 +1,100 @@
+"""Run a single accelerator job on a memory, without cores or a program.
+
+>>> result = run_job("softex", {"IN_ADDR": a, "OUT_ADDR": b, "TOT_LEN": 2 * n}, tcdm)
+>>> result.cycles
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from softex_mlir.isa_sim.errors import UserError
+from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.isa_sim.units.common import Memory, words_of
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """Outcome of one job.
+
+    ``cycles``: from the trigger to the done event, at zero-stall memory (RedMulE: with the
+    trigger one cycle after the write to MACFG). ``max``, ``rec_bf16`` (BF16) and ``den``,
+    ``rec`` (binary32) are SoftEx's registers at the end, as bit patterns. ``warnings`` name
+    the quirks of the hardware that the job met.
+    """
+
+    cycles: int
+    max: int = 0
+    den: int = 0
+    rec: int = 0
+    rec_bf16: int = 0
+    warnings: tuple[str, ...] = ()
+
+
+# State slots outlive a job: each memory has its own units, for as long as it lives.
+_units: dict[int, tuple[Any, dict[tuple[str, str], Any]]] = {}
+
+
+def _unit(name: str, machine: Machine, memory: Memory) -> Any:
+    key = id(memory)
+    entry = _units.get(key)
+    if entry is None or entry[0]() is not memory:
+        entry = (weakref.ref(memory, lambda _: _units.pop(key, None)), {})
+        _units[key] = entry
+    units = entry[1]
+    if (name, machine.hash) not in units:
+        from softex_mlir.isa_sim.units.redmule import RedMulE
+        from softex_mlir.isa_sim.units.softex import SoftEx
+
+        units[name, machine.hash] = RedMulE(machine) if name == "redmule" else SoftEx(machine)
+    return units[name, machine.hash]
+
+
+def run_job(
+    unit: str,
+    registers: Mapping[str, int],
+    tcdm: Memory,
+    machine: Machine | str | None = None,
+) -> JobResult:
+    """Execute one job of ``unit`` (``"redmule"`` or ``"softex"``) and change ``tcdm`` in place.
+
+    ``registers``: job register names to values; those not given are 0. ``tcdm``: a 1-D uint8
+    array whose first byte has the machine's TCDM base address (0x1000_0000). ``machine``: a
+    description or its name, default ``paper``. The unit comes from a soft clear, except that
+    SoftEx's state slots persist between the jobs on the same array.
+
+    Raises :class:`~softex_mlir.isa_sim.units.faults.UnitFault` for a job that the machine
+    computes wrongly or never finishes.
+    """
+    if machine is None or isinstance(machine, str):
+        machine = Machine.load(machine or "paper")
+    if tcdm.dtype != np.uint8 or tcdm.ndim != 1:
+        raise UserError(f"tcdm must be a 1-D uint8 array, found {tcdm.dtype} {tcdm.shape}")
+    base = machine.cluster.tcdm_base
+    if unit == "redmule":
+        from softex_mlir.isa_sim.units import redmule
+
+        job = redmule.decode_words(words_of(unit, redmule.JOB_REGISTERS, registers))
+        outcome = _unit(unit, machine, tcdm).execute(job, tcdm, base)
+        return JobResult(
+            outcome.cycles + redmule.start_delay(1, machine), warnings=outcome.warnings
+        )
+    if unit == "softex":
+        from softex_mlir.isa_sim.units import softex_jobs
+
+        words = words_of(unit, softex_jobs.JOB_REGISTERS, registers)
+        outcome = _unit(unit, machine, tcdm).execute(softex_jobs.decode_words(words), tcdm, base)
+        return JobResult(
+            outcome.cycles,
+            outcome.maximum,
+            outcome.denominator,
+            outcome.reciprocal,
+            outcome.reciprocal_bf16,
+            outcome.warnings,
+        )
+    raise UserError(f"no unit '{unit}': expected 'redmule' or 'softex'")

@@ -1,0 +1,369 @@
+"""RedMulE: registers, jobs, limits of the published RTL, exact execution, cycles.
+
+``Z[M, K] = X[M, N] W[N, K] + Y`` in place in Z, N is the inner dimension. Measured on the unit's
+public RTL (v2.0.4) at 24 x 8 in BF16 with ideal memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+import numpy as np
+
+from softex_mlir.isa_sim.machine import Machine, RedMulEDescription
+from softex_mlir.isa_sim.units.common import JobOutcome, Memory, halves, span, values_of, words_of
+from softex_mlir.isa_sim.units.faults import UnitFault
+
+CONTROL_REGISTERS: Final = {
+    "TRIGGER": 0x00,
+    "ACQUIRE": 0x04,
+    "FINISHED": 0x08,
+    "STATUS": 0x0C,
+    "RUNNING_JOB": 0x10,
+    "SOFT_CLEAR": 0x14,
+    "SW_EVT": 0x1C,
+}
+JOB_REGISTERS: Final = {
+    "X_ADDR": 0x40,
+    "W_ADDR": 0x44,
+    "Z_ADDR": 0x48,
+    "MCFG0": 0x4C,
+    "MCFG1": 0x50,
+    "MACFG": 0x54,
+}
+"""Job registers, name to byte offset from the unit's base. MACFG starts the tiler: it is last."""
+REGISTERS: Final = {**CONTROL_REGISTERS, **JOB_REGISTERS}
+
+MATMUL: Final = 0
+GEMM: Final = 1
+FORMAT_16_BIT: Final = 1
+"""The I/O format of a BF16 build is Float16's code: "no cast" is hard-wired to it."""
+MACFG_GEMM: Final = GEMM << 10 | FORMAT_16_BIT << 7
+"""MACFG of every job the compiler makes."""
+
+
+@dataclass(frozen=True)
+class RedMulEJob:
+    """A decoded job: byte addresses, sizes in elements, operation and format codes."""
+
+    x: int
+    w: int
+    z: int
+    m: int
+    n: int
+    k: int
+    operation: int = GEMM
+    format: int = FORMAT_16_BIT
+
+    def registers(self) -> dict[str, int]:
+        """The register values that program this job, MACFG last."""
+        return {
+            "X_ADDR": self.x,
+            "W_ADDR": self.w,
+            "Z_ADDR": self.z,
+            "MCFG0": self.k << 16 | self.m,
+            "MCFG1": self.n,
+            "MACFG": self.operation << 10 | self.format << 7,
+        }
+
+
+@lru_cache(maxsize=4096)
+def decode_words(words: tuple[int, ...]) -> RedMulEJob:
+    """Decode job register words in address order (six; more are ignored)."""
+    x, w, z, mcfg0, mcfg1, macfg = words[:6]
+    return RedMulEJob(
+        x,
+        w,
+        z,
+        m=mcfg0 & 0xFFFF,
+        k=mcfg0 >> 16,
+        n=mcfg1 & 0xFFFF,
+        operation=(macfg >> 10) & 7,
+        format=(macfg >> 7) & 3,
+    )
+
+
+def decode(registers: Mapping[str, int] | Sequence[int] | Any) -> RedMulEJob:
+    """Decode a mapping of register names, or the job words in address order."""
+    if isinstance(registers, Mapping):
+        return decode_words(words_of("redmule", JOB_REGISTERS, registers))
+    return decode_words(tuple(int(word) & 0xFFFFFFFF for word in registers))
+
+
+def register_values(words: Sequence[int] | Any) -> dict[str, int]:
+    """Names and values of the job register words."""
+    return values_of(JOB_REGISTERS, words)
+
+
+def describe(registers: Mapping[str, int]) -> str:
+    """A job in a few words, for listings: rows x inner x columns."""
+    job = decode(registers)
+    name = "gemm" if job.operation == GEMM else f"operation {job.operation}"
+    return f"{name} {job.m}x{job.n}x{job.k}"
+
+
+def _redmule(machine: Machine) -> RedMulEDescription:
+    if machine.redmule is None:
+        raise UnitFault("redmule", "redmule.absent", f"machine '{machine.name}' has no RedMulE")
+    return machine.redmule
+
+
+# --- cycles ----------------------------------------------------------------------------------
+
+
+def _preload(rows: int, tiles: int, unit: RedMulEDescription) -> int:
+    table = unit.preload_more_tiles if tiles > 1 else unit.preload_single_tile
+    if table:
+        return table[rows - 1]
+    # Not measured for this array: X block, Y tile and W rows share one port, plus its latency.
+    return unit.rows + unit.columns + rows + 10
+
+
+def refill_stalls(m: int, n: int, k: int, unit: RedMulEDescription) -> int:
+    """Cycles the array waits for X, where the last 32-column chunk of X is short.
+
+    An estimate (mean error 0.13 % of the job over the measured shapes); 0 is exact elsewhere.
+    """
+    row_tiles, column_tiles = -(-m // unit.rows), -(-k // unit.tile_columns)
+    padded = -(-n // unit.columns) * unit.columns
+    if padded <= 16 and unit.columns == 8:
+        # Short inner dimensions are barely measured.
+        return max(0, 28 * (row_tiles * column_tiles - 2) + 6)
+    if padded != 24 and padded % unit.tile_columns != unit.columns:
+        return 0
+    threshold = unit.rows * 5 // 6
+    rest = m - (row_tiles - 1) * unit.rows
+    full = (row_tiles - 1 + (rest >= threshold)) * column_tiles
+    chunks = -(-n // unit.tile_columns)
+    each = 22.0 if padded == 24 else 10 / 3 * chunks + (1 if chunks % 3 == 0 else 2)
+    return max(0, round(each * (full - 2)))
+
+
+def redmule_run_cycles(m: int, n: int, k: int, machine: Machine) -> int:
+    """Cycles of a job from its start (first busy cycle) to the done event."""
+    unit = _redmule(machine)
+    tiles = -(-m // unit.rows) * -(-k // unit.tile_columns)
+    padded = -(-n // unit.columns) * unit.columns
+    core = (unit.pipeline_registers + 1) * padded * tiles
+    tail = (k - 1) % unit.tile_columns + 1 + unit.rows + 5
+    return _preload(min(m, unit.rows), tiles, unit) + core + refill_stalls(m, n, k, unit) + tail
+
+
+def start_delay(gap: int, machine: Machine) -> int:
+    """Cycles from the trigger to the start; ``gap`` cycles lie between MACFG and trigger."""
+    unit = _redmule(machine)
+    return max(unit.trigger_cycles, unit.tiler_cycles - gap)
+
+
+def redmule_cycles(m: int, n: int, k: int, machine: Machine, gap: int = 1) -> int:
+    """Cycles of a job from the trigger to the done event."""
+    return start_delay(gap, machine) + redmule_run_cycles(m, n, k, machine)
+
+
+# --- limits ----------------------------------------------------------------------------------
+
+
+def check(job: RedMulEJob, unit: RedMulEDescription) -> tuple[str, ...]:
+    """Raise :class:`UnitFault` for a job the machine gets wrong or never finishes.
+
+    Returns warnings: jobs that happen to be right, outside what software should rely on.
+    """
+    m, n, k = job.m, job.n, job.k
+    shape = f"{m}x{n}x{k} (rows x inner x columns)"
+
+    def require(condition: bool, rule: str, message: str) -> None:
+        if not condition:
+            raise UnitFault("redmule", f"redmule.{rule}", message)
+
+    require(
+        min(m, n, k) > 0,
+        "sizes",
+        f"{shape} has a size of 0 and hangs; set MCFG0 and MCFG1 before MACFG",
+    )
+    require(
+        job.format == FORMAT_16_BIT,
+        "format",
+        f"I/O format {job.format} gives garbage in a BF16 array; use 1 (Float16)",
+    )
+    require(
+        job.operation in (MATMUL, GEMM),
+        "operation",
+        f"operation {job.operation} (minimum/maximum) is not supported; use GEMM (1)",
+    )
+    row_tiles, column_tiles = -(-m // unit.rows), -(-k // unit.tile_columns)
+    tiles = row_tiles * column_tiles
+    stored = unit.rows * tiles
+    require(
+        stored <= unit.max_stored_rows,
+        "stores",
+        f"{shape} stores {stored} rows; from {unit.max_stored_rows + 1} on done never comes: "
+        "split the job",
+    )
+    if unit.min_inner <= 1:
+        return ()
+    require(
+        job.operation == GEMM or tiles == 1,
+        "operation",
+        f"MATMUL of {tiles} tiles hangs; use GEMM on a zeroed Z",
+    )
+    padded = -(-n // unit.columns) * unit.columns
+    require(
+        n > 8 or tiles == 1,
+        "inner",
+        f"{shape}: an inner dimension of up to 8 with {tiles} tiles hangs or is wrong; pad it",
+    )
+    require(
+        n >= 8 or k <= 16,
+        "inner",
+        f"{shape}: an inner dimension below 8 is wrong from column 16 on; pad it to 32",
+    )
+    require(
+        n >= unit.min_inner or row_tiles == 1,
+        "inner",
+        f"{shape}: an inner dimension below {unit.min_inner} is wrong with {row_tiles} row tiles; "
+        "pad it to 32",
+    )
+    short = 1 <= n % unit.tile_columns <= unit.columns
+    require(
+        not (row_tiles == 1 and m >= 4 and m < unit.rows and column_tiles > 1 and n > 32 and short),
+        "refill",
+        f"{shape}: with 4..{unit.rows - 1} rows, several column tiles and N % 32 in 1..8 rows from "
+        "3 on are wrong; pad the inner dimension to a multiple of 32",
+    )
+    require(
+        row_tiles < padded or n % unit.columns == 0,
+        "rows",
+        f"{shape}: {row_tiles} row tiles and N % {unit.columns} != 0 give wrong rows from tile "
+        f"{padded - 1} on; pad the inner dimension or split the rows",
+    )
+    if n < unit.min_inner:
+        return (f"{shape}: an inner dimension below {unit.min_inner} is right only in few cases",)
+    return ()
+
+
+# --- execution -------------------------------------------------------------------------------
+
+
+class RedMulE:
+    """One RedMulE. ``last_*`` describe the last job, for counters of energy and reports."""
+
+    REGISTERS = REGISTERS
+
+    def __init__(self, machine: Machine):
+        self.machine = machine
+        self.unit = _redmule(machine)
+        self.last_macs = 0
+        self.last_bytes = 0
+        self.last_warnings: tuple[str, ...] = ()
+
+    def reset(self) -> None:
+        """Soft clear. Nothing of a job outlives it here."""
+
+    def run(
+        self, registers: Any, tcdm: Memory, tcdm_base: int, functional: bool = True, **_: Any
+    ) -> int:
+        """Execute the job in the six register words; returns cycles from start to event.
+
+        Without ``functional`` the memory stays as it is.
+        """
+        words = registers.tolist() if isinstance(registers, np.ndarray) else registers
+        job = decode_words(tuple(word & 0xFFFFFFFF for word in words))
+        outcome = self.execute(job, tcdm, tcdm_base, functional)
+        self.last_macs = outcome.operations
+        self.last_bytes = outcome.bytes
+        self.last_warnings = outcome.warnings
+        return outcome.cycles
+
+    def stored_rows(self, m: int) -> int:
+        """Rows of Z that a job of ``m`` rows reads and writes."""
+        return m if self.unit.masked_rows else -(-m // self.unit.rows) * self.unit.rows
+
+    def footprint(self, registers: Any) -> list[tuple[int, int, bool]]:
+        """(address, bytes, is_write) of a job's operands; Z with all its rows."""
+        job = decode(registers)
+        z_bytes = 2 * self.stored_rows(job.m) * job.k
+        return [
+            (job.x, 2 * job.m * job.n, False),
+            (job.w, 2 * job.n * job.k, False),
+            (job.z, z_bytes, False),
+            (job.z, z_bytes, True),
+        ]
+
+    def execute(
+        self, job: RedMulEJob, memory: Memory, base: int, functional: bool = True
+    ) -> JobOutcome:
+        """Execute ``job`` on ``memory`` (address ``base`` is its first byte), in place.
+
+        ``cycles`` are those from start to event (:func:`redmule_run_cycles`).
+        """
+        warnings = check(job, self.unit)
+        m, n, k = job.m, job.n, job.k
+        rows = self.stored_rows(m)
+        x_span = span("redmule", memory, base, job.x, 2 * m * n, f"X ({m}x{n})")
+        w_span = span("redmule", memory, base, job.w, 2 * n * k, f"W ({n}x{k})")
+        z_span = span("redmule", memory, base, job.z, 2 * rows * k, f"Z ({rows}x{k} stored rows)")
+        if functional:
+            x = halves(memory, *x_span).reshape(m, n)
+            w = halves(memory, *w_span).reshape(n, k)
+            z = halves(memory, *z_span).reshape(rows, k)
+            if job.operation == MATMUL:
+                z[:] = 0
+            behind = self._behind(job, memory, w_span[1])
+            self._multiply(x, w, z[:m], behind)
+            if rows > m:
+                self._multiply(self._stale(x, rows), w, z[m:], behind)
+            if z_span[0] & 1:
+                memory[z_span[0] : z_span[1]] = z.reshape(-1).view(np.uint8)
+        if rows > m:
+            warnings += (
+                f"{rows - m} rows behind Z's {m} are read and written back: allocate {rows} rows",
+            )
+        cycles = redmule_run_cycles(m, n, k, self.machine)
+        return JobOutcome(cycles, m * n * k, self._traffic(job), warnings)
+
+    def _multiply(self, x: Any, w: Any, z: Any, behind: Any) -> None:
+        from softex_mlir.isa_sim.numerics.gemm import gemm_bits
+
+        if behind is not None:
+            gemm_bits(x, w, z, 1)
+            gemm_bits(np.zeros((z.shape[0], behind.shape[0]), np.uint16), behind, z, 1)
+            z[z == 0x8000] = 0
+        else:
+            gemm_bits(x, w, z, self.unit.columns)
+
+    def _behind(self, job: RedMulEJob, memory: Memory, start: int) -> Any:
+        """Rows behind W that meet x = +0: the published RTL masks only the last P + 1 of them."""
+        unit = self.unit
+        rest = job.n % unit.columns
+        leak = unit.columns - rest - (unit.pipeline_registers + 1)
+        if rest == 0 or leak <= 0 or unit.min_inner <= 1:
+            return None
+        rows = np.zeros(2 * leak * job.k, np.uint8)
+        available = memory[start : start + rows.size]
+        rows[: available.size] = available
+        return rows.view(np.uint16).reshape(leak, job.k)
+
+    def _stale(self, x: Any, rows: int) -> Any:
+        """X of the rows behind M: what the row's buffer last held, its last 32-column chunk."""
+        m, n = x.shape
+        stale = np.zeros((rows - m, n), np.uint16)
+        width = self.unit.tile_columns
+        if m > self.unit.rows:
+            chunk = (n - 1) // width * width
+            held = np.zeros((rows - m, width), np.uint16)
+            held[:, : n - chunk] = x[m - self.unit.rows : rows - self.unit.rows, chunk:]
+            stale[:] = np.tile(held, (1, -(-n // width)))[:, :n]
+        return stale
+
+    def _traffic(self, job: RedMulEJob) -> int:
+        """Bytes through the unit's port, each access counted with its elements only."""
+        unit = self.unit
+        row_tiles, column_tiles = -(-job.m // unit.rows), -(-job.k // unit.tile_columns)
+        padded = -(-job.n // unit.columns) * unit.columns
+        accesses = column_tiles * -(-job.n // unit.tile_columns) * job.m
+        accesses += padded * column_tiles * row_tiles
+        accesses += 2 * unit.rows * row_tiles * column_tiles
+        return accesses * 2 * unit.tile_columns

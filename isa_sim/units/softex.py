@@ -1,0 +1,447 @@
+"""SoftEx: exact execution of its jobs on the TCDM, with the state slots of rows in chunks.
+
+Registers, decoding and closed-form cycles are in :mod:`.softex_jobs` (re-exported here). The
+quirks of the published RTL are executed as they are, and named in the outcome's warnings; a
+machine with ``softex.masked_tail`` has right lane enables instead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.isa_sim.units.common import JobOutcome, Memory, span
+from softex_mlir.isa_sim.units.faults import UnitFault
+from softex_mlir.isa_sim.units.softex_jobs import (
+    AFTER,
+    CONTROL_REGISTERS,
+    JOB_REGISTERS,
+    REGISTERS,
+    Cast,
+    Command,
+    Kind,
+    SoftExJob,
+    accumulate_cycles,
+    check,
+    decode,
+    decode_words,
+    describe,
+    max_terms,
+    normalise_cycles,
+    register_values,
+    soe_cycles,
+    softmax_cycles,
+)
+
+__all__ = [
+    "AFTER",
+    "CONTROL_REGISTERS",
+    "JOB_REGISTERS",
+    "REGISTERS",
+    "Cast",
+    "Command",
+    "Kind",
+    "SoftEx",
+    "SoftExJob",
+    "accumulate_cycles",
+    "check",
+    "decode",
+    "decode_words",
+    "describe",
+    "max_terms",
+    "normalise_cycles",
+    "register_values",
+    "soe_cycles",
+    "softmax_cycles",
+]
+
+NEGATIVE_INFINITY = 0xFF80
+NO_OPERATION_CYCLES = 5
+"""Trigger to event of a NO_OP: start at 3, one cycle in FINISHED, then the event."""
+
+
+@dataclass
+class _Slot:
+    """A physical state slot. Both have id 0 after reset, which is why slot 0 alone fails."""
+
+    id: int = 0
+    valid: bool = False
+    maximum: int = 0
+    value: int = 0
+
+
+class SoftEx:
+    """One SoftEx: executes jobs, keeps the state slots between them.
+
+    ``last_*`` describe the last job, for counters of energy and reports.
+    """
+
+    REGISTERS = REGISTERS
+
+    def __init__(self, machine: Machine):
+        if machine.softex is None:
+            raise UnitFault("softex", "softex.absent", f"machine '{machine.name}' has no SoftEx")
+        from softex_mlir.isa_sim.numerics import softmax_kernels
+        from softex_mlir.isa_sim.numerics.expp import expp_table
+
+        self.machine = machine
+        self.softex = machine.softex
+        self.lanes = machine.softex.lanes
+        self._kernels = softmax_kernels
+        self._table = expp_table(machine.softex.expp)
+        self._state = np.zeros(softmax_kernels.STATE_WORDS, np.int64)
+        self._first_cycle = 14 + 2 * (self.lanes.bit_length() - 1)
+        self.last_lane_cycles = 0
+        self.last_bytes = 0
+        self.last_warnings: tuple[str, ...] = ()
+        self.reset()
+
+    def reset(self) -> None:
+        """Soft clear: state slots and the address of their spill area are lost."""
+        self.slots = [_Slot() for _ in range(self.softex.state_slots)]
+        self.cache_base = 0
+
+    # --- entry points ------------------------------------------------------------------------
+
+    def run(
+        self,
+        registers: Any,
+        tcdm: Memory,
+        tcdm_base: int,
+        previous: str = "clear",
+        functional: bool = True,
+    ) -> int:
+        """Execute the job in the eight register words; returns cycles from trigger to event.
+
+        ``previous``: what ran before, ``"clear"``, ``"softmax"`` or ``"soe"``. Without
+        ``functional`` the memory stays as it is and the closed-form duration is returned.
+        """
+        words = registers.tolist() if isinstance(registers, np.ndarray) else registers
+        job = decode_words(tuple(word & 0xFFFFFFFF for word in words))
+        outcome = self.execute(job, tcdm, tcdm_base, previous) if functional else None
+        if outcome is None:
+            check(job, self.softex)
+            cycles = self.cycles(job, previous)
+            outcome = JobOutcome(cycles, self.lanes * cycles, self._traffic(job))
+        self.last_lane_cycles = outcome.operations
+        self.last_bytes = outcome.bytes
+        self.last_warnings = outcome.warnings
+        return outcome.cycles
+
+    def cycles(self, job: SoftExJob, previous: str = "clear") -> int:
+        """Closed-form duration (no rising maxima), trigger to event."""
+        if job.kind is Kind.SUM_OF_EXPONENTIALS:
+            return soe_cycles(job.elements, job.terms, self.machine, previous)
+        if job.kind is Kind.SOFTMAX:
+            return softmax_cycles(job.elements, self.machine)
+        if job.kind is Kind.ACCUMULATE:
+            return accumulate_cycles(job.elements, self.machine, job.last)
+        if job.kind is Kind.NORMALISE:
+            return normalise_cycles(job.elements, self.machine)
+        return NO_OPERATION_CYCLES
+
+    def footprint(self, registers: Any) -> list[tuple[int, int, bool]]:
+        """(address, bytes, is_write) of what a job means to read and write."""
+        job = decode(registers)
+        if job.kind is Kind.NOTHING:
+            return []
+        ranges = [(job.input, job.length_bytes, False)]
+        if job.kind is Kind.SUM_OF_EXPONENTIALS:
+            ranges += [(job.slopes, 2 * job.terms, False), (job.weights, 2 * job.terms, False)]
+        if job.kind is not Kind.ACCUMULATE:
+            ranges.append((job.output, job.length_bytes, True))
+        return ranges
+
+    def execute(
+        self, job: SoftExJob, memory: Memory, base: int, previous: str = "clear"
+    ) -> JobOutcome:
+        """Execute ``job`` on ``memory`` (address ``base`` is its first byte), in place."""
+        check(job, self.softex)
+        if job.cache_base is not None:
+            self.cache_base = job.cache_base
+        if job.kind is Kind.SUM_OF_EXPONENTIALS:
+            return self._sum_of_exponentials(job, memory, base, previous)
+        if job.kind is Kind.NOTHING:
+            return JobOutcome(NO_OPERATION_CYCLES, 0, 0)
+        return self._softmax(job, memory, base)
+
+    # --- softmax -----------------------------------------------------------------------------
+
+    def _enabled(self, job: SoftExJob, beats: int) -> int:
+        """Lanes of the last beat that take part."""
+        lanes, elements = self.lanes, job.elements
+        rest = elements % lanes
+        if self.softex.masked_tail:
+            return rest or lanes
+        if rest == 0:
+            # The published RTL enables no lane at all if the row is a single whole beat.
+            return lanes if beats > 1 else 0
+        # The byte strobe of the rest is used as a lane strobe.
+        return min(2 * rest, lanes)
+
+    def _softmax(self, job: SoftExJob, memory: Memory, base: int) -> JobOutcome:
+        kernels, lanes, state = self._kernels, self.lanes, self._state
+        beats = job.beats(lanes)
+        enabled = self._enabled(job, beats)
+        warnings: list[str] = []
+        x = self._input(job, memory, base, beats, enabled, warnings)
+        writes = job.kind is not Kind.ACCUMULATE
+        out, store = self._output(job, memory, base) if writes else (x[:0], None)
+        dropped = enabled == 0
+        if dropped:
+            warnings.append(
+                f"a {'row' if job.kind is Kind.SOFTMAX else 'chunk'} of exactly {lanes} elements "
+                "is dropped by the published RTL: it enters neither maximum nor denominator, and "
+                "nothing is written; make it longer with -inf"
+            )
+        target = np.empty_like(out) if dropped else out
+
+        if job.kind is Kind.SOFTMAX:
+            kernels.softmax_row(x, lanes, enabled, self._table, state, target, self._first_cycle)
+            cycles = int(state[kernels.INVERSION]) + 28 + 2 * beats
+        elif job.kind is Kind.ACCUMULATE:
+            cycles = self._accumulate(job, memory, base, x, enabled)
+        else:
+            cycles = self._normalise(job, memory, base, x, enabled, target)
+        if state[kernels.REDUCTION] < 0 and job.kind is not Kind.NORMALISE:
+            raise UnitFault("softex", "softex.accumulator", "the accumulator never gets empty")
+        if state[kernels.DENOMINATOR] & 0x7F800000 == 0x7F800000 and enabled:
+            warnings.append(
+                "the denominator is not finite: the row has +inf, only -inf, or nothing above "
+                f"-inf in its first {lanes} elements"
+            )
+        if store is not None and not dropped:
+            store(out)
+        values = [int(value) for value in state[2:5]]
+        return JobOutcome(
+            cycles,
+            lanes * cycles,
+            self._traffic(job),
+            tuple(warnings),
+            int(state[kernels.MAX]),
+            values[0],
+            values[1],
+            values[2],
+        )
+
+    def _input(
+        self,
+        job: SoftExJob,
+        memory: Memory,
+        base: int,
+        beats: int,
+        enabled: int,
+        warnings: list[str],
+    ) -> Any:
+        """The elements as uint16[beats * lanes], with what follows the row in memory."""
+        start, stop = span("softex", memory, base, job.input, job.length_bytes, "the input")
+        if job.cast_input:
+            return _decode_table(job.cast_input)[memory[start:stop]]
+        size = beats * self.lanes
+        window = memory[start : start + 2 * size].view(np.uint16)
+        if window.size < size:
+            whole = np.zeros(size, np.uint16)
+            whole[: window.size] = window
+            window = whole
+        if self.softex.masked_tail:
+            if size > job.elements:
+                window = window.copy()
+                window[job.elements :] = NEGATIVE_INFINITY
+            return window
+        last = (beats - 1) * self.lanes + enabled
+        if last > job.elements and (window[job.elements : last] != NEGATIVE_INFINITY).any():
+            warnings.append(
+                f"the published RTL takes the {last - job.elements} elements behind the row into "
+                "maximum and denominator; put -inf (0xFF80) there"
+            )
+        return window
+
+    def _output(self, job: SoftExJob, memory: Memory, base: int) -> tuple[Any, Any]:
+        """Where to write, and what to call afterwards if that is not the memory itself."""
+        extra = self.lanes if job.cast_output else 0
+        start, stop = span(
+            "softex", memory, base, job.output, job.length_bytes + extra, "the output"
+        )
+        if not job.cast_output:
+            return memory[start:stop].view(np.uint16), None
+        table = _encode_table(job.cast_output)
+
+        def store(values: Any) -> None:
+            # The last store also writes a beat of zeros.
+            memory[start : start + values.size] = table[values]
+            memory[start + values.size : stop] = 0
+
+        return np.empty(job.elements, np.uint16), store
+
+    def _accumulate(self, job: SoftExJob, memory: Memory, base: int, x: Any, enabled: int) -> int:
+        kernels, state = self._kernels, self._state
+        slot = self._slot(job, memory, base)
+        state[:] = 0
+        state[kernels.MAX] = NEGATIVE_INFINITY if job.acquire else slot.maximum
+        state[kernels.VALID] = not job.acquire
+        value = np.uint32(slot.value).view(np.float32)
+        kernels.accumulate(
+            x, self.lanes, enabled, self._table, not job.acquire, value, state, self._first_cycle
+        )
+        slot.maximum = int(state[kernels.MAX])
+        slot.value = int(state[kernels.DENOMINATOR])
+        cycles = int(state[kernels.INVERSION]) + 1
+        if job.last:
+            kernels.invert(state)
+            slot.value = int(state[kernels.RECIPROCAL])
+            cycles += 18
+        return cycles
+
+    def _normalise(
+        self, job: SoftExJob, memory: Memory, base: int, x: Any, enabled: int, out: Any
+    ) -> int:
+        kernels, state = self._kernels, self._state
+        slot = self._slot(job, memory, base)
+        state[:] = 0
+        state[kernels.MAX] = slot.maximum
+        state[kernels.RECIPROCAL] = slot.value
+        rec16 = _narrow(slot.value)
+        state[kernels.RECIPROCAL_BF16] = rec16
+        above = kernels.normalise(x, self.lanes, enabled, self._table, slot.maximum, rec16, out)
+        capacity = 2 * (self.lanes.bit_length() - 1) + 6
+        if above > capacity:
+            raise UnitFault(
+                "softex",
+                "softex.normalise",
+                f"{above} beats exceed the maximum in slot {job.slot}; more than {capacity} "
+                "duplicate input beats and may hang: accumulate the whole row first",
+            )
+        if job.last:
+            slot.valid = False
+        return 2 * job.beats(self.lanes) + 20
+
+    # --- state slots -------------------------------------------------------------------------
+
+    def _slot(self, job: SoftExJob, memory: Memory, base: int) -> _Slot:
+        """The physical slot of the job's id: resident, or brought in (the other one spills)."""
+        found = next((s for s in self.slots if s.valid and s.id == job.slot), None)
+        if found is None:
+            found = next((s for s in self.slots if not s.valid), None)
+            if found is None:
+                # Nothing is in use between jobs: the first slot makes room.
+                found = self.slots[0]
+                word = self._spill(found.id, memory, base)
+                word[0] = found.maximum
+                word[1] = 0x80000000 | (found.value & 0x7FFFFFFF)
+            if not job.acquire:
+                word = self._spill(job.slot, memory, base)
+                if not int(word[1]) & 0x80000000:
+                    raise UnitFault(
+                        "softex",
+                        "softex.slot",
+                        f"slot {job.slot} holds no state: start the row with ACQUIRE_SLOT",
+                    )
+                found.maximum = int(word[0]) & 0xFFFF
+                found.value = int(word[1]) & 0x7FFFFFFF
+            found.id, found.valid = job.slot, True
+        matching = [s for s in self.slots if s.id == job.slot]
+        if matching[-1] is not found:
+            raise UnitFault(
+                "softex",
+                "softex.slot",
+                f"slot {job.slot} is also the id of an empty physical slot, which the published "
+                "RTL reads instead; use slots from 1 on",
+            )
+        return found
+
+    def _spill(self, slot: int, memory: Memory, base: int) -> Any:
+        address = self.cache_base + 8 * slot
+        start, stop = span("softex", memory, base, address, 8, f"the spill area of slot {slot}")
+        if start % 4:
+            raise UnitFault(
+                "softex", "softex.alignment", f"CACHE_BASE_ADDR {self.cache_base:#x} is unaligned"
+            )
+        return memory[start:stop].view(np.uint32)
+
+    # --- sum of exponentials -----------------------------------------------------------------
+
+    def _sum_of_exponentials(
+        self, job: SoftExJob, memory: Memory, base: int, previous: str
+    ) -> JobOutcome:
+        from softex_mlir.isa_sim.numerics.gelu import sum_of_exponentials_table
+
+        softex = self.softex
+        coefficients: list[tuple[int, ...]] = []
+        for address, what in ((job.slopes, "slopes"), (job.weights, "weights")):
+            start, stop = span("softex", memory, base, address, 2 * job.terms, f"the {what}")
+            coefficients.append(tuple(memory[start:stop].view(np.uint16).tolist()))
+        table = sum_of_exponentials_table(
+            coefficients[0],
+            coefficients[1],
+            softex.accumulator_bits,
+            softex.soe_rounding_carry,
+            softex.expp,
+        )
+        cycles = soe_cycles(job.elements, job.terms, self.machine, previous)
+        warnings: tuple[str, ...] = ()
+        size = job.length_bytes
+        if size == 2 * self.lanes and not softex.masked_tail:
+            warnings = (
+                f"a job of exactly {self.lanes} elements writes nothing in the published RTL; "
+                "split or lengthen it",
+            )
+        elif size:
+            start, stop = span("softex", memory, base, job.input, size, "the input")
+            first, end = span("softex", memory, base, job.output, size, "the output")
+            if size % 2:
+                padded = np.zeros(size + 1, np.uint8)
+                available = memory[start : stop + 1]
+                padded[: available.size] = available
+                memory[first:end] = table[padded.view(np.uint16)].view(np.uint8)[:size]
+            else:
+                memory[first:end].view(np.uint16)[:] = table[memory[start:stop].view(np.uint16)]
+        return JobOutcome(cycles, self.lanes * cycles, self._traffic(job), warnings)
+
+    def _traffic(self, job: SoftExJob) -> int:
+        """Bytes through the unit's port."""
+        beats = job.beats(self.lanes)
+        beat = self.lanes if job.cast_input else 2 * self.lanes
+        if job.kind is Kind.SUM_OF_EXPONENTIALS:
+            return 2 * beats * beat + 2 * -(-job.terms // 16) * 32
+        passes = {Kind.SOFTMAX: 3, Kind.ACCUMULATE: 1, Kind.NORMALISE: 2}.get(job.kind, 0)
+        return passes * beats * beat
+
+
+def _narrow(word: int) -> int:
+    """Binary32 bits to BF16 bits, nearest even."""
+    if word & 0x7FFFFFFF > 0x7F800000:
+        return 0x7FC0
+    return (word + 0x7FFF + ((word >> 16) & 1)) >> 16
+
+
+@lru_cache(maxsize=16)
+def _decode_table(cast: Cast) -> Any:
+    """BF16 bits of every input byte: ``u * 2^(integer bits + signed - 8)``.
+
+    0 is decoded as the number of one place higher, as the RTL's leading-zero counter has it.
+    """
+    from softex_mlir.isa_sim.numerics.bf16 import round_float64_bits
+
+    scale = 2.0 ** (cast.integer_bits + cast.signed - 8)
+    values = np.arange(256, dtype=np.float64)
+    if cast.signed:
+        values[128:] -= 256
+    values *= scale
+    values[0] = 2 * scale
+    return round_float64_bits(values)
+
+
+@lru_cache(maxsize=16)
+def _encode_table(cast: Cast) -> Any:
+    """The byte of every BF16 result."""
+    bits = np.arange(65536, dtype=np.int64)
+    exponent, mantissa = (bits >> 7) & 0xFF, bits & 0x7F
+    top = 127 + cast.signed + cast.integer_bits
+    shifted = (256 + 2 * mantissa) >> np.clip(top - 1 - exponent, 0, 40)
+    value = (shifted >> 1) + (shifted & 1)
+    saturated = 0x3F if cast.signed else 0x00
+    return np.where(exponent + 1 > top, saturated, value & 0xFF).astype(np.uint8)
