@@ -1,0 +1,94 @@
+"""Closed-form cycles of jobs, transfers and core code, for choosing tiles and for reports."""
+
+from __future__ import annotations
+
+from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.isa_sim.units.dma import streaming_cycles
+
+REDMULE_COMMAND_CYCLES = 70
+"""Clear, six register writes, trigger, wake-up and counter update between two jobs."""
+
+DMA_COMMAND_CYCLES = 60
+"""Programming a transfer and being woken at its end."""
+
+SOFTEX_COMMAND_CYCLES = 40
+
+CORE_CYCLES: dict[str, float] = {
+    "none": 0.0,
+    "add": 2.5,
+    "sub": 2.5,
+    "mul": 2.5,
+    "relu": 2.0,
+    "gelu": 7.0,
+    "gelu_tanh": 7.0,
+    "exp": 12.0,
+    "tanh": 24.0,
+    "sigmoid": 20.0,
+    "silu": 20.0,
+    "gelu_software": 50.0,
+    "gelu_tanh_software": 50.0,
+    "layer_norm": 11.0,
+    "rms_norm": 9.0,
+    "softmax": 30.0,
+    "transpose": 2.5,
+    "copy": 1.5,
+}
+"""Cycles one core needs for an element, by operation."""
+
+
+def gemm_job_cycles(machine: Machine, m: int, n: int, k: int) -> int:
+    """One RedMulE job with its programming; on the cores if there is no RedMulE."""
+    unit = machine.redmule
+    if unit is None:
+        return int(m * n * k * 1.3 / (machine.cluster.cores - 2))
+    row_tiles = -(-m // unit.rows)
+    column_tiles = -(-k // unit.tile_columns)
+    tiles = row_tiles * column_tiles
+    padded = -(-n // unit.columns) * unit.columns
+    table = unit.preload_more_tiles if tiles > 1 else unit.preload_single_tile
+    preload = table[min(m, unit.rows) - 1]
+    last = (k - 1) % unit.tile_columns + 1
+    core = (unit.pipeline_registers + 1) * padded * tiles
+    tail = last + unit.rows + 5
+    return preload + core + tail + unit.tiler_cycles + REDMULE_COMMAND_CYCLES
+
+
+def dma_box_cycles(machine: Machine, run_bytes: int, runs: int) -> int:
+    """A transfer of `runs` runs, programming and latency included; 0 for nothing."""
+    if run_bytes == 0 or runs == 0:
+        return 0
+    dma, cluster = machine.dma, machine.cluster
+    streaming = streaming_cycles(
+        run_bytes,
+        runs,
+        runs == 1,
+        dma.bytes_per_cycle,
+        dma.burst_bytes,
+        cluster.l2_latency_cycles,
+        dma.outstanding,
+    )
+    return streaming + DMA_COMMAND_CYCLES
+
+
+def compute_row_cycles(machine: Machine, operation: str, elements: int) -> int:
+    """Elementwise or row-wise core code over `elements`, shared by the team."""
+    team = machine.cluster.cores - (2 if machine.redmule is None else 3)
+    if machine.softex is None and operation in ("gelu", "gelu_tanh"):
+        operation += "_software"
+    return int(elements * CORE_CYCLES.get(operation, 10.0) / team)
+
+
+def softex_sum_cycles(machine: Machine, elements: int) -> int:
+    """A sum-of-exponentials job."""
+    unit = machine.softex
+    if unit is None:
+        return 0
+    return 20 + unit.terms * -(-elements // unit.lanes)
+
+
+def softmax_cycles(machine: Machine, rows: int, columns: int) -> int:
+    """Softmax of `rows` rows, queued on SoftEx or on the cores."""
+    unit = machine.softex
+    if unit is None:
+        return compute_row_cycles(machine, "softmax", rows * columns)
+    return rows * (3 * -(-columns // unit.lanes) + 66) + SOFTEX_COMMAND_CYCLES

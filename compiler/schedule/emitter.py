@@ -1,0 +1,263 @@
+"""Writing the body of a kernel: constants, index arithmetic, loops, waits, transfers.
+
+Index expressions are either Python integers, folded here, or SSA values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from xdsl.builder import Builder
+from xdsl.dialects import arith, scf
+from xdsl.dialects.builtin import (
+    IndexType,
+    IntegerAttr,
+    MemRefType,
+    NoneAttr,
+    StridedLayoutAttr,
+)
+from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
+from xdsl.rewriter import InsertPoint
+
+from softex_mlir.dialects.cluster import (
+    AdvanceOp,
+    AwaitOp,
+    BarrierOp,
+    DmaStartOp,
+    LeaderOp,
+    ParallelOp,
+    StreamKind,
+    StreamOp,
+    WaitForOp,
+)
+from softex_mlir.dialects.memory import AnyMemRef, L2Space, TcdmSpace
+
+Index: TypeAlias = int | SSAValue
+"""A number known at compile time, or computed by the stream."""
+
+IN = StreamKind.DMA_IN
+OUT = StreamKind.DMA_OUT
+GEMM = StreamKind.REDMULE
+COMPUTE = StreamKind.COMPUTE
+
+
+def dense_strides(shape: Sequence[int]) -> tuple[int, ...]:
+    """Row-major strides in elements."""
+    strides: list[int] = []
+    step = 1
+    for size in reversed(shape):
+        strides.append(step)
+        step *= size
+    return tuple(reversed(strides))
+
+
+def memref_type(
+    shape: Sequence[int],
+    element: Attribute,
+    space: L2Space | TcdmSpace,
+    strides: Sequence[int] | None = None,
+) -> AnyMemRef:
+    """A memref type; the layout is left out where it is dense."""
+    layout: Attribute = NoneAttr()
+    if strides is not None and tuple(strides) != dense_strides(shape):
+        layout = StridedLayoutAttr(list(strides), NoneAttr())
+    return MemRefType(element, shape, layout, space)
+
+
+@dataclass
+class StreamEmitter:
+    """Emits operations of one stream."""
+
+    kind: StreamKind
+    builder: Builder
+    constants: dict[int, SSAValue]
+    top: Block
+    bases: tuple[SSAValue, ...]
+
+    @staticmethod
+    def open(kernel: Block, kind: StreamKind) -> StreamEmitter:
+        """Append a stream to a kernel's body."""
+        stream = StreamOp(kind)
+        kernel.add_op(stream)
+        block = stream.body.block
+        return StreamEmitter(
+            kind, Builder(InsertPoint.at_end(block)), {}, block, tuple(kernel.args[:4])
+        )
+
+    # region Index arithmetic
+
+    def constant(self, value: int) -> SSAValue:
+        """An index constant, defined once at the top of the stream."""
+        if value not in self.constants:
+            op = arith.ConstantOp(IntegerAttr(value, IndexType()))
+            first = self.top.first_op
+            if first is None:
+                self.top.add_op(op)
+            else:
+                self.top.insert_op_before(op, first)
+            self.constants[value] = op.result
+        return self.constants[value]
+
+    def value(self, index: Index) -> SSAValue:
+        """The index as SSA value."""
+        return self.constant(index) if isinstance(index, int) else index
+
+    def add(self, a: Index, b: Index) -> Index:
+        """a + b."""
+        if isinstance(a, int) and isinstance(b, int):
+            return a + b
+        if isinstance(a, int):
+            a, b = b, a
+        if b == 0 and isinstance(b, int):
+            return a
+        return self.builder.insert(arith.AddiOp(self.value(a), self.value(b))).result
+
+    def sub(self, a: Index, b: Index) -> Index:
+        """a - b."""
+        if isinstance(b, int):
+            return self.add(a, -b)
+        return self.builder.insert(arith.SubiOp(self.value(a), b)).result
+
+    def mul(self, a: Index, b: int) -> Index:
+        """a * b."""
+        if isinstance(a, int):
+            return a * b
+        if b == 1:
+            return a
+        if b == 0:
+            return 0
+        return self.builder.insert(arith.MuliOp(a, self.value(b))).result
+
+    def div(self, a: Index, b: int) -> Index:
+        """a / b for a >= 0, rounded down."""
+        if isinstance(a, int):
+            return a // b
+        if b == 1:
+            return a
+        return self.builder.insert(arith.DivUIOp(a, self.value(b))).result
+
+    def mod(self, a: Index, b: int) -> Index:
+        """a modulo b for a >= 0."""
+        if isinstance(a, int):
+            return a % b
+        if b == 1:
+            return 0
+        if b & (b - 1) == 0:
+            return self.builder.insert(arith.AndIOp(a, self.value(b - 1))).result
+        return self.builder.insert(arith.RemUIOp(a, self.value(b))).result
+
+    # endregion
+    # region Control
+
+    @contextmanager
+    def _within(self, block: Block) -> Iterator[None]:
+        saved = self.builder.insertion_point
+        self.builder.insertion_point = InsertPoint.at_end(block)
+        yield
+        self.builder.insertion_point = saved
+
+    def loop(self, lower: int, upper: int, body: Callable[[Index], None]) -> None:
+        """`body` for lower <= i < upper; a single iteration is emitted without a loop."""
+        if upper <= lower:
+            return
+        if upper == lower + 1:
+            body(lower)
+            return
+        block = Block(arg_types=(IndexType(),))
+        start, end, one = self.constant(lower), self.constant(upper), self.constant(1)
+        self.builder.insert(scf.ForOp(start, end, one, (), Region(block)))
+        with self._within(block):
+            body(block.args[0])
+            self.builder.insert(scf.YieldOp())
+
+    def when(self, a: Index, predicate: str, b: Index, body: Callable[[], None]) -> None:
+        """`body` if `a predicate b` (signed: eq, ne, slt, sle, sgt, sge)."""
+        if isinstance(a, int) and isinstance(b, int):
+            holds = {
+                "eq": a == b,
+                "ne": a != b,
+                "slt": a < b,
+                "sle": a <= b,
+                "sgt": a > b,
+                "sge": a >= b,
+            }[predicate]
+            if holds:
+                body()
+            return
+        condition = self.builder.insert(arith.CmpiOp(self.value(a), self.value(b), predicate))
+        block = Block()
+        self.builder.insert(scf.IfOp(condition.result, (), Region(block)))
+        with self._within(block):
+            body()
+            self.builder.insert(scf.YieldOp())
+
+    def parallel(self, count: int, body: Callable[[SSAValue], None]) -> None:
+        """Iterations 0..count-1 dealt to the team."""
+        op = ParallelOp(self.constant(0), self.constant(count))
+        self.builder.insert(op)
+        with self._within(op.body.block):
+            body(op.body.block.args[0])
+
+    def leader(self, body: Callable[[], None]) -> None:
+        """Only the leader executes `body`."""
+        op = LeaderOp()
+        self.builder.insert(op)
+        with self._within(op.body.block):
+            body()
+
+    # endregion
+    # region Synchronisation and transfers
+
+    def insert(self, op: Operation) -> Operation:
+        """Insert any operation."""
+        self.builder.insert(op)
+        return op
+
+    def base(self, stream: StreamKind) -> SSAValue:
+        """A stream's counter at the start of the launch."""
+        return self.bases[tuple(StreamKind).index(stream)]
+
+    def wait(self, stream: StreamKind, offset: Index) -> None:
+        """Wait until a stream's counter is `offset` above its value at the launch's start."""
+        self.wait_value(stream, self.add(self.base(stream), offset))
+
+    def wait_value(self, stream: StreamKind, value: Index) -> None:
+        """Wait until a stream's counter has reached `value`."""
+        self.builder.insert(WaitForOp(stream, self.value(value)))
+
+    def advance(self) -> None:
+        """Count a step of this stream."""
+        self.builder.insert(AdvanceOp())
+
+    def barrier(self) -> None:
+        """All cores of the team meet."""
+        self.builder.insert(BarrierOp())
+
+    def transfer(
+        self,
+        source: SSAValue,
+        source_indices: Sequence[Index],
+        target: SSAValue,
+        target_indices: Sequence[Index],
+        sizes: Sequence[int],
+    ) -> SSAValue:
+        """Start a transfer; the token."""
+        op = DmaStartOp(
+            source,
+            [self.value(i) for i in source_indices],
+            target,
+            [self.value(i) for i in target_indices],
+            sizes,
+        )
+        self.builder.insert(op)
+        return op.token
+
+    def complete(self, *tokens: SSAValue) -> None:
+        """Wait for transfers or jobs."""
+        for token in tokens:
+            self.builder.insert(AwaitOp(token))
+
+    # endregion

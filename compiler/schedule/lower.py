@@ -1,0 +1,143 @@
+"""The front door: a module in fused `transformer` form becomes a module of kernels and launches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from xdsl.dialects.builtin import BFloat16Type, ModuleOp
+from xdsl.dialects.func import FuncOp
+
+from softex_mlir.compiler.artifacts import CompiledModule, LaunchInfo
+from softex_mlir.compiler.schedule.emitter import COMPUTE, GEMM, memref_type
+from softex_mlir.compiler.schedule.kernel import (
+    SLOPES,
+    WEIGHTS,
+    Kernel,
+    KernelEmitter,
+    element_type,
+)
+from softex_mlir.compiler.schedule.linear import LinearKernel
+from softex_mlir.compiler.schedule.order import order_tasks
+from softex_mlir.compiler.schedule.scheduler import Scheduler
+from softex_mlir.compiler.schedule.timeline import Launch, Timeline
+from softex_mlir.dialects.cluster import GlobalKind
+from softex_mlir.dialects.cluster_program import AddressAttr, GlobalOp, LaunchOp, ScheduleOp
+from softex_mlir.dialects.memory import L2Space, TcdmSpace
+from softex_mlir.dialects.target import set_machine
+from softex_mlir.isa_sim.machine import Machine
+
+
+def schedule_module(
+    module: ModuleOp,
+    machine: Machine,
+    overrides: Mapping[str, Mapping[str, int]] | None = None,
+) -> CompiledModule:
+    """Tile, order and place a fused module (left unchanged) for a machine.
+
+    `overrides` pins tiles: layer name to any of ``m``, ``n``, ``k``.
+    """
+    main = next(op for op in module.ops if isinstance(op, FuncOp) and op.sym_name.data == "main")
+    scheduler = Scheduler(machine, overrides or {})
+    scheduler.run(main)
+    timeline = Timeline(COMPUTE if machine.redmule is None else GEMM)
+    place_tasks(scheduler, timeline)
+    result = ModuleOp([])
+    set_machine(result, machine)
+    emit_globals(result, scheduler, machine)
+    emit_program(result, timeline)
+    return CompiledModule(
+        result,
+        machine,
+        scheduler.inputs,
+        scheduler.outputs,
+        [scheduler.images[name] for name in scheduler.images],
+        [launch_info(launch) for launch in timeline.launches],
+        timeline.predicted_cycles(),
+    )
+
+
+def place_tasks(scheduler: Scheduler, timeline: Timeline) -> None:
+    """Order the tasks and append them as launches."""
+    stored: dict[int, int] = {}
+    chunks = tiles = 0
+    for task in order_tasks(scheduler.tasks):
+        kernel = task.kernel
+        integers: dict[str, int] = {}
+        if isinstance(kernel, LinearKernel):
+            integers = {"first_slot": chunks % 2, "z_slot": tiles % 2}
+            uses = kernel.uses(chunks % 2, tiles % 2)
+            chunks += kernel.chunks
+            tiles += 1
+        else:
+            uses = kernel.uses()
+        launch = timeline.add(
+            kernel,
+            task.addresses,
+            layer=task.layer,
+            operation=task.operation,
+            uses=uses,
+            integers=integers,
+            depends=max((stored[id(producer)] for producer in task.feeders), default=0),
+            macs=task.macs,
+        )
+        stored[id(task)] = launch.stored
+
+
+def emit_globals(module: ModuleOp, scheduler: Scheduler, machine: Machine) -> None:
+    """`cluster.global` for everything in L2, and the constants in the TCDM."""
+    block = module.body.block
+    for region in scheduler.regions.values():
+        type_ = memref_type((region.rows, region.pitch), element_type(region.dtype), L2Space())
+        block.add_op(GlobalOp(region.symbol, type_, region.kind))
+    if machine.softex is None:
+        return
+    offset = scheduler.constants_offset
+    for name, bits in ((SLOPES, machine.softex.slopes), (WEIGHTS, machine.softex.weights)):
+        type_ = memref_type((len(bits),), BFloat16Type(), TcdmSpace())
+        block.add_op(GlobalOp(name, type_, GlobalKind.CONSTANT, offset=offset, bits=bits))
+        offset += 2 * len(bits) + 2 * (len(bits) % 2)
+
+
+def emit_program(module: ModuleOp, timeline: Timeline) -> None:
+    """Kernels, each once, and the schedule."""
+    waits: dict[Kernel, list[str]] = {}
+    for launch in timeline.launches:
+        names = waits.setdefault(launch.kernel, [])
+        names += [name for name in launch.waits if name not in names]
+    block = module.body.block
+    symbols: dict[Kernel, str] = {}
+    taken: dict[str, int] = {}
+    for kernel, names in waits.items():
+        count = taken.get(kernel.title, 0)
+        taken[kernel.title] = count + 1
+        symbols[kernel] = kernel.title if count == 0 else f"{kernel.title}_{count}"
+        block.add_op(KernelEmitter.open(kernel, symbols[kernel], names).op)
+    block.add_op(
+        ScheduleOp(
+            [
+                _launch_op(launch, symbols[launch.kernel], waits[launch.kernel])
+                for launch in timeline.launches
+            ]
+        )
+    )
+
+
+def _launch_op(launch: Launch, symbol: str, waits: list[str]) -> LaunchOp:
+    kernel = launch.kernel
+    arguments: list[AddressAttr | int] = [
+        AddressAttr(*launch.addresses[operand.name]) for operand in kernel.operands()
+    ]
+    arguments += [launch.integers[name] for name in kernel.integers()]
+    arguments += [launch.waits.get(name, 0) for name in waits]
+    return LaunchOp(symbol, arguments, launch.bases, launch.layer or launch.operation)
+
+
+def launch_info(launch: Launch) -> LaunchInfo:
+    """What reports say about a launch."""
+    return LaunchInfo(
+        launch.kernel.title,
+        launch.layer,
+        launch.operation,
+        launch.kernel.cycles(),
+        launch.macs,
+    )

@@ -1,0 +1,305 @@
+"""The kernel of row-wise operations: layer norm, elementwise, activations, softmax, masks.
+
+`dma_out` loads blocks of rows into rings of two and stores the results; the cores share the rows
+of a block. `dma_in` is left alone: it keeps feeding RedMulE meanwhile.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xdsl.ir import SSAValue
+
+from softex_mlir.compiler.schedule.costs import (
+    SOFTEX_COMMAND_CYCLES,
+    compute_row_cycles,
+    dma_box_cycles,
+    softex_sum_cycles,
+)
+from softex_mlir.compiler.schedule.emitter import COMPUTE, OUT, Index, StreamEmitter
+from softex_mlir.compiler.schedule.kernel import (
+    SLOPES,
+    WEIGHTS,
+    Buffer,
+    Dtype,
+    Kernel,
+    KernelEmitter,
+    Operand,
+    SlotUse,
+)
+from softex_mlir.compiler.weight_layout import round_up
+from softex_mlir.dialects.softex import DrainOp, SoftmaxOp, SumOfExponentialsOp
+
+ARENA_ALIGNMENT = 64
+
+
+@dataclass(frozen=True)
+class RowOperand:
+    """An operand of a row-wise operation in L2.
+
+    `streamed` operands have a row for every row of the result; the others (gamma, a repeated
+    vector) are one row that is loaded once. Pitch in elements.
+    """
+
+    columns: int
+    pitch: int
+    streamed: bool = True
+    dtype: Dtype = "bf16"
+
+
+@dataclass(frozen=True)
+class RowsKernel(Kernel):
+    """`rows` rows in blocks of `block`; the result has `columns` columns."""
+
+    operation: str
+    rows: int
+    columns: int
+    block: int
+    inputs: tuple[RowOperand, ...]
+    out_pitch: int
+    offset: int
+    parameters: tuple[float, ...] = ()
+
+    @property
+    def title(self) -> str:
+        return f"{self.operation}_{self.rows}x{self.columns}"
+
+    @property
+    def blocks(self) -> int:
+        """Blocks of rows, the last may be shorter."""
+        return -(-self.rows // self.block)
+
+    @property
+    def on_softex(self) -> bool:
+        """Whether SoftEx does part of the operation."""
+        return self.machine.softex is not None and self.operation in (
+            "gelu",
+            "gelu_tanh",
+            "softmax",
+        )
+
+    @property
+    def width(self) -> int:
+        """Columns of a result row in memory; SoftEx needs whole beats, more than one."""
+        if self.on_softex and self.operation == "softmax":
+            return max(32, round_up(self.columns, 16))
+        return round_up(self.columns, 2)
+
+    def buffers(self) -> tuple[Buffer, ...]:
+        found: list[Buffer] = []
+        offset = self.offset
+
+        def place(name: str, rows: int, columns: int, slots: int, dtype: Dtype) -> None:
+            nonlocal offset
+            size = round_up(rows * columns * (4 if dtype == "i32" else 2), ARENA_ALIGNMENT)
+            found.append(Buffer(name, (rows, columns), slots, offset, size, dtype))
+            offset += slots * size
+
+        for index, operand in enumerate(self.inputs):
+            columns = round_up(operand.columns, 2)
+            if index == 0 and operand.dtype == "bf16":
+                columns = max(columns, self.width)
+            rows, slots = (self.block, 2) if operand.streamed else (1, 1)
+            place(f"in{index}", rows, columns, slots, operand.dtype)
+        if not self.in_place:
+            place("out", self.block, self.width, 2, "bf16")
+        if self.on_softex and self.operation != "softmax":
+            place("q", self.block, self.width, 1, "bf16")
+        return tuple(found)
+
+    @property
+    def in_place(self) -> bool:
+        """Whether the result overwrites the first input."""
+        first = self.inputs[0]
+        return first.streamed and first.dtype == "bf16"
+
+    @property
+    def end(self) -> int:
+        """First TCDM byte (from the start) behind the buffers."""
+        last = self.buffers()[-1]
+        return last.offset + last.slots * last.slot_bytes
+
+    def operands(self) -> tuple[Operand, ...]:
+        found: list[Operand] = []
+        for index, operand in enumerate(self.inputs):
+            shape = (self.rows if operand.streamed else 1, operand.columns)
+            found.append(Operand(f"x{index}", shape, (operand.pitch, 1), operand.dtype))
+        found.append(Operand("y", (self.rows, self.columns), (self.out_pitch, 1)))
+        return tuple(found)
+
+    def advances(self) -> tuple[int, int, int, int]:
+        return (0, 2 * self.blocks + 2, 0, self.blocks)
+
+    def uses(self) -> list[SlotUse]:
+        """TCDM bytes of a launch and when they are free again."""
+        return [SlotUse(self.offset, self.end, OUT, self.advances()[1], family="rows")]
+
+    # region Streams
+
+    def emit(self, k: KernelEmitter) -> None:
+        constants: tuple[SSAValue, ...] = ()
+        if self.on_softex and self.operation != "softmax":
+            assert self.machine.softex is not None
+            terms = self.machine.softex.terms
+            constants = (k.constant(SLOPES, terms), k.constant(WEIGHTS, terms))
+        self._emit_out(k)
+        self._emit_compute(k, constants)
+
+    def _emit_out(self, k: KernelEmitter) -> None:
+        s = k.stream(OUT)
+        tail = self.rows - (self.blocks - 1) * self.block
+        result = k.memory["in0" if self.in_place else "out"]
+
+        def load(block: Index, rows: int) -> None:
+            row, slot = s.mul(block, self.block), s.mod(block, 2)
+            tokens: list[SSAValue] = []
+            for index, operand in enumerate(self.inputs):
+                if operand.streamed:
+                    source, target = k.values[f"x{index}"], k.memory[f"in{index}"]
+                    sizes = [rows, operand.columns]
+                    tokens.append(s.transfer(source, [row], target, [slot], sizes))
+            s.complete(*tokens)
+            s.advance()
+
+        def store(block: Index, rows: int) -> None:
+            s.wait(COMPUTE, s.add(block, 1))
+            row, slot = s.mul(block, self.block), s.mod(block, 2)
+            sizes = [rows, self.columns]
+            s.complete(s.transfer(result, [slot], k.values["y"], [row], sizes))
+            s.advance()
+
+        once = [
+            s.transfer(k.values[f"x{i}"], [], k.memory[f"in{i}"], [0], [1, operand.columns])
+            for i, operand in enumerate(self.inputs)
+            if not operand.streamed
+        ]
+        s.complete(*once)
+
+        def step(block: Index) -> None:
+            load(block, self.block)
+            store(s.add(block, -1), self.block)
+
+        load(0, self.block if self.blocks > 1 else tail)
+        s.advance()
+        if self.blocks > 1:
+            s.loop(1, self.blocks - 1, step)
+            load(self.blocks - 1, tail)
+            store(self.blocks - 2, self.block)
+        s.advance()
+        store(self.blocks - 1, tail)
+
+    def _emit_compute(self, k: KernelEmitter, constants: tuple[SSAValue, ...]) -> None:
+        s = k.stream(COMPUTE)
+
+        def step(block: Index) -> None:
+            s.wait(OUT, s.add(s.mul(block, 2), 1))
+            slot = s.value(s.mod(block, 2))
+            if self.on_softex and self.operation == "softmax":
+                self._emit_softmax(k, s, slot)
+            elif self.on_softex:
+                self._emit_gelu(k, s, slot, constants)
+            else:
+                s.parallel(self.block, lambda r: self._emit_row(k, s, slot, r))
+            s.advance()
+
+        s.loop(0, self.blocks, step)
+
+    def _emit_row(self, k: KernelEmitter, s: StreamEmitter, slot: SSAValue, r: SSAValue) -> None:
+        """One row on one core."""
+        from softex_mlir.compiler import kernels
+        from softex_mlir.compiler.kernels import RowRef
+
+        refs = [
+            RowRef(k.memory[f"in{i}"], (slot, r) if operand.streamed else (s.value(0),) * 2)
+            for i, operand in enumerate(self.inputs)
+        ]
+        out = refs[0] if self.in_place else RowRef(k.memory["out"], (slot, r))
+        name, b, n = self.operation, s.builder, self.columns
+        if name == "layer_norm":
+            kernels.emit_layer_norm(b, refs[0], refs[1], refs[2], out, n, self.parameters[0])
+        elif name == "rms_norm":
+            kernels.emit_rms_norm(b, refs[0], refs[1], out, n, self.parameters[0])
+        elif name in ("add", "sub", "mul"):
+            kernels.emit_binary(b, name, refs[0], refs[1], out, n)
+        elif name == "scale":
+            kernels.emit_scale(b, refs[0], self.parameters[0], out, n)
+        elif name == "softmax":
+            kernels.emit_softmax(b, refs[0], out, n)
+        elif name == "mask_to_bias":
+            keys = self.inputs[0].columns
+            kernels.emit_mask_to_bias(b, refs[0], out, keys, n)
+        elif name in ("gelu", "gelu_tanh"):
+            kernels.emit_unary(b, f"{name}_software", refs[0], out, n)
+        else:
+            kernels.emit_unary(b, name, refs[0], out, n)
+
+    def _emit_softmax(self, k: KernelEmitter, s: StreamEmitter, slot: SSAValue) -> None:
+        from softex_mlir.compiler.kernels import RowRef, emit_fill
+
+        x = k.memory["in0"]
+        if self.width != self.columns:
+
+            def pad(r: SSAValue) -> None:
+                ref = RowRef(x, (slot, r), s.value(self.columns))
+                emit_fill(s.builder, ref, float("-inf"), self.width - self.columns)
+
+            s.parallel(self.block, pad)
+            s.barrier()
+
+        def rows() -> None:
+            def row(r: Index) -> None:
+                where = [slot, s.value(r)]
+                s.insert(SoftmaxOp(x, where, x, where, length=self.width))
+
+            s.loop(0, self.block, row)
+            s.insert(DrainOp())
+
+        s.leader(rows)
+
+    def _emit_gelu(
+        self, k: KernelEmitter, s: StreamEmitter, slot: SSAValue, constants: tuple[SSAValue, ...]
+    ) -> None:
+        from softex_mlir.compiler.kernels import RowRef, emit_gelu_finish, emit_unary
+
+        assert self.machine.softex is not None
+        terms = self.machine.softex.terms
+        zero = s.value(0)
+        q = k.memory["q"]
+
+        def refs(r: SSAValue) -> tuple[RowRef, RowRef]:
+            return RowRef(k.memory["in0"], (slot, r)), RowRef(q, (zero, r))
+
+        def square(r: SSAValue) -> None:
+            value, squared = refs(r)
+            emit_unary(s.builder, "gelu_square", value, squared, self.columns)
+
+        def finish(r: SSAValue) -> None:
+            value, squared = refs(r)
+            emit_gelu_finish(s.builder, value, squared, value, self.columns)
+
+        def job() -> None:
+            length = self.block * self.width
+            s.insert(
+                SumOfExponentialsOp(q, [zero], q, [zero], *constants, length=length, terms=terms)
+            )
+            s.insert(DrainOp())
+
+        s.parallel(self.block, square)
+        s.barrier()
+        s.leader(job)
+        s.barrier()
+        s.parallel(self.block, finish)
+
+    # endregion
+
+    def cycles(self) -> tuple[int, int, int, int]:
+        machine, elements = self.machine, self.rows * self.columns
+        out = dma_box_cycles(machine, self.columns * 2, self.rows)
+        for operand in self.inputs:
+            if operand.streamed:
+                out += dma_box_cycles(machine, operand.columns * 2, self.rows)
+        rounded = -(-self.block // self.team) * self.team / self.block
+        compute = compute_row_cycles(machine, self.operation, int(elements * rounded))
+        if self.on_softex and self.operation != "softmax":
+            compute += self.blocks * softex_sum_cycles(machine, self.block * self.columns)
+        return (0, out, 0, compute + self.blocks * (60 + SOFTEX_COMMAND_CYCLES))

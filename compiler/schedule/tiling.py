@@ -1,0 +1,324 @@
+"""Choosing tiles: rows of a block, columns of a tile, inner chunk, under the TCDM's size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from softex_mlir.compiler.schedule.attention import AttentionKernel
+from softex_mlir.compiler.schedule.costs import (
+    compute_row_cycles,
+    dma_box_cycles,
+    gemm_job_cycles,
+    softmax_cycles,
+)
+from softex_mlir.compiler.schedule.kernel import team_size
+from softex_mlir.compiler.schedule.linear import LinearArena
+from softex_mlir.compiler.weight_layout import round_up
+from softex_mlir.isa_sim.errors import UserError
+from softex_mlir.isa_sim.machine import Machine
+
+MAX_TILE = 512
+
+
+class CapacityError(UserError, ValueError):
+    """The TCDM is too small; the text lists what needs how much."""
+
+
+@dataclass(frozen=True)
+class LinearShape:
+    """A matrix product as the tile search sees it; n and k padded."""
+
+    m: int
+    n: int
+    k: int
+    activation: str
+    residual: bool
+    layer: str = field(default="", compare=False)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates."""
+        return self.m * self.n * self.k
+
+
+@dataclass(frozen=True)
+class Tile:
+    """m rows (at most), inner chunk n, k columns, `piece` rows of the epilogue at a time."""
+
+    m: int
+    n: int
+    k: int
+    piece: int
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Slot sizes of the linear arena in bytes."""
+
+    z: int
+    x: int
+    w: int
+    epilogue: int
+    epilogue_slots: int
+
+    @property
+    def total(self) -> int:
+        """Bytes of the whole arena."""
+        return 2 * (self.z + self.x + self.w) + self.epilogue_slots * self.epilogue
+
+
+def row_blocks(machine: Machine, rows: int, block: int) -> list[tuple[int, int]]:
+    """Blocks of at most `block` rows as (first, rows): whole RedMulE tiles, evenly spread."""
+    unit = 8 if machine.redmule is None else machine.redmule.rows
+    tiles = -(-rows // unit)
+    count = -(-tiles // max(1, block // unit))
+    found: list[tuple[int, int]] = []
+    start = 0
+    for index in range(count):
+        share = tiles // count + (1 if index < tiles % count else 0)
+        size = min(share * unit, rows - start)
+        found.append((start, size))
+        start += size
+    return found
+
+
+class LinearSearch:
+    """Finds one set of slot sizes and a tile for every shape."""
+
+    def __init__(
+        self,
+        machine: Machine,
+        shapes: Iterable[LinearShape],
+        budget: int,
+        overrides: Mapping[str, Mapping[str, int]] | None = None,
+    ):
+        self.machine = machine
+        self.shapes = list(dict.fromkeys(shapes))
+        self.budget = budget
+        self.overrides = overrides or {}
+        self.team = team_size(machine)
+        self.unit = 8 if machine.redmule is None else machine.redmule.rows
+        self._jobs: dict[tuple[int, int, int], int] = {}
+        self._boxes: dict[tuple[int, int], int] = {}
+        both = any(s.residual and self._on_softex(s) for s in self.shapes)
+        some = any(s.residual or self._on_softex(s) for s in self.shapes)
+        self.epilogue_slots = 4 if both else 2 if some else 0
+
+    def _on_softex(self, shape: LinearShape) -> bool:
+        return shape.activation in ("gelu", "gelu_tanh") and self.machine.softex is not None
+
+    def _job(self, m: int, n: int, k: int) -> int:
+        key = (m, n, k)
+        if key not in self._jobs:
+            self._jobs[key] = gemm_job_cycles(self.machine, m, n, k)
+        return self._jobs[key]
+
+    def _box(self, run: int, runs: int) -> int:
+        key = (run, runs)
+        if key not in self._boxes:
+            self._boxes[key] = dma_box_cycles(self.machine, run, runs)
+        return self._boxes[key]
+
+    def tile_cycles(self, shape: LinearShape, m: int, n: int, k: int) -> int:
+        """Predicted cycles of one tile in the steady state: the busiest of the units."""
+        chunks = shape.n // n
+        loads = self._box(2 * n * k, 1) + self._box(2 * n, m)
+        job = self._job(m, n, k)
+        tile = self._box(2 * k, m)
+        feed = chunks * loads + tile * (2 if shape.residual else 1)
+        compute = 0
+        if shape.activation != "none" or shape.residual:
+            compute = compute_row_cycles(self.machine, shape.activation, m * k)
+            if shape.residual:
+                compute += compute_row_cycles(self.machine, "add", m * k)
+        if self.machine.redmule is None:
+            return max(feed, chunks * job + compute)
+        return max(chunks * max(job, loads), feed, compute)
+
+    def cycles(self, shape: LinearShape, tile: Tile) -> int:
+        """Predicted cycles of a whole product."""
+        total = 0
+        full, tail = divmod(shape.k, tile.k)
+        for _, rows in row_blocks(self.machine, shape.m, tile.m):
+            total += full * self.tile_cycles(shape, rows, tile.n, tile.k)
+            if tail:
+                total += self.tile_cycles(shape, rows, tile.n, tail)
+        return total
+
+    def _sizes(self, shape: LinearShape, tile: Tile) -> Sizes:
+        largest = max(rows for _, rows in row_blocks(self.machine, shape.m, tile.m))
+        z_rows = max(round_up(largest, self.unit), round_up(largest, tile.piece))
+        return Sizes(
+            round_up(z_rows * tile.k * 2, 64),
+            round_up(largest * tile.n * 2, 64),
+            round_up(tile.n * tile.k * 2, 64),
+            round_up(tile.piece * tile.k * 2, 64) if self.epilogue_slots else 0,
+            self.epilogue_slots,
+        )
+
+    def _pieces(self, m: int) -> list[int]:
+        found = [4 * self.team, 2 * self.team, self.team, 2, 1]
+        return [p for p in found if p <= m] or [1]
+
+    def candidates(self, shape: LinearShape, m: int | None = None) -> Iterable[Tile]:
+        """All tiles to consider for a shape, pinned values respected."""
+        pinned = self.overrides.get(shape.layer, {})
+        steps = shape.n // 32
+        inner = [32 * d for d in range(1, min(steps, MAX_TILE // 32) + 1) if steps % d == 0]
+        columns = range(32, min(shape.k, MAX_TILE) + 1, 32)
+        tiles = range(1, min(-(-shape.m // self.unit), 12) + 1)
+        blocks = [m] if m is not None else [self.unit * t for t in tiles]
+        if m is None and "m" in pinned:
+            blocks = [round_up(pinned["m"], self.unit)]
+        for rows in blocks:
+            for n in inner if "n" not in pinned else [pinned["n"]]:
+                for k in columns if "k" not in pinned else [pinned["k"]]:
+                    for piece in self._pieces(min(rows, shape.m)):
+                        yield Tile(rows, n, k, piece)
+
+    def _best(self, shape: LinearShape, caps: Sizes, m: int | None) -> tuple[int, Tile] | None:
+        best: tuple[int, Tile] | None = None
+        seen: set[tuple[int, int, int]] = set()
+        for tile in self.candidates(shape, m):
+            key = (tile.m, tile.n, tile.k)
+            if key in seen:
+                continue
+            size = self._sizes(shape, tile)
+            if (
+                size.z > caps.z
+                or size.x > caps.x
+                or size.w > caps.w
+                or size.epilogue > caps.epilogue
+            ):
+                continue
+            seen.add(key)
+            cycles = self.cycles(shape, tile)
+            if best is None or cycles < best[0]:
+                best = (cycles, tile)
+        return best
+
+    def search(self) -> tuple[Sizes, dict[LinearShape, Tile]]:
+        """Slot sizes and tiles. All products with the same number of rows share the row blocks."""
+        if not self.shapes:
+            return Sizes(0, 0, 0, 0, 0), {}
+        heavy = max(self.shapes, key=lambda s: s.macs)
+        ranked: list[tuple[int, Tile, Sizes]] = []
+        seen: set[tuple[int, int, int]] = set()
+        smallest: Sizes | None = None
+        for tile in self.candidates(heavy):
+            key = (tile.m, tile.n, tile.k)
+            if key in seen:
+                continue
+            size = self._sizes(heavy, tile)
+            if smallest is None or size.total < smallest.total:
+                smallest = size
+            if size.total > self.budget:
+                continue
+            seen.add(key)
+            ranked.append((self.cycles(heavy, tile), tile, size))
+        ranked.sort(key=lambda entry: (entry[0], -entry[2].total))
+        chosen: tuple[int, Sizes, dict[LinearShape, Tile]] | None = None
+        for _, tile, size in ranked[:12]:
+            found = self._under(heavy, tile, self._grown(size))
+            if found is not None and (chosen is None or found[0] < chosen[0]):
+                chosen = (found[0], self._grown(size), found[1])
+        if chosen is None:
+            raise self._overflow(heavy, smallest)
+        return chosen[1], chosen[2]
+
+    def _grown(self, sizes: Sizes) -> Sizes:
+        """Give unused bytes to the Z slots, so that smaller products may take wider tiles."""
+        spare = (self.budget - sizes.total) // 2 // 64 * 64
+        return Sizes(
+            sizes.z + max(0, spare), sizes.x, sizes.w, sizes.epilogue, sizes.epilogue_slots
+        )
+
+    def _under(
+        self, heavy: LinearShape, tile: Tile, caps: Sizes
+    ) -> tuple[int, dict[LinearShape, Tile]] | None:
+        blocks = {heavy.m: tile.m}
+        tiles: dict[LinearShape, Tile] = {}
+        total = 0
+        for shape in sorted(self.shapes, key=lambda s: -s.macs):
+            best = self._best(shape, caps, blocks.get(shape.m))
+            if best is None:
+                return None
+            blocks.setdefault(shape.m, best[1].m)
+            tiles[shape] = best[1]
+            total += best[0]
+        return total, tiles
+
+    def _overflow(self, heavy: LinearShape, smallest: Sizes | None) -> CapacityError:
+        lines = [
+            f"no tile of linear '{heavy.layer}' ({heavy.m}x{heavy.n}x{heavy.k}) fits the TCDM: "
+            f"{self.budget} bytes are left for matrix products"
+        ]
+        if smallest is not None:
+            lines.append(
+                f"the smallest tile needs {smallest.total} bytes: Z 2 x {smallest.z}, X 2 x "
+                f"{smallest.x}, W 2 x {smallest.w}, epilogue {smallest.epilogue_slots} x "
+                f"{smallest.epilogue}"
+            )
+            missing = smallest.total - self.budget
+            lines.append(
+                f"use a TCDM of at least {self.machine.cluster.tcdm_bytes + max(0, missing)} bytes"
+            )
+        return CapacityError("; ".join(lines))
+
+
+def linear_arena(sizes: Sizes, offset: int) -> LinearArena:
+    """Place the slots one after another from a TCDM offset."""
+    x = offset + 2 * sizes.z
+    w = x + 2 * sizes.x
+    epilogue = w + 2 * sizes.w
+    return LinearArena(offset, sizes.z, x, sizes.x, w, sizes.w, epilogue, sizes.epilogue)
+
+
+def attention_candidates(kernel: AttentionKernel, end: int) -> AttentionKernel | None:
+    """The cheapest variant of an attention kernel that ends before TCDM offset `end`."""
+    from dataclasses import replace
+
+    machine = kernel.machine
+    unit = 8 if machine.redmule is None else machine.redmule.rows
+    best: tuple[float, AttentionKernel] | None = None
+    tiles = -(-kernel.queries // unit)
+    for count in range(1, tiles + 1):
+        rows = -(-kernel.queries // count)
+        for scores, transposed, values in (
+            (3, 2, 2),
+            (3, 2, 1),
+            (2, 2, 1),
+            (3, 1, 1),
+            (2, 1, 1),
+        ):
+            found = replace(
+                kernel,
+                rows=rows,
+                score_slots=scores,
+                transposed_slots=transposed,
+                value_slots=values,
+            )
+            if found.end > end:
+                continue
+            cost = float(attention_cycles(found))
+            if best is None or cost < best[0]:
+                best = (cost, found)
+    return None if best is None else best[1]
+
+
+def attention_cycles(kernel: AttentionKernel) -> int:
+    """Predicted cycles of a launch."""
+    feed, _, engine, compute = kernel.cycles()
+    machine = kernel.machine
+    bubbles = 0
+    if kernel.transposed_slots == 1:
+        keys = dma_box_cycles(machine, kernel.size * 2, kernel.padded)
+        turn = compute_row_cycles(machine, "transpose", kernel.padded * kernel.inner)
+        bubbles += kernel.heads * (keys + turn)
+    if kernel.score_slots == 2:
+        bubbles += kernel.items * dma_box_cycles(machine, kernel.padded * 2, kernel.rows)
+    if kernel.value_slots == 1 and kernel.blocks == 1:
+        bubbles += kernel.heads * dma_box_cycles(machine, kernel.value_size * 2, kernel.padded)
+    drain = softmax_cycles(machine, kernel.rows, kernel.padded)
+    return max(feed, engine, compute) + bubbles + drain

@@ -1,0 +1,130 @@
+"""The list of launches: counters, waits for operands in L2, waits for reused TCDM bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from softex_mlir.compiler.schedule.kernel import ACQUIRE, DEPEND, Kernel, SlotUse
+from softex_mlir.dialects.cluster import StreamKind
+
+STREAM_LIST = tuple(StreamKind)
+DMA_OUT = STREAM_LIST.index(StreamKind.DMA_OUT)
+
+
+@dataclass
+class Launch:
+    """One execution of a kernel. `addresses` are (symbol, byte offset)."""
+
+    kernel: Kernel
+    layer: str
+    operation: str
+    addresses: dict[str, tuple[str, int]]
+    integers: dict[str, int]
+    bases: tuple[int, int, int, int]
+    waits: dict[str, int]
+    macs: int
+
+    @property
+    def stored(self) -> int:
+        """Value of `dma_out`'s counter when all results are in L2."""
+        return self.bases[DMA_OUT] + self.kernel.advances()[DMA_OUT]
+
+
+@dataclass
+class _Region:
+    """TCDM bytes and the counter values after which they are free."""
+
+    start: int
+    end: int
+    release: dict[StreamKind, int]
+    family: str
+
+
+@dataclass
+class Timeline:
+    """Appends launches in program order and works out what each must wait for."""
+
+    engine: StreamKind
+    """Stream that runs the matrix products."""
+
+    launches: list[Launch] = field(default_factory=list[Launch])
+    counters: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
+    _regions: list[_Region] = field(default_factory=list[_Region])
+
+    def add(
+        self,
+        kernel: Kernel,
+        addresses: dict[str, tuple[str, int]],
+        *,
+        layer: str,
+        operation: str,
+        uses: Sequence[SlotUse] = (),
+        integers: dict[str, int] | None = None,
+        depends: int = 0,
+        macs: int = 0,
+    ) -> Launch:
+        """Append a launch. `uses` are the bytes that `dma_in` is the first to touch, plus the ones
+        that only later `dma_in` launches must respect; `depends` is the value of `dma_out`'s
+        counter at which all operands of `dma_in` are stored."""
+        bases = (self.counters[0], self.counters[1], self.counters[2], self.counters[3])
+        waits: dict[str, int] = {}
+        if kernel.advances()[0]:
+            waits = self._acquire(uses, bases)
+            if depends:
+                waits[DEPEND] = depends
+        launch = Launch(kernel, layer, operation, addresses, integers or {}, bases, waits, macs)
+        self._release(uses, bases)
+        for index, count in enumerate(kernel.advances()):
+            self.counters[index] += count
+        self.launches.append(launch)
+        return launch
+
+    def _acquire(self, uses: Sequence[SlotUse], bases: Sequence[int]) -> dict[str, int]:
+        waits: dict[str, int] = {}
+        for use in uses:
+            for region in self._regions:
+                if region.start >= use.end or use.start >= region.end:
+                    continue
+                if use.family and use.family == region.family:
+                    continue
+                for stream, value in region.release.items():
+                    if use.after_engine and stream is self.engine:
+                        continue
+                    name = ACQUIRE[stream]
+                    waits[name] = max(waits.get(name, 0), value)
+        return waits
+
+    def _release(self, uses: Sequence[SlotUse], bases: Sequence[int]) -> None:
+        for use in uses:
+            kept: list[_Region] = []
+            for region in self._regions:
+                if region.start >= use.end or use.start >= region.end:
+                    kept.append(region)
+                    continue
+                if region.start < use.start:
+                    kept.append(_Region(region.start, use.start, region.release, region.family))
+                if region.end > use.end:
+                    kept.append(_Region(use.end, region.end, region.release, region.family))
+            self._regions = kept
+        for use in uses:
+            value = bases[STREAM_LIST.index(use.stream)] + use.offset
+            self._regions.append(_Region(use.start, use.end, {use.stream: value}, use.family))
+
+    def predicted_cycles(self) -> int:
+        """A rough total: every launch takes as long as its busiest unit; row-wise launches hide
+        behind matrix products as far as the cores have time."""
+        total = 0
+        slack = 0
+        for launch in self.launches:
+            feed, out, engine, compute = launch.kernel.cycles()
+            if launch.macs:
+                cycles = max(feed, engine, compute, out)
+                slack = cycles - max(compute, out)
+                total += cycles
+            else:
+                cost = max(out, compute)
+                hidden = min(cost, max(0, slack))
+                slack -= hidden
+                total += cost - hidden
+        return total

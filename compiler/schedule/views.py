@@ -1,0 +1,152 @@
+"""Tensors in L2: who owns which bytes, and views of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import prod
+
+from softex_mlir.compiler.schedule.kernel import ELEMENT_BYTES, Dtype
+from softex_mlir.compiler.weight_layout import ALIGNMENT, round_up
+from softex_mlir.dialects.cluster import GlobalKind
+
+
+@dataclass
+class Region:
+    """An object in L2: `rows` x `pitch` elements."""
+
+    symbol: str
+    kind: GlobalKind
+    rows: int
+    pitch: int
+    dtype: Dtype
+
+    @property
+    def bytes(self) -> int:
+        """Size in bytes."""
+        return self.rows * self.pitch * ELEMENT_BYTES[self.dtype]
+
+
+@dataclass(frozen=True)
+class View:
+    """A tensor as part of a region: offset and strides in elements.
+
+    `zero_padded`: the columns behind the last one, up to a multiple of 32, are zero.
+    """
+
+    region: str
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    dtype: Dtype
+    zero_padded: bool
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Symbol and offset in bytes."""
+        return self.region, self.offset * ELEMENT_BYTES[self.dtype]
+
+    @property
+    def extent(self) -> tuple[int, int]:
+        """First element and end, in elements of the region."""
+        last = sum((n - 1) * s for n, s in zip(self.shape, self.strides, strict=True))
+        return self.offset, self.offset + last + 1
+
+    def row_range(self, first: int, rows: int) -> View:
+        """Rows of a matrix."""
+        return replace(
+            self,
+            offset=self.offset + first * self.strides[0],
+            shape=(rows, *self.shape[1:]),
+        )
+
+    def sliced(self, offsets: Sequence[int], sizes: Sequence[int], steps: Sequence[int]) -> View:
+        """A strided part."""
+        offset = self.offset + sum(o * s for o, s in zip(offsets, self.strides, strict=True))
+        whole = bool(self.shape) and offsets[-1] + sizes[-1] == self.shape[-1] and steps[-1] == 1
+        return replace(
+            self,
+            offset=offset,
+            shape=tuple(sizes),
+            strides=tuple(a * b for a, b in zip(self.strides, steps, strict=True)),
+            zero_padded=self.zero_padded and whole and offsets[-1] == 0,
+        )
+
+    def permuted(self, order: Sequence[int]) -> View:
+        """Dimensions in another order."""
+        return replace(
+            self,
+            shape=tuple(self.shape[i] for i in order),
+            strides=tuple(self.strides[i] for i in order),
+            zero_padded=self.zero_padded and bool(order) and order[-1] == len(order) - 1,
+        )
+
+    def reshaped(self, shape: Sequence[int]) -> View | None:
+        """The same elements in row-major order with another shape; None if it needs a copy."""
+        old = [(n, s) for n, s in zip(self.shape, self.strides, strict=True) if n != 1]
+        strides: list[int] = []
+        position = 0
+        group: list[tuple[int, int]] = []
+        remaining = 1
+        for size in shape:
+            if size == 1:
+                strides.append(0)
+                continue
+            if remaining == 1:
+                if position >= len(old):
+                    return None
+                group = [old[position]]
+                position += 1
+                remaining = group[0][0]
+            while remaining % size or remaining < size:
+                if position >= len(old):
+                    return None
+                # join with the next dimension if they are contiguous
+                next_size, next_stride = old[position]
+                position += 1
+                if group[-1][1] != next_size * next_stride:
+                    return None
+                group.append((next_size, next_stride))
+                remaining *= next_size
+            remaining //= size
+            strides.append(remaining * group[-1][1])
+        if remaining != 1 or position != len(old):
+            return None
+        # a stride behind a size of 1 never matters; give it the row-major value
+        for index in reversed(range(len(shape))):
+            if shape[index] == 1:
+                inner = index + 1
+                strides[index] = shape[inner] * strides[inner] if inner < len(shape) else 1
+        same_rows = bool(shape) and bool(self.shape) and shape[-1] == self.shape[-1]
+        return replace(
+            self,
+            shape=tuple(shape),
+            strides=tuple(strides),
+            zero_padded=self.zero_padded and same_rows,
+        )
+
+    def matrix(self) -> View | None:
+        """All leading dimensions as rows, columns contiguous; None if that needs a copy."""
+        columns = self.shape[-1] if self.shape else 1
+        rows = prod(self.shape[:-1]) if self.shape else 1
+        found = self.reshaped((rows, columns))
+        if found is None or (columns > 1 and found.strides[1] != 1):
+            return None
+        stride = found.strides[0] if rows > 1 else max(found.strides[0], columns)
+        return replace(found, strides=(stride, 1))
+
+
+def row_major(region: Region, shape: Sequence[int]) -> View:
+    """A tensor that fills a region row by row."""
+    strides: list[int] = []
+    step = 1
+    for position, size in enumerate(reversed(shape)):
+        strides.append(step)
+        step *= region.pitch if position == 0 else size
+    return View(region.symbol, 0, tuple(shape), tuple(reversed(strides)), region.dtype, True)
+
+
+def region_for(symbol: str, kind: GlobalKind, shape: Sequence[int], dtype: Dtype) -> Region:
+    """A region for a tensor: one row for every index but the last, padded rows."""
+    columns = shape[-1] if shape else 1
+    return Region(symbol, kind, max(1, prod(shape[:-1])), round_up(columns, ALIGNMENT), dtype)
