@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from softex_mlir.compiler.kernels import functions
-from softex_mlir.compiler.kernels.emit import Emitter, RowRef
 from xdsl.builder import Builder
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import bf16
 from xdsl.ir import SSAValue
+
+from softex_mlir.compiler.kernels import functions
+from softex_mlir.compiler.kernels.emit import Emitter, RowRef
 
 LOWEST_BF16 = -3.3895313892515355e38
 """The most negative finite BF16 (0xFF7F)."""

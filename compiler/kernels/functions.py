@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from xdsl.ir import SSAValue
+
 from softex_mlir.compiler.kernels.emit import Emitter
 from softex_mlir.isa_sim.numerics import coefficients as c
-from xdsl.ir import SSAValue
 
 
 def horner(e: Emitter, x: SSAValue, coefficients: Sequence[float]) -> SSAValue:

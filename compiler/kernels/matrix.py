@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
-from softex_mlir.compiler.kernels.emit import PAIR, Emitter, TileRef
 from xdsl.builder import Builder
 from xdsl.dialects import arith, vector
-from xdsl.dialects.builtin import bf16
+from xdsl.dialects.builtin import I64, DenseArrayBase, bf16, i64
 from xdsl.ir import SSAValue
+
+from softex_mlir.compiler.kernels.emit import PAIR, Emitter, TileRef
 
 GEMM_ROWS: Final = 4
 """Rows of the result that one iteration of :func:`emit_gemm` computes."""
@@ -88,8 +90,11 @@ def emit_gemm(
     first = e.insert(arith.MuliOp(block, e.index(GEMM_ROWS)))
     full, rest = divmod(rows, GEMM_ROWS)
 
-    def emit(count: int):
-        return lambda e: _gemm_rows(e, x, w, z, first, count, inner, columns)
+    def emit(count: int) -> Callable[[Emitter], None]:
+        def block_of_rows(e: Emitter) -> None:
+            _gemm_rows(e, x, w, z, first, count, inner, columns)
+
+        return block_of_rows
 
     if rest == 0:
         emit(GEMM_ROWS)(e)
@@ -135,7 +140,5 @@ def _gemm_rows(
         panel(e, e.index(whole), (columns - whole) // 2)
 
 
-def _lanes(*lanes: int):
-    from xdsl.dialects.builtin import DenseArrayBase, i64
-
+def _lanes(*lanes: int) -> DenseArrayBase[I64]:
     return DenseArrayBase.from_list(i64, list(lanes))

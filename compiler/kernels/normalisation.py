@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from xdsl.builder import Builder
+from xdsl.ir import SSAValue
+
 from softex_mlir.compiler.kernels.emit import Emitter, RowRef
 from softex_mlir.compiler.kernels.functions import exponent_of
 from softex_mlir.isa_sim.numerics import coefficients as c
-from xdsl.builder import Builder
-from xdsl.ir import SSAValue
 
 Values = tuple[SSAValue, ...]
 

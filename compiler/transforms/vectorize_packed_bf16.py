@@ -17,23 +17,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
-from softex_mlir.compiler.kernels.emit import PAIR, Emitter
-from softex_mlir.dialects.memory import static_strides
 from xdsl.builder import Builder
 from xdsl.context import Context
 from xdsl.dialects import arith, math, memref, scf, vector
 from xdsl.dialects.builtin import (
     AnyFloat,
     BFloat16Type,
-    IndexType,
     IntegerAttr,
-    IntegerType,
     MemRefType,
     ModuleOp,
 )
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint
+
+from softex_mlir.compiler.kernels.emit import PAIR, Emitter
+from softex_mlir.dialects.memory import static_strides
 
 PACKED: tuple[type[Operation], ...] = (
     arith.AddfOp,
@@ -93,7 +92,7 @@ def vectorize_block(block: Block, unroll: int = 4) -> None:
 def _constant(value: SSAValue) -> int | None:
     owner = value.owner
     if isinstance(owner, arith.ConstantOp) and isinstance(owner.value, IntegerAttr):
-        return cast("IntegerAttr[IntegerType | IndexType]", owner.value).value.data
+        return owner.value.value.data
     return None
 
 
