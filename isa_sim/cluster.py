@@ -1,0 +1,480 @@
+"""The cluster: eight cores, TCDM, L2, DMA and the accelerators, as one object to run programs on.
+
+    cluster = Cluster(Machine.load("paper"))
+    cluster.load_segment(address, data, memory_bytes, executable=True)
+    cluster.set_entry(pc)
+    result = cluster.run()
+
+The loop itself is compiled (`isa_sim.engine`); Python takes part once a unit job: it executes
+the job's arithmetic on TCDM and tells when the job ends. Deterministic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from softex_mlir.isa_sim import contention, engine
+from softex_mlir.isa_sim import core_state as st
+from softex_mlir.isa_sim import peripherals as p
+from softex_mlir.isa_sim.core_decode import PAGE_BYTES, Program
+from softex_mlir.isa_sim.diagnosis import (
+    UNIT_NAMES,
+    Names,
+    SimulationFault,
+    Symbolizer,
+    access_fault,
+    deadlock,
+)
+from softex_mlir.isa_sim.energy import Counters
+from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.isa_sim.unit_ports import make_ports
+from softex_mlir.isa_sim.units.faults import UnitFault
+
+JOB = np.dtype(
+    [
+        ("unit", "u1"),
+        ("core", "u1"),
+        ("start", "i8"),
+        ("end", "i8"),
+        ("tp", "u4"),
+        ("pc", "u4"),
+        ("macs", "i8"),
+        ("registers", "i8", (8,)),
+    ]
+)
+"""A unit job: unit 0 RedMulE, 1 SoftEx; start is the trigger (or the end of the job before)."""
+
+TRANSFER = np.dtype(
+    [
+        ("channel", "u1"),
+        ("core", "u1"),
+        ("launch", "i8"),
+        ("start", "i8"),
+        ("end", "i8"),
+        ("tp", "u4"),
+        ("bytes", "i8"),
+        ("id", "i8"),
+        ("destination", "u4"),
+        ("source", "u4"),
+        ("length", "u4"),
+        ("destination_stride_2", "i4"),
+        ("source_stride_2", "i4"),
+        ("reps_2", "u4"),
+        ("destination_stride_3", "i4"),
+        ("source_stride_3", "i4"),
+        ("reps_3", "u4"),
+    ]
+)
+"""A DMA transfer: channel 0 in, 1 out; it streams from start to end."""
+
+STEP = np.dtype([("stream", "u1"), ("cycle", "i8"), ("tp", "u4"), ("value", "i8")])
+"""A store to a timeline counter."""
+
+_FAULT_KINDS = {st.CAUSE_FETCH: "fetch", st.CAUSE_ILLEGAL: "illegal-instruction"}
+_JOB_WORDS = 16
+_SLICE = 1 << 22
+_WINDOW = 1024
+_END_OF_TIME = 1 << 60
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What happened in a run.
+
+    Attributes:
+        exit_code: what the program wrote to the end-of-computation register.
+        cycles: cluster cycles from reset to that write.
+        busy: busy cycles of redmule, softex, dma_in, dma_out (streaming) and of all st.
+        core_active: cycles each core was awake, int64 [cores].
+        core_instructions: instructions each core retired, int64 [cores].
+        core_stalls: cycles each core lost to TCDM contention and full DMA queues, int64 [cores].
+        jobs: unit jobs in trigger order, dtype `JOB`.
+        transfers: DMA transfers in launch order, dtype `TRANSFER`.
+        steps: timeline-counter advances, dtype `STEP`.
+        counters: what the energy model charges.
+        warnings: things the hardware may do otherwise, in words.
+        races: what the race detector found (empty without `sanitize`).
+    """
+
+    exit_code: int
+    cycles: int
+    busy: Mapping[str, int]
+    core_active: np.ndarray
+    core_instructions: np.ndarray
+    core_stalls: np.ndarray
+    jobs: np.ndarray
+    transfers: np.ndarray
+    steps: np.ndarray
+    counters: Counters
+    warnings: tuple[str, ...] = field(default=())
+    races: tuple[str, ...] = field(default=())
+
+
+class Cluster:
+    """One machine with its memories. Load a program, set the entry, run once."""
+
+    def __init__(
+        self, machine: Machine, symbolizer: Symbolizer | None = None, *, contention: bool = True
+    ):
+        """
+        Args:
+            machine: the hardware.
+            symbolizer: names for addresses in error messages.
+            contention: model bank conflicts in TCDM; without, memory grants every access.
+        """
+        self.machine = machine
+        self.symbolizer = symbolizer
+        self._contention = contention
+        description = machine.cluster
+        self.tcdm = np.zeros(description.tcdm_bytes, np.uint8)
+        # Pages are committed when touched, so a large L2 costs what the program uses.
+        self.l2 = np.zeros(description.l2_bytes, np.uint8)
+        self.devices = p.make_devices(machine)
+        self.state = st.make_state(machine, description.cores)
+        self.program: Program | None = None
+        self._written: list[tuple[int, int]] = []
+        self._entry: int | None = None
+
+    def _span(self, address: int, size: int) -> np.ndarray:
+        description = self.machine.cluster
+        for base, memory in (
+            (description.tcdm_base, self.tcdm),
+            (description.l2_base, self.l2),
+        ):
+            if base <= address and address + size <= base + len(memory):
+                return memory[address - base : address - base + size]
+        raise SimulationFault(
+            "unmapped",
+            f"[{address:#x}, {address + size:#x}) is in no memory: expected TCDM "
+            f"[{description.tcdm_base:#x}, {description.tcdm_base + len(self.tcdm):#x}) or L2 "
+            f"[{description.l2_base:#x}, {description.l2_base + len(self.l2):#x})",
+            cycle=0,
+            address=address,
+        )
+
+    def write_memory(self, address: int, data: bytes | np.ndarray) -> None:
+        """Copy bytes to an address in TCDM or L2."""
+        array = np.frombuffer(data, np.uint8) if isinstance(data, bytes | bytearray) else data
+        array = np.ascontiguousarray(array).view(np.uint8).reshape(-1)
+        self._span(address, len(array))[:] = array
+        self._written.append((address, len(array)))
+
+    def read_memory(self, address: int, size: int) -> bytes:
+        """Bytes at an address in TCDM or L2."""
+        return self._span(address, size).tobytes()
+
+    def load_segment(
+        self, address: int, data: bytes, memory_bytes: int | None = None, executable: bool = False
+    ) -> None:
+        """Place a segment; what `memory_bytes` has beyond the data is zero."""
+        size = len(data) if memory_bytes is None else memory_bytes
+        self._span(address, size)
+        if data:
+            self.write_memory(address, data)
+        self._written.append((address, size))
+        if executable:
+            description = self.machine.cluster
+            offset = address - description.l2_base
+            first = offset - offset % PAGE_BYTES
+            regions = [(description.l2_base, description.l2_bytes, 0)]
+            self.program = Program.create(regions, first, offset - first + size)
+            self.program.decode_all(self.l2)
+
+    def set_entry(self, pc: int) -> None:
+        """Where all cores start."""
+        self._entry = pc
+
+    def run(
+        self,
+        *,
+        sanitize: bool = False,
+        functional: bool = True,
+        progress: Callable[[int], None] | None = None,
+        max_cycles: int | None = None,
+    ) -> RunResult:
+        """Run from reset to the end of computation.
+
+        Args:
+            sanitize: watch every memory access for races (several times slower).
+            functional: False skips the arithmetic of the accelerators; cycles stay the same.
+            progress: called every few million cycles with the cycle reached.
+            max_cycles: give up after so many cycles.
+
+        Raises:
+            SimulationFault: the program did something the hardware cannot do.
+        """
+        if self._entry is None or self.program is None:
+            raise SimulationFault(
+                "entry", "no program: call load_segment(executable=True) and set_entry", cycle=0
+            )
+        return _Run(self, sanitize, functional, progress, max_cycles).execute()
+
+
+class _Run:
+    """One run: owns the logs and answers the loop's calls for Python."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        sanitize: bool,
+        functional: bool,
+        progress: Callable[[int], None] | None,
+        max_cycles: int | None,
+    ):
+        self.cluster = cluster
+        self.machine = cluster.machine
+        self.dev = cluster.devices
+        self.state = cluster.state
+        self.s = cluster.state.s
+        self.names = Names(cluster.symbolizer, cluster.devices)
+        self.ports = make_ports(cluster.machine, functional)
+        self.model = contention.make_model(cluster.machine)
+        self.progress = progress
+        self.max_cycles = max_cycles if max_cycles is not None else _END_OF_TIME
+        self.dma_log = np.zeros((4096, p.DMA_LOG_COLUMNS), np.int64)
+        self.stream_log = np.zeros((4096, p.STREAM_LOG_COLUMNS), np.int64)
+        self.job_log = np.zeros((4096, _JOB_WORDS), np.int64)
+        self.jobs = 0
+        self.macs = 0
+        self.unit_bytes = 0
+        self.warnings: list[str] = []
+        self.control = np.zeros(engine.CONTROL_WORDS, np.int64)
+        self.control[engine.WINDOW] = self.control[engine.WINDOW_END] = _WINDOW
+        self.control[engine.SLICE_END] = min(_SLICE, self.max_cycles)
+        self.control[engine.CONTENTION] = cluster._contention
+        self.sanitizer: Any = None
+        if sanitize:
+            from softex_mlir.isa_sim.sanitizer import Sanitizer
+
+            self.sanitizer = Sanitizer(cluster, self.names)
+
+    def execute(self) -> RunResult:
+        cluster, dev, control = self.cluster, self.dev, self.control
+        self.s[:, st.PC] = cluster._entry
+        log = self.sanitizer.log if self.sanitizer else None
+        shadow = self.sanitizer.shadow if self.sanitizer else None
+        while True:
+            reason = engine.run(
+                dev, self.state, cluster.program, cluster.tcdm, cluster.l2, log,
+                self.dma_log, self.stream_log, self.model, shadow, control,
+            )  # fmt: skip
+            if reason == engine.TRIGGER:
+                self.trigger()
+            elif reason == engine.SOFT_CLEAR:
+                self.ports[p.SOFTEX].reset()
+            elif reason == engine.END:
+                break
+            elif reason == engine.SLICE:
+                self.slice()
+            elif reason == engine.DMA_LOG_FULL:
+                self.dma_log = _grown(self.dma_log, int(dev.word[p.DMA_USED]))
+                self.stream_log = _grown(self.stream_log, int(dev.word[p.STREAM_USED]))
+            elif reason == engine.RACES:
+                self.sanitizer.collect()
+            elif reason == engine.DEADLOCK:
+                self.deadlock()
+            elif reason == engine.FAULT:
+                self.access_fault()
+            else:
+                self.core_stop()
+        return self.result()
+
+    def trigger(self) -> None:
+        """A job was triggered: execute it, schedule its end."""
+        dev, state = self.dev, self.state
+        word = dev.word
+        unit, context = int(word[p.CODE]), int(word[p.CONTEXT])
+        core = int(self.control[engine.CORE])
+        row = dev.unit[unit]
+        at = p.BANK + context * p.JOB_REGISTERS
+        registers = row[at : at + p.JOB_REGISTERS]
+        port = self.ports[unit]
+        tp = int(state.x[core, engine.TP]) & 0xFFFFFFFF
+        try:
+            duration, rate = port.run(registers, self.cluster.tcdm, row)
+        except UnitFault as fault:
+            self.stop("unit", core, f"{fault}\n  job of layer {self.names.layer(tp)}")
+            raise AssertionError("unreachable") from fault
+        if self.control[engine.CONTENTION]:
+            model = self.model.unit[unit]
+            model[contention.RATE] = rate
+            if unit == p.SOFTEX:
+                duration = int(duration * model[contention.SLOW])
+        if self.jobs == len(self.job_log):
+            self.job_log = _grown(self.job_log, self.jobs)
+        number = self.jobs
+        entry = self.job_log[number]
+        entry[0] = unit
+        entry[3] = tp
+        entry[4] = core
+        entry[5] = self.s[core, st.PC]
+        entry[6] = port.macs
+        entry[8:] = registers
+        self.jobs = number + 1
+        self.macs += port.macs
+        self.unit_bytes += port.bytes
+        if self.sanitizer:
+            self.sanitizer.job(unit, context, core, number, port.footprint(registers))
+        p.start_job(dev, unit, context, duration, self.job_log, number)
+
+    def slice(self) -> None:
+        """Between slices: progress and the cycle limit."""
+        now = int(self.control[engine.NOW])
+        if now >= self.max_cycles:
+            raise SimulationFault(
+                "cycles", f"not finished after {now} cycles (limit {self.max_cycles})", cycle=now
+            )
+        self.control[engine.SLICE_END] = min(now + _SLICE, self.max_cycles)
+        if self.progress is not None:
+            self.progress(now)
+
+    def where(self, core: int) -> tuple[int, str]:
+        """PC and a text of where a core stands."""
+        pc = int(self.s[core, st.FAULT_PC]) & 0xFFFFFFFF
+        tp = int(self.state.x[core, engine.TP]) & 0xFFFFFFFF
+        text = (
+            f"core {core}, cycle {int(self.s[core, st.CYCLE])}, pc {self.names.code(pc)}: "
+            f"{self.disassembly(pc)}, layer {self.names.layer(tp)}"
+        )
+        return pc, text
+
+    def disassembly(self, pc: int) -> str:
+        """The instruction at an address."""
+        from softex_mlir.isa_sim.isa import disassemble
+
+        try:
+            word = int.from_bytes(self.cluster.read_memory(pc, 4), "little")
+        except SimulationFault:
+            return "(no memory)"
+        if word & 3 != 3:
+            word &= 0xFFFF
+        try:
+            return disassemble(word, pc)
+        except (ValueError, KeyError):
+            return f".word {word:#x}"
+
+    def stop(self, kind: str, core: int, text: str, address: int | None = None) -> None:
+        """Raise the fault of a core."""
+        pc, where = self.where(core)
+        raise SimulationFault(
+            kind,
+            f"{text}\n  {where}",
+            cycle=int(self.s[core, st.CYCLE]),
+            core=core,
+            pc=pc,
+            address=address,
+        )
+
+    def access_fault(self) -> None:
+        core = int(self.control[engine.CORE])
+        request = self.s[core, st.REQUEST : st.REQUEST + 4]
+        tp = int(self.state.x[core, engine.TP]) & 0xFFFFFFFF
+        kind, text = access_fault(self.dev, self.names, core, request, tp)
+        self.stop(kind, core, text, int(request[0]) & 0xFFFFFFFF)
+
+    def core_stop(self) -> None:
+        core = int(self.control[engine.CORE])
+        code = int(self.s[core, st.FAULT_CODE])
+        address = int(self.s[core, st.FAULT_ADDRESS]) & 0xFFFFFFFF
+        text = st.FAULT_TEXT.get(code, f"stopped with code {code}")
+        if code == st.CAUSE_FETCH:
+            text += f" at {address:#010x}"
+        self.stop(_FAULT_KINDS.get(code, "stopped"), core, text, address)
+
+    def deadlock(self) -> None:
+        state = self.state
+        cycle = int(max(self.s[:, st.CYCLE].max(), self.dev.core[:, p.CORE_SINCE].max()))
+        pcs = self.s[:, st.FAULT_PC].astype(np.int64) & 0xFFFFFFFF
+        tps = state.x[:, engine.TP].astype(np.int64) & 0xFFFFFFFF
+        counters = self.cluster.tcdm[:16].view(np.int32)
+        text = deadlock(self.dev, self.names, pcs, tps, counters, cycle)
+        raise SimulationFault("deadlock", text, cycle=cycle)
+
+    def result(self) -> RunResult:
+        dev, s = self.dev, self.s
+        end = int(self.control[engine.NOW])
+        asleep = dev.core[:, p.CORE_ASLEEP].copy()
+        sleeping = dev.core[:, p.CORE_SLEEP] != p.AWAKE
+        asleep[sleeping] += np.maximum(0, end - dev.core[sleeping, p.CORE_SINCE])
+        active = np.maximum(0, end - asleep)
+        jobs = self.job_records(end)
+        transfers = _transfers(self.dma_log[: int(dev.word[p.DMA_USED])])
+        steps = np.zeros(int(dev.word[p.STREAM_USED]), STEP)
+        for index, name in enumerate(("cycle", "stream", "tp", "value")):
+            steps[name] = self.stream_log[: len(steps), index] & (0xFFFFFFFF if index == 2 else -1)
+        busy = {"cores": int(active.sum())}
+        for unit, name in ((p.REDMULE, "redmule"), (p.SOFTEX, "softex")):
+            row = dev.unit[unit]
+            running = max(0, end - int(row[p.STARTED])) if row[p.RUNNING] >= 0 else 0
+            busy[name] = int(row[p.BUSY]) + running
+        for channel, name in enumerate(("dma_in", "dma_out")):
+            busy[name] = int(dev.channel[channel, p.CHANNEL_BUSY])
+        moved = int(dev.channel[:, p.CHANNEL_BYTES].sum())
+        core_accesses = int(s[:, st.TCDM_LOADS].sum() + s[:, st.TCDM_STORES].sum())
+        l2_accesses = int(s[:, st.L2_ACCESSES].sum())
+        lanes = self.machine.softex.lanes if self.machine.softex else 0
+        counters = Counters(
+            instructions=int(s[:, st.INSTRUCTIONS].sum()),
+            core_active_cycles=int(active.sum()),
+            core_asleep_cycles=int(asleep.sum()),
+            macs=self.macs,
+            softex_lane_cycles=lanes * busy["softex"],
+            tcdm_bytes=4 * core_accesses + self.unit_bytes + moved,
+            dma_bytes=moved,
+            l2_bytes=moved + 4 * l2_accesses,
+        )
+        races: tuple[str, ...] = ()
+        if self.sanitizer:
+            self.sanitizer.collect()
+            races = tuple(self.sanitizer.reports)
+        return RunResult(
+            exit_code=int(dev.word[p.EXIT_CODE]),
+            cycles=end,
+            busy=busy,
+            core_active=active,
+            core_instructions=s[:, st.INSTRUCTIONS].copy(),
+            core_stalls=s[:, st.STALL_CYCLES] + dev.core[:, p.CORE_STALLED],
+            jobs=jobs,
+            transfers=transfers,
+            steps=steps,
+            counters=counters,
+            warnings=tuple(self.warnings),
+            races=races,
+        )
+
+    def job_records(self, end: int) -> np.ndarray:
+        log = self.job_log[: self.jobs]
+        jobs = np.zeros(self.jobs, JOB)
+        for index, name in ((0, "unit"), (1, "start"), (2, "end"), (3, "tp"), (4, "core")):
+            jobs[name] = log[:, index]
+        jobs["pc"] = log[:, 5] & 0xFFFFFFFF
+        jobs["macs"] = log[:, 6]
+        jobs["registers"] = log[:, 8:]
+        return jobs
+
+
+def _grown(log: np.ndarray, used: int) -> np.ndarray:
+    """The log with room for as many entries again, if it is more than half full."""
+    if used < len(log) // 2:
+        return log
+    larger = np.zeros((2 * len(log), log.shape[1]), np.int64)
+    larger[:used] = log[:used]
+    return larger
+
+
+def _transfers(log: np.ndarray) -> np.ndarray:
+    transfers = np.zeros(len(log), TRANSFER)
+    for index, name in enumerate(("launch", "start", "end", "channel", "id", "core", "tp")):
+        transfers[name] = log[:, index] & (0xFFFFFFFF if name == "tp" else -1)
+    for index, name in enumerate(TRANSFER.names[8:]):  # type: ignore[index]
+        words = log[:, 7 + index] & 0xFFFFFFFF
+        transfers[name] = words.astype(np.uint32).view(TRANSFER[name])
+    transfers["bytes"] = log[:, 9] * log[:, 12] * log[:, 15]
+    return transfers
+
+
+__all__ = ["JOB", "STEP", "TRANSFER", "UNIT_NAMES", "Cluster", "RunResult", "SimulationFault"]

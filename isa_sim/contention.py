@@ -1,0 +1,215 @@
+"""Contention for TCDM banks: the fast window model, compiled with numba.
+
+A bank grants one access a cycle. Cores and DMA share the narrow side, round robin; a unit's
+wide access (RedMulE 17 banks, SoftEx 9) needs all its adjacent banks at once and yields to the
+narrow side, until it has been denied `STARVATION` times in a row.
+
+At the end of each window the access rates seen in it give, for the next one,
+
+* per core, the expected stall cycles of an access: half of what the others put on its bank
+  (each of two contenders loses half of the time), and what starved units take from it;
+* per unit, the denial probability p of its accesses and from it the slow-down: RedMulE's FIFOs
+  hide most denials (the published figures, interpolated), and no unit can do more accesses
+  than its port is granted.
+
+The error against a cycle-stepped arbiter is stated and asserted in
+`test/sim/test_contention.py`.
+"""
+
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from softex_mlir.isa_sim import core_state as st
+from softex_mlir.isa_sim import peripherals as p
+from softex_mlir.isa_sim.jit import njit
+from softex_mlir.isa_sim.machine import Machine
+
+STARVATION: Final = 8
+"""Denials in a row after which a wide access wins [assumed; a register of the interconnect]."""
+DMA_BANKS: Final = 2
+"""Banks one 8-byte beat of the DMA takes."""
+
+WIDTH: Final = 0
+"""Banks of a unit's access."""
+RATE: Final = 1
+"""Accesses a cycle of the unit's current job, without denials."""
+SLOW: Final = 2
+"""Slow-down of the unit in the current window (1 is none)."""
+CARRY: Final = 3
+"""Fraction of a cycle not yet added to a job."""
+BUSY_BEFORE: Final = 4
+UNIT_COLUMNS: Final = 5
+
+# Published growth of RedMulE's cycles (middle of the range) by denial probability.
+_DENIED: Final = np.array([0.0, 0.01, 0.05, 0.10])
+_GROWTH: Final = np.array([0.0, 0.0015, 0.0085, 0.021])
+
+
+class Model(NamedTuple):
+    """State of the window model."""
+
+    unit: Any
+    """float64 [2 units, UNIT_COLUMNS]"""
+    channel: Any
+    """float64 [2 channels, (moved cycles before, carry, slow-down)]"""
+    core: Any
+    """int64 [cores]: accesses counted up to the last window."""
+    rate: Any
+    """float64 [cores]: accesses a cycle in the last window."""
+    banks: int
+
+
+def make_model(machine: Machine) -> Model:
+    """The model's state at reset."""
+    unit = np.zeros((2, UNIT_COLUMNS))
+    unit[:, SLOW] = 1.0
+    if machine.redmule is not None:
+        unit[p.REDMULE, WIDTH] = machine.redmule.tile_columns // 2 + 1
+    if machine.softex is not None:
+        unit[p.SOFTEX, WIDTH] = machine.softex.lanes // 2 + 1
+    channel = np.zeros((2, 3))
+    channel[:, 2] = 1.0
+    cores = machine.cluster.cores
+    return Model(
+        unit, channel, np.zeros(cores, np.int64), np.zeros(cores), machine.cluster.tcdm_banks
+    )
+
+
+@njit(cache=True)
+def redmule_growth(denied: float) -> float:
+    """Relative growth of a RedMulE job's cycles at a denial probability (interpolated).
+
+    Beyond the published 10 % the last slope goes on.
+    """
+    for index in range(1, 4):
+        if denied <= _DENIED[index] or index == 3:
+            low = index - 1
+            slope = (_GROWTH[index] - _GROWTH[low]) / (_DENIED[index] - _DENIED[low])
+            return _GROWTH[low] + slope * (denied - _DENIED[low])
+    return 0.0
+
+
+@njit(cache=True)
+def cycles_per_grant(denied: float) -> float:
+    """Cycles until a wide access is granted, starvation bound included."""
+    return (1.0 - denied ** (STARVATION + 1)) / (1.0 - denied) if denied < 1.0 else STARVATION + 1.0
+
+
+@njit(cache=True)
+def predict(
+    rates: Any, moved: Any, busy: Any, unit: Any, banks: int, stalls: Any, slow: Any
+) -> float:
+    """Stalls of an access for each core and slow-down of each unit, from rates of a window.
+
+    Args:
+        rates: accesses a cycle of each core, float64 [cores].
+        moved: share of cycles each DMA channel streams, float64 [2].
+        busy: share of cycles each unit has a job, float64 [2].
+        unit: widths and port rates, float64 [2, UNIT_COLUMNS].
+        banks: number of TCDM banks.
+        stalls: result, expected stall cycles of an access, float64 [cores].
+        slow: result, slow-down of each unit while busy, float64 [2].
+
+    Returns:
+        The slow-down of a DMA beat.
+    """
+    total = 0.0
+    for core in range(rates.shape[0]):
+        total += rates[core]
+    dma = DMA_BANKS * (moved[0] + moved[1])
+    starved = 0.0
+    for index in range(2):
+        width = unit[index, WIDTH]
+        share = width / banks
+        free = 1.0
+        for core in range(rates.shape[0]):
+            free *= 1.0 - min(1.0, rates[core]) * share
+        for channel in range(2):
+            free *= 1.0 - moved[channel] * min(1.0, (width + DMA_BANKS - 1) / banks)
+        # Two units on one interconnect: the wide ports take turns.
+        other = 1 - index
+        overlap = min(1.0, (width + unit[other, WIDTH] - 1) / banks)
+        shared = busy[other] * min(1.0, unit[other, RATE])
+        free *= 1.0 - 0.5 * shared * overlap
+        denied = 1.0 - free
+        per_grant = cycles_per_grant(denied)
+        growth = redmule_growth(1.0 - 1.0 / per_grant) if index == 0 else 0.0
+        slow[index] = max(1.0 + growth, unit[index, RATE] * per_grant)
+        # A starved access takes its banks from the narrow side for a cycle.
+        forced = denied**STARVATION
+        starved += busy[index] * min(1.0, unit[index, RATE] / slow[index]) * forced * share
+    for core in range(rates.shape[0]):
+        others = total - rates[core] + dma
+        stalls[core] = others / (2.0 * banks) + starved
+    return 1.0 + total * DMA_BANKS / (2.0 * banks) + starved
+
+
+@njit(cache=True)
+def _streamed(dev: p.Devices, channel: int, now: int) -> float:
+    """Cycles the channel has streamed up to now."""
+    state = dev.channel[channel]
+    cycles = state[p.CHANNEL_BUSY]
+    for index in range(state[p.CHANNEL_COUNT]):
+        slot = (state[p.CHANNEL_HEAD] + index) % dev.word[p.DMA_QUEUE]
+        at = p.QUEUE + slot * p.TRANSFER_COLUMNS
+        cycles -= max(0, state[at + p.TRANSFER_DONE] - max(now, state[at + p.TRANSFER_BEGIN]))
+    return float(cycles)
+
+
+@njit(cache=True)
+def close_window(dev: p.Devices, state: Any, model: Model, now: int, window: int) -> None:
+    """Charge the window that ends `now` to units and transfers; set the next one's stall rates."""
+    cores = dev.word[p.CORES]
+    for core in range(cores):
+        count = state.s[core, st.TCDM_LOADS] + state.s[core, st.TCDM_STORES]
+        model.rate[core] = min(1.0, (count - model.core[core]) / window)
+        model.core[core] = count
+    moved = np.zeros(2)
+    busy = np.zeros(2)
+    for channel in range(2):
+        streamed = _streamed(dev, channel, now)
+        moved[channel] = max(0.0, min(1.0, (streamed - model.channel[channel, 0]) / window))
+        model.channel[channel, 0] = streamed
+    for unit in range(p.UNITS):
+        row = dev.unit[unit]
+        if row[p.RUNNING] >= 0:
+            row[p.BUSY] += max(0, now - row[p.STARTED])
+            row[p.STARTED] = max(now, row[p.STARTED])
+        busy[unit] = min(1.0, (row[p.BUSY] - model.unit[unit, BUSY_BEFORE]) / window)
+        model.unit[unit, BUSY_BEFORE] = row[p.BUSY]
+    stalls = np.zeros(cores)
+    slow = np.ones(2)
+    dma_slow = predict(model.rate, moved, busy, model.unit, model.banks, stalls, slow)
+    for core in range(cores):
+        state.s[core, st.STALL_RATE] = np.int64(stalls[core] * 65536.0)
+    for unit in range(p.UNITS):
+        row = dev.unit[unit]
+        model.unit[unit, SLOW] = slow[unit]
+        running = row[p.RUNNING]
+        # Long jobs are lengthened window by window, SoftEx's short ones at their start.
+        if unit == p.REDMULE and running >= 0:
+            extra = model.unit[unit, CARRY] + busy[unit] * window * (1.0 - 1.0 / slow[unit])
+            whole = np.int64(extra)
+            model.unit[unit, CARRY] = extra - whole
+            for context in range(2):
+                at = p.JOB + context * p.JOB_COLUMNS
+                if row[at + p.JOB_STATE] == p.QUEUED:
+                    row[at + p.JOB_DONE] += whole
+    for channel in range(2):
+        row = dev.channel[channel]
+        if row[p.CHANNEL_COUNT] == 0:
+            model.channel[channel, 1] = 0.0
+            continue
+        extra = model.channel[channel, 1] + moved[channel] * window * (1.0 - 1.0 / dma_slow)
+        whole = np.int64(extra)
+        model.channel[channel, 1] = extra - whole
+        row[p.CHANNEL_FREE] += whole
+        row[p.CHANNEL_BUSY] += whole
+        for index in range(row[p.CHANNEL_COUNT]):
+            slot = (row[p.CHANNEL_HEAD] + index) % dev.word[p.DMA_QUEUE]
+            at = p.QUEUE + slot * p.TRANSFER_COLUMNS
+            row[at + p.TRANSFER_DONE] += whole
+            if index > 0:
+                row[at + p.TRANSFER_BEGIN] += whole
+    p.update_next_event(dev)

@@ -1,0 +1,141 @@
+"""The run loop: cores, devices and unit completions in global time order, compiled with numba.
+
+Of the cores that are awake, the one with the smallest local time goes next (the lowest number
+of equals). It runs in the interpreter to the end of the current window or up to an access
+to something shared (a device or a timeline counter); that access waits until no other core and
+no unit completion is earlier. So everything that orders cores happens in exact time order, and
+two runs of a program are the same cycle for cycle.
+
+Data effects of a unit's job or a DMA transfer take place at its trigger, its events at its
+completion; a program without races cannot tell.
+
+At the end of every window the contention model (`isa_sim.contention`) sets the cores' stall
+rate for the next window and lengthens the jobs and transfers under way.
+"""
+
+from typing import Any, Final
+
+from softex_mlir.isa_sim import contention
+from softex_mlir.isa_sim import core_state as st
+from softex_mlir.isa_sim import peripherals as p
+from softex_mlir.isa_sim import sanitizer_kernels as sanitizer
+from softex_mlir.isa_sim.core import complete_access, run_core
+from softex_mlir.isa_sim.jit import njit
+
+TP: Final = 4
+
+# Why the loop returns.
+TRIGGER: Final = 0
+SOFT_CLEAR: Final = 1
+FAULT: Final = 2
+END: Final = 3
+DEADLOCK: Final = 4
+DMA_LOG_FULL: Final = 5
+SLICE: Final = 6
+CORE_STOP: Final = 7
+RACES: Final = 8
+
+# Columns of the control words.
+WINDOW_END: Final = 0
+WINDOW: Final = 1
+SLICE_END: Final = 2
+CORE: Final = 3
+"""Core of a fault or stop."""
+STATUS: Final = 4
+"""Status of `run_core` for CORE_STOP."""
+NOW: Final = 5
+CONTENTION: Final = 6
+CONTROL_WORDS: Final = 8
+
+
+@njit(cache=True)
+def _resume_woken(dev: p.Devices, state: Any) -> None:
+    for core in range(dev.word[p.CORES]):
+        resume = dev.core[core, p.CORE_RESUME]
+        if resume >= 0:
+            dev.core[core, p.CORE_RESUME] = -1
+            dev.core[core, p.CORE_PENDING] = 0
+            extra = resume - state.s[core, st.CYCLE]
+            complete_access(state, core, dev.core[core, p.CORE_RESULT], extra)
+
+
+@njit(cache=True)
+def run(
+    dev: p.Devices, state: Any, program: Any, tcdm: Any, l2: Any, log: Any,
+    dma_log: Any, stream_log: Any, model: Any, shadow: Any, control: Any,
+) -> int:  # fmt: skip
+    """Run until Python is needed; the reason. `log` and `shadow` are None without sanitizer."""
+    cores = dev.word[p.CORES]
+    while True:
+        core = -1
+        time = p.NEVER
+        for candidate in range(cores):
+            if dev.core[candidate, p.CORE_SLEEP] == p.AWAKE and state.s[candidate, st.CYCLE] < time:
+                time = state.s[candidate, st.CYCLE]
+                core = candidate
+        event = dev.word[p.NEXT_EVENT]
+        earliest = min(time, event)
+        if earliest >= control[WINDOW_END]:
+            if earliest == p.NEVER:
+                return DEADLOCK
+            now = control[WINDOW_END]
+            control[NOW] = now
+            if control[CONTENTION]:
+                contention.close_window(dev, state, model, now, control[WINDOW])
+                event = dev.word[p.NEXT_EVENT]
+                earliest = min(time, event)
+            # Windows in which nothing happens are skipped.
+            skipped = max(0, (earliest - now) // control[WINDOW])
+            control[WINDOW_END] = now + (skipped + 1) * control[WINDOW]
+            if now >= control[SLICE_END]:
+                return SLICE
+            continue
+        if event <= time:
+            if shadow is not None:
+                sanitizer.before_completion(dev, shadow, event)
+            p.complete(dev, event)
+            _resume_woken(dev, state)
+            continue
+        if dev.core[core, p.CORE_PENDING] == 0:
+            status = run_core(core, control[WINDOW_END], state, program, tcdm, l2, log)
+            if log is not None:
+                sanitizer.flush(dev, state, shadow, log, core)
+                if shadow.word[sanitizer.RACE_FOUND]:
+                    return RACES
+            if status == st.ACCESS:
+                dev.core[core, p.CORE_PENDING] = 1
+            elif status != st.LIMIT and status != st.LOG_FULL:
+                control[CORE] = core
+                control[STATUS] = status
+                return CORE_STOP
+            continue
+        address = state.s[core, st.REQUEST]
+        kind = state.s[core, st.REQUEST + 2]
+        status = p.access(
+            dev, core, time, address, state.s[core, st.REQUEST + 1], kind,
+            state.s[core, st.REQUEST + 3], state.x[core, TP], tcdm, l2, dma_log, stream_log,
+        )  # fmt: skip
+        if shadow is not None and status != p.LOG_FULL and status != p.FAULT:
+            sanitizer.after_access(dev, shadow, core, time, address, kind, status)
+            if shadow.word[sanitizer.RACE_FOUND]:
+                control[CORE] = core
+        if status == p.DONE or status == p.TRIGGER or status == p.SOFT_CLEAR:
+            dev.core[core, p.CORE_PENDING] = 0
+            complete_access(state, core, dev.word[p.VALUE], dev.word[p.UNTIL] - time)
+            _resume_woken(dev, state)
+            if status == p.TRIGGER:
+                control[CORE] = core
+                return TRIGGER
+            if status == p.SOFT_CLEAR and dev.word[p.CODE] == p.SOFTEX:
+                return SOFT_CLEAR
+        elif status == p.SLEEP:
+            _resume_woken(dev, state)
+        elif status == p.RETRY:
+            dev.core[core, p.CORE_STALLED] += dev.word[p.UNTIL] - time
+            state.s[core, st.CYCLE] = dev.word[p.UNTIL]
+        elif status == p.LOG_FULL:
+            return DMA_LOG_FULL
+        else:
+            control[CORE] = core
+            control[NOW] = time
+            return END if status == p.END else FAULT
