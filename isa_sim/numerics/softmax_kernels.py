@@ -306,6 +306,29 @@ def softmax_row(x, lanes, enabled_last, table, state, out, first_cycle):
         normalise(x, lanes, enabled_last, table, state[MAX], state[RECIPROCAL_BF16], out)
 
 
+@njit(cache=True)
+def softmax_job(memory, source, target, length, lanes, enabled_last, table, state, first_cycle):
+    """A row within a memory (uint16): element indices of input and output, length in elements.
+
+    Returns the inversion cycle, or -1, with nothing written, if the row deserves a closer look:
+    what follows it takes part, or its denominator is not finite.
+    """
+    beats = (length + lanes - 1) // lanes
+    x = memory[source : source + beats * lanes]
+    for i in range(length, (beats - 1) * lanes + enabled_last):
+        if x[i] != NEGATIVE_INFINITY:
+            return -1
+    state[MAX] = NEGATIVE_INFINITY
+    state[VALID] = 0
+    accumulate(x, lanes, enabled_last, table, False, np.float32(0.0), state, first_cycle)
+    if state[REDUCTION] < 0 or state[DENOMINATOR] & 0x7F800000 == 0x7F800000:
+        return -1
+    invert(state)
+    out = memory[target : target + length]
+    normalise(x, lanes, enabled_last, table, state[MAX], state[RECIPROCAL_BF16], out)
+    return state[INVERSION]
+
+
 @njit(cache=True, nogil=True)
 def softmax_rows(x, lanes, table, out):
     """Rows padded with -inf: ``x`` uint16[rows, beats * lanes], ``out`` uint16[rows, length]."""

@@ -95,6 +95,9 @@ class SoftEx:
         self._table = expp_table(machine.softex.expp)
         self._state = np.zeros(softmax_kernels.STATE_WORDS, np.int64)
         self._first_cycle = 14 + 2 * (self.lanes.bit_length() - 1)
+        self._plans: dict[tuple[int, ...], tuple[int, int, int, int, int, int]] = {}
+        self._memory: Memory | None = None
+        self._halves: Any = None
         self.last_lane_cycles = 0
         self.last_bytes = 0
         self.last_warnings: tuple[str, ...] = ()
@@ -120,7 +123,11 @@ class SoftEx:
         ``previous``: what ran before, ``"clear"``, ``"softmax"`` or ``"soe"``. Without
         ``functional`` the memory stays as it is and the closed-form duration is returned.
         """
-        words = registers.tolist() if isinstance(registers, np.ndarray) else registers
+        words = tuple(registers.tolist() if isinstance(registers, np.ndarray) else registers)
+        if functional:
+            cycles = self._quick_softmax(words, tcdm, tcdm_base)
+            if cycles >= 0:
+                return cycles
         job = decode_words(tuple(word & 0xFFFFFFFF for word in words))
         outcome = self.execute(job, tcdm, tcdm_base, previous) if functional else None
         if outcome is None:
@@ -168,6 +175,65 @@ class SoftEx:
         if job.kind is Kind.NOTHING:
             return JobOutcome(NO_OPERATION_CYCLES, 0, 0)
         return self._softmax(job, memory, base)
+
+    def _quick_softmax(self, words: tuple[int, ...], memory: Memory, base: int) -> int:
+        """An ordinary whole row, as :meth:`execute` does it; -1 for anything else.
+
+        A program has tens of thousands of these jobs with few different register values.
+        """
+        plan = self._plans.get(words)
+        if plan is None:
+            plan = self._plan(words, base)
+            self._plans[words] = plan
+        source, target, length, enabled, reach, traffic = plan
+        if length == 0 or reach > memory.size:
+            return -1
+        if memory is not self._memory:
+            self._memory, self._halves = memory, memory[: memory.size & ~1].view(np.uint16)
+        inversion = self._kernels.softmax_job(
+            self._halves,
+            source,
+            target,
+            length,
+            self.lanes,
+            enabled,
+            self._table,
+            self._state,
+            self._first_cycle,
+        )
+        if inversion < 0:
+            return -1
+        cycles = int(inversion) + 28 + 2 * -(-length // self.lanes)
+        self.last_lane_cycles = self.lanes * cycles
+        self.last_bytes = traffic
+        self.last_warnings = ()
+        return cycles
+
+    def _plan(self, words: tuple[int, ...], base: int) -> tuple[int, int, int, int, int, int]:
+        """Element indices, length, lanes of the last beat, end in bytes, traffic of a plain row.
+
+        The length is 0 for a job that is not a plain row within the memory.
+        """
+        job = decode_words(tuple(word & 0xFFFFFFFF for word in words))
+        beats = job.beats(self.lanes)
+        rest = job.elements % self.lanes
+        plain = (
+            job.kind is Kind.SOFTMAX
+            and job.cache_base is None
+            and not (job.cast_input or job.cast_output)
+            and job.length_bytes % 2 == 0
+            and (rest == 0 or not self.softex.masked_tail)
+            and min(job.input, job.output) >= base
+            and (job.input - base) % 2 == 0
+            and (job.output - base) % 2 == 0
+        )
+        enabled = self._enabled(job, beats) if plain and beats else 0
+        if not plain or enabled == 0:
+            return 0, 0, 0, 0, 0, 0
+        source, target = job.input - base, job.output - base
+        reach = max(source + 2 * beats * self.lanes, target + job.length_bytes)
+        traffic = self._traffic(job)
+        return source // 2, target // 2, job.elements, enabled, reach, traffic
 
     # --- softmax -----------------------------------------------------------------------------
 
