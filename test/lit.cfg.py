@@ -1,0 +1,27 @@
+"""lit configuration: IR tests run softex-opt of this Python and compare with filecheck."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import lit.formats  # pyright: ignore[reportMissingTypeStubs]
+
+config: Any = globals()["config"]
+bin_directory = Path(sys.executable).parent
+
+config.name = "softex-mlir"
+config.test_source_root = str(Path(__file__).parent)
+config.test_exec_root = os.environ.get("SOFTEX_LIT_SCRATCH", "/tmp/softex-mlir-lit")
+config.test_format = lit.formats.ShTest(execute_external=False)
+config.suffixes = [".mlir", ".test"]
+config.excludes = ["Inputs"]
+config.environment["PATH"] = os.pathsep.join([str(bin_directory), os.environ["PATH"]])
+# Modules, not console scripts: the tests then need no installed entry points.
+config.substitutions += [
+    (r"\bsoftex-opt\b", f"{sys.executable} -m softex_mlir.tools.softex_opt"),
+    (r"\bsoftex\b(?![-_.])", f"{sys.executable} -m softex_mlir.tools.softex"),
+    (r"%python", sys.executable),
+]
