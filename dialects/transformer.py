@@ -19,6 +19,27 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from xdsl.dialects.builtin import (
+    BFloat16Type,
+    FloatAttr,
+    IntegerAttr,
+    StringAttr,
+    TensorType,
+    f64,
+    i64,
+)
+from xdsl.ir import Dialect, Operation, SSAValue
+from xdsl.irdl import (
+    AttrSizedOperandSegments,
+    ParsePropInAttrDict,
+    irdl_op_definition,
+    operand_def,
+    opt_operand_def,
+    opt_prop_def,
+    prop_def,
+    result_def,
+)
+
 from softex_mlir.dialects.transformer_base import (
     ANY_TENSOR,
     BF16_TENSOR,
@@ -57,6 +78,7 @@ from softex_mlir.dialects.transformer_graph import (
     NanToZeroOp,
     PowOp,
     ReduceMeanOp,
+    SplatOp,
     SqrtOp,
 )
 from softex_mlir.dialects.transformer_movement import (
@@ -67,26 +89,6 @@ from softex_mlir.dialects.transformer_movement import (
     ReshapeOp,
     SliceOp,
     TransposeOp,
-)
-from xdsl.dialects.builtin import (
-    BFloat16Type,
-    FloatAttr,
-    IntegerAttr,
-    StringAttr,
-    TensorType,
-    f64,
-    i64,
-)
-from xdsl.ir import Dialect, Operation, SSAValue
-from xdsl.irdl import (
-    AttrSizedOperandSegments,
-    ParsePropInAttrDict,
-    irdl_op_definition,
-    operand_def,
-    opt_operand_def,
-    opt_prop_def,
-    prop_def,
-    result_def,
 )
 
 ACTIVATIONS = ("none", "gelu", "gelu_tanh", "relu", "tanh", "silu", "sigmoid", "exp")
@@ -423,6 +425,7 @@ FUSED_OPS: tuple[type[TransformerOp], ...] = (
 """Operations of the fused form: what the scheduler accepts."""
 
 GRAPH_OPS: tuple[type[TransformerOp], ...] = (
+    SplatOp,
     DivOp,
     PowOp,
     SqrtOp,
@@ -474,6 +477,7 @@ __all__ = [
     "SiluOp",
     "SliceOp",
     "SoftmaxOp",
+    "SplatOp",
     "SqrtOp",
     "SubOp",
     "TanhOp",

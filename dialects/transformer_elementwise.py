@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from softex_mlir.dialects.transformer_base import BF16_TENSOR, TransformerOp, shape_of
 from xdsl.dialects.builtin import BFloat16Type, StringAttr, TensorType
 from xdsl.ir import Operation, SSAValue
 from xdsl.irdl import irdl_op_definition, operand_def, result_def
+
+from softex_mlir.dialects.transformer_base import BF16_TENSOR, TransformerOp, shape_of
 
 
 def broadcast(lhs: tuple[int, ...], rhs: tuple[int, ...]) -> tuple[int, ...] | None:

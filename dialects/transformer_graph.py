@@ -8,11 +8,38 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from softex_mlir.dialects.transformer_base import BF16_TENSOR, TransformerOp, ints, shape_of
-from softex_mlir.dialects.transformer_elementwise import BinaryOp, UnaryOp
-from xdsl.dialects.builtin import BFloat16Type, DenseArrayBase, StringAttr, TensorType, UnitAttr
+from xdsl.dialects.builtin import (
+    BFloat16Type,
+    DenseArrayBase,
+    FloatAttr,
+    StringAttr,
+    TensorType,
+    UnitAttr,
+    f64,
+)
 from xdsl.ir import Operation, SSAValue
 from xdsl.irdl import irdl_op_definition, operand_def, opt_prop_def, prop_def, result_def
+
+from softex_mlir.dialects.transformer_base import BF16_TENSOR, TransformerOp, ints, shape_of
+from softex_mlir.dialects.transformer_elementwise import BinaryOp, UnaryOp
+
+
+@irdl_op_definition
+class SplatOp(TransformerOp):
+    """A constant tensor whose elements are all equal, such as the 0.5 of a spelled-out GELU."""
+
+    name = "transformer.splat"
+
+    value = prop_def(FloatAttr)
+    result = result_def(BF16_TENSOR)
+
+    assembly_format = "attr-dict `:` type($result)"
+
+    def __init__(self, value: float, shape: Sequence[int] = ()):
+        super().__init__(
+            properties={"value": FloatAttr(value, f64)},
+            result_types=[TensorType(BFloat16Type(), shape)],
+        )
 
 
 @irdl_op_definition

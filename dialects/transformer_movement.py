@@ -4,14 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from softex_mlir.dialects.transformer_base import (
-    ANY_TENSOR,
-    BF16_TENSOR,
-    ID_TENSOR,
-    TransformerOp,
-    ints,
-    shape_of,
-)
 from xdsl.dialects.builtin import (
     BFloat16Type,
     DenseArrayBase,
@@ -29,6 +21,15 @@ from xdsl.irdl import (
     prop_def,
     result_def,
     var_operand_def,
+)
+
+from softex_mlir.dialects.transformer_base import (
+    ANY_TENSOR,
+    BF16_TENSOR,
+    ID_TENSOR,
+    TransformerOp,
+    ints,
+    shape_of,
 )
 
 

@@ -45,11 +45,9 @@ def compare(found: npt.NDArray[Any], reference: npt.NDArray[Any]) -> Quality:
     norm = float(np.linalg.norm(a) * np.linalg.norm(b))
     equal = bool(np.array_equal(a, b))
     cosine = float(np.sum(a * b)) / norm if norm > 0 else (1.0 if equal else 0.0)
-    rows = (
-        a.reshape(-1, a.shape[-1] if a.ndim else 1),
-        b.reshape(-1, b.shape[-1] if b.ndim else 1),
-    )
-    top1 = float(np.mean(rows[0].argmax(1) == rows[1].argmax(1))) if a.size else 1.0
+    columns = a.shape[-1] if a.ndim else 1
+    winners = (a.reshape(-1, columns).argmax(1), b.reshape(-1, columns).argmax(1))
+    top1 = float(np.mean(winners[0] == winners[1])) if a.size else 1.0
     return Quality(
         cosine,
         float(difference.max(initial=0.0)),

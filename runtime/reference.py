@@ -1,7 +1,7 @@
 """The reference evaluator: executes level L1 operation by operation, on the hardware's numerics.
 
-Every operation is evaluated with the functions of `softex_mlir.isa_sim.numerics` that the units and the
-generated core code reproduce, so a compiled program must agree with it bit for bit.
+Every operation is evaluated with the functions of `softex_mlir.isa_sim.numerics` that the units and
+the generated core code reproduce, so a compiled program must agree with it bit for bit.
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ def evaluate(
 ) -> dict[str, Array]:
     """Outputs of `@main` by name, for inputs by name.
 
-    `exact` gives ml_dtypes bfloat16 arrays with the bits the program computes on `machine` (default:
-    the paper's); `bf16` and `float32` give float32 arrays. `observe` is called with every operation
-    and its result, for comparisons layer by layer.
+    `exact` gives ml_dtypes bfloat16 arrays with the bits the program computes on `machine`
+    (default: the paper's); `bf16` and `float32` give float32 arrays. `observe` is called with every
+    operation and its result, for comparisons layer by layer.
     """
     chosen: Arithmetic
     if arithmetic == "exact":
@@ -120,6 +120,9 @@ def evaluate_op(op: Operation, operands: list[Array], arithmetic: Arithmetic) ->
             return arithmetic.binary(_short(op), lhs, rhs)
         case t.UnaryOp():
             return arithmetic.unary(_short(op), operands[0])
+        case t.SplatOp():
+            shape = t.shape_of(op.result)
+            return arithmetic.value(np.full(shape, op.value.value.data, np.float32))
         case _:
             return _move(op, operands)
 

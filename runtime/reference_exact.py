@@ -55,7 +55,7 @@ class ExactArithmetic:
                     x,
                     softex.slopes,
                     softex.weights,
-                    softex.accumulator_bits,
+                    accumulator_bits=softex.accumulator_bits,
                     rounding_carry=softex.soe_rounding_carry,
                     constants=softex.expp,
                 )

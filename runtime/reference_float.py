@@ -1,7 +1,7 @@
 """The operations of level L1 in ordinary floating point, for comparison and constant folding.
 
-Two kinds: `float32` rounds nothing beyond numpy's float32, `bf16` does what a framework does when it
-runs a model in BF16: accumulate in float32, round the result of every operation to bf16.
+Two kinds: `float32` rounds nothing beyond numpy's float32, `bf16` does what a framework does when
+it runs a model in BF16: accumulate in float32, round the result of every operation to bf16.
 """
 
 from __future__ import annotations

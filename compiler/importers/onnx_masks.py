@@ -9,6 +9,7 @@ subgraph on probe masks and, if the function is that one, replaces it by a singl
 from __future__ import annotations
 
 import numpy as np
+
 from softex_mlir.compiler.importers.onnx_values import Array, Symbolic, Unsupported
 from softex_mlir.dialects.transformer import MASKED
 

@@ -15,8 +15,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from softex_mlir.isa_sim.errors import UserError
 from xdsl.ir import SSAValue
+
+from softex_mlir.isa_sim.errors import UserError
 
 Array: TypeAlias = npt.NDArray[Any]
 Assignment: TypeAlias = Mapping[str, Array]

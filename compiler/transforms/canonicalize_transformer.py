@@ -1,0 +1,100 @@
+"""`canonicalize-transformer`: remove data movement that moves nothing, fold views of constants."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Operation
+from xdsl.passes import ModulePass
+from xdsl.pattern_rewriter import (
+    GreedyRewritePatternApplier,
+    PatternRewriter,
+    PatternRewriteWalker,
+    RewritePattern,
+)
+from xdsl.transforms.dead_code_elimination import dce
+
+from softex_mlir.compiler.transforms.l1_values import (
+    Constants,
+    apply_view,
+    is_view,
+    name_of,
+    splat_value,
+    trace,
+)
+from softex_mlir.dialects import transformer as t
+
+
+class SimplifyViews(RewritePattern):
+    """A chain of reshapes and transposes that keeps the order of the elements is one reshape."""
+
+    def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter) -> None:
+        if not isinstance(op, t.ReshapeOp | t.TransposeOp | t.SliceOp | t.ExpandOp):
+            return
+        if isinstance(op, t.ReshapeOp):
+            inner = op.x.owner
+            if op.x.type != op.result.type and not (
+                isinstance(inner, Operation) and is_view(inner)
+            ):
+                return
+        found = trace(op.result)
+        size = int(np.prod(t.shape_of(found.root)))
+        if found.indices.size != size or not np.array_equal(found.indices.ravel(), np.arange(size)):
+            return
+        if found.root.type == op.result.type:
+            rewriter.replace_op(op, [], [found.root])
+        elif not (isinstance(op, t.ReshapeOp) and op.x is found.root):
+            shape = t.shape_of(op.result)
+            rewriter.replace_op(op, t.ReshapeOp(found.root, shape, layer=op.layer))
+
+
+@dataclass
+class FoldViewsOfConstants(RewritePattern):
+    """Rearrange parameters at compile time."""
+
+    constants: Constants
+
+    def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter) -> None:
+        if not is_view(op):
+            return
+        operand = op.operands[0]
+        value = splat_value(operand)
+        if value is not None:
+            rewriter.replace_op(op, t.SplatOp(value, t.shape_of(op.results[0])))
+            return
+        data = self.constants.data(operand)
+        if data is not None and data.dtype.kind == "f":
+            rewriter.replace_op(op, self.constants.make(name_of(operand), apply_view(op, data)))
+
+
+class DropNeutral(RewritePattern):
+    """x * 1, x + 0, x / constant."""
+
+    def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter) -> None:
+        if not isinstance(op, t.AddOp | t.SubOp | t.MulOp | t.DivOp):
+            return
+        value = splat_value(op.rhs)
+        neutral = 0.0 if isinstance(op, t.AddOp | t.SubOp) else 1.0
+        if value == neutral and op.lhs.type == op.result.type:
+            rewriter.replace_op(op, [], [op.lhs])
+        elif isinstance(op, t.DivOp) and value is not None and value != 0:
+            factor = t.SplatOp(1.0 / value, t.shape_of(op.rhs))
+            rewriter.replace_op(op, [factor, t.MulOp(op.lhs, factor, layer=op.layer)])
+        elif isinstance(op, t.AddOp | t.MulOp) and splat_value(op.lhs) is not None:
+            if splat_value(op.rhs) is None:
+                rewriter.replace_op(op, type(op)(op.rhs, op.lhs, layer=op.layer))
+
+
+@dataclass(frozen=True)
+class CanonicalizeTransformerPass(ModulePass):
+    """Views that cancel, neutral elements, views of constants, dead operations."""
+
+    name = "canonicalize-transformer"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        patterns = [SimplifyViews(), FoldViewsOfConstants(Constants(op)), DropNeutral()]
+        PatternRewriteWalker(GreedyRewritePatternApplier(patterns)).rewrite_module(op)
+        dce(op)

@@ -1,0 +1,128 @@
+"""`flatten-rows`: operations on the last dimension become operations on [rows, features]."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Operation, SSAValue
+from xdsl.passes import ModulePass
+from xdsl.pattern_rewriter import (
+    GreedyRewritePatternApplier,
+    PatternRewriter,
+    PatternRewriteWalker,
+    RewritePattern,
+)
+
+from softex_mlir.compiler.transforms.l1_values import (
+    Constants,
+    is_constant,
+    name_of,
+    splat_value,
+)
+from softex_mlir.dialects import transformer as t
+
+
+def rows_of(shape: tuple[int, ...]) -> tuple[int, int]:
+    """[rows, features] of a shape."""
+    return int(np.prod(shape[:-1])), shape[-1]
+
+
+class FlattenFirstOperand(RewritePattern):
+    """Norms, functions, softmax and products with a weight matrix work on the rows of their x."""
+
+    def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter) -> None:
+        if isinstance(op, t.MatmulOp):
+            if len(t.shape_of(op.b)) != 2 or not is_constant(op.b):
+                return
+        elif not isinstance(op, t.LayerNormOp | t.RMSNormOp | t.UnaryOp):
+            return
+        shape = t.shape_of(op.operands[0])
+        if len(shape) == 2 or not shape:
+            return
+        flat = t.ReshapeOp(op.operands[0], rows_of(shape), layer=op.layer)
+        new: t.TransformerOp
+        match op:
+            case t.LayerNormOp():
+                eps = op.eps.value.data
+                new = t.LayerNormOp(flat, op.gamma, op.beta, eps, layer=op.layer)
+            case t.RMSNormOp():
+                new = t.RMSNormOp(flat, op.gamma, op.eps.value.data, layer=op.layer)
+            case t.MatmulOp():
+                new = t.MatmulOp(flat, op.b, layer=op.layer)
+            case _:
+                new = type(op)(flat, layer=op.layer)
+        back = t.ReshapeOp(new, t.shape_of(op.results[0]))
+        rewriter.replace_op(op, [flat, new, back])
+
+
+@dataclass
+class FlattenBinary(RewritePattern):
+    """Elementwise operations: lhs [rows, features], rhs the same, fewer rows, or one row."""
+
+    constants: Constants
+
+    def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter) -> None:
+        if not isinstance(op, t.AddOp | t.SubOp | t.MulOp):
+            return
+        shape = t.shape_of(op.result)
+        if not shape:
+            return
+        lhs, rhs = op.lhs, op.rhs
+        if t.shape_of(lhs) != shape and t.shape_of(rhs) == shape and not isinstance(op, t.SubOp):
+            lhs, rhs = rhs, lhs
+        done = len(shape) == 2 and t.shape_of(lhs) == shape and lhs is op.lhs
+        if done and t.shape_of(rhs) in (shape, shape[1:]):
+            return
+        if done and len(t.shape_of(rhs)) == 2 and t.shape_of(rhs)[1] == shape[1]:
+            if t.shape_of(rhs)[0] > 1:
+                return
+        left, right = self._full(lhs, shape), self._partial(rhs, shape)
+        if left is None or right is None:
+            return
+        new = type(op)(left, right, layer=op.layer)
+        back = t.ReshapeOp(new, shape)
+        # Operands that were built just now are not yet in the block.
+        fresh = [v.owner for v in (left, right) if v.owner.parent is None]
+        rewriter.replace_op(op, [*(o for o in fresh if isinstance(o, Operation)), new, back])
+
+    def _full(self, value: SSAValue, shape: tuple[int, ...]) -> SSAValue | None:
+        if t.shape_of(value) == shape:
+            return t.ReshapeOp(value, rows_of(shape)).result
+        data = self.constants.data(value)
+        if data is None:
+            return None
+        full = np.broadcast_to(data, shape).reshape(rows_of(shape))
+        return self.constants.make(name_of(value), full).result
+
+    def _partial(self, value: SSAValue, shape: tuple[int, ...]) -> SSAValue | None:
+        found, (rows, columns) = t.shape_of(value), rows_of(shape)
+        splat = splat_value(value)
+        if splat is not None:
+            return t.SplatOp(splat, (columns,)).result
+        if found == shape:
+            return t.ReshapeOp(value, (rows, columns)).result
+        core = found
+        while core and core[0] == 1 and len(core) > 1:
+            core = core[1:]
+        if core == shape[len(shape) - len(core) :] and core:
+            flat = core if len(core) == 1 else rows_of(core)
+            return t.ReshapeOp(value, flat).result
+        data = self.constants.data(value)
+        if data is None:
+            return None
+        full = np.broadcast_to(data, shape).reshape(rows, columns)
+        return self.constants.make(name_of(value), full).result
+
+
+@dataclass(frozen=True)
+class FlattenRowsPass(ModulePass):
+    """Everything that works on the last dimension works on matrices; reshapes go around it."""
+
+    name = "flatten-rows"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        patterns = [FlattenFirstOperand(), FlattenBinary(Constants(op))]
+        PatternRewriteWalker(GreedyRewritePatternApplier(patterns)).rewrite_module(op)

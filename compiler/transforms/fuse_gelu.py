@@ -1,0 +1,133 @@
+"""`fuse-gelu`: recognise activations that exporters write out in elementary functions."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Operation, SSAValue
+from xdsl.passes import ModulePass
+from xdsl.pattern_rewriter import (
+    PatternRewriter,
+    PatternRewriteWalker,
+    RewritePattern,
+    op_type_rewrite_pattern,
+)
+
+from softex_mlir.compiler.transforms.l1_values import scale_of, splat_value
+from softex_mlir.dialects import transformer as t
+
+TOLERANCE = 1e-3
+"""Relative; exporters print constants such as 1.4142135 or 0.7978 with few digits."""
+
+
+def _close(a: float, b: float) -> bool:
+    return math.isclose(a, b, rel_tol=TOLERANCE)
+
+
+def _product(value: SSAValue, *, outermost: bool = True) -> tuple[float, list[SSAValue]]:
+    """A value as constant times factors, through multiplications nobody else uses."""
+    owner = value.owner
+    if not isinstance(owner, Operation) or not (outermost or value.has_one_use()):
+        return 1.0, [value]
+    scaled = scale_of(owner)
+    if scaled is not None:
+        constant, factors = _product(scaled[0], outermost=False)
+        return constant * scaled[1], factors
+    if isinstance(owner, t.MulOp):
+        left, right = (_product(v, outermost=False) for v in (owner.lhs, owner.rhs))
+        return left[0] * right[0], left[1] + right[1]
+    return 1.0, [value]
+
+
+def _plus_one(value: SSAValue) -> SSAValue | None:
+    """x if the value is x + 1."""
+    owner = value.owner
+    if isinstance(owner, t.AddOp):
+        for x, one in ((owner.lhs, owner.rhs), (owner.rhs, owner.lhs)):
+            if splat_value(one) == 1.0:
+                return x
+    return None
+
+
+def _cube(value: SSAValue, x: SSAValue) -> float | None:
+    """c if the value is c * x^3."""
+    return _power(value, x, 3)
+
+
+def _power(value: SSAValue, x: SSAValue, exponent: int) -> float | None:
+    """c if the value is c * x^exponent, spelled as products, powers or both."""
+    constant, factors = _product(value)
+    total = 0.0
+    pending = list(factors)
+    while pending:
+        factor = pending.pop()
+        owner = factor.owner
+        if factor is x:
+            total += 1
+        elif isinstance(owner, t.PowOp) and owner.lhs is x:
+            total += splat_value(owner.rhs) or math.nan
+        elif isinstance(owner, t.MulOp) and {owner.lhs, owner.rhs} == {x}:
+            total += 2
+        else:
+            return None
+    return constant if total == exponent else None
+
+
+def _tanh_argument(value: SSAValue, x: SSAValue) -> bool:
+    """Whether the value is sqrt(2/pi) * (x + 0.044715 x^3), also as x * (1 + 0.044715 x^2)."""
+    constant, factors = _product(value)
+    if not _close(constant, math.sqrt(2 / math.pi)):
+        return False
+    if len(factors) == 2 and x in factors:
+        other = factors[0] if factors[1] is x else factors[1]
+        inner = _plus_one(other)
+        square = None if inner is None else _power(inner, x, 2)
+        return square is not None and _close(square, 0.044715)
+    if len(factors) != 1 or not isinstance(add := factors[0].owner, t.AddOp):
+        return False
+    for left, right in ((add.lhs, add.rhs), (add.rhs, add.lhs)):
+        if left is x and (cube := _cube(right, x)) is not None:
+            return _close(cube, 0.044715)
+    return False
+
+
+class FuseActivation(RewritePattern):
+    """0.5·x·(1 + erf(x/√2)) and 0.5·x·(1 + tanh(..)) in any order; x·sigmoid(x)."""
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: t.MulOp, rewriter: PatternRewriter) -> None:
+        constant, factors = _product(op.result)
+        if len(factors) != 2:
+            return
+        for x, other in (factors, factors[::-1]):
+            if x.type != op.result.type:
+                continue
+            inner = _plus_one(other)
+            owner = other.owner if inner is None else inner.owner
+            fused: t.UnaryOp | None = None
+            if inner is not None and _close(constant, 0.5):
+                if isinstance(owner, t.ErfOp):
+                    scale, arguments = _product(owner.x)
+                    if arguments == [x] and _close(scale, math.sqrt(0.5)):
+                        fused = t.GeluOp(x, layer=op.layer)
+                elif isinstance(owner, t.TanhOp) and _tanh_argument(owner.x, x):
+                    fused = t.GeluTanhOp(x, layer=op.layer)
+            elif isinstance(owner, t.SigmoidOp) and owner.x is x and constant == 1.0:
+                fused = t.SiluOp(x, layer=op.layer)
+            if fused is not None:
+                rewriter.replace_op(op, fused)
+                return
+
+
+@dataclass(frozen=True)
+class FuseGeluPass(ModulePass):
+    """GELU (erf and tanh form) and SiLU from their spellings."""
+
+    name = "fuse-gelu"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        # From the end: the outermost multiplication sees the whole product.
+        PatternRewriteWalker(FuseActivation(), walk_reverse=True).rewrite_module(op)
