@@ -116,11 +116,14 @@ class LinearKernel(Kernel):
             Buffer("x", (self.m, self.n), 2, a.x, a.x_slot),
             Buffer("w", w_shape, 2, a.w, a.w_slot),
         ]
+        # dense slots: SoftEx takes a whole piece as one run
+        slot = self.piece * self.k * 2
+        offset = a.epilogue
         if self.on_softex:
-            found.append(Buffer("q", (self.piece, self.k), 2, a.epilogue, a.epilogue_slot))
+            found.append(Buffer("q", (self.piece, self.k), 2, offset, slot))
+            offset += 2 * slot
         if self.residual_pitch is not None:
-            offset = a.epilogue + (2 * a.epilogue_slot if self.on_softex else 0)
-            found.append(Buffer("r", (self.piece, self.k), 2, offset, a.epilogue_slot))
+            found.append(Buffer("r", (self.piece, self.k), 2, offset, slot))
         return tuple(found)
 
     @property

@@ -153,7 +153,8 @@ class Scheduler:
             return 0
         else:
             return 4096
-        wanted = team_size(self.machine)
+        # norms run beside matrix products and get a row for every core; the rest takes what is left
+        wanted = team_size(self.machine) if isinstance(op, tf.LayerNormOp | tf.RMSNormOp) else 1
         while wanted > 1 and fixed + wanted * row > limit:
             wanted -= 1
         return fixed + wanted * row
@@ -862,18 +863,15 @@ class Scheduler:
 def _box(dims: list[list[int]], limit: int) -> list[list[int]]:
     """Split dimensions so that the last three have at most `limit` elements."""
     result = [list(d) for d in dims]
-    while prod(d[0] for d in result[-3:]) > limit:
-        # the outermost dimension of the box that can be divided
-        for index in range(max(0, len(result) - 3), len(result)):
-            size, a, b = result[index]
-            if size == 1:
-                continue
-            factor = next(f for f in range(2, size + 1) if size % f == 0)
-            result[index] = [size // factor, a, b]
-            result.insert(
-                max(0, len(result) - 3), [factor, a * (size // factor), b * (size // factor)]
-            )
-            break
+    while (size := prod(d[0] for d in result[-3:])) > limit:
+        # divide the outermost dimension of the box by the smallest factor that makes it fit
+        index = next(i for i in range(max(0, len(result) - 3), len(result)) if result[i][0] > 1)
+        extent, a, b = result[index]
+        factors = [f for f in range(2, extent + 1) if extent % f == 0]
+        factor = next((f for f in factors if size // f <= limit), factors[-1])
+        inner = extent // factor
+        result[index] = [inner, a, b]
+        result.insert(max(0, len(result) - 3), [factor, a * inner, b * inner])
     return result
 
 

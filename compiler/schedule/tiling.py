@@ -101,6 +101,7 @@ class LinearSearch:
         self.unit = 8 if machine.redmule is None else machine.redmule.rows
         self._jobs: dict[tuple[int, int, int], int] = {}
         self._boxes: dict[tuple[int, int], int] = {}
+        self._blocks: dict[tuple[int, int], list[int]] = {}
         both = any(s.residual and self._on_softex(s) for s in self.shapes)
         some = any(s.residual or self._on_softex(s) for s in self.shapes)
         self.epilogue_slots = 4 if both else 2 if some else 0
@@ -119,6 +120,12 @@ class LinearSearch:
         if key not in self._boxes:
             self._boxes[key] = dma_box_cycles(self.machine, run, runs)
         return self._boxes[key]
+
+    def _rows(self, rows: int, block: int) -> list[int]:
+        key = (rows, block)
+        if key not in self._blocks:
+            self._blocks[key] = [size for _, size in row_blocks(self.machine, rows, block)]
+        return self._blocks[key]
 
     def tile_cycles(self, shape: LinearShape, m: int, n: int, k: int) -> int:
         """Predicted cycles of one tile in the steady state: the busiest of the units."""
@@ -140,14 +147,14 @@ class LinearSearch:
         """Predicted cycles of a whole product."""
         total = 0
         full, tail = divmod(shape.k, tile.k)
-        for _, rows in row_blocks(self.machine, shape.m, tile.m):
+        for rows in self._rows(shape.m, tile.m):
             total += full * self.tile_cycles(shape, rows, tile.n, tile.k)
             if tail:
                 total += self.tile_cycles(shape, rows, tile.n, tail)
         return total
 
     def _sizes(self, shape: LinearShape, tile: Tile) -> Sizes:
-        largest = max(rows for _, rows in row_blocks(self.machine, shape.m, tile.m))
+        largest = max(self._rows(shape.m, tile.m))
         z_rows = max(round_up(largest, self.unit), round_up(largest, tile.piece))
         return Sizes(
             round_up(z_rows * tile.k * 2, 64),
@@ -161,13 +168,18 @@ class LinearSearch:
         found = [4 * self.team, 2 * self.team, self.team, 2, 1]
         return [p for p in found if p <= m] or [1]
 
+    def _largest_block(self, rows: int) -> int:
+        """Row tiles of a block: with two blocks, norms of one hide behind products of the other."""
+        tiles = -(-rows // self.unit)
+        return min(tiles if tiles < 4 else -(-tiles // 2), 12)
+
     def candidates(self, shape: LinearShape, m: int | None = None) -> Iterable[Tile]:
         """All tiles to consider for a shape, pinned values respected."""
         pinned = self.overrides.get(shape.layer, {})
         steps = shape.n // 32
         inner = [32 * d for d in range(1, min(steps, MAX_TILE // 32) + 1) if steps % d == 0]
         columns = range(32, min(shape.k, MAX_TILE) + 1, 32)
-        tiles = range(1, min(-(-shape.m // self.unit), 12) + 1)
+        tiles = range(1, self._largest_block(shape.m) + 1)
         blocks = [m] if m is not None else [self.unit * t for t in tiles]
         if m is None and "m" in pinned:
             blocks = [round_up(pinned["m"], self.unit)]
@@ -219,7 +231,7 @@ class LinearSearch:
             ranked.append((self.cycles(heavy, tile), tile, size))
         ranked.sort(key=lambda entry: (entry[0], -entry[2].total))
         chosen: tuple[int, Sizes, dict[LinearShape, Tile]] | None = None
-        for _, tile, size in ranked[:12]:
+        for _, tile, size in ranked[:5]:
             found = self._under(heavy, tile, self._grown(size))
             if found is not None and (chosen is None or found[0] < chosen[0]):
                 chosen = (found[0], self._grown(size), found[1])
