@@ -262,7 +262,7 @@ class FunctionLowering(ArithmeticSelector):
         for inner in before.ops:
             if inner is not terminator:
                 self.op(inner)
-        values = terminator.arguments
+        values = terminator.args
         registers = [self.reg(value) for value in values]
         e.block.add_op(self.branch_unless(terminator.condition, exit_block, body))
         e.place(body)
@@ -380,12 +380,24 @@ class FunctionLowering(ArithmeticSelector):
             e.scopes[-1].block = origin
         e.push(ScopeKind.LOOP, frame.block)
         following, results = self.close_loop(op, frame, step)
+        # The arguments change before the loop is left: results that are arguments need copies.
+        results = [
+            self.moved(value) if value.owner is frame.block and result.first_use else value
+            for value, result in zip(results, op.results, strict=True)
+        ]
+        following[1 : 1 + len(results)] = results
         end = e.pop()
         if trips is None:
             origin.add_op(riscv_cf.BgeOp(e.zero, count, (), (), exit_block, setup_block))
         else:
             setup_block = origin
-        if all(use.operation is following[0].owner for use in frame.induction.uses):
+        counting = following[0].owner
+        if (
+            following[0].first_use is None
+            and frame.induction not in following
+            and following[0] not in following[1:]
+            and all(use.operation is counting for use in frame.induction.uses)
+        ):
             del following[0], initial[0]
             self.drop_induction(frame)
         setup_block.add_op(xpulp.LoopSetupOp(count, height, exit_label))
@@ -394,6 +406,11 @@ class FunctionLowering(ArithmeticSelector):
         e.place(exit_block)
         for result, register in zip(op.results, results, strict=True):
             self.leave(result, register)
+
+    def moved(self, value: SSAValue) -> SSAValue:
+        """A copy of a value."""
+        cls = riscv.FMVOp if value.type == FLOAT else riscv.MVOp
+        return self.emitter.effect(cls, (value,), (value.type,)).results[0]
 
     def drop_induction(self, frame: LoopFrame) -> None:
         """Remove a loop's counter that only counts."""

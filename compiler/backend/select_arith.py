@@ -154,8 +154,6 @@ class ArithmeticSelector:
 
     def lin(self, value: SSAValue) -> Linear:
         """The expression of an integer value."""
-        if (condition := self.conditions.get(value)) is not None and value not in self.linear:
-            self.compare_int(condition)
         return self.linear[value]
 
     def freg(self, value: SSAValue) -> SSAValue:
@@ -164,8 +162,8 @@ class ArithmeticSelector:
         if register is None:
             half = isinstance(value.type, BFloat16Type)
             cls = xpulp.FMvHXOp if half else riscv.FMvWXOp
+            # Not recorded: it may be emitted where later uses can not see it.
             register = self.emitter.emit(cls, (self.words[value],), FLOAT)
-            self.floats[value] = register
         return register
 
     def word(self, value: SSAValue) -> SSAValue:
