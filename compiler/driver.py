@@ -98,9 +98,9 @@ class Compilation:
 
     def _scheduled(self) -> CompiledModule:
         # Later passes change the module in place, so every caller gets its own.
-        from softex_mlir.compiler.schedule import schedule
+        from softex_mlir.compiler.schedule.lower import schedule_module
 
-        compiled = schedule(self.model, self.machine, self.overrides)
+        compiled = schedule_module(self.model.module, self.machine, self.overrides)
         compiled.transformer_text = f"{self.model.module}\n"
         return compiled
 

@@ -39,7 +39,7 @@ def _summary(program: Program) -> View:
         "format": metadata["format"],
         "inputs": metadata["inputs"],
         "outputs": metadata["outputs"],
-        "macs": metadata.get("macs", 0),
+        "macs": sum(launch["macs"] for launch in metadata["launches"]),
         "kernels": len(metadata["kernels"]),
         "launches": len(metadata["launches"]),
         "segments": [
@@ -220,9 +220,8 @@ def _schedule(program: Program) -> View:
     for layer in profile.layers:
         start = layer.start * 40 // total
         end = max(start + 1, -(-layer.end * 40 // total))
-        predicted = f"{layer.predicted:,}" if layer.predicted is not None else ""
         lines.append(
-            f"{layer.start:>12,} {layer.cycles:>12,} {layer.redmule:>12,} {predicted:>12}  "
+            f"{layer.start:>12,} {layer.cycles:>12,} {layer.redmule:>12,} {layer.predicted:>12,}  "
             f"|{' ' * start}{'#' * (end - start)}{' ' * (40 - end)}| {layer.name}"
         )
     return View(tuple(lines), {"cycles": profile.cycles, "layers": data})

@@ -35,7 +35,7 @@ class LayerProfile:
         name: the layer's name in the model.
         start, end: first and last cycle in which a unit or stream worked for the layer.
         redmule, softex, dma_in, dma_out: busy cycles of the units.
-        predicted: what the compiler's cost model expected, cycles; None if it made no prediction.
+        predicted: RedMulE's busy cycles as the compiler's cost model expected them.
         macs: multiply-accumulates of the model.
     """
 
@@ -46,7 +46,7 @@ class LayerProfile:
     softex: int
     dma_in: int
     dma_out: int
-    predicted: int | None
+    predicted: int
     macs: int
 
     @property
@@ -116,7 +116,7 @@ def build_profile(
 ) -> Profile:
     """Fold the simulator's record of a run into figures a user reads."""
     point = operating_point(machine, point_name)
-    macs = int(program.metadata.get("macs", 0))
+    macs = sum(launch["macs"] for launch in program.metadata["launches"])
     seconds = result.cycles / point.frequency_hz
     report = energy(result.counters, result.cycles, machine, point)
     operations = 2 * macs
@@ -197,13 +197,11 @@ def _layers(program: Program, result: RunResult) -> tuple[LayerProfile, ...]:
         np.minimum.at(start, layers, result.steps["cycle"][known])
         np.maximum.at(end, layers, result.steps["cycle"][known])
 
-    predicted: dict[str, int] = {}
-    macs: dict[str, int] = {}
+    predicted = dict.fromkeys(names, 0)
+    macs = dict.fromkeys(names, 0)
     for launch in launches:
-        if launch.get("predicted_cycles") is not None:
-            name = launch["layer"]
-            predicted[name] = predicted.get(name, 0) + int(launch["predicted_cycles"])
-        macs[launch["layer"]] = macs.get(launch["layer"], 0) + int(launch.get("macs", 0))
+        predicted[launch["layer"]] += launch["cycles"][STREAMS.index("redmule")]
+        macs[launch["layer"]] += launch["macs"]
     return tuple(
         LayerProfile(
             name=name,
@@ -213,7 +211,7 @@ def _layers(program: Program, result: RunResult) -> tuple[LayerProfile, ...]:
             softex=int(busy[1, i]),
             dma_in=int(busy[2, i]),
             dma_out=int(busy[3, i]),
-            predicted=predicted.get(name),
+            predicted=predicted[name],
             macs=macs[name],
         )
         for name, i in index.items()

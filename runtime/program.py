@@ -63,7 +63,7 @@ class Port:
     @property
     def item_bytes(self) -> int:
         """Bytes an element takes in memory."""
-        return 2 if self.dtype == "bfloat16" else 4
+        return 2 if self.dtype == "bf16" else 4
 
 
 @dataclass(frozen=True)

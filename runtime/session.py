@@ -17,7 +17,7 @@ from softex_mlir.runtime.program import Port, Program
 if TYPE_CHECKING:
     from softex_mlir.isa_sim.cluster import Cluster, RunResult
 
-_DTYPES = {"bfloat16": np.dtype(ml_dtypes.bfloat16), "int32": np.dtype(np.int32)}
+_DTYPES = {"bf16": np.dtype(ml_dtypes.bfloat16), "i32": np.dtype(np.int32)}
 
 
 @dataclass(frozen=True)
@@ -116,8 +116,8 @@ def random_inputs(program: Program, seed: int) -> dict[str, np.ndarray]:
     limits: Mapping[str, int] = program.metadata.get("id_limits", {})
     arrays: dict[str, np.ndarray] = {}
     for port in program.inputs:
-        if port.dtype == "bfloat16":
-            arrays[port.name] = generator.standard_normal(port.shape).astype(_DTYPES["bfloat16"])
+        if port.dtype == "bf16":
+            arrays[port.name] = generator.standard_normal(port.shape).astype(_DTYPES["bf16"])
         else:
             # An integer input that indexes no table is a mask: all ones.
             low, high = (0, limits[port.name]) if port.name in limits else (1, 2)
@@ -150,11 +150,11 @@ def convert_inputs(
             problems.append(
                 f"input {port.name!r}: expected shape {port.shape}, found {array.shape}"
             )
-        is_float = array.dtype.kind == "f" or array.dtype == _DTYPES["bfloat16"]
-        if is_float != (port.dtype == "bfloat16") or array.dtype.kind in "cOUSMm":
+        is_float = array.dtype.kind == "f" or array.dtype == _DTYPES["bf16"]
+        if is_float != (port.dtype == "bf16") or array.dtype.kind in "cOUSMm":
             problems.append(f"input {port.name!r}: expected {port.dtype}, found {array.dtype}")
             continue
-        if port.dtype == "int32" and array.size and array.dtype.itemsize > 4:
+        if port.dtype == "i32" and array.size and array.dtype.itemsize > 4:
             info = np.iinfo(np.int32)
             if array.min() < info.min or array.max() > info.max:
                 problems.append(f"input {port.name!r}: a value does not fit in 32 bits")

@@ -39,6 +39,14 @@ OWN_PASSES: dict[str, tuple[str, str]] = {
         "LowerClusterPass",
     ),
     "convert-to-riscv": ("softex_mlir.compiler.backend.convert_to_riscv", "ConvertToRiscvPass"),
+    "allocate-registers": (
+        "softex_mlir.compiler.backend.allocate_registers",
+        "AllocateRegistersPass",
+    ),
+    "pad-hardware-loops": (
+        "softex_mlir.compiler.backend.pad_hardware_loops",
+        "PadHardwareLoopsPass",
+    ),
 }
 """Our passes: name to module and class. Keep in the order of the pipeline."""
 
