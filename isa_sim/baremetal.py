@@ -62,10 +62,12 @@ class BareMetalResult:
 
 
 @dataclass
-class _Image:
+class Image:
+    """A program: where it starts, its segments (address, data, bytes in memory), its symbols."""
+
     entry: int
-    segments: list[tuple[int, bytes, int]]  # address, data, memory bytes
-    symbols: dict[str, int]
+    segments: list[tuple[int, bytes, int]]
+    symbols: dict[str, int] = field(default_factory=dict[str, int])
 
 
 def run_elf(
@@ -97,11 +99,14 @@ def run_elf(
 class BareMetal:
     """One core with the memory of one program."""
 
-    def __init__(self, path: str | Path, machine: Machine | None = None) -> None:
+    def __init__(
+        self, path: str | Path, machine: Machine | None = None, image: Image | None = None
+    ) -> None:
+        """Load the ELF file, or ``image`` if one is given (``path`` then only names it)."""
         from softex_mlir.isa_sim.core_decode import Program
 
         self.path = Path(path)
-        image = _read_elf(self.path)
+        image = image or _read_elf(self.path)
         self.symbols = image.symbols
         regions, total = _regions(image, self.path)
         self.memory: NDArray[np.uint8] = np.zeros(total, np.uint8)
@@ -227,7 +232,7 @@ class BareMetal:
         return tuple(self._word(address) for address in range(begin, end, 4))
 
 
-def _read_elf(path: Path) -> _Image:
+def _read_elf(path: Path) -> Image:
     from elftools.common.exceptions import ELFError
     from elftools.elf.elffile import ELFFile
     from elftools.elf.sections import SymbolTableSection
@@ -256,10 +261,10 @@ def _read_elf(path: Path) -> _Image:
         raise BareMetalError(f"{path}: not an ELF file ({error})") from None
     if not segments:
         raise BareMetalError(f"{path}: no loadable segment; link it into an executable first")
-    return _Image(entry, segments, symbols)
+    return Image(entry, segments, symbols)
 
 
-def _regions(image: _Image, path: Path) -> tuple[list[tuple[int, int, int]], int]:
+def _regions(image: Image, path: Path) -> tuple[list[tuple[int, int, int]], int]:
     """Memory regions (base, bytes, offset), the one with the entry first, and the total size."""
     spans: list[list[int]] = []
     for address, _, size in sorted(image.segments):

@@ -19,40 +19,12 @@ from softex_mlir.isa_sim.core_decode import PAGE_SHIFT, Program
 from softex_mlir.isa_sim.core_float import execute_float
 from softex_mlir.isa_sim.core_state import CoreState, make_state
 from softex_mlir.isa_sim.jit import njit
+from softex_mlir.isa_sim.jit_memory import load8, load16, load32, store8, store16, store32
 from softex_mlir.isa_sim.softfloat import leading_zeros
 
 __all__ = ["CoreState", "Program", "complete_access", "make_state", "run_core"]
 
 _WORD = 0xFFFFFFFF
-
-
-@njit(cache=True)
-def _read(m8: Any, m16: Any, m32: Any, offset: int, size: int) -> int:
-    """Little-endian load, zero-extended."""
-    if size == 4:
-        if offset & 3 == 0:
-            return np.int64(m32[offset >> 2])
-        value = 0
-        for byte in range(4):
-            value |= np.int64(m8[offset + byte]) << (8 * byte)
-        return value
-    if size == 2:
-        if offset & 1 == 0:
-            return np.int64(m16[offset >> 1])
-        return np.int64(m8[offset]) | np.int64(m8[offset + 1]) << 8
-    return np.int64(m8[offset])
-
-
-@njit(cache=True)
-def _write(m8: Any, m16: Any, m32: Any, offset: int, size: int, value: int) -> None:
-    """Little-endian store of the low ``size`` bytes."""
-    if size == 4 and offset & 3 == 0:
-        m32[offset >> 2] = value & _WORD
-    elif size == 2 and offset & 1 == 0:
-        m16[offset >> 1] = value & 0xFFFF
-    else:
-        for byte in range(size):
-            m8[offset + byte] = (value >> (8 * byte)) & 0xFF
 
 
 @njit(cache=True)
@@ -153,10 +125,13 @@ def run_core(
     ready = state.ready[core]
     config = state.config
     code = program.code
-    tcdm16 = tcdm.view(np.uint16)
-    tcdm32 = tcdm.view(np.uint32)
-    memory16 = memory.view(np.uint16)
-    memory32 = memory.view(np.uint32)
+
+    # taking an array out of a tuple costs a reference count: once here, not in the loop
+    regions = program.regions
+    pages = program.pages
+    touched = program.touched
+    window_first = program.window[0]
+    window_size = program.window[1]
 
     pc = s[st.PC]
     cycle = s[st.CYCLE]
@@ -173,6 +148,7 @@ def run_core(
     rounding = s[st.ROUNDING]
     tcdm_loads = 0
     tcdm_stores = 0
+    l2_accesses = 0
     stalls = 0
     stall_rate = s[st.STALL_RATE]
     stall_accumulator = s[st.STALL_ACCUMULATOR]
@@ -205,20 +181,20 @@ def run_core(
         cause = -1
         value = 0
         if inside < 0 or inside >= window_bytes:
-            offset = _region_offset(program.regions, pc, 2) - program.window[0]
-            if offset >= 0 and offset < program.window[1]:
-                for index in range(program.regions.shape[0]):
-                    inside = pc - program.regions[index, 0]
-                    if inside >= 0 and inside < program.regions[index, 1]:
-                        first = program.window[0] - program.regions[index, 2]
-                        window_base = program.regions[index, 0]
-                        window_bytes = program.regions[index, 1]
+            offset = _region_offset(regions, pc, 2) - window_first
+            if offset >= 0 and offset < window_size:
+                for index in range(regions.shape[0]):
+                    inside = pc - regions[index, 0]
+                    if inside >= 0 and inside < regions[index, 1]:
+                        first = window_first - regions[index, 2]
+                        window_base = regions[index, 0]
+                        window_bytes = regions[index, 1]
                         if first > 0:
                             window_base += first
                             window_bytes -= first
                             first = 0
                         window_row = -first >> 1
-                        window_bytes = min(window_bytes, program.window[1] + first)
+                        window_bytes = min(window_bytes, window_size + first)
                 inside = pc - window_base
             else:
                 cause = st.CAUSE_FETCH
@@ -241,8 +217,8 @@ def run_core(
                 length = (w0 >> op.LENGTH_SHIFT) & 7
                 last_line = (inside + 2 * window_row + length - 1) >> config[st.LINE_SHIFT]
                 for index in range(line, last_line + 1):
-                    if program.touched[index] == 0:
-                        program.touched[index] = 1
+                    if touched[index] == 0:
+                        touched[index] = 1
                         cycle += config[st.REFILL]
                         stalls += config[st.REFILL]
                         s[st.FETCH_STALLS] += config[st.REFILL]
@@ -292,7 +268,12 @@ def run_core(
             if operation == op.EVENT_LOAD:
                 pass
             elif offset >= tcdm_first and offset <= tcdm_bytes - size:
-                value = _read(tcdm, tcdm16, tcdm32, offset & 0x7FFFFFFF, size)
+                if size == 4:
+                    value = load32(tcdm, offset)
+                elif size == 2:
+                    value = load16(tcdm, offset)
+                else:
+                    value = load8(tcdm, offset)
                 tcdm_loads += 1
                 if stall_rate != 0:
                     stall_accumulator += stall_rate
@@ -305,10 +286,15 @@ def run_core(
             else:
                 offset = address - l2_base
                 if offset < 0 or offset > l2_bytes - size:
-                    offset = _region_offset(program.regions, address, size)
+                    offset = _region_offset(regions, address, size)
                 if offset >= 0:
-                    value = _read(memory, memory16, memory32, offset & 0x7FFFFFFFFF, size)
-                    s[st.L2_ACCESSES] += 1
+                    if size == 4:
+                        value = load32(memory, offset)
+                    elif size == 2:
+                        value = load16(memory, offset)
+                    else:
+                        value = load8(memory, offset)
+                    l2_accesses += 1
                     if l2_latency > 1:
                         cycle += l2_latency - 1
                         stalls += l2_latency - 1
@@ -385,7 +371,12 @@ def run_core(
             offset = address - tcdm_base
             done = False
             if offset >= tcdm_first and offset <= tcdm_bytes - size:
-                _write(tcdm, tcdm16, tcdm32, offset & 0x7FFFFFFF, size, value)
+                if size == 4:
+                    store32(tcdm, offset, value)
+                elif size == 2:
+                    store16(tcdm, offset, value)
+                else:
+                    store8(tcdm, offset, value)
                 tcdm_stores += 1
                 if stall_rate != 0:
                     stall_accumulator += stall_rate
@@ -398,20 +389,22 @@ def run_core(
             else:
                 offset = address - l2_base
                 if offset < 0 or offset > l2_bytes - size:
-                    offset = _region_offset(program.regions, address, size)
+                    offset = _region_offset(regions, address, size)
                 if offset >= 0:
-                    _write(memory, memory16, memory32, offset & 0x7FFFFFFFFF, size, value)
-                    s[st.L2_ACCESSES] += 1
+                    if size == 4:
+                        store32(memory, offset, value)
+                    elif size == 2:
+                        store16(memory, offset, value)
+                    else:
+                        store8(memory, offset, value)
+                    l2_accesses += 1
                     if l2_latency > 1:
                         cycle += l2_latency - 1
                         stalls += l2_latency - 1
-                    inside = offset - program.window[0]
-                    if inside >= 0 and inside < program.window[1]:
+                    inside = offset - window_first
+                    if inside >= 0 and inside < window_size:
                         page = max(inside - 2, 0) >> PAGE_SHIFT
-                        if (
-                            program.pages[page] != 0
-                            or program.pages[(inside + size - 1) >> PAGE_SHIFT] != 0
-                        ):
+                        if pages[page] != 0 or pages[(inside + size - 1) >> PAGE_SHIFT] != 0:
                             _invalidate(program, offset, size)
                     if address == host_address and value != 0:
                         status = st.HOST
@@ -749,5 +742,6 @@ def run_core(
     s[st.STALL_ACCUMULATOR] = stall_accumulator
     s[st.TCDM_LOADS] += tcdm_loads
     s[st.TCDM_STORES] += tcdm_stores
+    s[st.L2_ACCESSES] += l2_accesses
     s[st.STALL_CYCLES] += stalls
     return status
