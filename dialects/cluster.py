@@ -41,6 +41,7 @@ from xdsl.printer import Printer
 from xdsl.traits import NoTerminator, Pure, RecursiveMemoryEffect
 from xdsl.utils.exceptions import VerifyException
 
+from softex_mlir.dialects.assembly_format import Body
 from softex_mlir.dialects.cluster_program import (
     COUNTER_BYTES as COUNTER_BYTES,
 )
@@ -327,7 +328,7 @@ class ParallelOp(IRDLOperation):
         printer.print_ssa_value(self.upper)
         printer.print_op_attributes(self.attributes, print_keyword=True)
         printer.print_string(" ")
-        printer.print_region(self.body, print_entry_block_args=False)
+        printer.print_region(self.body, print_entry_block_args=False, print_empty_block=False)
 
     @classmethod
     def parse(cls, parser: Parser) -> Self:
@@ -339,7 +340,10 @@ class ParallelOp(IRDLOperation):
         parser.parse_keyword("to")
         upper = parser.parse_operand()
         attributes = parser.parse_optional_attr_dict_with_keyword()
-        body = parser.parse_region((argument.resolve(IndexType()),))
+        induction = argument.resolve(IndexType())
+        body = parser.parse_region((induction,))
+        if not body.blocks:
+            body.add_block(Block(arg_types=(IndexType(),)))
         op = cls(lower, upper, body)
         if attributes is not None:
             op.attributes |= attributes.data
@@ -357,7 +361,8 @@ class LeaderOp(IRDLOperation):
 
     traits = traits_def(NoTerminator(), RecursiveMemoryEffect())
 
-    assembly_format = "attr-dict-with-keyword $body"
+    assembly_format = "attr-dict-with-keyword custom<Body>($body)"
+    custom_directives = (Body,)
 
     def __init__(self, body: Region | None = None):
         super().__init__(regions=[Region(Block()) if body is None else body])

@@ -55,6 +55,7 @@ from xdsl.traits import NoTerminator, Pure, SymbolOpInterface
 from xdsl.utils.exceptions import VerifyException
 from xdsl.utils.str_enum import StrEnum
 
+from softex_mlir.dialects.assembly_format import Body
 from softex_mlir.dialects.memory import (
     AnyMemRef,
     footprint_bytes,
@@ -383,7 +384,7 @@ class KernelOp(IRDLOperation):
         printer.print_string(")")
         printer.print_op_attributes(self.attributes, print_keyword=True)
         printer.print_string(" ")
-        printer.print_region(self.body, print_entry_block_args=False)
+        printer.print_region(self.body, print_entry_block_args=False, print_empty_block=False)
 
     @classmethod
     def parse(cls, parser: Parser) -> Self:
@@ -472,7 +473,8 @@ class StreamOp(IRDLOperation):
 
     traits = traits_def(NoTerminator())
 
-    assembly_format = "$kind attr-dict-with-keyword $body"
+    assembly_format = "$kind attr-dict-with-keyword custom<Body>($body)"
+    custom_directives = (Body,)
 
     def __init__(self, kind: StreamAttr | StreamKind | str, body: Region | None = None):
         super().__init__(
@@ -498,7 +500,8 @@ class ScheduleOp(IRDLOperation):
 
     traits = traits_def(NoTerminator())
 
-    assembly_format = "attr-dict-with-keyword $body"
+    assembly_format = "attr-dict-with-keyword custom<Body>($body)"
+    custom_directives = (Body,)
 
     def __init__(self, launches: Iterable[LaunchOp] = ()):
         super().__init__(regions=[Region(Block(launches))])

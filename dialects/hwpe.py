@@ -30,7 +30,7 @@ from xdsl.utils.str_enum import StrEnum
 from softex_mlir.dialects.cluster import STREAMS
 from softex_mlir.dialects.target import machine_of
 from softex_mlir.isa_sim.machine import Machine
-from softex_mlir.isa_sim.units import dma, event_unit
+from softex_mlir.isa_sim.units import dma, event_unit, redmule, softex_jobs
 
 TEAM_BARRIER = 1
 """Hardware barrier of the compute team; barrier 0 belongs to all cores."""
@@ -53,44 +53,13 @@ class UnitAttr(EnumAttribute[Unit], SpacedOpaqueSyntaxAttribute):
     name = "hwpe.unit"
 
 
-CONTROL_REGISTERS: dict[str, int] = {
-    "TRIGGER": 0x00,
-    "ACQUIRE": 0x04,
-    "FINISHED": 0x08,
-    "STATUS": 0x0C,
-    "RUNNING_JOB": 0x10,
-    "SOFT_CLEAR": 0x14,
-}
-"""Control registers of an accelerator: name to byte offset from its base."""
-
-JOB_REGISTERS: dict[Unit, dict[str, int]] = {
-    Unit.REDMULE: {
-        "X_ADDR": 0x40,
-        "W_ADDR": 0x44,
-        "Z_ADDR": 0x48,
-        "MCFG0": 0x4C,
-        "MCFG1": 0x50,
-        "MACFG": 0x54,
-    },
-    Unit.SOFTEX: {
-        "IN_ADDR": 0x20,
-        "OUT_ADDR": 0x24,
-        "TOT_LEN": 0x28,
-        "COMMANDS": 0x2C,
-        "CACHE_BASE_ADDR": 0x30,
-        "CAST_CTRL": 0x34,
-        "A_ADDR": 0x38,
-        "B_ADDR": 0x3C,
-    },
-}
-"""Job registers of the accelerators, banked by context: name to byte offset."""
-
-
 @cache
 def registers(unit: Unit) -> dict[str, int]:
     """The registers of a unit: name to byte offset from `base_address`."""
-    if unit in JOB_REGISTERS:
-        return CONTROL_REGISTERS | JOB_REGISTERS[unit]
+    if unit is Unit.REDMULE:
+        return dict(redmule.REGISTERS)
+    if unit is Unit.SOFTEX:
+        return dict(softex_jobs.REGISTERS)
     if unit is Unit.DMA:
         return {name: offset for offset, name in dma.REGISTER_NAMES.items()}
     if unit is Unit.TIMELINE:
@@ -155,6 +124,13 @@ class RegisterAccess(IRDLOperation):
                 f"{self.unit.data.value} has no register {self.register.data}; it has "
                 f"{', '.join(known)}"
             )
+
+
+def job_registers(unit: Unit) -> frozenset[str]:
+    """The registers of an accelerator that are banked by context; none for other units."""
+    if unit is Unit.REDMULE:
+        return frozenset(redmule.JOB_REGISTERS)
+    return frozenset(softex_jobs.JOB_REGISTERS) if unit is Unit.SOFTEX else frozenset()
 
 
 @irdl_op_definition

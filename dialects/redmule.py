@@ -44,11 +44,11 @@ def check_sizes(unit: RedMulEDescription, m: int, n: int, k: int) -> None:
         )
     row_tiles = -(-m // unit.rows)
     column_tiles = -(-k // unit.tile_columns)
-    if unit.rows * row_tiles * column_tiles >= unit.max_stored_rows:
+    if unit.rows * row_tiles * column_tiles > unit.max_stored_rows:
         raise VerifyException(
             f"{UNIT} never signals the end of a job that stores "
             f"{unit.rows * row_tiles * column_tiles} tile rows; the limit is "
-            f"{unit.max_stored_rows - 1}: split m = {m} or k = {k}"
+            f"{unit.max_stored_rows}: split m = {m} or k = {k}"
         )
     if unit.masked_rows:
         return

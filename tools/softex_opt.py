@@ -18,13 +18,14 @@ from xdsl.ir import IRNode, Operation
 from xdsl.parser import Parser
 from xdsl.utils.diagnostic import Diagnostic
 from xdsl.utils.exceptions import DiagnosticException, ParseError
+from xdsl.utils.target import Target
 from xdsl.xdsl_opt_main import xDSLOptMain
 
 from softex_mlir.compiler.transforms import get_all_passes
 from softex_mlir.dialects import register_all_dialects
 from softex_mlir.isa_sim.errors import UserError
 
-TARGETS = ("mlir", "riscv-asm")
+TARGETS = ("mlir",)
 """Outputs of xDSL that make sense for our levels."""
 
 SEPARATOR = b"// -----"
@@ -131,12 +132,19 @@ class SoftexOptMain(xDSLOptMain):
             self.register_pass(name, factory)
 
     def register_all_targets(self) -> None:
-        """The targets of xDSL that serve our levels."""
+        """IR text, and assembly text (`asm`) of modules with registers."""
         from xdsl.targets import get_all_targets
 
         targets = get_all_targets()
         for name in TARGETS:
             self.available_targets[name] = targets[name]
+
+        def assembly() -> type[Target]:
+            from softex_mlir.compiler.backend.print_assembly import AssemblyTarget
+
+            return AssemblyTarget
+
+        self.available_targets["asm"] = assembly
 
     def read(self) -> list[tuple[str, int]]:
         """The input in pieces, each with the number of lines before it."""

@@ -26,17 +26,9 @@ from softex_mlir.dialects.cluster import AwaitOp, Worker
 from softex_mlir.dialects.hwpe import DelayOp, Unit
 from softex_mlir.dialects.target import machine_of
 from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.isa_sim.units.redmule import RedMulEJob
+from softex_mlir.isa_sim.units.softex_jobs import Command
 
-MACFG_GEMM = 1 << 10
-"""MACFG bits 12:10: Z = X·W + Y."""
-MACFG_16_BIT = 1 << 7
-"""MACFG bits 9:7: 16-bit patterns go to the FMAs unchanged (BF16 in a BF16 unit)."""
-
-ACC_ONLY = 1 << 0
-DIV_ONLY = 1 << 1
-ACQUIRE_SLOT = 1 << 2
-LAST = 1 << 3
-SUM_OF_EXPONENTIALS = 1 << 8
 INDEX_SHIFT = 16
 """COMMANDS bits 31:16: state slot, or number of terms of a sum of exponentials."""
 
@@ -65,9 +57,9 @@ def convert_gemm(op: redmule.GemmOp, machine: Machine) -> None:
         job = acquire(to, Unit.REDMULE)
     for register, address in addresses.items():
         to.write(Unit.REDMULE, register, address)
-    to.write(Unit.REDMULE, "MCFG0", k << 16 | m)
-    to.write(Unit.REDMULE, "MCFG1", n)
-    to.write(Unit.REDMULE, "MACFG", MACFG_GEMM | MACFG_16_BIT)
+    sizes = RedMulEJob(0, 0, 0, m, n, k).registers()
+    for register in ("MCFG0", "MCFG1", "MACFG"):
+        to.write(Unit.REDMULE, register, sizes[register])
     to.write(Unit.REDMULE, "TRIGGER", 0)
     Rewriter.replace_op(op, (), (job,))
 
@@ -118,7 +110,7 @@ def start_softex(
     for register, address in addresses.items():
         to.write(Unit.SOFTEX, register, address)
     to.write(Unit.SOFTEX, "TOT_LEN", 2 * length)
-    to.write(Unit.SOFTEX, "COMMANDS", commands)
+    to.write(Unit.SOFTEX, "COMMANDS", int(commands))
     to.write(Unit.SOFTEX, "TRIGGER", 0)
     Rewriter.replace_op(op, (), (job,))
 
@@ -136,15 +128,16 @@ def convert_softex(op: Operation) -> None:
                 "A_ADDR": (op.slopes, op.slopes_indices),
                 "B_ADDR": (op.weights, op.weights_indices),
             }
-            commands = SUM_OF_EXPONENTIALS | op.terms.value.data << INDEX_SHIFT
+            commands = op.terms.value.data << INDEX_SHIFT | Command.GELU_MODE
             start_softex(op, places, op.length.value.data, commands)
         case softex.AccumulateOp():
-            commands = ACC_ONLY | op.slot.value.data << INDEX_SHIFT
-            commands |= (ACQUIRE_SLOT if op.first else 0) | (LAST if op.last else 0)
+            commands = op.slot.value.data << INDEX_SHIFT | Command.ACC_ONLY
+            commands |= (Command.ACQUIRE_SLOT if op.first else 0) | (Command.LAST if op.last else 0)
             start_softex(op, {"IN_ADDR": (op.x, op.x_indices)}, op.length.value.data, commands)
         case softex.DivideOp():
             places = {"IN_ADDR": (op.x, op.x_indices), "OUT_ADDR": (op.y, op.y_indices)}
-            commands = DIV_ONLY | op.slot.value.data << INDEX_SHIFT | (LAST if op.last else 0)
+            commands = op.slot.value.data << INDEX_SHIFT | Command.DIV_ONLY
+            commands |= Command.LAST if op.last else 0
             start_softex(op, places, op.length.value.data, commands)
         case softex.DrainOp():
             drain(CommandBuilder.before(op), Unit.SOFTEX)

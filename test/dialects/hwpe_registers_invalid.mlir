@@ -2,7 +2,7 @@
 // RUN: softex-opt %s --split-input-file --verify-diagnostics
 
 %v = "test.op"() : () -> i32
-// expected-error@below {{redmule has no register IN_ADDR; it has TRIGGER, ACQUIRE, FINISHED, STATUS, RUNNING_JOB, SOFT_CLEAR, X_ADDR}}
+// expected-error@below {{redmule has no register IN_ADDR; it has TRIGGER, ACQUIRE, FINISHED, STATUS, RUNNING_JOB, SOFT_CLEAR, SW_EVT, X_ADDR}}
 hwpe.write redmule "IN_ADDR", %v
 
 // -----
