@@ -79,6 +79,7 @@ _JOB_WORDS = 16
 _SLICE = 1 << 22
 _WINDOW = 1024
 _END_OF_TIME = 1 << 60
+_MOST_WARNINGS = 100
 
 
 @dataclass(frozen=True)
@@ -316,10 +317,19 @@ class _Run:
         entry[8:] = registers
         self.jobs = number + 1
         self.macs += port.macs
+        if port.warnings:
+            self.warn(unit, tp, port.warnings)
         self.unit_bytes += port.bytes
         if self.sanitizer:
             self.sanitizer.job(unit, context, core, number, port.footprint(registers))
         p.start_job(dev, unit, context, duration, self.job_log, number)
+
+    def warn(self, unit: int, tp: int, texts: tuple[str, ...]) -> None:
+        """Note what the hardware may do otherwise, once a unit, layer and text."""
+        for text in texts:
+            line = f"{UNIT_NAMES[unit]}, layer {self.names.layer(tp)}: {text}"
+            if line not in self.warnings and len(self.warnings) < _MOST_WARNINGS:
+                self.warnings.append(line)
 
     def slice(self) -> None:
         """Between slices: progress and the cycle limit."""

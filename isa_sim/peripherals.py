@@ -78,7 +78,9 @@ BUSY: Final = 16
 """Cycles with a job under way."""
 STARTED: Final = 17
 LOCKED_BY: Final = 18
-BANK: Final = 19
+TRIGGER_GAP: Final = 19
+"""Cycles from the MACFG write to the trigger of the job just triggered."""
+BANK: Final = 20
 """Job registers of context c from BANK + c * JOB_REGISTERS."""
 JOB: Final = BANK + 2 * JOB_REGISTERS
 """Job of context c from JOB + c * JOB_COLUMNS."""
@@ -522,6 +524,7 @@ def _hwpe(dev: Devices, unit: int, core: int, time: int, offset: int, kind: int,
                     return _fault(dev, FAULT_NOT_CLEARED, unit)
             if state[PENDING] >= state[DEPTH]:
                 return _fault(dev, FAULT_QUEUE, unit)
+            state[TRIGGER_GAP] = until - state[MACFG_TIME]
             state[LOCKED] = -1
             state[NEXT_CONTEXT] = 1 - context
             state[CLEARED] = 0

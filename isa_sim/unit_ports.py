@@ -13,6 +13,9 @@ import numpy as np
 from softex_mlir.isa_sim import peripherals as p
 from softex_mlir.isa_sim.machine import Machine
 
+_COMMANDS = 3
+_GELU_MODE = 1 << 8
+
 
 def make_ports(machine: Machine, functional: bool) -> list[Any]:
     """The ports of a machine's units, indexed by `peripherals.REDMULE` and `SOFTEX`."""
@@ -23,33 +26,48 @@ def make_ports(machine: Machine, functional: bool) -> list[Any]:
 
 
 class RedMulEPort:
-    """RedMulE: `macs` and `bytes` are those of the last job."""
+    """RedMulE. `macs`, `bytes` and `warnings` are those of the last job."""
 
     def __init__(self, machine: Machine, functional: bool):
-        from softex_mlir.isa_sim.units.redmule import RedMulE
+        from softex_mlir.isa_sim.units.redmule import RedMulE, start_delay
 
-        assert machine.redmule is not None
         self.unit = RedMulE(machine)
-        self.description = machine.redmule
+        # The tiler works behind the gap between MACFG and trigger; beyond this it is done.
+        longest = start_delay(1, machine)
+        self.delays = [start_delay(gap, machine) for gap in range(longest + 2)]
+        self.machine = machine
         self.tcdm_base = machine.cluster.tcdm_base
         self.functional = functional
+        self.access_bytes = 2 * self.unit.unit.tile_columns
         self.macs = 0
         self.bytes = 0
+        self.warnings: tuple[str, ...] = ()
 
     def run(self, registers: np.ndarray, tcdm: np.ndarray, row: np.ndarray) -> tuple[int, float]:
-        """Cycles from trigger to done event, and port accesses a cycle."""
-        raise NotImplementedError
+        """Cycles from trigger to done event, and port accesses a cycle.
+
+        `row` is the unit's row of `Devices.unit`, before the job is started.
+        """
+        unit = self.unit
+        cycles = unit.run(registers, tcdm, self.tcdm_base, functional=self.functional)
+        gap = int(row[p.TRIGGER_GAP])
+        self.macs = unit.last_macs
+        self.bytes = unit.last_bytes
+        self.warnings = unit.last_warnings
+        rate = unit.last_bytes / (self.access_bytes * cycles)
+        return cycles + self.delays[min(max(gap, 1), len(self.delays) - 1)], rate
 
     def footprint(self, registers: np.ndarray) -> list[tuple[int, int, bool]]:
         """(address, bytes, is write) of everything the job touches."""
-        raise NotImplementedError
+        return self.unit.footprint(registers)
 
     def reset(self) -> None:
         """A soft clear."""
+        self.unit.reset()
 
 
 class SoftExPort:
-    """SoftEx: `macs` is 0, `bytes` those of the last job."""
+    """SoftEx. `macs` is 0; `bytes` and `warnings` are those of the last job."""
 
     def __init__(self, machine: Machine, functional: bool):
         from softex_mlir.isa_sim.units.softex import SoftEx
@@ -57,19 +75,26 @@ class SoftExPort:
         self.unit = SoftEx(machine)
         self.tcdm_base = machine.cluster.tcdm_base
         self.functional = functional
+        self.access_bytes = 2 * self.unit.lanes
+        self.previous = "clear"
         self.macs = 0
         self.bytes = 0
+        self.warnings: tuple[str, ...] = ()
 
     def run(self, registers: np.ndarray, tcdm: np.ndarray, row: np.ndarray) -> tuple[int, float]:
         """Cycles from trigger to done event, and port accesses a cycle."""
-        raise NotImplementedError
+        unit = self.unit
+        cycles = unit.run(registers, tcdm, self.tcdm_base, self.previous, self.functional)
+        self.previous = "soe" if int(registers[_COMMANDS]) & _GELU_MODE else "softmax"
+        self.bytes = unit.last_bytes
+        self.warnings = unit.last_warnings
+        return cycles, unit.last_bytes / (self.access_bytes * cycles)
 
     def footprint(self, registers: np.ndarray) -> list[tuple[int, int, bool]]:
         """(address, bytes, is write) of everything the job touches."""
-        raise NotImplementedError
+        return self.unit.footprint(registers)
 
     def reset(self) -> None:
-        """A soft clear."""
-
-
-__all__ = ["RedMulEPort", "SoftExPort", "make_ports", "p"]
+        """A soft clear: state slots are lost, the load arbiter starts over."""
+        self.unit.reset()
+        self.previous = "clear"

@@ -140,12 +140,9 @@ def transfer_cycles(
     only its `streaming_cycles`.
     """
     runs = transfer.reps_2 * transfer.reps_3
-    contiguous = (
-        transfer.reps_3 == 1
-        and (
-            transfer.reps_2 == 1
-            or transfer.destination_stride_2 == transfer.source_stride_2 == transfer.length
-        )
+    contiguous = transfer.reps_3 == 1 and (
+        transfer.reps_2 == 1
+        or transfer.destination_stride_2 == transfer.source_stride_2 == transfer.length
     )
     return latency + streaming_cycles(
         transfer.length, runs, contiguous, bytes_per_cycle, burst_bytes, latency, outstanding
