@@ -733,6 +733,13 @@ class VFMacRAhOp(AccumulateFloat):
 
 
 @irdl_op_definition
+class FMacExSAhOp(AccumulateFloat):
+    """rd = rs1 * rs2 + rd, BF16 factors and F32 sum, rounded once."""
+
+    name = "xpulp.fmacex.s.ah"
+
+
+@irdl_op_definition
 class VFCpkaAhSOp(BinaryFloat):
     """rd[0] = BF16(rs1), rd[1] = BF16(rs2): two F32 values are rounded and packed (they fill a 32-bit register)."""
 

@@ -33,7 +33,11 @@ NO_FASTMATH: dict[str, Attribute] = {"fastmath": FastMathFlagsAttr("none")}
 
 
 class UnsupportedOperation(UserError):
-    """The backend has no instructions for an operation."""
+    """The backend has no instructions for an operation, which tells where in the source it is."""
+
+    def __init__(self, message: str, operation: Operation | None = None) -> None:
+        super().__init__(message)
+        self.operation = operation
 
 
 def float_class(type_: Attribute) -> str:
@@ -402,6 +406,16 @@ class ArithmeticSelector:
         kind = float_class(op.results[0].type)
         cls = BINARY[op.name][kind]
         lhs, rhs = op.operands
+        if op.name == "arith.addf" and kind == "f32":
+            for total, term in ((lhs, rhs), (rhs, lhs)):
+                half = self.expandable(term)
+                if half is not None and self.expandable(total) is None:
+                    # a sum with 1.0 * BF16 as one instruction, exact as widening is
+                    one = self.float_constant(1.0, half.type)
+                    self.floats[op.results[0]] = self.emitter.float_op(
+                        xpulp.FMacExSAhOp, self.floats[total], self.floats[half], one
+                    )
+                    return
         if kind == "vector" and (replicated := REPLICATED.get(cls)) is not None:
             commutes = op.name in ("arith.addf", "arith.mulf", "arith.maxnumf", "arith.minnumf")
             for x, y, allowed in ((lhs, rhs, True), (rhs, lhs, commutes)):
@@ -488,7 +502,7 @@ class ArithmeticSelector:
         a, b, c = (self.freg(operand) for operand in op.operands)
         match float_class(op.results[0].type):
             case "f32":
-                value = e.float_op(riscv.FMAddSOp, a, b, c)
+                value = self.fma_f32(op.operands[0], op.operands[1], op.operands[2])
             case "bf16":
                 value = e.float_op(xpulp.FMAddAhOp, a, b, c)
             case _:
@@ -502,6 +516,41 @@ class ArithmeticSelector:
                 else:
                     value = e.float_op(xpulp.VFMacAhOp, c, a, b)
         self.floats[op.results[0]] = value
+
+    def fma_f32(self, a: SSAValue, b: SSAValue, c: SSAValue) -> SSAValue:
+        """The instruction for a * b + c in f32 that has widening and signs built in."""
+        e = self.emitter
+        x, y = self.expandable(a), self.expandable(b)
+        if x is not None and y is not None:
+            return e.float_op(xpulp.FMacExSAhOp, self.floats[c], self.floats[x], self.floats[y])
+        classes = {
+            (False, False): riscv.FMAddSOp,
+            (False, True): riscv.FMSubSOp,
+            (True, False): riscv.FNMSubSOp,
+            (True, True): riscv.FNMAddSOp,
+        }
+        factor, other, addend = (negated(value) for value in (a, b, c))
+        flipped = (factor is not None) != (other is not None)
+        registers = [
+            self.floats[value if inner is None else inner]
+            for value, inner in ((a, factor), (b, other), (c, addend))
+        ]
+        return e.float_op(classes[flipped, addend is not None], *registers)
+
+    def expandable(self, value: SSAValue) -> SSAValue | None:
+        """The BF16 scalar behind an F32 value, if all users of it can widen it themselves."""
+        owner = value.owner
+        if not isinstance(owner, arith.ExtFOp) or float_class(owner.input.type) != "bf16":
+            return None
+        if isinstance(owner.input.owner, Operation) and owner.input.owner.name == "vector.extract":
+            return None
+        for use in value.uses:
+            user = use.operation
+            factors = user.name == "math.fma" and user.operands[2] is not value
+            square = factors and user.operands[0] is value and user.operands[1] is value
+            if not (square or user.name == "arith.addf"):
+                return None
+        return owner.input
 
     def sqrt(self, op: Operation) -> None:
         """Square root of f32 or bf16."""
@@ -664,6 +713,12 @@ def rounded_from(value: SSAValue) -> SSAValue | None:
     if isinstance(owner, Operation) and owner.name == "arith.truncf":
         return owner.operands[0]
     return None
+
+
+def negated(value: SSAValue) -> SSAValue | None:
+    """What an F32 value is the negative of, where that can be seen."""
+    owner = value.owner
+    return owner.operands[0] if isinstance(owner, arith.NegfOp) else None
 
 
 def extract_position(op: Any) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from xdsl.dialects import arith
 from xdsl.ir import SSAValue
 
 from softex_mlir.compiler.kernels.emit import Emitter
@@ -23,32 +24,33 @@ def horner(e: Emitter, x: SSAValue, coefficients: Sequence[float]) -> SSAValue:
     return p
 
 
-def exp2(e: Emitter, t: SSAValue) -> SSAValue:
-    """2^t for t in [-127, 127)."""
-    magic = e.number(c.EXPONENT_MAGIC)
-    k = e.add(t, magic)
-    f = e.sub(t, e.sub(k, magic))
-    p = horner(e, f, c.EXP2)
-    return e.mul(p, exponent_of(e, k))
+def exp_within(e: Emitter, x: SSAValue, log2_e: float = c.LOG2_E) -> SSAValue:
+    """2^(x·log2_e) for x·log2_e in [-127, 127)."""
+    (result,) = exp_lanes(e, (x,), log2_e)
+    return result
 
 
-def exponent_of(e: Emitter, k: SSAValue) -> SSAValue:
-    """2^n from k = n + EXPONENT_MAGIC."""
-    from xdsl.dialects import arith
+def exp_lanes(e: Emitter, xs: Sequence[SSAValue], log2_e: float = c.LOG2_E) -> list[SSAValue]:
+    """:func:`exp_within` of several values at once, step by step."""
+    magic, factor = e.number(c.EXPONENT_MAGIC), e.number(log2_e)
+    k = [e.fma(x, factor, magic) for x in xs]
+    n = [e.sub(v, magic) for v in k]
+    f = [e.fma(x, factor, e.neg(v)) for x, v in zip(xs, n, strict=True)]
+    bits = [e.bits(v) for v in k]
+    p = [e.fma(v, e.number(c.EXP2[2]), e.number(c.EXP2[1])) for v in f]
+    shifted = [e.insert(arith.ShLIOp(v, e.integer(23))) for v in bits]
+    scale = [e.from_bits(v) for v in shifted]
+    p = [e.fma(a, b, e.number(c.EXP2[0])) for a, b in zip(p, f, strict=True)]
+    return [e.mul(a, b) for a, b in zip(p, scale, strict=True)]
 
-    return e.from_bits(e.insert(arith.ShLIOp(e.bits(k), e.integer(23))))
 
-
-def exp2_clamped(e: Emitter, t: SSAValue) -> SSAValue:
-    """2^t with t clamped to [EXPONENT_MIN, EXPONENT_MAX]."""
-    bounded = e.maximum(t, e.number(c.EXPONENT_MIN))
-    return exp2(e, e.minimum(bounded, e.number(c.EXPONENT_MAX)))
+def bounded(e: Emitter, x: SSAValue, low: float, high: float) -> SSAValue:
+    """x clamped to [low, high]; NaN becomes low."""
+    return e.minimum(e.maximum(x, e.number(low)), e.number(high))
 
 
 def reciprocal(e: Emitter, d: SSAValue) -> SSAValue:
     """1/d by a seed from the bits and two Newton steps."""
-    from xdsl.dialects import arith
-
     two, minus_d = e.number(2.0), e.neg(d)
     r = e.from_bits(e.insert(arith.SubiOp(e.integer(c.RECIPROCAL_SEED), e.bits(d))))
     r = e.mul(r, e.fma(minus_d, r, two))
@@ -57,12 +59,12 @@ def reciprocal(e: Emitter, d: SSAValue) -> SSAValue:
 
 def exp(e: Emitter, x: SSAValue) -> SSAValue:
     """e^x."""
-    return exp2_clamped(e, e.mul(x, e.number(c.LOG2_E)))
+    return exp_within(e, bounded(e, x, c.EXP_MIN, c.EXP_MAX))
 
 
 def sigmoid(e: Emitter, x: SSAValue) -> SSAValue:
     """1 / (1 + e^-x)."""
-    power = exp2_clamped(e, e.mul(x, e.number(-c.LOG2_E)))
+    power = exp_within(e, bounded(e, x, -c.EXP_MAX, -c.EXP_MIN), -c.LOG2_E)
     return reciprocal(e, e.add(power, e.number(1.0)))
 
 

@@ -13,7 +13,7 @@ from xdsl.builder import Builder
 from xdsl.ir import SSAValue
 
 from softex_mlir.compiler.kernels.emit import Emitter, RowRef
-from softex_mlir.compiler.kernels.functions import exponent_of
+from softex_mlir.compiler.kernels.functions import exp_lanes
 from softex_mlir.isa_sim.numerics import coefficients as c
 
 Values = tuple[SSAValue, ...]
@@ -34,14 +34,12 @@ def emit_layer_norm(
     """``out = layer_norm(x) * gamma + beta`` over one row, see ``rowwise.layer_norm``."""
     e = Emitter(builder)
     zero = e.number(0.0)
-    x0 = e.widen(e.load(x, e.index(0)))
 
     def moments(e: Emitter, values: Values, sums: Values) -> Values:
-        lanes = len(values)
         wide = [e.widen(v) for v in values]
-        d = [e.sub(v, x0) for v in wide]
-        first = [e.add(s, v) for s, v in zip(sums[:lanes], d, strict=True)]
-        second = [e.fma(v, v, s) for s, v in zip(sums[2 : 2 + lanes], d, strict=True)]
+        first = [e.add(s, v) for s, v in zip(sums[:2], wide, strict=False)]
+        second = [e.fma(v, v, s) for s, v in zip(sums[2:], wide, strict=False)]
+        lanes = len(values)
         return (*first, *sums[lanes:2], *second, *sums[2 + lanes :])
 
     s1e, s1o, s2e, s2o = _reduce(e, x, columns, (zero, zero, zero, zero), moments)
@@ -49,7 +47,7 @@ def emit_layer_norm(
     m = e.mul(e.add(s1e, s1o), inverse_n)
     var = e.maximum(e.fma(e.neg(m), m, e.mul(e.add(s2e, s2o), inverse_n)), zero)
     inv = e.div(e.number(1.0), e.sqrt(e.add(var, e.number(epsilon))))
-    shift = e.neg(e.mul(e.add(x0, m), inv))
+    shift = e.neg(e.mul(m, inv))
 
     def normalise(e: Emitter, j: SSAValue, _: Values) -> None:
         t = e.narrow(e.fma(e.widen(e.load(x, j)), inv, shift))
@@ -85,22 +83,13 @@ def emit_softmax(builder: Builder, x: RowRef, out: RowRef, columns: int) -> None
     """``out = softmax(x)`` over one row without SoftEx, see ``rowwise.softmax_software``."""
     e = Emitter(builder)
     top = e.widen(_row_maximum(e, x, columns))
-    log2_e = e.number(c.LOG2_E)
-    base = e.neg(e.mul(top, log2_e))
     zero = e.number(0.0)
 
     def exponentials(e: Emitter, values: Values) -> list[SSAValue]:
-        low, magic = e.number(c.EXPONENT_MIN), e.number(c.EXPONENT_MAGIC)
+        low = e.number(c.EXP_MIN)
         wide = [e.widen(v) for v in values]
-        t = [e.fma(v, log2_e, base) for v in wide]
-        t = [e.maximum(v, low) for v in t]
-        k = [e.add(v, magic) for v in t]
-        n = [e.sub(v, magic) for v in k]
-        f = [e.sub(a, b) for a, b in zip(t, n, strict=True)]
-        p = [e.fma(v, e.number(c.EXP2[2]), e.number(c.EXP2[1])) for v in f]
-        p = [e.fma(a, b, e.number(c.EXP2[0])) for a, b in zip(p, f, strict=True)]
-        scale = [exponent_of(e, v) for v in k]
-        return [e.mul(a, b) for a, b in zip(p, scale, strict=True)]
+        d = [e.sub(v, top) for v in wide]
+        return exp_lanes(e, [e.maximum(v, low) for v in d])
 
     def step(e: Emitter, j: SSAValue, sums: Values) -> Values:
         powers = exponentials(e, (e.load(x, j), e.load(x, j, 1)))
@@ -152,6 +141,10 @@ def _row_maximum(e: Emitter, x: RowRef, columns: int) -> SSAValue:
     return result
 
 
+_REDUCE_UNROLL = 4
+"""Pairs added in one step of a reduction, so that advancing the pointer costs little."""
+
+
 def _reduce(
     e: Emitter,
     x: RowRef,
@@ -161,10 +154,20 @@ def _reduce(
 ) -> Values:
     """Run ``step`` over the row two elements at a time, then over a last odd one."""
 
-    def body(e: Emitter, j: SSAValue, sums: Values) -> Values:
-        return step(e, (e.load(x, j), e.load(x, j, 1)), sums)
+    def body(count: int) -> Callable[[Emitter, SSAValue, Values], Values]:
+        def pairs(e: Emitter, j: SSAValue, sums: Values) -> Values:
+            loaded = [e.load(x, j, k) for k in range(2 * count)]
+            for k in range(0, 2 * count, 2):
+                sums = step(e, (loaded[k], loaded[k + 1]), sums)
+            return sums
 
-    sums = e.loop(0, columns // 2 * 2, 2, body, initial)
+        return pairs
+
+    even = columns // 2 * 2
+    grouped = columns // (2 * _REDUCE_UNROLL) * 2 * _REDUCE_UNROLL
+    sums = e.loop(0, grouped, 2 * _REDUCE_UNROLL, body(_REDUCE_UNROLL), initial)
+    if grouped < even:
+        sums = body((even - grouped) // 2)(e, e.index(grouped), sums)
     if columns % 2:
         sums = step(e, (e.load(x, e.index(columns - 1)),), sums)
     return sums

@@ -17,14 +17,15 @@ EXP2: Final = (1.0004431009292603, 0.7034484148025513, 0.23842912912368774)
 than half of the 3.9e-3 that rounding the result to BF16 can cost."""
 
 EXPONENT_MAGIC: Final = 12582912.0 + 127.0
-"""1.5·2^23 + the exponent bias: adding it to t in [-127, 127] rounds t to an integer n (RNE) and
-leaves n + 127 in the low bits of the sum, ready to be shifted into an exponent field."""
+"""1.5·2^23 + the exponent bias: the sum of it and t in [-127, 127] is rounded to an integer n (RNE)
+and has n + 127 in its low bits, ready to be shifted into an exponent field."""
 
-EXPONENT_MIN: Final = -127.0
-"""Smallest power of two kept; its exponent field is 0, so the exponential is exactly 0."""
+EXP_MIN: Final = -88.02969360351562
+"""-127·ln 2: arguments of exp are raised to this; there the exponent field is 0, and so is
+the result."""
 
-EXPONENT_MAX: Final = 126.0
-"""Largest power of two kept where the argument has both signs (SiLU, sigmoid, exp)."""
+EXP_MAX: Final = 87.3365478515625
+"""126·ln 2: arguments of exp are lowered to this where they may be positive."""
 
 PHI: Final = (
     0.39411333203315735,

@@ -115,7 +115,7 @@ def _lookup(function: str, x: Bf16Array) -> Bf16Array:
 
 
 def exp(x: Bf16Array) -> Bf16Array:
-    """``bf16(e(x·log2 e))``; e(t) as in :func:`softmax_software`, with t at most 126.
+    """``bf16(e(x))``, e(x) as in :func:`softmax_software`, with x clamped to [EXP_MIN, EXP_MAX].
 
     Relative error before the rounding at most 1.8e-3. Overflow saturates at 2^126.
     """
@@ -123,13 +123,13 @@ def exp(x: Bf16Array) -> Bf16Array:
 
 
 def sigmoid(x: Bf16Array) -> Bf16Array:
-    """``bf16(r(1 + e(-x·log2 e)))``; r(d) is 1/d by a seed from the bits and two Newton steps:
-    r0 = bits(SEED - bits(d)); r' = r·fma(-d, r, 2), twice."""
+    """``bf16(r(1 + e(-x)))``; e(x) as in :func:`exp`, r(d) is 1/d by a seed from
+    the bits and two Newton steps: r0 = bits(SEED - bits(d)); r' = r·fma(-d, r, 2), twice."""
     return _lookup("sigmoid", x)
 
 
 def silu(x: Bf16Array) -> Bf16Array:
-    """``bf16(x * r(1 + e(-x·log2 e)))``, see :func:`sigmoid`: wholly on the cores.
+    """``bf16(x * r(1 + e(-x)))``, see :func:`sigmoid`: wholly on the cores.
 
     SoftEx could deliver expp(-x) (one term), but the reciprocal would stay on the cores and costs
     as much as the rest; the f32 path is the more accurate one (relative error before the last
@@ -167,13 +167,16 @@ def gelu_tanh_software(x: Bf16Array) -> Bf16Array:
 def layer_norm(x: Bf16Array, gamma: Bf16Array, beta: Bf16Array, epsilon: float) -> Bf16Array:
     """Layer normalisation of each row of ``x[..., columns]``; ``gamma``, ``beta``: ``[columns]``.
 
-    One pass for the moments, around the row's first element x0 (then the deviation of the shift is
-    at most sqrt(n) standard deviations, and the one-pass variance is safe in f32)::
+    One pass for the moments::
 
-        d = x - x0;  s1 = s1 + d;  s2 = fma(d, d, s2)          two accumulators each
+        s1 = s1 + x;  s2 = fma(x, x, s2)                       two accumulators each
         m = s1 * f32(1/n);  var = fmax(fma(-m, m, s2 * f32(1/n)), 0)
-        inv = 1 / sqrt(var + f32(epsilon));  shift = -((x0 + m) * inv)
+        inv = 1 / sqrt(var + f32(epsilon));  shift = -(m * inv)
         y = bf16_fma(bf16(fma(x, inv, shift)), gamma, beta)
+
+    Squares of BF16 values are exact in the fma, and the cancellation in ``var`` loses no more than
+    the input already has: both its quantisation to BF16, (2^-8 m)²/12, and the rounding of the
+    f32 sums, about 1e-6 m², grow with the square of the mean.
     """
     n = x.shape[-1]
     return _run(
@@ -200,13 +203,14 @@ def rms_norm(x: Bf16Array, gamma: Bf16Array, epsilon: float) -> Bf16Array:
 def softmax_software(x: Bf16Array) -> Bf16Array:
     """Softmax of each row of ``x[..., columns]`` on the cores alone, for machines without SoftEx::
 
-        max = fmax over the row;  ml = max * LOG2_E
-        t = fmax(fma(x, LOG2_E, -ml), -127);  k = t + MAGIC;  f = t - (k - MAGIC)
+        d = fmax(x - max, EXP_MIN)                             max = fmax over the row
+        k = fma(d, LOG2_E, MAGIC);  f = fma(d, LOG2_E, -(k - MAGIC))
         e = fma(fma(f, E2, E1), f, E0) * bits(bits(k) << 23)   [2^n, n + 127 from k's low bits]
         sum = sum + e                                          two accumulators
         y = bf16(bf16(e) * bf16(1 / sum))
 
-    A masked element (-inf) becomes exactly 0; a row of only -inf becomes NaN.
+    A masked element (-inf) becomes exactly 0; a row of only -inf becomes NaN,
+    and a row of equal finite values, however large, becomes uniform.
     """
     return _run("softmax", x)
 

@@ -22,8 +22,8 @@ _F = np.float32
 _LOG2_E = _F(c.LOG2_E)
 _E0, _E1, _E2 = (_F(v) for v in c.EXP2)
 _MAGIC = _F(c.EXPONENT_MAGIC)
-_T_MIN = _F(c.EXPONENT_MIN)
-_T_MAX = _F(c.EXPONENT_MAX)
+_EXP_MIN = _F(c.EXP_MIN)
+_EXP_MAX = _F(c.EXP_MAX)
 _P0, _P1, _P2, _P3, _P4 = (_F(v) for v in c.PHI)
 _N0, _N1, _N2, _N3 = (_F(v) for v in c.TANH_NUMERATOR)
 _D0, _D1, _D2, _D3 = (_F(v) for v in c.TANH_DENOMINATOR)
@@ -158,20 +158,19 @@ def fmin(a, b):
 
 
 @nb.njit(cache=True)
-def exp2(t):
-    """2^t for t in [-127, 127): rounding to an integer by MAGIC, degree 2, exponent by a shift."""
-    k = _F(t + _MAGIC)
-    n = _F(k - _MAGIC)
-    f = _F(t - n)
+def exp_within(x, log2_e):
+    """2^(x·log2_e) for x·log2_e in [-127, 127): an integer n by MAGIC, degree 2 for the rest."""
+    k = fma(x, log2_e, _MAGIC)
+    f = fma(x, log2_e, _F(-_F(k - _MAGIC)))
     p = fma(fma(f, _E2, _E1), f, _E0)
     scale = as_float(np.int32(np.uint32(as_int(k)) << np.uint32(23)))
     return _F(p * scale)
 
 
 @nb.njit(cache=True)
-def exp2_clamped(t):
-    """2^t with t clamped to [EXPONENT_MIN, EXPONENT_MAX]."""
-    return exp2(fmin(fmax(t, _T_MIN), _T_MAX))
+def bounded(x, low, high):
+    """x clamped to [low, high]; NaN becomes low."""
+    return fmin(fmax(x, low), high)
 
 
 @nb.njit(cache=True)
@@ -185,7 +184,7 @@ def reciprocal(d):
 @nb.njit(cache=True)
 def logistic(x):
     """1 / (1 + e^-x)."""
-    return reciprocal(_F(exp2_clamped(_F(x * _F(-_LOG2_E))) + _ONE))
+    return reciprocal(_F(exp_within(bounded(x, _F(-_EXP_MAX), _F(-_EXP_MIN)), _F(-_LOG2_E)) + _ONE))
 
 
 @nb.njit(cache=True)
@@ -243,7 +242,7 @@ def exp(x, out):
     """e^x."""
     for i in range(x.shape[0]):
         for j in range(x.shape[1]):
-            out[i, j] = narrow(exp2_clamped(_F(widen(x[i, j]) * _LOG2_E)))
+            out[i, j] = narrow(exp_within(bounded(widen(x[i, j]), _EXP_MIN, _EXP_MAX), _LOG2_E))
 
 
 @nb.njit(cache=True)
@@ -300,23 +299,22 @@ def layer_norm(x, gamma, beta, inverse_n, epsilon, out):
     """Layer normalisation of ``uint16[rows, columns]``, see rowwise.layer_norm."""
     n = x.shape[1]
     for i in range(x.shape[0]):
-        x0 = widen(x[i, 0])
         s1e, s1o, s2e, s2o = _ZERO, _ZERO, _ZERO, _ZERO
         for j in range(0, n - 1, 2):
-            d = _F(widen(x[i, j]) - x0)
-            s1e = _F(s1e + d)
-            s2e = fma(d, d, s2e)
-            d = _F(widen(x[i, j + 1]) - x0)
-            s1o = _F(s1o + d)
-            s2o = fma(d, d, s2o)
+            v = widen(x[i, j])
+            s1e = _F(s1e + v)
+            s2e = fma(v, v, s2e)
+            v = widen(x[i, j + 1])
+            s1o = _F(s1o + v)
+            s2o = fma(v, v, s2o)
         if n % 2 == 1:
-            d = _F(widen(x[i, n - 1]) - x0)
-            s1e = _F(s1e + d)
-            s2e = fma(d, d, s2e)
+            v = widen(x[i, n - 1])
+            s1e = _F(s1e + v)
+            s2e = fma(v, v, s2e)
         m = _F(_F(s1e + s1o) * inverse_n)
         var = fmax(fma(_F(-m), m, _F(_F(s2e + s2o) * inverse_n)), _ZERO)
         inv = _F(_ONE / _F(np.sqrt(_F(var + epsilon))))
-        shift = _F(-_F(_F(x0 + m) * inv))
+        shift = _F(-_F(m * inv))
         for j in range(n):
             t = widen(narrow(fma(widen(x[i, j]), inv, shift)))
             out[i, j] = fma16(t, widen(gamma[j]), widen(beta[j]))
@@ -350,10 +348,9 @@ def softmax(x, out):
         top = widen(x[i, 0])
         for j in range(1, n):
             top = fmax(top, widen(x[i, j]))
-        base = _F(-_F(top * _LOG2_E))
         even, odd = _ZERO, _ZERO
         for j in range(n):
-            e = exp2(fmax(fma(widen(x[i, j]), _LOG2_E, base), _T_MIN))
+            e = exp_within(fmax(_F(widen(x[i, j]) - top), _EXP_MIN), _LOG2_E)
             out[i, j] = narrow(e)
             if j % 2 == 0:
                 even = _F(even + e)
