@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from softex_mlir.compiler.weights import WeightStore
-from softex_mlir.dialects.transformer import ints
 from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp, StringAttr, TensorType
 from xdsl.dialects.func import FuncOp
 from xdsl.ir import Attribute
+
+from softex_mlir.compiler.weights import WeightStore
+from softex_mlir.dialects.transformer import WeightOp, ints
+from softex_mlir.isa_sim.errors import UserError
+
+
+class ModelError(UserError, ValueError):
+    """A model that cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -86,3 +93,37 @@ def _ports(
             )
         )
     return ports
+
+
+def read_model(path: str | Path) -> Model:
+    """Read `NAME.mlir` and the weights beside it, `NAME.safetensors`."""
+    from xdsl.context import Context
+    from xdsl.parser import Parser
+    from xdsl.utils.exceptions import ParseError, VerifyException
+
+    from softex_mlir.dialects import register_all_dialects
+
+    path = Path(path)
+    context = Context()
+    register_all_dialects(context)
+    try:
+        module = Parser(context, path.read_text(), str(path)).parse_module()
+        module.verify()
+    except OSError as error:
+        raise ModelError(f"{path}: {error.strerror}") from error
+    except (ParseError, VerifyException) as error:
+        raise ModelError(f"{path}: {error}") from error
+    beside = path.with_suffix(".safetensors")
+    needed = any(isinstance(op, WeightOp) for op in module.ops)
+    if needed and not beside.exists():
+        raise ModelError(f"{path}: its weights are expected in {beside}, which does not exist")
+    weights = WeightStore.load(beside) if needed else WeightStore()
+    weights.check(module)
+    return Model(module, weights, path.stem, str(path))
+
+
+def write_model(model: Model, path: str | Path) -> None:
+    """Write a module as text and its weights beside it: the inverse of `read_model`."""
+    path = Path(path)
+    path.write_text(f"{model.module}\n")
+    model.weights.save(path.with_suffix(".safetensors"))

@@ -45,15 +45,15 @@ class Symbolic:
     """Its value for given inputs."""
     sample: Array
     """Its value when every input is all ones: shape and dtype are valid for all inputs."""
-    memo: dict[int, Array] = field(default_factory=lambda: dict[int, Array](), compare=False)
+    memo: list[tuple[Assignment, Array]] = field(
+        default_factory=lambda: list[tuple[Assignment, Array]](), compare=False
+    )
 
     def at(self, assignment: Assignment) -> Array:
         """`evaluate`, remembered for the last assignment (graphs share subexpressions)."""
-        key = id(assignment)
-        if key not in self.memo:
-            self.memo.clear()
-            self.memo[key] = self.evaluate(assignment)
-        return self.memo[key]
+        if not self.memo or self.memo[0][0] is not assignment:
+            self.memo[:] = [(assignment, self.evaluate(assignment))]
+        return self.memo[0][1]
 
 
 @dataclass(frozen=True)

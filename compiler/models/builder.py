@@ -6,12 +6,13 @@ import math
 
 import ml_dtypes
 import numpy as np
-from softex_mlir.compiler.model import Model, Port, port_attributes
-from softex_mlir.compiler.weights import Array, WeightStore
-from softex_mlir.dialects import transformer as t
 from xdsl.dialects.builtin import ArrayAttr, ModuleOp, StringAttr, TensorType, bf16, i32
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Block, Operation, Region, SSAValue
+
+from softex_mlir.compiler.model import Model, Port, port_attributes
+from softex_mlir.compiler.weights import Array, WeightStore
+from softex_mlir.dialects import transformer as t
 
 
 class ModelBuilder:

@@ -76,9 +76,9 @@ class FlattenBinary(RewritePattern):
         done = len(shape) == 2 and t.shape_of(lhs) == shape and lhs is op.lhs
         if done and t.shape_of(rhs) in (shape, shape[1:]):
             return
-        if done and len(t.shape_of(rhs)) == 2 and t.shape_of(rhs)[1] == shape[1]:
-            if t.shape_of(rhs)[0] > 1:
-                return
+        other = t.shape_of(rhs)
+        if done and len(other) == 2 and other[1] == shape[1] and other[0] > 1:
+            return
         left, right = self._full(lhs, shape), self._partial(rhs, shape)
         if left is None or right is None:
             return

@@ -134,11 +134,14 @@ class FoldAffine(RewritePattern):
                     eps = norm.eps.value.data
                     new = t.LayerNormOp(norm.x, row, norm.beta, eps, layer=norm.layer)
                     rewriter.replace_op(op, new)
-            elif isinstance(op, t.AddOp) and isinstance(norm, t.LayerNormOp):
-                if splat_value(norm.beta) == 0.0:
-                    eps = norm.eps.value.data
-                    new = t.LayerNormOp(norm.x, norm.gamma, row, eps, layer=norm.layer)
-                    rewriter.replace_op(op, new)
+                return
+            if not isinstance(op, t.AddOp) or not isinstance(norm, t.LayerNormOp):
+                continue
+            if splat_value(norm.beta) == 0.0:
+                eps = norm.eps.value.data
+                new = t.LayerNormOp(norm.x, norm.gamma, row, eps, layer=norm.layer)
+                rewriter.replace_op(op, new)
+                return
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,288 @@
+"""`fuse-attention`: scores, scale, mask, softmax and the product with the values become one op.
+
+Exporters split and merge heads by all kinds of reshapes, transposes, slices and splits. The pass
+does not match their spelling: it follows the operands back to where they are computed, keeping
+track of *which element goes where*, and compares that with what multi-head attention needs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp, TensorType, bf16
+from xdsl.ir import Operation, SSAValue
+from xdsl.passes import ModulePass
+from xdsl.pattern_rewriter import (
+    PatternRewriter,
+    PatternRewriteWalker,
+    RewritePattern,
+    op_type_rewrite_pattern,
+)
+
+from softex_mlir.compiler.transforms.l1_values import (
+    Array,
+    Constants,
+    Indices,
+    scale_of,
+    trace,
+)
+from softex_mlir.dialects import transformer as t
+
+VERY_NEGATIVE = -1e4
+"""Biases at or below this mean "masked"."""
+
+
+@dataclass(frozen=True)
+class Heads:
+    """An operand of attention: columns of a matrix, heads side by side."""
+
+    root: SSAValue
+    """Where it is computed; all dimensions but the last are rows."""
+    first: int
+    """First column."""
+    batch: int
+    heads: int
+    tokens: int
+    size: int
+    """Columns of a head."""
+    scale: float
+
+
+def find_heads(value: SSAValue, *, transposed: bool) -> Heads | None:
+    """Recognise [.., tokens, size] (or transposed) as heads of the columns of a matrix."""
+    found = trace(value, scales=True)
+    columns = t.shape_of(found.root)[-1]
+    indices: Indices = np.swapaxes(found.indices, -1, -2) if transposed else found.indices
+    tokens, size = indices.shape[-2:]
+    indices = indices.reshape(-1, tokens, size)
+    first = int(indices[0, 0, 0]) % columns
+    rows = int(np.prod(t.shape_of(found.root)[:-1]))
+    if rows % tokens or len(indices) % (rows // tokens):
+        return None
+    batch = rows // tokens
+    heads = len(indices) // batch
+    b, h, i, c = np.ogrid[:batch, :heads, :tokens, :size]
+    expected = (b * tokens + i) * columns + first + h * size + c
+    if first + heads * size > columns:
+        return None
+    if not np.array_equal(indices, expected.reshape(indices.shape)):
+        return None
+    return Heads(found.root, first, batch, heads, tokens, size, found.scale)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """``scale * (a @ b) + sum of biases``, the input of a softmax."""
+
+    product: t.MatmulOp
+    scale: float
+    biases: list[tuple[SSAValue, float]]
+    """Additive masks, each with a factor."""
+
+
+def find_scores(value: SSAValue) -> Scores | None:
+    """Follow the input of a softmax back to the product it comes from."""
+    scale = 1.0
+    biases: list[tuple[SSAValue, float]] = []
+    while isinstance(owner := value.owner, Operation):
+        scaled = scale_of(owner)
+        if scaled is not None:
+            value, factor = scaled
+            scale *= factor
+        elif isinstance(owner, t.MatmulOp):
+            return Scores(owner, scale, biases)
+        elif isinstance(owner, t.ReshapeOp):
+            value = owner.x
+        elif isinstance(owner, t.AddOp):
+            # The scores are the operand of full shape that leads to a product.
+            for scores, bias in ((owner.lhs, owner.rhs), (owner.rhs, owner.lhs)):
+                if scores.type == owner.result.type and find_scores(scores) is not None:
+                    biases.append((bias, scale))
+                    value = scores
+                    break
+            else:
+                return None
+        else:
+            return None
+    return None
+
+
+def four_dimensions(shape: tuple[int, ...], batch: int, heads: int) -> tuple[int, ...] | None:
+    """A bias shape as [batch or 1, heads or 1, queries or 1, keys]."""
+    if len(shape) == 4:
+        return shape
+    if len(shape) < 3:
+        return (1,) * (4 - len(shape)) + shape
+    if len(shape) == 3:
+        if shape[0] == batch * heads:
+            return (batch, heads, *shape[1:])
+        return (1, *shape) if shape[0] == 1 else None
+    return None
+
+
+@dataclass
+class FuseAttention(RewritePattern):
+    """matmul(softmax(scores), v)."""
+
+    constants: Constants
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: t.MatmulOp, rewriter: PatternRewriter) -> None:
+        probabilities = op.a
+        while isinstance(owner := probabilities.owner, t.ReshapeOp | t.NanToZeroOp):
+            probabilities = owner.x
+        softmax = probabilities.owner
+        if not isinstance(softmax, t.SoftmaxOp):
+            return
+        scores = find_scores(softmax.x)
+        if scores is None:
+            return
+        q = find_heads(scores.product.a, transposed=False)
+        k = find_heads(scores.product.b, transposed=True)
+        v = find_heads(op.b, transposed=False)
+        if q is None or k is None or v is None:
+            return
+        if not (q.batch == k.batch == v.batch and q.heads == k.heads == v.heads):
+            return
+        if k.tokens != v.tokens or q.size != k.size or v.scale != 1.0:
+            return
+        made: list[Operation] = []
+        bias = self._bias(scores.biases, q, k.tokens, made)
+        if bias is None:
+            return
+        # Operations are inserted before the one replaced, where all their operands exist.
+        operands = [self._columns(part, made) for part in (q, k, v)]
+        attention = t.AttentionOp(
+            *operands,
+            bias[0],
+            heads=q.heads,
+            batch=q.batch,
+            bias_rows=bias[1],
+            scale=scores.scale * q.scale * k.scale,
+            layer=softmax.layer or op.layer,
+        )
+        split = t.ReshapeOp(attention, (q.batch, q.tokens, q.heads, v.size))
+        order = t.TransposeOp(split, (0, 2, 1, 3))
+        shaped = t.ReshapeOp(order, t.shape_of(op.result))
+        rewriter.replace_op(op, [*made, attention, split, order, shaped])
+
+    @staticmethod
+    def _columns(part: Heads, made: list[Operation]) -> SSAValue:
+        shape = t.shape_of(part.root)
+        rows, width = part.batch * part.tokens, part.heads * part.size
+        value = part.root
+        if len(shape) != 2:
+            flat = t.ReshapeOp(value, (rows, shape[-1]))
+            made.append(flat)
+            value = flat.result
+        if width != shape[-1]:
+            columns = t.SliceOp(value, (0, part.first), (rows, width))
+            made.append(columns)
+            value = columns.result
+        return value
+
+    def _bias(
+        self,
+        biases: list[tuple[SSAValue, float]],
+        q: Heads,
+        keys: int,
+        made: list[Operation],
+    ) -> tuple[SSAValue, str] | None:
+        """The bias operand and its `bias_rows`; None if the masks cannot be expressed."""
+        constant = np.zeros((1, 1, 1, keys), np.float32)
+        dynamic: list[SSAValue] = []
+        for value, factor in biases:
+            data = self.constants.data(value)
+            if data is None:
+                dynamic.append(value)
+                continue
+            shape = four_dimensions(data.shape, q.batch, q.heads)
+            if shape is None:
+                return None
+            with np.errstate(invalid="ignore", over="ignore"):
+                constant = constant + data.reshape(shape) * np.float32(factor)
+        constant = np.where(constant <= VERY_NEGATIVE, np.float32(t.MASKED), constant)
+        if constant.shape[1] != 1:
+            if not (constant == constant[:, :1]).all():
+                return None
+            constant = constant[:, :1]
+        if constant.shape[-1] != keys:
+            constant = np.broadcast_to(constant, (*constant.shape[:-1], keys))
+        if len(dynamic) > 1:
+            return None
+        if dynamic:
+            return self._dynamic_bias(dynamic[0], constant, q, keys, made)
+        batch, _, queries, _ = constant.shape
+        match (batch > 1, queries > 1):
+            case (False, False):
+                kind = "all"
+            case (False, True):
+                kind = "query"
+            case (True, False):
+                kind = "batch"
+            case _:
+                kind = "batch_query"
+        return self._padded(constant.reshape(-1, keys), made), kind
+
+    def _padded(self, rows: Array, made: list[Operation]) -> SSAValue:
+        """A parameter of these rows, with -inf in the columns that pad the keys."""
+        keys = rows.shape[1]
+        bias = np.full((len(rows), t.padded_keys(keys)), -np.inf, np.float32)
+        bias[:, :keys] = rows
+        name = f"attention_bias.{len(rows)}x{keys}"
+        for existing, array in self.constants.store.items():
+            if existing.startswith(name) and np.array_equal(array, bias):
+                get = t.GetWeightOp(existing, TensorType(bf16, bias.shape))
+                break
+        else:
+            get = self.constants.make(name, bias)
+        made.append(get)
+        return get.result
+
+    def _dynamic_bias(
+        self, value: SSAValue, constant: Array, q: Heads, keys: int, made: list[Operation]
+    ) -> tuple[SSAValue, str] | None:
+        """A bias computed at run time, combined with the constant one."""
+        shape = four_dimensions(t.shape_of(value), q.batch, q.heads)
+        if shape is None or shape[1] != 1 or shape[3] != keys or constant.shape[0] != 1:
+            return None
+        found = trace(value)
+        root = found.root.owner
+        padded = t.padded_keys(keys)
+        # Every batch element may share one mask row (batch 1 broadcast) or have its own.
+        if isinstance(root, t.MaskToBiasOp):
+            base = None if root.base is None else self.constants.data(root.base)
+            rows = constant.reshape(-1, keys)
+            if base is not None:
+                rows = np.where((rows <= t.MASKED) | (base <= t.MASKED), t.MASKED, rows + base)
+            base_value = self._padded(rows, made) if rows.any() else None
+            mask = t.MaskToBiasOp(root.mask, padded, base_value, layer=root.layer)
+            made.append(mask)
+            one, many = ("all", "query") if shape[0] == 1 else ("batch", "batch_query")
+            queries = 1 if base_value is None else len(rows)
+            return mask.result, one if queries == 1 else many
+        if constant.any():
+            return None
+        flat = t.ReshapeOp(value, (shape[0] * shape[2], keys))
+        made.append(flat)
+        result = flat.result
+        if padded > keys:
+            fill = np.full((shape[0] * shape[2], padded - keys), -np.inf, np.float32)
+            padding = self.constants.make("attention_padding", fill)
+            joined = t.ConcatOp([result, padding.result], 1)
+            made += [padding, joined]
+            result = joined.result
+        single = {(1, 1): "all", (1, 0): "query", (0, 1): "batch", (0, 0): "batch_query"}
+        return result, single[int(shape[0] == 1), int(shape[2] == 1)]
+
+
+@dataclass(frozen=True)
+class FuseAttentionPass(ModulePass):
+    """Products around a softmax -> `attention`."""
+
+    name = "fuse-attention"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        PatternRewriteWalker(FuseAttention(Constants(op))).rewrite_module(op)

@@ -1,0 +1,112 @@
+"""`place`: decide for every operation which units execute it, and say why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp, StringAttr
+from xdsl.passes import ModulePass
+
+from softex_mlir.dialects import transformer as t
+from softex_mlir.isa_sim.machine import Machine
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where an operation executes."""
+
+    op: str
+    """Operation name without dialect, such as ``linear``."""
+    layer: str
+    unit: str
+    """Units joined by ``+``: redmule, softex, cores, dma; ``none`` for a view."""
+    reason: str
+
+
+def _epilogue(function: str, machine: Machine) -> tuple[str, str]:
+    if function in ("gelu", "gelu_tanh"):
+        if machine.softex is not None:
+            return "softex+cores", f"{function} is a sum of exponentials; cores square and finish"
+        return "cores", f"{function} in software: the machine has no SoftEx"
+    return "cores", f"{function} has no accelerator"
+
+
+def _join(*units: str) -> str:
+    order = ("redmule", "softex", "cores", "dma")
+    return "+".join(u for u in order if any(u in given.split("+") for given in units))
+
+
+def unit_of(op: t.TransformerOp, machine: Machine) -> tuple[str, str]:
+    """(units, reason) of one operation of the fused form."""
+    product = ("redmule", "matrix product")
+    if machine.redmule is None:
+        product = ("cores", "matrix product in software: the machine has no RedMulE")
+    softmax = ("softex", "softmax")
+    if machine.softex is None:
+        softmax = ("cores", "softmax in software: the machine has no SoftEx")
+    match op:
+        case t.LinearOp():
+            units, reasons = [product[0]], [product[1]]
+            if op.activation.data != "none":
+                unit, reason = _epilogue(op.activation.data, machine)
+                units.append(unit)
+                reasons.append(reason)
+            if op.residual is not None:
+                units.append("cores")
+                reasons.append("residual added while the result is in TCDM")
+            return _join(*units), "; ".join(reasons)
+        case t.AttentionOp():
+            return _join(product[0], softmax[0]), f"two {product[1]}s around a {softmax[1]}"
+        case t.MatmulOp():
+            return product
+        case t.SoftmaxOp():
+            return softmax
+        case t.GeluOp() | t.GeluTanhOp():
+            return _epilogue(op.name.removeprefix("transformer."), machine)
+        case t.LayerNormOp() | t.RMSNormOp():
+            return "cores", "row statistics in float32"
+        case t.BinaryOp() | t.UnaryOp():
+            return "cores", "elementwise"
+        case t.MaskToBiasOp():
+            return "cores", "a mask known at run time only"
+        case t.EmbeddingOp():
+            return "dma", "rows gathered by token id"
+        case t.ReshapeOp():
+            return _view_or_copy(op)
+        case t.SliceOp() if len(t.shape_of(op.x)) == 2 and set(op.steps) == {1}:
+            return "none", "a view"
+        case _:
+            return "dma", "data movement"
+
+
+def _view_or_copy(op: t.ReshapeOp) -> tuple[str, str]:
+    before, after = t.shape_of(op.x), t.shape_of(op.result)
+    if before[-1:] == after[-1:]:
+        return "none", "a view: the rows stay as they are"
+    return "dma", "data movement: the rows change their length"
+
+
+def place(module: ModuleOp, machine: Machine) -> list[Placement]:
+    """Write `unit` on every operation and return the placement report."""
+    report: list[Placement] = []
+    for op in module.walk():
+        if not isinstance(op, t.TransformerOp):
+            continue
+        unit, reason = unit_of(op, machine)
+        op.unit = StringAttr(unit)
+        layer = op.layer.data if op.layer is not None else ""
+        report.append(Placement(op.name.removeprefix("transformer."), layer, unit, reason))
+    return report
+
+
+@dataclass(frozen=True)
+class PlacePass(ModulePass):
+    """Writes `unit` on every operation; `machine` is a name or a TOML file."""
+
+    name = "place"
+
+    machine: str = "paper"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        place(op, Machine.load(self.machine))
