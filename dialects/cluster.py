@@ -15,7 +15,6 @@ from xdsl.dialects.builtin import (
     I32,
     DenseArrayBase,
     IndexType,
-    IntegerAttr,
     MemRefType,
     i32,
 )
@@ -24,10 +23,10 @@ from xdsl.irdl import (
     AttrConstraint,
     AttrSizedOperandSegments,
     BaseAttr,
-    ConstraintContext,
     InferenceContext,
     IRDLOperation,
     VarConstraint,
+    VerificationContext,
     irdl_op_definition,
     operand_def,
     prop_def,
@@ -42,33 +41,27 @@ from xdsl.traits import NoTerminator, Pure, RecursiveMemoryEffect
 from xdsl.utils.exceptions import VerifyException
 
 from softex_mlir.dialects.assembly_format import Body
-from softex_mlir.dialects.cluster_program import (
-    COUNTER_BYTES as COUNTER_BYTES,
-)
-from softex_mlir.dialects.cluster_program import (
-    STACK_BYTES as STACK_BYTES,
-)
-from softex_mlir.dialects.cluster_program import (
-    STREAMS as STREAMS,
-)
-from softex_mlir.dialects.cluster_program import (
+from softex_mlir.dialects.cluster_attributes import (
+    STREAMS,
     AddressAttr,
-    BufferOp,
-    EntriesOp,
-    GetGlobalOp,
+    GlobalKind,
     GlobalKindAttr,
+    StreamAttr,
+    StreamKind,
+    TokenType,
+    Worker,
+)
+from softex_mlir.dialects.cluster_functions import CoreIdOp, EntriesOp, LaunchWordOp, ViewOp
+from softex_mlir.dialects.cluster_program import (
+    COUNTER_BYTES,
+    STACK_BYTES,
+    BufferOp,
+    GetGlobalOp,
     GlobalOp,
     KernelOp,
     LaunchOp,
     ScheduleOp,
-    StreamAttr,
-    StreamKind,
     StreamOp,
-    TokenType,
-    Worker,
-)
-from softex_mlir.dialects.cluster_program import (
-    GlobalKind as GlobalKind,
 )
 from softex_mlir.dialects.memory import (
     L2Space,
@@ -76,8 +69,44 @@ from softex_mlir.dialects.memory import (
     check_indices,
     in_l2,
     in_tcdm,
+    memref_type,
     static_strides,
 )
+
+__all__ = [
+    "COUNTER_BYTES",
+    "STACK_BYTES",
+    "STREAMS",
+    "AddressAttr",
+    "AdvanceOp",
+    "AwaitOp",
+    "BarrierOp",
+    "BufferOp",
+    "Cluster",
+    "CoreIdOp",
+    "DmaStartOp",
+    "EntriesOp",
+    "GetGlobalOp",
+    "GlobalKind",
+    "GlobalKindAttr",
+    "GlobalOp",
+    "KernelOp",
+    "LaunchOp",
+    "LaunchWordOp",
+    "LeaderOp",
+    "ParallelOp",
+    "ScheduleOp",
+    "StreamAttr",
+    "StreamKind",
+    "StreamOp",
+    "TeamIndexOp",
+    "TeamSizeOp",
+    "TokenType",
+    "ViewOp",
+    "WaitForOp",
+    "Worker",
+    "stream_of",
+]
 
 
 def stream_of(op: Operation) -> StreamKind | None:
@@ -109,7 +138,7 @@ class ChannelToken(AttrConstraint[TokenType]):
     target: str
     """Name of the constraint variable that holds the target's type."""
 
-    def verify(self, attr: object, constraint_context: ConstraintContext) -> None:
+    def verify(self, attr: object, constraint_context: VerificationContext) -> None:
         if attr != self.infer(constraint_context):
             raise VerifyException("expected the token of the channel that writes the target")
 
@@ -186,9 +215,7 @@ class DmaStartOp(IRDLOperation):
         return 0 if in_tcdm(self.target.type) else 1
 
     def verify_(self) -> None:
-        source, target = self.source.type, self.target.type
-        assert isinstance(source, MemRefType)
-        assert isinstance(target, MemRefType)
+        source, target = memref_type(self.source), memref_type(self.target)
         if in_l2(source) and in_l2(target):
             raise VerifyException("the DMA has no channel from L2 to L2: go through the TCDM")
         sizes = self.sizes.get_values()
@@ -254,7 +281,7 @@ class WaitForOp(IRDLOperation):
     assembly_format = "$stream `,` $value attr-dict"
 
     def __init__(self, stream: StreamAttr | StreamKind | str, value: SSAValue | Operation):
-        super().__init__(operands=[value], properties={"stream": StreamAttr.get(stream)})
+        super().__init__(operands=[value], properties={"stream": StreamAttr.of(stream)})
 
 
 @irdl_op_definition
@@ -336,9 +363,9 @@ class ParallelOp(IRDLOperation):
         argument = parser.parse_argument(expect_type=False)
         parser.parse_punctuation(")")
         parser.parse_punctuation("=")
-        lower = parser.parse_operand()
+        lower = parser.resolve_operand(parser.parse_unresolved_operand(), IndexType())
         parser.parse_keyword("to")
-        upper = parser.parse_operand()
+        upper = parser.resolve_operand(parser.parse_unresolved_operand(), IndexType())
         attributes = parser.parse_optional_attr_dict_with_keyword()
         induction = argument.resolve(IndexType())
         body = parser.parse_region((induction,))
@@ -423,71 +450,6 @@ class TeamSizeOp(IRDLOperation):
 
 
 # endregion
-# region After lowering: functions
-
-
-@irdl_op_definition
-class CoreIdOp(IRDLOperation):
-    """Number of this core (hart) in the cluster."""
-
-    name = "cluster.core_id"
-
-    core = result_def(I32)
-    """0 .. cores - 1, from CSR mhartid."""
-
-    traits = traits_def(Pure())
-
-    assembly_format = "attr-dict `:` type($core)"
-
-    def __init__(self) -> None:
-        super().__init__(result_types=[i32])
-
-
-@irdl_op_definition
-class LaunchWordOp(IRDLOperation):
-    """A word of the running launch's record: 4..7 counter bases, 8.. arguments.
-
-    A load relative to register `tp`, which holds the record's address while a kernel runs.
-    """
-
-    name = "cluster.launch_word"
-
-    index = prop_def(IntegerAttr[I32])
-    """Position in the record, in words."""
-
-    word = result_def(I32)
-    """Its value: an address or a counter value."""
-
-    traits = traits_def(Pure())
-
-    assembly_format = "$index attr-dict `:` type($word)"
-
-    def __init__(self, index: int):
-        super().__init__(properties={"index": IntegerAttr(index, i32)}, result_types=[i32])
-
-
-@irdl_op_definition
-class ViewOp(IRDLOperation):
-    """Memory at an address. The type gives shape, strides and element type."""
-
-    name = "cluster.view"
-
-    address = operand_def(I32)
-    """Byte address of the element with all indices 0."""
-
-    memref = result_def(MemRefType)
-    """The memory."""
-
-    traits = traits_def(Pure())
-
-    assembly_format = "$address attr-dict `:` type($memref)"
-
-    def __init__(self, address: SSAValue | Operation, type_: MemRefType):
-        super().__init__(operands=[address], result_types=[type_])
-
-
-# endregion
-
 Cluster = Dialect(
     "cluster",
     [

@@ -10,7 +10,6 @@ pace. Streams meet only through one counter each, which its stream alone increme
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from enum import auto
 from typing import Self
 
 from xdsl.dialects.builtin import (
@@ -18,7 +17,6 @@ from xdsl.dialects.builtin import (
     I32,
     ArrayAttr,
     DenseArrayBase,
-    DictionaryAttr,
     FlatSymbolRefAttr,
     IndexType,
     IntegerAttr,
@@ -29,19 +27,14 @@ from xdsl.dialects.builtin import (
     i16,
     i32,
 )
-from xdsl.dialects.utils import EnumAttribute
 from xdsl.ir import (
     Attribute,
     Block,
-    ParametrizedAttribute,
     Region,
-    SpacedOpaqueSyntaxAttribute,
     SSAValue,
-    TypeAttribute,
 )
 from xdsl.irdl import (
     IRDLOperation,
-    irdl_attr_definition,
     irdl_op_definition,
     opt_prop_def,
     prop_def,
@@ -49,13 +42,22 @@ from xdsl.irdl import (
     result_def,
     traits_def,
 )
-from xdsl.parser import AttrParser, Parser
+from xdsl.parser import Parser
 from xdsl.printer import Printer
 from xdsl.traits import NoTerminator, Pure, SymbolOpInterface
 from xdsl.utils.exceptions import VerifyException
-from xdsl.utils.str_enum import StrEnum
 
 from softex_mlir.dialects.assembly_format import Body
+from softex_mlir.dialects.cluster_attributes import (
+    STREAMS,
+    AddressAttr,
+    GlobalKind,
+    GlobalKindAttr,
+    StreamAttr,
+    StreamKind,
+    parse_address,
+    print_address,
+)
 from softex_mlir.dialects.memory import (
     AnyMemRef,
     footprint_bytes,
@@ -70,148 +72,10 @@ COUNTER_BYTES = 64
 STACK_BYTES = 512
 """Bytes of stack of each core, after the counters."""
 
-# region Attributes and types
-
-
-class StreamKind(StrEnum):
-    """The streams, in the order of their counters and of their words in a launch record."""
-
-    DMA_IN = auto()
-    DMA_OUT = auto()
-    REDMULE = auto()
-    COMPUTE = auto()
-
-
-STREAMS: tuple[StreamKind, ...] = tuple(StreamKind)
-"""All streams; a stream's position is the number of its counter and of its software event."""
-
-
-@irdl_attr_definition
-class StreamAttr(EnumAttribute[StreamKind], SpacedOpaqueSyntaxAttribute):
-    """One of the four streams: `#cluster<stream dma_in>`."""
-
-    name = "cluster.stream"
-
-    @property
-    def index(self) -> int:
-        """Number of the stream's counter, and of the software event raised with it."""
-        return STREAMS.index(self.data)
-
-    @classmethod
-    def get(cls, value: StreamAttr | StreamKind | str) -> StreamAttr:
-        """The attribute of a stream given as attribute, enumeration value or name."""
-        return value if isinstance(value, StreamAttr) else cls(StreamKind(value))
-
-
-class GlobalKind(StrEnum):
-    """What a global holds."""
-
-    INPUT = auto()
-    OUTPUT = auto()
-    WEIGHT = auto()
-    ACTIVATION = auto()
-    TABLE = auto()
-    CONSTANT = auto()
-
-
-@irdl_attr_definition
-class GlobalKindAttr(EnumAttribute[GlobalKind], SpacedOpaqueSyntaxAttribute):
-    """The kind of a global: it decides where the linker places it and who may see it."""
-
-    name = "cluster.global_kind"
-
-
-class Worker(StrEnum):
-    """Who completes an asynchronous operation. DMA transfers are told apart by channel."""
-
-    DMA_IN = auto()
-    DMA_OUT = auto()
-    REDMULE = auto()
-    SOFTEX = auto()
-
-
-@irdl_attr_definition
-class TokenType(ParametrizedAttribute, TypeAttribute):
-    """A running transfer or job: `!cluster.token<dma_in>`. May be carried by loops."""
-
-    name = "cluster.token"
-
-    worker: StringAttr
-
-    def __init__(self, worker: Worker | StringAttr):
-        super().__init__(worker if isinstance(worker, StringAttr) else StringAttr(worker.value))
-
-    @property
-    def kind(self) -> Worker:
-        """Who completes the operation."""
-        return Worker(self.worker.data)
-
-    @classmethod
-    def parse_parameters(cls, parser: AttrParser) -> Sequence[Attribute]:
-        with parser.in_angle_brackets():
-            return (StringAttr(parser.parse_str_enum(Worker).value),)
-
-    def print_parameters(self, printer: Printer) -> None:
-        with printer.in_angle_brackets():
-            printer.print_string(self.worker.data)
-
-
-@irdl_attr_definition
-class AddressAttr(ParametrizedAttribute):
-    """The address of a global plus an offset in bytes."""
-
-    name = "cluster.address"
-
-    symbol: FlatSymbolRefAttr
-    offset: IntegerAttr[I32]
-
-    def __init__(self, symbol: str | FlatSymbolRefAttr, offset: int = 0):
-        if isinstance(symbol, str):
-            symbol = SymbolRefAttr(symbol)
-        super().__init__(symbol, IntegerAttr(offset, i32))
-
-    @property
-    def global_name(self) -> str:
-        """Name of the global."""
-        return self.symbol.root_reference.data
-
-    @property
-    def byte_offset(self) -> int:
-        """Offset in bytes."""
-        return self.offset.value.data
-
-    @classmethod
-    def parse_parameters(cls, parser: AttrParser) -> Sequence[Attribute]:
-        with parser.in_angle_brackets():
-            address = parse_address(parser)
-        return (address.symbol, address.offset)
-
-    def print_parameters(self, printer: Printer) -> None:
-        with printer.in_angle_brackets():
-            print_address(printer, self)
-
-
-def parse_address(parser: AttrParser) -> AddressAttr:
-    """`@symbol` or `@symbol + bytes`."""
-    symbol = parser.parse_symbol_name().data
-    offset = parser.parse_integer() if parser.parse_optional_punctuation("+") else 0
-    return AddressAttr(symbol, offset)
-
-
-def print_address(printer: Printer, address: AddressAttr) -> None:
-    """`@symbol` or `@symbol + bytes`."""
-    printer.print_symbol_name(address.global_name)
-    if address.byte_offset:
-        printer.print_string(f" + {address.byte_offset}")
-
 
 def words_attribute(bits: Sequence[int]) -> DenseArrayBase[I16]:
     """16-bit patterns, 0..65535, as an attribute (which packs signed numbers)."""
     return DenseArrayBase.from_list(i16, [(b ^ 0x8000) - 0x8000 for b in bits])
-
-
-# endregion
-# region Program structure
 
 
 @irdl_op_definition
@@ -478,7 +342,7 @@ class StreamOp(IRDLOperation):
 
     def __init__(self, kind: StreamAttr | StreamKind | str, body: Region | None = None):
         super().__init__(
-            properties={"kind": StreamAttr.get(kind)},
+            properties={"kind": StreamAttr.of(kind)},
             regions=[Region(Block()) if body is None else body],
         )
 
@@ -607,54 +471,3 @@ class LaunchOp(IRDLOperation):
             op.layer = layer
         op.attributes |= attributes
         return op
-
-
-@irdl_op_definition
-class EntriesOp(IRDLOperation):
-    """A kernel whose streams have become functions; launches refer to it by the kernel's name."""
-
-    name = "cluster.entries"
-
-    sym_name = prop_def(SymbolNameConstraint())
-    """The kernel's name."""
-
-    functions = prop_def(DictionaryAttr)
-    """Symbol of the function of each stream, by the stream's name."""
-
-    buffers = prop_def(DictionaryAttr)
-    """The kernel's buffers for memory maps: name to [offset in the TCDM, bytes]."""
-
-    arguments = prop_def(ArrayAttr)
-    """Types of the launch arguments, words 8 and up of the launch record."""
-
-    traits = traits_def(SymbolOpInterface())
-
-    assembly_format = (
-        "$sym_name `functions` $functions `buffers` $buffers `arguments` $arguments attr-dict"
-    )
-
-    def __init__(
-        self,
-        name: str,
-        functions: dict[StreamKind, str],
-        buffers: dict[str, tuple[int, int]],
-        arguments: Sequence[Attribute],
-    ):
-        super().__init__(
-            properties={
-                "sym_name": StringAttr(name),
-                "functions": DictionaryAttr(
-                    {kind.value: SymbolRefAttr(symbol) for kind, symbol in functions.items()}
-                ),
-                "buffers": DictionaryAttr(
-                    {
-                        buffer: ArrayAttr(IntegerAttr(value, i32) for value in place)
-                        for buffer, place in buffers.items()
-                    }
-                ),
-                "arguments": ArrayAttr(arguments),
-            }
-        )
-
-
-# endregion

@@ -8,7 +8,6 @@ before the previous one.
 
 from __future__ import annotations
 
-from enum import auto
 from functools import cache
 
 from xdsl.dialects.builtin import I32, IntegerAttr, StringAttr, i32
@@ -39,11 +38,11 @@ TEAM_BARRIER = 1
 class Unit(StrEnum):
     """What has registers."""
 
-    REDMULE = auto()
-    SOFTEX = auto()
-    DMA = auto()
-    EVENT_UNIT = auto()
-    TIMELINE = auto()
+    REDMULE = "redmule"
+    SOFTEX = "softex"
+    DMA = "dma"
+    EVENT_UNIT = "event_unit"
+    TIMELINE = "timeline"
 
 
 @irdl_attr_definition

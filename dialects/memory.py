@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from xdsl.dialects.builtin import FixedBitwidthType, MemRefType, NoneAttr
-from xdsl.ir import Attribute, ParametrizedAttribute
+from xdsl.ir import Attribute, ParametrizedAttribute, SSAValue
 from xdsl.irdl import irdl_attr_definition
 from xdsl.utils.exceptions import VerifyException
 
@@ -27,14 +27,29 @@ class TcdmSpace(ParametrizedAttribute):
     name = "cluster.tcdm"
 
 
+def memref_type(value: SSAValue) -> AnyMemRef:
+    """The type of a value that is memory."""
+    type_: Attribute = value.type
+    if not isinstance(type_, MemRefType):
+        raise VerifyException(f"expected memory, found {type_}")
+    return cast(AnyMemRef, type_)
+
+
+def space_of(type_: Attribute) -> type[Attribute] | None:
+    """Class of the memory space of a type, None when it is no memory."""
+    if not isinstance(type_, MemRefType):
+        return None
+    return type(cast(AnyMemRef, type_).memory_space)
+
+
 def in_tcdm(type_: Attribute) -> bool:
     """Whether a type is a memref in the scratchpad."""
-    return isinstance(type_, MemRefType) and isinstance(type_.memory_space, TcdmSpace)
+    return space_of(type_) is TcdmSpace
 
 
 def in_l2(type_: Attribute) -> bool:
     """Whether a type is a memref in background memory."""
-    return isinstance(type_, MemRefType) and isinstance(type_.memory_space, L2Space)
+    return space_of(type_) is L2Space
 
 
 def element_bytes(type_: AnyMemRef) -> int:
@@ -64,9 +79,9 @@ def footprint_bytes(type_: AnyMemRef) -> int:
     return (sum((size - 1) * stride for size, stride in steps) + 1) * element_bytes(type_)
 
 
-def check_indices(operand: str, type_: Attribute, count: int) -> None:
+def check_indices(operand: str, type_: AnyMemRef, count: int) -> None:
     """Start indices may leave out trailing dimensions, never name more than there are."""
-    if isinstance(type_, MemRefType) and count > type_.get_num_dims():
+    if count > type_.get_num_dims():
         raise VerifyException(
             f"{operand} has {count} start indices but its type {type_} only "
             f"{type_.get_num_dims()} dimensions"

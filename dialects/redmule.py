@@ -18,7 +18,7 @@ from xdsl.irdl import (
 from xdsl.utils.exceptions import VerifyException
 
 from softex_mlir.dialects.cluster import StreamKind, TokenType, Worker, stream_of
-from softex_mlir.dialects.memory import check_dense_rows, check_indices, check_tcdm
+from softex_mlir.dialects.memory import check_dense_rows, check_indices, check_tcdm, memref_type
 from softex_mlir.dialects.target import machine_of
 from softex_mlir.isa_sim.machine import RedMulEDescription
 
@@ -165,11 +165,11 @@ class GemmOp(IRDLOperation):
             ("Z", self.z, self.z_indices, stored_rows(unit, m), k),
         ):
             check_tcdm(UNIT, name, operand.type)
-            assert isinstance(operand.type, MemRefType)
-            if not isinstance(operand.type.element_type, BFloat16Type):
-                raise VerifyException(f"{UNIT} computes in bf16: {name} is {operand.type}")
-            check_indices(name, operand.type, len(indices))
-            check_dense_rows(UNIT, name, operand.type, len(indices), rows, pitch)
+            type_ = memref_type(operand)
+            if not isinstance(type_.element_type, BFloat16Type):
+                raise VerifyException(f"{UNIT} computes in bf16: {name} is {type_}")
+            check_indices(name, type_, len(indices))
+            check_dense_rows(UNIT, name, type_, len(indices), rows, pitch)
 
 
 RedMulE = Dialect("redmule", [GemmOp])

@@ -32,7 +32,7 @@ from xdsl.irdl import (
 from xdsl.utils.exceptions import VerifyException
 
 from softex_mlir.dialects.cluster import StreamKind, TokenType, Worker, stream_of
-from softex_mlir.dialects.memory import check_indices, check_run, check_tcdm, element_bytes
+from softex_mlir.dialects.memory import check_indices, check_run, check_tcdm, memref_type
 from softex_mlir.dialects.target import machine_of
 from softex_mlir.isa_sim.machine import SoftExDescription
 
@@ -53,10 +53,9 @@ def softex_of(op: Operation) -> SoftExDescription:
 
 def check_operand(name: str, operand: SSAValue, indices: int, length: int) -> None:
     """An operand is a run of `length` BF16 elements in the TCDM."""
-    type_ = operand.type
+    type_ = memref_type(operand)
     check_tcdm(UNIT, name, type_)
-    assert isinstance(type_, MemRefType)
-    if not isinstance(type_.element_type, BFloat16Type) or element_bytes(type_) != 2:
+    if not isinstance(type_.element_type, BFloat16Type):
         raise VerifyException(f"{UNIT} streams bf16: {name} is {type_}")
     check_indices(name, type_, indices)
     check_run(UNIT, name, type_, length)

@@ -14,11 +14,13 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
+from xdsl.dialects.builtin import ArrayAttr, IntegerAttr, SymbolRefAttr
+
 from softex_mlir.compiler.artifacts import CompiledModule, TensorEntry
 from softex_mlir.compiler.backend.assembler import Assembly, assemble
 from softex_mlir.compiler.backend.boot import boot_assembly
 from softex_mlir.compiler.backend.elf import ElfSymbol, Section, note, write_elf
-from softex_mlir.dialects.cluster_program import (
+from softex_mlir.dialects.cluster import (
     STREAMS,
     AddressAttr,
     EntriesOp,
@@ -28,7 +30,6 @@ from softex_mlir.dialects.cluster_program import (
 )
 from softex_mlir.dialects.memory import footprint_bytes, in_tcdm
 from softex_mlir.isa_sim.errors import UserError
-from xdsl.dialects.builtin import ArrayAttr, IntegerAttr, SymbolRefAttr
 
 ALIGNMENT = 64
 """Bytes; of every object in L2."""

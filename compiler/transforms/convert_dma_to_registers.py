@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from xdsl.context import Context
 from xdsl.dialects import func
-from xdsl.dialects.builtin import MemRefType, ModuleOp
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import Rewriter
@@ -24,7 +24,7 @@ from softex_mlir.compiler.transforms.command_builder import (
 )
 from softex_mlir.dialects.cluster import AwaitOp, DmaStartOp, Worker
 from softex_mlir.dialects.hwpe import Unit
-from softex_mlir.dialects.memory import element_bytes, static_strides
+from softex_mlir.dialects.memory import element_bytes, memref_type, static_strides
 
 CHANNELS: dict[Worker, int] = {Worker.DMA_IN: 0, Worker.DMA_OUT: 1}
 """Number of the channel that completes a token."""
@@ -44,9 +44,7 @@ def dimensions(op: DmaStartOp) -> tuple[int, tuple[Dimension, ...]]:
 
     Neighbouring dimensions that are one run on both sides are merged.
     """
-    source, target = op.source.type, op.target.type
-    assert isinstance(source, MemRefType)
-    assert isinstance(target, MemRefType)
+    source, target = memref_type(op.source), memref_type(op.target)
     size = element_bytes(source)
     sizes = op.sizes.get_values()[::-1]
     source_strides = static_strides(source)[::-1]

@@ -6,7 +6,7 @@ is programmed as soon as one is free and runs after the one before it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from xdsl.context import Context
@@ -98,7 +98,7 @@ def wait_for_job(to: CommandBuilder, unit: Unit, job: SSAValue) -> None:
 
 def start_softex(
     op: Operation,
-    registers: dict[str, tuple[SSAValue, Sequence[SSAValue]]],
+    registers: Mapping[str, tuple[SSAValue, Sequence[SSAValue]]],
     length: int,
     commands: int,
 ) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from xdsl.context import Context
 from xdsl.dialects import func
-from xdsl.dialects.builtin import IndexType, IntegerAttr, MemRefType, ModuleOp
+from xdsl.dialects.builtin import IndexType, IntegerAttr, ModuleOp
 from xdsl.ir import Block, Operation, OpResult, Region, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint
@@ -32,6 +32,7 @@ from softex_mlir.dialects.cluster import (
     StreamOp,
     ViewOp,
 )
+from softex_mlir.dialects.memory import memref_type
 from softex_mlir.dialects.target import machine_of
 
 FIRST_WORD = 4
@@ -102,8 +103,7 @@ class StreamConverter:
         """A word as what the kernel takes it for: memory or an index."""
         if isinstance(value.type, IndexType):
             return to.index(word)
-        assert isinstance(value.type, MemRefType)
-        return to.builder.insert(ViewOp(word, value.type)).memref
+        return to.builder.insert(ViewOp(word, memref_type(value))).memref
 
     def constant_of(self, op: GetGlobalOp) -> GlobalOp:
         """The constant an operation refers to."""

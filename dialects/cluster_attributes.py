@@ -1,0 +1,157 @@
+"""Attributes and types of the `cluster` dialect."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from xdsl.dialects.builtin import (
+    I32,
+    FlatSymbolRefAttr,
+    IntegerAttr,
+    StringAttr,
+    SymbolRefAttr,
+    i32,
+)
+from xdsl.dialects.utils import EnumAttribute
+from xdsl.ir import (
+    Attribute,
+    ParametrizedAttribute,
+    SpacedOpaqueSyntaxAttribute,
+    TypeAttribute,
+)
+from xdsl.irdl import irdl_attr_definition
+from xdsl.parser import AttrParser
+from xdsl.printer import Printer
+from xdsl.utils.str_enum import StrEnum
+
+
+class StreamKind(StrEnum):
+    """The streams, in the order of their counters and of their words in a launch record."""
+
+    DMA_IN = "dma_in"
+    DMA_OUT = "dma_out"
+    REDMULE = "redmule"
+    COMPUTE = "compute"
+
+
+STREAMS: tuple[StreamKind, ...] = tuple(StreamKind)
+"""All streams; a stream's position is the number of its counter and of its software event."""
+
+
+@irdl_attr_definition
+class StreamAttr(EnumAttribute[StreamKind], SpacedOpaqueSyntaxAttribute):
+    """One of the four streams: `#cluster<stream dma_in>`."""
+
+    name = "cluster.stream"
+
+    @property
+    def index(self) -> int:
+        """Number of the stream's counter, and of the software event raised with it."""
+        return STREAMS.index(self.data)
+
+    @classmethod
+    def of(cls, value: StreamAttr | StreamKind | str) -> StreamAttr:
+        """The attribute of a stream given as attribute, enumeration value or name."""
+        return value if isinstance(value, StreamAttr) else cls(StreamKind(value))
+
+
+class GlobalKind(StrEnum):
+    """What a global holds."""
+
+    INPUT = "input"
+    OUTPUT = "output"
+    WEIGHT = "weight"
+    ACTIVATION = "activation"
+    TABLE = "table"
+    CONSTANT = "constant"
+
+
+@irdl_attr_definition
+class GlobalKindAttr(EnumAttribute[GlobalKind], SpacedOpaqueSyntaxAttribute):
+    """The kind of a global: it decides where the linker places it and who may see it."""
+
+    name = "cluster.global_kind"
+
+
+class Worker(StrEnum):
+    """Who completes an asynchronous operation. DMA transfers are told apart by channel."""
+
+    DMA_IN = "dma_in"
+    DMA_OUT = "dma_out"
+    REDMULE = "redmule"
+    SOFTEX = "softex"
+
+
+@irdl_attr_definition
+class TokenType(ParametrizedAttribute, TypeAttribute):
+    """A running transfer or job: `!cluster.token<dma_in>`. May be carried by loops."""
+
+    name = "cluster.token"
+
+    worker: StringAttr
+
+    def __init__(self, worker: Worker | StringAttr):
+        super().__init__(worker if isinstance(worker, StringAttr) else StringAttr(worker.value))
+
+    @property
+    def kind(self) -> Worker:
+        """Who completes the operation."""
+        return Worker(self.worker.data)
+
+    @classmethod
+    def parse_parameters(cls, parser: AttrParser) -> Sequence[Attribute]:
+        with parser.in_angle_brackets():
+            return (StringAttr(parser.parse_str_enum(Worker).value),)
+
+    def print_parameters(self, printer: Printer) -> None:
+        with printer.in_angle_brackets():
+            printer.print_string(self.worker.data)
+
+
+@irdl_attr_definition
+class AddressAttr(ParametrizedAttribute):
+    """The address of a global plus an offset in bytes."""
+
+    name = "cluster.address"
+
+    symbol: FlatSymbolRefAttr
+    offset: IntegerAttr[I32]
+
+    def __init__(self, symbol: str | FlatSymbolRefAttr, offset: int = 0):
+        if isinstance(symbol, str):
+            symbol = SymbolRefAttr(symbol)
+        super().__init__(symbol, IntegerAttr(offset, i32))
+
+    @property
+    def global_name(self) -> str:
+        """Name of the global."""
+        return self.symbol.root_reference.data
+
+    @property
+    def byte_offset(self) -> int:
+        """Offset in bytes."""
+        return self.offset.value.data
+
+    @classmethod
+    def parse_parameters(cls, parser: AttrParser) -> Sequence[Attribute]:
+        with parser.in_angle_brackets():
+            address = parse_address(parser)
+        return (address.symbol, address.offset)
+
+    def print_parameters(self, printer: Printer) -> None:
+        with printer.in_angle_brackets():
+            print_address(printer, self)
+
+
+def parse_address(parser: AttrParser) -> AddressAttr:
+    """`@symbol` or `@symbol + bytes`."""
+    symbol = parser.parse_symbol_name().data
+    offset = parser.parse_integer() if parser.parse_optional_punctuation("+") else 0
+    return AddressAttr(symbol, offset)
+
+
+def print_address(printer: Printer, address: AddressAttr) -> None:
+    """`@symbol` or `@symbol + bytes`."""
+    printer.print_symbol_name(address.global_name)
+    if address.byte_offset:
+        printer.print_string(f" + {address.byte_offset}")
