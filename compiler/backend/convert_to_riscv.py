@@ -120,10 +120,13 @@ class FunctionLowering(ArithmeticSelector):
         if source.function_type.inputs.data or source.function_type.outputs.data:
             raise UnsupportedOperation(
                 f"@{name}: the backend takes functions without arguments and results; kernels read "
-                "their arguments with cluster.launch_word"
+                "their arguments with cluster.launch_word",
+                source,
             )
         if len(source.body.blocks) != 1:
-            raise UnsupportedOperation(f"@{name}: expected structured control flow (one block)")
+            raise UnsupportedOperation(
+                f"@{name}: expected structured control flow (one block)", source
+            )
         self.block(source.body.block)
         self.emitter.block.add_op(riscv_func.ReturnOp())
         remove_dead(self.emitter)
@@ -143,12 +146,16 @@ class FunctionLowering(ArithmeticSelector):
     def op(self, op: Operation) -> None:
         """Lower one operation."""
         handler = HANDLERS.get(op.name)
-        if handler is None:
-            raise UnsupportedOperation(
-                f"@{self.source.sym_name.data}: no instructions for {op.name}; it should have been "
-                "lowered before the backend"
-            )
-        handler(self, op)
+        try:
+            if handler is None:
+                raise UnsupportedOperation(
+                    f"@{self.source.sym_name.data}: no instructions for {op.name}; it should have "
+                    "been lowered before the backend"
+                )
+            handler(self, op)
+        except UnsupportedOperation as error:
+            error.operation = error.operation or op
+            raise
 
     # endregion
     # region Control flow

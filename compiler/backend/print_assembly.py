@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO
 
+from xdsl.context import Context
 from softex_mlir.dialects import xpulp
 from xdsl.dialects import riscv, riscv_func, rv32
 from xdsl.dialects.builtin import ModuleOp
@@ -15,6 +18,7 @@ from xdsl.dialects.riscv.abstract_ops import (
     assembly_arg_str,
 )
 from xdsl.ir import Operation
+from xdsl.utils.target import Target
 
 LOADS = (
     riscv.LbOp,
@@ -69,3 +73,14 @@ def lines(module: ModuleOp) -> Iterator[str]:
 def assembly(module: ModuleOp) -> str:
     """The assembly text of the module's functions."""
     return "\n".join([".text", *lines(module), ""])
+
+
+@dataclass(frozen=True)
+class AssemblyTarget(Target):
+    """Prints a module as assembly (`softex-opt -t asm`)."""
+
+    name = "asm"
+
+    def emit(self, ctx: Context, module: ModuleOp, output: IO[str]) -> None:
+        """Print the functions of the module."""
+        output.write(assembly(module))

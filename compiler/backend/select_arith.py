@@ -18,6 +18,7 @@ from softex_mlir.dialects import xpulp
 from softex_mlir.isa_sim.errors import UserError
 from xdsl.dialects import arith, riscv, rv32
 from xdsl.dialects.builtin import (
+    AnyFloat,
     BFloat16Type,
     DenseIntOrFPElementsAttr,
     Float32Type,
@@ -59,7 +60,7 @@ def float_class(type_: Attribute) -> str:
 
 def is_float(type_: Attribute) -> bool:
     """Whether values of the type live in float registers."""
-    return isinstance(type_, Float32Type | BFloat16Type | VectorType)
+    return isinstance(type_, AnyFloat | VectorType)
 
 
 def width_of(type_: Attribute) -> int:
