@@ -10,6 +10,22 @@ if TYPE_CHECKING:
     from xdsl.passes import ModulePass
 
 OWN_PASSES: dict[str, tuple[str, str]] = {
+    "canonicalize-transformer": (
+        "softex_mlir.compiler.transforms.canonicalize_transformer",
+        "CanonicalizeTransformerPass",
+    ),
+    "fuse-gelu": ("softex_mlir.compiler.transforms.fuse_gelu", "FuseGeluPass"),
+    "fuse-layer-norm": ("softex_mlir.compiler.transforms.fuse_layer_norm", "FuseLayerNormPass"),
+    "fuse-attention": ("softex_mlir.compiler.transforms.fuse_attention", "FuseAttentionPass"),
+    "flatten-rows": ("softex_mlir.compiler.transforms.flatten_rows", "FlattenRowsPass"),
+    "fuse-linear": ("softex_mlir.compiler.transforms.fuse_linear", "FuseLinearPass"),
+    "fold-scale": ("softex_mlir.compiler.transforms.fold_scale", "FoldScalePass"),
+    "fuse-epilogue": ("softex_mlir.compiler.transforms.fuse_epilogue", "FuseEpiloguePass"),
+    "finalize-transformer": (
+        "softex_mlir.compiler.transforms.finalize_transformer",
+        "FinalizeTransformerPass",
+    ),
+    "place": ("softex_mlir.compiler.transforms.place", "PlacePass"),
     "vectorize-packed-bf16": (
         "softex_mlir.compiler.transforms.vectorize_packed_bf16",
         "VectorizePackedBf16",
