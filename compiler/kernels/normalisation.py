@@ -7,7 +7,7 @@ result is available one cycle late, a loaded value too).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from xdsl.builder import Builder
 from xdsl.ir import SSAValue
@@ -91,13 +91,24 @@ def emit_softmax(builder: Builder, x: RowRef, out: RowRef, columns: int) -> None
         d = [e.sub(v, top) for v in wide]
         return exp_lanes(e, [e.maximum(v, low) for v in d])
 
-    def step(e: Emitter, j: SSAValue, sums: Values) -> Values:
-        powers = exponentials(e, (e.load(x, j), e.load(x, j, 1)))
-        sums = tuple(e.add(s, v) for s, v in zip(sums, powers, strict=True))
-        e.store_pair(e.pack(*(e.narrow(v) for v in powers)), out, j)
-        return sums
+    def step(count: int) -> Callable[[Emitter, SSAValue, Values], Values]:
+        def pairs(e: Emitter, j: SSAValue, sums: Values) -> Values:
+            powers = exponentials(e, tuple(e.load(x, j, k) for k in range(2 * count)))
+            for k in range(0, 2 * count, 2):
+                sums = tuple(e.add(s, v) for s, v in zip(sums, powers[k:], strict=False))
+            packed = [e.pack(e.narrow(a), e.narrow(b)) for a, b in _by_two(powers)]
+            for k, pair in enumerate(packed):
+                e.store_pair(pair, out, j, 2 * k)
+            return sums
 
-    even, odd = e.loop(0, columns // 2 * 2, 2, step, (zero, zero))
+        return pairs
+
+    group = 2 * _EXP_UNROLL
+    grouped = columns // group * group
+    sums = e.loop(0, grouped, group, step(_EXP_UNROLL), (zero, zero))
+    if columns - grouped >= 2:
+        sums = step((columns - grouped) // 2)(e, e.index(grouped), sums)
+    even, odd = sums
     if columns % 2:
         last = e.index(columns - 1)
         (power,) = exponentials(e, (e.load(x, last),))
@@ -110,6 +121,9 @@ def emit_softmax(builder: Builder, x: RowRef, out: RowRef, columns: int) -> None
 
     e.loop(0, columns, 1, scale)
 
+
+_EXP_UNROLL = 2
+"""Pairs of exponentials computed together: what the float registers hold."""
 
 _MAX_UNROLL = 4
 """Pairs examined in one step of the maximum, each with its own accumulator."""
@@ -171,3 +185,7 @@ def _reduce(
     if columns % 2:
         sums = step(e, (e.load(x, e.index(columns - 1)),), sums)
     return sums
+
+
+def _by_two(values: Sequence[SSAValue]) -> list[tuple[SSAValue, SSAValue]]:
+    return list(zip(values[::2], values[1::2], strict=True))
