@@ -6,7 +6,24 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from softex_mlir.compiler.model import Model
+    from softex_mlir.compiler.transforms.place import Placement
     from softex_mlir.isa_sim.machine import Machine
+
+TRANSFORMER_PASSES: tuple[str, ...] = (
+    "canonicalize-transformer",  # one spelling of constants and views
+    "fuse-gelu",
+    "fuse-layer-norm",
+    "fuse-attention",  # before rows are flattened: heads are still dimensions
+    "canonicalize-transformer",  # the views that split and merge the heads cancel
+    "flatten-rows",
+    "canonicalize-transformer",
+    "fuse-linear",
+    "fold-scale",  # after biases joined their products, before weights are rounded
+    "fuse-epilogue",
+    "canonicalize-transformer",
+    "finalize-transformer",
+)
+"""Graph form to fused form: L1."""
 
 COMMAND_PASSES: tuple[str, ...] = ("vectorize-packed-bf16", "lower-cluster")
 """Jobs to commands: L2 to L3."""
@@ -15,5 +32,20 @@ RISCV_PASSES: tuple[str, ...] = ("convert-to-riscv", "allocate-registers", "pad-
 """Commands to instructions: L3 to L4."""
 
 
-def fuse(model: Model, machine: Machine) -> None:
-    """Bring an imported model into the fused form and place its operations, in place."""
+def fuse(model: Model, machine: Machine) -> list[Placement]:
+    """Bring a model into the fused form and place its operations, in place.
+
+    Rounds the weights to bf16. A model that is fused already (the built-in ones) is only placed.
+    """
+    from xdsl.context import Context
+
+    from softex_mlir.compiler.transforms import get_all_passes
+    from softex_mlir.compiler.transforms.l1_values import attach_weights
+    from softex_mlir.compiler.transforms.place import place
+
+    attach_weights(model.module, model.weights)
+    context, passes = Context(), get_all_passes()
+    for name in TRANSFORMER_PASSES:
+        passes[name]()().apply(context, model.module)
+    model.module.verify()
+    return place(model.module, machine)

@@ -83,9 +83,12 @@ class DropNeutral(RewritePattern):
         elif isinstance(op, t.DivOp) and value is not None and value != 0:
             factor = t.SplatOp(1.0 / value, t.shape_of(op.rhs))
             rewriter.replace_op(op, [factor, t.MulOp(op.lhs, factor, layer=op.layer)])
-        elif isinstance(op, t.AddOp | t.MulOp) and splat_value(op.lhs) is not None:
-            if splat_value(op.rhs) is None:
-                rewriter.replace_op(op, type(op)(op.rhs, op.lhs, layer=op.layer))
+        elif (
+            isinstance(op, t.AddOp | t.MulOp)
+            and splat_value(op.lhs) is not None
+            and splat_value(op.rhs) is None
+        ):
+            rewriter.replace_op(op, type(op)(op.rhs, op.lhs, layer=op.layer))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What the passes on level L1 share: constants, and seeing through operations that only move data."""
+"""What the passes on level L1 share: constants, and seeing through moves of data."""
 
 from __future__ import annotations
 
