@@ -3,7 +3,9 @@
 numba keys a cached function on its own file only: a caller that inlined a function of another
 file keeps running the old code. Here the cache directory carries a hash of the files of
 `isa_sim` that hold compiled code or constants of the units: an edit of one starts a new
-directory. Use `from softex_mlir.isa_sim.jit import njit` and decorate with `@njit(cache=True)`.
+directory. The core's interpreter, which depends on its own files only and takes longest to
+compile, has a directory of its own. Use `from softex_mlir.isa_sim.jit import njit` and decorate
+with `@njit(cache=True)`.
 """
 
 import hashlib
@@ -11,21 +13,30 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numba
-from numba import njit, prange
+from numba import prange
 
 __all__ = ["njit", "prange"]
 
 _KEPT = 4
+_CORE = ("core", "softfloat", "isa", "jit")
+"""Beginnings of the names of the files the interpreter is compiled from."""
 
 
-def _source_hash() -> str:
+def _is_core(path: Path) -> bool:
+    return path.resolve().parent == Path(__file__).resolve().parent and path.name.startswith(_CORE)
+
+
+def _source_hash(core_only: bool) -> str:
     digest = hashlib.sha256(numba.__version__.encode())
     for path in sorted(Path(__file__).parent.rglob("*.py")):
+        if core_only and not _is_core(path):
+            continue
         text = path.read_bytes()
         # Compiled code comes from these files and takes constants from the units' maps.
-        if b"njit" in text or path.parent.name == "units":
+        if b"njit" in text or path.parent.name == "units" or _is_core(path):
             digest.update(text)
     return digest.hexdigest()[:16]
 
@@ -46,17 +57,36 @@ def _cache_root() -> Path:
     return Path(tempfile.mkdtemp(prefix="softex-mlir-"))
 
 
-def _select_cache() -> None:
-    root = _cache_root()
-    directory = root / f"jit-{_source_hash()}"
+def _cache_directory(kind: str, root: Path) -> str:
+    directory = root / f"{kind}-{_source_hash(kind == 'core')}"
     directory.mkdir(exist_ok=True)
     os.utime(directory)
     # Old versions' code is of no use any more; keep a few for parallel checkouts.
-    old = sorted(root.glob("jit-*"), key=lambda path: path.stat().st_mtime, reverse=True)
+    old = sorted(root.glob(f"{kind}-*"), key=lambda path: path.stat().st_mtime, reverse=True)
     for path in old[_KEPT:]:
         shutil.rmtree(path, ignore_errors=True)
-    numba.config.CACHE_DIR = str(directory)
+    return str(directory)
 
 
+_directories: dict[bool, str] = {}
 if not os.environ.get("NUMBA_CACHE_DIR"):
-    _select_cache()
+    _root = _cache_root()
+    _directories = {True: _cache_directory("core", _root), False: _cache_directory("jit", _root)}
+
+
+def njit(*args: Any, **options: Any) -> Any:
+    """`numba.njit`, caching in the directory of the function's file."""
+    if args:
+        return njit(**options)(args[0])
+
+    def decorate(function: Any) -> Any:
+        # numba reads the directory when it decorates
+        previous = numba.config.CACHE_DIR
+        core = _is_core(Path(function.__code__.co_filename).resolve())
+        numba.config.CACHE_DIR = _directories.get(core, previous)
+        try:
+            return numba.njit(**options)(function)
+        finally:
+            numba.config.CACHE_DIR = previous
+
+    return decorate
