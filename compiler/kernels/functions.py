@@ -83,17 +83,18 @@ def tanh(e: Emitter, x: SSAValue) -> SSAValue:
     return e.div(e.mul(z, numerator), denominator)
 
 
-def gelu_software(e: Emitter, x: SSAValue) -> SSAValue:
+def times_phi(e: Emitter, x: SSAValue, coefficients: Sequence[float]) -> SSAValue:
     """x·Φ(x), Φ by an odd polynomial and a clamp."""
-    p = horner(e, e.mul(x, x), c.PHI)
+    p = horner(e, e.mul(x, x), coefficients)
     phi = e.maximum(e.fma(x, p, e.number(0.5)), e.number(0.0))
     return e.mul(x, e.minimum(phi, e.number(1.0)))
 
 
+def gelu_software(e: Emitter, x: SSAValue) -> SSAValue:
+    """GELU, erf form."""
+    return times_phi(e, x, c.PHI)
+
+
 def gelu_tanh_software(e: Emitter, x: SSAValue) -> SSAValue:
-    """h + h·tanh(k·x·(1 + c·x²)), h = x/2."""
-    scale, cubic = c.GELU_TANH
-    inner = e.fma(e.mul(x, x), e.number(cubic), e.number(1.0))
-    z = e.mul(e.mul(x, e.number(scale)), inner)
-    h = e.mul(x, e.number(0.5))
-    return e.fma(h, tanh(e, z), h)
+    """GELU, tanh form."""
+    return times_phi(e, x, c.PHI_TANH)

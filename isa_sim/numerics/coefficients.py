@@ -39,15 +39,21 @@ PHI: Final = (
 leading coefficient is positive: beyond |x| = 3.4 the polynomial runs away in the right
 direction."""
 
+PHI_TANH: Final = (
+    0.3940490484237671,
+    -0.05973963439464569,
+    0.006714961491525173,
+    -0.0004166002618148923,
+    1.0630290489643812e-05,
+)
+"""The same for GELU's tanh form; |x·(Φ(x) - exact)| ≤ 1.07e-3 for all x."""
+
 TANH_NUMERATOR: Final = (135135.0, 17325.0, 378.0, 1.0)
 TANH_DENOMINATOR: Final = (135135.0, 62370.0, 3150.0, 28.0)
 """tanh(x) = x·N(x²)/D(x²), Lambert's continued fraction, for |x| ≤ TANH_LIMIT."""
 
 TANH_LIMIT: Final = 4.9700002670288086
 """|x| is clamped here; the fraction reaches 1 there and would leave [-1, 1] after it."""
-
-GELU_TANH: Final = (0.7978845834732056, 0.044714998453855515)
-"""sqrt(2/π) and the cubic coefficient of GELU's tanh form."""
 
 RECIPROCAL_SEED: Final = 0x7EF311C7
 """1/d ≈ the float whose bits are RECIPROCAL_SEED - bits(d); relative error at most 0.12, and after

@@ -90,7 +90,7 @@ def gelu_square(v: Bf16Array) -> Bf16Array:
 def gelu_finish(v: Bf16Array, q: Bf16Array) -> Bf16Array:
     """``bf16(v * Φ)``, Φ = (v > 0) ? bf16(1 - q) : q, with q from SoftEx.
 
-    The cores compute ``bf16(|v| * bf16(h - q))`` with h = 1 for a clear and 0 for a set sign of v,
+    The cores compute ``bf16(|v| * bf16(h - q))`` with h = 1 for a clear and -0 for a set sign of v,
     which is the same in every bit and needs no comparison.
     """
     return _run("gelu_finish", v, _rows(q))
@@ -154,10 +154,7 @@ def gelu_software(x: Bf16Array) -> Bf16Array:
 
 
 def gelu_tanh_software(x: Bf16Array) -> Bf16Array:
-    """GELU's tanh form: ``bf16(h + h·tanh(k·x·(1 + 0.044715·x²)))``, h = 0.5·x, tanh as above.
-
-    z = (k·x)·fma(0.044715, x·x, 1); y = fma(h, tanh(z), h).
-    """
+    """GELU's tanh form on the cores alone: :func:`gelu_software` with the coefficients PHI_TANH."""
     return _lookup("gelu_tanh_software", x)
 
 

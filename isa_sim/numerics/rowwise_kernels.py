@@ -24,11 +24,11 @@ _E0, _E1, _E2 = (_F(v) for v in c.EXP2)
 _MAGIC = _F(c.EXPONENT_MAGIC)
 _EXP_MIN = _F(c.EXP_MIN)
 _EXP_MAX = _F(c.EXP_MAX)
-_P0, _P1, _P2, _P3, _P4 = (_F(v) for v in c.PHI)
+_PHI = np.array(c.PHI, dtype=_F)
+_PHI_TANH = np.array(c.PHI_TANH, dtype=_F)
 _N0, _N1, _N2, _N3 = (_F(v) for v in c.TANH_NUMERATOR)
 _D0, _D1, _D2, _D3 = (_F(v) for v in c.TANH_DENOMINATOR)
 _TANH_LIMIT = _F(c.TANH_LIMIT)
-_GELU_K, _GELU_C = (_F(v) for v in c.GELU_TANH)
 _SEED = np.int32(c.RECIPROCAL_SEED)
 _ZERO, _HALF, _ONE, _TWO = _F(0.0), _F(0.5), _F(1.0), _F(2.0)
 _NAN16 = np.uint16(0x7FC0)
@@ -229,10 +229,10 @@ def gelu_square(x, out):
 
 @nb.njit(cache=True)
 def gelu_finish(v, q, out):
-    """bf16(|v| * bf16(h - q)), h = 1 for a clear sign of v, else 0."""
+    """bf16(|v| * bf16(h - q)), h = 1 for a clear sign of v, else -0."""
     for i in range(v.shape[0]):
         for j in range(v.shape[1]):
-            h = _ZERO if v[i, j] & np.uint16(0x8000) else _ONE
+            h = _F(-_ZERO) if v[i, j] & np.uint16(0x8000) else _ONE
             phi = add16(h, _F(-widen(q[i, j])))
             out[i, j] = mul16(widen(v[i, j] & np.uint16(0x7FFF)), widen(phi))
 
@@ -271,27 +271,27 @@ def tanh(x, out):
 
 
 @nb.njit(cache=True)
+def times_phi(x, p):
+    """x·Φ(x), Φ by an odd polynomial with coefficients p, and a clamp."""
+    u = _F(x * x)
+    q = fma(fma(fma(fma(u, p[4], p[3]), u, p[2]), u, p[1]), u, p[0])
+    return _F(x * fmin(fmax(fma(x, q, _HALF), _ZERO), _ONE))
+
+
+@nb.njit(cache=True)
 def gelu_software(x, out):
-    """x·Φ(x), Φ by an odd polynomial and a clamp."""
+    """GELU, erf form."""
     for i in range(x.shape[0]):
         for j in range(x.shape[1]):
-            value = widen(x[i, j])
-            u = _F(value * value)
-            p = fma(fma(fma(fma(u, _P4, _P3), u, _P2), u, _P1), u, _P0)
-            phi = fmin(fmax(fma(value, p, _HALF), _ZERO), _ONE)
-            out[i, j] = narrow(_F(value * phi))
+            out[i, j] = narrow(times_phi(widen(x[i, j]), _PHI))
 
 
 @nb.njit(cache=True)
 def gelu_tanh_software(x, out):
-    """h + h·tanh(k·x·(1 + c·x²)), h = x/2."""
+    """GELU, tanh form."""
     for i in range(x.shape[0]):
         for j in range(x.shape[1]):
-            value = widen(x[i, j])
-            u = _F(value * value)
-            z = _F(_F(value * _GELU_K) * fma(u, _GELU_C, _ONE))
-            h = _F(value * _HALF)
-            out[i, j] = narrow(fma(h, lambert_tanh(z), h))
+            out[i, j] = narrow(times_phi(widen(x[i, j]), _PHI_TANH))
 
 
 @nb.njit(cache=True)
