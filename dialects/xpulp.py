@@ -1,12 +1,12 @@
 """
-The instructions the cluster's cores add to RV32IMFC: hardware loops, post-increment memory accesses and
-event waits (CORE-V `xcvhwlp`, `xcvmem`, `xcvelw`), BF16 scalars (`Zfbfmin`, FPnew's `Xfalthalf`) and packed
-2 x BF16 SIMD (`Xfvecalthalf`).
+The instructions the cluster's cores add to RV32IMFC: hardware loops, post-increment memory
+accesses and event waits (CORE-V `xcvhwlp`, `xcvmem`, `xcvelw`), BF16 scalars (`Zfbfmin`, FPnew's
+`Xfalthalf`) and packed 2 x BF16 SIMD (`Xfvecalthalf`).
 
-The ops extend xDSL's `riscv` dialect: values are `!riscv.reg` and `!riscv.freg`, control flow is `riscv_cf`.
-A BF16 scalar lives in the low half of a float register (NaN-boxed), a vector<2xbf16> fills it.
-An instruction that also *reads* its destination has an operand tied to its result: both must be given the same
-register.
+The ops extend xDSL's `riscv` dialect: values are `!riscv.reg` and `!riscv.freg`, control flow is
+`riscv_cf`. A BF16 scalar lives in the low half of a float register (NaN-boxed), a vector<2xbf16>
+fills it. An instruction that also *reads* its destination has an operand tied to its result: both
+must be given the same register.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from xdsl.dialects.riscv.attrs import (
     si12,
 )
 from xdsl.dialects.riscv.registers import FloatRegisterType, IntRegisterType
-from xdsl.ir import Attribute, Dialect, Operation, SSAValue
+from xdsl.ir import Attribute, Dialect, Operation, OpResult, SSAValue
 from xdsl.irdl import (
     attr_def,
     irdl_op_definition,
@@ -65,7 +65,10 @@ def _verify_tied(op: Operation, operand: SSAValue, result: SSAValue) -> None:
 
 
 class TiedInstruction(RISCVInstruction, ABC):
-    """An instruction with an operand that it overwrites: `tied_operand` shares `tied_result`'s register."""
+    """
+    An instruction with an operand that it overwrites: `tied_operand` shares `tied_result`'s
+    register.
+    """
 
     @property
     def tied_operand(self) -> SSAValue:
@@ -73,7 +76,7 @@ class TiedInstruction(RISCVInstruction, ABC):
         raise NotImplementedError
 
     @property
-    def tied_result(self) -> SSAValue:
+    def tied_result(self) -> OpResult:
         """The result in the same register."""
         raise NotImplementedError
 
@@ -157,7 +160,7 @@ class AccumulateFloat(TiedInstruction, ABC):
         return self.accumulator
 
     @property
-    def tied_result(self) -> SSAValue:
+    def tied_result(self) -> OpResult:
         return self.rd
 
     def assembly_line_args(self) -> tuple[AssemblyInstructionArg, ...]:
@@ -188,7 +191,7 @@ class PostIncrementLoad(RISCVCustomFormatOperation, TiedInstruction, ABC):
         return self.rs1
 
     @property
-    def tied_result(self) -> SSAValue:
+    def tied_result(self) -> OpResult:
         return self.rs1_out
 
     def assembly_line_args(self) -> tuple[AssemblyInstructionArg, ...]:
@@ -234,7 +237,7 @@ class PostIncrementStore(RISCVCustomFormatOperation, TiedInstruction, ABC):
         return self.rs1
 
     @property
-    def tied_result(self) -> SSAValue:
+    def tied_result(self) -> OpResult:
         return self.rs1_out
 
     def assembly_line_args(self) -> tuple[AssemblyInstructionArg, ...]:
@@ -257,7 +260,9 @@ class PostIncrementStore(RISCVCustomFormatOperation, TiedInstruction, ABC):
 
 @irdl_op_definition
 class EventLoadWordOp(RdRsImmIntegerOperation):
-    """`cv.elw rd, imm(rs1)`: load from the event unit; the core sleeps until the load is answered."""
+    """
+    `cv.elw rd, imm(rs1)`: load from the event unit; the core sleeps until the load is answered.
+    """
 
     name = "xpulp.cv.elw"
 
@@ -299,7 +304,10 @@ class LoopSetupOp(RISCVInstruction):
 
 @irdl_op_definition
 class LoopSetupImmediateOp(RISCVInstruction):
-    """`cv.setupi L, count, end`: as `cv.setup` with an iteration count of at most 4095, for bodies of at most 31 words."""
+    """
+    `cv.setupi L, count, end`: as `cv.setup` with an iteration count of at most 4095, for bodies
+    of at most 31 words.
+    """
 
     name = "xpulp.cv.setupi"
 
@@ -328,8 +336,8 @@ class LoopSetupImmediateOp(RISCVInstruction):
 @irdl_op_definition
 class LoopEndOp(RISCVAsmOperation):
     """
-    The end of a hardware loop's body: control goes back to `body` or on to `exit`, the next block, without an
-    instruction. Prints nothing.
+    The end of a hardware loop's body: control goes back to `body` or on to `exit`, the next
+    block, without an instruction. Prints nothing.
     """
 
     name = "xpulp.loop_end"
@@ -741,7 +749,10 @@ class FMacExSAhOp(AccumulateFloat):
 
 @irdl_op_definition
 class VFCpkaAhSOp(BinaryFloat):
-    """rd[0] = BF16(rs1), rd[1] = BF16(rs2): two F32 values are rounded and packed (they fill a 32-bit register)."""
+    """
+    rd[0] = BF16(rs1), rd[1] = BF16(rs2): two F32 values are rounded and packed (they fill a
+    32-bit register).
+    """
 
     name = "xpulp.vfcpka.ah.s"
 

@@ -1,8 +1,9 @@
 """
 From functions of loops and register-level commands to an executable.
 
-`convert-to-riscv` selects instructions, `allocate-registers` chooses registers, `pad-hardware-loops` meets the
-loops' minimum length; `assembly` prints, `assemble` encodes, `link` lays out memory and writes the ELF file.
+`convert-to-riscv` selects instructions, `allocate-registers` chooses registers,
+`pad-hardware-loops` meets the loops' minimum length; `assembly` prints, `assemble` encodes,
+`link` lays out memory and writes the ELF file.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from softex_mlir.compiler.artifacts import CompiledModule
     from xdsl.dialects.builtin import ModuleOp
+
+    from softex_mlir.compiler.artifacts import CompiledModule
 
 BACKEND_PASSES: dict[str, tuple[str, str]] = {
     "convert-to-riscv": (
@@ -33,10 +35,11 @@ BACKEND_PASSES: dict[str, tuple[str, str]] = {
 
 def to_riscv(module: ModuleOp, *, allocate: bool = True) -> None:
     """Lower the module's functions to riscv in place; with registers unless `allocate` is False."""
+    from xdsl.context import Context
+
     from softex_mlir.compiler.backend.allocate_registers import AllocateRegistersPass
     from softex_mlir.compiler.backend.convert_to_riscv import ConvertToRiscvPass
     from softex_mlir.compiler.backend.pad_hardware_loops import PadHardwareLoopsPass
-    from xdsl.context import Context
 
     context = Context()
     ConvertToRiscvPass().apply(context, module)

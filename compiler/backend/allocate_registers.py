@@ -1,9 +1,10 @@
 """
 Register allocation by graph colouring, with coalescing and spilling.
 
-Every value of a function on `riscv`, `riscv_cf` and `xpulp` gets one of the 27 integer or 32 float registers
-that hold nothing else (zero, ra, sp, gp and tp are not used). A value for which there is none lives on the stack,
-or is computed again where that is as cheap: no function fails for its size.
+Every value of a function on `riscv`, `riscv_cf` and `xpulp` gets one of the 27 integer or 32
+float registers that hold nothing else (zero, ra, sp, gp and tp are not used). A value for which
+there is none lives on the stack, or is computed again where that is as cheap: no function fails
+for its size.
 
 Block arguments and tied operands become copies first, most of which coalescing then removes.
 """
@@ -13,17 +14,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from softex_mlir.compiler.backend.interference import Graph, color, members
-from softex_mlir.dialects import xpulp
-from softex_mlir.isa_sim.errors import UserError
 from xdsl.context import Context
-from xdsl.dialects import riscv, riscv_func, rv32
+from xdsl.dialects import riscv_func, rv32
 from xdsl.dialects.builtin import IntegerAttr, ModuleOp
 from xdsl.dialects.riscv import Registers
+from xdsl.dialects.riscv import ops as riscv
 from xdsl.dialects.riscv.attrs import i12, si12
 from xdsl.dialects.riscv.registers import FloatRegisterType, IntRegisterType
 from xdsl.ir import Block, Operation, SSAValue
 from xdsl.passes import ModulePass
+
+from softex_mlir.compiler.backend.interference import Graph, color, members
+from softex_mlir.dialects import xpulp
+from softex_mlir.isa_sim.errors import UserError
 
 INT_REGISTERS: tuple[IntRegisterType, ...] = (
     *Registers.A,
@@ -568,7 +571,9 @@ class Allocation:
 
 
 def passes_arguments(op: Operation, successor: Block) -> bool:
-    """Whether a terminator passes arguments to a successor (a loop's end passes none to its exit)."""
+    """
+    Whether a terminator passes arguments to a successor (a loop's end passes none to its exit).
+    """
     return not (isinstance(op, xpulp.LoopEndOp) and successor is op.exit)
 
 

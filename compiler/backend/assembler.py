@@ -1,9 +1,9 @@
 """
 Assembler: text to machine code at a fixed address.
 
-It reads the instructions of the simulator's instruction table, the pseudo-instructions that the compiler prints,
-labels, and a handful of directives. A conditional branch that does not reach its target is turned into
-the inverse branch around a jump. Instructions are not compressed.
+It reads the instructions of the simulator's instruction table, the pseudo-instructions that the
+compiler prints, labels, and a handful of directives. A conditional branch that does not reach its
+target is turned into the inverse branch around a jump. Instructions are not compressed.
 """
 
 from __future__ import annotations

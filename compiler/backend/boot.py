@@ -1,13 +1,14 @@
 """
 The code around the kernels: each core finds its stream and walks the table of launches.
 
-Registers while kernels run: `sp` the core's stack, `tp` the record of the running launch, `gp` four times the
-number of the core's stream (the place of its entry in a record). Kernels may use all others.
+Registers while kernels run: `sp` the core's stack, `tp` the record of the running launch, `gp`
+four times the number of the core's stream (the place of its entry in a record). Kernels may use
+all others.
 """
 
 from __future__ import annotations
 
-from softex_mlir.dialects.cluster_program import COUNTER_BYTES, STACK_BYTES, STREAMS, StreamKind
+from softex_mlir.dialects.cluster import COUNTER_BYTES, STACK_BYTES, STREAMS, StreamKind
 from softex_mlir.dialects.hwpe import TEAM_BARRIER
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.units import event_unit

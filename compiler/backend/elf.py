@@ -25,8 +25,8 @@ class Section:
     """
     A piece of the file.
 
-    With an `address` it is loaded there; `memory_bytes` beyond the data are zero, and a section without
-    data takes no room in the file.
+    With an `address` it is loaded there; `memory_bytes` beyond the data are zero, and a section
+    without data takes no room in the file.
     """
 
     name: str

@@ -1,13 +1,15 @@
 """
-Emission of riscv ops into a growing control-flow graph, with values numbered and placed as they are made.
+Emission of riscv ops into a growing control-flow graph, with values numbered and placed as they
+are made.
 
-A function is lowered in one walk over its structured control flow. Each nested region being lowered is a
-`Scope`; a pure instruction is put into the outermost loop preheader its operands allow, and an equal one already
-available there is used again. Loop-invariant code motion and common subexpression elimination therefore cost no
-pass over the IR.
+A function is lowered in one walk over its structured control flow. Each nested region being
+lowered is a `Scope`; a pure instruction is put into the outermost loop preheader its operands
+allow, and an equal one already available there is used again. Loop-invariant code motion and
+common subexpression elimination therefore cost no pass over the IR.
 
-Integer values are kept as linear expressions (`Linear`) until an instruction needs them in a register, so that
-address arithmetic is reassociated: the part that is constant in a loop is summed outside it.
+Integer values are kept as linear expressions (`Linear`) until an instruction needs them in a
+register, so that address arithmetic is reassociated: the part that is constant in a loop is
+summed outside it.
 """
 
 from __future__ import annotations
@@ -16,10 +18,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-from xdsl.dialects import riscv, rv32
+from xdsl.dialects import rv32
 from xdsl.dialects.builtin import IntegerAttr, i32
 from xdsl.dialects.riscv import Registers
+from xdsl.dialects.riscv import ops as riscv
 from xdsl.dialects.riscv.attrs import LabelAttr, i12, i20, si12, ui5
+from xdsl.dialects.riscv.registers import IntRegisterType
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
 INT = Registers.UNALLOCATED_INT
@@ -82,7 +86,10 @@ class ScopeKind(Enum):
 
 @dataclass
 class Scope:
-    """A region being lowered: the block that takes the next instruction and the values already computed."""
+    """
+    A region being lowered: the block that takes the next instruction and the values already
+    computed.
+    """
 
     kind: ScopeKind
     block: Block
@@ -105,7 +112,7 @@ class Emitter:
         self.scopes.append(Scope(ScopeKind.FUNCTION, entry))
         self.entry = entry
         self.pure: set[Operation] = set()
-        self.fixed: dict[riscv.IntRegisterType, SSAValue] = {}
+        self.fixed: dict[IntRegisterType, SSAValue] = {}
 
     # region Blocks
 
@@ -161,7 +168,10 @@ class Emitter:
         return op
 
     def level_for(self, operands: Sequence[SSAValue]) -> int:
-        """The scope for a pure instruction: in front of the outermost loop that its operands do not need."""
+        """
+        The scope for a pure instruction: in front of the outermost loop that its operands do not
+        need.
+        """
         depth = self.depth
         needed = 0
         for operand in operands:
@@ -199,7 +209,7 @@ class Emitter:
         self.pure.add(op)
         return op.results[0]
 
-    def register(self, register: riscv.IntRegisterType) -> SSAValue:
+    def register(self, register: IntRegisterType) -> SSAValue:
         """The value of a register that is never allocated: zero, sp, tp."""
         if (value := self.fixed.get(register)) is None:
             op = rv32.GetRegisterOp(register)

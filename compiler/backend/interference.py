@@ -38,7 +38,8 @@ def color(
     """
     A register index for each node, and the nodes for which none was left.
 
-    `registers` are the numbers of integer and of float registers, `costs` what spilling a node costs.
+    `registers` are the numbers of integer and of float registers, `costs` what spilling a node
+    costs.
     """
     neighbours = graph.neighbours
     remaining = 0

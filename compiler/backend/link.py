@@ -1,8 +1,8 @@
 """
 Linking: where everything lies in memory, the table of launches, and the program's note.
 
-L2, from its base: code, launch records, weights, then activations and ports (zeros, not in the file).
-TCDM: the constants that kernels refer to.
+L2, from its base: code, launch records, weights, then activations and ports (zeros, not in the
+file). TCDM: the constants that kernels refer to.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import prod
-from typing import Any
+from typing import Any, cast
 
 from xdsl.dialects.builtin import ArrayAttr, IntegerAttr, SymbolRefAttr
 
@@ -172,6 +172,15 @@ def port(entry: TensorEntry, layout: Layout) -> dict[str, Any]:
     }
 
 
+def buffer_places(op: EntriesOp) -> list[tuple[str, tuple[int, int]]]:
+    """Name, offset in the TCDM and bytes of each buffer of a kernel."""
+    result: list[tuple[str, tuple[int, int]]] = []
+    for name, place in op.buffers.data.items():
+        offset, size = (v.value.data for v in cast(ArrayAttr[IntegerAttr], place))
+        result.append((name, (offset, size)))
+    return result
+
+
 def buffers(compiled: CompiledModule, layout: Layout) -> list[dict[str, Any]]:
     """Memory map: what lies where, for the tools that name addresses."""
     result: list[dict[str, Any]] = [
@@ -191,9 +200,7 @@ def buffers(compiled: CompiledModule, layout: Layout) -> list[dict[str, Any]]:
                 }
             )
     for op in operations(compiled, EntriesOp):
-        for name, place in op.buffers.data.items():
-            assert isinstance(place, ArrayAttr)
-            offset, size = (v.value.data for v in place.data if isinstance(v, IntegerAttr))
+        for name, (offset, size) in buffer_places(op):
             result.append(
                 {
                     "name": name,
@@ -280,7 +287,8 @@ def link(compiled: CompiledModule, kernels: str, weights: Mapping[str, Any]) -> 
     """
     The executable.
 
-    `kernels` is the assembly of all kernels' functions, `weights` maps the names of weights to arrays.
+    `kernels` is the assembly of all kernels' functions, `weights` maps the names of weights to
+    arrays.
     """
     layout = lay_out(compiled, kernels)
     table = launch_table(compiled, layout)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from softex_mlir.compiler.backend.print_assembly import instruction_text
-from softex_mlir.dialects import xpulp
 from xdsl.context import Context
-from xdsl.dialects import riscv, riscv_func
+from xdsl.dialects import riscv_func
 from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.riscv import ops as riscv
 from xdsl.ir import Block
 from xdsl.passes import ModulePass
+
+from softex_mlir.compiler.backend.print_assembly import instruction_text
+from softex_mlir.dialects import xpulp
 
 MINIMUM_BODY = 3
 """Instructions in a hardware loop's body (CV32E40P manual)."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import IO
 
 from xdsl.context import Context
-from softex_mlir.dialects import xpulp
-from xdsl.dialects import riscv, riscv_func, rv32
+from xdsl.dialects import riscv_func, rv32
 from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.riscv import ops as riscv
 from xdsl.dialects.riscv.abstract_ops import (
     RdRsImmFloatOperation,
     RISCVInstruction,
@@ -19,6 +19,8 @@ from xdsl.dialects.riscv.abstract_ops import (
 )
 from xdsl.ir import Operation
 from xdsl.utils.target import Target
+
+from softex_mlir.dialects import xpulp
 
 LOADS = (
     riscv.LbOp,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ml_dtypes
 import numpy as np
+from xdsl.dialects.builtin import ModuleOp
+
 from softex_mlir.compiler.backend import to_assembly, to_riscv
 from softex_mlir.compiler.backend.assembler import assemble
 from softex_mlir.isa_sim import core_state as st
 from softex_mlir.isa_sim.core import Program, make_state, run_core
 from softex_mlir.isa_sim.machine import Machine
-from xdsl.dialects.builtin import ModuleOp
 
 BF16 = ml_dtypes.bfloat16
 MACHINE = Machine.load("paper")

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from softex_mlir.compiler import kernels
-from softex_mlir.compiler.kernels import RowRef, TileRef
-from softex_mlir.compiler.transforms.vectorize_packed_bf16 import vectorize_block
-from softex_mlir.dialects.cluster import TcdmSpace, ViewOp
-from softex_mlir.isa_sim.numerics import rowwise
+from backend_harness import BF16, DATA, read, run_function
 from xdsl.builder import Builder
 from xdsl.dialects import arith, func, scf
 from xdsl.dialects.builtin import IndexType, MemRefType, ModuleOp, bf16, i32
 from xdsl.ir import Block, Region
 from xdsl.rewriter import InsertPoint
 
-from backend_harness import BF16, DATA, read, run_function
+from softex_mlir.compiler import kernels
+from softex_mlir.compiler.kernels import RowRef, TileRef
+from softex_mlir.compiler.transforms.vectorize_packed_bf16 import vectorize_block
+from softex_mlir.dialects.cluster import TcdmSpace, ViewOp
+from softex_mlir.isa_sim.numerics import rowwise
 
 ROWS = 3
 

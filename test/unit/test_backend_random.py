@@ -6,12 +6,12 @@ import random
 
 import numpy as np
 import pytest
-from softex_mlir.compiler.backend import allocate_registers
-from softex_mlir.dialects import register_all_dialects
+from backend_harness import DATA, RECORD, read, run_function
 from xdsl.context import Context
 from xdsl.parser import Parser
 
-from backend_harness import DATA, RECORD, read, run_function
+from softex_mlir.compiler.backend import allocate_registers
+from softex_mlir.dialects import register_all_dialects
 
 OUTPUT = DATA + 0x1000
 MASK = 0xFFFFFFFF
@@ -118,7 +118,7 @@ class Generator:
                 result, amount, name = self.name(), self.random.randrange(32), self.name()
                 operation = self.random.choice(list(SHIFTS))
                 a = self.random.choice(available)
-                self.emit(depth, f"{amount and name or name} = arith.constant {amount} : i32")
+                self.emit(depth, f"{(amount and name) or name} = arith.constant {amount} : i32")
                 self.emit(depth, f"{result} = arith.{operation} {a}, {name} : i32")
                 program.append(("shift", result, operation, a, amount))
                 available.append(result)
@@ -157,7 +157,7 @@ class Generator:
         head = f"scf.for {index} = {low} to {high} step {by}"
         types = ", ".join("i32" for _ in carried)
         if carried:
-            pairs = ", ".join(f"{a} = {c}" for a, c in zip(arguments, carried))
+            pairs = ", ".join(f"{a} = {c}" for a, c in zip(arguments, carried, strict=True))
             head = f"{', '.join(results)} = {head} iter_args({pairs}) -> ({types})"
         self.emit(depth, head + " {")
         self.emit(depth + 1, f"{counter} = arith.index_cast {index} : index to i32")
@@ -276,10 +276,10 @@ def run(meaning, values: dict[str, int], memory: list[int]) -> None:
                 state = [values[c] for c in carried]
                 for i in trips:
                     values[counter] = i
-                    values.update(zip(arguments, state))
+                    values.update(zip(arguments, state, strict=True))
                     run(body, values, memory)
                     state = [values[y] for y in yielded]
-                values.update(zip(results, state))
+                values.update(zip(results, state, strict=True))
             case ("while", initial, after, result, body):
                 state = initial
                 while state < 3:
@@ -290,7 +290,7 @@ def run(meaning, values: dict[str, int], memory: list[int]) -> None:
             case ("if", predicate, a, b, results, then, otherwise):
                 body, yielded = then if PREDICATES[predicate](values[a], values[b]) else otherwise
                 run(body, values, memory)
-                values.update(zip(results, [values[y] for y in yielded]))
+                values.update(zip(results, [values[y] for y in yielded], strict=True))
 
 
 def check(seed: int, operations: int, size: int) -> str:

@@ -1,0 +1,184 @@
+"""Values of the source IR and where the instructions find them: expressions and registers."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any, cast
+
+from xdsl.dialects import arith, rv32
+from xdsl.dialects.builtin import (
+    AnyFloat,
+    BFloat16Type,
+    DenseIntOrFPElementsAttr,
+    Float32Type,
+    FloatAttr,
+    IntegerAttr,
+    IntegerType,
+    VectorType,
+    bf16,
+)
+from xdsl.dialects.riscv import ops as riscv
+from xdsl.ir import Attribute, Operation, SSAValue
+
+from softex_mlir.compiler.backend.emitter import FLOAT, INT, Emitter, Linear, signed32
+from softex_mlir.dialects import xpulp
+from softex_mlir.isa_sim.errors import UserError
+
+PAIR: VectorType[BFloat16Type] = VectorType(bf16, (2,))
+"""What fills a float register besides one F32 value."""
+
+
+class UnsupportedOperation(UserError):
+    """The backend has no instructions for an operation, which tells where in the source it is."""
+
+    def __init__(self, message: str, operation: Operation | None = None) -> None:
+        super().__init__(message)
+        self.operation = operation
+
+
+def float_class(type_: Attribute) -> str:
+    """ "f32", "bf16" or "vector" (2 x bf16): which instructions compute values of a type."""
+    if isinstance(type_, Float32Type):
+        return "f32"
+    if isinstance(type_, BFloat16Type):
+        return "bf16"
+    if type_ == PAIR:
+        return "vector"
+    raise UnsupportedOperation(
+        f"the cores compute in f32, bf16 and vector<2xbf16>, found {type_}: convert or split it"
+    )
+
+
+def is_float(type_: Attribute) -> bool:
+    """Whether values of the type live in float registers."""
+    return isinstance(type_, AnyFloat | VectorType)
+
+
+def width_of(type_: Attribute) -> int:
+    """Bits of an integer or index type."""
+    return cast(IntegerType, type_).width.data if isinstance(type_, IntegerType) else 32
+
+
+def bf16_bits(value: float) -> int:
+    """BF16 bits of a Python float, rounded to nearest even."""
+    (bits,) = struct.unpack("<I", struct.pack("<f", value))
+    if value != value:
+        return bits >> 16 | 0x40
+    return (bits + 0x7FFF + (bits >> 16 & 1)) >> 16 & 0xFFFF
+
+
+def is_broadcast(op: Operation) -> bool:
+    """Whether both elements of the op's vector are one BF16 scalar."""
+    return op.name in ("vector.broadcast", "vector.splat") and isinstance(
+        op.operands[0].type, BFloat16Type
+    )
+
+
+def extract_position(op: Any) -> int:
+    """Which element a vector.extract or vector.insert is about."""
+    positions = tuple(op.static_position.get_values())
+    if op.dynamic_position or len(positions) != 1 or positions[0] not in (0, 1):
+        raise UnsupportedOperation(f"{op.name} takes element [0] or [1], a constant position")
+    return positions[0]
+
+
+class Operands:
+    """What is known of the values of the function being lowered."""
+
+    emitter: Emitter
+
+    def __init__(self) -> None:
+        self.linear: dict[SSAValue, Linear] = {}
+        self.floats: dict[SSAValue, SSAValue] = {}
+        self.words: dict[SSAValue, SSAValue] = {}
+        self.extended: dict[SSAValue, str] = {}
+        self.conditions: dict[SSAValue, arith.CmpiOp] = {}
+
+    def lin(self, value: SSAValue) -> Linear:
+        """The expression of an integer value."""
+        return self.linear[value]
+
+    def freg(self, value: SSAValue) -> SSAValue:
+        """The float register of a float or vector value."""
+        register = self.floats.get(value)
+        if register is None:
+            half = isinstance(value.type, BFloat16Type)
+            cls = xpulp.FMvHXOp if half else riscv.FMvWXOp
+            # Not recorded: it may be emitted where later uses can not see it.
+            register = self.emitter.emit(cls, (self.words[value],), FLOAT)
+        return register
+
+    def word(self, value: SSAValue) -> SSAValue:
+        """An integer register with the bits of a float or vector value."""
+        register = self.words.get(value)
+        if register is None:
+            half = isinstance(value.type, BFloat16Type)
+            cls = xpulp.FMvXHOp if half else riscv.FMvXWOp
+            register = self.emitter.emit(cls, (self.floats[value],), INT)
+        return register
+
+    def reg(self, value: SSAValue) -> SSAValue:
+        """The register of a value of any type."""
+        if is_float(value.type):
+            return self.freg(value)
+        return self.emitter.value(self.lin(value))
+
+    def set_int(self, value: SSAValue, register: SSAValue) -> None:
+        """Record the register of an integer result."""
+        self.linear[value] = Linear.of(register)
+
+    def constant_of(self, value: SSAValue) -> int | None:
+        """The value where it is a known integer."""
+        linear = self.lin(value)
+        return linear.constant if linear.is_constant else None
+
+    def extend(self, value: SSAValue, signed: bool) -> SSAValue:
+        """The register of an integer of less than 32 bits, extended to all of it."""
+        width = width_of(value.type)
+        register = self.reg(value)
+        e = self.emitter
+        known = self.extended.get(value)
+        if width >= 32 or known == ("s" if signed else "u") or (width == 1 and not signed):
+            return register
+        if self.lin(value).is_constant:
+            constant = self.lin(value).constant & (1 << width) - 1
+            if signed and constant >> width - 1:
+                constant -= 1 << width
+            return e.li(constant)
+        if width == 16:
+            cls = xpulp.ExtendHalfOp if signed else xpulp.ExtendHalfUnsignedOp
+            return e.emit(cls, (register,), INT)
+        if width == 8:
+            cls = xpulp.ExtendByteOp if signed else xpulp.ExtendByteUnsignedOp
+            return e.emit(cls, (register,), INT)
+        shifted = e.shift(rv32.SlliOp, register, 32 - width)
+        return e.shift(rv32.SraiOp if signed else rv32.SrliOp, shifted, 32 - width)
+
+    def constant(self, op: arith.ConstantOp) -> None:
+        """Integers stay expressions; floats are moved from integer registers."""
+        attribute: Any = op.value
+        result = op.result
+        if isinstance(attribute, IntegerAttr):
+            value = attribute.value.data
+            # xDSL writes the i1 constant true as -1.
+            self.linear[result] = Linear(
+                value & 1 if width_of(result.type) == 1 else signed32(value)
+            )
+            return
+        e = self.emitter
+        if isinstance(attribute, FloatAttr):
+            self.floats[result] = self.float_constant(attribute.value.data, result.type)
+            return
+        if isinstance(attribute, DenseIntOrFPElementsAttr) and float_class(result.type) == "vector":
+            low, high = (bf16_bits(float(v)) for v in attribute.get_values())
+            self.floats[result] = e.emit(riscv.FMvWXOp, (e.li(low | high << 16),), FLOAT)
+            return
+        raise UnsupportedOperation(f"no instructions for the constant {attribute}")
+
+    def float_constant(self, value: float, type_: Attribute) -> SSAValue:
+        """A register with a float constant."""
+        e = self.emitter
+        if float_class(type_) == "f32":
+            (bits,) = struct.unpack("<I", struct.pack("<f", value))
+            return e.emit(riscv.FMvWXOp, (e.li(bits),), FLOAT)
+        return e.emit(xpulp.FMvHXOp, (e.li(bf16_bits(value)),), FLOAT)
