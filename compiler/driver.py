@@ -63,7 +63,7 @@ class Compilation:
     def emit(self, level: str) -> str | bytes:
         """The model at one of `LEVELS`: text, or the bytes of the ELF file."""
         if level == "transformer":
-            return f"{self.model.module}\n"
+            return f"{self.model.module!s}\n"
         if level == "elf":
             return self.program_bytes
         compiled = self._scheduled()
@@ -73,7 +73,7 @@ class Compilation:
             from softex_mlir.compiler.backend import to_assembly
 
             return to_assembly(compiled.module)
-        return f"{compiled.module}\n"
+        return f"{compiled.module!s}\n"
 
     @cached_property
     def program_bytes(self) -> bytes:
@@ -101,7 +101,7 @@ class Compilation:
         from softex_mlir.compiler.schedule.lower import schedule_module
 
         compiled = schedule_module(self.model.module, self.machine, self.overrides)
-        compiled.transformer_text = f"{self.model.module}\n"
+        compiled.transformer_text = f"{self.model.module!s}\n"
         return compiled
 
 

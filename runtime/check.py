@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from softex_mlir.isa_sim.errors import UserError
+from softex_mlir.runtime.embedded import embedded_module, embedded_weights
 from softex_mlir.runtime.program import Program
 from softex_mlir.runtime.quality import Quality, compare
+from softex_mlir.runtime.reference import evaluate
 from softex_mlir.runtime.session import Result
 
 
@@ -74,14 +76,10 @@ def check(program: Program, result: Result, reference: Mapping[str, np.ndarray])
     Raises:
         UserError: the program does not carry its transformer-level IR.
     """
-    from softex_mlir.runtime.reference import evaluate_program
-
-    if program.transformer is None:
-        raise UserError(
-            "the program carries no transformer-level IR to check against; compile it again"
-        )
-    expected = evaluate_program(program, result.inputs)
-    plain = evaluate_program(program, result.inputs, plain_bf16=True) if reference else {}
+    module, weights = embedded_module(program), embedded_weights(program)
+    machine = program.machine
+    expected = evaluate(module, weights, result.inputs, machine=machine)
+    plain = evaluate(module, weights, result.inputs, arithmetic="bf16") if reference else {}
     checks: list[OutputCheck] = []
     for position, (name, array) in enumerate(result.outputs.items()):
         fp32 = reference.get(name, reference.get(f"out_{position}"))

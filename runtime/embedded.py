@@ -1,0 +1,67 @@
+"""The model inside a program: its transformer-level IR and its weights, unpacked from L2."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import ml_dtypes
+import numpy as np
+
+from softex_mlir.isa_sim.errors import UserError
+from softex_mlir.runtime.program import Program
+
+if TYPE_CHECKING:
+    from xdsl.dialects.builtin import ModuleOp
+
+_DTYPES = {"bf16": np.dtype(ml_dtypes.bfloat16), "i32": np.dtype(np.int32)}
+
+
+def embedded_module(program: Program) -> ModuleOp:
+    """The fused model the program was compiled from.
+
+    Raises:
+        UserError: the program carries none, or the section is damaged.
+    """
+    from xdsl.context import Context
+    from xdsl.parser import Parser
+    from xdsl.utils.exceptions import ParseError, VerifyException
+
+    from softex_mlir.dialects import register_all_dialects
+
+    if program.transformer is None:
+        raise UserError("the program carries no transformer-level IR; compile the model again")
+    context = Context()
+    register_all_dialects(context)
+    try:
+        module = Parser(context, program.transformer).parse_module()
+        module.verify()
+    except (ParseError, VerifyException) as error:
+        raise UserError(f"the program's transformer-level IR is damaged: {error}") from error
+    return module
+
+
+def embedded_weights(program: Program) -> dict[str, np.ndarray[Any, Any]]:
+    """Every weight by its transformer-level name, in its own shape.
+
+    Raises:
+        UserError: a weight lies outside the file's segments.
+    """
+    from softex_mlir.compiler.weight_layout import WeightLayout, unpack_weight
+
+    weights: dict[str, np.ndarray[Any, Any]] = {}
+    for entry in program.metadata["weights"]:
+        if entry["name"] is None or entry["name"] in weights:
+            continue
+        data = _bytes_at(program, entry["address"], entry["bytes"], entry["name"])
+        packed = np.frombuffer(data, _DTYPES[entry["dtype"]])
+        layout = WeightLayout.from_json(entry["layout"])
+        weights[entry["name"]] = unpack_weight(packed, layout, tuple(entry["shape"]))
+    return weights
+
+
+def _bytes_at(program: Program, address: int, size: int, name: str) -> memoryview:
+    for segment in program.segments:
+        offset = address - segment.address
+        if 0 <= offset and offset + size <= len(segment.data):
+            return memoryview(segment.data)[offset : offset + size]
+    raise UserError(f"the program is damaged: weight {name!r} lies outside its segments")
