@@ -224,7 +224,7 @@ def assemble(text: str, base: int) -> Assembly:
                 f"assembly line {line.number}: cannot encode `{shown}`: {error}"
             ) from error
     visible = [(name, index) for name, index in labels if not name.startswith(".L")]
-    ends = [addresses[index] for _, index in visible[1:]] + [address]
+    ends = [*(addresses[index] for _, index in visible[1:]), address][: len(visible)]
     symbols = tuple(
         Symbol(name, addresses[index], end - addresses[index], name in functions)
         for (name, index), end in zip(visible, ends, strict=True)
