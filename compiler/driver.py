@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from softex_mlir.isa_sim.machine import Machine
 if TYPE_CHECKING:
     from softex_mlir.compiler.artifacts import CompiledModule
     from softex_mlir.compiler.model import Model
+    from softex_mlir.compiler.transforms.place import Placement
     from softex_mlir.runtime.program import Program
 
 LEVELS = ("transformer", "jobs", "commands", "riscv", "asm", "elf")
@@ -27,11 +29,13 @@ class Compilation:
 
     Attributes:
         model: the fused model; later levels leave it as it is.
+        placement: which unit each operation runs on, and why.
         overrides: tile shapes pinned by layer; see `compiler/README.md`.
     """
 
     model: Model
     machine: Machine
+    placement: tuple[Placement, ...]
     overrides: Mapping[str, Any]
 
     @staticmethod
@@ -57,8 +61,8 @@ class Compilation:
         if isinstance(machine, str):
             machine = Machine.load(machine)
         loaded = _load(model, shapes or {}) if isinstance(model, str | Path) else model
-        fuse(loaded, machine)
-        return Compilation(loaded, machine, _overrides(tile_overrides))
+        placement = fuse(loaded, machine)
+        return Compilation(loaded, machine, tuple(placement), _overrides(tile_overrides))
 
     def emit(self, level: str) -> str | bytes:
         """The model at one of `LEVELS`: text, or the bytes of the ELF file."""
@@ -91,16 +95,12 @@ class Compilation:
 
         return Program.from_bytes(self.program_bytes)
 
-    @property
-    def placement(self) -> list[dict[str, str]]:
-        """Which unit each operation runs on, and why."""
-        return self._scheduled().placement
-
     def _scheduled(self) -> CompiledModule:
         # Later passes change the module in place, so every caller gets its own.
         from softex_mlir.compiler.schedule.lower import schedule_module
 
         compiled = schedule_module(self.model.module, self.machine, self.overrides)
+        compiled.placement = [dataclasses.asdict(entry) for entry in self.placement]
         compiled.transformer_text = f"{self.model.module!s}\n"
         return compiled
 
