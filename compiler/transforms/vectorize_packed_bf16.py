@@ -198,6 +198,7 @@ class _Widening:
         self.body = loop.body.block
         self.before = Emitter(Builder(InsertPoint.before(loop)))
         self.splats: dict[SSAValue, SSAValue] = {}
+        self.indices: dict[int, SSAValue] = {}
         self._hoist_constants()
         self.unroll = self._unroll(unroll)
 
@@ -230,23 +231,36 @@ class _Widening:
         group = 2 * self.unroll
         grouped = start + (self.upper - start) // group * group
         if grouped - start == group:
-            self._group(self.before, self.before.index(start), self.unroll)
+            self._group(self.before, lambda k: self._index(start + k), self.unroll)
         else:
             self.before.loop(start, grouped, group, self._loop_body)
         pairs = (self.upper - grouped) // 2
         if pairs:
-            self._group(self.before, self.before.index(grouped), pairs)
+            self._group(self.before, lambda k: self._index(grouped + k), pairs)
         if (self.upper - grouped) % 2:
             self._scalar(self.upper - 1)
         self.loop.detach()
         self.loop.erase()
 
     def _loop_body(self, e: Emitter, j: SSAValue, _: tuple[SSAValue, ...]) -> None:
-        self._group(e, j, self.unroll)
+        elements = {0: j}
+
+        def element(k: int) -> SSAValue:
+            if k not in elements:
+                elements[k] = e.add_index(j, self._index(k))
+            return elements[k]
+
+        self._group(e, element, self.unroll)
+
+    def _index(self, value: int) -> SSAValue:
+        """A constant before the loop."""
+        if value not in self.indices:
+            self.indices[value] = self.before.index(value)
+        return self.indices[value]
 
     def _scalar(self, position: int) -> None:
         """One element by itself."""
-        mapper: dict[SSAValue, SSAValue] = {self.body.args[0]: self.before.index(position)}
+        mapper: dict[SSAValue, SSAValue] = {self.body.args[0]: self._index(position)}
         for op in self.body.ops:
             if not isinstance(op, scf.YieldOp):
                 self.before.builder.insert(op.clone(mapper))
@@ -257,12 +271,13 @@ class _Widening:
             self.splats[value] = self.before.broadcast(value)
         return self.splats[value]
 
-    def _group(self, e: Emitter, j: SSAValue, count: int) -> None:
-        """Emit the body for ``count`` pairs from element ``j`` on."""
+    def _group(self, e: Emitter, element: Callable[[int], SSAValue], count: int) -> None:
+        """Emit the body for ``count`` pairs; ``element(k)`` is the index of the k-th element."""
         group = _Group()
-        group.lanes[self.body.args[0]] = [e.add_index(j, lane) for lane in range(2 * count)]
 
         def lane(value: SSAValue, k: int) -> SSAValue:
+            if value is self.body.args[0]:
+                return element(k)
             return group.lanes[value][k] if _inside(value, self.body) else value
 
         def pair(value: SSAValue, u: int) -> SSAValue:

@@ -1,8 +1,9 @@
 """Constants of the functions that the cores compute in software (f32 unless said otherwise).
 
 They are stated once here: :mod:`softex_mlir.isa_sim.numerics.rowwise` evaluates them and
-:mod:`softex_mlir.compiler.kernels` emits them. All were fitted by Lawson's algorithm (iteratively
-reweighted least squares, which converges to the minimax solution) and rounded to f32.
+``compiler.kernels`` emits them. (Loops compiled by njit hold copies; an edit of this file makes
+:mod:`softex_mlir.isa_sim.jit` compile them anew.) All were fitted by Lawson's algorithm
+(iteratively reweighted least squares, which converges to the minimax solution) and rounded to f32.
 """
 
 from __future__ import annotations

@@ -11,11 +11,11 @@ Kept apart because importing numba is slow. Every f32 operation is written as it
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
 from numba.core import types
 from numba.extending import intrinsic
 
+from softex_mlir.isa_sim.jit import njit
 from softex_mlir.isa_sim.numerics import coefficients as c
 
 _F = np.float32
@@ -69,13 +69,13 @@ def as_int(typingctx, value):
     return types.int32(types.float32), codegen
 
 
-@nb.njit(cache=True)
+@njit(cache=True)
 def widen(bits):
     """BF16 bits to float32, exactly."""
     return as_float(np.int32(np.uint32(bits) << np.uint32(16)))
 
 
-@nb.njit(cache=True)
+@njit(cache=True)
 def narrow(value):
     """float32 to BF16 bits, RNE, canonical NaN."""
     if value != value:
@@ -86,7 +86,7 @@ def narrow(value):
     )
 
 
-@nb.njit(cache=True)
+@njit(cache=True)
 def narrow_odd(value, residue):
     """The exact sum ``value + residue`` to BF16, RNE; ``value`` is its rounding to float32.
 
@@ -104,13 +104,13 @@ def narrow_odd(value, residue):
     return narrow(value)
 
 
-@nb.njit(cache=True)
+@njit(cache=True)
 def add16(a, b):
     """bf16(a + b) of two float32 that hold BF16 values (24 ≥ 2·8 + 2 bits: no double rounding)."""
     return narrow(_F(a + b))
 
 
-@nb.njit(cache=True)
+@njit(cache=True)
 def mul16(a, b):
     """bf16(a * b) of two float32 that hold BF16 values, correct for subnormal results too."""
     exact = np.float64(a) * np.float64(b)
@@ -118,7 +118,7 @@ def mul16(a, b):
     return narrow_odd(value, exact - np.float64(value))
 
 
-@nb.njit(cache=True)
+@njit(cache=True)
 def fma16(a, b, addend):
     """bf16(a * b + addend), one rounding, of float32 that hold BF16 values."""
     product = np.float64(a) * np.float64(b)
@@ -133,7 +133,7 @@ def fma16(a, b, addend):
     return narrow_odd(value, residue)
 
 
-@nb.njit(cache=True)
+@njit(cache=True)
 def fmax(a, b):
     """RISC-V fmax: a NaN loses, +0 is above -0."""
     if a != a:
@@ -145,7 +145,7 @@ def fmax(a, b):
     return a if a > b else b
 
 
-@nb.njit(cache=True)
+@njit(cache=True)
 def fmin(a, b):
     """RISC-V fmin: a NaN loses, -0 is below +0."""
     if a != a:
@@ -157,7 +157,7 @@ def fmin(a, b):
     return a if a < b else b
 
 
-@nb.njit(cache=True)
+@njit(cache=True)
 def exp_within(x, log2_e):
     """2^(x·log2_e) for x·log2_e in [-127, 127): an integer n by MAGIC, degree 2 for the rest."""
     k = fma(x, log2_e, _MAGIC)
@@ -167,13 +167,13 @@ def exp_within(x, log2_e):
     return _F(p * scale)
 
 
-@nb.njit(cache=True)
+@njit(cache=True)
 def bounded(x, low, high):
     """x clamped to [low, high]; NaN becomes low."""
     return fmin(fmax(x, low), high)
 
 
-@nb.njit(cache=True)
+@njit(cache=True)
 def reciprocal(d):
     """1/d by a seed from the bits and two Newton steps."""
     r = as_float(np.int32(_SEED - as_int(d)))
@@ -181,13 +181,13 @@ def reciprocal(d):
     return _F(r * fma(-d, r, _TWO))
 
 
-@nb.njit(cache=True)
+@njit(cache=True)
 def logistic(x):
     """1 / (1 + e^-x)."""
     return reciprocal(_F(exp_within(bounded(x, _F(-_EXP_MAX), _F(-_EXP_MIN)), _F(-_LOG2_E)) + _ONE))
 
 
-@nb.njit(cache=True)
+@njit(cache=True)
 def lambert_tanh(x):
     """tanh by Lambert's continued fraction on the clamped argument."""
     z = fmax(fmin(x, _TANH_LIMIT), _F(-_TANH_LIMIT))
@@ -197,7 +197,7 @@ def lambert_tanh(x):
     return _F(_F(z * numerator) / denominator)
 
 
-@nb.njit(cache=True)
+@njit(cache=True)
 def binary(a, b, operation, out):
     """Elementwise bf16 add (0), sub (1) or mul (2) of ``uint16[rows, columns]``."""
     for i in range(a.shape[0]):
@@ -211,7 +211,7 @@ def binary(a, b, operation, out):
                 out[i, j] = mul16(x, y)
 
 
-@nb.njit(cache=True)
+@njit(cache=True)
 def relu(x, out):
     """fmax(x, +0)."""
     for i in range(x.shape[0]):
@@ -219,7 +219,7 @@ def relu(x, out):
             out[i, j] = narrow(fmax(widen(x[i, j]), _ZERO))
 
 
-@nb.njit(cache=True)
+@njit(cache=True)
 def gelu_square(x, out):
     """bf16(x * x)."""
     for i in range(x.shape[0]):
@@ -227,7 +227,7 @@ def gelu_square(x, out):
             out[i, j] = mul16(widen(x[i, j]), widen(x[i, j]))
 
 
-@nb.njit(cache=True)
+@njit(cache=True)
 def gelu_finish(v, q, out):
     """bf16(|v| * bf16(h - q)), h = 1 for a clear sign of v, else -0."""
     for i in range(v.shape[0]):
@@ -237,7 +237,7 @@ def gelu_finish(v, q, out):
             out[i, j] = mul16(widen(v[i, j] & np.uint16(0x7FFF)), widen(phi))
 
 
-@nb.njit(cache=True)
+@njit(cache=True)
 def exp(x, out):
     """e^x."""
     for i in range(x.shape[0]):
@@ -245,7 +245,7 @@ def exp(x, out):
             out[i, j] = narrow(exp_within(bounded(widen(x[i, j]), _EXP_MIN, _EXP_MAX), _LOG2_E))
 
 
-@nb.njit(cache=True)
+@njit(cache=True)
 def sigmoid(x, out):
     """1 / (1 + e^-x)."""
     for i in range(x.shape[0]):
@@ -253,7 +253,7 @@ def sigmoid(x, out):
             out[i, j] = narrow(logistic(widen(x[i, j])))
 
 
-@nb.njit(cache=True)
+@njit(cache=True)
 def silu(x, out):
     """x / (1 + e^-x)."""
     for i in range(x.shape[0]):
@@ -262,7 +262,7 @@ def silu(x, out):
             out[i, j] = narrow(_F(value * logistic(value)))
 
 
-@nb.njit(cache=True)
+@njit(cache=True)
 def tanh(x, out):
     """tanh(x)."""
     for i in range(x.shape[0]):
@@ -270,7 +270,7 @@ def tanh(x, out):
             out[i, j] = narrow(lambert_tanh(widen(x[i, j])))
 
 
-@nb.njit(cache=True)
+@njit(cache=True)
 def times_phi(x, p):
     """x·Φ(x), Φ by an odd polynomial with coefficients p, and a clamp."""
     u = _F(x * x)
@@ -278,7 +278,7 @@ def times_phi(x, p):
     return _F(x * fmin(fmax(fma(x, q, _HALF), _ZERO), _ONE))
 
 
-@nb.njit(cache=True)
+@njit(cache=True)
 def gelu_software(x, out):
     """GELU, erf form."""
     for i in range(x.shape[0]):
@@ -286,7 +286,7 @@ def gelu_software(x, out):
             out[i, j] = narrow(times_phi(widen(x[i, j]), _PHI))
 
 
-@nb.njit(cache=True)
+@njit(cache=True)
 def gelu_tanh_software(x, out):
     """GELU, tanh form."""
     for i in range(x.shape[0]):
@@ -294,7 +294,7 @@ def gelu_tanh_software(x, out):
             out[i, j] = narrow(times_phi(widen(x[i, j]), _PHI_TANH))
 
 
-@nb.njit(cache=True)
+@njit(cache=True)
 def layer_norm(x, gamma, beta, inverse_n, epsilon, out):
     """Layer normalisation of ``uint16[rows, columns]``, see rowwise.layer_norm."""
     n = x.shape[1]
@@ -320,7 +320,7 @@ def layer_norm(x, gamma, beta, inverse_n, epsilon, out):
             out[i, j] = fma16(t, widen(gamma[j]), widen(beta[j]))
 
 
-@nb.njit(cache=True)
+@njit(cache=True)
 def rms_norm(x, gamma, inverse_n, epsilon, out):
     """RMS normalisation of ``uint16[rows, columns]``, see rowwise.rms_norm."""
     n = x.shape[1]
@@ -340,7 +340,7 @@ def rms_norm(x, gamma, inverse_n, epsilon, out):
             out[i, j] = mul16(t, widen(gamma[j]))
 
 
-@nb.njit(cache=True)
+@njit(cache=True)
 def softmax(x, out):
     """Software softmax of ``uint16[rows, columns]``, see rowwise.softmax_software."""
     n = x.shape[1]
@@ -361,7 +361,7 @@ def softmax(x, out):
             out[i, j] = mul16(widen(out[i, j]), r)
 
 
-@nb.njit(cache=True)
+@njit(cache=True)
 def gemm(x, w, z):
     """z := x · w + z with a BF16 chain per element, z: ``uint16[M, K]``."""
     inner = x.shape[1]
