@@ -263,7 +263,7 @@ def _check_operators(file: str, graph: Any) -> None:
         operands = [n for n in node.input if n in live]
         # What is computed from ids and masks alone is evaluated, whatever the operator.
         if standard and operands and all(n in integers for n in operands):
-            if node.op_type != "Gather":
+            if node.op_type != "Gather" or node.input[0] in live:
                 integers.update(node.output)
             continue
         if standard and (node.op_type in OPERATORS or not operands):

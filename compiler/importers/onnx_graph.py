@@ -194,6 +194,8 @@ class Importer:
 
     def run(self, node: Node, arrays: Sequence[Array | None]) -> list[Array]:
         """Evaluate a node on arrays with ONNX's reference implementation."""
+        if node.kind == "GatherElements":
+            return [_gather_elements(arrays[0], arrays[1], node.attribute("axis", 0))]
         proto = onnx.NodeProto()
         proto.CopyFrom(node.proto)
         for index in range(len(proto.input)):
@@ -227,6 +229,16 @@ class Importer:
             )
             for i in range(count)
         ]
+
+
+def _gather_elements(data: Array | None, indices: Array | None, axis: int) -> Array:
+    """GatherElements; ONNX's reference implementation fails where indices are the smaller array."""
+    assert data is not None
+    assert indices is not None
+    axis %= data.ndim
+    part = tuple(slice(None) if i == axis else slice(n) for i, n in enumerate(indices.shape))
+    wrapped = np.where(indices < 0, indices + data.shape[axis], indices)
+    return np.take_along_axis(data[part], wrapped, axis)
 
 
 def layer_name(proto: Any) -> str:

@@ -280,6 +280,32 @@ def expand(state: Importer, node: Node) -> list[Value]:
     return [x if result == t.shape_of(x) else state.emit(t.ExpandOp(x, result))]
 
 
+@operator("Pad", note="with zeros")
+def pad(state: Importer, node: Node) -> list[Value]:
+    x = node.activation(0)
+    pads, value = node.ints(1, "pads", "pads"), node.constant(2, "value")
+    mode = node.attribute("mode", b"constant")
+    if mode != b"constant" or (value is not None and value.any()) or node.attribute("value", 0.0):
+        raise Unsupported("padding with anything but zeros")
+    assert pads is not None
+    rank = len(t.shape_of(x))
+    chosen = node.constant(3, "axes")
+    axes = list(range(rank)) if chosen is None else [_axis(int(a), rank) for a in chosen]
+    for axis, before, after in zip(axes, pads[: len(axes)], pads[len(axes) :], strict=True):
+        parts = [x]
+        for amount, position in ((before, 0), (after, len(parts))):
+            if amount < 0:
+                raise Unsupported("negative padding")
+            if amount:
+                size = list(t.shape_of(x))
+                size[axis] = amount
+                zeros = state.constant(np.zeros(size, np.float32), splat=False)
+                parts.insert(position if position == 0 else len(parts), zeros)
+        if len(parts) > 1:
+            x = state.emit(t.ConcatOp(parts, axis))
+    return [x]
+
+
 @operator("Slice")
 def slice_(state: Importer, node: Node) -> list[Value]:
     x = node.activation(0)
@@ -377,3 +403,54 @@ def conv(state: Importer, node: Node) -> list[Value]:
     result = state.emit(t.ReshapeOp(result, (shape_[0], high * wide, channels)))
     result = state.emit(t.TransposeOp(result, (0, 2, 1)))
     return [state.emit(t.ReshapeOp(result, (shape_[0], channels, high, wide)))]
+
+
+def _as_bias(arrays: list[Array]) -> Array:
+    """A mask as an additive bias: booleans say what is visible, numbers are added."""
+    if arrays[0].dtype == np.bool_:
+        return np.where(arrays[0], np.float32(0), np.float32(t.MASKED))
+    return arrays[0].astype(np.float32)
+
+
+@operator("Attention", note="without cache, softcap or grouped key heads")
+def attention(state: Importer, node: Node) -> list[Value]:
+    q, k, v = (node.activation(i) for i in range(3))
+    mask = node.input(3)
+    if any(node.input(i) is not None for i in range(4, len(node.inputs))):
+        raise Unsupported("a key/value cache")
+    if node.attribute("softcap", 0.0) or len([o for o in node.proto.output if o]) > 1:
+        raise Unsupported("softcap, or more outputs than the result")
+    flat = len(t.shape_of(q)) == 3
+    if flat:
+        heads = node.attribute("q_num_heads")
+        if heads != node.attribute("kv_num_heads"):
+            raise Unsupported("fewer key heads than query heads")
+        q, k, v = (_split_heads(state, x, heads) for x in (q, k, v))
+    if t.shape_of(q)[1] != t.shape_of(k)[1]:
+        raise Unsupported("fewer key heads than query heads")
+    (batch, heads, queries, size), keys = t.shape_of(q), t.shape_of(k)[2]
+    scale = node.attribute("scale") or size**-0.5
+    scores = state.emit(t.MatmulOp(q, state.emit(t.TransposeOp(k, (0, 1, 3, 2)))))
+    scores = state.emit(t.MulOp(scores, state.constant(np.array(scale, np.float32))))
+    if node.attribute("is_causal", 0):
+        visible = np.tri(queries, keys, dtype=np.bool_)
+        causal = state.constant(_as_bias([visible]), splat=False)
+        scores = state.emit(t.AddOp(scores, causal))
+    if isinstance(mask, Symbolic):
+        scores = state.emit(t.AddOp(scores, state.mask(state.derive([mask], _as_bias))))
+    elif isinstance(mask, np.ndarray):
+        scores = state.emit(t.AddOp(scores, state.constant(_as_bias([mask]))))
+    elif mask is not None:
+        scores = state.emit(t.AddOp(scores, state.operand(mask)))
+    result = state.emit(t.MatmulOp(state.emit(t.SoftmaxOp(scores)), v))
+    if flat:
+        result = state.emit(t.TransposeOp(result, (0, 2, 1, 3)))
+        result = state.emit(t.ReshapeOp(result, (batch, queries, heads * t.shape_of(v)[3])))
+    return [result]
+
+
+def _split_heads(state: Importer, x: SSAValue, heads: int) -> SSAValue:
+    """[batch, tokens, heads*size] -> [batch, heads, tokens, size]."""
+    batch, tokens, width = t.shape_of(x)
+    x = state.emit(t.ReshapeOp(x, (batch, tokens, heads, width // heads)))
+    return state.emit(t.TransposeOp(x, (0, 2, 1, 3)))

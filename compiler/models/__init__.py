@@ -40,3 +40,54 @@ BUILTIN: dict[str, Callable[[], Model]] = {
     ),
 }
 """Built-in models by name; each is built, with its weights, when its factory is called."""
+
+
+def vit_base(layers: int = 12, batch: int = 1) -> Model:
+    """ViT-base/16 at 224x224: 197 tokens, 768 wide, 12 heads."""
+    from softex_mlir.compiler.models.vit import vit
+
+    return vit("vit-base", layers=layers, batch=batch)
+
+
+def demo_vit() -> Model:
+    """The small ViT of the examples: 17 tokens, 64 wide, 2 layers."""
+    return BUILTIN["demo-vit"]()
+
+
+def single_operation(kind: str, rows: int, columns: int) -> Model:
+    """A model of one operation on an input x [rows, columns]: softmax, gelu or layer_norm."""
+    from softex_mlir.compiler.model import Port
+    from softex_mlir.compiler.models.builder import ModelBuilder
+    from softex_mlir.dialects import transformer as t
+
+    b = ModelBuilder(f"{kind}-{rows}x{columns}", [Port("x", (rows, columns), "float32")])
+    b.layer = kind
+    (x,) = b.arguments
+    if kind == "layer_norm":
+        return b.finish({"y": b.layer_norm(x, kind)})
+    operations = {"softmax": t.SoftmaxOp, "gelu": t.GeluOp}
+    if kind not in operations:
+        raise ValueError(f"expected softmax, gelu or layer_norm, found {kind!r}")
+    return b.finish({"y": b.add(operations[kind](x))})
+
+
+BENCHMARKS: dict[str, Callable[[], Model]] = {
+    **{
+        f"vit-base, {n} layer{'s' * (n > 1)}": _builder(_VIT, "vit", "vit-base", layers=n)
+        for n in (1, 2, 4, 8, 12, 24)
+    },
+    "vit-base, batch 8": _builder(_VIT, "vit", "vit-base", batch=8),
+    **{
+        f"bert-base, {n} tokens": _builder(_TEXT, "bert", "bert-base", tokens=n)
+        for n in (128, 384, 512)
+    },
+    **{
+        f"mobilebert, {n} tokens": _builder(_TEXT, "mobilebert", "mobilebert", tokens=n)
+        for n in (128, 384)
+    },
+    **{
+        f"gpt2-small, {n} tokens": _builder(_TEXT, "gpt2", "gpt2-small", tokens=n)
+        for n in (128, 512)
+    },
+}
+"""Models of the benchmark tables, largest last within a family."""

@@ -24,6 +24,10 @@ class ModelBuilder:
         self.weights = WeightStore()
         self.layer = ""
         self._random = np.random.default_rng(seed)
+        # Drawing 100 M normal numbers takes seconds: parameters are windows on one block whose
+        # length is prime, so that no two rows or layers repeat each other in step.
+        self._noise = self._random.standard_normal(1_000_003, np.float32) * np.float32(0.02)
+        self._rounded = self._noise.astype(ml_dtypes.bfloat16)
         self._block = Block(
             arg_types=[
                 TensorType(i32 if port.dtype.startswith("int") else bf16, port.shape)
@@ -49,7 +53,9 @@ class ModelBuilder:
         """A parameter with given values; the same name again is the same parameter."""
         if name not in self._values:
             kind = TensorType(i32 if array.dtype == np.int32 else bf16, array.shape)
-            data = array if array.dtype == np.int32 else array.astype(ml_dtypes.bfloat16)
+            data = (
+                array if array.dtype == np.int32 else array.astype(ml_dtypes.bfloat16, copy=False)
+            )
             self._weight_ops.append(t.WeightOp(self.weights.add(name, data), kind))
             op = t.GetWeightOp(name, kind)
             self._block.add_op(op)
@@ -60,12 +66,16 @@ class ModelBuilder:
         self, name: str, shape: tuple[int, ...], *, mean: float = 0.0, scale: float = 1.0
     ) -> SSAValue:
         """A parameter of normal values: ``(mean + 0.02 * n) * scale``."""
-        array = self._random.standard_normal(shape, np.float32)
-        array *= 0.02
-        array += mean
-        if scale != 1.0:
-            array *= scale
-        return self.constant(name, array)
+        if mean == 0.0 and scale == 1.0:
+            return self.constant(name, self._window(self._rounded, shape))
+        return self.constant(name, (self._window(self._noise, shape) + mean) * np.float32(scale))
+
+    def _window(self, block: Array, shape: tuple[int, ...]) -> Array:
+        size, start = int(np.prod(shape)), int(self._random.integers(len(block)))
+        repeats = -(-(start + size) // len(block))
+        if repeats == 1:
+            return block[start : start + size].reshape(shape).copy()
+        return np.tile(block, repeats)[start : start + size].reshape(shape)
 
     def linear(
         self,
@@ -124,9 +134,9 @@ class ModelBuilder:
         if fused:
             outer, self.layer = self.layer, f"{name}.qkv"
             rows = t.shape_of(x)[0]
-            w = self._random.standard_normal((t.shape_of(x)[1], 3 * width), np.float32) * 0.02
+            w = self._window(self._noise, (t.shape_of(x)[1], 3 * width)).copy()
             w[:, :width] *= scale
-            b = self._random.standard_normal(3 * width, np.float32) * 0.02
+            b = self._window(self._noise, (3 * width,)).copy()
             b[:width] *= scale
             weight = self.constant(f"{name}.qkv.weight", w)
             qkv = self.add(t.LinearOp(x, weight, self.constant(f"{name}.qkv.bias", b)))
