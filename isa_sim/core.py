@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+
 from softex_mlir.isa_sim import core_ops as op
 from softex_mlir.isa_sim import core_state as st
 from softex_mlir.isa_sim.core_alu import execute_alu
@@ -19,8 +20,15 @@ from softex_mlir.isa_sim.core_decode import PAGE_SHIFT, Program
 from softex_mlir.isa_sim.core_float import execute_float
 from softex_mlir.isa_sim.core_state import CoreState, make_state
 from softex_mlir.isa_sim.jit import njit
-from softex_mlir.isa_sim.jit_memory import load8, load16, load32, store8, store16, store32
-from softex_mlir.isa_sim.softfloat import leading_zeros
+from softex_mlir.isa_sim.jit_intrinsics import (
+    leading_zeros,
+    load8,
+    load16,
+    load32,
+    store8,
+    store16,
+    store32,
+)  # fmt: skip
 
 __all__ = ["CoreState", "Program", "complete_access", "make_state", "run_core"]
 
@@ -134,7 +142,7 @@ def run_core(
     window_size = program.window[1]
 
     pc = s[st.PC]
-    cycle = s[st.CYCLE]
+    cycle: Any = s[st.CYCLE]
     retired = s[st.INSTRUCTIONS]
     retire_limit = s[st.INSTRUCTION_LIMIT]
     pending = s[st.PENDING]
@@ -149,7 +157,7 @@ def run_core(
     tcdm_loads = 0
     tcdm_stores = 0
     l2_accesses = 0
-    stalls = 0
+    stalls: Any = 0
     stall_rate = s[st.STALL_RATE]
     stall_accumulator = s[st.STALL_ACCUMULATOR]
 
@@ -252,6 +260,8 @@ def run_core(
             mode = (w0 >> op.MODE_SHIFT) & 3
             size = (w0 >> op.SIZE_SHIFT) & 7
             following = address
+            post_increment = rs1 != 0
+            post_increment &= mode == op.MODE_POST_IMMEDIATE or mode == op.MODE_POST_REGISTER
             if mode == op.MODE_OFFSET:
                 address = (address + w1) & _WORD
             elif mode == op.MODE_POST_IMMEDIATE:
@@ -315,9 +325,8 @@ def run_core(
                     log[core, used, 4] = cycle
                     s[st.LOG_USED] = used + 1
                 cycle += 1
-                if mode == op.MODE_POST_IMMEDIATE or mode == op.MODE_POST_REGISTER:
-                    if rs1 != 0:
-                        x[rs1] = following
+                if post_increment:
+                    x[rs1] = following
                 if w0 & op.FLAG_FLOAT != 0:
                     f[rd & 31] = value if size == 4 else value | 0xFFFF0000
                     rd += 32
@@ -333,9 +342,8 @@ def run_core(
                     pending |= np.int64(1) << rd
                     pending_until = max(pending_until, cycle + latency)
             elif cause < 0:
-                if mode == op.MODE_POST_IMMEDIATE or mode == op.MODE_POST_REGISTER:
-                    if rs1 != 0:
-                        x[rs1] = following
+                if post_increment:
+                    x[rs1] = following
                 s[st.REQUEST_ADDRESS] = address
                 s[st.REQUEST_SIZE] = size
                 s[st.REQUEST_KIND] = st.KIND_EVENT if operation == op.EVENT_LOAD else st.KIND_LOAD
@@ -354,6 +362,8 @@ def run_core(
             mode = (w0 >> op.MODE_SHIFT) & 3
             size = (w0 >> op.SIZE_SHIFT) & 7
             following = address
+            post_increment = rs1 != 0
+            post_increment &= mode == op.MODE_POST_IMMEDIATE or mode == op.MODE_POST_REGISTER
             if mode == op.MODE_OFFSET:
                 address = (address + w1) & _WORD
             elif mode == op.MODE_POST_IMMEDIATE:
@@ -364,10 +374,9 @@ def run_core(
                     address = (address + index) & _WORD
                 else:
                     following = address + index
+            value = np.int64(x[rs2]) & _WORD
             if w0 & op.FLAG_FLOAT != 0:
                 value = np.int64(f[rs2])
-            else:
-                value = np.int64(x[rs2]) & _WORD
             offset = address - tcdm_base
             done = False
             if offset >= tcdm_first and offset <= tcdm_bytes - size:
@@ -432,9 +441,8 @@ def run_core(
                 s[st.REQUEST_RD] = op.DISCARD
                 s[st.FAULT_PC] = pc
                 status = st.ACCESS
-            if cause < 0 and (mode == op.MODE_POST_IMMEDIATE or mode == op.MODE_POST_REGISTER):
-                if rs1 != 0:
-                    x[rs1] = following
+            if cause < 0 and post_increment:
+                x[rs1] = following
         elif operation >= op.FLOAT_FIRST:
             mode = (w0 >> op.RM_SHIFT) & 7
             if mode == 7:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from softex_mlir.isa_sim import core_state as st
 from softex_mlir.isa_sim.jit import njit
 
@@ -13,7 +15,7 @@ _MSTATUS_FIXED = 0x80007800
 
 
 @njit(cache=True)
-def _read(s: object, core: int, number: int) -> int:
+def _read(s: Any, core: int, number: int) -> int:
     """Value of a register of core's row ``s``; -1 if it does not exist."""
     if number == 0x001:
         return s[st.FLAGS]
@@ -77,7 +79,7 @@ def _is_zero(number: int) -> bool:
 
 
 @njit(cache=True)
-def _write(s: object, number: int, value: int) -> None:
+def _write(s: Any, number: int, value: int) -> None:
     if number == 0x001:
         s[st.FLAGS] = value & 31
     elif number == 0x002:
@@ -112,7 +114,7 @@ def _write(s: object, number: int, value: int) -> None:
 
 
 @njit(cache=True)
-def access_csr(s: object, core: int, number: int, value: int, kind: int, writes: bool) -> int:
+def access_csr(s: Any, core: int, number: int, value: int, kind: int, writes: bool) -> int:
     """Read, then write (kind 0), set (1) or clear (2) bits; the old value, -1 if not allowed."""
     old = _read(s, core, number)
     if old < 0 or (writes and (number >> 10) == 3):

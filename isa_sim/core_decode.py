@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
 from softex_mlir.isa_sim import core_ops as op
 from softex_mlir.isa_sim.isa import Decoded, decode
 

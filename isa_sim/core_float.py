@@ -151,7 +151,7 @@ def execute_float(operation: int, a: int, b: int, c: int, mode: int) -> int:
             result |= (value >> 16) << (16 * lane)
         else:
             result = value
-    if not packed and precision == 8 and not (scalar >= op.FEQ and scalar <= op.FCVT_WU):
-        if scalar != op.FCLASS:
-            result = _BOX | result >> 16
+    to_integer = (scalar >= op.FEQ and scalar <= op.FCVT_WU) or scalar == op.FCLASS
+    if not packed and precision == 8 and not to_integer:
+        result = _BOX | result >> 16
     return result | flags << 32

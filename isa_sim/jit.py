@@ -17,7 +17,9 @@ from typing import Any
 
 import numba
 from numba import prange
+from numba.core import config
 
+_config: Any = config
 __all__ = ["njit", "prange"]
 
 _KEPT = 4
@@ -81,12 +83,12 @@ def njit(*args: Any, **options: Any) -> Any:
 
     def decorate(function: Any) -> Any:
         # numba reads the directory when it decorates
-        previous = numba.config.CACHE_DIR
+        previous = _config.CACHE_DIR
         core = _is_core(Path(function.__code__.co_filename).resolve())
-        numba.config.CACHE_DIR = _directories.get(core, previous)
+        _config.CACHE_DIR = _directories.get(core, previous)
         try:
             return numba.njit(**options)(function)
         finally:
-            numba.config.CACHE_DIR = previous
+            _config.CACHE_DIR = previous
 
     return decorate

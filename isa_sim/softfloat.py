@@ -10,17 +10,13 @@ tininess is detected after rounding (RISC-V unprivileged manual, chapter F).
 Round to nearest even with normal operands, the usual case, goes through binary64 with rounding to
 odd, which is exact for every result this file lets through; everything else through integers.
 """
-# Floating-point equality and order below are on purpose: they compare exact values.
 
 from __future__ import annotations
 
-from typing import Any
-
-import numba as nb
 import numpy as np
-from llvmlite import ir
-from numba.extending import intrinsic
+
 from softex_mlir.isa_sim.jit import njit
+from softex_mlir.isa_sim.jit_intrinsics import bits_float32, float64_bits, leading_zeros
 
 INEXACT, UNDERFLOW, OVERFLOW, DIVIDE_BY_ZERO, INVALID = 1, 2, 4, 8, 16
 """Flags as in ``fflags``."""
@@ -32,34 +28,6 @@ NAN = 0x7FC00000
 INFINITY = 0x7F800000
 SIGN = 0x80000000
 _NAN_INVALID = NAN | INVALID << 32
-
-
-@intrinsic
-def _float64_bits(typing: Any, value: Any) -> Any:  # pyright: ignore[reportUnusedParameter]
-    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.bitcast(args[0], ir.IntType(64))
-
-    return nb.int64(nb.float64), code
-
-
-@intrinsic
-def _bits_float32(typing: Any, value: Any) -> Any:  # pyright: ignore[reportUnusedParameter]
-    """The binary32 with the low 32 bits of an int64 as its pattern."""
-
-    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.bitcast(builder.trunc(args[0], ir.IntType(32)), ir.FloatType())
-
-    return nb.float32(nb.int64), code
-
-
-@intrinsic
-def leading_zeros(typing: Any, value: Any) -> Any:  # pyright: ignore[reportUnusedParameter]
-    """Leading zero bits of an int64 seen as a pattern."""
-
-    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.ctlz(args[0], ir.Constant(ir.IntType(1), 0))
-
-    return nb.int64(nb.int64), code
 
 
 @njit(cache=True)
@@ -172,7 +140,7 @@ def _round_binary64(value: float, error: float, precision: int) -> int:
     ``error`` is what an operation in binary64 lost (its sign and being non-zero is enough): the
     value is first rounded to odd, which keeps a second rounding to fewer bits exact.
     """
-    bits = _float64_bits(value)
+    bits = float64_bits(value)
     if error != 0.0 and bits & 1 == 0:
         bits += 1 if (error > 0.0) == (value > 0.0) else -1
     drop = 53 - precision
@@ -191,8 +159,8 @@ def _round_binary64(value: float, error: float, precision: int) -> int:
 def add(a: int, b: int, mode: int, precision: int) -> int:
     """a + b."""
     if mode == 0:
-        x = np.float64(_bits_float32(a))
-        y = np.float64(_bits_float32(b))
+        x = np.float64(bits_float32(a))
+        y = np.float64(bits_float32(b))
         total = x + y
         part = total - x
         error = (x - (total - part)) + (y - part)
@@ -247,7 +215,7 @@ def _add_parts(
 def mul(a: int, b: int, mode: int, precision: int) -> int:
     """a * b."""
     if mode == 0:
-        product = np.float64(_bits_float32(a)) * np.float64(_bits_float32(b))
+        product = np.float64(bits_float32(a)) * np.float64(bits_float32(b))
         result = _round_binary64(product, 0.0, precision)
         if result >= 0:
             return result
@@ -268,8 +236,8 @@ def mul(a: int, b: int, mode: int, precision: int) -> int:
 def fma(a: int, b: int, c: int, mode: int, precision: int) -> int:
     """a * b + c, rounded once."""
     if mode == 0:
-        product = np.float64(_bits_float32(a)) * np.float64(_bits_float32(b))
-        y = np.float64(_bits_float32(c))
+        product = np.float64(bits_float32(a)) * np.float64(bits_float32(b))
+        y = np.float64(bits_float32(c))
         total = product + y
         part = total - product
         error = (product - (total - part)) + (y - part)
@@ -445,10 +413,7 @@ def minimum(a: int, b: int, want_maximum: bool) -> int:
         return NAN | flags if is_nan(b) else b | flags
     if is_nan(b):
         return a | flags
-    if _key(a) == _key(b):
-        a_below = a >> 31 == 1
-    else:
-        a_below = _key(a) < _key(b)
+    a_below = _key(a) < _key(b) or (_key(a) == _key(b) and a >> 31 == 1)
     return (a if a_below != want_maximum else b) | flags
 
 

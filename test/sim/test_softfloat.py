@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from softex_mlir.isa_sim import softfloat as sf
 
 NAN, INFINITY = sf.NAN, sf.INFINITY
