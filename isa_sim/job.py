@@ -44,7 +44,8 @@ def _unit(name: str, machine: Machine, memory: Memory) -> Any:
     key = id(memory)
     entry = _units.get(key)
     if entry is None or entry[0]() is not memory:
-        entry = (weakref.ref(memory, lambda _: _units.pop(key, None)), {})
+        fresh: dict[tuple[str, str], Any] = {}
+        entry = (weakref.ref(memory, lambda _: _units.pop(key, None)), fresh)
         _units[key] = entry
     units = entry[1]
     if (name, machine.hash) not in units:

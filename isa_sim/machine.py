@@ -14,7 +14,7 @@ import tomllib
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, cast, get_args, get_type_hints
 
 from softex_mlir.isa_sim.errors import UserError
 
@@ -195,7 +195,7 @@ class Machine:
             if value is None:
                 lines += ["", f"[{field.name}]", "present = false"]
             elif isinstance(value, tuple):
-                for point in value:
+                for point in cast("tuple[Any, ...]", value):
                     lines += ["", f"[[{field.name}]]", *_toml_fields(point)]
             else:
                 lines += ["", f"[{field.name}]", *_toml_fields(value)]
@@ -230,7 +230,7 @@ def _toml_value(value: Any) -> str:
     if isinstance(value, str):
         return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
     if isinstance(value, tuple):
-        return "[" + ", ".join(_toml_value(item) for item in value) + "]"
+        return "[" + ", ".join(_toml_value(item) for item in cast("tuple[Any, ...]", value)) + "]"
     return repr(value)
 
 
@@ -287,19 +287,21 @@ class _Reader:
         key = "operating_points"
         if not isinstance(value, list) or not value:
             self.fail(None, key, f"'{key}' must be one or more [[{key}]] tables")
-        return tuple(self.table(key, OperatingPoint, item, None) for item in value)
+        points = cast("list[Any]", value)
+        return tuple(self.table(key, OperatingPoint, item, None) for item in points)
 
     def table(self, section: str, kind: type, value: Any, inherited: Any) -> Any:
         if not isinstance(value, dict):
             self.fail(None, section, f"'{section}' must be a table")
         hints = get_type_hints(kind)
-        for key in value:
+        given = cast("dict[str, Any]", value)
+        for key in given:
             if key not in hints:
                 self.fail(section, key, f"unknown key '{key}'; expected one of {', '.join(hints)}")
         result: dict[str, Any] = {}
         for key, hint in hints.items():
-            if key in value:
-                result[key] = self.scalar(section, key, hint, value[key])
+            if key in given:
+                result[key] = self.scalar(section, key, hint, given[key])
             elif inherited is not None:
                 result[key] = getattr(inherited, key)
             else:
@@ -310,8 +312,9 @@ class _Reader:
         if hint is float and type(value) is int:
             return float(value)
         if hint == tuple[int, ...]:
-            if isinstance(value, list) and all(type(item) is int for item in value):
-                return tuple(value)
+            items = cast("list[Any]", value if isinstance(value, list) else [None])
+            if all(type(item) is int for item in items):
+                return tuple(items)
         elif type(value) is hint:
             return value
         wanted = (
@@ -384,9 +387,9 @@ def _checked(machine: Machine) -> Machine:
             f"softex.terms must be 1..{softex.max_terms}, found {softex.terms}",
         )
         for name in ("slopes", "weights"):
-            entries: tuple[int, ...] = getattr(softex, name)
+            patterns: tuple[int, ...] = getattr(softex, name)
             require(
-                len(entries) == softex.terms and all(0 <= bits < 65536 for bits in entries),
+                len(patterns) == softex.terms and all(0 <= bits < 65536 for bits in patterns),
                 f"softex.{name} must be {softex.terms} BF16 bit patterns (as softex.terms says)",
             )
         require(

@@ -58,6 +58,10 @@ class CoefficientSet:
     wraps: tuple[int, ...]
 
 
+def _solve(matrix: Any, right: Any) -> Any:
+    return np.linalg.solve(matrix, right)  # pyright: ignore[reportUnknownVariableType]
+
+
 def _residual(x: Any, q: Any, a: Any, b: Any) -> Any:
     return x * (np.exp(-np.outer(x * x, b)) @ a - q)
 
@@ -72,7 +76,7 @@ def _extrema(error: Any) -> Any:
     """Indices of the largest error in each run of equal sign."""
     signs = np.sign(error)
     starts = np.flatnonzero(np.diff(signs) != 0) + 1
-    runs = np.split(np.arange(error.size), starts)
+    runs: list[Any] = np.split(np.arange(error.size), starts)  # pyright: ignore
     return np.array([run[np.argmax(np.abs(error[run]))] for run in runs])
 
 
@@ -91,7 +95,7 @@ def _least_squares(x: Any, q: Any, a: Any, b: Any, steps: int) -> tuple[Any, Any
         left = jacobian.T @ (weights[:, None] * jacobian)
         right = jacobian.T @ (weights * residual)
         scale = np.diag(np.diag(left) + 1e-30)
-        step = np.linalg.solve(left + damping * scale, right)
+        step = _solve(left + damping * scale, right)
         step = np.clip(step, -0.3, 0.3)
         new_a, new_b = a - step[: a.size], b * np.exp(-step[a.size :])
         old = float(np.sum(weights * residual**2))
@@ -131,7 +135,7 @@ def _remez(x: Any, q: Any, a: Any, b: Any, steps: int) -> tuple[Any, Any]:
             break
         signs = np.sign(error[points])
         system = np.concatenate([_jacobian(x[points], a, b), -signs[:, None]], axis=1)
-        step = np.linalg.solve(system, -error[points])[:-1]
+        step = _solve(system, -error[points])[:-1]
         factor = min(1.0, 0.3 / float(np.abs(step).max()))
         largest = np.abs(error).max()
         for _ in range(8):
@@ -172,7 +176,7 @@ def minimax(terms: int) -> tuple[tuple[float, ...], tuple[float, ...], float]:
     x = _grid(b)
     q = 0.5 * _erfc(x / math.sqrt(2.0))
     powers = np.exp(-np.outer(x * x, b)) * x[:, None]
-    a = np.linalg.lstsq(powers, x * q, rcond=None)[0]
+    a = _solve(powers.T @ powers, powers.T @ (x * q))
     for _ in range(6):
         a, b = _remez(x, q, a, b, 60)
         error = _residual(x, q, a, b)
@@ -238,13 +242,13 @@ def _probe_error(
 ) -> float:
     """Largest plus mean error of the composed GELU on the probes; infinite if the set wraps."""
     from softex_mlir.isa_sim.numerics.bf16 import mul_bits
-    from softex_mlir.isa_sim.numerics.gelu import _from_fixed, gelu_finish
+    from softex_mlir.isa_sim.numerics.gelu import from_fixed, gelu_finish
 
     if len(wrapping_inputs(slopes, weights, accumulator_bits, constants)):
         return math.inf
     squares = mul_bits(_POSITIVE, _POSITIVE)
     sums = accumulator_values(squares, slopes, weights, accumulator_bits, constants)
-    q = np.tile(_from_fixed(sums, accumulator_bits, True), 2)
+    q = np.tile(from_fixed(sums, accumulator_bits, True), 2)
     found = gelu_finish(from_bits(_PROBES), from_bits(q)).astype(np.float64)
     error = np.abs(found - _TARGET)
     largest, mean = float(error.max()), float(np.sum(error * _WEIGHTS))

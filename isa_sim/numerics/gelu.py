@@ -45,7 +45,7 @@ def _to_fixed(products: Bits, bits: int) -> Any:
     return np.where((distance < 0) | (exponent == 0), 0, (shifted >> 1) + (shifted & 1))
 
 
-def _from_fixed(sums: Any, bits: int, carry: bool) -> Bits:
+def from_fixed(sums: Any, bits: int, carry: bool) -> Bits:
     """Accumulator to BF16. Without ``carry`` a mantissa that rounds up to 2.0 wraps to 1.0."""
     _, width = np.frexp(sums.astype(np.float64))
     leading = bits - width
@@ -60,8 +60,8 @@ def _from_fixed(sums: Any, bits: int, carry: bool) -> Bits:
 def wrapping_sums(accumulator_bits: int = ACCUMULATOR_BITS) -> Any:
     """The accumulator values that come out at about half their value (63 of 2^14)."""
     sums = np.arange(1 << accumulator_bits)
-    wrapped = _from_fixed(sums, accumulator_bits, False)
-    return sums[wrapped != _from_fixed(sums, accumulator_bits, True)]
+    wrapped = from_fixed(sums, accumulator_bits, False)
+    return sums[wrapped != from_fixed(sums, accumulator_bits, True)]
 
 
 def accumulator_values(
@@ -98,7 +98,7 @@ def sum_of_exponentials_table(
         raise ValueError(f"accumulator_bits must be 8..24, found {accumulator_bits}")
     inputs = np.arange(65536, dtype=np.uint16)
     sums = accumulator_values(inputs, slopes, weights, accumulator_bits, constants)
-    table = _from_fixed(sums, accumulator_bits, rounding_carry)
+    table = from_fixed(sums, accumulator_bits, rounding_carry)
     table.setflags(write=False)
     return table
 

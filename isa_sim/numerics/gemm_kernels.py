@@ -15,7 +15,7 @@ whose products may leave binary32's range go through the same steps in binary64 
 odd, which is exact for all finite, infinite and NaN operands.
 """
 
-# pyright: basic
+# pyright: basic, reportCallIssue=false
 import numpy as np
 
 from softex_mlir.isa_sim.jit import njit

@@ -6,7 +6,7 @@ simulated clock by clock (``softex.md`` of the unit's specification, the public 
 depends on time, and because it gives the job's exact duration.
 """
 
-# pyright: basic
+# pyright: basic, reportCallIssue=false
 
 import numpy as np
 

@@ -86,7 +86,7 @@ def decode_words(words: tuple[int, ...]) -> RedMulEJob:
     )
 
 
-def decode(registers: Mapping[str, int] | Sequence[int] | Any) -> RedMulEJob:
+def decode(registers: Mapping[str, int] | Sequence[int]) -> RedMulEJob:
     """Decode a mapping of register names, or the job words in address order."""
     if isinstance(registers, Mapping):
         return decode_words(words_of("redmule", JOB_REGISTERS, registers))

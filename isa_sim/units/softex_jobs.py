@@ -135,7 +135,7 @@ def decode_words(words: tuple[int, ...]) -> SoftExJob:
     )
 
 
-def decode(registers: Mapping[str, int] | Sequence[int] | Any) -> SoftExJob:
+def decode(registers: Mapping[str, int] | Sequence[int]) -> SoftExJob:
     """Decode a mapping of register names, or the eight job words in address order."""
     if isinstance(registers, Mapping):
         return decode_words(words_of("softex", JOB_REGISTERS, registers))
