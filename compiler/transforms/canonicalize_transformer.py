@@ -51,6 +51,50 @@ class SimplifyViews(RewritePattern):
             rewriter.replace_op(op, t.ReshapeOp(found.root, shape, layer=op.layer))
 
 
+class SimplifyTransposes(RewritePattern):
+    """A chain of views that as a whole swaps two blocks of dimensions is one such transpose."""
+
+    def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter) -> None:
+        if not isinstance(op, t.ReshapeOp | t.TransposeOp):
+            return
+        if any(is_view(use.operation) for use in op.result.uses):
+            return
+        if not self._worthwhile(op):
+            return
+        found = trace(op.result)
+        flat = found.indices.ravel()
+        size = int(np.prod(t.shape_of(found.root)))
+        breaks = np.flatnonzero(np.diff(flat) != 1)
+        if flat.size != size or not breaks.size or flat[0] != 0:
+            return
+        width = int(breaks[0]) + 1
+        stride = int(flat[width])
+        if stride <= 0 or stride % width or size % stride:
+            return
+        sizes = (size // stride, stride // width, width)
+        if not np.array_equal(flat, np.arange(size).reshape(sizes).transpose(1, 0, 2).ravel()):
+            return
+        split = t.ReshapeOp(found.root, sizes, layer=op.layer)
+        order = t.TransposeOp(split, (1, 0, 2), layer=op.layer)
+        shaped = t.ReshapeOp(order, t.shape_of(op.result), layer=op.layer)
+        rewriter.replace_op(op, [split, order, shaped])
+
+    @staticmethod
+    def _worthwhile(op: Operation) -> bool:
+        """Whether the chain holds more than one transpose, or one of more than 3 dimensions."""
+        transposes = 0
+        while isinstance(op, Operation) and is_view(op):
+            if isinstance(op, t.SliceOp | t.ExpandOp):
+                return False
+            if isinstance(op, t.TransposeOp):
+                transposes += 2 if len(t.shape_of(op.x)) > 3 else 1
+            owner = op.operands[0].owner
+            if not isinstance(owner, Operation):
+                break
+            op = owner
+        return transposes > 1
+
+
 @dataclass
 class FoldViewsOfConstants(RewritePattern):
     """Rearrange parameters at compile time."""
@@ -98,6 +142,11 @@ class CanonicalizeTransformerPass(ModulePass):
     name = "canonicalize-transformer"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        patterns = [SimplifyViews(), FoldViewsOfConstants(Constants(op)), DropNeutral()]
+        patterns = [
+            SimplifyViews(),
+            SimplifyTransposes(),
+            FoldViewsOfConstants(Constants(op)),
+            DropNeutral(),
+        ]
         PatternRewriteWalker(GreedyRewritePatternApplier(patterns)).rewrite_module(op)
         dce(op)

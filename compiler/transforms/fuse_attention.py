@@ -48,6 +48,8 @@ class Heads:
     size: int
     """Columns of a head."""
     scale: float
+    token_major: bool
+    """Rows are ordered (token, batch element) instead of (batch element, token)."""
 
 
 def find_heads(value: SSAValue, *, transposed: bool) -> Heads | None:
@@ -64,12 +66,14 @@ def find_heads(value: SSAValue, *, transposed: bool) -> Heads | None:
     batch = rows // tokens
     heads = len(indices) // batch
     b, h, i, c = np.ogrid[:batch, :heads, :tokens, :size]
-    expected = (b * tokens + i) * columns + first + h * size + c
     if first + heads * size > columns:
         return None
-    if not np.array_equal(indices, expected.reshape(indices.shape)):
-        return None
-    return Heads(found.root, first, batch, heads, tokens, size, found.scale)
+    for token_major, row in ((False, b * tokens + i), (True, i * batch + b)):
+        expected = row * columns + first + h * size + c
+        if np.array_equal(indices, expected.reshape(indices.shape)):
+            scale = found.scale
+            return Heads(found.root, first, batch, heads, tokens, size, scale, token_major)
+    return None
 
 
 @dataclass(frozen=True)
@@ -181,6 +185,12 @@ class FuseAttention(RewritePattern):
             columns = t.SliceOp(value, (0, part.first), (rows, width))
             made.append(columns)
             value = columns.result
+        if part.token_major:
+            split = t.ReshapeOp(value, (part.tokens, part.batch, width))
+            order = t.TransposeOp(split, (1, 0, 2))
+            joined = t.ReshapeOp(order, (rows, width))
+            made += [split, order, joined]
+            value = joined.result
         return value
 
     def _bias(
