@@ -25,7 +25,12 @@ TRANSFORMER_PASSES: tuple[str, ...] = (
 )
 """Graph form to fused form: L1."""
 
-COMMAND_PASSES: tuple[str, ...] = ("vectorize-packed-bf16", "lower-cluster")
+COMMAND_PASSES: tuple[str, ...] = (
+    "vectorize-packed-bf16",
+    "lower-cluster",
+    "hoist-register-writes",
+    "elide-redundant-register-writes",
+)
 """Jobs to commands: L2 to L3."""
 
 RISCV_PASSES: tuple[str, ...] = ("convert-to-riscv", "allocate-registers", "pad-hardware-loops")

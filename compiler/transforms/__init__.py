@@ -50,6 +50,14 @@ OWN_PASSES: dict[str, tuple[str, str]] = {
         "softex_mlir.compiler.transforms.convert_synchronization",
         "ConvertSynchronizationPass",
     ),
+    "hoist-register-writes": (
+        "softex_mlir.compiler.transforms.hoist_register_writes",
+        "HoistRegisterWritesPass",
+    ),
+    "elide-redundant-register-writes": (
+        "softex_mlir.compiler.transforms.elide_redundant_register_writes",
+        "ElideRedundantRegisterWritesPass",
+    ),
     "lower-cluster": (
         "softex_mlir.compiler.transforms.lower_cluster",
         "LowerClusterPass",
