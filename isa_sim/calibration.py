@@ -58,7 +58,7 @@ def _bits(unit: str, quantity: str, source: str, found: Any, recorded: Any) -> C
 def _cycles(unit: str, quantity: str, source: str, found: Any, recorded: Any) -> Calibration:
     found, recorded = np.asarray(found, np.int64), np.asarray(recorded, np.int64)
     error = found - recorded
-    worst = int(error[np.argmax(np.abs(error))]) if error.size else 0
+    worst = int(error.tolist()[int(np.argmax(np.abs(error)))]) if error.size else 0
     mean = float(np.mean(np.abs(error) / recorded)) if error.size else 0.0
     count = int((error != 0).sum())
     return Calibration(unit, quantity, source, int(error.size), count, float(worst), mean)

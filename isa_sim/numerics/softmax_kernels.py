@@ -1,7 +1,7 @@
 """Compiled steps of SoftEx's softmax: maximum, lane sums, accumulator, reciprocal.
 
 Values are bit patterns: BF16 in ``int`` (16 bits), binary32 as ``float32``. The accumulator is
-simulated clock by clock (``softex.md`` of the unit's specification, the public RTL's
+simulated clock by clock (as the public RTL's
 ``softex_acc_datapath``), because the order in which partial sums and rescaling factors meet
 depends on time, and because it gives the job's exact duration.
 """
