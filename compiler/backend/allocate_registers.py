@@ -16,14 +16,14 @@ from dataclasses import dataclass, field
 
 from xdsl.context import Context
 from xdsl.dialects import riscv_func, rv32
-from xdsl.dialects.builtin import IntegerAttr, ModuleOp
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.riscv import Registers
 from xdsl.dialects.riscv import ops as riscv
-from xdsl.dialects.riscv.attrs import i12, si12
 from xdsl.dialects.riscv.registers import FloatRegisterType, IntRegisterType
 from xdsl.ir import Block, Operation, SSAValue
 from xdsl.passes import ModulePass
 
+from softex_mlir.compiler.backend.emitter import plain12, signed12
 from softex_mlir.compiler.backend.interference import Graph, color, members
 from softex_mlir.dialects import xpulp
 from softex_mlir.isa_sim.errors import UserError
@@ -501,21 +501,21 @@ class Allocation:
             operands = (stack, self.definition[number])
             if self.is_float[number]:
                 return riscv.FSwOp.create(
-                    operands=operands, attributes={"immediate": IntegerAttr(4 * slot, i12)}
+                    operands=operands, attributes={"immediate": plain12(4 * slot)}
                 )
             return riscv.SwOp.create(
-                operands=operands, attributes={"immediate": IntegerAttr(4 * slot, si12)}
+                operands=operands, attributes={"immediate": signed12(4 * slot)}
             )
         if self.is_float[instruction.defs[0]]:
             return riscv.FLwOp.create(
                 operands=(stack,),
                 result_types=(Registers.UNALLOCATED_FLOAT,),
-                attributes={"immediate": IntegerAttr(4 * slot, i12)},
+                attributes={"immediate": plain12(4 * slot)},
             )
         return riscv.LwOp.create(
             operands=(stack,),
             result_types=(Registers.UNALLOCATED_INT,),
-            attributes={"immediate": IntegerAttr(4 * slot, si12)},
+            attributes={"immediate": signed12(4 * slot)},
         )
 
     def write_terminator(self, entry: BlockCode) -> None:

@@ -99,6 +99,13 @@ def expand(name: str, operands: list[str]) -> list[tuple[str, list[str]]]:
     match name:
         case "li":
             return load_immediate(operands[0], int(operands[1], 0))
+        case "la":
+            low = (int(operands[1], 0) + 0x800 & 0xFFF) - 0x800
+            high = int(operands[1], 0) - low >> 12 & 0xFFFFF
+            return [
+                ("lui", [operands[0], str(high)]),
+                ("addi", [operands[0], operands[0], str(low)]),
+            ]
         case "mv":
             return [("addi", [*operands, "0"])]
         case "nop":

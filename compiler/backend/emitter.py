@@ -17,12 +17,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cache
 
 from xdsl.dialects import rv32
 from xdsl.dialects.builtin import IntegerAttr, i32
 from xdsl.dialects.riscv import Registers
 from xdsl.dialects.riscv import ops as riscv
-from xdsl.dialects.riscv.attrs import LabelAttr, i12, i20, si12, ui5
+from xdsl.dialects.riscv.attrs import LabelAttr, i12, si12, ui5
 from xdsl.dialects.riscv.registers import IntRegisterType
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
@@ -38,6 +39,24 @@ def signed32(value: int) -> int:
 def fits_imm12(value: int) -> bool:
     """Whether an I-type immediate can hold the value."""
     return -2048 <= value <= 2047
+
+
+@cache
+def signed12(value: int) -> IntegerAttr:
+    """The immediate of an integer instruction. Attributes are dear to make: each is made once."""
+    return IntegerAttr(value, si12)
+
+
+@cache
+def plain12(value: int) -> IntegerAttr:
+    """The immediate of a float memory access."""
+    return IntegerAttr(value, i12)
+
+
+@cache
+def unsigned5(value: int) -> IntegerAttr:
+    """The amount of a shift."""
+    return IntegerAttr(value, ui5)
 
 
 @dataclass(frozen=True)
@@ -121,7 +140,7 @@ class Emitter:
         self.labels += 1
         label = f".L{self.name}_{self.labels}"
         block = Block(arg_types=arguments)
-        block.add_op(riscv.LabelOp(label))
+        block.add_op(riscv.LabelOp.create(attributes={"label": LabelAttr(label)}))
         return block, label
 
     def place(self, block: Block) -> None:
@@ -242,15 +261,13 @@ class Emitter:
 
     def imm(self, cls: type[Operation], operand: SSAValue, immediate: int) -> SSAValue:
         """An I-type instruction."""
-        return self.emit(
-            cls, (operand,), INT, {"immediate": IntegerAttr(immediate, si12)}, immediate
-        )
+        return self.emit(cls, (operand,), INT, {"immediate": signed12(immediate)}, immediate)
 
     def shift(self, cls: type[Operation], operand: SSAValue, amount: int) -> SSAValue:
         """A shift by a constant."""
         if amount == 0:
             return operand
-        return self.emit(cls, (operand,), INT, {"immediate": IntegerAttr(amount, ui5)}, amount)
+        return self.emit(cls, (operand,), INT, {"immediate": unsigned5(amount)}, amount)
 
     def int2(self, cls: type[Operation], a: SSAValue, b: SSAValue) -> SSAValue:
         """A pure instruction of two operands with an integer result."""
@@ -303,23 +320,9 @@ class Emitter:
     @staticmethod
     def offset(offset: int) -> dict[str, Attribute]:
         """The attributes of an integer memory access."""
-        return {"immediate": IntegerAttr(offset, si12)}
+        return {"immediate": signed12(offset)}
 
     @staticmethod
     def float_offset(offset: int) -> dict[str, Attribute]:
         """The attributes of a float memory access."""
-        return {"immediate": IntegerAttr(offset, i12)}
-
-
-__all__ = [
-    "FLOAT",
-    "INT",
-    "Emitter",
-    "LabelAttr",
-    "Linear",
-    "Scope",
-    "ScopeKind",
-    "fits_imm12",
-    "i20",
-    "signed32",
-]
+        return {"immediate": plain12(offset)}

@@ -80,19 +80,16 @@ def lay_out(compiled: CompiledModule, kernels: str) -> Layout:
     arguments = max((len(launch.arguments) for launch in launches), default=0)
     record = 4 * (ARGUMENT_WORDS + arguments)
 
-    def code(table: int) -> Assembly:
-        boot = boot_assembly(compiled.machine, table, record, len(launches))
-        return assemble(boot + kernels, cluster.l2_base)
+    def boot(table: int) -> Assembly:
+        text = boot_assembly(compiled.machine, table, record, len(launches))
+        return assemble(text, cluster.l2_base)
 
-    # The boot code's size may depend on the table's address, which depends on the code's size.
-    table = cluster.l2_base + 0x10000
-    assembly = code(table)
-    while (end := align(cluster.l2_base + len(assembly.code))) != table:
-        table = end
-        assembly = code(table)
-        if align(cluster.l2_base + len(assembly.code)) < table:
-            break
-    layout = Layout(assembly, table, record)
+    # The boot code's size does not depend on the table's address.
+    body = assemble(kernels, cluster.l2_base + len(boot(0).code))
+    table = align(body.base + len(body.code))
+    start = boot(table)
+    code = Assembly(start.base, start.code + body.code, start.symbols + body.symbols)
+    layout = Layout(code, table, record)
     address = align(table + record * (len(launches) + 1))
     images = {image.symbol: image.bytes for image in compiled.weights}
     objects = {

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from xdsl.dialects import arith, riscv_cf, rv32, scf
-from xdsl.dialects.builtin import IntegerAttr
+from xdsl.dialects.builtin import DenseArrayBase, IntegerAttr, i32
 from xdsl.dialects.riscv import ops as riscv
 from xdsl.ir import Block, Operation, SSAValue
 
@@ -42,6 +42,25 @@ def constant_index(value: SSAValue) -> int | None:
     return None
 
 
+BRANCH_SEGMENTS = DenseArrayBase.from_list(i32, (1, 1, 0, 0))
+
+
+def branch(
+    cls: type[Operation], x: SSAValue, y: SSAValue, target: Block, following: Block
+) -> Operation:
+    """A conditional branch without arguments."""
+    return cls.create(
+        operands=(x, y),
+        attributes={"operandSegmentSizes": BRANCH_SEGMENTS},
+        successors=(target, following),
+    )
+
+
+def jump(cls: type[Operation], passed: Sequence[SSAValue], target: Block) -> Operation:
+    """A jump that passes arguments."""
+    return cls.create(operands=passed, successors=(target,))
+
+
 class ControlFlowLowering(MemoryLowering):
     """Branches and loops."""
 
@@ -58,7 +77,7 @@ class ControlFlowLowering(MemoryLowering):
         e = self.emitter
         compare = self.conditions.get(condition)
         if compare is None:
-            return riscv_cf.BeqOp(self.extend(condition, False), e.zero, (), (), target, following)
+            return branch(riscv_cf.BeqOp, self.extend(condition, False), e.zero, target, following)
         predicate = INT_PREDICATES[compare.predicate.value.data]
         signed = predicate[0] == "s"
         x = self.extend(compare.lhs, signed)
@@ -77,7 +96,7 @@ class ControlFlowLowering(MemoryLowering):
         }
         cls, swap = classes[predicate]
         x, y = (y, x) if swap else (x, y)
-        return cls(x, y, (), (), target, following)
+        return branch(cls, x, y, target, following)
 
     def passed(self, value: SSAValue) -> SSAValue:
         """A value to pass to a block argument: never the zero register itself."""
@@ -127,13 +146,13 @@ class ControlFlowLowering(MemoryLowering):
         # Hoisted instructions went into the block that branches.
         origin_block.add_op(terminator)
         if has_else:
-            then_end.add_op(riscv_cf.JOp(yielded, merge))
+            then_end.add_op(jump(riscv_cf.JOp, yielded, merge))
             e.push(ScopeKind.BRANCH, else_block)
             yielded = [self.passed(value) for value in self.block(op.false_region.block)]
             end = e.pop()
         else:
             end = then_end
-        end.add_op(riscv_cf.BranchOp(yielded, merge))
+        end.add_op(jump(riscv_cf.BranchOp, yielded, merge))
         e.place(merge)
         del merge_label
         for result, argument in zip(op.results, merge.args, strict=True):
@@ -169,8 +188,8 @@ class ControlFlowLowering(MemoryLowering):
         for argument, value in zip(after.args, values, strict=True):
             self.alias(argument, value)
         yielded = [self.passed(value) for value in self.block(after)]
-        e.pop().add_op(riscv_cf.JOp(yielded, header))
-        e.block.add_op(riscv_cf.BranchOp(initial, header))
+        e.pop().add_op(jump(riscv_cf.JOp, yielded, header))
+        e.block.add_op(jump(riscv_cf.BranchOp, initial, header))
         e.place(exit_block)
         for result, register in zip(op.results, registers, strict=True):
             self.leave(result, register)
@@ -290,7 +309,7 @@ class ControlFlowLowering(MemoryLowering):
         following[1 : 1 + len(results)] = results
         end = e.pop()
         if trips is None:
-            origin.add_op(riscv_cf.BgeOp(e.zero, count, (), (), exit_block, setup_block))
+            origin.add_op(branch(riscv_cf.BgeOp, e.zero, count, exit_block, setup_block))
         else:
             setup_block = origin
         counting = following[0].owner
@@ -303,7 +322,7 @@ class ControlFlowLowering(MemoryLowering):
             del following[0], initial[0]
             self.drop_induction(frame)
         setup_block.add_op(xpulp.LoopSetupOp(count, height, exit_label))
-        setup_block.add_op(riscv_cf.BranchOp(initial, frame.block))
+        setup_block.add_op(jump(riscv_cf.BranchOp, initial, frame.block))
         end.add_op(xpulp.LoopEndOp(following, frame.block, exit_block))
         e.place(exit_block)
         for result, register in zip(op.results, results, strict=True):
@@ -332,11 +351,11 @@ class ControlFlowLowering(MemoryLowering):
         exit_block, _ = e.new_block()
         iterated = frame.block.args[1 : 1 + len(op.results)]
         e.push(ScopeKind.LOOP, frame.block)
-        frame.block.add_op(riscv_cf.BgeOp(frame.induction, bound, (), (), exit_block, body))
+        frame.block.add_op(branch(riscv_cf.BgeOp, frame.induction, bound, exit_block, body))
         e.place(body)
         following, _ = self.close_loop(op, frame, step)
-        e.pop().add_op(riscv_cf.JOp(following, frame.block))
-        e.block.add_op(riscv_cf.BranchOp(initial, frame.block))
+        e.pop().add_op(jump(riscv_cf.JOp, following, frame.block))
+        e.block.add_op(jump(riscv_cf.BranchOp, initial, frame.block))
         e.place(exit_block)
         for result, register in zip(op.results, iterated, strict=True):
             self.leave(result, register)
