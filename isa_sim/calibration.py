@@ -37,8 +37,13 @@ class Calibration:
     largest: float
     mean: float
 
+    @property
+    def in_cycles(self) -> bool:
+        """Whether durations were compared, not bits."""
+        return self.quantity.endswith("cycles")
+
     def __str__(self) -> str:
-        if self.quantity.endswith("cycles"):
+        if self.in_cycles:
             detail = f"largest {self.largest:+.0f} cycles, mean {self.mean:.3%}"
         else:
             detail = "bits"
@@ -56,9 +61,11 @@ def _bits(unit: str, quantity: str, source: str, found: Any, recorded: Any) -> C
 
 
 def _cycles(unit: str, quantity: str, source: str, found: Any, recorded: Any) -> Calibration:
-    found, recorded = np.asarray(found, np.int64), np.asarray(recorded, np.int64)
-    error = found - recorded
-    worst = int(error.tolist()[int(np.argmax(np.abs(error)))]) if error.size else 0
+    found = np.asarray(found, np.int64)
+    recorded = np.asarray(recorded, np.int64)
+    error: Any = found - recorded
+    differences: list[int] = error.tolist()
+    worst = max(differences, key=abs, default=0)
     mean = float(np.mean(np.abs(error) / recorded)) if error.size else 0.0
     count = int((error != 0).sum())
     return Calibration(unit, quantity, source, int(error.size), count, float(worst), mean)

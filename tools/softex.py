@@ -190,7 +190,7 @@ def inspect(
 
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(help="vit-base, models, kernels or calibration.")],
+    name: Annotated[str, typer.Argument(help="vit-base, models, kernels, calibration, accuracy.")],
     target: TargetOption = "paper",
     json: JsonOption = False,
 ) -> None:
@@ -201,6 +201,22 @@ def bench(
     if name not in BENCHMARKS:
         raise typer.BadParameter(f"one of {', '.join(BENCHMARKS)}", param_hint="NAME")
     run_benchmark(BENCHMARKS[name], _machine(target, None, False, False), as_json=json)
+
+
+@app.command()
+def coefficients(
+    terms: Annotated[int, typer.Argument(help="Number of exponentials, 1 to 32.")],
+    target: TargetOption = "paper",
+    no_tune: Annotated[
+        bool, typer.Option("--no-tune", help="Keep the minimax fit as BF16 rounds it.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Fit GELU coefficients for SoftEx and screen them against mantissa wraps."""
+    from softex_mlir.tools.coefficients_command import print_coefficients
+
+    machine = _machine(target, None, False, False)
+    print_coefficients(terms, machine, tune=not no_tune, as_json=json)
 
 
 @app.command()
