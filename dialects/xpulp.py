@@ -11,250 +11,40 @@ must be given the same register.
 
 from __future__ import annotations
 
-from abc import ABC
 from collections.abc import Sequence
-from collections.abc import Set as AbstractSet
 
-from xdsl.backend.register_allocatable import RegisterConstraints
 from xdsl.dialects.builtin import IntegerAttr, IntegerType
-from xdsl.dialects.riscv import Registers, RISCVRegisterType
+from xdsl.dialects.riscv import RISCVRegisterType
 from xdsl.dialects.riscv.abstract_ops import (
     AssemblyInstructionArg,
-    RdRsImmFloatOperation,
     RdRsImmIntegerOperation,
-    RdRsOperation,
-    RdRsRsOperation,
-    RdRsRsRsFloatOperation,
     RISCVAsmOperation,
-    RISCVCustomFormatOperation,
     RISCVInstruction,
-    RsRsImmFloatOperation,
 )
 from xdsl.dialects.riscv.attrs import (
     LabelAttr,
-    parse_immediate_value,
-    print_immediate_value,
-    si12,
 )
-from xdsl.dialects.riscv.registers import FloatRegisterType, IntRegisterType
-from xdsl.ir import Attribute, Dialect, Operation, OpResult, SSAValue
+from xdsl.dialects.riscv.registers import IntRegisterType
+from xdsl.ir import Dialect, Operation, SSAValue
 from xdsl.irdl import (
     attr_def,
     irdl_op_definition,
     operand_def,
-    result_def,
     successor_def,
     traits_def,
     var_operand_def,
 )
-from xdsl.parser import Parser
-from xdsl.printer import Printer
-from xdsl.traits import IsTerminator, MemoryReadEffect, MemoryWriteEffect, Pure
+from xdsl.traits import IsTerminator, MemoryReadEffect, MemoryWriteEffect
 from xdsl.utils.exceptions import VerifyException
 
+from softex_mlir.dialects.xpulp_base import (
+    BinaryInteger,
+    PostIncrementLoad,
+    PostIncrementStore,
+    UnaryInteger,
+)
+from softex_mlir.dialects.xpulp_bf16 import BF16_OPERATIONS
 
-def _verify_tied(op: Operation, operand: SSAValue, result: SSAValue) -> None:
-    if operand.type != result.type:
-        raise VerifyException(
-            f"{op.name}: the updated operand and its result must be one register, "
-            f"found {operand.type} and {result.type}"
-        )
-
-
-# region Base classes
-
-
-class TiedInstruction(RISCVInstruction, ABC):
-    """
-    An instruction with an operand that it overwrites: `tied_operand` shares `tied_result`'s
-    register.
-    """
-
-    @property
-    def tied_operand(self) -> SSAValue:
-        """The operand whose register is overwritten."""
-        raise NotImplementedError
-
-    @property
-    def tied_result(self) -> OpResult:
-        """The result in the same register."""
-        raise NotImplementedError
-
-    def get_register_constraints(self) -> RegisterConstraints:
-        tied_in, tied_out = self.tied_operand, self.tied_result
-        return RegisterConstraints(
-            tuple(operand for operand in self.operands if operand is not tied_in),
-            tuple(result for result in self.results if result is not tied_out),
-            ((tied_in, tied_out),),
-        )
-
-    def verify_(self) -> None:
-        _verify_tied(self, self.tied_operand, self.tied_result)
-
-
-class BinaryFloat(RdRsRsOperation[FloatRegisterType, FloatRegisterType, FloatRegisterType], ABC):
-    """rd, rs1, rs2 all float registers."""
-
-    traits = traits_def(Pure())
-
-    def __init__(self, rs1: Operation | SSAValue, rs2: Operation | SSAValue) -> None:
-        super().__init__(rs1, rs2, rd=Registers.UNALLOCATED_FLOAT)
-
-
-class CompareFloat(RdRsRsOperation[IntRegisterType, FloatRegisterType, FloatRegisterType], ABC):
-    """rd an integer register, rs1 and rs2 float registers."""
-
-    traits = traits_def(Pure())
-
-
-class UnaryFloat(RdRsOperation[FloatRegisterType, FloatRegisterType], ABC):
-    """rd and rs float registers."""
-
-    traits = traits_def(Pure())
-
-    def __init__(self, rs: Operation | SSAValue) -> None:
-        super().__init__(rs, rd=Registers.UNALLOCATED_FLOAT)
-
-
-class BinaryInteger(RdRsRsOperation[IntRegisterType, IntRegisterType, IntRegisterType], ABC):
-    """rd, rs1, rs2 all integer registers."""
-
-    traits = traits_def(Pure())
-
-
-class UnaryInteger(RdRsOperation[IntRegisterType, IntRegisterType], ABC):
-    """rd and rs integer registers."""
-
-    traits = traits_def(Pure())
-
-    def __init__(self, rs: Operation | SSAValue) -> None:
-        super().__init__(rs, rd=Registers.UNALLOCATED_INT)
-
-
-class AccumulateFloat(TiedInstruction, ABC):
-    """A float instruction `name rd, rs1, rs2` that also reads rd."""
-
-    accumulator = operand_def(FloatRegisterType)
-    rs1 = operand_def(FloatRegisterType)
-    rs2 = operand_def(FloatRegisterType)
-    rd = result_def(FloatRegisterType)
-
-    traits = traits_def(Pure())
-
-    assembly_format = (
-        "$accumulator `,` $rs1 `,` $rs2 attr-dict `:` functional-type(operands, results)"
-    )
-
-    def __init__(
-        self,
-        accumulator: Operation | SSAValue,
-        rs1: Operation | SSAValue,
-        rs2: Operation | SSAValue,
-        *,
-        rd: FloatRegisterType = Registers.UNALLOCATED_FLOAT,
-    ) -> None:
-        super().__init__(operands=[accumulator, rs1, rs2], result_types=[rd])
-
-    @property
-    def tied_operand(self) -> SSAValue:
-        return self.accumulator
-
-    @property
-    def tied_result(self) -> OpResult:
-        return self.rd
-
-    def assembly_line_args(self) -> tuple[AssemblyInstructionArg, ...]:
-        return self.rd, self.rs1, self.rs2
-
-
-class PostIncrementLoad(RISCVCustomFormatOperation, TiedInstruction, ABC):
-    """`name rd, (rs1), imm`: rd = memory[rs1]; rs1 += imm (bytes, 12 bits signed)."""
-
-    rs1 = operand_def(IntRegisterType)
-    rd = result_def(IntRegisterType)
-    rs1_out = result_def(IntRegisterType)
-    immediate = attr_def(IntegerAttr)
-
-    traits = traits_def(MemoryReadEffect())
-
-    def __init__(self, rs1: Operation | SSAValue, immediate: int | IntegerAttr) -> None:
-        if isinstance(immediate, int):
-            immediate = IntegerAttr(immediate, si12)
-        super().__init__(
-            operands=[rs1],
-            result_types=[Registers.UNALLOCATED_INT, Registers.UNALLOCATED_INT],
-            attributes={"immediate": immediate},
-        )
-
-    @property
-    def tied_operand(self) -> SSAValue:
-        return self.rs1
-
-    @property
-    def tied_result(self) -> OpResult:
-        return self.rs1_out
-
-    def assembly_line_args(self) -> tuple[AssemblyInstructionArg, ...]:
-        assert isinstance(self.rs1.type, IntRegisterType)
-        return self.rd, f"({self.rs1.type.register_name.data})", self.immediate
-
-    @classmethod
-    def custom_parse_attributes(cls, parser: Parser) -> dict[str, Attribute]:
-        return {"immediate": parse_immediate_value(parser, si12)}
-
-    def custom_print_attributes(self, printer: Printer) -> AbstractSet[str]:
-        printer.print_string(", ")
-        print_immediate_value(printer, self.immediate)
-        return {"immediate"}
-
-
-class PostIncrementStore(RISCVCustomFormatOperation, TiedInstruction, ABC):
-    """`name rs2, (rs1), imm`: memory[rs1] = rs2; rs1 += imm (bytes, 12 bits signed)."""
-
-    rs1 = operand_def(IntRegisterType)
-    rs2 = operand_def(IntRegisterType)
-    rs1_out = result_def(IntRegisterType)
-    immediate = attr_def(IntegerAttr)
-
-    traits = traits_def(MemoryWriteEffect())
-
-    def __init__(
-        self,
-        rs1: Operation | SSAValue,
-        rs2: Operation | SSAValue,
-        immediate: int | IntegerAttr,
-    ) -> None:
-        if isinstance(immediate, int):
-            immediate = IntegerAttr(immediate, si12)
-        super().__init__(
-            operands=[rs1, rs2],
-            result_types=[Registers.UNALLOCATED_INT],
-            attributes={"immediate": immediate},
-        )
-
-    @property
-    def tied_operand(self) -> SSAValue:
-        return self.rs1
-
-    @property
-    def tied_result(self) -> OpResult:
-        return self.rs1_out
-
-    def assembly_line_args(self) -> tuple[AssemblyInstructionArg, ...]:
-        assert isinstance(self.rs1.type, IntRegisterType)
-        return self.rs2, f"({self.rs1.type.register_name.data})", self.immediate
-
-    @classmethod
-    def custom_parse_attributes(cls, parser: Parser) -> dict[str, Attribute]:
-        return {"immediate": parse_immediate_value(parser, si12)}
-
-    def custom_print_attributes(self, printer: Printer) -> AbstractSet[str]:
-        printer.print_string(", ")
-        print_immediate_value(printer, self.immediate)
-        return {"immediate"}
-
-
-# endregion
 # region Event unit
 
 
@@ -432,332 +222,8 @@ class PostStoreByteOp(PostIncrementStore):
 
 
 # endregion
-# region BF16 scalars
 
 
-@irdl_op_definition
-class FLoadHalfOp(RdRsImmFloatOperation):
-    """`flh rd, imm(rs1)`: load 16 bits, NaN-boxed."""
-
-    name = "xpulp.flh"
-
-    traits = traits_def(MemoryReadEffect())
-
-
-@irdl_op_definition
-class FStoreHalfOp(RsRsImmFloatOperation):
-    """`fsh rs2, imm(rs1)`: store the low 16 bits."""
-
-    name = "xpulp.fsh"
-
-    traits = traits_def(MemoryWriteEffect())
-
-
-@irdl_op_definition
-class FCvtSBf16Op(UnaryFloat):
-    """BF16 to F32, exact."""
-
-    name = "xpulp.fcvt.s.bf16"
-
-
-@irdl_op_definition
-class FCvtBf16SOp(UnaryFloat):
-    """F32 to BF16, round to nearest even."""
-
-    name = "xpulp.fcvt.bf16.s"
-
-
-@irdl_op_definition
-class FAddAhOp(BinaryFloat):
-    """BF16 sum, one rounding."""
-
-    name = "xpulp.fadd.ah"
-
-
-@irdl_op_definition
-class FSubAhOp(BinaryFloat):
-    """BF16 difference, one rounding."""
-
-    name = "xpulp.fsub.ah"
-
-
-@irdl_op_definition
-class FMulAhOp(BinaryFloat):
-    """BF16 product, one rounding."""
-
-    name = "xpulp.fmul.ah"
-
-
-@irdl_op_definition
-class FMinAhOp(BinaryFloat):
-    """BF16 minimum; a NaN loses."""
-
-    name = "xpulp.fmin.ah"
-
-
-@irdl_op_definition
-class FMaxAhOp(BinaryFloat):
-    """BF16 maximum; a NaN loses."""
-
-    name = "xpulp.fmax.ah"
-
-
-@irdl_op_definition
-class FSgnjAhOp(BinaryFloat):
-    """rs1 with rs2's sign."""
-
-    name = "xpulp.fsgnj.ah"
-
-
-@irdl_op_definition
-class FSgnjnAhOp(BinaryFloat):
-    """rs1 with the opposite of rs2's sign."""
-
-    name = "xpulp.fsgnjn.ah"
-
-
-@irdl_op_definition
-class FSgnjxAhOp(BinaryFloat):
-    """rs1 with its sign flipped where rs2 is negative."""
-
-    name = "xpulp.fsgnjx.ah"
-
-
-@irdl_op_definition
-class FDivAhOp(BinaryFloat):
-    """BF16 quotient, one rounding."""
-
-    name = "xpulp.fdiv.ah"
-
-
-@irdl_op_definition
-class FSqrtAhOp(UnaryFloat):
-    """BF16 square root, one rounding."""
-
-    name = "xpulp.fsqrt.ah"
-
-
-@irdl_op_definition
-class FMvXHOp(RdRsOperation[IntRegisterType, FloatRegisterType]):
-    """The bits of a BF16 value, sign-extended."""
-
-    name = "xpulp.fmv.x.h"
-
-    traits = traits_def(Pure())
-
-
-@irdl_op_definition
-class FMvHXOp(RdRsOperation[FloatRegisterType, IntRegisterType]):
-    """The low 16 bits as a BF16 value, NaN-boxed."""
-
-    name = "xpulp.fmv.h.x"
-
-    traits = traits_def(Pure())
-
-
-@irdl_op_definition
-class FCvtAhWOp(RdRsOperation[FloatRegisterType, IntRegisterType]):
-    """A signed integer rounded to BF16."""
-
-    name = "xpulp.fcvt.ah.w"
-
-    traits = traits_def(Pure())
-
-
-@irdl_op_definition
-class FCvtAhWuOp(RdRsOperation[FloatRegisterType, IntRegisterType]):
-    """An unsigned integer rounded to BF16."""
-
-    name = "xpulp.fcvt.ah.wu"
-
-    traits = traits_def(Pure())
-
-
-@irdl_op_definition
-class FMAddAhOp(RdRsRsRsFloatOperation):
-    """rs1 * rs2 + rs3 in BF16, one rounding."""
-
-    name = "xpulp.fmadd.ah"
-
-    traits = traits_def(Pure())
-
-
-@irdl_op_definition
-class FEqAhOp(CompareFloat):
-    """1 where the BF16 values are equal."""
-
-    name = "xpulp.feq.ah"
-
-
-@irdl_op_definition
-class FLtAhOp(CompareFloat):
-    """1 where rs1 < rs2 (BF16)."""
-
-    name = "xpulp.flt.ah"
-
-
-@irdl_op_definition
-class FLeAhOp(CompareFloat):
-    """1 where rs1 <= rs2 (BF16)."""
-
-    name = "xpulp.fle.ah"
-
-
-# endregion
-# region Packed 2 x BF16
-
-
-@irdl_op_definition
-class VFAddAhOp(BinaryFloat):
-    """Element-wise BF16 sum."""
-
-    name = "xpulp.vfadd.ah"
-
-
-@irdl_op_definition
-class VFSubAhOp(BinaryFloat):
-    """Element-wise BF16 difference."""
-
-    name = "xpulp.vfsub.ah"
-
-
-@irdl_op_definition
-class VFMulAhOp(BinaryFloat):
-    """Element-wise BF16 product."""
-
-    name = "xpulp.vfmul.ah"
-
-
-@irdl_op_definition
-class VFMinAhOp(BinaryFloat):
-    """Element-wise BF16 minimum; a NaN loses."""
-
-    name = "xpulp.vfmin.ah"
-
-
-@irdl_op_definition
-class VFMaxAhOp(BinaryFloat):
-    """Element-wise BF16 maximum; a NaN loses."""
-
-    name = "xpulp.vfmax.ah"
-
-
-@irdl_op_definition
-class VFSgnjAhOp(BinaryFloat):
-    """Element-wise rs1 with rs2's sign."""
-
-    name = "xpulp.vfsgnj.ah"
-
-
-@irdl_op_definition
-class VFSgnjnAhOp(BinaryFloat):
-    """Element-wise rs1 with the opposite of rs2's sign."""
-
-    name = "xpulp.vfsgnjn.ah"
-
-
-@irdl_op_definition
-class VFSgnjxAhOp(BinaryFloat):
-    """Element-wise rs1 with its sign flipped where rs2 is negative."""
-
-    name = "xpulp.vfsgnjx.ah"
-
-
-@irdl_op_definition
-class VFMacAhOp(AccumulateFloat):
-    """rd += rs1 * rs2, element-wise BF16, one rounding."""
-
-    name = "xpulp.vfmac.ah"
-
-
-@irdl_op_definition
-class VFDivAhOp(BinaryFloat):
-    """Element-wise BF16 quotient."""
-
-    name = "xpulp.vfdiv.ah"
-
-
-@irdl_op_definition
-class VFSqrtAhOp(UnaryFloat):
-    """Element-wise BF16 square root."""
-
-    name = "xpulp.vfsqrt.ah"
-
-
-@irdl_op_definition
-class VFAddRAhOp(BinaryFloat):
-    """`vfadd.ah` with rs2's low half for both elements."""
-
-    name = "xpulp.vfadd.r.ah"
-
-
-@irdl_op_definition
-class VFSubRAhOp(BinaryFloat):
-    """`vfsub.ah` with rs2's low half for both elements."""
-
-    name = "xpulp.vfsub.r.ah"
-
-
-@irdl_op_definition
-class VFMulRAhOp(BinaryFloat):
-    """`vfmul.ah` with rs2's low half for both elements."""
-
-    name = "xpulp.vfmul.r.ah"
-
-
-@irdl_op_definition
-class VFDivRAhOp(BinaryFloat):
-    """`vfdiv.ah` with rs2's low half for both elements."""
-
-    name = "xpulp.vfdiv.r.ah"
-
-
-@irdl_op_definition
-class VFMinRAhOp(BinaryFloat):
-    """`vfmin.ah` with rs2's low half for both elements."""
-
-    name = "xpulp.vfmin.r.ah"
-
-
-@irdl_op_definition
-class VFMaxRAhOp(BinaryFloat):
-    """`vfmax.ah` with rs2's low half for both elements."""
-
-    name = "xpulp.vfmax.r.ah"
-
-
-@irdl_op_definition
-class VFSgnjRAhOp(BinaryFloat):
-    """`vfsgnj.ah` with rs2's low half for both elements."""
-
-    name = "xpulp.vfsgnj.r.ah"
-
-
-@irdl_op_definition
-class VFMacRAhOp(AccumulateFloat):
-    """`vfmac.ah` with rs2's low half for both elements."""
-
-    name = "xpulp.vfmac.r.ah"
-
-
-@irdl_op_definition
-class FMacExSAhOp(AccumulateFloat):
-    """rd = rs1 * rs2 + rd, BF16 factors and F32 sum, rounded once."""
-
-    name = "xpulp.fmacex.s.ah"
-
-
-@irdl_op_definition
-class VFCpkaAhSOp(BinaryFloat):
-    """
-    rd[0] = BF16(rs1), rd[1] = BF16(rs2): two F32 values are rounded and packed (they fill a
-    32-bit register).
-    """
-
-    name = "xpulp.vfcpka.ah.s"
-
-
-# endregion
 # region Integer
 
 
@@ -836,6 +302,7 @@ class ExtendByteUnsignedOp(UnaryInteger):
 XPulp = Dialect(
     "xpulp",
     [
+        *BF16_OPERATIONS,
         EventLoadWordOp,
         LoopSetupOp,
         LoopSetupImmediateOp,
@@ -848,52 +315,10 @@ XPulp = Dialect(
         PostStoreWordOp,
         PostStoreHalfOp,
         PostStoreByteOp,
-        FLoadHalfOp,
-        FStoreHalfOp,
-        FCvtSBf16Op,
-        FCvtBf16SOp,
-        FAddAhOp,
-        FSubAhOp,
-        FMulAhOp,
-        FMinAhOp,
-        FMaxAhOp,
-        FSgnjAhOp,
-        FSgnjnAhOp,
-        FSgnjxAhOp,
-        FMAddAhOp,
-        FEqAhOp,
-        FLtAhOp,
-        FLeAhOp,
-        VFAddAhOp,
-        VFSubAhOp,
-        VFMulAhOp,
-        VFMinAhOp,
-        VFMaxAhOp,
-        VFSgnjAhOp,
-        VFSgnjnAhOp,
-        VFSgnjxAhOp,
-        VFMacAhOp,
-        VFCpkaAhSOp,
         MinOp,
         MinuOp,
         MaxOp,
         MaxuOp,
-        FDivAhOp,
-        FSqrtAhOp,
-        FMvXHOp,
-        FMvHXOp,
-        FCvtAhWOp,
-        FCvtAhWuOp,
-        VFDivAhOp,
-        VFSqrtAhOp,
-        VFAddRAhOp,
-        VFSubRAhOp,
-        VFMulRAhOp,
-        VFDivRAhOp,
-        VFMinRAhOp,
-        VFMaxRAhOp,
-        VFSgnjRAhOp,
-        VFMacRAhOp,
         PackOp,
         PackHighOp,
         ExtendHalfOp,

@@ -169,7 +169,7 @@ class SoftexOptMain(xDSLOptMain):
         if not self.args.disable_verify:
             module.verify()
         self.apply_passes(module)
-        return self.output_resulting_program(module)
+        return self.output_resulting_program(module).rstrip("\n") + "\n"
 
     def input_name(self) -> str:
         """The input's name for messages."""
