@@ -10,6 +10,9 @@ number of steps per item (some steps do nothing), so that every wait is affine i
     dma_out  store(i)
 
 Blocks of queries all have the same number of rows; the last one overlaps the one before it.
+
+Without RedMulE the cores compute the products themselves, one item after the other, and `compute`
+counts for `redmule` too: its first step of an item then means scores, softmax and output.
 """
 
 from __future__ import annotations
@@ -33,6 +36,7 @@ from softex_mlir.compiler.schedule.kernel import (
     SlotUse,
 )
 from softex_mlir.compiler.weight_layout import round_up
+from softex_mlir.dialects.cluster import StreamKind
 from softex_mlir.dialects.redmule import GemmOp
 from softex_mlir.dialects.softex import DrainOp, SoftmaxOp
 
@@ -64,6 +68,11 @@ class AttentionKernel(Kernel):
     @property
     def title(self) -> str:
         return f"attention_{self.queries}x{self.keys}_{self.heads}x{self.size}"
+
+    @property
+    def engine(self) -> StreamKind:
+        """Stream that computes the products."""
+        return COMPUTE if self.machine.redmule is None else GEMM
 
     @property
     def blocks(self) -> int:
@@ -104,7 +113,7 @@ class AttentionKernel(Kernel):
     @property
     def value_block(self) -> int:
         """Block of queries with which the head's values are fetched."""
-        return min(1, self.blocks - 1)
+        return 0 if self.engine is COMPUTE else min(1, self.blocks - 1)
 
     def buffers(self) -> tuple[Buffer, ...]:
         found: list[Buffer] = []
@@ -143,7 +152,7 @@ class AttentionKernel(Kernel):
 
     def advances(self) -> tuple[int, int, int, int]:
         n = self.items
-        return (1 + 3 * n, n, 2 * n + 2, 1 + 2 * n)
+        return (1 + 3 * n, n, 0 if self.engine is COMPUTE else 2 * n + 2, 1 + 2 * n)
 
     def uses(self) -> list[SlotUse]:
         """TCDM bytes of a launch and when they are free again."""
@@ -155,9 +164,9 @@ class AttentionKernel(Kernel):
                 if buffer.name == "k":
                     found.append(SlotUse(*place, COMPUTE, self._transposed(self.heads - 1)))
                 elif buffer.name in ("kt", "q"):
-                    found.append(SlotUse(*place, GEMM, self._scored(n - 1)))
+                    found.append(SlotUse(*place, self.engine, self._scored(n - 1)))
                 elif buffer.name in ("s", "v"):
-                    found.append(SlotUse(*place, GEMM, self._weighted(n - 1)))
+                    found.append(SlotUse(*place, self.engine, self._weighted(n - 1)))
                 else:
                     found.append(SlotUse(*place, OUT, n))
         return found
@@ -165,12 +174,12 @@ class AttentionKernel(Kernel):
     # region Counter values, relative to the launch's bases
 
     def _scored(self, item: int) -> int:
-        """redmule, after QK(item)."""
-        return 2 * item + 1
+        """The engine, after QK(item)."""
+        return 2 * item + (2 if self.engine is COMPUTE else 1)
 
     def _weighted(self, item: int) -> int:
-        """redmule, after PV(item)."""
-        return 2 * item + 4
+        """The engine, after PV(item)."""
+        return 2 * item + (2 if self.engine is COMPUTE else 4)
 
     def _transposed(self, head: int) -> int:
         """compute, after the transposition of a head's keys."""
@@ -183,7 +192,8 @@ class AttentionKernel(Kernel):
 
     def emit(self, k: KernelEmitter) -> None:
         self._emit_in(k)
-        self._emit_redmule(k)
+        if self.engine is GEMM:
+            self._emit_redmule(k)
         self._emit_compute(k)
         self._emit_out(k)
 
@@ -205,6 +215,9 @@ class AttentionKernel(Kernel):
         offset = 3 + 2 * self.key_block - step
         s.wait(COMPUTE, s.add(s.mul(head, step), offset))
 
+    def _wait_values(self, s: StreamEmitter, head: Index) -> None:
+        s.wait(IN, s.add(s.mul(head, 3 * self.blocks), 3 * self.value_block + 4))
+
     def _emit_in(self, k: KernelEmitter) -> None:
         s = k.stream(IN)
         zeros = k.values["zeros"]
@@ -223,7 +236,7 @@ class AttentionKernel(Kernel):
 
         def item(head: Index, block: Index, index: Index) -> None:
             slot = s.mod(index, self.score_slots)
-            s.wait(GEMM, s.add(s.mul(index, 2), 4 - 2 * self.score_slots))
+            s.wait(self.engine, s.add(s.mul(index, 2), self._weighted(-self.score_slots)))
             row = self._row(s, block)
             q = s.transfer(
                 k.values["q_l2"],
@@ -248,7 +261,7 @@ class AttentionKernel(Kernel):
 
         def values(head: Index) -> None:
             last = (1 - self.value_slots) * self.blocks - 1
-            s.wait(GEMM, s.add(s.mul(head, 2 * self.blocks), 2 * last + 4))
+            s.wait(self.engine, s.add(s.mul(head, 2 * self.blocks), self._weighted(last)))
             load_padded("v", head, s.mod(head, self.value_slots), self.value_size)
 
         k.acquire(s)
@@ -301,8 +314,7 @@ class AttentionKernel(Kernel):
         def weigh(item: Index) -> None:
             head = s.div(item, self.blocks)
             slot = s.value(s.mod(item, self.score_slots))
-            loaded = s.add(s.mul(head, 3 * self.blocks), 3 * self.value_block + 4)
-            s.wait(IN, loaded)
+            self._wait_values(s, head)
             s.wait(COMPUTE, s.add(s.mul(item, 2), 2))
             job = GemmOp(
                 k.memory["s"],
@@ -351,7 +363,8 @@ class AttentionKernel(Kernel):
             )
 
         def softmax(item: Index) -> None:
-            s.wait(GEMM, s.add(s.mul(item, 2), 1))
+            if self.engine is GEMM:
+                s.wait(GEMM, s.add(s.mul(item, 2), self._scored(0)))
             slot = s.value(s.mod(item, self.score_slots))
             scores = k.memory["s"]
             if self.machine.softex is None:
@@ -384,7 +397,17 @@ class AttentionKernel(Kernel):
         s.advance()
 
         def step(head: Index, block: Index) -> None:
-            softmax(s.add(s.mul(head, self.blocks), block))
+            item = s.add(s.mul(head, self.blocks), block)
+            if self.engine is GEMM:
+                softmax(item)
+            else:
+                s.wait(IN, s.add(s.mul(item, 3), 2))
+                self._emit_product(k, s, "q", "kt", "s", (head, item))
+                s.barrier()
+                softmax(item)
+                s.barrier()
+                self._wait_values(s, head)
+                self._emit_product(k, s, "s", "v", "o", (head, item))
             s.advance()
             s.when(
                 block,
@@ -396,12 +419,42 @@ class AttentionKernel(Kernel):
 
         s.loop(0, self.heads, lambda h: s.loop(0, self.blocks, lambda b: step(h, b)))
 
+    def _emit_product(
+        self,
+        k: KernelEmitter,
+        s: StreamEmitter,
+        x: str,
+        w: str,
+        z: str,
+        position: tuple[Index, Index],
+    ) -> None:
+        """z += x · w on the cores, at a (head, item)."""
+        from softex_mlir.compiler.kernels import GEMM_ROWS, TileRef, emit_gemm
+
+        head, item = position
+        slots = {
+            "q": s.mod(item, 2),
+            "kt": s.mod(head, self.transposed_slots),
+            "v": s.mod(head, self.value_slots),
+        }
+        x_tile, w_tile, z_tile = (
+            TileRef(k.memory[name], (s.value(slots.get(name, s.mod(item, self.score_slots))),))
+            for name in (x, w, z)
+        )
+        inner, columns = (self.inner, self.padded) if z == "s" else (self.padded, self.value_size)
+        s.parallel(
+            -(-self.rows // GEMM_ROWS),
+            lambda block: emit_gemm(
+                s.builder, x_tile, w_tile, z_tile, block, self.rows, inner, columns
+            ),
+        )
+
     def _emit_out(self, k: KernelEmitter) -> None:
         s = k.stream(OUT)
 
         def step(head: Index, block: Index) -> None:
             item = s.add(s.mul(head, self.blocks), block)
-            s.wait(GEMM, s.add(s.mul(item, 2), 4))
+            s.wait(self.engine, s.add(s.mul(item, 2), self._weighted(0)))
             s.complete(
                 s.transfer(
                     k.memory["o"],
@@ -427,5 +480,8 @@ class AttentionKernel(Kernel):
         jobs += gemm_job_cycles(machine, self.rows, self.padded, self.value_size)
         transpose = compute_row_cycles(machine, "transpose", self.padded * self.inner)
         compute = n * (softmax_cycles(machine, self.rows, self.padded) + 120)
+        compute += self.heads * transpose
         out = n * dma_box_cycles(machine, self.value_size * 2, self.rows)
-        return (head * self.heads + n * item, out, n * jobs, compute + self.heads * transpose)
+        if self.engine is COMPUTE:
+            return (head * self.heads + n * item, out, 0, compute + n * jobs)
+        return (head * self.heads + n * item, out, n * jobs, compute)
