@@ -26,6 +26,7 @@ from xdsl.passes import ModulePass
 from softex_mlir.compiler.backend.emitter import plain12, signed12
 from softex_mlir.compiler.backend.interference import Graph, color, members
 from softex_mlir.dialects import xpulp
+from softex_mlir.dialects.xpulp_base import TiedInstruction
 from softex_mlir.isa_sim.errors import UserError
 
 INT_REGISTERS: tuple[IntRegisterType, ...] = (
@@ -195,7 +196,7 @@ class Allocation:
         """One op, a copy of its tied operand before it."""
         uses = [self.number_of(operand) for operand in op.operands]
         defs = [self.number_of(result) for result in op.results]
-        if isinstance(op, xpulp.TiedInstruction):
+        if isinstance(op, TiedInstruction):
             position = op.operands.index(op.tied_operand)
             result = self.number_of(op.tied_result)
             copy = self.new(self.is_float[result])
@@ -404,7 +405,7 @@ class Allocation:
     def tied_root(self, instruction: Instruction) -> int | None:
         """The value that a tied instruction both reads and writes."""
         op = instruction.op
-        if not isinstance(op, xpulp.TiedInstruction):
+        if not isinstance(op, TiedInstruction):
             return None
         return self.find(instruction.uses[op.operands.index(op.tied_operand)])
 

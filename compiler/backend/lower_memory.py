@@ -27,6 +27,7 @@ from softex_mlir.compiler.backend.emitter import (
 from softex_mlir.compiler.backend.operands import float_class, is_float, width_of
 from softex_mlir.compiler.backend.select_vectors import VectorSelector
 from softex_mlir.dialects import xpulp
+from softex_mlir.dialects import xpulp_bf16 as bf16
 from softex_mlir.dialects.memory import AnyMemRef, element_bytes, static_strides
 
 MHARTID = 0xF14
@@ -221,7 +222,7 @@ class MemoryLowering(VectorSelector):
             self.words[result] = load.results[0]
         elif is_float(result.type):
             kind = float_class(result.type)
-            cls = xpulp.FLoadHalfOp if kind == "bf16" else riscv.FLwOp
+            cls = bf16.FLoadHalfOp if kind == "bf16" else riscv.FLwOp
             load = e.effect(cls, (base,), (FLOAT,), Emitter.float_offset(offset))
             self.floats[result] = load.results[0]
         else:
@@ -254,7 +255,7 @@ class MemoryLowering(VectorSelector):
             return
         register = self.reg(value)
         if is_float(value.type):
-            cls = xpulp.FStoreHalfOp if isinstance(value.type, BFloat16Type) else riscv.FSwOp
+            cls = bf16.FStoreHalfOp if isinstance(value.type, BFloat16Type) else riscv.FSwOp
             store = e.effect(cls, (base, register), (), Emitter.float_offset(offset))
         else:
             cls = STORES[width_of(value.type) // 8]

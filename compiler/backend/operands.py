@@ -15,16 +15,16 @@ from xdsl.dialects.builtin import (
     IntegerAttr,
     IntegerType,
     VectorType,
-    bf16,
 )
 from xdsl.dialects.riscv import ops as riscv
 from xdsl.ir import Attribute, Operation, SSAValue
 
 from softex_mlir.compiler.backend.emitter import FLOAT, INT, Emitter, Linear, signed32
 from softex_mlir.dialects import xpulp
+from softex_mlir.dialects import xpulp_bf16 as bf16
 from softex_mlir.isa_sim.errors import UserError
 
-PAIR: VectorType[BFloat16Type] = VectorType(bf16, (2,))
+PAIR: VectorType[BFloat16Type] = VectorType(BFloat16Type(), (2,))
 """What fills a float register besides one F32 value."""
 
 
@@ -37,7 +37,7 @@ class UnsupportedOperation(UserError):
 
 
 def float_class(type_: Attribute) -> str:
-    """ "f32", "bf16" or "vector" (2 x bf16): which instructions compute values of a type."""
+    """Which instructions compute values of a type: f32, bf16 or vector (2 x bf16)."""
     if isinstance(type_, Float32Type):
         return "f32"
     if isinstance(type_, BFloat16Type):
@@ -103,7 +103,7 @@ class Operands:
         register = self.floats.get(value)
         if register is None:
             half = isinstance(value.type, BFloat16Type)
-            cls = xpulp.FMvHXOp if half else riscv.FMvWXOp
+            cls = bf16.FMvHXOp if half else riscv.FMvWXOp
             # Not recorded: it may be emitted where later uses can not see it.
             register = self.emitter.emit(cls, (self.words[value],), FLOAT)
         return register
@@ -113,7 +113,7 @@ class Operands:
         register = self.words.get(value)
         if register is None:
             half = isinstance(value.type, BFloat16Type)
-            cls = xpulp.FMvXHOp if half else riscv.FMvXWOp
+            cls = bf16.FMvXHOp if half else riscv.FMvXWOp
             register = self.emitter.emit(cls, (self.floats[value],), INT)
         return register
 
@@ -181,4 +181,4 @@ class Operands:
         if float_class(type_) == "f32":
             (bits,) = struct.unpack("<I", struct.pack("<f", value))
             return e.emit(riscv.FMvWXOp, (e.li(bits),), FLOAT)
-        return e.emit(xpulp.FMvHXOp, (e.li(bf16_bits(value)),), FLOAT)
+        return e.emit(bf16.FMvHXOp, (e.li(bf16_bits(value)),), FLOAT)

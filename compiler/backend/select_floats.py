@@ -20,41 +20,41 @@ from softex_mlir.compiler.backend.operands import (
     width_of,
 )
 from softex_mlir.compiler.backend.select_integers import IntegerSelector
-from softex_mlir.dialects import xpulp
+from softex_mlir.dialects import xpulp_bf16 as bf16
 
 NO_FASTMATH: dict[str, Attribute] = {"fastmath": FastMathFlagsAttr("none")}
 
 BINARY: dict[str, dict[str, type[Operation]]] = {
     "arith.addf": {
         "f32": riscv.FAddSOp,
-        "bf16": xpulp.FAddAhOp,
-        "vector": xpulp.VFAddAhOp,
+        "bf16": bf16.FAddAhOp,
+        "vector": bf16.VFAddAhOp,
     },
     "arith.subf": {
         "f32": riscv.FSubSOp,
-        "bf16": xpulp.FSubAhOp,
-        "vector": xpulp.VFSubAhOp,
+        "bf16": bf16.FSubAhOp,
+        "vector": bf16.VFSubAhOp,
     },
     "arith.mulf": {
         "f32": riscv.FMulSOp,
-        "bf16": xpulp.FMulAhOp,
-        "vector": xpulp.VFMulAhOp,
+        "bf16": bf16.FMulAhOp,
+        "vector": bf16.VFMulAhOp,
     },
-    "arith.divf": {"f32": riscv.FDivSOp, "bf16": xpulp.FDivAhOp, "vector": xpulp.VFDivAhOp},
+    "arith.divf": {"f32": riscv.FDivSOp, "bf16": bf16.FDivAhOp, "vector": bf16.VFDivAhOp},
     "arith.maxnumf": {
         "f32": riscv.FMaxSOp,
-        "bf16": xpulp.FMaxAhOp,
-        "vector": xpulp.VFMaxAhOp,
+        "bf16": bf16.FMaxAhOp,
+        "vector": bf16.VFMaxAhOp,
     },
     "arith.minnumf": {
         "f32": riscv.FMinSOp,
-        "bf16": xpulp.FMinAhOp,
-        "vector": xpulp.VFMinAhOp,
+        "bf16": bf16.FMinAhOp,
+        "vector": bf16.VFMinAhOp,
     },
     "math.copysign": {
         "f32": riscv.FSgnJSOp,
-        "bf16": xpulp.FSgnjAhOp,
-        "vector": xpulp.VFSgnjAhOp,
+        "bf16": bf16.FSgnjAhOp,
+        "vector": bf16.VFSgnjAhOp,
     },
 }
 """Operations that are one instruction of two operands."""
@@ -62,31 +62,31 @@ BINARY: dict[str, dict[str, type[Operation]]] = {
 SAME_OPERAND: dict[str, dict[str, type[Operation]]] = {
     "arith.negf": {
         "f32": riscv.FSgnJNSOp,
-        "bf16": xpulp.FSgnjnAhOp,
-        "vector": xpulp.VFSgnjnAhOp,
+        "bf16": bf16.FSgnjnAhOp,
+        "vector": bf16.VFSgnjnAhOp,
     },
     "math.absf": {
         "f32": riscv.FSgnJXSOp,
-        "bf16": xpulp.FSgnjxAhOp,
-        "vector": xpulp.VFSgnjxAhOp,
+        "bf16": bf16.FSgnjxAhOp,
+        "vector": bf16.VFSgnjxAhOp,
     },
 }
 """Unary operations that are one instruction with its operand given twice."""
 
 COMPARE: dict[str, dict[str, type[Operation]]] = {
-    "eq": {"f32": riscv.FeqSOp, "bf16": xpulp.FEqAhOp},
-    "lt": {"f32": riscv.FltSOp, "bf16": xpulp.FLtAhOp},
-    "le": {"f32": riscv.FleSOp, "bf16": xpulp.FLeAhOp},
+    "eq": {"f32": riscv.FeqSOp, "bf16": bf16.FEqAhOp},
+    "lt": {"f32": riscv.FltSOp, "bf16": bf16.FLtAhOp},
+    "le": {"f32": riscv.FleSOp, "bf16": bf16.FLeAhOp},
 }
 
 REPLICATED: dict[type[Operation], type[Operation]] = {
-    xpulp.VFAddAhOp: xpulp.VFAddRAhOp,
-    xpulp.VFSubAhOp: xpulp.VFSubRAhOp,
-    xpulp.VFMulAhOp: xpulp.VFMulRAhOp,
-    xpulp.VFDivAhOp: xpulp.VFDivRAhOp,
-    xpulp.VFMaxAhOp: xpulp.VFMaxRAhOp,
-    xpulp.VFMinAhOp: xpulp.VFMinRAhOp,
-    xpulp.VFSgnjAhOp: xpulp.VFSgnjRAhOp,
+    bf16.VFAddAhOp: bf16.VFAddRAhOp,
+    bf16.VFSubAhOp: bf16.VFSubRAhOp,
+    bf16.VFMulAhOp: bf16.VFMulRAhOp,
+    bf16.VFDivAhOp: bf16.VFDivRAhOp,
+    bf16.VFMaxAhOp: bf16.VFMaxRAhOp,
+    bf16.VFMinAhOp: bf16.VFMinRAhOp,
+    bf16.VFSgnjAhOp: bf16.VFSgnjRAhOp,
 }
 """Packed instructions that take the low half of rs2 for both elements."""
 
@@ -132,7 +132,7 @@ class FloatSelector(IntegerSelector):
                     # a sum with 1.0 * BF16 as one instruction, exact as widening is
                     one = self.float_constant(1.0, half.type)
                     self.floats[op.results[0]] = self.emitter.float_op(
-                        xpulp.FMacExSAhOp, self.floats[total], self.floats[half], one
+                        bf16.FMacExSAhOp, self.floats[total], self.floats[half], one
                     )
                     return
         if kind == "vector" and (replicated := REPLICATED.get(cls)) is not None:
@@ -223,17 +223,17 @@ class FloatSelector(IntegerSelector):
             case "f32":
                 value = self.fma_f32(op.operands[0], op.operands[1], op.operands[2])
             case "bf16":
-                value = e.float_op(xpulp.FMAddAhOp, a, b, c)
+                value = e.float_op(bf16.FMAddAhOp, a, b, c)
             case _:
                 for x, y in ((op.operands[0], op.operands[1]), (op.operands[1], op.operands[0])):
                     scalar = y.owner
                     if isinstance(scalar, Operation) and is_broadcast(scalar):
                         value = e.float_op(
-                            xpulp.VFMacRAhOp, c, self.freg(x), self.freg(scalar.operands[0])
+                            bf16.VFMacRAhOp, c, self.freg(x), self.freg(scalar.operands[0])
                         )
                         break
                 else:
-                    value = e.float_op(xpulp.VFMacAhOp, c, a, b)
+                    value = e.float_op(bf16.VFMacAhOp, c, a, b)
         self.floats[op.results[0]] = value
 
     def fma_f32(self, a: SSAValue, b: SSAValue, c: SSAValue) -> SSAValue:
@@ -241,7 +241,7 @@ class FloatSelector(IntegerSelector):
         e = self.emitter
         x, y = self.expandable(a), self.expandable(b)
         if x is not None and y is not None:
-            return e.float_op(xpulp.FMacExSAhOp, self.freg(c), self.freg(x), self.freg(y))
+            return e.float_op(bf16.FMacExSAhOp, self.freg(c), self.freg(x), self.freg(y))
         classes = {
             (False, False): riscv.FMAddSOp,
             (False, True): riscv.FMSubSOp,
@@ -273,7 +273,7 @@ class FloatSelector(IntegerSelector):
 
     def sqrt(self, op: Operation) -> None:
         """Square root of f32 or bf16."""
-        classes = {"f32": riscv.FSqrtSOp, "bf16": xpulp.FSqrtAhOp, "vector": xpulp.VFSqrtAhOp}
+        classes = {"f32": riscv.FSqrtSOp, "bf16": bf16.FSqrtAhOp, "vector": bf16.VFSqrtAhOp}
         self.floats[op.results[0]] = self.emitter.float_op(
             classes[float_class(op.results[0].type)], self.freg(op.operands[0])
         )
@@ -298,21 +298,21 @@ class FloatSelector(IntegerSelector):
             case "arith.extf":
                 self.floats[result] = self.to_f32(source)
             case "arith.truncf":
-                self.floats[result] = e.float_op(xpulp.FCvtBf16SOp, self.freg(source))
+                self.floats[result] = e.float_op(bf16.FCvtBf16SOp, self.freg(source))
             case "arith.sitofp" | "arith.uitofp":
                 signed = op.name == "arith.sitofp"
                 classes = {
                     ("f32", True): riscv.FCvtSWOp,
                     ("f32", False): riscv.FCvtSWuOp,
-                    ("bf16", True): xpulp.FCvtAhWOp,
-                    ("bf16", False): xpulp.FCvtAhWuOp,
+                    ("bf16", True): bf16.FCvtAhWOp,
+                    ("bf16", False): bf16.FCvtAhWuOp,
                 }
                 cls = classes[float_class(result.type), signed]
                 self.floats[result] = e.emit(cls, (self.extend(source, signed),), FLOAT)
             case "arith.fptosi" | "arith.fptoui":
                 value = self.freg(source)
                 if float_class(source.type) == "bf16":
-                    value = e.float_op(xpulp.FCvtSBf16Op, value)
+                    value = e.float_op(bf16.FCvtSBf16Op, value)
                 cls = riscv.FCvtWSOp if op.name == "arith.fptosi" else riscv.FCvtWuSOp
                 self.set_int(result, e.emit(cls, (value,), INT))
             case _:
@@ -329,7 +329,7 @@ class FloatSelector(IntegerSelector):
             else:
                 bits = e.shift(rv32.SlliOp, word, 16)
             return e.emit(riscv.FMvWXOp, (bits,), FLOAT)
-        return e.float_op(xpulp.FCvtSBf16Op, self.freg(source))
+        return e.float_op(bf16.FCvtSBf16Op, self.freg(source))
 
     def bitcast(self, source: SSAValue, result: SSAValue) -> None:
         """Reinterpretation of bits."""
@@ -343,7 +343,7 @@ class FloatSelector(IntegerSelector):
             self.set_int(result, self.word(source))
         else:
             half = isinstance(result.type, BFloat16Type)
-            cls = xpulp.FMvHXOp if half else riscv.FMvWXOp
+            cls = bf16.FMvHXOp if half else riscv.FMvWXOp
             self.floats[result] = e.emit(cls, (self.reg(source),), FLOAT)
 
     # endregion

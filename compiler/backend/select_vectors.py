@@ -16,6 +16,7 @@ from softex_mlir.compiler.backend.operands import (
 )
 from softex_mlir.compiler.backend.select_floats import FloatSelector
 from softex_mlir.dialects import xpulp
+from softex_mlir.dialects import xpulp_bf16 as bf16
 
 
 def rounded_from(value: SSAValue) -> SSAValue | None:
@@ -41,7 +42,7 @@ class VectorSelector(FloatSelector):
         word = self.word(op.operands[0])
         if extract_position(op):
             word = e.shift(rv32.SrliOp, word, 16)
-        self.floats[op.results[0]] = e.emit(xpulp.FMvHXOp, (word,), FLOAT)
+        self.floats[op.results[0]] = e.emit(bf16.FMvHXOp, (word,), FLOAT)
 
     def from_elements(self, op: Operation) -> None:
         """Two scalars packed."""
@@ -71,7 +72,7 @@ class VectorSelector(FloatSelector):
         wide = [rounded_from(element) for element in (low, high)]
         if wide[0] is not None and wide[1] is not None:
             self.floats[result] = e.float_op(
-                xpulp.VFCpkaAhSOp, self.freg(wide[0]), self.freg(wide[1])
+                bf16.VFCpkaAhSOp, self.freg(wide[0]), self.freg(wide[1])
             )
         else:
             packed = e.int2(xpulp.PackOp, self.word(high), self.word(low))
