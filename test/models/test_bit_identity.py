@@ -1,0 +1,75 @@
+"""Compiled models against the reference evaluator, bit for bit, while the TCDM shrinks.
+
+Shrinking the memory until nothing fits is what finds tiling bugs: every size forces other tiles,
+other buffering and another overlap of launches.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from softex_mlir.compiler.driver import Compilation
+from softex_mlir.compiler.models import BUILTIN
+from softex_mlir.isa_sim.errors import UserError
+from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.runtime import session
+from softex_mlir.runtime.check import check
+
+EXPORTED = Path(__file__).parents[3] / "shared" / "models"
+KIB = 1024
+
+
+@pytest.mark.parametrize("kib", [256, 128, 96, 64, 48])
+@pytest.mark.parametrize("name", ["demo-vit", "demo-bert", "demo-gpt2"])
+def test_smaller_memory_same_bits(name: str, kib: int):
+    machine = Machine.load().with_tcdm_bytes(kib * KIB)
+    program = Compilation.of(BUILTIN[name](), machine).program()
+    assert check(program, session.run(program), {}).identical
+
+
+@pytest.mark.parametrize("kib", [256, 48])
+@pytest.mark.parametrize("name", ["vit_s.dynamo", "distilbert_s.script", "gpt2_s.dynamo"])
+def test_exported_models(name: str, kib: int):
+    path = EXPORTED / f"{name}.onnx"
+    if not path.exists():
+        pytest.skip(f"{path.name} is not part of the repository")
+    arrays = dict(np.load(EXPORTED / f"{name}.npz"))
+    reference = {"out_0": arrays.pop("out_0")}
+    program = Compilation.of(path, Machine.load().with_tcdm_bytes(kib * KIB)).program()
+    report = check(program, session.run(program, arrays), reference)
+    assert report.identical
+    quality = report.outputs[0].quality
+    assert quality is not None
+    assert quality.cosine >= 0.995
+
+
+@pytest.mark.parametrize("target", ["without_softex", "without_redmule"])
+def test_machines_without_a_unit(target: str):
+    machine = getattr(Machine.load(), target)()
+    program = Compilation.of(BUILTIN["demo-vit"](), machine).program()
+    result = session.run(program)
+    assert check(program, result, {}).identical
+    assert result.profile.units[target.removeprefix("without_")].busy_cycles == 0
+
+
+def test_overflow_names_the_operation_and_its_buffers():
+    machine = Machine.load().with_tcdm_bytes(12 * KIB)
+    with pytest.raises(UserError, match="fits the TCDM") as caught:
+        Compilation.of(BUILTIN["demo-vit"](), machine).program()
+    message = str(caught.value)
+    assert "encoder.layer.0.mlp.fc1" in message
+    assert "the smallest tile needs" in message
+
+
+def test_same_input_same_bytes_and_cycles():
+    first, second = (Compilation.of(BUILTIN["demo-vit"]()).program() for _ in range(2))
+    assert first.elf == second.elf
+    assert session.run(first).cycles == session.run(second).cycles
+
+
+def test_cycles_do_not_depend_on_the_arithmetic():
+    program = Compilation.of(BUILTIN["demo-vit"]()).program()
+    assert session.run(program, functional=False).cycles == session.run(program).cycles

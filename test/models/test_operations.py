@@ -1,0 +1,79 @@
+"""Every operation by itself, on machines with and without accelerators, bit for bit.
+
+Row and column counts are odd, prime or just past a unit's limits: remainders of the packed loops,
+blocks of rows that do not come out even, softmax rows that need padding.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from softex_mlir.compiler.driver import Compilation
+from softex_mlir.compiler.model import Model, Port
+from softex_mlir.compiler.models.builder import ModelBuilder
+from softex_mlir.dialects import transformer as t
+from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.runtime import session
+from softex_mlir.runtime.check import check
+
+PAPER = Machine.load()
+MACHINES = {
+    "paper": PAPER,
+    "without SoftEx": PAPER.without_softex(),
+    "cores only": PAPER.without_softex().without_redmule(),
+}
+UNARY = {
+    "gelu": t.GeluOp,
+    "gelu_tanh": t.GeluTanhOp,
+    "relu": t.ReluOp,
+    "tanh": t.TanhOp,
+    "silu": t.SiluOp,
+    "sigmoid": t.SigmoidOp,
+    "exp": t.ExpOp,
+    "softmax": t.SoftmaxOp,
+}
+BINARY = {"add": t.AddOp, "sub": t.SubOp, "mul": t.MulOp}
+
+
+def compare(model: Model, machine: Machine, seed: int = 0):
+    program = Compilation.of(model, machine).program()
+    result = session.run(program, seed=seed)
+    assert check(program, result, {}).identical
+
+
+def build(rows: int, columns: int, operation) -> Model:
+    """A model whose only operation is built by a function of (builder, x)."""
+    b = ModelBuilder("operation", [Port("x", (rows, columns), "float32")])
+    b.layer = "operation"
+    return b.finish({"y": operation(b, b.arguments[0])})
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+@pytest.mark.parametrize("name", UNARY)
+def test_unary(name: str, machine: str):
+    for rows, columns in ((7, 33), (3, 5)):
+        compare(build(rows, columns, lambda b, x: b.add(UNARY[name](x))), MACHINES[machine])
+
+
+@pytest.mark.parametrize("machine", ["paper", "cores only"])
+@pytest.mark.parametrize("name", BINARY)
+def test_binary(name: str, machine: str):
+    compare(build(11, 37, lambda b, x: b.add(BINARY[name](x, x))), MACHINES[machine])
+    compare(
+        build(11, 37, lambda b, x: b.add(BINARY[name](x, b.normal("row", (37,))))),
+        MACHINES[machine],
+    )
+
+
+@pytest.mark.parametrize("columns", [31, 64, 130])
+def test_norms(columns: int):
+    def layer(b: ModelBuilder, x):
+        return b.layer_norm(x, "norm")
+
+    compare(build(13, columns, layer), PAPER)
+    compare(build(13, columns, layer), PAPER.with_tcdm_bytes(32 * 1024))
+
+
+@pytest.mark.parametrize("columns", [16, 17, 32, 197, 256])
+def test_softmax_lengths(columns: int):
+    compare(build(5, columns, lambda b, x: b.add(t.SoftmaxOp(x))), PAPER)
