@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import ml_dtypes
 import numpy as np
+from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 
 from softex_mlir.compiler.backend import to_assembly, to_riscv
+from softex_mlir.compiler.backend.allocate_registers import AllocateRegistersPass
 from softex_mlir.compiler.backend.assembler import assemble
+from softex_mlir.compiler.backend.pad_hardware_loops import PadHardwareLoopsPass
 from softex_mlir.isa_sim import core_state as st
 from softex_mlir.isa_sim.core import Program, make_state, run_core
 from softex_mlir.isa_sim.machine import Machine
@@ -46,9 +49,13 @@ def run_assembly(text: str, memory: dict[int, np.ndarray], record=()) -> tuple[n
     return tcdm, state
 
 
-def run_function(module: ModuleOp, name: str, memory: dict[int, np.ndarray], record=()):
+def run_function(
+    module: ModuleOp, name: str, memory: dict[int, np.ndarray], record=(), integers=27
+):
     """Compile a module, call one of its functions; returns TCDM, state and the assembly."""
-    to_riscv(module)
+    to_riscv(module, allocate=False)
+    AllocateRegistersPass(integers).apply(Context(), module)
+    PadHardwareLoopsPass().apply(Context(), module)
     module.verify()
     start = [
         ".text",
