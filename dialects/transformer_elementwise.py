@@ -144,7 +144,7 @@ class SigmoidOp(UnaryOp):
 
 @irdl_op_definition
 class ExpOp(UnaryOp):
-    """Exponential as SoftEx computes it: `numerics.expp`."""
+    """Exponential: `numerics.rowwise.exp`."""
 
     name = "transformer.exp"
 

@@ -51,8 +51,7 @@ def build(rows: int, columns: int, operation) -> Model:
 @pytest.mark.parametrize("machine", MACHINES)
 @pytest.mark.parametrize("name", UNARY)
 def test_unary(name: str, machine: str):
-    for rows, columns in ((7, 33), (3, 5)):
-        compare(build(rows, columns, lambda b, x: b.add(UNARY[name](x))), MACHINES[machine])
+    compare(build(7, 33, lambda b, x: b.add(UNARY[name](x))), MACHINES[machine])
 
 
 @pytest.mark.parametrize("machine", ["paper", "cores only"])
@@ -74,6 +73,6 @@ def test_norms(columns: int):
     compare(build(13, columns, layer), PAPER.with_tcdm_bytes(32 * 1024))
 
 
-@pytest.mark.parametrize("columns", [16, 17, 32, 197, 256])
+@pytest.mark.parametrize("columns", [5, 16, 17, 32, 197])
 def test_softmax_lengths(columns: int):
     compare(build(5, columns, lambda b, x: b.add(t.SoftmaxOp(x))), PAPER)
