@@ -61,13 +61,12 @@ def _bits(unit: str, quantity: str, source: str, found: Any, recorded: Any) -> C
 
 
 def _cycles(unit: str, quantity: str, source: str, found: Any, recorded: Any) -> Calibration:
-    found = np.asarray(found, np.int64)
-    recorded = np.asarray(recorded, np.int64)
-    error: Any = found - recorded
+    expected: Any = np.asarray(recorded, np.int64)
+    error: Any = np.asarray(found, np.int64) - expected
     differences: list[int] = error.tolist()
     worst = max(differences, key=abs, default=0)
-    mean = float(np.mean(np.abs(error) / recorded)) if error.size else 0.0
-    count = int((error != 0).sum())
+    mean = float(np.mean(np.abs(error) / expected)) if error.size else 0.0
+    count = int(np.count_nonzero(error))
     return Calibration(unit, quantity, source, int(error.size), count, float(worst), mean)
 
 

@@ -28,7 +28,7 @@ COLUMNS = 128
 _NAN = np.int32(0x7FC00000)
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True)
 def _round_sum(x, w, z):
     """bf16(x * w + z) held in binary32; the product must be exact in binary32."""
     product = x * w
@@ -45,31 +45,13 @@ def _round_sum(x, w, z):
 @njit(cache=True)
 def _fast_block(x, w, z, row, rows, column, columns, inner):
     """``rows`` (at most ROWS) x ``columns`` (at most COLUMNS) results in place, binary32."""
-    if rows == 4:
-        z0 = z[row, column : column + columns]
-        z1 = z[row + 1, column : column + columns]
-        z2 = z[row + 2, column : column + columns]
-        z3 = z[row + 3, column : column + columns]
-        for n in range(inner):
-            wn = w[n, column : column + columns]
-            x0 = x[row, n]
-            x1 = x[row + 1, n]
-            x2 = x[row + 2, n]
-            x3 = x[row + 3, n]
-            for k in range(columns):
-                v = wn[k]
-                z0[k] = _round_sum(x0, v, z0[k])
-                z1[k] = _round_sum(x1, v, z1[k])
-                z2[k] = _round_sum(x2, v, z2[k])
-                z3[k] = _round_sum(x3, v, z3[k])
-    else:
+    for n in range(inner):
+        wn = w[n, column : column + columns]
         for r in range(row, row + rows):
+            xn = x[r, n]
             zr = z[r, column : column + columns]
-            for n in range(inner):
-                xn = x[r, n]
-                wn = w[n, column : column + columns]
-                for k in range(columns):
-                    zr[k] = _round_sum(xn, wn[k], zr[k])
+            for k in range(columns):
+                zr[k] = _round_sum(xn, wn[k], zr[k])
 
 
 @njit(cache=True)
