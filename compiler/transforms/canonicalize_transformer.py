@@ -15,6 +15,7 @@ from xdsl.pattern_rewriter import (
     PatternRewriteWalker,
     RewritePattern,
 )
+from xdsl.transforms.common_subexpression_elimination import cse
 from xdsl.transforms.dead_code_elimination import dce
 
 from softex_mlir.compiler.transforms.l1_values import (
@@ -137,7 +138,7 @@ class DropNeutral(RewritePattern):
 
 @dataclass(frozen=True)
 class CanonicalizeTransformerPass(ModulePass):
-    """Views that cancel, neutral elements, views of constants, dead operations."""
+    """Views that cancel, neutral elements, views of constants, dead and double operations."""
 
     name = "canonicalize-transformer"
 
@@ -150,3 +151,4 @@ class CanonicalizeTransformerPass(ModulePass):
         ]
         PatternRewriteWalker(GreedyRewritePatternApplier(patterns)).rewrite_module(op)
         dce(op)
+        cse(op)

@@ -85,7 +85,7 @@ def test_weights_missing(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"m\.safetensors, which does not exist"):
         read_model(tmp_path / "m.mlir")
     (tmp_path / "m.safetensors").write_bytes(b"nonsense")
-    with pytest.raises(WeightError, match="not a .*safetensors file"):
+    with pytest.raises(WeightError, match=r"not a .*safetensors file"):
         read_model(tmp_path / "m.mlir")
     WeightStore().save(tmp_path / "m.safetensors")
     with pytest.raises(WeightError, match="has no data"):

@@ -1,0 +1,40 @@
+// The verifiers say what does not fit.
+// RUN: softex-opt %s --split-input-file --verify-diagnostics
+
+func.func @main(%x : tensor<8x64xbf16>, %w : tensor<32x96xbf16>) {
+  // expected-error@below {{inner dimensions differ: x is (8, 64), w is (32, 96)}}
+  %y = transformer.linear %x, %w : tensor<8x64xbf16>, tensor<32x96xbf16> -> tensor<8x96xbf16>
+  func.return
+}
+
+// -----
+
+func.func @main(%x : tensor<8x64xbf16>, %w : tensor<64x96xbf16>) {
+  // expected-error@below {{activation must be one of none, gelu, gelu_tanh, relu, tanh, silu, sigmoid, exp, found 'mish'}}
+  %y = transformer.linear %x, %w {activation = "mish"} : tensor<8x64xbf16>, tensor<64x96xbf16> -> tensor<8x96xbf16>
+  func.return
+}
+
+// -----
+
+func.func @main(%q : tensor<40x64xbf16>, %bias : tensor<1x40xbf16>) {
+  // expected-error@below {{bias must be (1, 64) (all), found (1, 40)}}
+  %a = transformer.attention %q, %q, %q, %bias {heads = 2 : i64, batch = 1 : i64} : tensor<40x64xbf16>, tensor<40x64xbf16>, tensor<40x64xbf16>, tensor<1x40xbf16> -> tensor<40x64xbf16>
+  func.return
+}
+
+// -----
+
+func.func @main(%x : tensor<8x64xbf16>, %y : tensor<3x64xbf16>) {
+  // expected-error@below {{shapes (8, 64) and (3, 64) do not broadcast}}
+  %z = transformer.add %x, %y : tensor<8x64xbf16>, tensor<3x64xbf16> -> tensor<8x64xbf16>
+  func.return
+}
+
+// -----
+
+func.func @main(%image : tensor<1x3x16x16xbf16>) {
+  // expected-error@below {{patches of 5x5 do not divide an image of 16x16}}
+  %f = transformer.patchify %image {patch = array<i64: 5, 5>} : tensor<1x3x16x16xbf16> -> tensor<9x75xbf16>
+  func.return
+}
