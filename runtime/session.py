@@ -68,7 +68,8 @@ def run(
         operating_point: name of the voltage and clock that time and energy are reported at;
             default: the machine's first.
         sanitize: watch every memory access for races (slower).
-        functional: False skips the arithmetic of the accelerators: the same cycles, outputs undefined.
+        functional: False skips the arithmetic of the accelerators: outputs are undefined, cycles the
+            same but for SoftEx's rescaling, which depends on the data.
         seed: of the random inputs.
         progress: called now and then with the cycle reached.
 

@@ -70,6 +70,10 @@ def test_same_input_same_bytes_and_cycles():
     assert session.run(first).cycles == session.run(second).cycles
 
 
-def test_cycles_do_not_depend_on_the_arithmetic():
+def test_without_arithmetic_the_same_commands_are_issued():
     program = Compilation.of(BUILTIN["demo-vit"]()).program()
-    assert session.run(program, functional=False).cycles == session.run(program).cycles
+    dry, full = session.run(program, functional=False).run, session.run(program).run
+    # Only SoftEx's rescaling depends on the data, and with it some cycles.
+    assert len(dry.jobs) == len(full.jobs)
+    assert len(dry.transfers) == len(full.transfers)
+    assert abs(dry.cycles - full.cycles) < 0.02 * full.cycles
