@@ -50,11 +50,11 @@ def run_assembly(text: str, memory: dict[int, np.ndarray], record=()) -> tuple[n
 
 
 def run_function(
-    module: ModuleOp, name: str, memory: dict[int, np.ndarray], record=(), integers=27
+    module: ModuleOp, name: str, memory: dict[int, np.ndarray], record=(), integers=27, floats=32
 ):
     """Compile a module, call one of its functions; returns TCDM, state and the assembly."""
     to_riscv(module, allocate=False)
-    AllocateRegistersPass(integers).apply(Context(), module)
+    AllocateRegistersPass(integers, floats).apply(Context(), module)
     PadHardwareLoopsPass().apply(Context(), module)
     module.verify()
     start = [
