@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ bin_directory = Path(sys.executable).parent
 
 config.name = "softex-mlir"
 config.test_source_root = str(Path(__file__).parent)
-config.test_exec_root = os.environ.get("SOFTEX_LIT_SCRATCH", "/tmp/softex-mlir-lit")
+config.test_exec_root = str(Path(tempfile.gettempdir()) / f"softex-mlir-lit-{os.getuid()}")
 config.test_format = lit.formats.ShTest(execute_external=False)
 config.suffixes = [".mlir", ".test"]
 config.excludes = ["Inputs"]

@@ -9,6 +9,7 @@ from xdsl.dialects import arith, func, scf
 from xdsl.dialects.builtin import IndexType, IntegerAttr, MemRefType, ModuleOp, i32
 from xdsl.ir import Block, Operation, Region, SSAValue
 from xdsl.rewriter import InsertPoint, Rewriter
+from xdsl.traits import is_side_effect_free
 from xdsl.utils.exceptions import PassFailedException
 
 from softex_mlir.dialects import hwpe
@@ -18,6 +19,7 @@ from softex_mlir.dialects.cluster import (
     StreamKind,
     TokenType,
     ViewOp,
+    WaitForOp,
     Worker,
 )
 from softex_mlir.dialects.memory import AnyMemRef, element_bytes, static_strides
@@ -39,6 +41,25 @@ def fail(op: Operation, message: str) -> PassFailedException:
     error = PassFailedException(message)
     error.operation = op  # pyright: ignore[reportAttributeAccessIssue]
     return error
+
+
+def take_waits_before(op: Operation) -> tuple[WaitForOp, ...]:
+    """Take out the waits directly in front of an operation, with only arithmetic between.
+
+    They are put back in front of the access that starts a job or transfer: its registers can be
+    programmed while its operands are still on their way.
+    """
+    waits: list[WaitForOp] = []
+    previous = op.prev_op
+    while previous is not None and (
+        isinstance(previous, WaitForOp) or is_side_effect_free(previous)
+    ):
+        if isinstance(previous, WaitForOp):
+            waits.append(previous)
+        previous = previous.prev_op
+    for wait in waits:
+        wait.detach()
+    return tuple(reversed(waits))
 
 
 class CommandBuilder:
@@ -111,6 +132,11 @@ class CommandBuilder:
     def write(self, unit: hwpe.Unit, register: str, value: SSAValue | int) -> None:
         """Write a register."""
         self.builder.insert(hwpe.WriteOp(unit, register, self.word(value)))
+
+    def insert_all(self, operations: Iterable[Operation]) -> None:
+        """Insert operations that are not in a block."""
+        for op in operations:
+            self.builder.insert(op)
 
     def read(self, unit: hwpe.Unit, register: str) -> SSAValue:
         """Read a register."""

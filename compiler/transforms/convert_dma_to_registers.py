@@ -21,6 +21,7 @@ from softex_mlir.compiler.transforms.command_builder import (
     CommandBuilder,
     stream_functions,
     take_tokens,
+    take_waits_before,
 )
 from softex_mlir.dialects.cluster import AwaitOp, DmaStartOp, Worker
 from softex_mlir.dialects.hwpe import Unit
@@ -76,6 +77,7 @@ def dimensions(op: DmaStartOp) -> tuple[int, tuple[Dimension, ...]]:
 
 def convert_start(op: DmaStartOp) -> None:
     """Write the descriptor's registers that matter, then read NEXT_ID."""
+    waits = take_waits_before(op)
     to = CommandBuilder.before(op)
     length, outer = dimensions(op)
     to.write(Unit.DMA, "DST_ADDR", to.address(op.target, op.target_indices))
@@ -87,6 +89,7 @@ def convert_start(op: DmaStartOp) -> None:
         to.write(Unit.DMA, f"REPS_{number}", step.repetitions)
     if not outer:
         to.write(Unit.DMA, "REPS_2", 1)
+    to.insert_all(waits)
     transfer = to.read(Unit.DMA, f"NEXT_ID_{op.channel}")
     if len(outer) == 2:
         to.write(Unit.DMA, "REPS_3", 1)

@@ -20,6 +20,7 @@ from softex_mlir.compiler.transforms.command_builder import (
     CommandBuilder,
     stream_functions,
     take_tokens,
+    take_waits_before,
 )
 from softex_mlir.dialects import redmule, softex
 from softex_mlir.dialects.cluster import AwaitOp, Worker
@@ -39,6 +40,7 @@ def convert_gemm(op: redmule.GemmOp, machine: Machine) -> None:
     """Clear, write the six registers, MACFG last because it starts the tiler, trigger."""
     unit = machine.redmule
     assert unit is not None
+    waits = take_waits_before(op)
     to = CommandBuilder.before(op)
     m, n, k = op.sizes
     addresses = {
@@ -60,6 +62,8 @@ def convert_gemm(op: redmule.GemmOp, machine: Machine) -> None:
     sizes = RedMulEJob(0, 0, 0, m, n, k).registers()
     for register in ("MCFG0", "MCFG1", "MACFG"):
         to.write(Unit.REDMULE, register, sizes[register])
+    # The tiler works while the core waits for the operands.
+    to.insert_all(waits)
     to.write(Unit.REDMULE, "TRIGGER", 0)
     Rewriter.replace_op(op, (), (job,))
 
