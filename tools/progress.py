@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def cycles_progress(*, quiet: bool = False) -> Iterator[Callable[[int], None] | None]:
-    """A callback that shows the simulated cycle, or None if stderr is no terminal."""
+def progress_line(unit: str, *, quiet: bool = False) -> Iterator[Callable[[int], None] | None]:
+    """A callback that shows how many cycles or instructions ran, or None if stderr is no terminal."""
     if quiet or not sys.stderr.isatty():
         yield None
         return
@@ -21,7 +21,7 @@ def cycles_progress(*, quiet: bool = False) -> Iterator[Callable[[int], None] | 
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("simulating")
 
-        def show(cycle: int) -> None:
-            progress.update(task, description=f"simulating: {cycle / 1e6:.1f} Mcycles")
+        def show(count: int) -> None:
+            progress.update(task, description=f"simulating: {count / 1e6:.1f} M {unit}")
 
         yield show

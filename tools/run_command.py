@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from softex_mlir.isa_sim.errors import UserError
-from softex_mlir.runtime.program import write_atomically
+from softex_mlir.runtime.program import EM_RISCV, NOTE_NAME, write_atomically
 
 if TYPE_CHECKING:
     from softex_mlir.runtime.check import CheckReport
@@ -21,6 +21,16 @@ if TYPE_CHECKING:
     from softex_mlir.runtime.session import Result
 
 _REFERENCE_KEY = re.compile(r"out_\d+")
+
+
+def is_bare_metal(path: Path) -> bool:
+    """Whether a file is a 32-bit RISC-V executable without this project's note."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return False
+    riscv = data[:5] == b"\x7fELF\x01" and int.from_bytes(data[18:20], "little") == EM_RISCV
+    return riscv and NOTE_NAME.encode() + b"\0" not in data
 
 
 def read_npz(path: Path) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:

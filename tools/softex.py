@@ -128,19 +128,29 @@ def run(
     seed: Annotated[int, typer.Option(help="Seed of the random inputs.")] = 0,
     json: JsonOption = False,
 ) -> None:
-    """Run a program on the simulated cluster: outputs, cycles, energy."""
+    """Run a program on the simulated cluster: outputs, cycles, energy.
+
+    An ELF file that `softex compile` did not write runs as with `softex sim`.
+    """
     from softex_mlir.isa_sim.machine import Machine
     from softex_mlir.runtime import session
     from softex_mlir.runtime.program import Program
-    from softex_mlir.tools.progress import cycles_progress
-    from softex_mlir.tools.run_command import finish_run, read_npz
+    from softex_mlir.tools.progress import progress_line
+    from softex_mlir.tools.run_command import finish_run, is_bare_metal, read_npz
 
+    if is_bare_metal(program):
+        from softex_mlir.tools.sim_command import run_bare_metal
+
+        sys.stderr.write("note: no softex program: running it bare-metal on one core\n")
+        raise SystemExit(
+            run_bare_metal(program, Machine.load(target or "paper"), None, None, as_json=json)
+        )
     loaded = Program.load(program)
     reference: dict[str, Any] = {}
     inputs = None
     if input is not None:
         inputs, reference = read_npz(input)
-    with cycles_progress(quiet=json) as progress:
+    with progress_line("cycles", quiet=json) as progress:
         result = session.run(
             loaded,
             inputs,
