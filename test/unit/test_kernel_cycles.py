@@ -1,0 +1,101 @@
+"""Cycles an element of the core kernels, compiled and run on one core: the README's table holds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import test_backend_execution
+from backend_harness import run_function
+
+from softex_mlir.compiler import kernels
+from softex_mlir.compiler.kernels import RowRef, TileRef
+from softex_mlir.isa_sim import core_state as st
+
+ROWS = 4
+SLACK = 1.03
+"""The code generator may improve freely, but lose no more than this."""
+
+
+@pytest.fixture
+def cycles(monkeypatch):
+    """A function that compiles and runs a kernel and returns its cycles."""
+    seen = []
+
+    def watched(*arguments):
+        result = run_function(*arguments)
+        seen.append(int(result[1].s[0][st.CYCLE]))
+        return result
+
+    monkeypatch.setattr(test_backend_execution, "run_function", watched)
+
+    def measure(arrays, emit, rows=ROWS):
+        test_backend_execution.execute(arrays, emit, rows=rows)
+        return seen[-1]
+
+    return measure
+
+
+def emit_named(name, columns):
+    """Emission of a kernel by name, its memrefs in order; those of rank 2 are indexed by row."""
+
+    def emit(builder, views, row):
+        refs = [RowRef(v, (row,) if len(v.type.get_shape()) == 2 else ()) for v in views]
+        match name:
+            case "layer_norm":
+                kernels.emit_layer_norm(builder, *refs, columns, 1e-5)
+            case "rms_norm":
+                kernels.emit_rms_norm(builder, *refs, columns, 1e-5)
+            case "softmax":
+                kernels.emit_softmax(builder, *refs, columns)
+            case "gelu_finish":
+                kernels.emit_gelu_finish(builder, *refs, columns)
+            case "copy":
+                kernels.emit_copy(builder, *refs, columns)
+            case "add":
+                kernels.emit_binary(builder, name, *refs, columns)
+            case _:
+                kernels.emit_unary(builder, name, *refs, columns)
+
+    return emit
+
+
+@pytest.mark.parametrize(
+    ("name", "columns", "operands", "expected"),
+    [
+        ("copy", 768, "xx", 1.1),
+        ("gelu_square", 768, "xx", 1.85),
+        ("add", 768, "xxx", 2.5),
+        ("gelu_finish", 768, "xxx", 4.5),
+        ("gelu_software", 768, "xx", 12.6),
+        ("silu", 768, "xx", 23.8),
+        ("layer_norm", 768, "xggx", 9.45),
+        ("rms_norm", 768, "xgx", 7.9),
+        ("softmax", 208, "xx", 19.2),
+    ],
+)
+def test_rows(cycles, name, columns, operands, expected):
+    arrays = [
+        test_backend_execution.sample((ROWS, columns) if kind == "x" else (columns,), seed)
+        for seed, kind in enumerate(operands)
+    ]
+    found = cycles(arrays, emit_named(name, columns)) / (ROWS * columns)
+    assert found <= expected * SLACK
+
+
+def test_transposition(cycles):
+    arrays = [test_backend_execution.sample((64, 64), seed) for seed in range(2)]
+
+    def emit(builder, views, pair):
+        kernels.emit_transpose(builder, TileRef(views[0]), TileRef(views[1]), pair, 64, 64)
+
+    assert cycles(arrays, emit, rows=32) / 64**2 <= 1.9 * SLACK
+
+
+def test_gemm(cycles):
+    shapes = ((8, 96), (96, 96), (8, 96))
+    arrays = [test_backend_execution.sample(shape, seed) for seed, shape in enumerate(shapes)]
+
+    def emit(builder, views, block):
+        kernels.emit_gemm(builder, *map(TileRef, views), block, 8, 96, 96)
+
+    assert cycles(arrays, emit, rows=2) / np.prod((8, 96, 96)) <= 0.84 * SLACK
