@@ -80,6 +80,10 @@ class LoopSetupOp(RISCVInstruction):
     end = attr_def(LabelAttr)
     """The label behind the last instruction of the body."""
 
+    def verify_(self) -> None:
+        if self.loop.value.data not in (0, 1):
+            raise VerifyException(f"the core has loops 0 and 1, found {self.loop.value.data}")
+
     assembly_format = "$count `,` $loop `,` $end attr-dict `:` type($count)"
 
     def __init__(self, count: Operation | SSAValue, loop: int, end: str) -> None:
@@ -107,6 +111,10 @@ class LoopSetupImmediateOp(RISCVInstruction):
     """Which of the two loops of the core."""
     end = attr_def(LabelAttr)
     """The label behind the last instruction of the body."""
+
+    def verify_(self) -> None:
+        if self.loop.value.data not in (0, 1):
+            raise VerifyException(f"the core has loops 0 and 1, found {self.loop.value.data}")
 
     assembly_format = "$count `,` $loop `,` $end attr-dict"
 

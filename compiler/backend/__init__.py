@@ -16,22 +16,6 @@ if TYPE_CHECKING:
 
     from softex_mlir.compiler.artifacts import CompiledModule
 
-BACKEND_PASSES: dict[str, tuple[str, str]] = {
-    "convert-to-riscv": (
-        "softex_mlir.compiler.backend.convert_to_riscv",
-        "ConvertToRiscvPass",
-    ),
-    "allocate-registers": (
-        "softex_mlir.compiler.backend.allocate_registers",
-        "AllocateRegistersPass",
-    ),
-    "pad-hardware-loops": (
-        "softex_mlir.compiler.backend.pad_hardware_loops",
-        "PadHardwareLoopsPass",
-    ),
-}
-"""The backend's passes in their order: name to module and class."""
-
 
 def to_riscv(module: ModuleOp, *, allocate: bool = True) -> None:
     """Lower the module's functions to riscv in place; with registers unless `allocate` is False."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from softex_mlir.dialects.cluster import COUNTER_BYTES, STACK_BYTES, STREAMS, StreamKind
 from softex_mlir.dialects.hwpe import TEAM_BARRIER
+from softex_mlir.isa_sim.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.units import event_unit
 
@@ -23,6 +24,11 @@ def stream_of_core(machine: Machine) -> tuple[StreamKind, ...]:
     if machine.redmule is not None:
         single.append(StreamKind.REDMULE)
     team = machine.cluster.cores - len(single)
+    if team < 1:
+        raise UserError(
+            f"machine '{machine.name}': {len(single)} cores drive the DMA and the accelerators, so "
+            f"programs need at least {len(single) + 1}; cluster.cores is {machine.cluster.cores}"
+        )
     return (*single, *[StreamKind.COMPUTE] * team)
 
 

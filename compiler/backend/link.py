@@ -296,6 +296,11 @@ def link(compiled: CompiledModule, kernels: str, weights: Mapping[str, Any]) -> 
     ]
     pieces: list[bytes] = []
     for image in compiled.weights:
+        if image.name is not None and image.name not in weights:
+            raise LinkError(
+                f"no data for the weight '{image.name}': a transformer-level model needs its "
+                ".safetensors file beside it"
+            )
         data = image.pack(weights)
         if len(data) != image.bytes:
             raise LinkError(

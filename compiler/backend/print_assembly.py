@@ -21,6 +21,7 @@ from xdsl.ir import Operation
 from xdsl.utils.target import Target
 
 from softex_mlir.dialects import xpulp
+from softex_mlir.isa_sim.errors import UserError
 
 LOADS = (
     riscv.LbOp,
@@ -35,6 +36,16 @@ STORES = (RsRsImmIntegerOperation, RsRsImmFloatOperation)
 TRUNCATING = (riscv.FCvtWSOp, riscv.FCvtWuSOp)
 
 
+class NoRegisterError(UserError):
+    """An instruction can not be printed because a value has no register yet."""
+
+    def __init__(self, operation: Operation) -> None:
+        super().__init__(
+            f"{operation.name}: its values have no registers yet: run allocate-registers first"
+        )
+        self.operation = operation
+
+
 def instruction_text(op: Operation) -> str | None:
     """The instruction of an op; None where it has none."""
     if isinstance(op, rv32.GetRegisterOp | riscv.GetFloatRegisterOp | riscv.LabelOp):
@@ -43,6 +54,8 @@ def instruction_text(op: Operation) -> str | None:
         return None
     name = op.assembly_instruction_name()
     arguments = [assembly_arg_str(a) for a in op.assembly_line_args() if a is not None]
+    if "" in arguments or "()" in arguments:
+        raise NoRegisterError(op)
     if isinstance(op, LOADS):
         target, base, offset = arguments
         arguments = [target, f"{offset}({base})"]
