@@ -56,7 +56,7 @@ class Calibration:
 def _bits(unit: str, quantity: str, source: str, found: Any, recorded: Any) -> Calibration:
     different = np.asarray(found) != np.asarray(recorded)
     count = int(different.sum())
-    mean = float(different.mean()) if different.size else 0.0
+    mean = count / different.size if different.size else 0.0
     return Calibration(unit, quantity, source, int(different.size), count, float(count > 0), mean)
 
 
@@ -65,7 +65,8 @@ def _cycles(unit: str, quantity: str, source: str, found: Any, recorded: Any) ->
     error: Any = np.asarray(found, np.int64) - expected
     differences: list[int] = error.tolist()
     worst = max(differences, key=abs, default=0)
-    mean = float(np.mean(np.abs(error) / expected)) if error.size else 0.0
+    relative: Any = np.abs(error) / expected
+    mean = float(relative.mean()) if error.size else 0.0
     count = int(np.count_nonzero(error))
     return Calibration(unit, quantity, source, int(error.size), count, float(worst), mean)
 

@@ -309,6 +309,8 @@ class _Reader:
         return kind(**result)
 
     def scalar(self, section: str | None, key: str, hint: Any, value: Any) -> Any:
+        if type(value) in (int, float) and not 0 <= value < 1 << 62:
+            self.fail(section, key, f"'{key}' must be a number from 0 to 2^62, found {value!r}")
         if hint is float and type(value) is int:
             return float(value)
         if hint == tuple[int, ...]:
@@ -338,6 +340,16 @@ class _Reader:
         raise MachineError(f"{self.where(section, key)}: {message}")
 
 
+_POSITIVE = {
+    "cluster": ("tcdm_banks", "l2_bytes", "icache_bytes", "icache_line_bytes"),
+    "dma": ("bytes_per_cycle", "burst_bytes", "outstanding", "queue"),
+    "energy": ("reference_voltage",),
+    "redmule": ("rows", "columns", "min_inner", "max_stored_rows"),
+    "softex": ("max_terms", "state_slots"),
+}
+"""Fields that others divide by, or that cannot be nothing."""
+
+
 def _optional(hint: Any) -> bool:
     return type(None) in get_args(hint)
 
@@ -350,6 +362,10 @@ def _checked(machine: Machine) -> Machine:
             raise MachineError(message)
 
     cluster, redmule, softex = machine.cluster, machine.redmule, machine.softex
+    for part, names in _POSITIVE.items():
+        for name in names:
+            section = getattr(machine, part)
+            require(section is None or getattr(section, name) > 0, f"{part}.{name} must be above 0")
     require(1 <= cluster.cores <= 32, f"cluster.cores must be 1..32, found {cluster.cores}")
     require(
         cluster.tcdm_bytes > 0 and cluster.tcdm_bytes % (4 * cluster.tcdm_banks) == 0,
