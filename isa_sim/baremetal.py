@@ -19,12 +19,13 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
 from softex_mlir.isa_sim import core_state as st
 from softex_mlir.isa_sim.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
 
-SLACK_BYTES = 1 << 20
-"""Zeroed bytes mapped after each group of segments."""
+SLACK_BYTES = 128 << 20
+"""Zeroed bytes mapped after each group of segments (host memory is only taken when touched)."""
 SLICE_INSTRUCTIONS = 50_000_000
 """Instructions between progress reports and chances to interrupt."""
 _GAP_BYTES = 1 << 22
@@ -245,11 +246,13 @@ def _read_elf(path: Path) -> Image:
                     f"{path}: expected a little-endian ELF32 RISC-V executable, found "
                     f"ELF{elf.elfclass} {elf['e_machine']}; compile with -march=rv32imfc"
                 )
-            segments = [
-                (int(s["p_vaddr"]), s.data(), int(s["p_memsz"]))
-                for s in elf.iter_segments()
-                if s["p_type"] == "PT_LOAD" and s["p_memsz"]
-            ]
+            segments: list[tuple[int, bytes, int]] = []
+            for segment in elf.iter_segments():
+                if segment["p_type"] == "PT_LOAD" and segment["p_memsz"]:
+                    data, size = segment.data(), int(segment["p_memsz"])
+                    # start code may copy from the load address or rely on a loader to have done so
+                    for address in {int(segment["p_vaddr"]), int(segment["p_paddr"])}:
+                        segments.append((address, data, size))
             symbols: dict[str, int] = {}
             for section in elf.iter_sections():
                 if isinstance(section, SymbolTableSection):
