@@ -25,7 +25,7 @@ from xdsl.dialects.riscv.attrs import (
     LabelAttr,
 )
 from xdsl.dialects.riscv.registers import IntRegisterType
-from xdsl.ir import Dialect, Operation, SSAValue
+from xdsl.ir import Block, Dialect, Operation, SSAValue
 from xdsl.irdl import (
     attr_def,
     irdl_op_definition,
@@ -153,10 +153,10 @@ class LoopEndOp(RISCVAsmOperation):
     def __init__(
         self,
         body_arguments: Sequence[SSAValue],
-        body: object,
-        exit: object,
+        body: Block,
+        exit: Block,
     ) -> None:
-        super().__init__(operands=[body_arguments], successors=[body, exit])  # pyright: ignore
+        super().__init__(operands=[body_arguments], successors=[body, exit])
 
     def verify_(self) -> None:
         for operand, argument in zip(self.body_arguments, self.body.args, strict=True):
