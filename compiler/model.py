@@ -125,5 +125,5 @@ def read_model(path: str | Path) -> Model:
 def write_model(model: Model, path: str | Path) -> None:
     """Write a module as text and its weights beside it: the inverse of `read_model`."""
     path = Path(path)
-    path.write_text(f"{model.module}\n")
+    path.write_text(str(model.module) + "\n")
     model.weights.save(path.with_suffix(".safetensors"))

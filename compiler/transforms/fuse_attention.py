@@ -32,6 +32,8 @@ from softex_mlir.dialects import transformer as t
 
 VERY_NEGATIVE = -1e4
 """Biases at or below this mean "masked"."""
+HIDDEN = -1e30
+"""Masked in a bias that is added to another one: lost in the rounding when both are masked."""
 
 
 @dataclass(frozen=True)
@@ -251,6 +253,31 @@ class FuseAttention(RewritePattern):
         made.append(get)
         return get.result
 
+    def _combined_bias(
+        self, mask: t.MaskToBiasOp, rows: Array, made: list[Operation]
+    ) -> tuple[SSAValue, str]:
+        """The rows of a constant bias [queries, keys] plus the bias of each batch element's mask.
+
+        Masked elements of the constant become HIDDEN, so that the sum of two masked elements is
+        the lowest finite number and not -inf.
+        """
+        batch, padded = t.shape_of(mask.result)
+        base = self._padded(np.where(rows <= t.MASKED, np.float32(HIDDEN), rows), made)
+        parts: list[SSAValue] = []
+        for index in range(batch):
+            row = t.SliceOp(mask.result, (index, 0), (1, padded))
+            flat = t.ReshapeOp(row if batch > 1 else mask.result, (padded,))
+            made += [row, flat] if batch > 1 else [flat]
+            total = t.AddOp(base, flat, layer=mask.layer)
+            made.append(total)
+            parts.append(total.result)
+        kinds = ("all", "query") if batch == 1 else ("batch", "batch_query")
+        if batch > 1:
+            joined = t.ConcatOp(parts, 0, layer=mask.layer)
+            made.append(joined)
+            parts = [joined.result]
+        return parts[0], kinds[len(rows) > 1]
+
     def _dynamic_bias(
         self, value: SSAValue, constant: Array, q: Heads, keys: int, made: list[Operation]
     ) -> tuple[SSAValue, str] | None:
@@ -267,12 +294,11 @@ class FuseAttention(RewritePattern):
             rows = constant.reshape(-1, keys)
             if base is not None:
                 rows = np.where((rows <= t.MASKED) | (base <= t.MASKED), t.MASKED, rows + base)
-            base_value = self._padded(rows, made) if rows.any() else None
-            mask = t.MaskToBiasOp(root.mask, padded, base_value, layer=root.layer)
+            mask = t.MaskToBiasOp(root.mask, padded, layer=root.layer)
             made.append(mask)
-            one, many = ("all", "query") if shape[0] == 1 else ("batch", "batch_query")
-            queries = 1 if base_value is None else len(rows)
-            return mask.result, one if queries == 1 else many
+            if not rows.any():
+                return mask.result, "all" if shape[0] == 1 else "batch"
+            return self._combined_bias(mask, rows, made)
         if constant.any():
             return None
         flat = t.ReshapeOp(value, (shape[0] * shape[2], keys))
