@@ -53,6 +53,24 @@ def gemm_job_cycles(machine: Machine, m: int, n: int, k: int) -> int:
     return preload + core + tail + unit.tiler_cycles + REDMULE_COMMAND_CYCLES
 
 
+def streaming_slowdown(machine: Machine, n: int) -> float:
+    """How much longer RedMulE takes while a DMA channel streams, for an inner size n.
+
+    The DMA's beats deny a wide access with a probability that follows from the banks both take.
+    RedMulE's buffers hide most denials (a quarter of the probability remains, as published), but
+    its port cannot make more accesses than are granted: per cycle, the rows of W and X and, the
+    more rarely the longer n is, those of Y and Z.
+    """
+    unit = machine.redmule
+    if unit is None:
+        return 1.0
+    depth = unit.tile_columns
+    denied = min(0.9, (depth // 2 + 2) / machine.cluster.tcdm_banks)
+    rate = 1 / (unit.pipeline_registers + 1) + unit.rows / (depth * (unit.pipeline_registers + 1))
+    rate += 2 * unit.rows / ((unit.pipeline_registers + 1) * n)
+    return max(1.0 + denied / 4, rate / (1.0 - denied))
+
+
 def dma_box_cycles(machine: Machine, run_bytes: int, runs: int) -> int:
     """A transfer of `runs` runs, programming and latency included; 0 for nothing."""
     if run_bytes == 0 or runs == 0:

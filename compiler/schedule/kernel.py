@@ -28,6 +28,10 @@ ACQUIRE = {
 DEPEND = "depend_dma_out"
 """Launch argument: counter value of `dma_out` after which the operands are in L2."""
 
+Z_FREE = "z_free"
+Z_STEP = "z_step"
+"""Launch arguments: tile g of Z is free when `dma_out`'s counter is at z_free + g * z_step."""
+
 SLOPES = "softex_slopes"
 WEIGHTS = "softex_weights"
 ZEROS = "zeros"
@@ -107,6 +111,8 @@ class SlotUse:
     offset: int
     after_engine: bool = False
     family: str = ""
+    lane: int = -1
+    """Tile number, if the kernel waits for its tiles one by one (`Z_FREE`, `Z_STEP`)."""
 
 
 @dataclass(frozen=True)

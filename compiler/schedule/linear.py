@@ -1,19 +1,22 @@
-"""The kernel of `linear`: one tile of the result, all inner chunks, and its epilogue.
+"""The kernel of `linear`: a group of neighbouring tiles of the result, and their epilogue.
 
-    dma_in   Z <- bias rows; per chunk: W chunk and X chunk into rings of two
-    redmule  per chunk: Z += X·W in place
-    compute  per piece of rows: activation, residual
+    dma_in   Z[g] <- bias rows; per chunk: X chunk, and a W chunk for each tile, into rings of two
+    redmule  per chunk, per tile g: Z[g] += X·W in place
+    compute  per tile, per piece of rows: activation, residual
     dma_out  residual pieces in, finished pieces out
 
-The rings of X, W and Z continue from launch to launch: the first chunk's slot and the tile's
-slot are launch arguments, so `dma_in` loads a launch's first chunk while RedMulE still works on
-the last one of the launch before.
+An X chunk serves all tiles of the group, which halves the traffic that keeps RedMulE from the
+TCDM's banks. The rings of X and W continue from launch to launch: their first slots are launch
+arguments, so `dma_in` loads a launch's first chunk while RedMulE still works on the last one of
+the launch before. Z needs no second copy: while RedMulE finishes the last tiles of a group, the
+first ones are stored and preset for the next group, tile by tile.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from xdsl.dialects import arith
 from xdsl.ir import SSAValue
 
 from softex_mlir.compiler.schedule.costs import (
@@ -21,11 +24,14 @@ from softex_mlir.compiler.schedule.costs import (
     dma_box_cycles,
     gemm_job_cycles,
     softex_sum_cycles,
+    streaming_slowdown,
 )
 from softex_mlir.compiler.schedule.emitter import COMPUTE, GEMM, IN, OUT, Index, StreamEmitter
 from softex_mlir.compiler.schedule.kernel import (
     SLOPES,
     WEIGHTS,
+    Z_FREE,
+    Z_STEP,
     Buffer,
     Kernel,
     KernelEmitter,
@@ -44,6 +50,8 @@ class LinearArena:
 
     z: int
     z_slot: int
+    z_bytes: int
+    """All Z tiles of a group together."""
     x: int
     x_slot: int
     w: int
@@ -59,13 +67,14 @@ class LinearArena:
 
 @dataclass(frozen=True)
 class LinearKernel(Kernel):
-    """One Z tile of m x k with `chunks` inner chunks of n."""
+    """`group` Z tiles of m x k with `chunks` inner chunks of n."""
 
     arena: LinearArena
     m: int
     n: int
     k: int
     chunks: int
+    group: int
     piece: int
     """Rows the epilogue handles at a time."""
     activation: str
@@ -79,7 +88,8 @@ class LinearKernel(Kernel):
     def title(self) -> str:
         epilogue = "" if self.activation == "none" else f"_{self.activation}"
         residual = "" if self.residual_pitch is None else "_residual"
-        return f"linear_{self.m}x{self.n * self.chunks}x{self.k}{epilogue}{residual}"
+        width = self.k * self.group
+        return f"linear_{self.m}x{self.n * self.chunks}x{width}{epilogue}{residual}"
 
     @property
     def engine(self) -> StreamKind:
@@ -98,8 +108,26 @@ class LinearKernel(Kernel):
 
     @property
     def pieces(self) -> int:
-        """Row pieces of the epilogue."""
+        """Row pieces of a tile in the epilogue."""
         return -(-self.m // self.piece) if self.epilogue else 1
+
+    @property
+    def jobs(self) -> int:
+        """Matrix products of a launch."""
+        return self.chunks * self.group
+
+    @property
+    def stores(self) -> int:
+        """Steps of `dma_out` for one tile."""
+        return self.pieces if self.residual_pitch is None else 2 * self.pieces + 2
+
+    @property
+    def z_stride(self) -> int:
+        """Bytes from tile to tile of a group; the arena's where it has room, so that the tiles of
+        successive launches lie on one another."""
+        own = round_up(self.z_rows * self.k * 2, 64)
+        fits = own <= self.arena.z_slot and self.group * self.arena.z_slot <= self.arena.z_bytes
+        return self.arena.z_slot if fits else own
 
     @property
     def z_rows(self) -> int:
@@ -112,7 +140,7 @@ class LinearKernel(Kernel):
         a = self.arena
         w_shape = (self.n * self.k,) if self.flat_w else (self.n, self.k)
         found = [
-            Buffer("z", (self.z_rows, self.k), 2, a.z, a.z_slot),
+            Buffer("z", (self.z_rows, self.k), self.group, a.z, self.z_stride),
             Buffer("x", (self.m, self.n), 2, a.x, a.x_slot),
             Buffer("w", w_shape, 2, a.w, a.w_slot),
         ]
@@ -132,45 +160,53 @@ class LinearKernel(Kernel):
         return self.w_pitch is None and self.machine.redmule is not None
 
     def operands(self) -> tuple[Operand, ...]:
-        inner = self.n * self.chunks
+        inner, width = self.n * self.chunks, self.k * self.group
         if self.w_pitch is not None:
-            w = Operand("w_l2", (inner, self.k), (self.w_pitch, 1))
+            w = Operand("w_l2", (inner, width), (self.w_pitch, 1))
         elif self.flat_w:
-            w = Operand("w_l2", (inner * self.k,), (1,))
+            w = Operand("w_l2", (inner * width,), (1,))
         else:
-            w = Operand("w_l2", (inner, self.k), (self.k, 1))
+            w = Operand("w_l2", (self.group * inner, self.k), (self.k, 1))
         found = [
             Operand("x_l2", (self.m, inner), (self.x_pitch, 1)),
             w,
-            Operand("bias", (self.m, self.k), (0, 1)),
-            Operand("out", (self.m, self.k), (self.out_pitch, 1)),
+            Operand("bias", (self.m, width), (0, 1)),
+            Operand("out", (self.m, width), (self.out_pitch, 1)),
         ]
         if self.residual_pitch is not None:
-            found.append(Operand("residual", (self.m, self.k), (self.residual_pitch, 1)))
+            found.append(Operand("residual", (self.m, width), (self.residual_pitch, 1)))
         return tuple(found)
 
     def integers(self) -> tuple[str, ...]:
-        return ("first_slot", "z_slot")
+        return ("first_w", "first_x", Z_FREE, Z_STEP)
 
     def advances(self) -> tuple[int, int, int, int]:
-        out = self.pieces if self.residual_pitch is None else 2 * self.pieces + 2
-        compute = self.pieces if self.epilogue else 0
+        out = self.group * self.stores
+        compute = self.group * self.pieces if self.epilogue else 0
         if self.engine is COMPUTE:
-            return (self.chunks, out, 0, self.chunks + compute)
-        return (self.chunks, out, self.chunks, compute)
+            return (self.jobs, out, 0, self.jobs + compute)
+        return (self.jobs, out, self.jobs, compute)
 
-    def uses(self, first_slot: int, z_slot: int) -> list[SlotUse]:
+    def uses(self, first_w: int, first_x: int) -> list[SlotUse]:
         """TCDM bytes of a launch and when they are free again."""
         out = self.advances()[1]
         found: list[SlotUse] = []
         for buffer in self.buffers():
             if buffer.name == "z":
-                found.append(SlotUse(*buffer.slot_range(z_slot), OUT, out))
-            elif buffer.name in ("x", "w"):
+                for tile in range(self.group):
+                    stored = self.stores * (tile + 1)
+                    found.append(SlotUse(*buffer.slot_range(tile), OUT, stored, lane=tile))
+            elif buffer.name == "x":
                 for chunk in range(min(2, self.chunks)):
                     last = self.chunks - 1 - (self.chunks - 1 - chunk) % 2
-                    place = buffer.slot_range((first_slot + chunk) % 2)
-                    found.append(SlotUse(*place, self.engine, last + 1, chunk > 0))
+                    place = buffer.slot_range((first_x + chunk) % 2)
+                    done = (last + 1) * self.group
+                    found.append(SlotUse(*place, self.engine, done, chunk > 0))
+            elif buffer.name == "w":
+                for job in range(min(2, self.jobs)):
+                    last = self.jobs - 1 - (self.jobs - 1 - job) % 2
+                    place = buffer.slot_range((first_w + job) % 2)
+                    found.append(SlotUse(*place, self.engine, last + 1, job > 0))
             else:
                 for slot in range(2):
                     place = buffer.slot_range(slot)
@@ -192,57 +228,86 @@ class LinearKernel(Kernel):
             self._emit_compute(k, constants)
         self._emit_out(k)
 
-    def _slot(self, s: StreamEmitter, k: KernelEmitter, chunk: Index) -> Index:
-        return s.mod(s.add(k.values["first_slot"], chunk), 2)
+    def _slot(self, s: StreamEmitter, k: KernelEmitter, ring: str, index: Index) -> Index:
+        return s.mod(s.add(k.values[ring], index), 2)
 
     def _emit_in(self, k: KernelEmitter) -> None:
         s = k.stream(IN)
-        z_slot = k.values["z_slot"]
 
-        def load_w(chunk: Index, slot: Index) -> SSAValue:
+        def load_w(chunk: Index, tile: Index) -> SSAValue:
             source, target = k.values["w_l2"], k.memory["w"]
+            slot = self._slot(s, k, "first_w", s.add(s.mul(chunk, self.group), tile))
+            sizes = [self.n, self.k]
+            if self.w_pitch is not None:
+                where = [s.mul(chunk, self.n), s.mul(tile, self.k)]
+                return s.transfer(source, where, target, [slot], sizes)
+            index = s.add(s.mul(tile, self.chunks), chunk)
             if self.flat_w:
                 size = self.n * self.k
-                return s.transfer(source, [s.mul(chunk, size)], target, [slot], [size])
-            sizes = [self.n, self.k]
-            return s.transfer(source, [s.mul(chunk, self.n)], target, [slot], sizes)
+                return s.transfer(source, [s.mul(index, size)], target, [slot], [size])
+            return s.transfer(source, [s.mul(index, self.n)], target, [slot], sizes)
 
-        def load_x(chunk: Index, slot: Index) -> SSAValue:
+        def load_x(chunk: Index) -> SSAValue:
+            slot = self._slot(s, k, "first_x", chunk)
             column = s.mul(chunk, self.n)
             sizes = [self.m, self.n]
             return s.transfer(k.values["x_l2"], [0, column], k.memory["x"], [slot], sizes)
 
+        def preset(tile: Index) -> SSAValue:
+            free = k.values[Z_FREE]
+            if isinstance(tile, int) and tile == 0:
+                s.wait_value(OUT, free)
+            else:
+                steps = s.builder.insert(arith.MuliOp(k.values[Z_STEP], s.value(tile)))
+                s.wait_value(OUT, s.add(free, steps.result))
+            column = s.mul(tile, self.k)
+            sizes = [self.m, self.k]
+            return s.transfer(k.values["bias"], [0, column], k.memory["z"], [tile], sizes)
+
         k.acquire(s)
-        preset = s.transfer(k.values["bias"], [], k.memory["z"], [z_slot], [self.m, self.k])
-        w = load_w(0, k.values["first_slot"])
+        w = load_w(0, 0)
+        z = preset(0)
         k.depend(s)
-        x = load_x(0, k.values["first_slot"])
-        s.complete(preset, w, x)
+        s.complete(w, z, load_x(0))
         s.advance()
 
-        def step(chunk: Index) -> None:
-            slot = self._slot(s, k, chunk)
-            s.wait(self.engine, s.add(chunk, -1))
-            tokens = load_w(chunk, slot), load_x(chunk, slot)
+        def step(chunk: Index, tile: Index, first: bool, with_x: bool = False) -> None:
+            s.wait(self.engine, s.add(s.add(s.mul(chunk, self.group), tile), -1))
+            tokens = [load_w(chunk, tile)]
+            if first:
+                tokens.append(preset(tile))
+            if with_x:
+                tokens.append(load_x(chunk))
             s.complete(*tokens)
             s.advance()
 
-        s.loop(1, self.chunks, step)
+        def pass_over(chunk: Index, first: bool) -> None:
+            """All tiles of a chunk; the next chunk of X follows the second tile's W."""
+            if not first:
+                step(chunk, 0, False, self.group == 1)
+            if self.group > 1:
+                step(chunk, 1, first)
+                s.when(chunk, "slt", self.chunks - 1, lambda: s.complete(load_x(s.add(chunk, 1))))
+                s.loop(2, self.group, lambda tile: step(chunk, tile, first))
+
+        pass_over(0, True)
+        s.loop(1, self.chunks, lambda chunk: pass_over(chunk, False))
 
     def _emit_redmule(self, k: KernelEmitter) -> None:
         s = k.stream(GEMM)
-        z_slot = k.values["z_slot"]
 
-        def step(chunk: Index) -> None:
-            slot = s.value(self._slot(s, k, chunk))
-            s.wait(IN, s.add(chunk, 1))
+        def step(chunk: Index, tile: Index) -> None:
+            index = s.add(s.mul(chunk, self.group), tile)
+            x_slot = s.value(self._slot(s, k, "first_x", chunk))
+            w_slot = s.value(self._slot(s, k, "first_w", index))
+            s.wait(IN, s.add(index, 1))
             job = GemmOp(
                 k.memory["x"],
-                [slot],
+                [x_slot],
                 k.memory["w"],
-                [slot],
+                [w_slot],
                 k.memory["z"],
-                [z_slot],
+                [s.value(tile)],
                 m=self.m,
                 n=self.n,
                 k=self.k,
@@ -251,34 +316,41 @@ class LinearKernel(Kernel):
             s.complete(job.token)
             s.advance()
 
-        s.loop(0, self.chunks, step)
+        s.loop(0, self.chunks, lambda c: s.loop(0, self.group, lambda g: step(c, g)))
 
     def _emit_compute(self, k: KernelEmitter, constants: tuple[SSAValue, ...]) -> None:
         s = k.stream(COMPUTE)
         if self.engine is COMPUTE:
             self._emit_products_on_cores(k, s)
-        else:
-            s.wait(GEMM, self.chunks)
         if not self.epilogue:
             return
-        if self.on_softex:
-            self._emit_gelu(k, s, constants)
-            return
-        s.loop(0, self.pieces, lambda piece: self._emit_piece(k, s, piece))
+
+        def tile_done(tile: Index) -> None:
+            if self.engine is GEMM:
+                s.wait(GEMM, s.add(tile, (self.chunks - 1) * self.group + 1))
+            if self.on_softex:
+                self._emit_gelu(k, s, tile, constants)
+            else:
+                s.loop(0, self.pieces, lambda piece: self._emit_piece(k, s, tile, piece))
+
+        s.loop(0, self.group, tile_done)
 
     def _emit_products_on_cores(self, k: KernelEmitter, s: StreamEmitter) -> None:
         from softex_mlir.compiler.kernels import GEMM_ROWS, TileRef, emit_gemm
 
-        def step(chunk: Index) -> None:
-            slot = s.value(self._slot(s, k, chunk))
-            s.wait(IN, s.add(chunk, 1))
+        def step(chunk: Index, tile: Index) -> None:
+            index = s.add(s.mul(chunk, self.group), tile)
+            x_slot = s.value(self._slot(s, k, "first_x", chunk))
+            w_slot = s.value(self._slot(s, k, "first_w", index))
+            z_slot = s.value(tile)
+            s.wait(IN, s.add(index, 1))
             s.parallel(
                 -(-self.m // GEMM_ROWS),
                 lambda block: emit_gemm(
                     s.builder,
-                    TileRef(k.memory["x"], (slot,)),
-                    TileRef(k.memory["w"], (slot,)),
-                    TileRef(k.memory["z"], (k.values["z_slot"],)),
+                    TileRef(k.memory["x"], (x_slot,)),
+                    TileRef(k.memory["w"], (w_slot,)),
+                    TileRef(k.memory["z"], (z_slot,)),
                     block,
                     rows=self.m,
                     inner=self.n,
@@ -287,26 +359,27 @@ class LinearKernel(Kernel):
             )
             s.advance()
 
-        s.loop(0, self.chunks, step)
+        s.loop(0, self.chunks, lambda c: s.loop(0, self.group, lambda g: step(c, g)))
 
-    def _wait_residual(self, s: StreamEmitter, piece: Index) -> None:
+    def _wait_residual(self, s: StreamEmitter, tile: Index, piece: Index) -> None:
         if self.residual_pitch is not None:
-            s.wait(OUT, s.add(s.mul(piece, 2), 1))
+            s.wait(OUT, s.add(s.add(s.mul(tile, self.stores), s.mul(piece, 2)), 1))
 
-    def _emit_piece(self, k: KernelEmitter, s: StreamEmitter, piece: Index) -> None:
+    def _emit_piece(self, k: KernelEmitter, s: StreamEmitter, tile: Index, piece: Index) -> None:
         """Activation and residual of a piece, then an advance."""
         from softex_mlir.compiler.kernels import RowRef, emit_binary, emit_unary
 
         name = self.activation
         if name in ("gelu", "gelu_tanh"):
             name += "_software"
-        self._wait_residual(s, piece)
+        self._wait_residual(s, tile, piece)
         first, slot = s.mul(piece, self.piece), s.mod(piece, 2)
+        z_slot = s.value(tile)
         # materialise before the loop body: the cores share these values
         first_value, slot_value = s.value(first), s.value(slot)
 
         def row(r: SSAValue) -> None:
-            z = RowRef(k.memory["z"], (k.values["z_slot"], s.value(s.add(first_value, r))))
+            z = RowRef(k.memory["z"], (z_slot, s.value(s.add(first_value, r))))
             if self.activation != "none":
                 emit_unary(s.builder, name, z, z, self.k)
             if self.residual_pitch is not None:
@@ -317,7 +390,11 @@ class LinearKernel(Kernel):
         s.advance()
 
     def _emit_gelu(
-        self, k: KernelEmitter, s: StreamEmitter, constants: tuple[SSAValue, ...]
+        self,
+        k: KernelEmitter,
+        s: StreamEmitter,
+        tile: Index,
+        constants: tuple[SSAValue, ...],
     ) -> None:
         """Squares on the cores, exponentials on SoftEx, the rest on the cores; SoftEx works on one
         piece while the cores square the next."""
@@ -326,12 +403,13 @@ class LinearKernel(Kernel):
         assert self.machine.softex is not None
         terms = self.machine.softex.terms
         z, q = k.memory["z"], k.memory["q"]
+        z_slot = s.value(tile)
 
         def rows(piece: Index, finish: bool) -> None:
             first, slot = s.value(s.mul(piece, self.piece)), s.value(s.mod(piece, 2))
 
             def row(r: SSAValue) -> None:
-                value = RowRef(z, (k.values["z_slot"], s.value(s.add(first, r))))
+                value = RowRef(z, (z_slot, s.value(s.add(first, r))))
                 square = RowRef(q, (slot, r))
                 if not finish:
                     emit_unary(s.builder, "gelu_square", value, square, self.k)
@@ -361,7 +439,7 @@ class LinearKernel(Kernel):
 
         def finish(piece: Index) -> None:
             s.barrier()
-            self._wait_residual(s, piece)
+            self._wait_residual(s, tile, piece)
             rows(piece, True)
             s.advance()
 
@@ -378,27 +456,35 @@ class LinearKernel(Kernel):
 
     def _emit_out(self, k: KernelEmitter) -> None:
         s = k.stream(OUT)
-        z_slot = k.values["z_slot"]
+        s.loop(0, self.group, lambda tile: self._emit_tile_out(k, s, tile))
+
+    def _emit_tile_out(self, k: KernelEmitter, s: StreamEmitter, tile: Index) -> None:
+        """Store a finished tile, piece by piece if it has an epilogue."""
+        column = s.mul(tile, self.k)
         if not self.epilogue:
-            s.wait(self.engine, self.chunks)
-            s.complete(s.transfer(k.memory["z"], [z_slot], k.values["out"], [], [self.m, self.k]))
+            s.wait(self.engine, s.add(tile, (self.chunks - 1) * self.group + 1))
+            sizes = [self.m, self.k]
+            s.complete(s.transfer(k.memory["z"], [tile], k.values["out"], [0, column], sizes))
             s.advance()
             return
-        before = self.chunks if self.engine is COMPUTE else 0
+        before = (self.jobs if self.engine is COMPUTE else 0) + 1
+        done = s.add(s.mul(tile, self.pieces), before)
         tail = self.m - (self.pieces - 1) * self.piece
 
         def store(piece: Index, rows: int) -> None:
-            s.wait(COMPUTE, s.add(piece, before + 1))
+            s.wait(COMPUTE, s.add(piece, done))
             row = s.mul(piece, self.piece)
             sizes = [rows, self.k]
-            s.complete(s.transfer(k.memory["z"], [z_slot, row], k.values["out"], [row], sizes))
+            target = k.values["out"]
+            s.complete(s.transfer(k.memory["z"], [tile, row], target, [row, column], sizes))
             s.advance()
 
         def load(piece: Index, rows: int) -> None:
             row = s.mul(piece, self.piece)
             sizes = [rows, self.k]
-            target = [s.mod(piece, 2)]
-            s.complete(s.transfer(k.values["residual"], [row], k.memory["r"], target, sizes))
+            slot = s.mod(piece, 2)
+            source = k.values["residual"]
+            s.complete(s.transfer(source, [row, column], k.memory["r"], [slot], sizes))
             s.advance()
 
         if self.residual_pitch is None:
@@ -426,11 +512,11 @@ class LinearKernel(Kernel):
 
     def cycles(self) -> tuple[int, int, int, int]:
         machine = self.machine
-        w_row = self.n * self.k * 2 if self.flat_w else self.k * 2
-        w_runs = 1 if self.flat_w else self.n
-        chunk = dma_box_cycles(machine, w_row, w_runs)
-        chunk += dma_box_cycles(machine, self.n * 2, self.m)
+        w_run = self.n * self.k * 2 if self.flat_w else self.k * 2
+        w = dma_box_cycles(machine, w_run, 1 if self.flat_w else self.n)
+        x = dma_box_cycles(machine, self.n * 2, self.m)
         tile = dma_box_cycles(machine, self.k * 2, self.m)
+        feed = self.jobs * w + self.chunks * x + self.group * tile
         elements = self.m * self.k
         compute = 0
         if self.epilogue:
@@ -439,9 +525,11 @@ class LinearKernel(Kernel):
                 compute += compute_row_cycles(machine, "add", elements)
             if self.on_softex:
                 compute += softex_sum_cycles(machine, self.piece * self.k)
-            compute += 60 * self.pieces
+            compute += 80 * self.pieces
         out = tile * (2 if self.residual_pitch is not None else 1)
         job = gemm_job_cycles(machine, self.m, self.n, self.k)
         if self.engine is COMPUTE:
-            return (self.chunks * chunk + tile, out, 0, compute + self.chunks * job)
-        return (self.chunks * chunk + tile, out, self.chunks * job, compute)
+            total = self.group * compute + self.jobs * job
+            return (feed, self.group * out, 0, total)
+        busy = int(feed * (1.0 - 1.0 / streaming_slowdown(machine, self.n)))
+        return (feed, self.group * out, self.jobs * job + busy, self.group * compute)

@@ -59,15 +59,15 @@ def schedule_module(
 def place_tasks(scheduler: Scheduler, timeline: Timeline) -> None:
     """Order the tasks and append them as launches."""
     stored: dict[int, int] = {}
-    chunks = tiles = 0
+    chunks = jobs = 0
     for task in order_tasks(scheduler.tasks):
         kernel = task.kernel
         integers: dict[str, int] = {}
         if isinstance(kernel, LinearKernel):
-            integers = {"first_slot": chunks % 2, "z_slot": tiles % 2}
-            uses = kernel.uses(chunks % 2, tiles % 2)
+            integers = {"first_w": jobs % 2, "first_x": chunks % 2}
+            uses = kernel.uses(jobs % 2, chunks % 2)
             chunks += kernel.chunks
-            tiles += 1
+            jobs += kernel.jobs
         else:
             uses = kernel.uses()
         launch = timeline.add(

@@ -724,17 +724,16 @@ class Scheduler:
         else:
             w_view = self._padded_inner(op, weight, shape.n)
             w_pitch = w_view.strides[0]
-        columns = shape.k
         for first, rows in row_blocks(self.machine, shape.m, tile.m):
-            for start in range(0, columns, tile.k):
-                width = min(tile.k, columns - start)
+            for start, width, group in _groups(shape.k, tile):
                 kernel = LinearKernel(
                     self.machine,
                     self.arena,
                     rows,
                     tile.n,
-                    width,
+                    width // group,
                     shape.n // tile.n,
+                    group,
                     min(tile.piece, rows),
                     shape.activation,
                     x.strides[0],
@@ -858,6 +857,18 @@ class Scheduler:
         self.values[op.result] = target
 
     # endregion
+
+
+def _groups(columns: int, tile: Tile) -> list[tuple[int, int, int]]:
+    """Launches along the columns: (first column, columns, tiles)."""
+    found: list[tuple[int, int, int]] = []
+    start = 0
+    while start < columns:
+        tiles = min(tile.group, (columns - start) // tile.k)
+        width = tiles * tile.k if tiles else columns - start
+        found.append((start, width, max(1, tiles)))
+        start += width
+    return found
 
 
 def _box(dims: list[list[int]], limit: int) -> list[list[int]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from softex_mlir.compiler.schedule.attention import AttentionKernel
 from softex_mlir.compiler.schedule.costs import (
@@ -11,6 +11,7 @@ from softex_mlir.compiler.schedule.costs import (
     dma_box_cycles,
     gemm_job_cycles,
     softmax_cycles,
+    streaming_slowdown,
 )
 from softex_mlir.compiler.schedule.kernel import team_size
 from softex_mlir.compiler.schedule.linear import LinearArena
@@ -19,6 +20,11 @@ from softex_mlir.isa_sim.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
 
 MAX_TILE = 512
+COLUMNS = (32, 64, 96, 128, 160, 192, 256, 320, 384, 512)
+"""Widths of a tile to try."""
+
+GROUPS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16)
+"""Tiles of a group to try."""
 
 
 class CapacityError(UserError, ValueError):
@@ -44,19 +50,22 @@ class LinearShape:
 
 @dataclass(frozen=True)
 class Tile:
-    """m rows (at most), inner chunk n, k columns, `piece` rows of the epilogue at a time."""
+    """m rows (at most), inner chunk n, k columns, `group` neighbouring tiles in a launch, `piece`
+    rows of the epilogue at a time."""
 
     m: int
     n: int
     k: int
+    group: int
     piece: int
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Slot sizes of the linear arena in bytes."""
+    """Slot sizes of the linear arena in bytes; `z` is a whole group of tiles."""
 
     z: int
+    z_slot: int
     x: int
     w: int
     epilogue: int
@@ -65,7 +74,7 @@ class Sizes:
     @property
     def total(self) -> int:
         """Bytes of the whole arena."""
-        return 2 * (self.z + self.x + self.w) + self.epilogue_slots * self.epilogue
+        return self.z + 2 * (self.x + self.w) + self.epilogue_slots * self.epilogue
 
 
 def row_blocks(machine: Machine, rows: int, block: int) -> list[tuple[int, int]]:
@@ -76,7 +85,8 @@ def row_blocks(machine: Machine, rows: int, block: int) -> list[tuple[int, int]]
     found: list[tuple[int, int]] = []
     start = 0
     for index in range(count):
-        share = tiles // count + (1 if index < tiles % count else 0)
+        # the larger blocks last: the last one has the incomplete tile, so all are about as long
+        share = tiles // count + (1 if index >= count - tiles % count else 0)
         size = min(share * unit, rows - start)
         found.append((start, size))
         start += size
@@ -99,6 +109,7 @@ class LinearSearch:
         self.overrides = overrides or {}
         self.team = team_size(machine)
         self.unit = 8 if machine.redmule is None else machine.redmule.rows
+        self._slow: dict[int, float] = {}
         self._jobs: dict[tuple[int, int, int], int] = {}
         self._boxes: dict[tuple[int, int], int] = {}
         self._blocks: dict[tuple[int, int], list[int]] = {}
@@ -127,37 +138,48 @@ class LinearSearch:
             self._blocks[key] = [size for _, size in row_blocks(self.machine, rows, block)]
         return self._blocks[key]
 
-    def tile_cycles(self, shape: LinearShape, m: int, n: int, k: int) -> int:
-        """Predicted cycles of one tile in the steady state: the busiest of the units."""
+    def group_cycles(self, shape: LinearShape, m: int, n: int, k: int, group: int) -> float:
+        """Predicted cycles of a group of tiles in the steady state: the busiest of the units."""
         chunks = shape.n // n
-        loads = self._box(2 * n * k, 1) + self._box(2 * n, m)
         job = self._job(m, n, k)
         tile = self._box(2 * k, m)
-        feed = chunks * loads + tile * (2 if shape.residual else 1)
+        feed = chunks * (group * self._box(2 * n * k, 1) + self._box(2 * n, m))
+        feed += group * tile * (2 if shape.residual else 1)
         compute = 0
         if shape.activation != "none" or shape.residual:
             compute = compute_row_cycles(self.machine, shape.activation, m * k)
             if shape.residual:
                 compute += compute_row_cycles(self.machine, "add", m * k)
         if self.machine.redmule is None:
-            return max(feed, chunks * job + compute)
-        return max(chunks * max(job, loads), feed, compute)
+            return max(feed, group * (chunks * job + compute))
+        if n not in self._slow:
+            self._slow[n] = 1.0 - 1.0 / streaming_slowdown(self.machine, n)
+        engine = chunks * group * job + feed * self._slow[n]
+        # the epilogue of the last tile must be over when the next group comes back to it
+        drain = compute + tile - (group - 1) * job
+        late = group * compute - (group * job if chunks > 1 else 0)
+        return max(engine + max(0, drain), feed, group * compute, engine + late)
 
     def cycles(self, shape: LinearShape, tile: Tile) -> int:
         """Predicted cycles of a whole product."""
-        total = 0
-        full, tail = divmod(shape.k, tile.k)
+        total = 0.0
+        tiles, tail = divmod(shape.k, tile.k)
+        full, rest = divmod(tiles, tile.group)
         for rows in self._rows(shape.m, tile.m):
-            total += full * self.tile_cycles(shape, rows, tile.n, tile.k)
+            total += full * self.group_cycles(shape, rows, tile.n, tile.k, tile.group)
+            if rest:
+                total += self.group_cycles(shape, rows, tile.n, tile.k, rest)
             if tail:
-                total += self.tile_cycles(shape, rows, tile.n, tail)
-        return total
+                total += self.group_cycles(shape, rows, tile.n, tail, 1)
+        return int(total)
 
     def _sizes(self, shape: LinearShape, tile: Tile) -> Sizes:
         largest = max(self._rows(shape.m, tile.m))
         z_rows = max(round_up(largest, self.unit), round_up(largest, tile.piece))
+        z_slot = round_up(z_rows * tile.k * 2, 64)
         return Sizes(
-            round_up(z_rows * tile.k * 2, 64),
+            z_slot * tile.group,
+            z_slot,
             round_up(largest * tile.n * 2, 64),
             round_up(tile.n * tile.k * 2, 64),
             round_up(tile.piece * tile.k * 2, 64) if self.epilogue_slots else 0,
@@ -178,7 +200,7 @@ class LinearSearch:
         pinned = self.overrides.get(shape.layer, {})
         steps = shape.n // 32
         inner = [32 * d for d in range(1, min(steps, MAX_TILE // 32) + 1) if steps % d == 0]
-        columns = range(32, min(shape.k, MAX_TILE) + 1, 32)
+        columns = [k for k in COLUMNS if k <= shape.k]
         tiles = range(1, self._largest_block(shape.m) + 1)
         blocks = [m] if m is not None else [self.unit * t for t in tiles]
         if m is None and "m" in pinned:
@@ -186,14 +208,17 @@ class LinearSearch:
         for rows in blocks:
             for n in inner if "n" not in pinned else [pinned["n"]]:
                 for k in columns if "k" not in pinned else [pinned["k"]]:
-                    for piece in self._pieces(min(rows, shape.m)):
-                        yield Tile(rows, n, k, piece)
+                    for group in GROUPS if "group" not in pinned else [pinned["group"]]:
+                        if group * k > shape.k:
+                            break
+                        for piece in self._pieces(min(rows, shape.m)):
+                            yield Tile(rows, n, k, group, piece)
 
     def _best(self, shape: LinearShape, caps: Sizes, m: int | None) -> tuple[int, Tile] | None:
         best: tuple[int, Tile] | None = None
-        seen: set[tuple[int, int, int]] = set()
+        seen: set[tuple[int, int, int, int]] = set()
         for tile in self.candidates(shape, m):
-            key = (tile.m, tile.n, tile.k)
+            key = (tile.m, tile.n, tile.k, tile.group)
             if key in seen:
                 continue
             size = self._sizes(shape, tile)
@@ -213,13 +238,13 @@ class LinearSearch:
     def search(self) -> tuple[Sizes, dict[LinearShape, Tile]]:
         """Slot sizes and tiles. All products with the same number of rows share the row blocks."""
         if not self.shapes:
-            return Sizes(0, 0, 0, 0, 0), {}
+            return Sizes(0, 0, 0, 0, 0, 0), {}
         heavy = max(self.shapes, key=lambda s: s.macs)
         ranked: list[tuple[int, Tile, Sizes]] = []
-        seen: set[tuple[int, int, int]] = set()
+        seen: set[tuple[int, int, int, int]] = set()
         smallest: Sizes | None = None
         for tile in self.candidates(heavy):
-            key = (tile.m, tile.n, tile.k)
+            key = (tile.m, tile.n, tile.k, tile.group)
             if key in seen:
                 continue
             size = self._sizes(heavy, tile)
@@ -241,10 +266,8 @@ class LinearSearch:
 
     def _grown(self, sizes: Sizes) -> Sizes:
         """Give unused bytes to the Z slots, so that smaller products may take wider tiles."""
-        spare = (self.budget - sizes.total) // 2 // 64 * 64
-        return Sizes(
-            sizes.z + max(0, spare), sizes.x, sizes.w, sizes.epilogue, sizes.epilogue_slots
-        )
+        spare = max(0, self.budget - sizes.total) // 64 * 64
+        return replace(sizes, z=sizes.z + spare)
 
     def _under(
         self, heavy: LinearShape, tile: Tile, caps: Sizes
@@ -268,7 +291,7 @@ class LinearSearch:
         ]
         if smallest is not None:
             lines.append(
-                f"the smallest tile needs {smallest.total} bytes: Z 2 x {smallest.z}, X 2 x "
+                f"the smallest tile needs {smallest.total} bytes: Z {smallest.z}, X 2 x "
                 f"{smallest.x}, W 2 x {smallest.w}, epilogue {smallest.epilogue_slots} x "
                 f"{smallest.epilogue}"
             )
@@ -281,16 +304,24 @@ class LinearSearch:
 
 def linear_arena(sizes: Sizes, offset: int) -> LinearArena:
     """Place the slots one after another from a TCDM offset."""
-    x = offset + 2 * sizes.z
+    x = offset + sizes.z
     w = x + 2 * sizes.x
     epilogue = w + 2 * sizes.w
-    return LinearArena(offset, sizes.z, x, sizes.x, w, sizes.w, epilogue, sizes.epilogue)
+    return LinearArena(
+        offset,
+        sizes.z_slot,
+        sizes.z,
+        x,
+        sizes.x,
+        w,
+        sizes.w,
+        epilogue,
+        sizes.epilogue,
+    )
 
 
 def attention_candidates(kernel: AttentionKernel, end: int) -> AttentionKernel | None:
     """The cheapest variant of an attention kernel that ends before TCDM offset `end`."""
-    from dataclasses import replace
-
     machine = kernel.machine
     unit = 8 if machine.redmule is None else machine.redmule.rows
     best: tuple[float, AttentionKernel] | None = None

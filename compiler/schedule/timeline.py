@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from softex_mlir.compiler.schedule.kernel import ACQUIRE, DEPEND, Kernel, SlotUse
+from softex_mlir.compiler.schedule.kernel import (
+    ACQUIRE,
+    DEPEND,
+    Z_FREE,
+    Z_STEP,
+    Kernel,
+    SlotUse,
+)
 from softex_mlir.dialects.cluster import StreamKind
 
 STREAM_LIST = tuple(StreamKind)
@@ -73,7 +80,10 @@ class Timeline:
             waits = self._acquire(uses, bases)
             if depends:
                 waits[DEPEND] = depends
-        launch = Launch(kernel, layer, operation, addresses, integers or {}, bases, waits, macs)
+        values = dict(integers or {})
+        if Z_FREE in kernel.integers():
+            values[Z_FREE], values[Z_STEP] = self._lanes(uses, bases[DMA_OUT])
+        launch = Launch(kernel, layer, operation, addresses, values, bases, waits, macs)
         self._release(uses, bases)
         for index, count in enumerate(kernel.advances()):
             self.counters[index] += count
@@ -91,9 +101,29 @@ class Timeline:
                 for stream, value in region.release.items():
                     if use.after_engine and stream is self.engine:
                         continue
+                    if use.lane >= 0 and stream is StreamKind.DMA_OUT:
+                        continue
                     name = ACQUIRE[stream]
                     waits[name] = max(waits.get(name, 0), value)
         return waits
+
+    def _lanes(self, uses: Sequence[SlotUse], reached: int) -> tuple[int, int]:
+        """`Z_FREE` and `Z_STEP`: a line at or above the values at which the tiles are free."""
+        values: dict[int, int] = {}
+        for use in uses:
+            if use.lane < 0:
+                continue
+            values.setdefault(use.lane, 0)
+            for region in self._regions:
+                if region.start < use.end and use.start < region.end:
+                    value = region.release.get(StreamKind.DMA_OUT, 0)
+                    values[use.lane] = max(values[use.lane], value)
+        first = values[0]
+        step = max((-(-(v - first) // lane) for lane, v in values.items() if lane), default=0)
+        step = max(0, step)
+        if first + step * max(values) > reached:
+            return max(values.values()), 0
+        return first, step
 
     def _release(self, uses: Sequence[SlotUse], bases: Sequence[int]) -> None:
         for use in uses:
