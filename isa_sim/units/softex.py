@@ -60,6 +60,11 @@ __all__ = [
 ]
 
 NEGATIVE_INFINITY = 0xFF80
+RESCALE_HAZARD = (
+    "maxima rise in close beats of a row: with memory stalls the published RTL may lose a rescaling "
+    "or hang there; the simulator keeps the order of the stall-free unit"
+)
+"""Warning of rows that are only safe without memory stalls."""
 NO_OPERATION_CYCLES = 5
 """Trigger to event of a NO_OP: start at 3, one cycle in FINISHED, then the event."""
 
@@ -77,7 +82,9 @@ class _Slot:
 class SoftEx:
     """One SoftEx: executes jobs, keeps the state slots between them.
 
-    ``last_*`` describe the last job, for counters of energy and reports.
+    ``last_*`` describe the last job, for counters of energy and reports. With ``memory_stalls``
+    (set by who runs the unit on a contended memory), rows whose rescalings depend on their absence
+    are warned about.
     """
 
     REGISTERS = REGISTERS
@@ -98,6 +105,7 @@ class SoftEx:
         self._plans: dict[tuple[int, ...], tuple[int, int, int, int, int, int]] = {}
         self._memory: Memory | None = None
         self._halves: Any = None
+        self.memory_stalls = False
         self.last_lane_cycles = 0
         self.last_bytes = 0
         self.last_warnings: tuple[str, ...] = ()
@@ -206,7 +214,8 @@ class SoftEx:
         cycles = int(inversion) + 28 + 2 * -(-length // self.lanes)
         self.last_lane_cycles = self.lanes * cycles
         self.last_bytes = traffic
-        self.last_warnings = ()
+        hazard = self.memory_stalls and cycles > softmax_cycles(length, self.machine)
+        self.last_warnings = (RESCALE_HAZARD,) if hazard else ()
         return cycles
 
     def _plan(self, words: tuple[int, ...], base: int) -> tuple[int, int, int, int, int, int]:
@@ -282,6 +291,8 @@ class SoftEx:
             )
         if store is not None and not dropped:
             store(out)
+        if self.memory_stalls and cycles > self.cycles(job):
+            warnings.append(RESCALE_HAZARD)
         values = [int(value) for value in state[2:5]]
         return JobOutcome(
             cycles,

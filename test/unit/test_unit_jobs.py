@@ -183,6 +183,21 @@ def test_sum_of_exponentials_depends_on_the_job_before():
     assert softex.soe_cycles(320, 1, machine) == 50
 
 
+def test_rescaling_that_memory_stalls_would_endanger_is_warned_about():
+    unit = softex.SoftEx(Machine.load())
+    words = np.array([BASE, BASE + OUT, 416, 0, 0, 0, 0, 0])
+    tcdm = memory()
+    put(tcdm, 0, np.linspace(-4, 4, 208).astype(bf16.BF16))
+    slow = unit.run(words, tcdm, BASE)
+    assert unit.last_warnings == ()
+    unit.memory_stalls = True
+    assert unit.run(words, tcdm, BASE) == slow
+    assert unit.last_warnings == (softex.RESCALE_HAZARD,)
+    put(tcdm, 0, np.linspace(4, -4, 208).astype(bf16.BF16))
+    assert unit.run(words, tcdm, BASE) == softex.softmax_cycles(208, unit.machine) < slow
+    assert unit.last_warnings == ()
+
+
 def test_listings():
     words = [BASE, BASE, 416, 0, 0, 0, 0, 0]
     assert softex.describe(softex.register_values(words)) == "softmax 208"
