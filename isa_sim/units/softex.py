@@ -61,7 +61,7 @@ __all__ = [
 
 NEGATIVE_INFINITY = 0xFF80
 RESCALE_HAZARD = (
-    "maxima rise in close beats of a row: with memory stalls the published RTL may lose a rescaling "
+    "maxima rise in close beats of a row: with memory stalls the published RTL may lose a rescale "
     "or hang there; the simulator keeps the order of the stall-free unit"
 )
 """Warning of rows that are only safe without memory stalls."""
