@@ -52,18 +52,20 @@ def test_no_two_registers_share_an_address() -> None:
 JOB_UNITS = {Unit.SOFTEX: ("TOT_LEN", "IN_ADDR"), Unit.REDMULE: ("MCFG0", "MCFG1")}
 TRANSFER_REGISTERS = ("LENGTH", "REPS_2")
 
-writes = st.one_of(
-    *(
-        st.tuples(st.just("write"), st.just(unit), st.sampled_from(names), st.integers(0, 1))
-        for unit, names in (*JOB_UNITS.items(), (Unit.DMA, TRANSFER_REGISTERS))
+REGISTERS = {**JOB_UNITS, Unit.DMA: TRANSFER_REGISTERS}
+
+
+def jobs_of(unit: Unit) -> st.SearchStrategy[Any]:
+    """A job of a unit: a write or two, a start; RedMulE may be cleared."""
+    write = st.tuples(
+        st.just("write"), st.just(unit), st.sampled_from(REGISTERS[unit]), st.integers(0, 1)
     )
-)
-leaves = st.one_of(
-    writes,
-    writes,
-    st.tuples(st.just("start"), st.sampled_from([*JOB_UNITS, Unit.DMA])),
-    st.tuples(st.just("clear"), st.integers(0, 1)),
-)
+    clear = st.tuples(st.just("clear"), st.integers(0, 1))
+    start = st.tuples(st.just("start"), st.just(unit))
+    pieces = [write, st.tuples(write, start)]
+    if unit is Unit.REDMULE:
+        pieces += [clear, st.tuples(clear, write, start)]
+    return st.one_of(*pieces)
 
 
 def statements(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
@@ -74,7 +76,29 @@ def statements(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     )
 
 
-programs = st.lists(st.recursive(leaves, statements, max_leaves=12), min_size=1, max_size=8)
+def flat(program: Any) -> list[Any]:
+    """Take groups of statements apart."""
+    result: list[Any] = []
+    for statement in program:
+        match statement:
+            case (str() as kind, count, list() as body):
+                result.append((kind, count, flat(body)))
+            case (str(), *_):
+                result.append(statement)
+            case _:
+                result += statement
+    return result
+
+
+programs = (
+    st.sampled_from(list(REGISTERS))
+    .flatmap(
+        lambda unit: st.lists(
+            st.recursive(jobs_of(unit), statements, max_leaves=8), min_size=3, max_size=10
+        )
+    )
+    .map(flat)
+)
 
 
 class Maker:
