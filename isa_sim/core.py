@@ -180,15 +180,19 @@ def run_core(
     window_bytes = 0
     window_row = 0
 
+    check: Any = cycle
     status = -1
     while status < 0:
-        if cycle >= limit or retired >= retire_limit:
-            status = st.LIMIT
-            break
+        if cycle >= check:
+            if cycle >= limit or retired >= retire_limit:
+                status = st.LIMIT
+                break
+            # an instruction takes a cycle or more: until then neither limit can be passed
+            check = min(limit, cycle + retire_limit - retired)
         inside = pc - window_base
         cause = -1
         value = 0
-        if inside < 0 or inside >= window_bytes:
+        if np.uint64(inside) >= np.uint64(window_bytes):
             offset = _region_offset(regions, pc, 2) - window_first
             if offset >= 0 and offset < window_size:
                 for index in range(regions.shape[0]):
