@@ -252,6 +252,21 @@ def sim(
 
 
 @app.command()
+def operators(json: JsonOption = False) -> None:
+    """List the ONNX operators the importer reads, with what is supported of each."""
+    from json import dumps
+
+    from softex_mlir.compiler.importers.onnx import supported_operators
+
+    table = supported_operators()
+    if json:
+        sys.stdout.write(dumps(table, indent=1) + "\n")
+        return
+    width = max(map(len, table))
+    sys.stdout.writelines(f"{name:{width}}  {note}\n" for name, note in table.items())
+
+
+@app.command()
 def demo(target: TargetOption = "paper") -> None:
     """Build a small ViT with seeded weights, compile it, run it, print the report."""
     from softex_mlir.tools.demo import run_demo
