@@ -137,7 +137,7 @@ class Cluster:
         self.devices = p.make_devices(machine)
         self.state = st.make_state(machine, description.cores)
         self.program: Program | None = None
-        self._written: list[tuple[int, int]] = []
+        self.written: list[tuple[int, int]] = []
         self._entry: int | None = None
 
     def _span(self, address: int, size: int) -> np.ndarray:
@@ -162,7 +162,7 @@ class Cluster:
         array = np.frombuffer(data, np.uint8) if isinstance(data, bytes | bytearray) else data
         array = np.ascontiguousarray(array).view(np.uint8).reshape(-1)
         self._span(address, len(array))[:] = array
-        self._written.append((address, len(array)))
+        self.written.append((address, len(array)))
 
     def read_memory(self, address: int, size: int) -> bytes:
         """Bytes at an address in TCDM or L2."""
@@ -176,7 +176,7 @@ class Cluster:
         self._span(address, size)
         if data:
             self.write_memory(address, data)
-        self._written.append((address, size))
+        self.written.append((address, size))
         if executable:
             description = self.machine.cluster
             offset = address - description.l2_base
@@ -275,7 +275,7 @@ class _Run:
                 self.dma_log = _grown(self.dma_log, int(dev.word[p.DMA_USED]))
                 self.stream_log = _grown(self.stream_log, int(dev.word[p.STREAM_USED]))
             elif reason == engine.RACES:
-                self.sanitizer.collect()
+                self.sanitizer.collect(self.job_log, self.dma_log)
             elif reason == engine.DEADLOCK:
                 self.deadlock()
             elif reason == engine.FAULT:
@@ -321,7 +321,10 @@ class _Run:
             self.warn(unit, tp, port.warnings)
         self.unit_bytes += port.bytes
         if self.sanitizer:
-            self.sanitizer.job(unit, context, core, number, port.footprint(registers))
+            footprint = port.footprint(registers)
+            time = int(word[p.TRIGGER_TIME])
+            unchecked = port.rewritten_from(registers)
+            self.sanitizer.job(unit, context, core, number, time, footprint, unchecked)
         p.start_job(dev, unit, context, duration, self.job_log, number)
 
     def warn(self, unit: int, tp: int, texts: tuple[str, ...]) -> None:
@@ -439,7 +442,7 @@ class _Run:
         )
         races: tuple[str, ...] = ()
         if self.sanitizer:
-            self.sanitizer.collect()
+            self.sanitizer.collect(self.job_log, self.dma_log)
             races = tuple(self.sanitizer.reports)
         return RunResult(
             exit_code=int(dev.word[p.EXIT_CODE]),

@@ -2,7 +2,10 @@
 
 A bank grants one access a cycle. Cores and DMA share the narrow side, round robin; a unit's
 wide access (RedMulE 17 banks, SoftEx 9) needs all its adjacent banks at once and yields to the
-narrow side, until it has been denied `STARVATION` times in a row.
+narrow side, but not twice in a row: the starvation counter is assumed to stand at 1. The
+published description does not give its value. With larger ones a streaming DMA, which sweeps the
+banks in order, would leave RedMulE less bandwidth than its published throughput needs (a wide
+access would wait for as long as the sweep is in its banks).
 
 At the end of each window the access rates seen in it give, for the next one,
 
@@ -25,8 +28,6 @@ from softex_mlir.isa_sim import peripherals as p
 from softex_mlir.isa_sim.jit import njit
 from softex_mlir.isa_sim.machine import Machine
 
-STARVATION: Final = 8
-"""Denials in a row after which a wide access wins [assumed; a register of the interconnect]."""
 DMA_BANKS: Final = 2
 """Banks one 8-byte beat of the DMA takes."""
 
@@ -44,6 +45,8 @@ UNIT_COLUMNS: Final = 5
 # Published growth of RedMulE's cycles (middle of the range) by denial probability.
 _DENIED: Final = np.array([0.0, 0.01, 0.05, 0.10])
 _GROWTH: Final = np.array([0.0, 0.0015, 0.0085, 0.021])
+_SWEEP: Final = 0.85
+"""Share of the accesses denied by a sweeping DMA that find it in their banks a cycle later."""
 
 
 class Model(NamedTuple):
@@ -91,12 +94,6 @@ def redmule_growth(denied: float) -> float:
 
 
 @njit(cache=True)
-def cycles_per_grant(denied: float) -> float:
-    """Cycles until a wide access is granted, starvation bound included."""
-    return (1.0 - denied ** (STARVATION + 1)) / (1.0 - denied) if denied < 1.0 else STARVATION + 1.0
-
-
-@njit(cache=True)
 def predict(
     rates: Any, moved: Any, busy: Any, unit: Any, banks: int, stalls: Any, slow: Any
 ) -> float:
@@ -119,6 +116,7 @@ def predict(
         total += rates[core]
     dma = DMA_BANKS * (moved[0] + moved[1])
     starved = 0.0
+    starved_dma = 0.0
     for index in range(2):
         width = unit[index, WIDTH]
         share = width / banks
@@ -133,16 +131,20 @@ def predict(
         shared = busy[other] * min(1.0, unit[other, RATE])
         free *= 1.0 - 0.5 * shared * overlap
         denied = 1.0 - free
-        per_grant = cycles_per_grant(denied)
+        # A denied access is granted the cycle after.
+        per_grant = 1.0 + denied
         growth = redmule_growth(1.0 - 1.0 / per_grant) if index == 0 else 0.0
         slow[index] = max(1.0 + growth, unit[index, RATE] * per_grant)
-        # A starved access takes its banks from the narrow side for a cycle.
-        forced = denied**STARVATION
-        starved += busy[index] * min(1.0, unit[index, RATE] / slow[index]) * forced * share
+        # A denied access takes its banks from the narrow side for a cycle.
+        granted = busy[index] * min(1.0, unit[index, RATE] / slow[index])
+        starved += granted * denied * share
+        # While the DMA streams, it is mostly what denied the access, and loses the beat.
+        swept = min(1.0, (width + DMA_BANKS - 1) / banks)
+        starved_dma += granted * (_SWEEP * swept + (1.0 - swept) * denied * share)
     for core in range(rates.shape[0]):
         others = total - rates[core] + dma
         stalls[core] = others / (2.0 * banks) + starved
-    return 1.0 + total * DMA_BANKS / (2.0 * banks) + starved
+    return 1.0 + total * DMA_BANKS / (2.0 * banks) + starved_dma
 
 
 @njit(cache=True)

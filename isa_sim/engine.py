@@ -67,6 +67,10 @@ def run(
     """Run until Python is needed; the reason. `log` and `shadow` are None without sanitizer."""
     cores = dev.word[p.CORES]
     while True:
+        # Nested, here and below: numba prunes whole branches on None only.
+        if shadow is not None:  # noqa: SIM102
+            if shadow.word[sanitizer.RACE_FOUND]:
+                return RACES
         core = -1
         time = p.NEVER
         for candidate in range(cores):
@@ -94,14 +98,14 @@ def run(
             if shadow is not None:
                 sanitizer.before_completion(dev, shadow, event)
             p.complete(dev, event)
+            if shadow is not None:
+                sanitizer.woken(dev, shadow)
             _resume_woken(dev, state)
             continue
         if dev.core[core, p.CORE_PENDING] == 0:
             status = run_core(core, control[WINDOW_END], state, program, tcdm, l2, log)
             if log is not None:
                 sanitizer.flush(dev, state, shadow, log, core)
-                if shadow.word[sanitizer.RACE_FOUND]:
-                    return RACES
             if status == st.ACCESS:
                 dev.core[core, p.CORE_PENDING] = 1
             elif status != st.LIMIT and status != st.LOG_FULL:
@@ -115,10 +119,9 @@ def run(
             dev, core, time, address, state.s[core, st.REQUEST + 1], kind,
             state.s[core, st.REQUEST + 3], state.x[core, TP], tcdm, l2, dma_log, stream_log,
         )  # fmt: skip
-        if shadow is not None and status != p.LOG_FULL and status != p.FAULT:
-            sanitizer.after_access(dev, shadow, core, time, address, kind, status)
-            if shadow.word[sanitizer.RACE_FOUND]:
-                control[CORE] = core
+        if shadow is not None:  # noqa: SIM102
+            if status != p.LOG_FULL and status != p.FAULT:
+                sanitizer.after_access(dev, shadow, core, time, address & 0xFFFFFFFF, kind, status)
         if status == p.DONE or status == p.TRIGGER or status == p.SOFT_CLEAR:
             dev.core[core, p.CORE_PENDING] = 0
             complete_access(state, core, dev.word[p.VALUE], dev.word[p.UNTIL] - time)

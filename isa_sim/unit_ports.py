@@ -61,6 +61,11 @@ class RedMulEPort:
         """(address, bytes, is write) of everything the job touches."""
         return self.unit.footprint(registers)
 
+    def rewritten_from(self, registers: np.ndarray) -> int:
+        """Address from which Z is read and rewritten whatever it holds: its rows behind M."""
+        m, k = int(registers[3]) & 0xFFFF, int(registers[3]) >> 16 & 0xFFFF
+        return int(registers[2]) + 2 * m * k
+
     def reset(self) -> None:
         """A soft clear."""
         self.unit.reset()
@@ -93,6 +98,10 @@ class SoftExPort:
     def footprint(self, registers: np.ndarray) -> list[tuple[int, int, bool]]:
         """(address, bytes, is write) of everything the job touches."""
         return self.unit.footprint(registers)
+
+    def rewritten_from(self, registers: np.ndarray) -> int:
+        """None of SoftEx's operands."""
+        return 0
 
     def reset(self) -> None:
         """A soft clear: state slots are lost, the load arbiter starts over."""

@@ -1,0 +1,184 @@
+"""The race detector: every access to TCDM and L2 ordered by vector clocks, or reported.
+
+Agents are the cores, the two accelerators and the two DMA channels (jobs of a unit and transfers
+of a channel run one after the other). What orders two agents:
+
+* a store to a timeline counter (or another of the first 64 bytes of TCDM) releases, a load of it
+  acquires; a software event likewise;
+* a barrier orders all before it against all after it;
+* a trigger or a DMA launch orders what the core did before against the job; the job against a core
+  that observed its end: its event, DONE_ID, STATUS, FINISHED, or an ACQUIRE that gave the context.
+
+Two accesses to the same two bytes, one of them a write, that nothing orders are a race, whatever
+the timing of this run was. Reading what nobody wrote is reported too (initial images, inputs and
+.bss count as written; rows of Z that RedMulE reads and rewrites behind M do not have to be).
+In L2 only writes are remembered: overwriting what another agent may still read is not seen there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from softex_mlir.isa_sim import peripherals as p
+from softex_mlir.isa_sim import sanitizer_kernels as k
+from softex_mlir.isa_sim.diagnosis import UNIT_NAMES, Names
+from softex_mlir.isa_sim.units import event_unit
+
+if TYPE_CHECKING:
+    from softex_mlir.isa_sim.cluster import Cluster
+
+MOST_REPORTS = 50
+_LOG_ENTRIES = 4096
+_TEXT = {
+    k.READ_AFTER_WRITE: "reads what was written by",
+    k.WRITE_AFTER_WRITE: "overwrites what was written by",
+    k.WRITE_AFTER_READ: "overwrites what was read by",
+}
+
+
+class Sanitizer:
+    """Shadow state of one run. `reports` holds the races found, in words, first ones first."""
+
+    def __init__(self, cluster: Cluster, names: Names):
+        description = cluster.machine.cluster
+        self.dev = cluster.devices
+        self.names = names
+        self.cores = description.cores
+        self.reports: list[str] = []
+        self.kinds: list[int] = []
+        self._seen: set[tuple[int, ...]] = set()
+        self._jobs: Any = None
+        self._dma_log: Any = None
+        agents = self.cores + p.UNITS + 2
+        granules = description.tcdm_bytes // k.GRANULE
+        base = description.l2_base
+        ends = [address + size - base for address, size in cluster.written if address >= base]
+        l2_granules = -(-max(ends, default=0) // k.GRANULE)
+        word = np.zeros(k.WORDS, np.int64)
+        word[k.AGENTS] = agents
+        word[k.TCDM_BASE] = description.tcdm_base
+        word[k.TCDM_GRANULES] = granules
+        word[k.L2_BASE] = base
+        word[k.L2_GRANULES] = l2_granules
+        clock = np.zeros((agents, agents), np.int64)
+        np.fill_diagonal(clock, 1)
+        # Large arrays are zero pages until touched.
+        self.shadow = k.Shadow(
+            word=word,
+            clock=clock,
+            sync=np.zeros((16 + event_unit.BARRIERS, agents), np.int64),
+            event=np.zeros((self.cores, k.EVENTS, agents), np.int64),
+            job=np.zeros((3 * p.UNITS, agents), np.int64),
+            transfer=np.zeros((2, cluster.machine.dma.queue + 1, agents), np.int64),
+            writer=np.zeros(granules, np.uint8),
+            writer_clock=np.zeros(granules, np.int64),
+            writer_site=np.zeros(granules, np.int64),
+            reader=np.zeros(granules, np.uint64),
+            reader_clock=np.zeros((granules, agents), np.int64),
+            reader_site=np.zeros((granules, agents), np.int64),
+            l2_writer=np.zeros(l2_granules, np.uint8),
+            l2_clock=np.zeros(l2_granules, np.int32),
+            l2_site=np.zeros(l2_granules, np.int64),
+            report=np.zeros((256, k.REPORT_COLUMNS), np.int64),
+        )
+        self.shadow.writer[: 64 // k.GRANULE] = k.INITIAL
+        for address, size in cluster.written:
+            in_l2 = address >= base
+            shadow = self.shadow.l2_writer if in_l2 else self.shadow.writer
+            first = address - (base if in_l2 else description.tcdm_base)
+            shadow[first // k.GRANULE : -(-(first + size) // k.GRANULE)] = k.INITIAL
+        self.log = np.zeros((self.cores, _LOG_ENTRIES, 5), np.int64)
+
+    def job(
+        self,
+        unit: int,
+        context: int,
+        core: int,
+        number: int,
+        time: int,
+        footprint: list[tuple[int, int, bool]],
+        unchecked: int,
+    ) -> None:
+        """A unit's job begins: check what it touches.
+
+        Args:
+            number: the job's row in the job log.
+            footprint: (address, bytes, is write) of its operands.
+            unchecked: of the reads, this address is read and rewritten whatever it holds from
+                here on (RedMulE's rows of Z behind M); 0 for none.
+        """
+        agent = int(k.start_job(self.dev, self.shadow, unit, context, core))
+        site = time << 32 | number
+        for address, size, write in footprint:
+            known = size
+            if not write and unchecked and address < unchecked <= address + size:
+                known = unchecked - address
+            k.check(self.shadow, agent, site, address, size, write, known)
+
+    def collect(self, jobs: Any, dma_log: Any) -> None:
+        """Turn the compiled part's reports into words; the logs name jobs and transfers."""
+        self._jobs, self._dma_log = jobs, dma_log
+        word = self.shadow.word
+        for row in self.shadow.report[: int(word[k.REPORTS])]:
+            kind, address, agent, site, other, other_site = (int(value) for value in row)
+            key = (kind, *self._identity(agent, site), *self._identity(other, other_site))
+            if key in self._seen or len(self.reports) >= MOST_REPORTS:
+                continue
+            self._seen.add(key)
+            self.kinds.append(kind)
+            self.reports.append(self._describe(kind, address, agent, site, other, other_site))
+        word[k.REPORTS] = word[k.RACE_FOUND] = 0
+
+    def _tp(self, agent: int, site: int) -> int:
+        number = site & 0xFFFFFFFF
+        if agent < self.cores:
+            return 0
+        if agent < self.cores + p.UNITS:
+            return int(self._jobs[number, 3])
+        return int(self._dma_log[number, 6]) & 0xFFFFFFFF
+
+    def _identity(self, agent: int, site: int) -> tuple[int, int]:
+        """What makes two sites the same for a reader: the instruction, or the job's layer."""
+        if agent < 0:
+            return -1, 0
+        if agent < self.cores:
+            return 0, site & 0xFFFFFFFF
+        return agent, self._tp(agent, site)
+
+    def _who(self, agent: int, site: int) -> str:
+        cycle, number = site >> 32, site & 0xFFFFFFFF
+        if agent < self.cores:
+            return f"core {agent} at cycle {cycle}, pc {self.names.code(number)}"
+        layer = self.names.layer(self._tp(agent, site))
+        if agent < self.cores + p.UNITS:
+            name = UNIT_NAMES[agent - self.cores]
+            return f"{name} job {number} triggered at cycle {cycle}, layer {layer}"
+        channel = ("in", "out")[agent - self.cores - p.UNITS]
+        row = self._dma_log[number]
+        transfer = self.names.transfer(row[7:16], self._tp(agent, site))
+        return (
+            f"DMA {channel} transfer {int(row[4])} launched at cycle {cycle}, layer {layer} "
+            f"({transfer})"
+        )
+
+    def _describe(
+        self, kind: int, address: int, agent: int, site: int, other: int, other_site: int
+    ) -> str:
+        tp = self._tp(agent, site) or (self._tp(other, other_site) if other >= 0 else 0)
+        where = self.names.data(address, tp)
+        if kind == k.UNINITIALISED:
+            return f"read of never-written memory at {where}: {self._who(agent, site)}"
+        if agent >= self.cores and other >= self.cores:
+            advice = "a core has to observe the end of the first before it starts the second"
+        elif agent >= self.cores:
+            advice = "it has to be started after a counter, event or barrier of the other core"
+        elif other >= self.cores:
+            advice = "wait for its done event, or for a counter advanced after it"
+        else:
+            advice = "a counter, an event or a barrier has to lie between them"
+        return (
+            f"race at {where}: {self._who(agent, site)} {_TEXT[kind]} "
+            f"{self._who(other, other_site)}, and nothing orders the two: {advice}"
+        )
