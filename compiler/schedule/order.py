@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from softex_mlir.compiler.schedule.kernel import Kernel
+from softex_mlir.compiler.schedule.linear import LinearKernel
 
 
 @dataclass(eq=False)
@@ -31,13 +32,28 @@ class Task:
     macs: int = 0
 
 
+def _room(kernel: Kernel, previous: Kernel | None) -> float:
+    """Cycles the cores have before a product until its first tile wants its epilogue: nearly all
+    of the product but its last pass, less what is left of the previous one's epilogue."""
+    engine = max(kernel.cycles()[0], kernel.cycles()[2])
+    if isinstance(kernel, LinearKernel):
+        engine -= engine // kernel.chunks if kernel.epilogue else 0
+        if kernel.chunks == 1 and kernel.epilogue:
+            engine = kernel.cycles()[2] // 2
+    else:
+        engine = 0
+    if isinstance(previous, LinearKernel):
+        engine -= previous.cycles()[3] // previous.group
+    return engine
+
+
 def order_tasks(tasks: Sequence[Task]) -> list[Task]:
     """All tasks in launch order; `tasks` are in program order."""
     result: list[Task] = []
     done: set[int] = set()
     engine = [task for task in tasks if task.on_engine]
     others = [task for task in tasks if not task.on_engine]
-    budget = 0
+    previous: Kernel | None = None
 
     def ready(task: Task) -> bool:
         return all(id(producer) in done for producer in task.producers)
@@ -59,16 +75,17 @@ def order_tasks(tasks: Sequence[Task]) -> list[Task]:
         for producer in product.producers:
             if id(producer) not in done:
                 require(producer)
-        cycles = product.kernel.cycles()
-        budget = min(budget, 0) + max(cycles[0], cycles[2])
+        room = _room(product.kernel, previous)
         for task in list(others):
-            if budget <= 0:
+            cycles = task.kernel.cycles()
+            cost = max(cycles[1], cycles[3]) * 1.15
+            if cost > room:
                 break
             if ready(task):
                 others.remove(task)
                 place(task)
-                budget -= task.kernel.cycles()[3]
-        budget -= cycles[3]
+                room -= cost
+        previous = product.kernel
         place(product)
     for task in others:
         place(task)

@@ -52,7 +52,7 @@ ROWS_SHARE = 4
 COPY_BYTES = 16384
 """Wanted size of a copy's transfer."""
 
-PART_BLOCKS = 4
+PART_BLOCKS = 3
 """Blocks of rows in one launch of a row-wise operation."""
 
 
@@ -474,7 +474,14 @@ class Scheduler:
             offsets = [0] * len(shape)
             offsets[axis] = start
             part = target.sliced(offsets, source.shape, [1] * len(shape))
-            self._move(op, source, part)
+            if axis == 0 and len(shape) == 2:
+                # by the row blocks of products, so that work on the first block can begin
+                rows = source.shape[0]
+                for first, size in row_blocks(self.machine, rows, self.blocks.get(rows, rows)):
+                    pieces = source.row_range(first, size), part.row_range(first, size)
+                    self._move(op, *pieces)
+            else:
+                self._move(op, source, part)
             start += source.shape[axis]
         self.values[op.result] = target
 
@@ -715,6 +722,7 @@ class Scheduler:
         tile = self.tiles[shape]
         out = target.matrix()
         assert out is not None
+        inner, wide = x.shape[1], tf.shape_of(op.results[0])[-1]
         w_pitch: int | None = None
         w_view: View | None = None
         layout: WeightLayout | None = None
@@ -773,7 +781,7 @@ class Scheduler:
                     feeds=feeds,
                     writes=[stored],
                     on_engine=True,
-                    macs=rows * shape.n * width,
+                    macs=rows * inner * min(width, max(0, wide - start)),
                 )
 
     def _padded_inner(self, op: Operation, view: View, inner: int) -> View:
@@ -843,7 +851,7 @@ class Scheduler:
             }
             addresses: dict[str, View | tuple[str, int]] = {**parts, "zeros": zeros}
             feeds = [parts[name] for name in ("q_l2", "k_l2", "v_l2", "bias")]
-            macs = found.heads * queries * found.padded * (found.size + found.value_size)
+            macs = found.heads * queries * keys * (found.size + found.value_size)
             self.task(
                 op,
                 found,
