@@ -16,7 +16,7 @@ from typing import Any, cast
 
 from xdsl.dialects.builtin import ArrayAttr, IntegerAttr, SymbolRefAttr
 
-from softex_mlir.compiler.artifacts import CompiledModule, TensorEntry
+from softex_mlir.compiler.artifacts import CompiledModule, LaunchInfo, TensorEntry
 from softex_mlir.compiler.backend.assembler import Assembly, assemble
 from softex_mlir.compiler.backend.boot import boot_assembly
 from softex_mlir.compiler.backend.elf import ElfSymbol, Section, note, write_elf
@@ -215,20 +215,20 @@ def metadata(compiled: CompiledModule, layout: Layout) -> dict[str, Any]:
     machine = compiled.machine
     launches: list[dict[str, Any]] = []
     for i, launch in enumerate(launches_of(compiled)):
+        kernel = launch.kernel.root_reference.data
+        layer = launch.layer.data if launch.layer is not None else ""
+        known = i < len(compiled.launches)
+        info = compiled.launches[i] if known else LaunchInfo(kernel, layer, kernel)
         entry: dict[str, Any] = {
-            "kernel": launch.kernel.root_reference.data,
-            "layer": launch.layer.data if launch.layer is not None else "",
+            "kernel": kernel,
+            "layer": layer,
             "record_address": layout.table + i * layout.record_bytes,
             "bases": list(launch.bases.get_values()),
             "args": {str(k): resolve(layout, word) for k, word in enumerate(launch.words())},
+            "operation": info.operation,
+            "cycles": list(info.cycles),
+            "macs": info.macs,
         }
-        if i < len(compiled.launches):
-            info = compiled.launches[i]
-            entry |= {
-                "operation": info.operation,
-                "cycles": list(info.cycles),
-                "macs": info.macs,
-            }
         launches.append(entry)
     source = dict(compiled.source)
     return {

@@ -20,7 +20,7 @@ from softex_mlir.compiler.backend.operands import UnsupportedOperation, is_float
 from softex_mlir.compiler.backend.select_integers import INT_PREDICATES
 from softex_mlir.dialects import xpulp
 
-STRAIGHT_LINE_MAXIMUM = 1000
+STRAIGHT_LINE_MAXIMUM = 700
 """Operations in the body of a hardware loop: its length is encoded in 12 bits of words."""
 
 
@@ -223,9 +223,9 @@ class ControlFlowLowering(MemoryLowering):
         0 for a loop without loops inside, 1 for one around such; None where the hardware can not.
         """
         height = 0
-        budget = STRAIGHT_LINE_MAXIMUM
+        if sum(1 for _ in op.body.walk()) > STRAIGHT_LINE_MAXIMUM:
+            return None
         for inner in op.body.block.ops:
-            budget -= 1
             if not inner.regions:
                 if inner.name == "func.call":
                     return None
@@ -241,7 +241,7 @@ class ControlFlowLowering(MemoryLowering):
                 return None
             once = len(range(lower, upper, step)) <= 1
             height = max(height, nested if once else nested + 1)
-        return height if height <= 1 and budget > 0 else None
+        return height if height <= 1 else None
 
     def open_loop(self, op: scf.ForOp, lower: Linear) -> tuple[LoopFrame, list[SSAValue]]:
         """The frame of a loop, its arguments bound, its block not yet placed."""

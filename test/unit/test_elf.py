@@ -22,6 +22,7 @@ from softex_mlir.compiler.backend.elf import ElfSymbol, Section, write_elf
 from softex_mlir.compiler.backend.link import LinkError
 from softex_mlir.compiler.weight_layout import WeightLayout
 from softex_mlir.dialects import register_all_dialects
+from softex_mlir.isa_sim.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.runtime.program import Program
 
@@ -54,10 +55,10 @@ def compiled(source=SOURCE, machine=MACHINE):
     return CompiledModule(
         Parser(context, source).parse_module(),
         machine,
-        inputs=[TensorEntry("x", (4, 20), "bfloat16", "x", 32)],
-        outputs=[TensorEntry("y", (4, 20), "bfloat16", "y", 32)],
+        inputs=[TensorEntry("x", (4, 20), "bf16", "x", 32)],
+        outputs=[TensorEntry("y", (4, 20), "bf16", "y", 32)],
         weights=[
-            WeightImage("w", "w", (4, 32), "bfloat16", WeightLayout.rows((4, 32)), 256),
+            WeightImage("w", "w", (4, 32), "bf16", WeightLayout.rows((4, 32)), 256),
         ],
         transformer_text="builtin.module {}\n",
     )
@@ -128,6 +129,29 @@ def test_note(elf):
     assert note["weights"][0]["layout"] == {"kind": "rows", "pitch": 32}
     assert program.transformer == "builtin.module {}\n"
     json.dumps(note)
+
+
+def few_cores() -> Machine:
+    return Machine.from_toml(MACHINE.to_toml().replace("cores = 8", "cores = 4"))
+
+
+@pytest.mark.parametrize(
+    "machine", [MACHINE, MACHINE.without_redmule(), few_cores()], ids=["paper", "cores", "four"]
+)
+def test_start_code_runs_every_launch(machine):
+    second = SOURCE.replace("args [@w, -1]", "args [@y, -1]")
+    program = Program.from_bytes(emit_program(compiled(second, machine), WEIGHTS))
+    result = program.run({"x": np.zeros((4, 20), np.float32)})
+    words = result.outputs["y"].astype(ml_dtypes.bfloat16).view(np.uint16)
+    # Both launches store the word 7: into the first and into the second row.
+    assert words[:, 0].tolist() == [7, 7, 0, 0]
+    assert not words[:, 1:].any()
+
+
+def test_machine_without_a_compute_team():
+    machine = Machine.from_toml(MACHINE.to_toml().replace("cores = 8", "cores = 3"))
+    with pytest.raises(UserError, match="at least 4"):
+        emit_program(compiled(machine=machine), WEIGHTS)
 
 
 def test_objects_do_not_overlap(elf):
