@@ -83,7 +83,7 @@ def _ports(
     ports: list[Port] = []
     for index, value in enumerate(types):
         assert isinstance(value, TensorType)
-        given = attributes.data[index].data if attributes is not None else {}
+        given = dict[str, Attribute](attributes.data[index].data if attributes is not None else {})
         name, dtype = given.get("transformer.name"), given.get("transformer.dtype")
         ports.append(
             Port(

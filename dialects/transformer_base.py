@@ -9,6 +9,7 @@ from xdsl.dialects.builtin import (
     I32,
     BFloat16Type,
     DenseArrayBase,
+    IntegerType,
     StringAttr,
     SymbolNameConstraint,
     SymbolRefAttr,
@@ -59,9 +60,13 @@ def shape_of(value: SSAValue | Operation) -> tuple[int, ...]:
     return kind.get_shape()
 
 
-def ints(values: Sequence[int]) -> DenseArrayBase:
+IntArray: TypeAlias = DenseArrayBase[IntegerType]
+INT_ARRAY = DenseArrayBase.constr(i64)
+
+
+def ints(values: Sequence[int]) -> IntArray:
     """`array<i64: ...>`, the form of all shape-like properties."""
-    return DenseArrayBase.from_list(i64, list(values))
+    return DenseArrayBase[IntegerType].from_list(i64, list(values))
 
 
 class TransformerOp(IRDLOperation):

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 from xdsl.dialects.builtin import (
     BFloat16Type,
-    DenseArrayBase,
     FloatAttr,
     StringAttr,
     TensorType,
@@ -20,7 +19,13 @@ from xdsl.dialects.builtin import (
 from xdsl.ir import Operation, SSAValue
 from xdsl.irdl import irdl_op_definition, operand_def, opt_prop_def, prop_def, result_def
 
-from softex_mlir.dialects.transformer_base import BF16_TENSOR, TransformerOp, ints, shape_of
+from softex_mlir.dialects.transformer_base import (
+    BF16_TENSOR,
+    INT_ARRAY,
+    TransformerOp,
+    ints,
+    shape_of,
+)
 from softex_mlir.dialects.transformer_elementwise import BinaryOp, UnaryOp
 
 
@@ -84,7 +89,7 @@ class ReduceMeanOp(TransformerOp):
     name = "transformer.reduce_mean"
 
     x = operand_def(BF16_TENSOR)
-    axes = prop_def(DenseArrayBase)
+    axes = prop_def(INT_ARRAY)
     keep = opt_prop_def(UnitAttr)
     result = result_def(BF16_TENSOR)
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from xdsl.dialects.builtin import (
     BFloat16Type,
-    DenseArrayBase,
     IntegerAttr,
     StringAttr,
     TensorType,
@@ -27,6 +26,7 @@ from softex_mlir.dialects.transformer_base import (
     ANY_TENSOR,
     BF16_TENSOR,
     ID_TENSOR,
+    INT_ARRAY,
     TransformerOp,
     ints,
     shape_of,
@@ -127,7 +127,7 @@ class PatchifyOp(TransformerOp):
     name = "transformer.patchify"
 
     image = operand_def(BF16_TENSOR)
-    patch = prop_def(DenseArrayBase)
+    patch = prop_def(INT_ARRAY)
     result = result_def(BF16_TENSOR)
 
     assembly_format = "$image attr-dict `:` type($image) `->` type($result)"
@@ -175,9 +175,9 @@ class SliceOp(TransformerOp):
     name = "transformer.slice"
 
     x = operand_def(ANY_TENSOR)
-    offsets = prop_def(DenseArrayBase)
-    sizes = prop_def(DenseArrayBase)
-    strides = opt_prop_def(DenseArrayBase)
+    offsets = prop_def(INT_ARRAY)
+    sizes = prop_def(INT_ARRAY)
+    strides = opt_prop_def(INT_ARRAY)
     result = result_def(ANY_TENSOR)
 
     assembly_format = "$x attr-dict `:` type($x) `->` type($result)"
@@ -191,8 +191,7 @@ class SliceOp(TransformerOp):
         *,
         layer: StringAttr | None = None,
     ):
-        kind = SSAValue.get(x).type
-        assert isinstance(kind, TensorType)
+        kind = SSAValue.get(x, type=TensorType).type
         unit = strides is None or all(s == 1 for s in strides)
         super().__init__(
             operands=[x],
@@ -244,8 +243,7 @@ class ConcatOp(TransformerOp):
         *,
         layer: StringAttr | None = None,
     ):
-        kind = SSAValue.get(xs[0]).type
-        assert isinstance(kind, TensorType)
+        kind = SSAValue.get(xs[0], type=TensorType).type
         shape = list(kind.get_shape())
         shape[axis] = sum(shape_of(x)[axis] for x in xs)
         super().__init__(
@@ -283,8 +281,7 @@ class ReshapeOp(TransformerOp):
         *,
         layer: StringAttr | None = None,
     ):
-        kind = SSAValue.get(x).type
-        assert isinstance(kind, TensorType)
+        kind = SSAValue.get(x, type=TensorType).type
         super().__init__(
             operands=[x],
             properties={"layer": layer},
@@ -309,7 +306,7 @@ class TransposeOp(TransformerOp):
     name = "transformer.transpose"
 
     x = operand_def(ANY_TENSOR)
-    permutation = prop_def(DenseArrayBase)
+    permutation = prop_def(INT_ARRAY)
     result = result_def(ANY_TENSOR)
 
     assembly_format = "$x attr-dict `:` type($x) `->` type($result)"
@@ -321,8 +318,7 @@ class TransposeOp(TransformerOp):
         *,
         layer: StringAttr | None = None,
     ):
-        kind = SSAValue.get(x).type
-        assert isinstance(kind, TensorType)
+        kind = SSAValue.get(x, type=TensorType).type
         shape = kind.get_shape()
         super().__init__(
             operands=[x],

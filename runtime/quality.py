@@ -41,7 +41,7 @@ def compare(found: npt.NDArray[Any], reference: npt.NDArray[Any]) -> Quality:
         raise ValueError(f"shapes differ: found {found.shape}, reference {reference.shape}")
     a = found.astype(np.float64)
     b = reference.astype(np.float64)
-    difference = np.abs(a - b)
+    difference: npt.NDArray[np.float64] = np.abs(a - b)
     norm = float(np.linalg.norm(a) * np.linalg.norm(b))
     equal = bool(np.array_equal(a, b))
     cosine = float(np.sum(a * b)) / norm if norm > 0 else (1.0 if equal else 0.0)
@@ -50,7 +50,7 @@ def compare(found: npt.NDArray[Any], reference: npt.NDArray[Any]) -> Quality:
     top1 = float(np.mean(winners[0] == winners[1])) if a.size else 1.0
     return Quality(
         cosine,
-        float(difference.max(initial=0.0)),
+        float(np.max(difference, initial=0.0)),
         float(difference.mean()) if difference.size else 0.0,
         float(np.sqrt(np.mean(b * b))) if b.size else 0.0,
         top1,

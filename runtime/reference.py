@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.func import ReturnOp
-from xdsl.ir import Block, Operation, SSAValue
+from xdsl.ir import Operation, SSAValue
 
 from softex_mlir.compiler.model import Model, main_function
 from softex_mlir.dialects import transformer as t
@@ -69,7 +69,7 @@ def evaluate(
         chosen = FloatArithmetic(rounded=arithmetic == "bf16")
     model = Model(module, cast(Any, weights))
     main = main_function(module)
-    block = cast(Block, main.body.block)
+    block = main.body.block
     values: dict[SSAValue, Array] = {}
     missing = [port.name for port in model.inputs if port.name not in inputs]
     if missing:
@@ -81,7 +81,7 @@ def evaluate(
             raise EvaluationError(
                 f"input {port.name}: expected shape {port.shape}, found {found.shape}"
             )
-        integer = argument.type == t.IdTensor or "i32" in str(argument.type)
+        integer = t.ID_TENSOR.verifies(argument.type)
         values[argument] = found.astype(np.int32) if integer else chosen.value(found)
     results: dict[str, Array] = {}
     for op in block.ops:

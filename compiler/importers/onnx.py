@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+from onnx.inliner import inline_local_functions
 from xdsl.dialects.builtin import ArrayAttr, ModuleOp, StringAttr, TensorType, bf16, i32
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Region, SSAValue
@@ -27,6 +28,8 @@ from softex_mlir.compiler.importers.onnx_values import (
 )
 from softex_mlir.compiler.model import Model, Port, port_attributes
 from softex_mlir.dialects import transformer as t
+
+_ONNX: Any = onnx  # its type stubs are partial
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -48,7 +51,7 @@ def load(path: str | Path) -> Any:
     """Read an ONNX file, with its external data and its local functions inlined."""
     file = str(path)
     try:
-        proto = onnx.load(file, load_external_data=False)
+        proto: Any = _ONNX.load(file, load_external_data=False)
     except OSError as error:
         raise OnnxError(file, error.strerror or str(error)) from error
     except Exception as error:
@@ -61,9 +64,9 @@ def load(path: str | Path) -> Any:
     except Exception as error:
         raise OnnxError(file, f"its external data cannot be read: {error}") from error
     if proto.functions:
-        proto = onnx.inliner.inline_local_functions(proto)
+        proto = inline_local_functions(proto)
     try:
-        onnx.checker.check_graph(
+        _ONNX.checker.check_graph(
             proto.graph, _checker_context(proto)
         ) if proto.ByteSize() < 1 << 30 else None
     except onnx.checker.ValidationError as error:
@@ -151,20 +154,20 @@ def import_onnx(path: str | Path, shapes: Shapes | None = None) -> Model:
                     state.names.setdefault(id(value), name)
     if problems:
         raise OnnxError(file, _list(problems, first, "cannot be imported"))
-    results: dict[str, SSAValue] = {}
+    outputs: dict[str, SSAValue] = {}
     for output in graph.output:
         value = values[output.name]
         if isinstance(value, Symbolic):
             raise OnnxError(file, f"output '{output.name}' is computed from integer inputs only")
-        results[output.name] = state.operand(value)
+        outputs[output.name] = state.operand(value)
     ports = [
         Port(name, t.shape_of(v), _dtype(o))
-        for (name, v), o in zip(results.items(), graph.output, strict=True)
+        for (name, v), o in zip(outputs.items(), graph.output, strict=True)
     ]
-    state.block.add_op(ReturnOp(*results.values()))
+    state.block.add_op(ReturnOp(*outputs.values()))
     main = FuncOp(
         "main",
-        ([a.type for a in state.block.args], [v.type for v in results.values()]),
+        ([a.type for a in state.block.args], [v.type for v in outputs.values()]),
         Region(state.block),
         arg_attrs=ArrayAttr([port_attributes(p) for p in inputs]),
         res_attrs=ArrayAttr([port_attributes(p) for p in ports]),

@@ -212,7 +212,8 @@ class Importer:
         )
         model = onnx.helper.make_model(graph, opset_imports=self.opsets)
         with np.errstate(all="ignore"):
-            found = ReferenceEvaluator(model).run(None, given)
+            evaluator: Any = ReferenceEvaluator(model)
+            found = evaluator.run(None, given)
         return [np.asarray(f) for f in found]  # type: ignore[arg-type]
 
     def fold(self, node: Node) -> list[Value]:

@@ -70,7 +70,7 @@ def unary(state: Importer, node: Node) -> list[Value]:
 def negate(state: Importer, node: Node) -> list[Value]:
     x = node.activation(0)
     if node.kind == "Neg":
-        return [state.emit(t.MulOp(x, state.constant(np.float32(-1.0).reshape(()))))]
+        return [state.emit(t.MulOp(x, state.constant(np.array(-1.0, np.float32))))]
     return [state.emit(t.DivOp(state.constant(np.ones(t.shape_of(x), np.float32)), x))]
 
 
@@ -179,8 +179,8 @@ def layer_norm(state: Importer, node: Node) -> list[Value]:
     assert gamma is not None
     if beta is None:
         beta = np.zeros(shape[-1:], np.float32)
-    rows = [state.constant(np.asarray(v.reshape(-1))) for v in (gamma, beta)]
-    return [state.emit(t.LayerNormOp(x, *rows, node.attribute("epsilon", 1e-5)))]
+    scale, shift = (state.constant(np.asarray(v.reshape(-1))) for v in (gamma, beta))
+    return [state.emit(t.LayerNormOp(x, scale, shift, node.attribute("epsilon", 1e-5)))]
 
 
 @operator("RMSNormalization", "SimplifiedLayerNormalization", note="over the last dimension")

@@ -46,10 +46,10 @@ class SimplifyViews(RewritePattern):
         if found.indices.size != size or not np.array_equal(found.indices.ravel(), np.arange(size)):
             return
         if found.root.type == op.result.type:
-            rewriter.replace_op(op, [], [found.root])
+            rewriter.replace(op, [], [found.root])
         elif not (isinstance(op, t.ReshapeOp) and op.x is found.root):
             shape = t.shape_of(op.result)
-            rewriter.replace_op(op, t.ReshapeOp(found.root, shape, layer=op.layer))
+            rewriter.replace(op, t.ReshapeOp(found.root, shape, layer=op.layer))
 
 
 class SimplifyTransposes(RewritePattern):
@@ -78,13 +78,13 @@ class SimplifyTransposes(RewritePattern):
         split = t.ReshapeOp(found.root, sizes, layer=op.layer)
         order = t.TransposeOp(split, (1, 0, 2), layer=op.layer)
         shaped = t.ReshapeOp(order, t.shape_of(op.result), layer=op.layer)
-        rewriter.replace_op(op, [split, order, shaped])
+        rewriter.replace(op, [split, order, shaped])
 
     @staticmethod
     def _worthwhile(op: Operation) -> bool:
         """Whether the chain holds more than one transpose, or one of more than 3 dimensions."""
         transposes = 0
-        while isinstance(op, Operation) and is_view(op):
+        while is_view(op):
             if isinstance(op, t.SliceOp | t.ExpandOp):
                 return False
             if isinstance(op, t.TransposeOp):
@@ -108,11 +108,11 @@ class FoldViewsOfConstants(RewritePattern):
         operand = op.operands[0]
         value = splat_value(operand)
         if value is not None:
-            rewriter.replace_op(op, t.SplatOp(value, t.shape_of(op.results[0])))
+            rewriter.replace(op, t.SplatOp(value, t.shape_of(op.results[0])))
             return
         data = self.constants.data(operand)
         if data is not None and data.dtype.kind == "f":
-            rewriter.replace_op(op, self.constants.make(name_of(operand), apply_view(op, data)))
+            rewriter.replace(op, self.constants.make(name_of(operand), apply_view(op, data)))
 
 
 class DropNeutral(RewritePattern):
@@ -124,16 +124,16 @@ class DropNeutral(RewritePattern):
         value = splat_value(op.rhs)
         neutral = 0.0 if isinstance(op, t.AddOp | t.SubOp) else 1.0
         if value == neutral and op.lhs.type == op.result.type:
-            rewriter.replace_op(op, [], [op.lhs])
+            rewriter.replace(op, [], [op.lhs])
         elif isinstance(op, t.DivOp) and value is not None and value != 0:
             factor = t.SplatOp(1.0 / value, t.shape_of(op.rhs))
-            rewriter.replace_op(op, [factor, t.MulOp(op.lhs, factor, layer=op.layer)])
+            rewriter.replace(op, [factor, t.MulOp(op.lhs, factor, layer=op.layer)])
         elif (
             isinstance(op, t.AddOp | t.MulOp)
             and splat_value(op.lhs) is not None
             and splat_value(op.rhs) is None
         ):
-            rewriter.replace_op(op, type(op)(op.rhs, op.lhs, layer=op.layer))
+            rewriter.replace(op, type(op)(op.rhs, op.lhs, layer=op.layer))
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ class CanonicalizeTransformerPass(ModulePass):
     name = "canonicalize-transformer"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        patterns = [
+        patterns: list[RewritePattern] = [
             SimplifyViews(),
             SimplifyTransposes(),
             FoldViewsOfConstants(Constants(op)),

@@ -55,7 +55,7 @@ class FlattenFirstOperand(RewritePattern):
             case _:
                 new = type(op)(flat, layer=op.layer)
         back = t.ReshapeOp(new, t.shape_of(op.results[0]))
-        rewriter.replace_op(op, [flat, new, back])
+        rewriter.replace(op, [flat, new, back])
 
 
 @dataclass
@@ -86,7 +86,7 @@ class FlattenBinary(RewritePattern):
         back = t.ReshapeOp(new, shape)
         # Operands that were built just now are not yet in the block.
         fresh = [v.owner for v in (left, right) if v.owner.parent is None]
-        rewriter.replace_op(op, [*(o for o in fresh if isinstance(o, Operation)), new, back])
+        rewriter.replace(op, [*(o for o in fresh if isinstance(o, Operation)), new, back])
 
     def _full(self, value: SSAValue, shape: tuple[int, ...]) -> SSAValue | None:
         if t.shape_of(value) == shape:
@@ -124,5 +124,5 @@ class FlattenRowsPass(ModulePass):
     name = "flatten-rows"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        patterns = [FlattenFirstOperand(), FlattenBinary(Constants(op))]
+        patterns: list[RewritePattern] = [FlattenFirstOperand(), FlattenBinary(Constants(op))]
         PatternRewriteWalker(GreedyRewritePatternApplier(patterns)).rewrite_module(op)

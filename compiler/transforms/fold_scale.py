@@ -35,7 +35,7 @@ class FoldScale(RewritePattern):
         if scale != 1.0 and not self._fold(op, scale, rewriter):
             factor = t.SplatOp(scale, t.shape_of(q)[1:])
             product = t.MulOp(q, factor, layer=op.layer)
-            rewriter.insert_op([factor, product])
+            rewriter.insert([factor, product])
             q = product.result
         elif scale != 1.0:
             q = op.operands[0]
@@ -49,7 +49,7 @@ class FoldScale(RewritePattern):
             bias_rows=op.bias_rows.data,
             layer=op.layer,
         )
-        rewriter.replace_op(op, new)
+        rewriter.replace(op, new)
 
     def _fold(self, op: t.AttentionOp, scale: float, rewriter: PatternRewriter) -> bool:
         """Scale the producer of q; False if something else would notice, or data is missing."""
@@ -88,7 +88,7 @@ class FoldScale(RewritePattern):
             made.append(self.constants.make(f"{name_of(linear.bias)}.scaled", b * factors))
         values = [m.results[0] for m in made]
         made.append(t.LinearOp(linear.x, *values, layer=linear.layer))
-        rewriter.replace_op(linear, made)
+        rewriter.replace(linear, made)
         return True
 
 

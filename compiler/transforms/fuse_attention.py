@@ -159,9 +159,11 @@ class FuseAttention(RewritePattern):
         if bias is None:
             return
         # Operations are inserted before the one replaced, where all their operands exist.
-        operands = [self._columns(part, made) for part in (q, k, v)]
+        columns = tuple(self._columns(part, made) for part in (q, k, v))
         attention = t.AttentionOp(
-            *operands,
+            columns[0],
+            columns[1],
+            columns[2],
             bias[0],
             heads=q.heads,
             batch=q.batch,
@@ -172,7 +174,7 @@ class FuseAttention(RewritePattern):
         split = t.ReshapeOp(attention, (q.batch, q.tokens, q.heads, v.size))
         order = t.TransposeOp(split, (0, 2, 1, 3))
         shaped = t.ReshapeOp(order, t.shape_of(op.result))
-        rewriter.replace_op(op, [*made, attention, split, order, shaped])
+        rewriter.replace(op, [*made, attention, split, order, shaped])
 
     @staticmethod
     def _columns(part: Heads, made: list[Operation]) -> SSAValue:

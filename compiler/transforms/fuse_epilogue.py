@@ -36,7 +36,7 @@ class FuseActivation(RewritePattern):
             new = t.LinearOp(
                 linear.x, linear.w, linear.bias, activation=function, layer=linear.layer
             )
-            rewriter.replace_op(op, new)
+            rewriter.replace(op, new)
 
 
 class FuseResidual(RewritePattern):
@@ -60,7 +60,7 @@ class FuseResidual(RewritePattern):
                 activation=linear.activation.data,
                 layer=linear.layer,
             )
-            rewriter.replace_op(op, new)
+            rewriter.replace(op, new)
             return
 
 

@@ -118,7 +118,7 @@ class FuseActivation(RewritePattern):
             elif isinstance(owner, t.SigmoidOp) and owner.x is x and constant == 1.0:
                 fused = t.SiluOp(x, layer=op.layer)
             if fused is not None:
-                rewriter.replace_op(op, fused)
+                rewriter.replace(op, fused)
                 return
 
 

@@ -97,10 +97,10 @@ class FuseNorm(RewritePattern):
         if x is not None and (y is numerator or _centred(y) is x):
             gamma, beta = t.SplatOp(1.0, columns), t.SplatOp(0.0, columns)
             norm = t.LayerNormOp(x, gamma, beta, eps, layer=op.layer)
-            rewriter.replace_op(op, [gamma, beta, norm])
+            rewriter.replace(op, [gamma, beta, norm])
         elif y is numerator:
             gamma = t.SplatOp(1.0, columns)
-            rewriter.replace_op(op, [gamma, t.RMSNormOp(y, gamma, eps, layer=op.layer)])
+            rewriter.replace(op, [gamma, t.RMSNormOp(y, gamma, eps, layer=op.layer)])
 
 
 def _other_operand(op: t.BinaryOp, kind: type[Operation]) -> tuple[Operation, SSAValue] | None:
@@ -129,18 +129,18 @@ class FoldAffine(RewritePattern):
             if isinstance(op, t.MulOp) and splat_value(norm.gamma) == 1.0:
                 if isinstance(norm, t.RMSNormOp):
                     new = t.RMSNormOp(norm.x, row, norm.eps.value.data, layer=norm.layer)
-                    rewriter.replace_op(op, new)
+                    rewriter.replace(op, new)
                 elif splat_value(norm.beta) == 0.0:
                     eps = norm.eps.value.data
                     new = t.LayerNormOp(norm.x, row, norm.beta, eps, layer=norm.layer)
-                    rewriter.replace_op(op, new)
+                    rewriter.replace(op, new)
                 return
             if not isinstance(op, t.AddOp) or not isinstance(norm, t.LayerNormOp):
                 continue
             if splat_value(norm.beta) == 0.0:
                 eps = norm.eps.value.data
                 new = t.LayerNormOp(norm.x, norm.gamma, row, eps, layer=norm.layer)
-                rewriter.replace_op(op, new)
+                rewriter.replace(op, new)
                 return
 
 

@@ -25,7 +25,7 @@ class MatmulToLinear(RewritePattern):
     @op_type_rewrite_pattern
     def match_and_rewrite(self, op: t.MatmulOp, rewriter: PatternRewriter) -> None:
         if len(t.shape_of(op.a)) == len(t.shape_of(op.b)) == 2 and is_constant(op.b):
-            rewriter.replace_op(op, t.LinearOp(op.a, op.b, layer=op.layer))
+            rewriter.replace(op, t.LinearOp(op.a, op.b, layer=op.layer))
 
 
 class AddBias(RewritePattern):
@@ -42,7 +42,7 @@ class AddBias(RewritePattern):
             return
         if t.shape_of(op.rhs) == t.shape_of(op.result)[1:]:
             layer = linear.layer or op.layer
-            rewriter.replace_op(op, t.LinearOp(linear.x, linear.w, op.rhs, layer=layer))
+            rewriter.replace(op, t.LinearOp(linear.x, linear.w, op.rhs, layer=layer))
 
 
 @dataclass(frozen=True)
