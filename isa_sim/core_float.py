@@ -99,6 +99,33 @@ def _scalar_operation(operation: int) -> int:
 
 
 @njit(cache=True)
+def _is_common(operation: int) -> bool:
+    return operation <= op.VMUL or operation == op.VMAC
+
+
+@njit(cache=True)
+def _packed_common(operation: int, a: int, b: int, c: int, mode: int) -> int:
+    """Packed addition, subtraction, multiplication and multiply-add, the bulk of all work."""
+    if operation == op.VSUB:
+        b ^= 0x80008000
+    result = 0
+    flags = 0
+    for lane in range(2):
+        shift = 16 - 16 * lane
+        u = (a << shift) & _BOX
+        v = (b << shift) & _BOX
+        if operation == op.VMAC:
+            value = sf.fma(u, v, (c << shift) & _BOX, mode, 8)
+        elif operation == op.VMUL:
+            value = sf.mul(u, v, mode, 8)
+        else:
+            value = sf.add(u, v, mode, 8)
+        flags |= value >> 32
+        result |= ((value & _WORD) >> 16) << (16 * lane)
+    return result | flags << 32
+
+
+@njit(cache=True)
 def execute_float(operation: int, a: int, b: int, c: int, mode: int) -> int:
     """Execute; operands are register patterns 0..2**32-1, the result is ``value | flags << 32``.
 
@@ -110,6 +137,14 @@ def execute_float(operation: int, a: int, b: int, c: int, mode: int) -> int:
         return ((a & 0xFFFF) ^ 0x8000) - 0x8000 & _WORD
     if operation == op.FMV_H_X:
         return _BOX | (a & 0xFFFF)
+    if operation == op.FADD:
+        return sf.add(a, b, mode, 24)
+    if operation == op.FMUL:
+        return sf.mul(a, b, mode, 24)
+    if operation == op.FMADD:
+        return sf.fma(a, b, c, mode, 24)
+    if operation <= op.VMAC and operation >= op.VADD and _is_common(operation):
+        return _packed_common(operation, a, b, c, mode)
     scalar = _scalar_operation(operation)
     packed = operation >= op.VADD
     half = operation >= op.HADD

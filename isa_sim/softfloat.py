@@ -141,6 +141,8 @@ def _round_binary64(value: float, error: float, precision: int) -> int:
     value is first rounded to odd, which keeps a second rounding to fewer bits exact.
     """
     bits = float64_bits(value)
+    if value == 0.0:  # exact, and the sign is right: no binary64 operation here can underflow
+        return ((bits >> 63) & 1) << 31
     if error != 0.0 and bits & 1 == 0:
         bits += 1 if (error > 0.0) == (value > 0.0) else -1
     drop = 53 - precision

@@ -14,7 +14,8 @@ from softex_mlir.isa_sim import softfloat as sf
 
 NAN, INFINITY = sf.NAN, sf.INFINITY
 EDGES = (0, 1, 2, 0x7FFFFF, 0x800000, 0x800001, 0x3F800000, 0x3F7FFFFF, 0x7F7FFFFF, 0x7F800000,
-         0x7FC00000, 0x7F800001, 0x4B800000, 0x33800000, 0x4EFFFFFF, 0x4F000000, 0x4F7FFFFF)  # fmt: skip
+         0x7FC00000, 0x7F800001, 0x4B800000, 0x33800000, 0x4EFFFFFF, 0x4F000000,
+         0x4F7FFFFF)  # fmt: skip
 patterns = st.one_of(
     st.integers(0, 2**32 - 1),
     st.sampled_from(EDGES + tuple(e | 1 << 31 for e in EDGES)),
@@ -166,6 +167,19 @@ def test_comparisons_against_numpy(a: int, b: int) -> None:
     invalid = sf.is_nan(a) or sf.is_nan(b)
     assert (sf.less(a, b) >> 32 == sf.INVALID) == invalid
     assert (sf.equal(a, b) >> 32 == sf.INVALID) == (sf.is_signaling(a) or sf.is_signaling(b))
+
+
+def test_signs_of_zero_results_against_numpy() -> None:
+    values = np.array((0, 0x80000000, 0x3F800000, 0xBF800000, 1, 0x80000001), np.uint32)
+    for a in values:
+        for b in values:
+            x, y = a.view(np.float32), b.view(np.float32)
+            for result, exact in (
+                (sf.add(int(a), int(b), 0, 24), x + y),
+                (sf.mul(int(a), int(b), 0, 24), x * y),
+                (sf.fma(int(a), int(b), 0x80000000, 0, 24), x * y + np.float32(-0.0)),
+            ):
+                assert result & 0xFFFFFFFF == int(np.float32(exact).view(np.uint32))
 
 
 @pytest.mark.parametrize(
