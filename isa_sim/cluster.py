@@ -444,6 +444,7 @@ class _Run:
         if self.sanitizer:
             self.sanitizer.collect(self.job_log, self.dma_log)
             races = tuple(self.sanitizer.reports)
+            self.warnings += self.sanitizer.warnings
         return RunResult(
             exit_code=int(dev.word[p.EXIT_CODE]),
             cycles=end,

@@ -138,8 +138,13 @@ def test_softex_job_and_its_observers():
 
 
 def test_never_written_memory():
-    found = races(two_cores(Assembly().load(A0, TCDM + 0x20000).end(),
-                            Assembly().sleep_forever()))  # fmt: skip
+    """A unit or DMA that reads it is reported; a core may drop the value, and is warned about."""
+    program = two_cores(Assembly().load(A0, TCDM + 0x20000).end(), Assembly().sleep_forever())
+    result = run(program, sanitize=True)[1]
+    assert result.races == ()
+    assert "never-written memory at 0x10020000: core 0" in result.warnings[0]
+    program = transfer(Assembly(), INPUT, TCDM + 0x20000, 64, channel=1).wait_event(8).end()
+    found = races(two_cores(program, Assembly().sleep_forever()))
     assert len(found) == 1
     assert "never-written" in found[0]
 
