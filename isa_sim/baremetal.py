@@ -137,6 +137,8 @@ class BareMetal:
         from softex_mlir.isa_sim.core import run_core
 
         row = self.state.s[0]
+        # compiles the interpreter if it is not cached, so that `seconds` is simulation only
+        run_core(0, -1, self.state, self.program, self.tcdm, self.memory, None)
         began = time.perf_counter()
         while True:
             executed = int(row[st.INSTRUCTIONS])

@@ -21,14 +21,14 @@ from softex_mlir.isa_sim.machine import Machine
 
 _BASE = 0x10000
 _DATA_OFFSET = 0x1000
-_WINDOW_CYCLES = 1000
+_WINDOW_CYCLES = 10_000
 
 
 @dataclass(frozen=True)
 class CoreSpeed:
     """Speed of one program: millions of simulated instructions a host second (CPU time).
 
-    ``one_core`` as a bare core, ``eight_cores`` the total of eight cores taking turns of 1000
+    ``one_core`` as a bare core, ``eight_cores`` the total of eight cores taking turns of 10,000
     cycles, ``qemu`` the same program in qemu-riscv32 without timing; None if not installed or if
     the program uses instructions qemu does not know.
     """

@@ -252,8 +252,8 @@ def test_single_precision_program_from_c(tmp_path: Path) -> None:
     elf = tmp_path / "main.elf"
     assert GCC is not None
     subprocess.run(
-        [GCC, "-O2", "-march=rv32imfc", "-mabi=ilp32f", "-nostdlib", "-ffreestanding", "-Wl,--no-relax",
-         "-Wl,-Ttext=0x10000", str(source), "-o", str(elf)], check=True,
+        [GCC, "-O2", "-march=rv32imfc", "-mabi=ilp32f", "-nostdlib", "-ffreestanding",
+         "-Wl,--no-relax", "-Wl,-Ttext=0x10000", str(source), "-o", str(elf)], check=True,
     )  # fmt: skip
     assert run_elf(elf).exit_code == 1629
 
