@@ -154,7 +154,7 @@ class AttentionKernel(Kernel):
         n = self.items
         return (1 + 3 * n, n, 0 if self.engine is COMPUTE else 2 * n + 2, 1 + 2 * n)
 
-    def uses(self) -> list[SlotUse]:
+    def uses(self, first_w: int = 0, first_x: int = 0) -> list[SlotUse]:
         """TCDM bytes of a launch and when they are free again."""
         n = self.items
         found: list[SlotUse] = []

@@ -5,7 +5,7 @@ Index expressions are either Python integers, folded here, or SSA values.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -153,7 +153,7 @@ class StreamEmitter:
     # region Control
 
     @contextmanager
-    def _within(self, block: Block) -> Iterator[None]:
+    def _within(self, block: Block) -> Generator[None]:
         saved = self.builder.insertion_point
         self.builder.insertion_point = InsertPoint.at_end(block)
         yield

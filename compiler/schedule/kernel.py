@@ -111,6 +111,8 @@ class SlotUse:
     offset: int
     after_engine: bool = False
     family: str = ""
+    ring: bool = False
+    """Whether the kernel itself waits for the last but one product of earlier launches."""
     lane: int = -1
     """Tile number, if the kernel waits for its tiles one by one (`Z_FREE`, `Z_STEP`)."""
 
@@ -141,6 +143,11 @@ class Kernel(ABC):
     @abstractmethod
     def advances(self) -> tuple[int, int, int, int]:
         """How far a launch moves the four counters."""
+
+    def uses(self, first_w: int = 0, first_x: int = 0) -> list[SlotUse]:
+        """TCDM bytes of a launch and when they are free again. The arguments are the first slots
+        of rings that continue from launch to launch."""
+        raise NotImplementedError
 
     @abstractmethod
     def emit(self, k: KernelEmitter) -> None:

@@ -43,6 +43,10 @@ from softex_mlir.dialects.cluster import StreamKind
 from softex_mlir.dialects.redmule import GemmOp
 from softex_mlir.dialects.softex import DrainOp, SumOfExponentialsOp
 
+X_FIRST_JOBS = 8
+"""Jobs of a launch from which on X is fetched before W. In a short launch the operands are often
+still being computed, and W can be fetched meanwhile."""
+
 
 @dataclass(frozen=True)
 class LinearArena:
@@ -187,7 +191,7 @@ class LinearKernel(Kernel):
             return (self.jobs, out, 0, self.jobs + compute)
         return (self.jobs, out, self.jobs, compute)
 
-    def uses(self, first_w: int, first_x: int) -> list[SlotUse]:
+    def uses(self, first_w: int = 0, first_x: int = 0) -> list[SlotUse]:
         """TCDM bytes of a launch and when they are free again."""
         out = self.advances()[1]
         found: list[SlotUse] = []
@@ -206,7 +210,7 @@ class LinearKernel(Kernel):
                 for job in range(min(2, self.jobs)):
                     last = self.jobs - 1 - (self.jobs - 1 - job) % 2
                     place = buffer.slot_range((first_w + job) % 2)
-                    found.append(SlotUse(*place, self.engine, last + 1, job > 0))
+                    found.append(SlotUse(*place, self.engine, last + 1, job > 0, ring=True))
             else:
                 for slot in range(2):
                     place = buffer.slot_range(slot)
@@ -265,10 +269,17 @@ class LinearKernel(Kernel):
             return s.transfer(k.values["bias"], [0, column], k.memory["z"], [tile], sizes)
 
         k.acquire(s)
-        w = load_w(0, 0)
-        z = preset(0)
-        k.depend(s)
-        s.complete(w, z, load_x(0))
+        if self.jobs >= X_FIRST_JOBS:
+            # X and Z are free before the ring of W, which RedMulE still reads
+            k.depend(s)
+            x, z = load_x(0), preset(0)
+            s.wait(self.engine, -1)
+            s.complete(x, z, load_w(0, 0))
+        else:
+            s.wait(self.engine, -1)
+            w, z = load_w(0, 0), preset(0)
+            k.depend(s)
+            s.complete(w, z, load_x(0))
         s.advance()
 
         def step(chunk: Index, tile: Index, first: bool, with_x: bool = False) -> None:

@@ -21,7 +21,8 @@ from softex_mlir.compiler.schedule.order import order_tasks
 from softex_mlir.compiler.schedule.scheduler import Scheduler
 from softex_mlir.compiler.schedule.timeline import Launch, Timeline
 from softex_mlir.dialects.cluster import GlobalKind
-from softex_mlir.dialects.cluster_program import AddressAttr, GlobalOp, LaunchOp, ScheduleOp
+from softex_mlir.dialects.cluster_attributes import AddressAttr
+from softex_mlir.dialects.cluster_program import GlobalOp, LaunchOp, ScheduleOp
 from softex_mlir.dialects.memory import L2Space, TcdmSpace
 from softex_mlir.dialects.target import set_machine
 from softex_mlir.isa_sim.machine import Machine

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import prod
+from typing import cast
 
 import numpy as np
 from xdsl.dialects.builtin import BFloat16Type, TensorType
 from xdsl.dialects.func import FuncOp, ReturnOp
-from xdsl.ir import Operation, SSAValue
+from xdsl.ir import Attribute, Operation, SSAValue
 
 from softex_mlir.compiler.artifacts import TensorEntry, WeightImage
 from softex_mlir.compiler.schedule.attention import AttentionKernel
@@ -302,7 +303,7 @@ class Scheduler:
             else:
                 self._operation(op)
 
-    def _check(self, ops: Sequence[Operation] | object) -> None:
+    def _check(self, ops: Iterable[Operation]) -> None:
         known = (
             tf.GetWeightOp,
             tf.LinearOp,
@@ -321,7 +322,7 @@ class Scheduler:
         )
         bad = [
             f"{op.name} (layer '{_layer(op)}')"
-            for op in ops  # pyright: ignore[reportGeneralTypeIssues, reportUnknownVariableType]
+            for op in ops
             if not isinstance(op, known) and op.name not in UNARY and op.name not in BINARY
         ]
         if bad:
@@ -900,8 +901,8 @@ def _layer(op: Operation) -> str:
 
 
 def _dtype(value: SSAValue) -> Dtype:
-    assert isinstance(value.type, TensorType)
-    return "bf16" if isinstance(value.type.element_type, BFloat16Type) else "i32"
+    kind = cast("TensorType[Attribute]", value.type)
+    return "bf16" if isinstance(kind.element_type, BFloat16Type) else "i32"
 
 
 def _port_name(main: FuncOp, index: int, is_input: bool) -> str | None:

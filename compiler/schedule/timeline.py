@@ -101,6 +101,9 @@ class Timeline:
                 for stream, value in region.release.items():
                     if use.after_engine and stream is self.engine:
                         continue
+                    passed = bases[STREAM_LIST.index(stream)] - 1
+                    if use.ring and stream is self.engine and value <= passed:
+                        continue
                     if use.lane >= 0 and stream is StreamKind.DMA_OUT:
                         continue
                     name = ACQUIRE[stream]
