@@ -12,6 +12,8 @@ import hashlib
 import os
 import shutil
 import tempfile
+import time
+import time
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ _config: Any = config
 _types: Any = types
 __all__ = ["njit", "prange"]
 
-_KEPT = 4
+_KEPT_SECONDS = 24 * 3600
 _CORE = ("core", "softfloat", "isa", "jit")
 """Beginnings of the names of the files the interpreter is compiled from."""
 
@@ -64,10 +66,10 @@ def _cache_directory(kind: str, root: Path) -> str:
     directory = root / f"{kind}-{_source_hash(kind == 'core')}"
     directory.mkdir(exist_ok=True)
     os.utime(directory)
-    # Old versions' code is of no use any more; keep a few for parallel checkouts.
-    old = sorted(root.glob(f"{kind}-*"), key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in old[_KEPT:]:
-        shutil.rmtree(path, ignore_errors=True)
+    # Old versions' code is of no use any more; one used lately may be another process' own.
+    for path in root.glob(f"{kind}-*"):
+        if path.stat().st_mtime < time.time() - _KEPT_SECONDS:
+            shutil.rmtree(path, ignore_errors=True)
     return str(directory)
 
 

@@ -286,11 +286,34 @@ def accuracy(machine: Machine) -> list[Table]:
     ]
 
 
+def core(machine: Machine) -> list[Table]:
+    """Speed of the simulated cores on this host, with timing on, and of qemu-riscv32."""
+    from softex_mlir.isa_sim.bench_core import measure_core_speed
+
+    rows = [
+        (
+            speed.program,
+            f"{speed.one_core:.0f}",
+            f"{speed.eight_cores:.0f}",
+            "-" if speed.qemu is None else f"{speed.qemu:.0f}",
+        )
+        for speed in measure_core_speed(machine)
+    ]
+    return [
+        Table(
+            "Simulated cores, million instructions a host second",
+            ("program", "one core", "eight cores in turns, total", "qemu-riscv32, no timing"),
+            tuple(rows),
+        )
+    ]
+
+
 BENCHMARKS: dict[str, Callable[[Machine], Sequence[Table]]] = {
     "vit-base": vit_base,
     "models": models,
     "kernels": kernels,
     "calibration": calibration,
     "accuracy": accuracy,
+    "core": core,
 }
 """What `softex bench` offers, by name."""
