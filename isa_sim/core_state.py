@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
 from softex_mlir.isa_sim.machine import Machine
 
 LIMIT, ACCESS, FAULT, STOPPED, LOG_FULL, DECODE, HOST = range(7)

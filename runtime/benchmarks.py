@@ -226,7 +226,7 @@ def kernels(machine: Machine) -> list[Table]:
 
 
 def calibration(_machine: Machine) -> list[Table]:
-    """What each cycle and bit model was compared with, over how many cases, and how far it is off."""
+    """What each cycle and bit model was compared with, in how many cases, and how far it is off."""
     from softex_mlir.isa_sim.calibration import calibrate
 
     rows = tuple(
