@@ -50,7 +50,7 @@ def compare(found: npt.NDArray[Any], reference: npt.NDArray[Any]) -> Quality:
     top1 = float(np.mean(winners[0] == winners[1])) if a.size else 1.0
     return Quality(
         cosine,
-        float(np.max(difference, initial=0.0)),
+        float(difference.max()) if difference.size else 0.0,
         float(difference.mean()) if difference.size else 0.0,
         float(np.sqrt(np.mean(b * b))) if b.size else 0.0,
         top1,

@@ -80,6 +80,33 @@ def gelu(state: Importer, node: Node) -> list[Value]:
     return [state.emit((t.GeluTanhOp if tanh else t.GeluOp)(node.activation(0)))]
 
 
+@operator("Max", "Min", "Clip", note="as ReLU, or with limits no activation reaches")
+def clip(state: Importer, node: Node) -> list[Value]:
+    low, high = -np.inf, np.inf
+    if node.kind == "Clip":
+        low, high = node.attribute("min", low), node.attribute("max", high)
+        bounds = [node.constant(i, "limits") for i in (1, 2)]
+        low = low if bounds[0] is None else float(bounds[0])
+        high = high if bounds[1] is None else float(bounds[1])
+        x = node.activation(0)
+    else:
+        first = 0 if isinstance(node.input(0), SSAValue) else 1
+        x, limit = node.activation(first), node.constant(1 - first, "limit")
+        if len(node.inputs) != 2 or limit is None or limit.size != 1:
+            raise Unsupported("anything but the maximum or minimum of x and one number")
+        low, high = (
+            (float(limit.ravel()[0]), high)
+            if node.kind == "Max"
+            else (
+                low,
+                float(limit.ravel()[0]),
+            )
+        )
+    if high < 1e30 or (low > -1e30 and low != 0):
+        raise Unsupported(f"limits {low:g} and {high:g}")
+    return [state.emit(t.ReluOp(x)) if low == 0 else x]
+
+
 @operator("Swish", note="alpha = 1")
 def swish(state: Importer, node: Node) -> list[Value]:
     if node.attribute("alpha", 1.0) != 1.0:
@@ -191,7 +218,7 @@ def rms_norm(state: Importer, node: Node) -> list[Value]:
     return [state.emit(t.RMSNormOp(x, scale, node.attribute("epsilon", 1e-5)))]
 
 
-@operator("ReduceMean", note="inside layer norm")
+@operator("ReduceMean", note="inside layer norm, or over the tokens (pooling)")
 def reduce_mean(state: Importer, node: Node) -> list[Value]:
     x = node.activation(0)
     rank = len(t.shape_of(x))

@@ -14,6 +14,7 @@ from xdsl.pattern_rewriter import (
     PatternRewriter,
     PatternRewriteWalker,
     RewritePattern,
+    op_type_rewrite_pattern,
 )
 
 from softex_mlir.compiler.transforms.l1_values import (
@@ -56,6 +57,58 @@ class FlattenFirstOperand(RewritePattern):
                 new = type(op)(flat, layer=op.layer)
         back = t.ReshapeOp(new, t.shape_of(op.results[0]))
         rewriter.replace(op, [flat, new, back])
+
+
+class FlattenMatmul(RewritePattern):
+    """Products of activations with equal leading dimensions have one leading dimension."""
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: t.MatmulOp, rewriter: PatternRewriter) -> None:
+        a, b = t.shape_of(op.a), t.shape_of(op.b)
+        if len(a) <= 3 or a[:-2] != b[:-2]:
+            return
+        count = int(np.prod(a[:-2]))
+        left = t.ReshapeOp(op.a, (count, *a[-2:]), layer=op.layer)
+        right = t.ReshapeOp(op.b, (count, *b[-2:]), layer=op.layer)
+        product = t.MatmulOp(left, right, layer=op.layer)
+        back = t.ReshapeOp(product, t.shape_of(op.result), layer=op.layer)
+        rewriter.replace(op, [left, right, product, back])
+
+
+class DropNanGuard(RewritePattern):
+    """SoftEx gives no NaN where masked scores are finite, as the importer makes them."""
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: t.NanToZeroOp, rewriter: PatternRewriter) -> None:
+        owner = op.x.owner
+        while isinstance(owner, t.ReshapeOp):
+            owner = owner.x.owner
+        if isinstance(owner, t.SoftmaxOp):
+            rewriter.replace(op, [], [op.x])
+
+
+@dataclass
+class PoolTokens(RewritePattern):
+    """A mean over the tokens is a product with a row of 1/tokens."""
+
+    constants: Constants
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: t.ReduceMeanOp, rewriter: PatternRewriter) -> None:
+        shape = t.shape_of(op.x)
+        if len(shape) != 3 or [int(a) for a in op.axes.get_values()] != [1]:
+            return
+        batch, tokens, width = shape
+        row = np.full((batch, 1, tokens), 1 / tokens, np.float32)
+        made: list[Operation] = [self.constants.make("pooling", row[0] if batch == 1 else row)]
+        x = op.x
+        if batch == 1:
+            flat = t.ReshapeOp(x, (tokens, width), layer=op.layer)
+            made.append(flat)
+            x = flat.result
+        product = t.MatmulOp(made[0], x, layer=op.layer)
+        back = t.ReshapeOp(product, t.shape_of(op.result), layer=op.layer)
+        rewriter.replace(op, [*made, product, back])
 
 
 @dataclass
@@ -124,5 +177,12 @@ class FlattenRowsPass(ModulePass):
     name = "flatten-rows"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        patterns: list[RewritePattern] = [FlattenFirstOperand(), FlattenBinary(Constants(op))]
+        constants = Constants(op)
+        patterns: list[RewritePattern] = [
+            FlattenFirstOperand(),
+            FlattenMatmul(),
+            DropNanGuard(),
+            PoolTokens(constants),
+            FlattenBinary(constants),
+        ]
         PatternRewriteWalker(GreedyRewritePatternApplier(patterns)).rewrite_module(op)
