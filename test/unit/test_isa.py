@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from softex_mlir.isa_sim.isa import INSTRUCTIONS, Instruction, decode, disassemble, encode
 
 NAMES = sorted(name for name, row in INSTRUCTIONS.items() if not row.is_alias)
