@@ -129,7 +129,7 @@ class Cluster:
         """
         self.machine = machine
         self.symbolizer = symbolizer
-        self._contention = contention
+        self.contention = contention
         description = machine.cluster
         self.tcdm = np.zeros(description.tcdm_bytes, np.uint8)
         # Pages are committed when touched, so a large L2 costs what the program uses.
@@ -138,7 +138,7 @@ class Cluster:
         self.state = st.make_state(machine, description.cores)
         self.program: Program | None = None
         self.written: list[tuple[int, int]] = []
-        self._entry: int | None = None
+        self.entry: int | None = None
 
     def _span(self, address: int, size: int) -> np.ndarray:
         description = self.machine.cluster
@@ -187,7 +187,7 @@ class Cluster:
 
     def set_entry(self, pc: int) -> None:
         """Where all cores start."""
-        self._entry = pc
+        self.entry = pc
 
     def run(
         self,
@@ -208,7 +208,7 @@ class Cluster:
         Raises:
             SimulationFault: the program did something the hardware cannot do.
         """
-        if self._entry is None or self.program is None:
+        if self.entry is None or self.program is None:
             raise SimulationFault(
                 "entry", "no program: call load_segment(executable=True) and set_entry", cycle=0
             )
@@ -232,7 +232,7 @@ class _Run:
         self.state = cluster.state
         self.s = cluster.state.s
         self.names = Names(cluster.symbolizer, cluster.devices)
-        self.ports = make_ports(cluster.machine, functional)
+        self.ports = make_ports(cluster.machine, functional, cluster.contention)
         self.model = contention.make_model(cluster.machine)
         self.progress = progress
         self.max_cycles = max_cycles if max_cycles is not None else _END_OF_TIME
@@ -246,16 +246,17 @@ class _Run:
         self.control = np.zeros(engine.CONTROL_WORDS, np.int64)
         self.control[engine.WINDOW] = self.control[engine.WINDOW_END] = _WINDOW
         self.control[engine.SLICE_END] = min(_SLICE, self.max_cycles)
-        self.control[engine.CONTENTION] = cluster._contention
+        self.control[engine.CONTENTION] = cluster.contention
         self.sanitizer: Any = None
         if sanitize:
             from softex_mlir.isa_sim.sanitizer import Sanitizer
 
-            self.sanitizer = Sanitizer(cluster, self.names)
+            self.sanitizer = Sanitizer(cluster.machine, self.dev, cluster.written, self.names)
 
     def execute(self) -> RunResult:
         cluster, dev, control = self.cluster, self.dev, self.control
-        self.s[:, st.PC] = cluster._entry
+        assert cluster.entry is not None
+        self.s[:, st.PC] = cluster.entry
         log = self.sanitizer.log if self.sanitizer else None
         shadow = self.sanitizer.shadow if self.sanitizer else None
         while True:
@@ -303,6 +304,7 @@ class _Run:
         if self.control[engine.CONTENTION]:
             model = self.model.unit[unit]
             model[contention.RATE] = rate
+            model[contention.TILE_RATE] = port.tile_rate
             if unit == p.SOFTEX:
                 duration = int(duration * model[contention.SLOW])
         if self.jobs == len(self.job_log):

@@ -12,8 +12,8 @@ At the end of each window the access rates seen in it give, for the next one,
 * per core, the expected stall cycles of an access: half of what the others put on its bank
   (each of two contenders loses half of the time), and what starved units take from it;
 * per unit, the denial probability p of its accesses and from it the slow-down: RedMulE's FIFOs
-  hide most denials (the published figures, interpolated), and no unit can do more accesses
-  than its port is granted.
+  hide most denials (what is left is fitted on the published figures), and no unit can do more
+  accesses than its port is granted.
 
 The error against a cycle-stepped arbiter is stated and asserted in
 `test/sim/test_contention.py`.
@@ -40,11 +40,13 @@ SLOW: Final = 2
 CARRY: Final = 3
 """Fraction of a cycle not yet added to a job."""
 BUSY_BEFORE: Final = 4
-UNIT_COLUMNS: Final = 5
+TILE_RATE: Final = 5
+"""RedMulE: output tiles a cycle of the current job, without denials."""
+UNIT_COLUMNS: Final = 6
 
-# Published growth of RedMulE's cycles (middle of the range) by denial probability.
-_DENIED: Final = np.array([0.0, 0.01, 0.05, 0.10])
-_GROWTH: Final = np.array([0.0, 0.0015, 0.0085, 0.021])
+_TILE_CYCLES: Final = 80.0
+"""RedMulE: cycles lost a tile when an access takes one cycle longer on average. Fitted on the
+published growths at denial probabilities of 1, 5 and 10 % (24x32x32, 96x96x96, 24x256x64)."""
 _SWEEP: Final = 0.85
 """Share of the accesses denied by a sweeping DMA that find it in their banks a cycle later."""
 
@@ -80,17 +82,16 @@ def make_model(machine: Machine) -> Model:
 
 
 @njit(cache=True)
-def redmule_growth(denied: float) -> float:
-    """Relative growth of a RedMulE job's cycles at a denial probability (interpolated).
+def redmule_growth(per_grant: float, tile_rate: float) -> float:
+    """Relative growth of a RedMulE job's cycles.
 
-    Beyond the published 10 % the last slope goes on.
+    Its FIFOs hide most late accesses; what is left comes with the tiles' first and last accesses.
+
+    Args:
+        per_grant: cycles an access takes on average, 1 / (1 - denial probability).
+        tile_rate: output tiles a cycle of the job without denials.
     """
-    for index in range(1, 4):
-        if denied <= _DENIED[index] or index == 3:
-            low = index - 1
-            slope = (_GROWTH[index] - _GROWTH[low]) / (_DENIED[index] - _DENIED[low])
-            return _GROWTH[low] + slope * (denied - _DENIED[low])
-    return 0.0
+    return _TILE_CYCLES * (per_grant - 1.0) * tile_rate
 
 
 @njit(cache=True)
@@ -133,7 +134,7 @@ def predict(
         denied = 1.0 - free
         # A denied access is granted the cycle after.
         per_grant = 1.0 + denied
-        growth = redmule_growth(1.0 - 1.0 / per_grant) if index == 0 else 0.0
+        growth = redmule_growth(per_grant, unit[0, TILE_RATE]) if index == 0 else 0.0
         slow[index] = max(1.0 + growth, unit[index, RATE] * per_grant)
         # A denied access takes its banks from the narrow side for a cycle.
         granted = busy[index] * min(1.0, unit[index, RATE] / slow[index])

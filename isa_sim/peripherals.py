@@ -17,6 +17,7 @@ after the last arrival.
 from typing import Any, Final, NamedTuple
 
 import numpy as np
+
 from softex_mlir.isa_sim.jit import njit
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.units import dma, event_unit
@@ -284,7 +285,7 @@ def raise_event(dev: Devices, core: int, event: int, time: int) -> None:
     dev.core[core, CORE_BUFFER] |= 1 << event
     pending = dev.core[core, CORE_BUFFER] & dev.core[core, CORE_MASK]
     state = dev.core[core, CORE_SLEEP]
-    if (state == ON_EVENT or state == ON_EVENT_CLEAR) and pending != 0:
+    if ON_EVENT <= state <= ON_EVENT_CLEAR and pending != 0:
         if state == ON_EVENT_CLEAR:
             dev.core[core, CORE_BUFFER] &= ~pending
         wait = dev.word[WAIT_CYCLES]
@@ -372,9 +373,7 @@ def _arrive(dev: Devices, barrier: int, cores: int, time: int) -> None:
     bit = 1 << event_unit.EVENT_BARRIER
     for core in range(dev.word[CORES]):
         sleeping = dev.core[core, CORE_SLEEP]
-        if (sleeping == ON_BARRIER or sleeping == ON_BARRIER_CLEAR) and dev.core[
-            core, CORE_BARRIER
-        ] == barrier:
+        if ON_BARRIER <= sleeping <= ON_BARRIER_CLEAR and dev.core[core, CORE_BARRIER] == barrier:
             if sleeping == ON_BARRIER:
                 dev.core[core, CORE_BUFFER] |= bit
             _wake(dev, core, wake, bit)

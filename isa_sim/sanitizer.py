@@ -18,17 +18,15 @@ In L2 only writes are remembered: overwriting what another agent may still read 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from softex_mlir.isa_sim import peripherals as p
 from softex_mlir.isa_sim import sanitizer_kernels as k
 from softex_mlir.isa_sim.diagnosis import UNIT_NAMES, Names
+from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.units import event_unit
-
-if TYPE_CHECKING:
-    from softex_mlir.isa_sim.cluster import Cluster
 
 MOST_REPORTS = 50
 _LOG_ENTRIES = 4096
@@ -42,9 +40,15 @@ _TEXT = {
 class Sanitizer:
     """Shadow state of one run. `reports` holds the races found, in words, first ones first."""
 
-    def __init__(self, cluster: Cluster, names: Names):
-        description = cluster.machine.cluster
-        self.dev = cluster.devices
+    def __init__(
+        self, machine: Machine, devices: p.Devices, written: list[tuple[int, int]], names: Names
+    ):
+        """
+        Args:
+            written: (address, bytes) of what is in the memories before the run.
+        """
+        description = machine.cluster
+        self.dev = devices
         self.names = names
         self.cores = description.cores
         self.reports: list[str] = []
@@ -55,7 +59,7 @@ class Sanitizer:
         agents = self.cores + p.UNITS + 2
         granules = description.tcdm_bytes // k.GRANULE
         base = description.l2_base
-        ends = [address + size - base for address, size in cluster.written if address >= base]
+        ends = [address + size - base for address, size in written if address >= base]
         l2_granules = -(-max(ends, default=0) // k.GRANULE)
         word = np.zeros(k.WORDS, np.int64)
         word[k.AGENTS] = agents
@@ -72,7 +76,7 @@ class Sanitizer:
             sync=np.zeros((16 + event_unit.BARRIERS, agents), np.int64),
             event=np.zeros((self.cores, k.EVENTS, agents), np.int64),
             job=np.zeros((3 * p.UNITS, agents), np.int64),
-            transfer=np.zeros((2, cluster.machine.dma.queue + 1, agents), np.int64),
+            transfer=np.zeros((2, machine.dma.queue + 1, agents), np.int64),
             writer=np.zeros(granules, np.uint8),
             writer_clock=np.zeros(granules, np.int64),
             writer_site=np.zeros(granules, np.int64),
@@ -85,7 +89,7 @@ class Sanitizer:
             report=np.zeros((256, k.REPORT_COLUMNS), np.int64),
         )
         self.shadow.writer[: 64 // k.GRANULE] = k.INITIAL
-        for address, size in cluster.written:
+        for address, size in written:
             in_l2 = address >= base
             shadow = self.shadow.l2_writer if in_l2 else self.shadow.writer
             first = address - (base if in_l2 else description.tcdm_base)

@@ -17,11 +17,14 @@ _COMMANDS = 3
 _GELU_MODE = 1 << 8
 
 
-def make_ports(machine: Machine, functional: bool) -> list[Any]:
-    """The ports of a machine's units, indexed by `peripherals.REDMULE` and `SOFTEX`."""
+def make_ports(machine: Machine, functional: bool, stalls: bool) -> list[Any]:
+    """The ports of a machine's units, indexed by `peripherals.REDMULE` and `SOFTEX`.
+
+    `stalls`: memory may deny accesses, so SoftEx warns about rows that this could endanger.
+    """
     return [
         RedMulEPort(machine, functional) if machine.redmule else None,
-        SoftExPort(machine, functional) if machine.softex else None,
+        SoftExPort(machine, functional, stalls) if machine.softex else None,
     ]
 
 
@@ -38,7 +41,10 @@ class RedMulEPort:
         self.machine = machine
         self.tcdm_base = machine.cluster.tcdm_base
         self.functional = functional
-        self.access_bytes = 2 * self.unit.unit.tile_columns
+        self.rows = self.unit.unit.rows
+        self.columns = self.unit.unit.tile_columns
+        self.access_bytes = 2 * self.columns
+        self.tile_rate = 0.0
         self.macs = 0
         self.bytes = 0
         self.warnings: tuple[str, ...] = ()
@@ -55,6 +61,8 @@ class RedMulEPort:
         self.bytes = unit.last_bytes
         self.warnings = unit.last_warnings
         rate = unit.last_bytes / (self.access_bytes * cycles)
+        m, k = int(registers[3]) & 0xFFFF, int(registers[3]) >> 16 & 0xFFFF
+        self.tile_rate = -(-m // self.rows) * -(-k // self.columns) / cycles
         return cycles + self.delays[min(max(gap, 1), len(self.delays) - 1)], rate
 
     def footprint(self, registers: np.ndarray) -> list[tuple[int, int, bool]]:
@@ -74,13 +82,15 @@ class RedMulEPort:
 class SoftExPort:
     """SoftEx. `macs` is 0; `bytes` and `warnings` are those of the last job."""
 
-    def __init__(self, machine: Machine, functional: bool):
+    def __init__(self, machine: Machine, functional: bool, stalls: bool):
         from softex_mlir.isa_sim.units.softex import SoftEx
 
         self.unit = SoftEx(machine)
         self.tcdm_base = machine.cluster.tcdm_base
         self.functional = functional
         self.access_bytes = 2 * self.unit.lanes
+        self.unit.memory_stalls = stalls
+        self.tile_rate = 0.0
         self.previous = "clear"
         self.macs = 0
         self.bytes = 0
