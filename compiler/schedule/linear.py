@@ -269,8 +269,9 @@ class LinearKernel(Kernel):
             return s.transfer(k.values["bias"], [0, column], k.memory["z"], [tile], sizes)
 
         k.acquire(s)
-        if self.jobs >= X_FIRST_JOBS:
-            # X and Z are free before the ring of W, which RedMulE still reads
+        if self.jobs >= X_FIRST_JOBS or self.w_pitch is not None:
+            # X and Z are free before the ring of W, which RedMulE still reads; and a W that is an
+            # activation depends on earlier launches as X does
             k.depend(s)
             x, z = load_x(0), preset(0)
             s.wait(self.engine, -1)
