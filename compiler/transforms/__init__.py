@@ -26,6 +26,10 @@ OWN_PASSES: dict[str, tuple[str, str]] = {
         "FinalizeTransformerPass",
     ),
     "place": ("softex_mlir.compiler.transforms.place", "PlacePass"),
+    "convert-transformer-to-jobs": (
+        "softex_mlir.compiler.transforms.convert_transformer_to_jobs",
+        "ConvertTransformerToJobsPass",
+    ),
     "vectorize-packed-bf16": (
         "softex_mlir.compiler.transforms.vectorize_packed_bf16",
         "VectorizePackedBf16",

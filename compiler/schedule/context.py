@@ -1,0 +1,292 @@
+"""What scheduling keeps track of: memories, weights, tasks and the values they produce."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+import numpy as np
+from xdsl.dialects.builtin import BFloat16Type, TensorType
+from xdsl.dialects.func import FuncOp
+from xdsl.ir import Attribute, Operation, SSAValue
+
+from softex_mlir.compiler.artifacts import TensorEntry, WeightImage
+from softex_mlir.compiler.schedule.kernel import ZEROS, Dtype, Kernel, team_size
+from softex_mlir.compiler.schedule.linear import LinearArena
+from softex_mlir.compiler.schedule.order import Task
+from softex_mlir.compiler.schedule.tiling import (
+    CapacityError,
+    LinearSearch,
+    LinearShape,
+    Tile,
+    linear_arena,
+    row_blocks,
+)
+from softex_mlir.compiler.schedule.views import Region, View, region_for, row_major
+from softex_mlir.compiler.weight_layout import WeightLayout, round_up
+from softex_mlir.dialects import transformer as tf
+from softex_mlir.dialects.cluster import COUNTER_BYTES, STACK_BYTES, GlobalKind
+from softex_mlir.isa_sim.errors import UserError
+from softex_mlir.isa_sim.machine import Machine
+
+UNARY = {
+    "transformer.gelu": "gelu",
+    "transformer.gelu_tanh": "gelu_tanh",
+    "transformer.relu": "relu",
+    "transformer.tanh": "tanh",
+    "transformer.silu": "silu",
+    "transformer.sigmoid": "sigmoid",
+    "transformer.exp": "exp",
+    "transformer.softmax": "softmax",
+}
+BINARY = {"transformer.add": "add", "transformer.sub": "sub", "transformer.mul": "mul"}
+
+ROWS_SHARE = 4
+"""Row-wise kernels take at most this fraction (1/n) of the TCDM."""
+
+COPY_BYTES = 16384
+"""Wanted size of a copy's transfer."""
+
+PART_BLOCKS = 3
+"""Blocks of rows in one launch of a row-wise operation."""
+
+
+class UnsupportedError(UserError, ValueError):
+    """Operations that have no implementation on the cluster."""
+
+
+@dataclass(frozen=True)
+class WeightValue:
+    """A weight before it is known how it is laid out."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: Dtype
+
+
+@dataclass
+class Written:
+    """Elements of a region a task stores."""
+
+    first: int
+    end: int
+    task: Task
+
+
+@dataclass
+class SchedulingContext:
+    """L2 regions, weights, tasks so far and who wrote what; the layout of the TCDM."""
+
+    machine: Machine
+    overrides: Mapping[str, Mapping[str, int]] = field(default_factory=dict[str, Mapping[str, int]])
+    tasks: list[Task] = field(default_factory=list[Task])
+    regions: dict[str, Region] = field(default_factory=dict[str, Region])
+    images: dict[str, WeightImage] = field(default_factory=dict[str, WeightImage])
+    inputs: list[TensorEntry] = field(default_factory=list[TensorEntry])
+    outputs: list[TensorEntry] = field(default_factory=list[TensorEntry])
+    values: dict[SSAValue, View | WeightValue] = field(
+        default_factory=dict[SSAValue, "View | WeightValue"]
+    )
+    written: dict[str, list[Written]] = field(default_factory=dict[str, list[Written]])
+    tiles: dict[LinearShape, Tile] = field(default_factory=dict[LinearShape, Tile])
+    blocks: dict[int, int] = field(default_factory=dict[int, int])
+    zero_columns: int = 32
+
+    @property
+    def constants_offset(self) -> int:
+        """Where TCDM constants begin: behind counters and stacks."""
+        return COUNTER_BYTES + STACK_BYTES * self.machine.cluster.cores
+
+    @property
+    def base(self) -> int:
+        """Where kernels' buffers begin."""
+        terms = 0 if self.machine.softex is None else self.machine.softex.terms
+        return round_up(self.constants_offset + 4 * round_up(terms, 2), 64)
+
+    def plan(self, main: FuncOp) -> None:
+        """Size the arenas: row-wise kernels first, matrix products get the rest."""
+        tcdm = self.machine.cluster.tcdm_bytes
+        limit = max(4096, (tcdm - self.base) // ROWS_SHARE)
+        need = 0
+        for op in main.body.walk():
+            need = max(need, self._rows_bytes(op, limit))
+        self.rows_limit = limit
+        self.linear_base = round_up(self.base + need, 64)
+        if self.linear_base > tcdm:
+            raise CapacityError(
+                f"row-wise operations need {need} bytes of TCDM, but only {tcdm - self.base} of "
+                f"{tcdm} are left behind counters and stacks: use a larger TCDM"
+            )
+        shapes: list[LinearShape] = []
+        for op in main.body.walk():
+            shapes += self._linear_shapes(op)
+        search = LinearSearch(self.machine, shapes, tcdm - self.linear_base, self.overrides)
+        sizes, self.tiles = search.search()
+        self.arena: LinearArena = linear_arena(sizes, self.linear_base)
+        for shape, tile in self.tiles.items():
+            self.blocks[shape.m] = tile.m
+
+    def _rows_bytes(self, op: Operation, limit: int) -> int:
+        """TCDM bytes of a row-wise operation with the smallest useful block."""
+        if isinstance(op, tf.LayerNormOp):
+            columns = tf.shape_of(op.result)[-1]
+            fixed, row = 4 * columns + 128, 4 * columns + 128
+        elif isinstance(op, tf.RMSNormOp):
+            columns = tf.shape_of(op.result)[-1]
+            fixed, row = 2 * columns + 64, 4 * columns + 128
+        elif op.name in BINARY:
+            columns = tf.shape_of(op.results[0])[-1]
+            fixed, row = 64, 8 * columns + 256
+        elif op.name in UNARY or isinstance(op, tf.MaskToBiasOp):
+            columns = max(32, tf.shape_of(op.results[0])[-1])
+            fixed, row = 64, 14 * columns + 256
+        elif isinstance(op, tf.EmbeddingOp):
+            fixed, row = 0, 2 * tf.shape_of(op.result)[-1] + 64
+        elif isinstance(op, tf.LinearOp | tf.AttentionOp | tf.MatmulOp | tf.GetWeightOp | FuncOp):
+            return 0
+        else:
+            return 4096
+        # norms run beside matrix products and get a row for every core; the rest takes what is left
+        wanted = team_size(self.machine) if isinstance(op, tf.LayerNormOp | tf.RMSNormOp) else 1
+        while wanted > 1 and fixed + wanted * row > limit:
+            wanted -= 1
+        return fixed + wanted * row
+
+    def _linear_shapes(self, op: Operation) -> list[LinearShape]:
+        layer = layer_of(op)
+        if isinstance(op, tf.LinearOp):
+            m, n = tf.shape_of(op.x)
+            k = tf.shape_of(op.w)[1]
+            return [
+                LinearShape(
+                    m,
+                    round_up(n, 32),
+                    round_up(k, 32),
+                    op.activation.data,
+                    op.residual is not None,
+                    layer,
+                )
+            ]
+        if isinstance(op, tf.MatmulOp):
+            (m, n), k = tf.shape_of(op.a)[-2:], tf.shape_of(op.b)[-1]
+            return [LinearShape(m, round_up(n, 32), round_up(k, 32), "none", False, layer)]
+        return []
+
+    def allocate(self, shape: Sequence[int], dtype: Dtype = "bf16", hint: str = "t") -> View:
+        """A new activation."""
+        symbol = f"{hint}_{len(self.regions)}"
+        region = region_for(symbol, GlobalKind.ACTIVATION, shape, dtype)
+        self.regions[symbol] = region
+        return row_major(region, shape)
+
+    def weight_rows(self, weight: WeightValue) -> View:
+        """A weight as plain rows."""
+        layout = WeightLayout.rows(weight.shape)
+        symbol = weight.name
+        if symbol not in self.images:
+            region = region_for(symbol, GlobalKind.WEIGHT, weight.shape, weight.dtype)
+            self.regions[symbol] = region
+            self.images[symbol] = WeightImage(
+                symbol, weight.name, weight.shape, weight.dtype, layout, region.bytes
+            )
+        return row_major(self.regions[symbol], weight.shape)
+
+    def weight_tiles(self, weight: WeightValue, tile: Tile) -> tuple[str, WeightLayout]:
+        """A weight matrix in the order RedMulE jobs read it."""
+        shape = (weight.shape[0], weight.shape[1])
+        columns = min(tile.k, round_up(shape[1], 32))
+        layout = WeightLayout.tiled(shape, tile.n, columns)
+        symbol = f"{weight.name}.tiles_{layout.inner}x{layout.columns}"
+        if symbol not in self.images:
+            count = layout.elements(shape)
+            self.regions[symbol] = Region(symbol, GlobalKind.WEIGHT, 1, count, "bf16")
+            self.images[symbol] = WeightImage(
+                symbol, weight.name, shape, weight.dtype, layout, 2 * count
+            )
+        return symbol, layout
+
+    def zeros(self, columns: int) -> tuple[str, int]:
+        """A row of at least `columns` zeros."""
+        self.zero_columns = max(self.zero_columns, round_up(columns, 32))
+        shape = (1, self.zero_columns)
+        region = region_for(ZEROS, GlobalKind.WEIGHT, shape, "bf16")
+        self.regions[ZEROS] = region
+        self.images[ZEROS] = WeightImage(
+            ZEROS,
+            None,
+            shape,
+            "bf16",
+            WeightLayout.rows(shape),
+            region.bytes,
+            np.zeros(shape, dtype=np.uint16),
+        )
+        return ZEROS, 0
+
+    def view(self, value: SSAValue | None) -> View:
+        """A value in L2; weights become rows."""
+        assert value is not None
+        found = self.values[value]
+        return self.weight_rows(found) if isinstance(found, WeightValue) else found
+
+    def producers(self, *views: View) -> list[Task]:
+        """Tasks that store elements of these views."""
+        found: dict[int, Task] = {}
+        for view in views:
+            first, end = view.extent
+            for entry in self.written.get(view.region, ()):
+                if entry.first < end and first < entry.end:
+                    found[id(entry.task)] = entry.task
+        return list(found.values())
+
+    def task(
+        self,
+        op: Operation,
+        kernel: Kernel,
+        addresses: dict[str, View | tuple[str, int]],
+        *,
+        reads: Sequence[View],
+        feeds: Sequence[View] = (),
+        writes: Sequence[View],
+        on_engine: bool = False,
+        macs: int = 0,
+    ) -> Task:
+        """Append a task. `feeds` are the reads of `dma_in`."""
+        feeders = self.producers(*feeds)
+        task = Task(
+            kernel,
+            {k: v.address if isinstance(v, View) else v for k, v in addresses.items()},
+            layer_of(op),
+            op.name.split(".")[-1],
+            on_engine,
+            list({id(t): t for t in (*feeders, *self.producers(*reads))}.values()),
+            feeders,
+            macs,
+        )
+        self.tasks.append(task)
+        for view in writes:
+            first, end = view.extent
+            self.written.setdefault(view.region, []).append(Written(first, end, task))
+        return task
+
+    # endregion
+
+    def parts(self, rows: int, part: int) -> list[tuple[int, int]]:
+        """Launches of a row-wise operation: pieces of the blocks that matrix products use."""
+        found: list[tuple[int, int]] = []
+        for start, size in row_blocks(self.machine, rows, self.blocks.get(rows, rows)):
+            for first in range(0, size, part):
+                found.append((start + first, min(part, size - first)))
+        return found
+
+
+def layer_of(op: Operation) -> str:
+    """The model's layer an operation is part of; empty if unknown."""
+    layer = getattr(op, "layer", None)
+    return "" if layer is None else layer.data
+
+
+def dtype_of(value: SSAValue) -> Dtype:
+    """Element type of a tensor."""
+    kind = cast("TensorType[Attribute]", value.type)
+    return "bf16" if isinstance(kind.element_type, BFloat16Type) else "i32"

@@ -1,0 +1,151 @@
+"""Operations on rows: norms, elementwise operations, softmax, masks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import prod
+
+from xdsl.ir import Operation
+
+from softex_mlir.compiler.schedule.context import (
+    BINARY,
+    PART_BLOCKS,
+    UNARY,
+    UnsupportedError,
+    layer_of,
+)
+from softex_mlir.compiler.schedule.kernel import team_size
+from softex_mlir.compiler.schedule.movement import Movement
+from softex_mlir.compiler.schedule.rows import RowOperand, RowsKernel
+from softex_mlir.compiler.schedule.tiling import (
+    CapacityError,
+)
+from softex_mlir.compiler.schedule.views import View
+from softex_mlir.dialects import transformer as tf
+
+
+class RowOperations(Movement):
+    """Schedules row-wise operations."""
+
+    def _rowwise(self, op: Operation) -> None:
+        name = UNARY.get(op.name) or BINARY.get(op.name) or op.name.split(".")[-1]
+        result = op.results[0]
+        shape = tf.shape_of(result)
+        columns, rows = shape[-1], prod(shape[:-1])
+        target = self.allocate(shape, "bf16", name)
+        out = target.matrix()
+        assert out is not None
+        parameters: tuple[float, ...] = ()
+        views: list[View] = []
+        modulus: list[int] = []
+        period = rows
+        if isinstance(op, tf.LayerNormOp | tf.RMSNormOp):
+            parameters = (op.eps.value.data,)
+        if isinstance(op, tf.MaskToBiasOp):
+            self._mask_to_bias(op, target)
+            return
+        for operand in op.operands:
+            view = self._matrix(op, self.view(operand))
+            if view.shape[1] == 1 and columns > 1:
+                raise UnsupportedError(
+                    f"{op.name} (layer '{layer_of(op)}') repeats an operand of one column along "
+                    "the rows: not supported, expand it before"
+                )
+            views.append(view)
+            modulus.append(view.shape[0])
+            if view.shape[0] not in (1, rows):
+                period = view.shape[0]
+        if modulus[0] == 1 and rows > 1:
+            if name == "sub" or modulus[1] == 1:
+                raise UnsupportedError(
+                    f"{op.name} (layer '{layer_of(op)}') repeats its first operand: swap them"
+                )
+            views.reverse()
+            modulus.reverse()
+        inputs = tuple(
+            RowOperand(columns, v.strides[0], count != 1 or rows == 1, v.dtype)
+            if index == 0 or count != 1
+            else RowOperand(columns, v.strides[0], False, v.dtype)
+            for index, (v, count) in enumerate(zip(views, modulus, strict=True))
+        )
+        kernel = self._fit(
+            RowsKernel(
+                self.machine,
+                name,
+                rows,
+                columns,
+                1,
+                inputs,
+                out.strides[0],
+                self.base,
+                parameters,
+            ),
+            op,
+        )
+        for first, size in self._periodic_parts(rows, period, kernel.block):
+            part = replace(kernel, rows=size, block=min(kernel.block, size))
+            reads = [
+                v if count == 1 else v.row_range(first % count, size)
+                for v, count in zip(views, modulus, strict=True)
+            ]
+            stored = out.row_range(first, size)
+            addresses: dict[str, View | tuple[str, int]] = {
+                f"x{i}": read for i, read in enumerate(reads)
+            }
+            addresses["y"] = stored
+            self.task(op, part, addresses, reads=reads, writes=[stored])
+        self.values[result] = target
+
+    def _periodic_parts(self, rows: int, period: int, block: int) -> list[tuple[int, int]]:
+        found: list[tuple[int, int]] = []
+        for first, size in self.parts(rows, PART_BLOCKS * block):
+            while size > 0:
+                share = min(size, period - first % period)
+                found.append((first, share))
+                first, size = first + share, size - share
+        return found
+
+    def _mask_to_bias(self, op: tf.MaskToBiasOp, target: View) -> None:
+        mask = self._matrix(op, self.view(op.mask))
+        if op.base is not None:
+            raise UnsupportedError(
+                f"{op.name} (layer '{layer_of(op)}') with a base is not supported yet"
+            )
+        out = target.matrix()
+        assert out is not None
+        rows, columns = out.shape
+        inputs = (RowOperand(mask.shape[1], mask.strides[0], True, "i32"),)
+        kernel = self._fit(
+            RowsKernel(
+                self.machine,
+                "mask_to_bias",
+                rows,
+                columns,
+                1,
+                inputs,
+                out.strides[0],
+                self.base,
+            ),
+            op,
+        )
+        self.task(op, kernel, {"x0": mask, "y": out}, reads=[mask], writes=[out])
+        self.values[op.result] = target
+
+    def _fit(self, kernel: RowsKernel, op: Operation) -> RowsKernel:
+        """The kernel with the largest block of rows that fits its arena."""
+        team = team_size(self.machine)
+        room = self.linear_base - self.base
+        for block in (4 * team, 3 * team, 2 * team, *range(team, 0, -1)):
+            if block > kernel.rows and block > team:
+                continue
+            found = replace(kernel, block=min(block, kernel.rows))
+            if found.end - found.offset <= room:
+                return found
+        need = replace(kernel, block=1)
+        raise CapacityError(
+            f"{op.name} (layer '{layer_of(op)}') needs {need.end - need.offset} bytes of TCDM for "
+            f"one row of {kernel.columns} columns in two slots; {room} are there: "
+            + ", ".join(f"{b.name} {b.slots} x {b.slot_bytes}" for b in need.buffers())
+        )
+
+    # endregion

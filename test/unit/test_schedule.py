@@ -1,0 +1,92 @@
+"""Schedules: waits refer to the past, tiles respect the TCDM, errors say what does not fit."""
+
+import pytest
+
+from softex_mlir.compiler.models import BUILTIN
+from softex_mlir.compiler.pipeline import fuse
+from softex_mlir.compiler.schedule.attention import AttentionKernel
+from softex_mlir.compiler.schedule.lower import place_tasks, schedule_module
+from softex_mlir.compiler.schedule.scheduler import Scheduler
+from softex_mlir.compiler.schedule.tiling import CapacityError, row_blocks
+from softex_mlir.compiler.schedule.timeline import Timeline
+from softex_mlir.dialects.cluster import StreamKind
+from softex_mlir.isa_sim.machine import Machine
+
+PAPER = Machine.load("paper")
+
+
+def planned(name: str, machine: Machine = PAPER, **overrides: dict[str, int]) -> Timeline:
+    model = BUILTIN[name]()
+    fuse(model, machine)
+    scheduler = Scheduler(machine, overrides)
+    scheduler.run(model.main)
+    engine = StreamKind.REDMULE if machine.redmule else StreamKind.COMPUTE
+    timeline = Timeline(engine)
+    place_tasks(scheduler, timeline)
+    return timeline
+
+
+@pytest.mark.parametrize("name", ["demo-vit", "demo-bert", "demo-gpt2"])
+def test_launches_wait_only_for_the_past(name: str) -> None:
+    """A value beyond what earlier launches reach would never come: a deadlock."""
+    streams = list(StreamKind)
+    for launch in planned(name).launches:
+        for wait, value in launch.waits.items():
+            stream = StreamKind(wait.split("_", 1)[1])
+            assert value <= launch.bases[streams.index(stream)], (launch.layer, wait)
+        if "z_free" in launch.integers:
+            last = launch.kernel.group - 1  # pyright: ignore
+            line = launch.integers["z_free"] + last * launch.integers["z_step"]
+            assert line <= launch.bases[1]
+
+
+@pytest.mark.parametrize("kib", [256, 128, 96, 64, 48])
+def test_buffers_stay_in_the_tcdm_and_apart(kib: int) -> None:
+    machine = PAPER.with_tcdm_bytes(kib * 1024)
+    for launch in planned("demo-vit", machine).launches:
+        places = sorted(
+            buffer.slot_range(slot)
+            for buffer in launch.kernel.buffers()
+            for slot in range(buffer.slots)
+        )
+        assert places[0][0] >= 64 + 512 * 8
+        assert places[-1][1] <= kib * 1024
+        for (_, end), (start, _) in zip(places, places[1:], strict=False):
+            assert end <= start, launch.kernel.title
+
+
+def test_a_small_tcdm_is_reported_with_what_does_not_fit() -> None:
+    with pytest.raises(CapacityError, match=r"bytes of TCDM"):
+        planned("demo-vit", PAPER.with_tcdm_bytes(8 * 1024))
+
+
+def test_equal_layers_share_their_kernels() -> None:
+    model = BUILTIN["demo-vit"]()
+    fuse(model, PAPER)
+    compiled = schedule_module(model.module, PAPER)
+    compiled.module.verify()
+    attention = [launch.kernel for launch in compiled.launches if launch.operation == "attention"]
+    assert len(attention) == 2
+    assert len(set(attention)) == 1
+    assert sum(launch.macs for launch in compiled.launches) > 0
+
+
+def test_pinned_tiles_are_used() -> None:
+    layer = "encoder.layer.0.mlp.fc1"
+    timeline = planned("demo-vit", **{layer: {"k": 32, "group": 1}})
+    kernels = [launch.kernel for launch in timeline.launches if launch.layer == layer]
+    assert {kernel.k for kernel in kernels} == {32}  # pyright: ignore
+    assert {kernel.group for kernel in kernels} == {1}  # pyright: ignore
+
+
+def test_row_blocks_are_whole_tiles_but_for_the_last() -> None:
+    assert row_blocks(PAPER, 197, 120) == [(0, 96), (96, 101)]
+    assert row_blocks(PAPER, 17, 24) == [(0, 17)]
+    assert sum(size for _, size in row_blocks(PAPER, 1000, 96)) == 1000
+
+
+def test_attention_counters_match_what_the_streams_advance() -> None:
+    kernels = {launch.kernel for launch in planned("demo-vit").launches}
+    attention = next(kernel for kernel in kernels if isinstance(kernel, AttentionKernel))
+    n = attention.items
+    assert attention.advances() == (1 + 3 * n, n, 2 * n + 2, 1 + 2 * n)

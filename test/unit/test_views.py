@@ -1,0 +1,52 @@
+"""Views of L2 tensors agree with numpy's strided views."""
+
+import numpy as np
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from softex_mlir.compiler.schedule.views import View, region_for, row_major
+from softex_mlir.dialects.cluster import GlobalKind
+
+
+def elements(view: View) -> np.ndarray:
+    """Positions of a view's elements in its region, in row-major order."""
+    positions = np.full(view.shape, view.offset)
+    for axis, stride in enumerate(view.strides):
+        shape = [1] * len(view.shape)
+        shape[axis] = view.shape[axis]
+        positions = positions + (np.arange(view.shape[axis]) * stride).reshape(shape)
+    return positions
+
+
+def tensor(*shape: int) -> View:
+    return row_major(region_for("t", GlobalKind.ACTIVATION, shape, "bf16"), shape)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.integers(1, 6), min_size=1, max_size=4), st.randoms(use_true_random=False))
+def test_reshape_keeps_the_elements_or_declines(shape: list[int], random) -> None:
+    view = tensor(*shape)
+    order = list(range(len(shape)))
+    random.shuffle(order)
+    view = view.permuted(order)
+    target = list(view.shape)
+    random.shuffle(target)
+    if len(target) > 1 and random.random() < 0.5:
+        target = [target[0] * target[1], *target[2:]]
+    found = view.reshaped(target)
+    assume(found is not None)
+    assert found is not None
+    assert (elements(found).ravel() == elements(view).ravel()).all()
+
+
+def test_column_slices_and_rows_are_views() -> None:
+    view = tensor(10, 96).sliced([2, 32], [4, 64], [1, 1])
+    assert view.address == ("t", 2 * (2 * 96 + 32))
+    assert view.matrix() == view
+    assert view.extent == (2 * 96 + 32, 5 * 96 + 96)
+
+
+def test_a_padded_matrix_does_not_flatten() -> None:
+    assert tensor(4, 33).reshaped((132,)) is None
+    assert tensor(4, 64).reshaped((256,)) is not None
+    assert tensor(2, 3, 33).matrix() is not None
