@@ -160,7 +160,13 @@ def run(
             seed=seed,
             progress=progress,
         )
+    if sanitize:
+        for race in result.run.races:
+            sys.stderr.write(f"error: {race}\n")
+        sys.stderr.write(f"note: {len(result.run.races) or 'no'} races found\n")
     finish_run(loaded, result, reference, output, profile, trace, check=check, as_json=json)
+    if result.run.races:
+        raise SystemExit(1)
 
 
 @app.command()
