@@ -1,5 +1,7 @@
 """Schedules: waits refer to the past, tiles respect the TCDM, errors say what does not fit."""
 
+import itertools
+
 import pytest
 
 from softex_mlir.compiler.models import BUILTIN
@@ -51,7 +53,7 @@ def test_buffers_stay_in_the_tcdm_and_apart(kib: int) -> None:
         )
         assert places[0][0] >= 64 + 512 * 8
         assert places[-1][1] <= kib * 1024
-        for (_, end), (start, _) in zip(places, places[1:], strict=False):
+        for (_, end), (start, _) in itertools.pairwise(places):
             assert end <= start, launch.kernel.title
 
 
