@@ -44,10 +44,12 @@ def compare(found: npt.NDArray[Any], reference: npt.NDArray[Any]) -> Quality:
     difference: npt.NDArray[np.float64] = np.abs(a - b)
     norm = float(np.linalg.norm(a) * np.linalg.norm(b))
     equal = bool(np.array_equal(a, b))
-    cosine = float(np.sum(a * b)) / norm if norm > 0 else (1.0 if equal else 0.0)
+    cosine = float(np.dot(a.ravel(), b.ravel())) / norm if norm > 0 else (1.0 if equal else 0.0)
     columns = a.shape[-1] if a.ndim else 1
-    winners = (a.reshape(-1, columns).argmax(1), b.reshape(-1, columns).argmax(1))
-    top1 = float(np.mean(winners[0] == winners[1])) if a.size else 1.0
+    same: npt.NDArray[np.bool_] = np.equal(
+        a.reshape(-1, columns).argmax(1), b.reshape(-1, columns).argmax(1)
+    )
+    top1 = np.count_nonzero(same) / same.size if a.size else 1.0
     return Quality(
         cosine,
         float(difference.max()) if difference.size else 0.0,
