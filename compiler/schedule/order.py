@@ -32,6 +32,10 @@ class Task:
     macs: int = 0
 
 
+LOOKAHEAD = 64
+"""Tasks of the cores considered before a product."""
+
+
 def _room(kernel: Kernel, previous: Kernel | None) -> float:
     """Cycles the cores have before a product until its first tile wants its epilogue: nearly all
     of the product but its last pass, less what is left of the previous one's epilogue."""
@@ -76,7 +80,7 @@ def order_tasks(tasks: Sequence[Task]) -> list[Task]:
             if id(producer) not in done:
                 require(producer)
         room = _room(product.kernel, previous)
-        for task in list(others):
+        for task in others[:LOOKAHEAD]:
             cycles = task.kernel.cycles()
             cost = max(cycles[1], cycles[3]) * 1.15
             if cost > room:
