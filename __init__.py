@@ -23,7 +23,7 @@ __all__ = ["Program", "Result", "__version__", "compile"]
 
 
 def __getattr__(name: str) -> object:
-    # Importing xDSL, numba or onnx costs seconds; a user who only asks for the version pays nothing.
+    # Importing xDSL, numba or onnx costs seconds; who only asks for the version pays nothing.
     if name == "compile":
         from softex_mlir.compiler.driver import compile
 

@@ -49,7 +49,7 @@ class Compilation:
         """Read and fuse a model.
 
         Args:
-            model: ONNX file, transformer-level `.mlir` file, name of a built-in model, or a `Model`.
+            model: ONNX file, transformer-level `.mlir` file, built-in model's name, or a `Model`.
             shapes: values for dynamic input shapes, by input name.
             tile_overrides: TOML file or mapping, layer name to tile.
 

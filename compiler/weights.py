@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import ml_dtypes
 import numpy as np
 import numpy.typing as npt
+
 from softex_mlir.isa_sim.errors import UserError
 
 if TYPE_CHECKING:

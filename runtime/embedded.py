@@ -62,6 +62,6 @@ def embedded_weights(program: Program) -> dict[str, np.ndarray[Any, Any]]:
 def _bytes_at(program: Program, address: int, size: int, name: str) -> memoryview:
     for segment in program.segments:
         offset = address - segment.address
-        if 0 <= offset and offset + size <= len(segment.data):
+        if offset >= 0 and offset + size <= len(segment.data):
             return memoryview(segment.data)[offset : offset + size]
     raise UserError(f"the program is damaged: weight {name!r} lies outside its segments")

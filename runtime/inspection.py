@@ -33,13 +33,14 @@ class View:
 def _summary(program: Program) -> View:
     metadata = program.metadata
     machine = metadata["machine"]
-    data = {
+    macs = sum(launch["macs"] for launch in metadata["launches"])
+    data: dict[str, Any] = {
         "model": metadata.get("model", ""),
         "machine": {"name": machine["name"], "hash": machine["hash"]},
         "format": metadata["format"],
         "inputs": metadata["inputs"],
         "outputs": metadata["outputs"],
-        "macs": sum(launch["macs"] for launch in metadata["launches"]),
+        "macs": macs,
         "kernels": len(metadata["kernels"]),
         "launches": len(metadata["launches"]),
         "segments": [
@@ -52,7 +53,7 @@ def _summary(program: Program) -> View:
         f"machine   {machine['name']} ({machine['hash'][:12]})",
         *(f"input     {_port(port)}" for port in metadata["inputs"]),
         *(f"output    {_port(port)}" for port in metadata["outputs"]),
-        f"work      {data['macs'] / 1e6:,.2f} M multiply-accumulates",
+        f"work      {macs / 1e6:,.2f} M multiply-accumulates",
         f"kernels   {data['kernels']}, launched {data['launches']} times",
         *(
             f"segment   {s.address:#010x} {s.memory_bytes:>11,} bytes ({len(s.data):,} in the file)"
@@ -140,7 +141,7 @@ def _by(entries: Iterable[Mapping[str, Any]], key: str) -> dict[Any, list[Mappin
 def _commands(program: Program) -> View:
     from softex_mlir.runtime import session
 
-    # Loops are rolled in the program: the stream of commands is what a run without arithmetic issues.
+    # Loops are rolled in the program: the command stream is what a run without arithmetic issues.
     run = session.run(program, functional=False).run
     symbolizer = Symbolizer(program)
     commands = sorted(
@@ -159,13 +160,16 @@ def _commands(program: Program) -> View:
 
 
 def _jobs(run: Any, symbolizer: Symbolizer, program: Program) -> list[dict[str, Any]]:
-    from softex_mlir.isa_sim.units import redmule, softex
+    from softex_mlir.isa_sim.units import redmule, softex_jobs
 
-    units = (("redmule", redmule), ("softex", softex))
+    units = (
+        ("redmule", redmule.register_values, redmule.describe),
+        ("softex", softex_jobs.register_values, softex_jobs.describe),
+    )
     commands: list[dict[str, Any]] = []
     for job in run.jobs:
-        name, module = units[job["unit"]]
-        registers = module.register_values(job["registers"])
+        name, register_values, describe = units[int(job["unit"])]
+        registers: dict[str, int] = register_values(job["registers"])
         tp = int(job["tp"])
         commands.append(
             {
@@ -173,7 +177,7 @@ def _jobs(run: Any, symbolizer: Symbolizer, program: Program) -> list[dict[str, 
                 "start": int(job["start"]),
                 "cycles": int(job["end"] - job["start"]),
                 "layer": symbolizer.layer(tp),
-                "shape": module.describe(registers),
+                "shape": describe(registers),
                 "registers": {
                     key: symbolizer.buffer(value, tp) if key.endswith("ADDR") else f"{value:#x}"
                     for key, value in registers.items()

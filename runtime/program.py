@@ -1,8 +1,8 @@
 """The compiled program: one ELF32 RISC-V executable with a versioned note.
 
-The file is a standard executable (``readelf -a`` and ``objdump -d`` read it); what the ELF standard
-has no place for (inputs and outputs, buffers, launches, the machine it was built for) is JSON in the
-note ``softex``, and the transformer-level IR is text in the section ``.softex.transformer``.
+The file is a standard executable (``readelf -a`` and ``objdump -d`` read it); what the ELF
+standard has no place for (inputs and outputs, buffers, launches, the machine it was built for) is
+JSON in the note ``softex``; the transformer-level IR is text in ``.softex.transformer``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from softex_mlir.isa_sim.errors import UserError
 
@@ -83,7 +83,8 @@ class Program:
         """Read a program from a file.
 
         Raises:
-            UserError: the file cannot be read, is no program of this project, or has another format version.
+            UserError: the file cannot be read, is no program of this project, or has another
+                format version.
         """
         path = Path(path)
         try:
@@ -139,7 +140,9 @@ class Program:
         """Run the program on the simulator; see `softex_mlir.runtime.session.run`."""
         from softex_mlir.runtime.session import run
 
-        return run(self, inputs, **options)
+        # A checker that follows the editable install sees this class under two names.
+        program: Any = self
+        return run(program, inputs, **options)
 
 
 def write_atomically(path: Path, data: bytes | str) -> None:
@@ -258,10 +261,13 @@ _REQUIRED = {
 
 def _checked(text: bytes, name: str) -> dict[str, Any]:
     try:
-        metadata = json.loads(text)
+        metadata: object = json.loads(text)
     except ValueError as error:
         raise UserError(f"{name}: the `{NOTE_NAME}` note is damaged: {error}") from error
-    if not isinstance(metadata, dict) or not isinstance(metadata.get("format"), int):
+    if not isinstance(metadata, dict):
+        raise UserError(f"{name}: the `{NOTE_NAME}` note is damaged: expected a JSON object")
+    metadata = cast(dict[str, Any], metadata)
+    if not isinstance(metadata.get("format"), int):
         raise UserError(f"{name}: the `{NOTE_NAME}` note has no format version")
     if metadata["format"] != FORMAT_VERSION:
         raise UserError(
@@ -271,6 +277,7 @@ def _checked(text: bytes, name: str) -> dict[str, Any]:
     for key, kind in _REQUIRED.items():
         if not isinstance(metadata.get(key), kind):
             raise UserError(
-                f"{name}: the `{NOTE_NAME}` note is damaged: {key!r} is missing or no {kind.__name__}"
+                f"{name}: the `{NOTE_NAME}` note is damaged: "
+                f"{key!r} is missing or no {kind.__name__}"
             )
     return metadata

@@ -22,7 +22,7 @@ from softex_mlir.isa_sim.errors import UserError
 from softex_mlir.runtime.reference_float import FloatArithmetic
 
 if TYPE_CHECKING:
-    from softex_mlir.runtime.program import Program
+    pass
 
 Array = npt.NDArray[Any]
 Kind = Literal["exact", "bf16", "float32"]
@@ -236,51 +236,3 @@ def mask_to_bias(mask: Array, base: Array | None, columns: int) -> Array:
     set_ = mask[:, None, :] != 0
     result[:, :, :keys] = np.where(set_, start[None, :, :keys], np.float32(t.MASKED))
     return result.reshape(batch * len(start), columns).astype(dtype)
-
-
-def evaluate_program(
-    program: Program, inputs: Mapping[str, Array], *, plain_bf16: bool = False
-) -> dict[str, Array]:
-    """Outputs a program should compute, from the transformer-level module and weights it carries.
-
-    Exact on the machine the program was built for; with `plain_bf16` as a framework would compute
-    them in BF16, to tell how much of an error is the number format's.
-    """
-    from xdsl.context import Context
-    from xdsl.parser import Parser
-
-    from softex_mlir.dialects import register_all_dialects
-
-    if program.transformer is None:
-        raise EvaluationError("the program carries no transformer module to compare with")
-    context = Context()
-    register_all_dialects(context)
-    module = Parser(context, program.transformer).parse_module()
-    return evaluate(
-        module,
-        _program_weights(program),
-        inputs,
-        machine=program.machine,
-        arithmetic="bf16" if plain_bf16 else "exact",
-    )
-
-
-def _program_weights(program: Program) -> dict[str, Array]:
-    """The weights of a program, unpacked from its segments."""
-    from softex_mlir.compiler.weight_layout import WeightLayout, unpack_weight
-
-    dtypes = {"bf16": np.dtype(ml_dtypes.bfloat16), "i32": np.dtype(np.int32)}
-    weights: dict[str, Array] = {}
-    for entry in program.metadata["weights"]:
-        shape, layout = tuple(entry["shape"]), WeightLayout.from_json(entry["layout"])
-        dtype = dtypes[entry["dtype"]]
-        address, size = int(entry["address"]), layout.elements(shape) * dtype.itemsize
-        for segment in program.segments:
-            start = address - segment.address
-            if start >= 0 and start + size <= len(segment.data):
-                packed = np.frombuffer(segment.data[start : start + size], dtype)
-                weights[entry["name"]] = unpack_weight(packed, layout, shape)
-                break
-        else:
-            raise EvaluationError(f"weight {entry['name']} lies outside the program's segments")
-    return weights

@@ -25,9 +25,10 @@ class Result:
     """What a run produced.
 
     Attributes:
-        outputs: the model's outputs by name, `ml_dtypes.bfloat16` (or int32) arrays of the model's shapes.
+        outputs: the model's outputs by name, `ml_dtypes.bfloat16` (or int32) arrays of the
+            model's shapes.
         profile: cycles, time, energy, busy cycles a unit, figures a layer.
-        notices: what was done to the inputs that the caller may not expect (conversions, random data).
+        notices: what was done to the inputs that the caller may not expect.
         run: the simulator's own record (job logs, counters).
     """
 
@@ -68,8 +69,8 @@ def run(
         operating_point: name of the voltage and clock that time and energy are reported at;
             default: the machine's first.
         sanitize: watch every memory access for races (slower).
-        functional: False skips the arithmetic of the accelerators: outputs are undefined, cycles the
-            same but for SoftEx's rescaling, which depends on the data.
+        functional: False skips the arithmetic of the accelerators: outputs are undefined, cycles
+            the same but for SoftEx's rescaling, which depends on the data.
         seed: of the random inputs.
         progress: called now and then with the cycle reached.
 
@@ -82,7 +83,8 @@ def run(
     if machine.hash != built_for["hash"]:
         raise UserError(
             f"the program was built for machine {built_for['name']!r} ({built_for['hash'][:12]}), "
-            f"not for {machine.name!r} ({machine.hash[:12]}); compile it again with --target {machine.name}"
+            f"not for {machine.name!r} ({machine.hash[:12]}); "
+            f"compile it again with --target {machine.name}"
         )
     if inputs is None:
         arrays, notices = random_inputs(program, seed), (f"no inputs given: random, seed {seed}",)
@@ -112,24 +114,24 @@ def load(program: Program, machine: Machine) -> Cluster:
 
 
 def random_inputs(program: Program, seed: int) -> dict[str, np.ndarray]:
-    """Seeded inputs: normal values for float inputs, ids below the table's size for integer ones."""
+    """Seeded inputs: normal values for float inputs, ones for integer ones.
+
+    One is a valid id of every table and an attended position of every mask.
+    """
     generator = np.random.default_rng(seed)
-    limits: Mapping[str, int] = program.metadata.get("id_limits", {})
     arrays: dict[str, np.ndarray] = {}
     for port in program.inputs:
         if port.dtype == "bf16":
             arrays[port.name] = generator.standard_normal(port.shape).astype(_DTYPES["bf16"])
         else:
-            # An integer input that indexes no table is a mask: all ones.
-            low, high = (0, limits[port.name]) if port.name in limits else (1, 2)
-            arrays[port.name] = generator.integers(low, high, port.shape).astype(np.int32)
+            arrays[port.name] = np.ones(port.shape, np.int32)
     return arrays
 
 
 def convert_inputs(
     ports: tuple[Port, ...], inputs: Mapping[str, np.ndarray]
 ) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
-    """Inputs in the dtypes of the program, and a notice for every conversion that can lose precision.
+    """Inputs in the dtypes of the program, and a notice for every conversion of floats.
 
     Raises:
         UserError: a name, shape or dtype does not fit; all problems at once.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 
 @contextmanager
-def progress_line(unit: str, *, quiet: bool = False) -> Iterator[Callable[[int], None] | None]:
-    """A callback that shows how many cycles or instructions ran, or None if stderr is no terminal."""
+def progress_line(unit: str, *, quiet: bool = False) -> Generator[Callable[[int], None] | None]:
+    """A callback that shows how many cycles or instructions ran; None if nobody watches."""
     if quiet or not sys.stderr.isatty():
         yield None
         return

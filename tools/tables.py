@@ -19,7 +19,8 @@ def profile_tables(profile: Profile) -> list[Table]:
         ("cycles", f"{profile.cycles:,}"),
         (
             "time",
-            f"{profile.seconds * 1e3:.3f} ms at {point.voltage} V, {point.frequency_hz / 1e6:.0f} MHz",
+            f"{profile.seconds * 1e3:.3f} ms at {point.voltage} V, "
+            f"{point.frequency_hz / 1e6:.0f} MHz",
         ),
         ("multiply-accumulates", f"{profile.macs / 1e6:,.2f} M"),
         ("throughput", f"{profile.gops:.1f} GOPS"),

@@ -9,10 +9,11 @@ from __future__ import annotations
 import ml_dtypes
 import numba as nb
 import numpy as np
-from softex_mlir.isa_sim.numerics import rowwise_kernels as exact
 from xdsl.dialects import arith, memref, scf, vector
 from xdsl.dialects.builtin import BFloat16Type, FloatAttr, IntegerAttr, VectorType, bf16
 from xdsl.ir import Block, Operation
+
+from softex_mlir.isa_sim.numerics import rowwise_kernels as exact
 
 F = np.float32
 
