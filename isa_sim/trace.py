@@ -1,8 +1,8 @@
 """A run as a trace for Perfetto or chrome://tracing (Chrome's JSON trace events).
 
-One track a unit, DMA channel and stream. Timestamps are cycles written as microseconds, so the
-viewer's "1 us" is one cycle. RedMulE and SoftEx show *running*; their stream's track shows the
-steps in which software programs and waits.
+One track a unit, DMA channel and core. Timestamps are cycles written as microseconds, so the
+viewer's "1 us" is one cycle. RedMulE and SoftEx show *running*; a core's track shows the steps of
+the stream it executes, the time in which its software programs, computes and waits.
 """
 
 from __future__ import annotations
@@ -19,6 +19,17 @@ if TYPE_CHECKING:
 STREAMS = ("dma_in", "dma_out", "redmule", "compute")
 UNITS = ("RedMulE", "SoftEx")
 CHANNELS = ("DMA in", "DMA out")
+
+
+def stream_cores(machine: Machine) -> dict[str, range]:
+    """Which cores execute each stream: one each for the DMA and RedMulE, the others as a team."""
+    first = 3 if machine.redmule is not None else 2
+    return {
+        "dma_in": range(0, 1),
+        "dma_out": range(1, 2),
+        "redmule": range(2, first),
+        "compute": range(first, machine.cluster.cores),
+    }
 
 
 def write_trace(
@@ -39,7 +50,9 @@ def write_trace(
         return cache[tp]
 
     events: list[dict[str, Any]] = []
-    tracks = [*UNITS, *CHANNELS, *(f"stream {name}" for name in STREAMS)]
+    cores = stream_cores(machine)
+    names = {core: name for name, members in cores.items() for core in members}
+    tracks = [*UNITS, *CHANNELS, *(f"core {core} ({names[core]})" for core in sorted(names))]
     events.append(
         {"ph": "M", "pid": 0, "name": "process_name", "args": {"name": f"cluster {machine.name}"}}
     )
@@ -95,12 +108,13 @@ def write_trace(
     before = [0] * len(STREAMS)
     for step in result.steps:
         stream, cycle = int(step["stream"]), int(step["cycle"])
-        span(
-            4 + stream,
-            layer(int(step["tp"])),
-            before[stream],
-            cycle,
-            {"counter": int(step["value"])},
-        )
+        for core in cores[STREAMS[stream]]:
+            span(
+                len(UNITS) + len(CHANNELS) + core,
+                layer(int(step["tp"])),
+                before[stream],
+                cycle,
+                {"counter": int(step["value"])},
+            )
         before[stream] = cycle
     return json.dumps({"displayTimeUnit": "ms", "traceEvents": events})
