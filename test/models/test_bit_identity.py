@@ -13,6 +13,7 @@ import pytest
 
 from softex_mlir.compiler.driver import Compilation
 from softex_mlir.compiler.models import BUILTIN
+from softex_mlir.compiler.models.vit import vit
 from softex_mlir.isa_sim.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.runtime import session
@@ -21,12 +22,20 @@ from softex_mlir.runtime.check import check
 EXPORTED = Path(__file__).parents[3] / "shared" / "models"
 KIB = 1024
 
+MODELS = {
+    "demo-vit": BUILTIN["demo-vit"],
+    "demo-bert": BUILTIN["demo-bert"],
+    "demo-gpt2": BUILTIN["demo-gpt2"],
+    "vit-192": lambda: vit(image=64, hidden=192, layers=1, heads=3, classes=10),
+    "vit-96-batch-2": lambda: vit(image=64, hidden=96, layers=1, heads=3, classes=10, batch=2),
+}
 
-@pytest.mark.parametrize("kib", [256, 128, 96, 64, 48])
-@pytest.mark.parametrize("name", ["demo-vit", "demo-bert", "demo-gpt2"])
+
+@pytest.mark.parametrize("kib", [256, 128, 96, 64, 48, 32])
+@pytest.mark.parametrize("name", list(MODELS))
 def test_smaller_memory_same_bits(name: str, kib: int):
     machine = Machine.load().with_tcdm_bytes(kib * KIB)
-    program = Compilation.of(BUILTIN[name](), machine).program()
+    program = Compilation.of(MODELS[name](), machine).program()
     assert check(program, session.run(program), {}).identical
 
 
