@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import ml_dtypes
 import numpy as np
 
 from softex_mlir.isa_sim.errors import UserError
+from softex_mlir.runtime.dtypes import DTYPES
 from softex_mlir.runtime.program import Program
 
 if TYPE_CHECKING:
     from xdsl.dialects.builtin import ModuleOp
-
-_DTYPES = {"bf16": np.dtype(ml_dtypes.bfloat16), "i32": np.dtype(np.int32)}
 
 
 def embedded_module(program: Program) -> ModuleOp:
@@ -53,7 +51,7 @@ def embedded_weights(program: Program) -> dict[str, np.ndarray[Any, Any]]:
         if entry["name"] is None or entry["name"] in weights:
             continue
         data = _bytes_at(program, entry["address"], entry["bytes"], entry["name"])
-        packed = np.frombuffer(data, _DTYPES[entry["dtype"]])
+        packed = np.frombuffer(data, DTYPES[entry["dtype"]])
         layout = WeightLayout.from_json(entry["layout"])
         weights[entry["name"]] = unpack_weight(packed, layout, tuple(entry["shape"]))
     return weights

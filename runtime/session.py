@@ -6,18 +6,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import ml_dtypes
 import numpy as np
 
 from softex_mlir.isa_sim.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.runtime.dtypes import DTYPES
 from softex_mlir.runtime.profile import Profile, build_profile
 from softex_mlir.runtime.program import Port, Program
 
 if TYPE_CHECKING:
     from softex_mlir.isa_sim.cluster import Cluster, RunResult
-
-_DTYPES = {"bf16": np.dtype(ml_dtypes.bfloat16), "i32": np.dtype(np.int32)}
 
 
 @dataclass(frozen=True)
@@ -122,7 +120,7 @@ def random_inputs(program: Program, seed: int) -> dict[str, np.ndarray]:
     arrays: dict[str, np.ndarray] = {}
     for port in program.inputs:
         if port.dtype == "bf16":
-            arrays[port.name] = generator.standard_normal(port.shape).astype(_DTYPES["bf16"])
+            arrays[port.name] = generator.standard_normal(port.shape).astype(DTYPES["bf16"])
         else:
             arrays[port.name] = np.ones(port.shape, np.int32)
     return arrays
@@ -148,12 +146,12 @@ def convert_inputs(
             problems.append(f"input {port.name!r} is missing")
             continue
         array = np.asarray(inputs[port.name])
-        wanted = _DTYPES[port.dtype]
+        wanted = DTYPES[port.dtype]
         if array.shape != port.shape:
             problems.append(
                 f"input {port.name!r}: expected shape {port.shape}, found {array.shape}"
             )
-        is_float = array.dtype.kind == "f" or array.dtype == _DTYPES["bf16"]
+        is_float = array.dtype.kind == "f" or array.dtype == DTYPES["bf16"]
         if is_float != (port.dtype == "bf16") or array.dtype.kind in "cOUSMm":
             problems.append(f"input {port.name!r}: expected {port.dtype}, found {array.dtype}")
             continue
@@ -174,7 +172,7 @@ def convert_inputs(
 
 def write_port(cluster: Cluster, port: Port, array: np.ndarray) -> None:
     """Place an input in the simulated L2, row by row at its pitch."""
-    rows = np.zeros((port.rows, port.pitch), _DTYPES[port.dtype])
+    rows = np.zeros((port.rows, port.pitch), DTYPES[port.dtype])
     rows[:, : port.columns] = array.reshape(port.rows, port.columns)
     # The padding of the last row may lie past the tensor.
     flat = rows.reshape(-1)[: (port.rows - 1) * port.pitch + port.columns]
@@ -184,7 +182,7 @@ def write_port(cluster: Cluster, port: Port, array: np.ndarray) -> None:
 def read_port(cluster: Cluster, port: Port) -> np.ndarray:
     """An output from the simulated L2, in the model's shape."""
     elements = (port.rows - 1) * port.pitch + port.columns
-    flat = np.zeros(port.rows * port.pitch, _DTYPES[port.dtype])
+    flat = np.zeros(port.rows * port.pitch, DTYPES[port.dtype])
     raw = cluster.read_memory(port.address, elements * port.item_bytes)
-    flat[:elements] = np.frombuffer(raw, _DTYPES[port.dtype])
+    flat[:elements] = np.frombuffer(raw, DTYPES[port.dtype])
     return flat.reshape(port.rows, port.pitch)[:, : port.columns].reshape(port.shape).copy()
