@@ -56,6 +56,17 @@ def _unit(name: str, machine: Machine, memory: Memory) -> Any:
     return units[name, machine.hash]
 
 
+def _check_memory(memory: Any) -> None:
+    """Raise for what cannot stand for the TCDM and be changed in place."""
+    if not isinstance(memory, np.ndarray):
+        raise UserError(f"tcdm must be a 1-D uint8 array, found {type(memory).__name__}")
+    array: np.ndarray = memory
+    if array.dtype != np.uint8 or array.ndim != 1:
+        raise UserError(f"tcdm must be a 1-D uint8 array, found {array.dtype} {array.shape}")
+    if not array.flags.c_contiguous or not array.flags.writeable:
+        raise UserError("tcdm is changed in place: it must be contiguous and writable")
+
+
 def run_job(
     unit: str,
     registers: Mapping[str, int],
@@ -64,19 +75,26 @@ def run_job(
 ) -> JobResult:
     """Execute one job of ``unit`` (``"redmule"`` or ``"softex"``) and change ``tcdm`` in place.
 
-    ``registers``: job register names to values; those not given are 0. ``tcdm``: a 1-D uint8
-    array whose first byte has the machine's TCDM base address (0x1000_0000). ``machine``: a
-    description or its name, default ``paper``. The unit comes from a soft clear, except that
-    SoftEx's state slots persist between the jobs on the same array.
+    ``registers``: register names to values; job registers not given are 0. ``tcdm``: a writable
+    1-D uint8 array whose first byte has the machine's TCDM base address (0x1000_0000).
+    ``machine``: a description or its name, default ``paper``. The unit comes from a soft clear,
+    except that SoftEx's state slots persist between the jobs on the same array, unless
+    ``SOFT_CLEAR`` is among the registers. ``TRIGGER`` may be named too and changes nothing.
 
     Raises :class:`~softex_mlir.isa_sim.units.faults.UnitFault` for a job that the machine
-    computes wrongly or never finishes.
+    computes wrongly or never finishes, or whose operands are not all in ``tcdm``;
+    :class:`~softex_mlir.isa_sim.errors.UserError` for arguments that are no job.
     """
     if machine is None or isinstance(machine, str):
         machine = Machine.load(machine or "paper")
-    if tcdm.dtype != np.uint8 or tcdm.ndim != 1:
-        raise UserError(f"tcdm must be a 1-D uint8 array, found {tcdm.dtype} {tcdm.shape}")
+    _check_memory(tcdm)
     base = machine.cluster.tcdm_base
+    if unit not in ("redmule", "softex"):
+        raise UserError(f"no unit '{unit}': expected 'redmule' or 'softex'")
+    registers = dict(registers)
+    registers.pop("TRIGGER", None)
+    if registers.pop("SOFT_CLEAR", None) is not None:
+        _unit(unit, machine, tcdm).reset()
     if unit == "redmule":
         from softex_mlir.isa_sim.units import redmule
 
@@ -85,17 +103,15 @@ def run_job(
         return JobResult(
             outcome.cycles + redmule.start_delay(1, machine), warnings=outcome.warnings
         )
-    if unit == "softex":
-        from softex_mlir.isa_sim.units import softex_jobs
+    from softex_mlir.isa_sim.units import softex_jobs
 
-        words = words_of(unit, softex_jobs.JOB_REGISTERS, registers)
-        outcome = _unit(unit, machine, tcdm).execute(softex_jobs.decode_words(words), tcdm, base)
-        return JobResult(
-            outcome.cycles,
-            outcome.maximum,
-            outcome.denominator,
-            outcome.reciprocal,
-            outcome.reciprocal_bf16,
-            outcome.warnings,
-        )
-    raise UserError(f"no unit '{unit}': expected 'redmule' or 'softex'")
+    words = words_of(unit, softex_jobs.JOB_REGISTERS, registers)
+    outcome = _unit(unit, machine, tcdm).execute(softex_jobs.decode_words(words), tcdm, base)
+    return JobResult(
+        outcome.cycles,
+        outcome.maximum,
+        outcome.denominator,
+        outcome.reciprocal,
+        outcome.reciprocal_bf16,
+        outcome.warnings,
+    )

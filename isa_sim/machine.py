@@ -110,6 +110,7 @@ class SoftExDescription:
     masked_tail: bool
     max_terms: int
     state_slots: int
+    checked_slots: bool
     queue_depth: int
     queued_start_cycles: int
 

@@ -43,8 +43,8 @@ def softmax(x: Any, lanes: int = 16, constants: str = "rtl") -> Bf16Array:
 
     Every row is taken as if -inf followed it in memory, so all lengths are right, also ``lanes``
     itself (which the unit drops unless it is padded). What remains of the hardware: a row of
-    only -inf, or with a +inf, gives -inf; a first beat (``lanes`` elements) of only -inf before
-    larger elements gives NaN.
+    only -inf gives -inf, elements of +inf give -inf and the others of their row NaN, and a first
+    beat (``lanes`` elements) of only -inf before larger elements gives NaN.
     """
     _check_lanes(lanes)
     bits = to_bits(x)

@@ -39,11 +39,13 @@ def words_of(
     unit: str, offsets: Mapping[str, int], registers: Mapping[str, int]
 ) -> tuple[int, ...]:
     """Job register words in address order; registers not given are 0."""
-    for name in registers:
+    for name, value in registers.items():
         if name not in offsets:
             raise UserError(
                 f"{unit} has no job register '{name}': expected names among {', '.join(offsets)}"
             )
+        if not hasattr(value, "__index__") or not -(1 << 31) <= int(value) < 1 << 32:
+            raise UserError(f"{unit} register {name} holds 32 bits, found {value!r}")
     return tuple(int(registers.get(name, 0)) & 0xFFFFFFFF for name in offsets)
 
 

@@ -313,6 +313,11 @@ class RedMulE:
                 z[:] = 0
             behind = self._behind(job, memory, w_span[1])
             self._multiply(x, w, z[:m], behind)
+            if behind is not None and ((behind & 0x7F80) == 0x7F80).any():
+                warnings += (
+                    f"the {behind.shape[0]} rows of memory behind W meet x = 0 and hold Inf or "
+                    f"NaN: pad the inner dimension to a multiple of {self.unit.columns}",
+                )
             if rows > m:
                 self._multiply(self._stale(x, rows), w, z[m:], behind)
             if z_span[0] & 1:

@@ -7,7 +7,6 @@ machine with ``softex.masked_tail`` has right lane enables instead.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -36,6 +35,7 @@ from softex_mlir.isa_sim.units.softex_jobs import (
     soe_cycles,
     softmax_cycles,
 )
+from softex_mlir.isa_sim.units.softex_slots import StateSlots
 
 __all__ = [
     "AFTER",
@@ -67,16 +67,6 @@ RESCALE_HAZARD = (
 """Warning of rows that are only safe without memory stalls."""
 NO_OPERATION_CYCLES = 5
 """Trigger to event of a NO_OP: start at 3, one cycle in FINISHED, then the event."""
-
-
-@dataclass
-class _Slot:
-    """A physical state slot. Both have id 0 after reset, which is why slot 0 alone fails."""
-
-    id: int = 0
-    valid: bool = False
-    maximum: int = 0
-    value: int = 0
 
 
 class SoftEx:
@@ -113,8 +103,7 @@ class SoftEx:
 
     def reset(self) -> None:
         """Soft clear: state slots and the address of their spill area are lost."""
-        self.slots = [_Slot() for _ in range(self.softex.state_slots)]
-        self.cache_base = 0
+        self.slots = StateSlots(self.softex)
 
     # --- entry points ------------------------------------------------------------------------
 
@@ -177,7 +166,7 @@ class SoftEx:
         """Execute ``job`` on ``memory`` (address ``base`` is its first byte), in place."""
         check(job, self.softex)
         if job.cache_base is not None:
-            self.cache_base = job.cache_base
+            self.slots.cache_base = job.cache_base
         if job.kind is Kind.SUM_OF_EXPONENTIALS:
             return self._sum_of_exponentials(job, memory, base, previous)
         if job.kind is Kind.NOTHING:
@@ -319,7 +308,8 @@ class SoftEx:
         if job.cast_input:
             return _decode_table(job.cast_input)[memory[start:stop]]
         size = beats * self.lanes
-        window = memory[start : start + 2 * size].view(np.uint16)
+        stop = min(start + 2 * size, memory.size - (memory.size - start) % 2)
+        window = memory[start:stop].view(np.uint16)
         if window.size < size:
             whole = np.zeros(size, np.uint16)
             whole[: window.size] = window
@@ -356,7 +346,7 @@ class SoftEx:
 
     def _accumulate(self, job: SoftExJob, memory: Memory, base: int, x: Any, enabled: int) -> int:
         kernels, state = self._kernels, self._state
-        slot = self._slot(job, memory, base)
+        slot = self.slots.find(job, memory, base)
         state[:] = 0
         state[kernels.MAX] = NEGATIVE_INFINITY if job.acquire else slot.maximum
         state[kernels.VALID] = not job.acquire
@@ -377,7 +367,7 @@ class SoftEx:
         self, job: SoftExJob, memory: Memory, base: int, x: Any, enabled: int, out: Any
     ) -> int:
         kernels, state = self._kernels, self._state
-        slot = self._slot(job, memory, base)
+        slot = self.slots.find(job, memory, base)
         state[:] = 0
         state[kernels.MAX] = slot.maximum
         state[kernels.RECIPROCAL] = slot.value
@@ -396,49 +386,6 @@ class SoftEx:
             slot.valid = False
         return 2 * job.beats(self.lanes) + 20
 
-    # --- state slots -------------------------------------------------------------------------
-
-    def _slot(self, job: SoftExJob, memory: Memory, base: int) -> _Slot:
-        """The physical slot of the job's id: resident, or brought in (the other one spills)."""
-        found = next((s for s in self.slots if s.valid and s.id == job.slot), None)
-        if found is None:
-            found = next((s for s in self.slots if not s.valid), None)
-            if found is None:
-                # Nothing is in use between jobs: the first slot makes room.
-                found = self.slots[0]
-                word = self._spill(found.id, memory, base)
-                word[0] = found.maximum
-                word[1] = 0x80000000 | (found.value & 0x7FFFFFFF)
-            if not job.acquire:
-                word = self._spill(job.slot, memory, base)
-                if not int(word[1]) & 0x80000000:
-                    raise UnitFault(
-                        "softex",
-                        "softex.slot",
-                        f"slot {job.slot} holds no state: start the row with ACQUIRE_SLOT",
-                    )
-                found.maximum = int(word[0]) & 0xFFFF
-                found.value = int(word[1]) & 0x7FFFFFFF
-            found.id, found.valid = job.slot, True
-        matching = [s for s in self.slots if s.id == job.slot]
-        if matching[-1] is not found:
-            raise UnitFault(
-                "softex",
-                "softex.slot",
-                f"slot {job.slot} is also the id of an empty physical slot, which the published "
-                "RTL reads instead; use slots from 1 on",
-            )
-        return found
-
-    def _spill(self, slot: int, memory: Memory, base: int) -> Any:
-        address = self.cache_base + 8 * slot
-        start, stop = span("softex", memory, base, address, 8, f"the spill area of slot {slot}")
-        if start % 4:
-            raise UnitFault(
-                "softex", "softex.alignment", f"CACHE_BASE_ADDR {self.cache_base:#x} is unaligned"
-            )
-        return memory[start:stop].view(np.uint32)
-
     # --- sum of exponentials -----------------------------------------------------------------
 
     def _sum_of_exponentials(
@@ -448,8 +395,11 @@ class SoftEx:
 
         softex = self.softex
         coefficients: list[tuple[int, ...]] = []
-        for address, what in ((job.slopes, "slopes"), (job.weights, "weights")):
-            start, stop = span("softex", memory, base, address, 2 * job.terms, f"the {what}")
+        for address, what in (
+            (job.slopes, "the table of slopes"),
+            (job.weights, "that of weights"),
+        ):
+            start, stop = span("softex", memory, base, address, 2 * job.terms, what)
             coefficients.append(tuple(memory[start:stop].view(np.uint16).tolist()))
         table = sum_of_exponentials_table(
             coefficients[0],
@@ -460,9 +410,14 @@ class SoftEx:
         )
         cycles = soe_cycles(job.elements, job.terms, self.machine, previous)
         warnings: tuple[str, ...] = ()
+        if job.requests_slot:
+            warnings = (
+                "COMMANDS asks for a state slot (ACC_ONLY or DIV_ONLY), which a sum of "
+                "exponentials does not use: clear both bits",
+            )
         size = job.length_bytes
         if size == 2 * self.lanes and not softex.masked_tail:
-            warnings = (
+            warnings += (
                 f"a job of exactly {self.lanes} elements writes nothing in the published RTL; "
                 "split or lengthen it",
             )

@@ -86,6 +86,7 @@ class SoftExJob:
     slot: int = 0
     acquire: bool = False
     last: bool = False
+    requests_slot: bool = False
     terms: int = 0
     slopes: int = 0
     weights: int = 0
@@ -126,6 +127,7 @@ def decode_words(words: tuple[int, ...]) -> SoftExJob:
         slot=(commands >> 16) & 0xFF,
         acquire=bool(flags & Command.ACQUIRE_SLOT),
         last=bool(flags & Command.LAST),
+        requests_slot=bool(flags & (Command.ACC_ONLY | Command.DIV_ONLY)),
         terms=(commands >> 16) & 0xFF,
         slopes=slopes,
         weights=weights,

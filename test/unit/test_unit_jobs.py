@@ -141,7 +141,14 @@ def test_state_slots_spill_to_memory():
         (20, 0, {"IN_ADDR": BASE + 1}, "softex.alignment"),
         (20, 0, {"OUT_ADDR": BASE + (1 << 20)}, "softex.address"),
         (20, Command.ACC_ONLY | Command.ACQUIRE_SLOT, {}, "softex.slot"),
-        (20, Command.DIV_ONLY | 3 << 16, {"CACHE_BASE_ADDR": BASE}, "softex.address"),
+        (20, Command.DIV_ONLY | 3 << 16, {"CACHE_BASE_ADDR": BASE}, "softex.slot"),
+        (20, Command.DIV_ONLY | Command.SET_CACHE_ADDR | 3 << 16, {}, "softex.slot"),
+        (
+            20,
+            Command.DIV_ONLY | Command.SET_CACHE_ADDR | 3 << 16,
+            {"CACHE_BASE_ADDR": BASE - 1024},
+            "softex.address",
+        ),
     ],
 )
 def test_softex_faults_name_the_rule(elements: int, commands: int, others: dict, rule: str):
@@ -149,6 +156,80 @@ def test_softex_faults_name_the_rule(elements: int, commands: int, others: dict,
         softex_job(memory(), elements, commands, **others)
     assert caught.value.rule == rule
     assert rule in str(caught.value)
+
+
+def test_slot_zero_alone_is_right_on_the_ideal_machine():
+    commands = Command.ACC_ONLY | Command.ACQUIRE_SLOT
+    tcdm = memory()
+    put(tcdm, 0, row(32))
+    with pytest.raises(UnitFault, match="use slots from 1 on"):
+        softex_job(tcdm, 32, commands)
+    softex_job(tcdm, 32, commands | Command.LAST, "ideal")
+    softex_job(tcdm, 32, Command.DIV_ONLY | Command.LAST, "ideal")
+    np.testing.assert_array_equal(tcdm[OUT : OUT + 64].view(bf16.BF16), softmax(row(32)))
+
+
+def test_a_third_open_row_needs_memory_to_spill_to():
+    tcdm = memory()
+    for slot in (1, 2):
+        softex_job(tcdm, 32, Command.ACC_ONLY | Command.ACQUIRE_SLOT | slot << 16)
+    with pytest.raises(UnitFault, match="CACHE_BASE_ADDR with SET_CACHE_ADDR"):
+        softex_job(tcdm, 32, Command.ACC_ONLY | Command.ACQUIRE_SLOT | 3 << 16)
+    # A soft clear loses the slots, so the next row is the first again.
+    softex_job(tcdm, 32, Command.ACC_ONLY | Command.ACQUIRE_SLOT | 3 << 16, SOFT_CLEAR=0)
+
+
+@pytest.mark.parametrize("lanes", [4, 8, 16, 32])
+@pytest.mark.parametrize("beats", [1, 2, 3, 4, 5, 9, 20])
+def test_softmax_cycles_of_falling_and_rising_rows(lanes: int, beats: int):
+    """EVT = 3B + 44 + 2 lg L + R; a new maximum in every beat takes 6B + 52 + 2 lg L."""
+    machine = Machine.from_toml(f'extends = "paper"\nname = "lanes"\n[softex]\nlanes = {lanes}\n')
+    length = beats * lanes - 1
+    tcdm = memory()
+    tcdm.view(np.uint16)[:] = 0xFF80
+    falling = np.repeat(np.arange(beats, 0, -1.0), lanes)[:length].astype(bf16.BF16)
+    put(tcdm, 0, falling)
+    log = lanes.bit_length() - 1
+    reduction = (3, 7, 10, 11)[min(beats, 4) - 1]
+    assert softex_job(tcdm, length, machine=machine).cycles == 3 * beats + 44 + 2 * log + reduction
+    put(tcdm, 0, np.repeat(np.arange(1.0, beats + 1), lanes)[:length].astype(bf16.BF16))
+    if beats >= 4:
+        assert softex_job(tcdm, length, machine=machine).cycles == 6 * beats + 52 + 2 * log
+
+
+@pytest.mark.parametrize(("lanes", "most"), [(8, 8), (16, 32), (32, 16)])
+def test_sums_of_many_terms(lanes: int, most: int):
+    """Terms are added modulo one, in any order: N equal terms are N times one term."""
+    machine = Machine.from_toml(f'extends = "paper"\nname = "lanes"\n[softex]\nlanes = {lanes}\n')
+    tcdm = memory()
+    put(tcdm, 0x100, np.full(64, -1.0, bf16.BF16))
+    put(tcdm, 0x200, np.full(64, 2.0**-6, bf16.BF16))
+    registers = {"A_ADDR": BASE + 0x100, "B_ADDR": BASE + 0x200, "IN_ADDR": BASE + 0x1000}
+    for terms in range(1, most + 1):
+        commands = Command.GELU_MODE | terms << 16
+        result = softex_job(tcdm, 100, commands, machine, **registers)
+        beats = -(-100 // lanes)
+        assert result.cycles == (
+            max(20 + beats, 10 + 2 * beats) if terms == 1 else 20 + terms * beats
+        )
+        found = tcdm[OUT : OUT + 200].view(bf16.BF16).astype(float)
+        assert (found == terms * 2.0**-6).all()
+    with pytest.raises(UnitFault, match="deadlock"):
+        softex_job(tcdm, 100, Command.GELU_MODE | (most + 1) << 16, machine, **registers)
+
+
+def test_lengths_of_sums_are_bytes():
+    tcdm = memory()
+    tcdm[OUT:] = 0x55
+    one_term = Command.GELU_MODE | 1 << 16
+    put(tcdm, 0x2000, np.array([0.5], bf16.BF16))
+    registers = {"A_ADDR": BASE + 0x2000, "B_ADDR": BASE + 0x2000}
+    assert softex_job(tcdm, 0, one_term, **registers).cycles == 20
+    assert (tcdm[OUT:] == 0x55).all()
+    softex_job(tcdm, 0, one_term, TOT_LEN=33, **registers)
+    assert tcdm[OUT + 32] == 0x00
+    assert (tcdm[OUT + 33 :] == 0x55).all()
+    assert "clear both bits" in softex_job(tcdm, 20, one_term | 1, **registers).warnings[0]
 
 
 @pytest.mark.parametrize("signed", [0, 1])
@@ -259,7 +340,8 @@ def test_memory_behind_w_can_poison_the_result():
     put(tcdm, 0x4000, w)
     put(tcdm, 0x4000 + w.nbytes, np.full(32, np.inf, bf16.BF16))
     put(tcdm, 0x8000, y)
-    redmule_job(tcdm, 24, 33, 32)
+    result = redmule_job(tcdm, 24, 33, 32)
+    assert "hold Inf or NaN" in result.warnings[0]
     assert (tcdm[0x8000 : 0x8000 + y.nbytes].view(np.uint16) == 0x7FC0).all()
     put(tcdm, 0x8000, y)
     redmule_job(tcdm, 24, 33, 32, "ideal")
@@ -312,3 +394,7 @@ def test_wrong_names_are_user_errors():
         run_job("softex", {"X_ADDR": 0}, memory())
     with pytest.raises(UserError, match="1-D uint8"):
         run_job("softex", {}, np.zeros(4, np.float32))
+    with pytest.raises(UserError, match="contiguous and writable"):
+        run_job("softex", {}, np.zeros(64, np.uint8)[::2])
+    with pytest.raises(UserError, match="register IN_ADDR holds 32 bits"):
+        run_job("softex", {"IN_ADDR": 1 << 32}, memory())
