@@ -19,8 +19,9 @@ import numpy as np
 
 from softex_mlir.isa_sim import contention, engine
 from softex_mlir.isa_sim import core_state as st
-from softex_mlir.isa_sim import peripherals as p
+from softex_mlir.isa_sim import device_state as d
 from softex_mlir.isa_sim.core_decode import PAGE_BYTES, Program
+from softex_mlir.isa_sim.device_hwpe import start_job
 from softex_mlir.isa_sim.diagnosis import (
     UNIT_NAMES,
     Names,
@@ -134,7 +135,7 @@ class Cluster:
         self.tcdm = np.zeros(description.tcdm_bytes, np.uint8)
         # Pages are committed when touched, so a large L2 costs what the program uses.
         self.l2 = np.zeros(description.l2_bytes, np.uint8)
-        self.devices = p.make_devices(machine)
+        self.devices = d.make_devices(machine)
         self.state = st.make_state(machine, description.cores)
         self.program: Program | None = None
         self.written: list[tuple[int, int]] = []
@@ -236,8 +237,8 @@ class _Run:
         self.model = contention.make_model(cluster.machine)
         self.progress = progress
         self.max_cycles = max_cycles if max_cycles is not None else _END_OF_TIME
-        self.dma_log = np.zeros((4096, p.DMA_LOG_COLUMNS), np.int64)
-        self.stream_log = np.zeros((4096, p.STREAM_LOG_COLUMNS), np.int64)
+        self.dma_log = np.zeros((4096, d.DMA_LOG_COLUMNS), np.int64)
+        self.stream_log = np.zeros((4096, d.STREAM_LOG_COLUMNS), np.int64)
         self.job_log = np.zeros((4096, _JOB_WORDS), np.int64)
         self.jobs = 0
         self.macs = 0
@@ -262,19 +263,19 @@ class _Run:
         while True:
             reason = engine.run(
                 dev, self.state, cluster.program, cluster.tcdm, cluster.l2, log,
-                self.dma_log, self.stream_log, self.model, shadow, control,
+                self.job_log, self.dma_log, self.stream_log, self.model, shadow, control,
             )  # fmt: skip
             if reason == engine.TRIGGER:
                 self.trigger()
             elif reason == engine.SOFT_CLEAR:
-                self.ports[p.SOFTEX].reset()
+                self.ports[d.SOFTEX].reset()
             elif reason == engine.END:
                 break
             elif reason == engine.SLICE:
                 self.slice()
             elif reason == engine.DMA_LOG_FULL:
-                self.dma_log = _grown(self.dma_log, int(dev.word[p.DMA_USED]))
-                self.stream_log = _grown(self.stream_log, int(dev.word[p.STREAM_USED]))
+                self.dma_log = _grown(self.dma_log, int(dev.word[d.DMA_USED]))
+                self.stream_log = _grown(self.stream_log, int(dev.word[d.STREAM_USED]))
             elif reason == engine.RACES:
                 self.sanitizer.collect(self.job_log, self.dma_log)
             elif reason == engine.DEADLOCK:
@@ -289,11 +290,11 @@ class _Run:
         """A job was triggered: execute it, schedule its end."""
         dev, state = self.dev, self.state
         word = dev.word
-        unit, context = int(word[p.CODE]), int(word[p.CONTEXT])
+        unit, context = int(word[d.CODE]), int(word[d.CONTEXT])
         core = int(self.control[engine.CORE])
         row = dev.unit[unit]
-        at = p.BANK + context * p.JOB_REGISTERS
-        registers = row[at : at + p.JOB_REGISTERS]
+        at = d.BANK + context * d.JOB_REGISTERS
+        registers = row[at : at + d.JOB_REGISTERS]
         port = self.ports[unit]
         tp = int(state.x[core, engine.TP]) & 0xFFFFFFFF
         try:
@@ -305,7 +306,7 @@ class _Run:
             model = self.model.unit[unit]
             model[contention.RATE] = rate
             model[contention.TILE_RATE] = port.tile_rate
-            if unit == p.SOFTEX:
+            if unit == d.SOFTEX:
                 duration = int(duration * model[contention.SLOW])
         if self.jobs == len(self.job_log):
             self.job_log = _grown(self.job_log, self.jobs)
@@ -324,10 +325,10 @@ class _Run:
         self.unit_bytes += port.bytes
         if self.sanitizer:
             footprint = port.footprint(registers)
-            time = int(word[p.TRIGGER_TIME])
+            time = int(word[d.TRIGGER_TIME])
             unchecked = port.rewritten_from(registers)
             self.sanitizer.job(unit, context, core, number, time, footprint, unchecked)
-        p.start_job(dev, unit, context, duration, self.job_log, number)
+        start_job(dev, unit, context, duration, self.job_log, number)
 
     def warn(self, unit: int, tp: int, texts: tuple[str, ...]) -> None:
         """Note what the hardware may do otherwise, once a unit, layer and text."""
@@ -402,7 +403,7 @@ class _Run:
 
     def deadlock(self) -> None:
         state = self.state
-        cycle = int(max(self.s[:, st.CYCLE].max(), self.dev.core[:, p.CORE_SINCE].max()))
+        cycle = int(max(self.s[:, st.CYCLE].max(), self.dev.core[:, d.CORE_SINCE].max()))
         pcs = self.s[:, st.FAULT_PC].astype(np.int64) & 0xFFFFFFFF
         tps = state.x[:, engine.TP].astype(np.int64) & 0xFFFFFFFF
         counters = self.cluster.tcdm[:16].view(np.int32)
@@ -412,23 +413,25 @@ class _Run:
     def result(self) -> RunResult:
         dev, s = self.dev, self.s
         end = int(self.control[engine.NOW])
-        asleep = dev.core[:, p.CORE_ASLEEP].copy()
-        sleeping = dev.core[:, p.CORE_SLEEP] != p.AWAKE
-        asleep[sleeping] += np.maximum(0, end - dev.core[sleeping, p.CORE_SINCE])
+        asleep = dev.core[:, d.CORE_ASLEEP].copy()
+        sleeping = dev.core[:, d.CORE_SLEEP] != d.AWAKE
+        asleep[sleeping] += np.maximum(0, end - dev.core[sleeping, d.CORE_SINCE])
         active = np.maximum(0, end - asleep)
-        jobs = self.job_records(end)
-        transfers = _transfers(self.dma_log[: int(dev.word[p.DMA_USED])])
-        steps = np.zeros(int(dev.word[p.STREAM_USED]), STEP)
+        self.close_logs(end)
+        jobs = self.job_records()
+        transfers = _transfers(self.dma_log[: int(dev.word[d.DMA_USED])])
+        steps = np.zeros(int(dev.word[d.STREAM_USED]), STEP)
         for index, name in enumerate(("cycle", "stream", "tp", "value")):
             steps[name] = self.stream_log[: len(steps), index] & (0xFFFFFFFF if index == 2 else -1)
         busy = {"cores": int(active.sum())}
-        for unit, name in ((p.REDMULE, "redmule"), (p.SOFTEX, "softex")):
+        for unit, name in ((d.REDMULE, "redmule"), (d.SOFTEX, "softex")):
             row = dev.unit[unit]
-            running = max(0, end - int(row[p.STARTED])) if row[p.RUNNING] >= 0 else 0
-            busy[name] = int(row[p.BUSY]) + running
+            running = max(0, end - int(row[d.STARTED])) if row[d.RUNNING] >= 0 else 0
+            busy[name] = int(row[d.BUSY]) + running
         for channel, name in enumerate(("dma_in", "dma_out")):
-            busy[name] = int(dev.channel[channel, p.CHANNEL_BUSY])
-        moved = int(dev.channel[:, p.CHANNEL_BYTES].sum())
+            mine = transfers[transfers["channel"] == channel]
+            busy[name] = int((mine["end"] - mine["start"]).sum())
+        moved = int(dev.channel[:, d.CHANNEL_BYTES].sum())
         core_accesses = int(s[:, st.TCDM_LOADS].sum() + s[:, st.TCDM_STORES].sum())
         l2_accesses = int(s[:, st.L2_ACCESSES].sum())
         lanes = self.machine.softex.lanes if self.machine.softex else 0
@@ -448,12 +451,12 @@ class _Run:
             races = tuple(self.sanitizer.reports)
             self.warnings += self.sanitizer.warnings
         return RunResult(
-            exit_code=int(dev.word[p.EXIT_CODE]),
+            exit_code=int(dev.word[d.EXIT_CODE]),
             cycles=end,
             busy=busy,
             core_active=active,
             core_instructions=s[:, st.INSTRUCTIONS].copy(),
-            core_stalls=s[:, st.STALL_CYCLES] + dev.core[:, p.CORE_STALLED],
+            core_stalls=s[:, st.STALL_CYCLES] + dev.core[:, d.CORE_STALLED],
             jobs=jobs,
             transfers=transfers,
             steps=steps,
@@ -462,7 +465,24 @@ class _Run:
             races=races,
         )
 
-    def job_records(self, end: int) -> np.ndarray:
+    def close_logs(self, end: int) -> None:
+        """Let jobs and transfers that are under way at the end of the run end there."""
+        for unit in range(d.UNITS):
+            row = self.dev.unit[unit]
+            for context in range(2):
+                at = d.JOB + context * d.JOB_COLUMNS
+                if row[at + d.JOB_STATE] == d.QUEUED:
+                    entry = self.job_log[row[at + d.JOB_LOG]]
+                    entry[1], entry[2] = min(entry[1], end), end
+        for row in self.dev.channel:
+            for index in range(row[d.CHANNEL_COUNT]):
+                slot = (row[d.CHANNEL_HEAD] + index) % self.machine.dma.queue
+                at = d.QUEUE + slot * d.TRANSFER_COLUMNS
+                entry = self.dma_log[row[at + d.TRANSFER_LOG]]
+                entry[1] = min(row[at + d.TRANSFER_BEGIN], end)
+                entry[2] = min(row[at + d.TRANSFER_DONE], end)
+
+    def job_records(self) -> np.ndarray:
         log = self.job_log[: self.jobs]
         jobs = np.zeros(self.jobs, JOB)
         for index, name in ((0, "unit"), (1, "start"), (2, "end"), (3, "tp"), (4, "core")):

@@ -24,7 +24,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from softex_mlir.isa_sim import core_state as st
-from softex_mlir.isa_sim import peripherals as p
+from softex_mlir.isa_sim import device_state as d
+from softex_mlir.isa_sim.device_events import update_next_event
 from softex_mlir.isa_sim.jit import njit
 from softex_mlir.isa_sim.machine import Machine
 
@@ -70,9 +71,9 @@ def make_model(machine: Machine) -> Model:
     unit = np.zeros((2, UNIT_COLUMNS))
     unit[:, SLOW] = 1.0
     if machine.redmule is not None:
-        unit[p.REDMULE, WIDTH] = machine.redmule.tile_columns // 2 + 1
+        unit[d.REDMULE, WIDTH] = machine.redmule.tile_columns // 2 + 1
     if machine.softex is not None:
-        unit[p.SOFTEX, WIDTH] = machine.softex.lanes // 2 + 1
+        unit[d.SOFTEX, WIDTH] = machine.softex.lanes // 2 + 1
     channel = np.zeros((2, 3))
     channel[:, 2] = 1.0
     cores = machine.cluster.cores
@@ -149,21 +150,21 @@ def predict(
 
 
 @njit(cache=True)
-def _streamed(dev: p.Devices, channel: int, now: int) -> float:
+def _streamed(dev: d.Devices, channel: int, now: int) -> float:
     """Cycles the channel has streamed up to now."""
     state = dev.channel[channel]
-    cycles = state[p.CHANNEL_BUSY]
-    for index in range(state[p.CHANNEL_COUNT]):
-        slot = (state[p.CHANNEL_HEAD] + index) % dev.word[p.DMA_QUEUE]
-        at = p.QUEUE + slot * p.TRANSFER_COLUMNS
-        cycles -= max(0, state[at + p.TRANSFER_DONE] - max(now, state[at + p.TRANSFER_BEGIN]))
+    cycles = state[d.CHANNEL_BUSY]
+    for index in range(state[d.CHANNEL_COUNT]):
+        slot = (state[d.CHANNEL_HEAD] + index) % dev.word[d.DMA_QUEUE]
+        at = d.QUEUE + slot * d.TRANSFER_COLUMNS
+        cycles -= max(0, state[at + d.TRANSFER_DONE] - max(now, state[at + d.TRANSFER_BEGIN]))
     return float(cycles)
 
 
 @njit(cache=True)
-def close_window(dev: p.Devices, state: Any, model: Model, now: int, window: int) -> None:
+def close_window(dev: d.Devices, state: Any, model: Model, now: int, window: int) -> None:
     """Charge the window that ends `now` to units and transfers; set the next one's stall rates."""
-    cores = dev.word[p.CORES]
+    cores = dev.word[d.CORES]
     for core in range(cores):
         count = state.s[core, st.TCDM_LOADS] + state.s[core, st.TCDM_STORES]
         model.rate[core] = min(1.0, (count - model.core[core]) / window)
@@ -174,45 +175,45 @@ def close_window(dev: p.Devices, state: Any, model: Model, now: int, window: int
         streamed = _streamed(dev, channel, now)
         moved[channel] = max(0.0, min(1.0, (streamed - model.channel[channel, 0]) / window))
         model.channel[channel, 0] = streamed
-    for unit in range(p.UNITS):
+    for unit in range(d.UNITS):
         row = dev.unit[unit]
-        if row[p.RUNNING] >= 0:
-            row[p.BUSY] += max(0, now - row[p.STARTED])
-            row[p.STARTED] = max(now, row[p.STARTED])
-        busy[unit] = min(1.0, (row[p.BUSY] - model.unit[unit, BUSY_BEFORE]) / window)
-        model.unit[unit, BUSY_BEFORE] = row[p.BUSY]
+        if row[d.RUNNING] >= 0:
+            row[d.BUSY] += max(0, now - row[d.STARTED])
+            row[d.STARTED] = max(now, row[d.STARTED])
+        busy[unit] = min(1.0, (row[d.BUSY] - model.unit[unit, BUSY_BEFORE]) / window)
+        model.unit[unit, BUSY_BEFORE] = row[d.BUSY]
     stalls = np.zeros(cores)
     slow = np.ones(2)
     dma_slow = predict(model.rate, moved, busy, model.unit, model.banks, stalls, slow)
     for core in range(cores):
         state.s[core, st.STALL_RATE] = np.int64(stalls[core] * 65536.0)
-    for unit in range(p.UNITS):
+    for unit in range(d.UNITS):
         row = dev.unit[unit]
         model.unit[unit, SLOW] = slow[unit]
-        running = row[p.RUNNING]
+        running = row[d.RUNNING]
         # Long jobs are lengthened window by window, SoftEx's short ones at their start.
-        if unit == p.REDMULE and running >= 0:
+        if unit == d.REDMULE and running >= 0:
             extra = model.unit[unit, CARRY] + busy[unit] * window * (1.0 - 1.0 / slow[unit])
             whole = np.int64(extra)
             model.unit[unit, CARRY] = extra - whole
             for context in range(2):
-                at = p.JOB + context * p.JOB_COLUMNS
-                if row[at + p.JOB_STATE] == p.QUEUED:
-                    row[at + p.JOB_DONE] += whole
+                at = d.JOB + context * d.JOB_COLUMNS
+                if row[at + d.JOB_STATE] == d.QUEUED:
+                    row[at + d.JOB_DONE] += whole
     for channel in range(2):
         row = dev.channel[channel]
-        if row[p.CHANNEL_COUNT] == 0:
+        if row[d.CHANNEL_COUNT] == 0:
             model.channel[channel, 1] = 0.0
             continue
         extra = model.channel[channel, 1] + moved[channel] * window * (1.0 - 1.0 / dma_slow)
         whole = np.int64(extra)
         model.channel[channel, 1] = extra - whole
-        row[p.CHANNEL_FREE] += whole
-        row[p.CHANNEL_BUSY] += whole
-        for index in range(row[p.CHANNEL_COUNT]):
-            slot = (row[p.CHANNEL_HEAD] + index) % dev.word[p.DMA_QUEUE]
-            at = p.QUEUE + slot * p.TRANSFER_COLUMNS
-            row[at + p.TRANSFER_DONE] += whole
+        row[d.CHANNEL_FREE] += whole
+        row[d.CHANNEL_BUSY] += whole
+        for index in range(row[d.CHANNEL_COUNT]):
+            slot = (row[d.CHANNEL_HEAD] + index) % dev.word[d.DMA_QUEUE]
+            at = d.QUEUE + slot * d.TRANSFER_COLUMNS
+            row[at + d.TRANSFER_DONE] += whole
             if index > 0:
-                row[at + p.TRANSFER_BEGIN] += whole
-    p.update_next_event(dev)
+                row[at + d.TRANSFER_BEGIN] += whole
+    update_next_event(dev)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from softex_mlir.isa_sim import peripherals as p
+from softex_mlir.isa_sim import device_state as d
 from softex_mlir.isa_sim.errors import UserError
 from softex_mlir.isa_sim.units import dma, event_unit
 
@@ -60,18 +60,18 @@ class SimulationFault(UserError):
 class Names:
     """Addresses in words, with or without a symbolizer."""
 
-    def __init__(self, symbolizer: Symbolizer | None, dev: p.Devices):
+    def __init__(self, symbolizer: Symbolizer | None, dev: d.Devices):
         self._symbolizer = symbolizer
         self._dev = dev
 
     def data(self, address: int, tp: int = 0) -> str:
         """A data address: a device register, or a buffer if the symbolizer knows it."""
         word = self._dev.word
-        offset = address - int(word[p.PERIPHERAL_BASE])
+        offset = address - int(word[d.PERIPHERAL_BASE])
         if 0 <= offset < 0x10000:
             return f"{address:#010x} ({self.register(offset)})"
-        if 0 <= address - int(word[p.TCDM_BASE]) < 16:
-            stream = STREAMS[(address - int(word[p.TCDM_BASE])) // 4]
+        if 0 <= address - int(word[d.TCDM_BASE]) < 16:
+            stream = STREAMS[(address - int(word[d.TCDM_BASE])) // 4]
             return f"{address:#010x} (timeline counter of stream {stream})"
         name = self._symbolizer.buffer(address, tp) if self._symbolizer else ""
         return (
@@ -83,8 +83,8 @@ class Names:
     def register(self, offset: int) -> str:
         """The device register at an offset from the peripheral base."""
         for unit, name in enumerate(UNIT_NAMES):
-            base = int(self._dev.unit[unit, p.OFFSET])
-            if base and base <= offset < base + p.HWPE_BYTES:
+            base = int(self._dev.unit[unit, d.OFFSET])
+            if base and base <= offset < base + d.HWPE_BYTES:
                 return f"{name} register {offset - base:#x}"
         for base in (event_unit.ALIAS_OFFSET, event_unit.GLOBAL_OFFSET):
             if base <= offset < base + event_unit.ALIAS_BYTES:
@@ -112,108 +112,113 @@ class Names:
             values[0],
             values[1],
             values[2],
-            p_signed(values[3]),
-            p_signed(values[4]),
+            _signed(values[3]),
+            _signed(values[4]),
             values[5],
-            p_signed(values[6]),
-            p_signed(values[7]),
+            _signed(values[6]),
+            _signed(values[7]),
             values[8],
         )
         return f"{transfer}; from {self.data(values[1], tp)} to {self.data(values[0], tp)}"
 
 
-def p_signed(value: int) -> int:
+def _signed(value: int) -> int:
     """A 32-bit word as a signed number."""
     return (value & 0xFFFFFFFF) - (1 << 32) if value & 0x80000000 else value & 0xFFFFFFFF
 
 
-def access_fault(dev: p.Devices, names: Names, core: int, request: Any, tp: int) -> tuple[str, str]:
+def access_fault(dev: d.Devices, names: Names, core: int, request: Any, tp: int) -> tuple[str, str]:
     """Kind and text of the fault of an access, from the devices' fault words."""
-    code, detail = int(dev.word[p.CODE]), int(dev.word[p.DETAIL])
+    code, detail = int(dev.word[d.CODE]), int(dev.word[d.DETAIL])
     address, size, kind, value = (int(request[index]) for index in range(4))
     address &= 0xFFFFFFFF
-    what = {p.LOAD: "load", p.STORE: "store", p.WAIT: "cv.elw"}.get(kind, "access")
+    what = {d.LOAD: "load", d.STORE: "store", d.WAIT: "cv.elw"}.get(kind, "access")
     at = names.data(address, tp)
     word = dev.word
-    if code == p.FAULT_UNMAPPED:
-        tcdm, l2 = int(word[p.TCDM_BASE]), int(word[p.L2_BASE])
+    if code == d.FAULT_UNMAPPED:
+        tcdm, l2 = int(word[d.TCDM_BASE]), int(word[d.L2_BASE])
         return "unmapped", (
             f"{size}-byte {what} at {at}: nothing is mapped there; expected TCDM "
-            f"[{tcdm:#x}, {tcdm + int(word[p.TCDM_BYTES]):#x}), a device register or L2 "
-            f"[{l2:#x}, {l2 + int(word[p.L2_BYTES]):#x})"
+            f"[{tcdm:#x}, {tcdm + int(word[d.TCDM_BYTES]):#x}), a device register or L2 "
+            f"[{l2:#x}, {l2 + int(word[d.L2_BYTES]):#x})"
         )
-    if code == p.FAULT_WIDTH:
+    if code == d.FAULT_WIDTH:
         return "width", (
             f"{size}-byte {what} at {at}: device registers and timeline counters take aligned "
             "4-byte accesses only"
         )
-    if code == p.FAULT_REGISTER:
+    if code == d.FAULT_REGISTER:
         return "register", f"{what} at {at}: no such register, or not with a {what}"
-    if code == p.FAULT_NOT_ACQUIRED:
+    if code == d.FAULT_NOT_ACQUIRED:
         return "not-acquired", (
             f"store of {value & 0xFFFFFFFF:#x} to {at}: no job is being programmed; read ACQUIRE "
             "(+0x04) until it is not negative, then write job registers and TRIGGER"
         )
-    if code == p.FAULT_NOT_CLEARED:
+    if code == d.FAULT_NOT_CLEARED:
         return "not-cleared", (
             "RedMulE job triggered without a soft clear since the job before: the unit would "
             "compute garbage; write 0 to SOFT_CLEAR (+0x14) before each job"
         )
-    if code == p.FAULT_QUEUE:
+    if code == d.FAULT_QUEUE:
         name = UNIT_NAMES[detail]
         return "queue", (
-            f"{name} job triggered while {int(dev.unit[detail, p.PENDING])} are under way and the "
-            f"unit takes {int(dev.unit[detail, p.DEPTH])}: wait for the done event first"
+            f"{name} job triggered while {int(dev.unit[detail, d.PENDING])} are under way and the "
+            f"unit takes {int(dev.unit[detail, d.DEPTH])}: wait for the done event first"
         )
-    if code == p.FAULT_ORDER:
+    if code == d.FAULT_ORDER:
         return "order", (
             f"store to {at}: RedMulE's MACFG (+0x54) starts the tiler and has to be the last job "
             "register written, once, before TRIGGER"
         )
-    if code == p.FAULT_NO_UNIT:
+    if code == d.FAULT_COMMIT_ONLY:
+        return "trigger", (
+            f"store of {value & 0xFFFFFFFF:#x} to {at}: a trigger other than 0 commits the job and "
+            "never starts it; write 0"
+        )
+    if code == d.FAULT_NO_UNIT:
         return "no-unit", f"{what} at {at}: this machine has no {UNIT_NAMES[detail]}"
-    if code == p.FAULT_DMA_RANGE:
+    if code == d.FAULT_DMA_RANGE:
         side = "source" if detail else "destination"
-        row = dev.core[core, p.DMA_DESCRIPTOR :]
+        row = dev.core[core, d.DMA_DESCRIPTOR :]
         return "dma-range", (
             f"DMA transfer leaves its memory at the {side}: {names.transfer(row, tp)}; channel 0 "
             "goes to TCDM, channel 1 from TCDM to L2"
         )
-    if code == p.FAULT_DMA_SHAPE:
-        row = dev.core[core, p.DMA_DESCRIPTOR :]
+    if code == d.FAULT_DMA_SHAPE:
+        row = dev.core[core, d.DMA_DESCRIPTOR :]
         return "dma-shape", (
             "DMA transfer with a length or repetition count that is not positive: "
             f"{names.transfer(row, tp)}"
         )
-    if code == p.FAULT_CLEAR_BUSY:
+    if code == d.FAULT_CLEAR_BUSY:
         return "clear-busy", (
             f"soft clear of {UNIT_NAMES[detail]} while its job is under way destroys the job: "
             "wait for the done event first"
         )
-    if code == p.FAULT_WAIT:
+    if code == d.FAULT_WAIT:
         return "wait", f"plain load at {at} would have to sleep: use cv.elw"
-    if code == p.FAULT_BARRIER_TWICE:
+    if code == d.FAULT_BARRIER_TWICE:
         return "barrier", f"core {core} arrives at barrier {detail} a second time before it opened"
     return "fault", f"{what} at {at} failed with code {code}"
 
 
-def deadlock(dev: p.Devices, names: Names, pcs: Any, tps: Any, counters: Any, cycle: int) -> str:
+def deadlock(dev: d.Devices, names: Names, pcs: Any, tps: Any, counters: Any, cycle: int) -> str:
     """Why nothing can go on: what each core waits for, and who could end the wait."""
     lines = [f"deadlock at cycle {cycle}: every core sleeps and no unit or transfer is under way"]
-    cores = int(dev.word[p.CORES])
+    cores = int(dev.word[d.CORES])
     for core in range(cores):
-        state = int(dev.core[core, p.CORE_SLEEP])
-        since = int(dev.core[core, p.CORE_SINCE])
+        state = int(dev.core[core, d.CORE_SLEEP])
+        since = int(dev.core[core, d.CORE_SINCE])
         where = f"at {names.code(int(pcs[core]))}, layer {names.layer(int(tps[core]))}"
-        if state in (p.ON_BARRIER, p.ON_BARRIER_CLEAR):
-            number = int(dev.core[core, p.CORE_BARRIER])
+        if state in (d.ON_BARRIER, d.ON_BARRIER_CLEAR):
+            number = int(dev.core[core, d.CORE_BARRIER])
             wanted, arrived, _ = (int(word) for word in dev.barrier[number])
             missing = [str(other) for other in range(cores) if (wanted & ~arrived) >> other & 1]
             waits = f"barrier {number}, where core {', '.join(missing) or '(none)'} has not arrived"
-        elif state == p.AWAKE:
+        elif state == d.AWAKE:
             waits = "nothing"
         else:
-            mask = int(dev.core[core, p.CORE_MASK])
+            mask = int(dev.core[core, d.CORE_MASK])
             waits = f"event mask {mask:#x}: {event_unit.describe_events(mask)}"
             signals: list[str] = []
             for stream, name in enumerate(STREAMS):
@@ -226,11 +231,11 @@ def deadlock(dev: p.Devices, names: Names, pcs: Any, tps: Any, counters: Any, cy
                 signals.append("no DMA transfer is under way")
             for unit, event in enumerate((event_unit.EVENT_REDMULE, event_unit.EVENT_SOFTEX)):
                 if mask >> event & 1:
-                    locked = int(dev.unit[unit, p.LOCKED]) >= 0
+                    locked = int(dev.unit[unit, d.LOCKED]) >= 0
                     signals.append(
                         f"{UNIT_NAMES[unit]} has no job under way"
                         + (
-                            f"; core {int(dev.unit[unit, p.LOCKED_BY])} acquired one and did not "
+                            f"; core {int(dev.unit[unit, d.LOCKED_BY])} acquired one and did not "
                             "trigger it"
                             if locked
                             else ""

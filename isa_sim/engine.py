@@ -17,10 +17,12 @@ from typing import Any, Final
 
 from softex_mlir.isa_sim import contention
 from softex_mlir.isa_sim import core_state as st
-from softex_mlir.isa_sim import peripherals as p
+from softex_mlir.isa_sim import device_state as d
 from softex_mlir.isa_sim import sanitizer_kernels as sanitizer
 from softex_mlir.isa_sim.core import complete_access, run_core
+from softex_mlir.isa_sim.device_events import complete
 from softex_mlir.isa_sim.jit import njit
+from softex_mlir.isa_sim.peripherals import access
 
 TP: Final = 4
 
@@ -49,44 +51,44 @@ CONTROL_WORDS: Final = 8
 
 
 @njit(cache=True)
-def _resume_woken(dev: p.Devices, state: Any) -> None:
-    for core in range(dev.word[p.CORES]):
-        resume = dev.core[core, p.CORE_RESUME]
+def _resume_woken(dev: d.Devices, state: Any) -> None:
+    for core in range(dev.word[d.CORES]):
+        resume = dev.core[core, d.CORE_RESUME]
         if resume >= 0:
-            dev.core[core, p.CORE_RESUME] = -1
-            dev.core[core, p.CORE_PENDING] = 0
+            dev.core[core, d.CORE_RESUME] = -1
+            dev.core[core, d.CORE_PENDING] = 0
             extra = resume - state.s[core, st.CYCLE]
-            complete_access(state, core, dev.core[core, p.CORE_RESULT], extra)
+            complete_access(state, core, dev.core[core, d.CORE_RESULT], extra)
 
 
 @njit(cache=True)
 def run(
-    dev: p.Devices, state: Any, program: Any, tcdm: Any, l2: Any, log: Any,
-    dma_log: Any, stream_log: Any, model: Any, shadow: Any, control: Any,
+    dev: d.Devices, state: Any, program: Any, tcdm: Any, l2: Any, log: Any,
+    job_log: Any, dma_log: Any, stream_log: Any, model: Any, shadow: Any, control: Any,
 ) -> int:  # fmt: skip
     """Run until Python is needed; the reason. `log` and `shadow` are None without sanitizer."""
-    cores = dev.word[p.CORES]
+    cores = dev.word[d.CORES]
     while True:
         # Nested, here and below: numba prunes whole branches on None only.
         if shadow is not None:  # noqa: SIM102
             if shadow.word[sanitizer.RACE_FOUND]:
                 return RACES
         core = -1
-        time = p.NEVER
+        time = d.NEVER
         for candidate in range(cores):
-            if dev.core[candidate, p.CORE_SLEEP] == p.AWAKE and state.s[candidate, st.CYCLE] < time:
+            if dev.core[candidate, d.CORE_SLEEP] == d.AWAKE and state.s[candidate, st.CYCLE] < time:
                 time = state.s[candidate, st.CYCLE]
                 core = candidate
-        event = dev.word[p.NEXT_EVENT]
+        event = dev.word[d.NEXT_EVENT]
         earliest = min(time, event)
         if earliest >= control[WINDOW_END]:
-            if earliest == p.NEVER:
+            if earliest == d.NEVER:
                 return DEADLOCK
             now = control[WINDOW_END]
             control[NOW] = now
             if control[CONTENTION]:
                 contention.close_window(dev, state, model, now, control[WINDOW])
-                event = dev.word[p.NEXT_EVENT]
+                event = dev.word[d.NEXT_EVENT]
                 earliest = min(time, event)
             # Windows in which nothing happens are skipped.
             skipped = max(0, (earliest - now) // control[WINDOW])
@@ -97,17 +99,17 @@ def run(
         if event <= time:
             if shadow is not None:
                 sanitizer.before_completion(dev, shadow, event)
-            p.complete(dev, event)
+            complete(dev, event, job_log, dma_log)
             if shadow is not None:
                 sanitizer.woken(dev, shadow)
             _resume_woken(dev, state)
             continue
-        if dev.core[core, p.CORE_PENDING] == 0:
+        if dev.core[core, d.CORE_PENDING] == 0:
             status = run_core(core, control[WINDOW_END], state, program, tcdm, l2, log)
             if log is not None:
                 sanitizer.flush(dev, state, shadow, log, core)
             if status == st.ACCESS:
-                dev.core[core, p.CORE_PENDING] = 1
+                dev.core[core, d.CORE_PENDING] = 1
             elif status != st.LIMIT and status != st.LOG_FULL:
                 control[CORE] = core
                 control[STATUS] = status
@@ -115,30 +117,30 @@ def run(
             continue
         address = state.s[core, st.REQUEST]
         kind = state.s[core, st.REQUEST + 2]
-        status = p.access(
+        status = access(
             dev, core, time, address, state.s[core, st.REQUEST + 1], kind,
             state.s[core, st.REQUEST + 3], state.x[core, TP], tcdm, l2, dma_log, stream_log,
         )  # fmt: skip
         if shadow is not None:  # noqa: SIM102
-            if status != p.LOG_FULL and status != p.FAULT:
+            if status != d.LOG_FULL and status != d.FAULT:
                 sanitizer.after_access(dev, shadow, core, time, address & 0xFFFFFFFF, kind, status)
-        if status == p.DONE or status == p.TRIGGER or status == p.SOFT_CLEAR:
-            dev.core[core, p.CORE_PENDING] = 0
-            complete_access(state, core, dev.word[p.VALUE], dev.word[p.UNTIL] - time)
+        if status == d.DONE or status == d.TRIGGER or status == d.SOFT_CLEAR:
+            dev.core[core, d.CORE_PENDING] = 0
+            complete_access(state, core, dev.word[d.VALUE], dev.word[d.UNTIL] - time)
             _resume_woken(dev, state)
-            if status == p.TRIGGER:
+            if status == d.TRIGGER:
                 control[CORE] = core
                 return TRIGGER
-            if status == p.SOFT_CLEAR and dev.word[p.CODE] == p.SOFTEX:
+            if status == d.SOFT_CLEAR and dev.word[d.CODE] == d.SOFTEX:
                 return SOFT_CLEAR
-        elif status == p.SLEEP:
+        elif status == d.SLEEP:
             _resume_woken(dev, state)
-        elif status == p.RETRY:
-            dev.core[core, p.CORE_STALLED] += dev.word[p.UNTIL] - time
-            state.s[core, st.CYCLE] = dev.word[p.UNTIL]
-        elif status == p.LOG_FULL:
+        elif status == d.RETRY:
+            dev.core[core, d.CORE_STALLED] += dev.word[d.UNTIL] - time
+            state.s[core, st.CYCLE] = dev.word[d.UNTIL]
+        elif status == d.LOG_FULL:
             return DMA_LOG_FULL
         else:
             control[CORE] = core
             control[NOW] = time
-            return END if status == p.END else FAULT
+            return END if status == d.END else FAULT

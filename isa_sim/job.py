@@ -9,7 +9,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -60,7 +60,7 @@ def _check_memory(memory: Any) -> None:
     """Raise for what cannot stand for the TCDM and be changed in place."""
     if not isinstance(memory, np.ndarray):
         raise UserError(f"tcdm must be a 1-D uint8 array, found {type(memory).__name__}")
-    array: np.ndarray = memory
+    array = cast(Memory, memory)
     if array.dtype != np.uint8 or array.ndim != 1:
         raise UserError(f"tcdm must be a 1-D uint8 array, found {array.dtype} {array.shape}")
     if not array.flags.c_contiguous or not array.flags.writeable:

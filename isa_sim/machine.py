@@ -81,6 +81,7 @@ class RedMulEDescription:
     queue_depth: int
     min_inner: int
     requires_soft_clear: bool
+    macfg_last: bool
     masked_rows: bool
     max_stored_rows: int
     soft_clear_cycles: int

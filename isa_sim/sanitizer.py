@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from softex_mlir.isa_sim import peripherals as p
+from softex_mlir.isa_sim import device_state as d
 from softex_mlir.isa_sim import sanitizer_kernels as k
 from softex_mlir.isa_sim.diagnosis import UNIT_NAMES, Names
 from softex_mlir.isa_sim.machine import Machine
@@ -41,7 +41,7 @@ class Sanitizer:
     """Shadow state of one run. `reports` holds the races found, in words, first ones first."""
 
     def __init__(
-        self, machine: Machine, devices: p.Devices, written: list[tuple[int, int]], names: Names
+        self, machine: Machine, devices: d.Devices, written: list[tuple[int, int]], names: Names
     ):
         """
         Args:
@@ -56,7 +56,7 @@ class Sanitizer:
         self._seen: set[tuple[int, ...]] = set()
         self._jobs: Any = None
         self._dma_log: Any = None
-        agents = self.cores + p.UNITS + 2
+        agents = self.cores + d.UNITS + 2
         granules = description.tcdm_bytes // k.GRANULE
         base = description.l2_base
         ends = [address + size - base for address, size in written if address >= base]
@@ -75,7 +75,7 @@ class Sanitizer:
             clock=clock,
             sync=np.zeros((16 + event_unit.BARRIERS, agents), np.int64),
             event=np.zeros((self.cores, k.EVENTS, agents), np.int64),
-            job=np.zeros((3 * p.UNITS, agents), np.int64),
+            job=np.zeros((3 * d.UNITS, agents), np.int64),
             transfer=np.zeros((2, machine.dma.queue + 1, agents), np.int64),
             writer=np.zeros(granules, np.uint8),
             writer_clock=np.zeros(granules, np.int64),
@@ -142,7 +142,7 @@ class Sanitizer:
         number = site & 0xFFFFFFFF
         if agent < self.cores:
             return 0
-        if agent < self.cores + p.UNITS:
+        if agent < self.cores + d.UNITS:
             return int(self._jobs[number, 3])
         return int(self._dma_log[number, 6]) & 0xFFFFFFFF
 
@@ -159,10 +159,10 @@ class Sanitizer:
         if agent < self.cores:
             return f"core {agent} at cycle {cycle}, pc {self.names.code(number)}"
         layer = self.names.layer(self._tp(agent, site))
-        if agent < self.cores + p.UNITS:
+        if agent < self.cores + d.UNITS:
             name = UNIT_NAMES[agent - self.cores]
             return f"{name} job {number} triggered at cycle {cycle}, layer {layer}"
-        channel = ("in", "out")[agent - self.cores - p.UNITS]
+        channel = ("in", "out")[agent - self.cores - d.UNITS]
         row = self._dma_log[number]
         transfer = self.names.transfer(row[7:16], self._tp(agent, site))
         return (

@@ -10,7 +10,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from softex_mlir.isa_sim import core_state as st
-from softex_mlir.isa_sim import peripherals as p
+from softex_mlir.isa_sim import device_state as d
+from softex_mlir.isa_sim.device_events import signed
 from softex_mlir.isa_sim.jit import njit
 from softex_mlir.isa_sim.units import dma, event_unit
 
@@ -203,9 +204,9 @@ def flush(dev: Any, state: Any, shadow: Any, log: Any, core: int) -> None:
 @njit(cache=True)
 def woken(dev: Any, shadow: Any) -> None:
     """Cores about to be woken acquire what their events hand over."""
-    for core in range(dev.word[p.CORES]):
-        if dev.core[core, p.CORE_RESUME] >= 0:
-            _acquire_events(shadow, core, dev.core[core, p.CORE_RESULT])
+    for core in range(dev.word[d.CORES]):
+        if dev.core[core, d.CORE_RESUME] >= 0:
+            _acquire_events(shadow, core, dev.core[core, d.CORE_RESULT])
 
 
 @njit(cache=True)
@@ -218,26 +219,26 @@ def _acquire_events(shadow: Any, core: int, bits: int) -> None:
 @njit(cache=True)
 def before_completion(dev: Any, shadow: Any, time: int) -> None:
     """Unit jobs and transfers due at `time` hand their clocks to their events."""
-    for unit in range(p.UNITS):
-        context = dev.unit[unit, p.RUNNING]
+    for unit in range(d.UNITS):
+        context = dev.unit[unit, d.RUNNING]
         if context < 0:
             continue
-        at = p.JOB + context * p.JOB_COLUMNS
-        if dev.unit[unit, at + p.JOB_DONE] > time:
+        at = d.JOB + context * d.JOB_COLUMNS
+        if dev.unit[unit, at + d.JOB_DONE] > time:
             continue
-        event = event_unit.EVENT_REDMULE if unit == p.REDMULE else event_unit.EVENT_SOFTEX
-        core = dev.unit[unit, at + p.JOB_CORE]
+        event = event_unit.EVENT_REDMULE if unit == d.REDMULE else event_unit.EVENT_SOFTEX
+        core = dev.unit[unit, at + d.JOB_CORE]
         _join(shadow.event[core, event], shadow.job[3 * unit + context])
         shadow.job[3 * unit + 2, :] = shadow.job[3 * unit + context]
-    capacity = dev.word[p.DMA_QUEUE]
+    capacity = dev.word[d.DMA_QUEUE]
     for channel in range(2):
         state = dev.channel[channel]
-        for index in range(state[p.CHANNEL_COUNT]):
-            slot = (state[p.CHANNEL_HEAD] + index) % capacity
-            at = p.QUEUE + slot * p.TRANSFER_COLUMNS
-            if state[at + p.TRANSFER_DONE] > time:
+        for index in range(state[d.CHANNEL_COUNT]):
+            slot = (state[d.CHANNEL_HEAD] + index) % capacity
+            at = d.QUEUE + slot * d.TRANSFER_COLUMNS
+            if state[at + d.TRANSFER_DONE] > time:
                 break
-            core = state[at + p.TRANSFER_CORE]
+            core = state[at + d.TRANSFER_CORE]
             _join(shadow.event[core, event_unit.EVENT_DMA], shadow.transfer[channel, slot])
             shadow.transfer[channel, capacity, :] = shadow.transfer[channel, slot]
 
@@ -253,7 +254,7 @@ def _fork(shadow: Any, agent: int, core: int) -> None:
 @njit(cache=True)
 def start_job(dev: Any, shadow: Any, unit: int, context: int, core: int) -> int:
     """A unit's job begins; its agent. Its accesses are checked with `check` afterwards."""
-    agent = dev.word[p.CORES] + unit
+    agent = dev.word[d.CORES] + unit
     _fork(shadow, agent, core)
     shadow.job[3 * unit + context, :] = shadow.clock[agent]
     return agent
@@ -261,17 +262,17 @@ def start_job(dev: Any, shadow: Any, unit: int, context: int, core: int) -> int:
 
 @njit(cache=True)
 def _start_transfer(dev: Any, shadow: Any, channel: int, core: int, time: int) -> None:
-    agent = dev.word[p.CORES] + p.UNITS + channel
+    agent = dev.word[d.CORES] + d.UNITS + channel
     _fork(shadow, agent, core)
     state = dev.channel[channel]
-    capacity = dev.word[p.DMA_QUEUE]
-    slot = (state[p.CHANNEL_HEAD] + state[p.CHANNEL_COUNT] - 1) % capacity
+    capacity = dev.word[d.DMA_QUEUE]
+    slot = (state[d.CHANNEL_HEAD] + state[d.CHANNEL_COUNT] - 1) % capacity
     shadow.transfer[channel, slot, :] = shadow.clock[agent]
-    site = time << 32 | (dev.word[p.DMA_USED] - 1)
-    reg = dev.core[core, p.DMA_DESCRIPTOR :]
+    site = time << 32 | (dev.word[d.DMA_USED] - 1)
+    reg = dev.core[core, d.DMA_DESCRIPTOR :]
     dst, src, length = reg[0], reg[1], reg[2]
-    d2, s2 = p.signed(reg[3]), p.signed(reg[4])
-    d3, s3 = p.signed(reg[6]), p.signed(reg[7])
+    d2, s2 = signed(reg[3]), signed(reg[4])
+    d3, s3 = signed(reg[6]), signed(reg[7])
     for k in range(reg[8]):
         for j in range(reg[5]):
             check(shadow, agent, site, src + k * s3 + j * s2, length, False, length)
@@ -292,19 +293,19 @@ def _event_unit(dev: Any, shadow: Any, core: int, offset: int, kind: int, status
         if dev.barrier[barrier, 1] == 0:
             # It opened: whoever waits or is a target acquires what all have released.
             members = dev.barrier[barrier, 0] | dev.barrier[barrier, 2]
-            for other in range(dev.word[p.CORES]):
+            for other in range(dev.word[d.CORES]):
                 if members >> other & 1:
                     _join(shadow.event[other, event_unit.EVENT_BARRIER], released)
             released[:] = 0
         return
-    if kind == p.STORE:
+    if kind == d.STORE:
         event = (offset - event_unit.SW_EVENT_TRIGGER) // 4
         if 0 <= event < event_unit.SW_EVENTS:
-            for target in range(dev.word[p.CORES]):
+            for target in range(dev.word[d.CORES]):
                 _join(shadow.event[target, event], clock)
             clock[core] += 1
-    elif status == p.DONE and offset >= event_unit.BUFFER:
-        _acquire_events(shadow, core, dev.word[p.VALUE])
+    elif status == d.DONE and offset >= event_unit.BUFFER:
+        _acquire_events(shadow, core, dev.word[d.VALUE])
 
 
 @njit(cache=True)
@@ -312,53 +313,53 @@ def after_access(
     dev: Any, shadow: Any, core: int, time: int, address: int, kind: int, status: int
 ) -> None:
     """Apply the synchronisation edges of an access that was performed."""
-    if status == p.RETRY:
+    if status == d.RETRY:
         return
     clock = shadow.clock[core]
-    word = address - dev.word[p.TCDM_BASE]
+    word = address - dev.word[d.TCDM_BASE]
     if 0 <= word < 64:
-        if kind == p.STORE:
+        if kind == d.STORE:
             _join(shadow.sync[word // 4], clock)
             clock[core] += 1
         else:
             _join(clock, shadow.sync[word // 4])
         return
-    offset = address - dev.word[p.PERIPHERAL_BASE]
+    offset = address - dev.word[d.PERIPHERAL_BASE]
     for base in (event_unit.ALIAS_OFFSET, event_unit.GLOBAL_OFFSET):
         if base <= offset < base + event_unit.ALIAS_BYTES:
             _event_unit(dev, shadow, core, offset - base, kind, status)
             woken(dev, shadow)
             return
-    if kind == p.STORE:
+    if kind == d.STORE:
         return
     for base in (dma.ALIAS_OFFSET, dma.GLOBAL_OFFSET):
         if base <= offset < base + dma.ALIAS_BYTES:
             register = offset - base
-            capacity = dev.word[p.DMA_QUEUE]
+            capacity = dev.word[d.DMA_QUEUE]
             if register == dma.NEXT_ID_0 or register == dma.NEXT_ID_1:
                 _start_transfer(dev, shadow, 0 if register == dma.NEXT_ID_0 else 1, core, time)
             elif register == dma.DONE_ID_0:
                 _join(clock, shadow.transfer[0, capacity])
             elif register == dma.DONE_ID_1:
                 _join(clock, shadow.transfer[1, capacity])
-            elif register == dma.STATUS_0 and dev.word[p.VALUE] == 0:
+            elif register == dma.STATUS_0 and dev.word[d.VALUE] == 0:
                 _join(clock, shadow.transfer[0, capacity])
-            elif register == dma.STATUS_1 and dev.word[p.VALUE] == 0:
+            elif register == dma.STATUS_1 and dev.word[d.VALUE] == 0:
                 _join(clock, shadow.transfer[1, capacity])
             return
-    for unit in range(p.UNITS):
-        register = offset - dev.unit[unit, p.OFFSET]
-        if dev.unit[unit, p.PRESENT] and 0 <= register < p.HWPE_BYTES:
-            if register == p.HWPE_ACQUIRE:
+    for unit in range(d.UNITS):
+        register = offset - dev.unit[unit, d.OFFSET]
+        if dev.unit[unit, d.PRESENT] and 0 <= register < d.HWPE_BYTES:
+            if register == d.HWPE_ACQUIRE:
                 # A context is free: the job it had before is done.
-                if dev.word[p.VALUE] < 0x80000000 and dev.word[p.VALUE] >= 0:
-                    _join(clock, shadow.job[3 * unit + dev.unit[unit, p.LOCKED]])
-            elif register == p.HWPE_STATUS:
+                if dev.word[d.VALUE] < 0x80000000 and dev.word[d.VALUE] >= 0:
+                    _join(clock, shadow.job[3 * unit + dev.unit[unit, d.LOCKED]])
+            elif register == d.HWPE_STATUS:
                 for context in range(2):
-                    if dev.word[p.VALUE] >> (8 * context) & 1 == 0:
+                    if dev.word[d.VALUE] >> (8 * context) & 1 == 0:
                         _join(clock, shadow.job[3 * unit + context])
-            elif dev.word[p.VALUE] != 0 and (
-                register == p.HWPE_FINISHED or register == p.HWPE_RUNNING_JOB
+            elif dev.word[d.VALUE] != 0 and (
+                register == d.HWPE_FINISHED or register == d.HWPE_RUNNING_JOB
             ):
                 _join(clock, shadow.job[3 * unit + 2])
             return

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from softex_mlir.isa_sim import peripherals as p
+from softex_mlir.isa_sim import device_state as d
 from softex_mlir.isa_sim.machine import Machine
 
 _COMMANDS = 3
@@ -18,7 +18,7 @@ _GELU_MODE = 1 << 8
 
 
 def make_ports(machine: Machine, functional: bool, stalls: bool) -> list[Any]:
-    """The ports of a machine's units, indexed by `peripherals.REDMULE` and `SOFTEX`.
+    """The ports of a machine's units, indexed by `device_state.REDMULE` and `SOFTEX`.
 
     `stalls`: memory may deny accesses, so SoftEx warns about rows that this could endanger.
     """
@@ -56,7 +56,7 @@ class RedMulEPort:
         """
         unit = self.unit
         cycles = unit.run(registers, tcdm, self.tcdm_base, functional=self.functional)
-        gap = int(row[p.TRIGGER_GAP])
+        gap = int(row[d.TRIGGER_GAP])
         self.macs = unit.last_macs
         self.bytes = unit.last_bytes
         self.warnings = unit.last_warnings

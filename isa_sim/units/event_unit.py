@@ -2,7 +2,7 @@
 
 Every core sees its own copy through an alias at `ALIAS_OFFSET` from the peripheral base.
 Events latch as one bit each: software re-checks its condition in a loop around a wait.
-The behaviour is in `isa_sim.peripherals`; everything that writes or prints one of these
+The behaviour is in `isa_sim.device_event_unit`; everything that writes or prints one of these
 registers (compiler, simulator, inspector) takes the number from here.
 """
 

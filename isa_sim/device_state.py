@@ -1,0 +1,257 @@
+"""State of what a core finds behind the peripheral interconnect, and the names of its columns.
+
+Event unit and barriers, the control ports of the two HWPE units, the DMA: int64 arrays that the
+compiled code of `device_*` and `peripherals` shares.
+"""
+
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.isa_sim.units import event_unit
+
+NEVER: Final = 1 << 62
+"""A time that never comes."""
+
+# Kinds of access.
+LOAD: Final = 0
+STORE: Final = 1
+WAIT: Final = 2
+"""`cv.elw`."""
+
+# What became of an access.
+DONE: Final = 0
+SLEEP: Final = 1
+TRIGGER: Final = 2
+RETRY: Final = 3
+"""The DMA queue is full: the access is repeated when it has room."""
+FAULT: Final = 4
+END: Final = 5
+LOG_FULL: Final = 6
+SOFT_CLEAR: Final = 7
+
+# Sleep states of a core.
+AWAKE: Final = 0
+ON_EVENT: Final = 1
+ON_EVENT_CLEAR: Final = 2
+ON_BARRIER: Final = 3
+ON_BARRIER_CLEAR: Final = 4
+
+# Units, and their columns in `Devices.unit`.
+REDMULE: Final = 0
+SOFTEX: Final = 1
+UNITS: Final = 2
+JOB_REGISTERS: Final = 8
+PRESENT: Final = 0
+LOCKED: Final = 1
+"""Context being programmed, or -1."""
+NEXT_CONTEXT: Final = 2
+RUNNING: Final = 3
+"""Context whose job is running, or -1."""
+NEXT_ID: Final = 4
+FINISHED: Final = 5
+RUNNING_ID: Final = 6
+PENDING: Final = 7
+"""Jobs triggered and not done."""
+CLEARED: Final = 8
+"""A soft clear (or reset) happened and no job was triggered since."""
+MACFG_TIME: Final = 9
+"""When the last job register that must come last was written, or -1."""
+DEPTH: Final = 10
+NEEDS_CLEAR: Final = 11
+LAST_DONE: Final = 12
+FIRST_REGISTER: Final = 13
+REGISTERS: Final = 14
+OFFSET: Final = 15
+BUSY: Final = 16
+"""Cycles with a job under way."""
+STARTED: Final = 17
+LOCKED_BY: Final = 18
+TRIGGER_GAP: Final = 19
+"""Cycles from the MACFG write to the trigger of the job just triggered."""
+MACFG_LAST: Final = 20
+"""No job register may be written after MACFG."""
+BANK: Final = 21
+"""Job registers of context c from BANK + c * JOB_REGISTERS."""
+JOB: Final = BANK + 2 * JOB_REGISTERS
+"""Job of context c from JOB + c * JOB_COLUMNS."""
+JOB_COLUMNS: Final = 5
+HWPE_COLUMNS: Final = JOB + 2 * JOB_COLUMNS
+
+# Columns of a context's job.
+JOB_STATE: Final = 0
+JOB_DONE: Final = 1
+JOB_CORE: Final = 2
+JOB_ID: Final = 3
+JOB_LOG: Final = 4
+FREE: Final = 0
+PROGRAMMED: Final = 1
+QUEUED: Final = 2
+
+# HWPE control registers.
+HWPE_TRIGGER: Final = 0x00
+HWPE_ACQUIRE: Final = 0x04
+HWPE_FINISHED: Final = 0x08
+HWPE_STATUS: Final = 0x0C
+HWPE_RUNNING_JOB: Final = 0x10
+HWPE_SOFT_CLEAR: Final = 0x14
+HWPE_SW_EVENT: Final = 0x1C
+HWPE_BYTES: Final = 0x200
+REDMULE_MACFG: Final = 0x54
+
+# Columns of `Devices.channel`, then those of a transfer in its queue.
+CHANNEL_NEXT_ID: Final = 0
+CHANNEL_DONE_ID: Final = 1
+CHANNEL_FREE: Final = 2
+CHANNEL_COUNT: Final = 3
+CHANNEL_HEAD: Final = 4
+CHANNEL_BUSY: Final = 5
+CHANNEL_BYTES: Final = 6
+CHANNEL_TRANSFERS: Final = 7
+QUEUE: Final = 8
+"""Ring of transfers under way: slot i from QUEUE + i * TRANSFER_COLUMNS."""
+TRANSFER_DONE: Final = 0
+TRANSFER_ID: Final = 1
+TRANSFER_CORE: Final = 2
+TRANSFER_LOG: Final = 3
+TRANSFER_BEGIN: Final = 4
+TRANSFER_COLUMNS: Final = 5
+
+# `Devices.word`: constants of the machine,
+TCDM_BASE: Final = 0
+TCDM_BYTES: Final = 1
+L2_BASE: Final = 2
+L2_BYTES: Final = 3
+PERIPHERAL_BASE: Final = 4
+LATENCY: Final = 5
+L2_LATENCY: Final = 6
+BARRIER_CYCLES: Final = 7
+WAIT_CYCLES: Final = 8
+CORES: Final = 9
+DMA_WIDTH: Final = 10
+DMA_BURST: Final = 11
+DMA_OUTSTANDING: Final = 12
+DMA_QUEUE: Final = 13
+
+# and what an access hands back.
+VALUE: Final = 14
+UNTIL: Final = 15
+"""The time the core goes on."""
+CODE: Final = 16
+"""Fault code, or unit of a TRIGGER."""
+CONTEXT: Final = 17
+NEXT_EVENT: Final = 18
+EXIT_CODE: Final = 19
+DMA_USED: Final = 20
+STREAM_USED: Final = 21
+TRIGGER_TIME: Final = 22
+DETAIL: Final = 23
+JOB_USED: Final = 24
+WORDS: Final = 25
+
+# Faults of an access.
+FAULT_UNMAPPED: Final = 1
+FAULT_WIDTH: Final = 2
+FAULT_REGISTER: Final = 3
+FAULT_NOT_ACQUIRED: Final = 4
+FAULT_NOT_CLEARED: Final = 5
+FAULT_QUEUE: Final = 6
+FAULT_ORDER: Final = 7
+FAULT_NO_UNIT: Final = 8
+FAULT_DMA_RANGE: Final = 9
+FAULT_DMA_SHAPE: Final = 10
+FAULT_CLEAR_BUSY: Final = 11
+FAULT_WAIT: Final = 12
+FAULT_BARRIER_TWICE: Final = 13
+FAULT_COMMIT_ONLY: Final = 14
+
+DMA_LOG_COLUMNS: Final = 16
+"""launch, begin, done, channel, id, core, tp, then the nine descriptor registers."""
+STREAM_LOG_COLUMNS: Final = 4
+"""cycle, stream, tp, value."""
+
+
+# Columns of `Devices.core`.
+CORE_MASK: Final = 0
+CORE_BUFFER: Final = 1
+CORE_SLEEP: Final = 2
+CORE_SINCE: Final = 3
+"""When the core went to sleep."""
+CORE_ASLEEP: Final = 4
+"""Cycles the core has slept."""
+CORE_BARRIER: Final = 5
+"""Barrier the core sleeps on."""
+CORE_RESUME: Final = 6
+"""When a core that was just woken goes on, else -1."""
+CORE_RESULT: Final = 7
+"""What the woken core's `cv.elw` returns."""
+CORE_PENDING: Final = 8
+"""1 while the core stands before an access."""
+CORE_STALLED: Final = 9
+"""Cycles the core waited for room in a DMA queue."""
+DMA_DESCRIPTOR: Final = 10
+"""The core's copy of the nine DMA descriptor registers."""
+CORE_COLUMNS: Final = DMA_DESCRIPTOR + 9
+
+
+class Devices(NamedTuple):
+    """State of everything but cores and memories: int64 arrays with named columns."""
+
+    word: Any
+    core: Any
+    """[cores, CORE_COLUMNS]"""
+    barrier: Any
+    """[barriers, 3]: trigger mask, arrived, target mask."""
+    unit: Any
+    """[units, HWPE_COLUMNS]"""
+    channel: Any
+    """[2, QUEUE + queue * TRANSFER_COLUMNS]"""
+
+
+def make_devices(machine: Machine) -> Devices:
+    """The devices of a machine after reset."""
+    cluster = machine.cluster
+    cores = cluster.cores
+    word = np.zeros(WORDS, np.int64)
+    word[TCDM_BASE] = cluster.tcdm_base
+    word[TCDM_BYTES] = cluster.tcdm_bytes
+    word[L2_BASE] = cluster.l2_base
+    word[L2_BYTES] = cluster.l2_bytes
+    word[PERIPHERAL_BASE] = cluster.peripheral_base
+    word[LATENCY] = cluster.peripheral_latency_cycles
+    word[L2_LATENCY] = cluster.l2_latency_cycles
+    word[BARRIER_CYCLES] = cluster.barrier_cycles
+    word[WAIT_CYCLES] = machine.core.event_wait_cycles
+    word[CORES] = cores
+    word[DMA_WIDTH] = machine.dma.bytes_per_cycle
+    word[DMA_BURST] = machine.dma.burst_bytes
+    word[DMA_OUTSTANDING] = machine.dma.outstanding
+    word[DMA_QUEUE] = machine.dma.queue
+    word[NEXT_EVENT] = NEVER
+    unit = np.zeros((UNITS, HWPE_COLUMNS), np.int64)
+    unit[:, LOCKED] = unit[:, RUNNING] = unit[:, MACFG_TIME] = -1
+    unit[:, CLEARED] = 1
+    unit[:, LAST_DONE] = -1
+    if machine.redmule is not None:
+        row = unit[REDMULE]
+        row[PRESENT] = 1
+        row[DEPTH] = machine.redmule.queue_depth
+        row[NEEDS_CLEAR] = machine.redmule.requires_soft_clear
+        row[MACFG_LAST] = machine.redmule.macfg_last
+        row[FIRST_REGISTER], row[REGISTERS] = 0x40, 6
+        row[OFFSET] = machine.redmule.base - cluster.peripheral_base
+    if machine.softex is not None:
+        row = unit[SOFTEX]
+        row[PRESENT] = 1
+        row[DEPTH] = machine.softex.queue_depth
+        row[FIRST_REGISTER], row[REGISTERS] = 0x20, 8
+        row[OFFSET] = machine.softex.base - cluster.peripheral_base
+    channel = np.zeros((2, QUEUE + machine.dma.queue * TRANSFER_COLUMNS), np.int64)
+    channel[:, CHANNEL_NEXT_ID] = 1
+    core = np.zeros((cores, CORE_COLUMNS), np.int64)
+    core[:, CORE_RESUME] = -1
+    core[:, DMA_DESCRIPTOR + 5] = core[:, DMA_DESCRIPTOR + 8] = 1
+    barrier = np.zeros((event_unit.BARRIERS, 3), np.int64)
+    barrier[0, 0] = barrier[0, 2] = (1 << cores) - 1
+    return Devices(word, core, barrier, unit, channel)
