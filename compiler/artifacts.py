@@ -18,7 +18,7 @@ class TensorEntry:
     """An input or output of the program: where it lies and how.
 
     `shape` is the logical shape; in memory the last dimension has `pitch` elements. `offset` is in
-    bytes from the symbol.
+    bytes from the symbol. Elements of an integer input must be in [0, limit) if there is a limit.
     """
 
     name: str
@@ -27,6 +27,7 @@ class TensorEntry:
     symbol: str
     pitch: int
     offset: int = 0
+    limit: int | None = None
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""`transformer` operations that move data and compute nothing, and the one that makes masks."""
+"""`transformer` operations that move data and compute nothing, and those on token ids and masks."""
 
 from __future__ import annotations
 
@@ -114,6 +114,60 @@ class MaskToBiasOp(TransformerOp):
             result[0] == rows and result[1] >= mask[1],
             f"result must be [{rows}, at least {mask[1]}], found {result}",
         )
+
+
+@irdl_op_definition
+class PositionIdsOp(TransformerOp):
+    """Positions counted over the tokens that are no padding, as RoBERTa and OPT use them.
+
+    ids: token ids or a mask [batch, tokens] i32, result: [batch, tokens] i32.
+
+    result[b, j] = ids[b, j] != padding ? offset + (number of i <= j with ids[b, i] != padding)
+                                        : fill.
+    """
+
+    name = "transformer.position_ids"
+
+    ids = operand_def(ID_TENSOR)
+    padding = prop_def(IntegerAttr)
+    offset = prop_def(IntegerAttr)
+    fill = prop_def(IntegerAttr)
+    result = result_def(ID_TENSOR)
+
+    assembly_format = "$ids attr-dict `:` type($ids) `->` type($result)"
+
+    def __init__(
+        self,
+        ids: SSAValue | Operation,
+        *,
+        padding: int,
+        offset: int,
+        fill: int,
+        layer: StringAttr | None = None,
+    ):
+        super().__init__(
+            operands=[ids],
+            properties={
+                "padding": IntegerAttr(padding, i64),
+                "offset": IntegerAttr(offset, i64),
+                "fill": IntegerAttr(fill, i64),
+                "layer": layer,
+            },
+            result_types=[SSAValue.get(ids).type],
+        )
+
+    @property
+    def limit(self) -> int:
+        """No position reaches this number."""
+        highest = self.offset.value.data + shape_of(self.ids)[1]
+        return max(highest, self.fill.value.data) + 1
+
+    def verify_(self) -> None:
+        ids = shape_of(self.ids)
+        self.expect(len(ids) == 2, f"ids must be [batch, tokens], found {ids}")
+        self.expect(shape_of(self.result) == ids, f"result must be {ids}")
+        lowest = min(self.offset.value.data + 1, self.fill.value.data)
+        self.expect(lowest >= 0, f"positions must not be negative, the lowest is {lowest}")
 
 
 @irdl_op_definition

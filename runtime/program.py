@@ -50,6 +50,7 @@ class Port:
     """An input or output of the model as it lies in L2.
 
     A tensor of `shape` is stored as `rows` rows of `columns` elements, `pitch` elements apart.
+    Elements of an integer input must be in [0, limit) if there is a `limit` (token ids).
     """
 
     name: str
@@ -59,6 +60,7 @@ class Port:
     rows: int
     columns: int
     pitch: int
+    limit: int | None = None
 
     @property
     def item_bytes(self) -> int:
@@ -178,6 +180,7 @@ def _port(entry: Mapping[str, Any]) -> Port:
         rows=entry["rows"],
         columns=entry["columns"],
         pitch=entry["pitch_elements"],
+        limit=entry.get("limit"),
     )
 
 

@@ -7,7 +7,7 @@ the generated core code reproduce, so a compiled program must agree with it bit 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
+from typing import Any, Literal, Protocol, cast
 
 import ml_dtypes
 import numpy as np
@@ -19,10 +19,8 @@ from xdsl.ir import Operation, SSAValue
 from softex_mlir.compiler.model import Model, main_function
 from softex_mlir.dialects import transformer as t
 from softex_mlir.isa_sim.errors import UserError
+from softex_mlir.isa_sim.numerics import rowwise
 from softex_mlir.runtime.reference_float import FloatArithmetic
-
-if TYPE_CHECKING:
-    pass
 
 Array = npt.NDArray[Any]
 Kind = Literal["exact", "bf16", "float32"]
@@ -212,6 +210,9 @@ def _move(op: Operation, operands: list[Array]) -> Array:
         case t.PatchifyOp():
             high, wide = (int(p) for p in op.patch.get_values())
             return patchify(operands[0], high, wide)
+        case t.PositionIdsOp():
+            parameters = (a.value.data for a in (op.padding, op.offset, op.fill))
+            return rowwise.position_ids(operands[0], *parameters)
         case t.MaskToBiasOp():
             base = operands[1] if op.base is not None else None
             return mask_to_bias(operands[0], base, t.shape_of(op.result)[1])

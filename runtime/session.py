@@ -114,7 +114,7 @@ def load(program: Program, machine: Machine) -> Cluster:
 def random_inputs(program: Program, seed: int) -> dict[str, np.ndarray]:
     """Seeded inputs: normal values for float inputs, ones for integer ones.
 
-    One is a valid id of every table and an attended position of every mask.
+    One is an attended position of every mask, and an id of every table but those of one row.
     """
     generator = np.random.default_rng(seed)
     arrays: dict[str, np.ndarray] = {}
@@ -122,7 +122,8 @@ def random_inputs(program: Program, seed: int) -> dict[str, np.ndarray]:
         if port.dtype == "bf16":
             arrays[port.name] = generator.standard_normal(port.shape).astype(DTYPES["bf16"])
         else:
-            arrays[port.name] = np.ones(port.shape, np.int32)
+            highest = 1 if port.limit is None else min(1, port.limit - 1)
+            arrays[port.name] = np.full(port.shape, highest, np.int32)
     return arrays
 
 
@@ -155,9 +156,15 @@ def convert_inputs(
         if is_float != (port.dtype == "bf16") or array.dtype.kind in "cOUSMm":
             problems.append(f"input {port.name!r}: expected {port.dtype}, found {array.dtype}")
             continue
-        if port.dtype == "i32" and array.size and array.dtype.itemsize > 4:
-            info = np.iinfo(np.int32)
-            if array.min() < info.min or array.max() > info.max:
+        if port.dtype == "i32" and array.size:
+            low, high = int(array.min()), int(array.max())
+            if port.limit is not None and not 0 <= low <= high < port.limit:
+                problems.append(
+                    f"input {port.name!r}: its values select rows of a table and must be in "
+                    f"0..{port.limit - 1}, found {low}..{high}"
+                )
+                continue
+            if not -(1 << 31) <= low <= high < 1 << 31:
                 problems.append(f"input {port.name!r}: a value does not fit in 32 bits")
                 continue
         limit_notice = f"input {port.name!r}: {array.dtype} converted to {port.dtype}"

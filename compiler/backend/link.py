@@ -166,6 +166,7 @@ def port(entry: TensorEntry, layout: Layout) -> dict[str, Any]:
         "rows": prod(shape[:-1]),
         "columns": shape[-1],
         "pitch_elements": entry.pitch,
+        "limit": entry.limit,
     }
 
 

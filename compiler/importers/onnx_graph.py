@@ -14,7 +14,7 @@ from onnx.reference import ReferenceEvaluator
 from xdsl.dialects.builtin import StringAttr, TensorType, bf16
 from xdsl.ir import Block, Operation, SSAValue
 
-from softex_mlir.compiler.importers.onnx_masks import is_view_of_input, mask_base
+from softex_mlir.compiler.importers.onnx_masks import is_view_of_input, mask_base, positions
 from softex_mlir.compiler.importers.onnx_values import (
     Array,
     Assignment,
@@ -26,6 +26,8 @@ from softex_mlir.compiler.importers.onnx_values import (
 )
 from softex_mlir.compiler.weights import WeightStore
 from softex_mlir.dialects import transformer as t
+
+GATHERS = ("Gather", "GatherElements", "GatherND")
 
 Handler = Callable[["Importer", "Node"], "list[Value]"]
 
@@ -166,29 +168,40 @@ class Importer:
         return self.emit(t.ReshapeOp(bias, (batch, 1, queries, shape[1])))
 
     def ids(self, value: Symbolic) -> SSAValue:
-        """Token ids [n] for an embedding."""
+        """Token ids [n] for an embedding: an input, or positions counted over one."""
         name, argument = self._argument_of(value)
         shape = t.shape_of(argument)
         if not is_view_of_input(value, shape):
-            raise Unsupported(
-                f"indices computed from the values of input '{name}'; export the model so that "
-                "they are an input or a constant"
+            found = positions(value, shape)
+            if found is None:
+                raise Unsupported(
+                    f"indices computed from the values of input '{name}' in another way than "
+                    "counting tokens that are no padding; export the model so that they are an "
+                    "input or a constant"
+                )
+            padding, offset, fill = found
+            argument = self.emit(
+                t.PositionIdsOp(argument, padding=padding, offset=offset, fill=fill)
             )
         return self.emit(t.ReshapeOp(argument, (value.sample.size,)))
 
     def derive(self, inputs: Sequence[Value], compute: Callable[[list[Array]], Array]) -> Symbolic:
         """A `Symbolic` computed from constants and other symbolic values."""
         names: frozenset[str] = frozenset()
+        numbers: frozenset[int] = frozenset()
         for value in inputs:
             if isinstance(value, Symbolic):
                 names |= value.inputs
+                numbers |= value.numbers
+            elif isinstance(value, np.ndarray) and value.size == 1 and value.dtype.kind in "iu":
+                numbers |= {int(value.ravel()[0])}
 
         def at(assignment: Assignment) -> Array:
             arrays: list[Any] = [v.at(assignment) if isinstance(v, Symbolic) else v for v in inputs]
             return compute(arrays)
 
         sample = compute([v.sample if isinstance(v, Symbolic) else v for v in inputs])  # type: ignore[misc]
-        return Symbolic(names, at, np.asarray(sample))
+        return Symbolic(names, at, np.asarray(sample), numbers)
 
     # --- evaluation ---------------------------------------------------------------------------
 
@@ -222,6 +235,11 @@ class Importer:
             return list(
                 self.run(node, [v if isinstance(v, np.ndarray) else None for v in node.inputs])
             )
+        data = node.input(0)
+        if node.kind in GATHERS and isinstance(data, np.ndarray) and _is_uniform(data):
+            # Buffers of zeros selected by computed positions, such as default token types.
+            sample = self.derive(node.inputs, lambda arrays: self.run(node, arrays)[0]).sample
+            return [np.full_like(sample, data.flat[0])]
         count = len([o for o in node.proto.output if o])
         return [
             self.derive(
@@ -230,6 +248,11 @@ class Importer:
             )
             for i in range(count)
         ]
+
+
+def _is_uniform(array: Array) -> bool:
+    """Whether all elements are equal."""
+    return array.size > 0 and bool((array == array.flat[0]).all())
 
 
 def _gather_elements(data: Array | None, indices: Array | None, axis: int) -> Array:

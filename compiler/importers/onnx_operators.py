@@ -17,6 +17,7 @@ from softex_mlir.compiler.importers.onnx_values import (
     Value,
     shape_of_value,
 )
+from softex_mlir.compiler.transforms.l1_values import trace
 from softex_mlir.dialects import transformer as t
 
 OPERATORS: dict[str, tuple[Handler, str]] = {}
@@ -379,7 +380,14 @@ def gather(state: Importer, node: Node) -> list[Value]:
     if isinstance(indices, Symbolic):
         if not isinstance(data, np.ndarray) or data.ndim != 2 or _axis(axis, 2) != 0:
             raise Unsupported("indices computed from an input must select rows of a 2-D table")
-        rows = state.emit(t.EmbeddingOp(state.ids(indices), state.constant(data, splat=False)))
+        ids = state.ids(indices)
+        counted = trace(ids).root.owner
+        if isinstance(counted, t.PositionIdsOp) and counted.limit > len(data):
+            raise Unsupported(
+                f"{t.shape_of(counted.ids)[1]} tokens need {counted.limit} positions, "
+                f"its table has {len(data)}"
+            )
+        rows = state.emit(t.EmbeddingOp(ids, state.constant(data, splat=False)))
         return [state.emit(t.ReshapeOp(rows, (*indices.sample.shape, data.shape[1])))]
     x = node.activation(0)
     if not isinstance(indices, np.ndarray):

@@ -45,6 +45,8 @@ class Symbolic:
     """Its value for given inputs."""
     sample: Array
     """Its value when every input is all ones: shape and dtype are valid for all inputs."""
+    numbers: frozenset[int] = frozenset()
+    """Single integers it is computed with: a padding id is among them."""
     memo: list[tuple[Assignment, Array]] = field(
         default_factory=lambda: list[tuple[Assignment, Array]](), compare=False
     )

@@ -17,6 +17,7 @@ from softex_mlir.compiler.kernels.elementwise import (
     emit_fill,
     emit_gelu_finish,
     emit_mask_to_bias,
+    emit_position_ids,
     emit_scale,
     emit_unary,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "emit_gemm",
     "emit_layer_norm",
     "emit_mask_to_bias",
+    "emit_position_ids",
     "emit_rms_norm",
     "emit_scale",
     "emit_softmax",

@@ -145,3 +145,22 @@ def emit_mask_to_bias(
 
     Emitter(builder).loop(0, keys, 1, body)
     emit_fill(builder, out, float("-inf"), columns, start=keys)
+
+
+def emit_position_ids(
+    builder: Builder, ids: RowRef, out: RowRef, tokens: int, padding: int, offset: int, fill: int
+) -> None:
+    """A row of token ids (i32) to positions (i32) counted over what is not ``padding``.
+
+    ``out[j] = ids[j] != padding ? offset + |{i <= j: ids[i] != padding}| : fill``.
+    """
+
+    def body(e: Emitter, j: SSAValue, carried: tuple[SSAValue, ...]) -> tuple[SSAValue, ...]:
+        (last,) = carried
+        visible = e.insert(arith.CmpiOp(e.load(ids, j), e.integer(padding), "ne"))
+        following = e.insert(arith.AddiOp(last, e.integer(1)))
+        e.store(e.insert(arith.SelectOp(visible, following, e.integer(fill))), out, j)
+        return (e.insert(arith.SelectOp(visible, following, last)),)
+
+    e = Emitter(builder)
+    e.loop(0, tokens, 1, body, (e.integer(offset),))

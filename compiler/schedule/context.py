@@ -138,6 +138,8 @@ class SchedulingContext:
         elif op.name in BINARY:
             columns = tf.shape_of(op.results[0])[-1]
             fixed, row = 64, 8 * columns + 256
+        elif isinstance(op, tf.PositionIdsOp):
+            fixed, row = 64, 16 * tf.shape_of(op.result)[-1] + 256
         elif op.name in UNARY or isinstance(op, tf.MaskToBiasOp):
             columns = max(32, tf.shape_of(op.results[0])[-1])
             fixed, row = 64, 14 * columns + 256

@@ -12,6 +12,7 @@ from softex_mlir.compiler.schedule.context import (
     PART_BLOCKS,
     UNARY,
     UnsupportedError,
+    dtype_of,
     layer_of,
 )
 from softex_mlir.compiler.schedule.kernel import team_size
@@ -32,7 +33,7 @@ class RowOperations(Movement):
         result = op.results[0]
         shape = tf.shape_of(result)
         columns, rows = shape[-1], prod(shape[:-1])
-        target = self.allocate(shape, "bf16", name)
+        target = self.allocate(shape, dtype_of(result), name)
         out = target.matrix()
         assert out is not None
         parameters: tuple[float, ...] = ()
@@ -41,8 +42,8 @@ class RowOperations(Movement):
         period = rows
         if isinstance(op, tf.LayerNormOp | tf.RMSNormOp):
             parameters = (op.eps.value.data,)
-        if isinstance(op, tf.MaskToBiasOp):
-            self._mask_to_bias(op, target)
+        if isinstance(op, tf.MaskToBiasOp | tf.PositionIdsOp):
+            self._from_integers(op, target)
             return
         for operand in op.operands:
             view = self._matrix(op, self.view(operand))
@@ -105,30 +106,34 @@ class RowOperations(Movement):
                 first, size = first + share, size - share
         return found
 
-    def _mask_to_bias(self, op: tf.MaskToBiasOp, target: View) -> None:
-        mask = self._matrix(op, self.view(op.mask))
-        if op.base is not None:
+    def _from_integers(self, op: tf.MaskToBiasOp | tf.PositionIdsOp, target: View) -> None:
+        x = self._matrix(op, self.view(op.operands[0]))
+        if isinstance(op, tf.MaskToBiasOp) and op.base is not None:
             raise UnsupportedError(
                 f"{op.name} (layer '{layer_of(op)}') with a base is not supported yet"
             )
+        parameters: tuple[float, ...] = ()
+        if isinstance(op, tf.PositionIdsOp):
+            parameters = (op.padding.value.data, op.offset.value.data, op.fill.value.data)
         out = target.matrix()
         assert out is not None
         rows, columns = out.shape
-        inputs = (RowOperand(mask.shape[1], mask.strides[0], True, "i32"),)
         kernel = self._fit(
             RowsKernel(
                 self.machine,
-                "mask_to_bias",
+                op.name.split(".")[-1],
                 rows,
                 columns,
                 1,
-                inputs,
+                (RowOperand(x.shape[1], x.strides[0], True, "i32"),),
                 out.strides[0],
                 self.base,
+                parameters,
+                target.dtype,
             ),
             op,
         )
-        self.task(op, kernel, {"x0": mask, "y": out}, reads=[mask], writes=[out])
+        self.task(op, kernel, {"x0": x, "y": out}, reads=[x], writes=[out])
         self.values[op.result] = target
 
     def _fit(self, kernel: RowsKernel, op: Operation) -> RowsKernel:

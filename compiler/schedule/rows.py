@@ -59,6 +59,7 @@ class RowsKernel(Kernel):
     out_pitch: int
     offset: int
     parameters: tuple[float, ...] = ()
+    out_dtype: Dtype = "bf16"
 
     @property
     def title(self) -> str:
@@ -102,7 +103,7 @@ class RowsKernel(Kernel):
             rows, slots = (self.block, 2) if operand.streamed else (1, 1)
             place(f"in{index}", rows, columns, slots, operand.dtype)
         if not self.in_place:
-            place("out", self.block, self.width, 2, "bf16")
+            place("out", self.block, self.width, 2, self.out_dtype)
         if self.on_softex and self.operation != "softmax":
             place("q", self.block, self.width, 1, "bf16")
         return tuple(found)
@@ -124,7 +125,8 @@ class RowsKernel(Kernel):
         for index, operand in enumerate(self.inputs):
             shape = (self.rows if operand.streamed else 1, operand.columns)
             found.append(Operand(f"x{index}", shape, (operand.pitch, 1), operand.dtype))
-        found.append(Operand("y", (self.rows, self.columns), (self.out_pitch, 1)))
+        shape = (self.rows, self.columns)
+        found.append(Operand("y", shape, (self.out_pitch, 1), self.out_dtype))
         return tuple(found)
 
     def advances(self) -> tuple[int, int, int, int]:
@@ -228,6 +230,9 @@ class RowsKernel(Kernel):
         elif name == "mask_to_bias":
             keys = self.inputs[0].columns
             kernels.emit_mask_to_bias(b, refs[0], out, keys, n)
+        elif name == "position_ids":
+            padding, offset, fill = (int(p) for p in self.parameters)
+            kernels.emit_position_ids(b, refs[0], out, n, padding, offset, fill)
         elif name in ("gelu", "gelu_tanh"):
             kernels.emit_unary(b, f"{name}_software", refs[0], out, n)
         else:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from xdsl.dialects.func import FuncOp, ReturnOp
-from xdsl.ir import Operation
+from xdsl.ir import Operation, SSAValue
 
 from softex_mlir.compiler.artifacts import TensorEntry
 from softex_mlir.compiler.schedule.context import (
@@ -40,7 +40,9 @@ class Scheduler(Products):
             region = region_for(symbol, GlobalKind.INPUT, shape, dtype)
             self.regions[symbol] = region
             self.values[argument] = row_major(region, shape)
-            self.inputs.append(TensorEntry(name, shape, dtype, symbol, region.pitch))
+            limit = _id_limit(argument)
+            entry = TensorEntry(name, shape, dtype, symbol, region.pitch, limit=limit)
+            self.inputs.append(entry)
         for op in block.ops:
             if isinstance(op, ReturnOp):
                 self._return(main, op, names)
@@ -57,6 +59,7 @@ class Scheduler(Products):
             tf.MatmulOp,
             tf.EmbeddingOp,
             tf.MaskToBiasOp,
+            tf.PositionIdsOp,
             tf.PatchifyOp,
             tf.SliceOp,
             tf.ConcatOp,
@@ -154,6 +157,19 @@ def _port_name(main: FuncOp, index: int, is_input: bool) -> str | None:
         return None
     name = attributes.data[index].data.get("transformer.name")
     return getattr(name, "data", None)
+
+
+def _id_limit(ids: SSAValue) -> int | None:
+    """Rows of the smallest table that an integer tensor selects rows of."""
+    limits: list[int] = []
+    for use in ids.uses:
+        op = use.operation
+        if isinstance(op, tf.EmbeddingOp):
+            limits.append(tf.shape_of(op.table)[0])
+        elif isinstance(op, tf.ReshapeOp | tf.SliceOp | tf.TransposeOp | tf.ConcatOp):
+            limit = _id_limit(op.results[0])
+            limits += [] if limit is None else [limit]
+    return min(limits, default=None)
 
 
 def _unique(name: str, names: set[str]) -> str:

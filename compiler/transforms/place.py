@@ -70,6 +70,8 @@ def unit_of(op: t.TransformerOp, machine: Machine) -> tuple[str, str]:
             return "cores", "elementwise"
         case t.MaskToBiasOp():
             return "cores", "a mask known at run time only"
+        case t.PositionIdsOp():
+            return "cores", "token positions counted at run time"
         case t.EmbeddingOp():
             return "dma", "rows gathered by token id"
         case t.ReshapeOp():

@@ -229,6 +229,16 @@ def mask_to_bias(
     return out
 
 
+def position_ids(
+    ids: npt.NDArray[np.integer[Any]], padding: int, offset: int, fill: int
+) -> npt.NDArray[np.int32]:
+    """Positions ``[..., tokens]`` (int32) of token ids: ``offset`` plus the number of tokens that
+    are not ``padding`` up to and with this one; ``fill`` where the id is ``padding``."""
+    visible = ids != padding
+    positions = np.where(visible, np.cumsum(visible, axis=-1) + offset, fill)
+    return positions.astype(np.int32)
+
+
 def gemm_on_cores(x: Bf16Array, w: Bf16Array, y: Bf16Array) -> Bf16Array:
     """``x[M, N] · w[N, K] + y[M, K]`` on the cores: RedMulE's chain, bit for bit.
 

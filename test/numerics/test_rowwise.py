@@ -164,6 +164,14 @@ def test_a_masked_row_is_uniform():
     assert (found[0, 20:] == 0).all()
 
 
+def test_position_ids():
+    """Hand-counted: padding 1, positions from 2 as RoBERTa's."""
+    ids = np.array([[5, 6, 1, 7], [1, 1, 4, 4]])
+    found = rowwise.position_ids(ids, padding=1, offset=1, fill=1)
+    assert found.dtype == np.int32
+    assert found.tolist() == [[2, 3, 1, 4], [1, 1, 2, 3]]
+
+
 def test_mask_to_bias_needs_room():
     with pytest.raises(ValueError, match="cannot hold"):
         rowwise.mask_to_bias(np.ones((1, 20)), 16)

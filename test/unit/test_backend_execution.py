@@ -164,6 +164,17 @@ def test_mask_to_bias():
     same(result[1], rowwise.mask_to_bias(mask, 32))
 
 
+def test_position_ids():
+    ids = np.random.default_rng(0).integers(0, 3, (ROWS, 21)).astype(np.int32)
+    result = execute(
+        [ids, np.zeros_like(ids)],
+        lambda b, v, r: kernels.emit_position_ids(
+            b, RowRef(v[0], (r,)), RowRef(v[1], (r,)), 21, 1, -1, 2
+        ),
+    )
+    same(result[1], rowwise.position_ids(ids, 1, -1, 2))
+
+
 def test_transpose():
     x, out = sample((7, 10)), sample((10, 8), 1)
     result = execute(

@@ -149,6 +149,17 @@ def test_mask_to_bias():
     same(out, rowwise.mask_to_bias(mask, 16))
 
 
+def test_position_ids():
+    ids = np.array([7, 7, 1, 9, 1, 3], dtype=np.int32)
+    out = np.zeros(6, dtype=np.int32)
+
+    def emit(b, ids_, out_):
+        kernels.emit_position_ids(b, RowRef(ids_), RowRef(out_), 6, 1, 1, 0)
+
+    execute([ids, out], emit, vectorised=True)
+    same(out, np.array([2, 3, 0, 4, 0, 5], dtype=np.int32))
+
+
 @pytest.mark.parametrize(("rows", "columns"), [(1, 4), (4, 6), (5, 7)])
 def test_transpose(rows, columns):
     x = sample((rows, columns))

@@ -1,0 +1,103 @@
+"""What exporters compute from token ids: positions counted over the tokens that are no padding."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper
+from onnx_harness import HIDDEN, TOKENS, Graph, agree
+
+from softex_mlir.compiler.driver import Compilation
+from softex_mlir.compiler.importers.onnx import import_onnx
+from softex_mlir.compiler.importers.onnx_values import OnnxError
+from softex_mlir.isa_sim.errors import UserError
+from softex_mlir.runtime.reference import evaluate
+
+VOCABULARY, PADDING = 50, 1
+
+
+def counted(g: Graph, kind: str) -> str:
+    """Positions in the spellings of RoBERTa (of ids) and OPT (of a mask)."""
+    axis = g.constant(1, np.int64)
+    if kind == "ids":
+        same = g.node("Equal", "ids", g.constant(PADDING, np.int64))
+        visible = g.node("Cast", g.node("Not", same), to=TensorProto.INT32)
+        count = g.node("Mul", g.node("CumSum", visible, axis), visible)
+        wide = g.node("Cast", count, to=TensorProto.INT64)
+        return g.node("Add", wide, g.constant(PADDING, np.int64))
+    count = g.node("Mul", g.node("CumSum", "ids", axis), "ids")
+    return g.node("Add", g.node("Sub", count, g.constant(1, np.int64)), g.constant(2, np.int64))
+
+
+def model(path: Path, kind: str, *, positions: int = TOKENS + 2, function: str = "") -> Any:
+    """Word and position embeddings, token types from a buffer of zeros, layer norm, linear."""
+    g = Graph()
+    where = counted(g, kind)
+    if function:
+        where = g.node(function, where, g.constant(2, np.int64))
+    types = g.node("Gather", g.constant(np.zeros(positions), np.int64), where, axis=0)
+    rows = [
+        g.node("Gather", g.weight(size, HIDDEN, scale=1.0), index, axis=0)
+        for size, index in ((VOCABULARY, "ids"), (positions, where), (2, types))
+    ]
+    y = g.node("Add", g.node("Add", rows[0], rows[1]), rows[2])
+    y = g.linear(g.norm(y, "op"), HIDDEN, HIDDEN, "matmul")
+    info = [helper.make_tensor_value_info("ids", TensorProto.INT64, (2, TOKENS))]
+    return g.save(path, info, y)
+
+
+def sample(kind: str) -> Any:
+    random = np.random.default_rng(0)
+    if kind == "mask":
+        return random.integers(0, 2, (2, TOKENS))
+    ids = random.integers(0, VOCABULARY, (2, TOKENS))
+    ids[:, 15:] = PADDING
+    return ids
+
+
+@pytest.mark.parametrize("kind", ["ids", "mask"])
+def test_counted_positions(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "m.onnx"
+    proto = model(path, kind)
+    ops = agree(path, proto, {"ids": sample(kind)})
+    assert ops["position_ids"] == 1
+    assert ops["embedding"] == 2
+
+
+def test_counted_positions_on_the_cluster(tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    model(path, "ids")
+    compilation = Compilation.of(path)
+    inputs = {"ids": sample("ids")}
+    found = compilation.program().run(inputs).outputs["y"]
+    expected = evaluate(compilation.model.module, compilation.model.weights, inputs)["y"]
+    np.testing.assert_array_equal(found.view(np.uint16), expected.view(np.uint16))
+
+
+def test_ids_beyond_the_table_are_refused_before_the_run(tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    model(path, "ids")
+    program = Compilation.of(path).program()
+    assert [port.limit for port in program.inputs] == [VOCABULARY]
+    ids = sample("ids")
+    for wrong in (VOCABULARY, -1):
+        ids[0, 3] = wrong
+        with pytest.raises(UserError, match=r"input 'ids': .* must be in 0\.\.49, found "):
+            program.run({"ids": ids})
+
+
+def test_too_few_positions(tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    model(path, "ids", positions=TOKENS)
+    with pytest.raises(OnnxError, match="20 tokens need 22 positions, its table has 20"):
+        import_onnx(path)
+
+
+def test_other_functions_of_ids_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    model(path, "ids", function="Mod")
+    with pytest.raises(OnnxError, match="in another way than counting tokens"):
+        import_onnx(path)
