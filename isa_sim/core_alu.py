@@ -1,4 +1,4 @@
-"""CORE-V operations on integer registers (CV32E40P user manual, ALU, MAC and SIMD chapters)."""
+"""Division, and CORE-V operations on integer registers (CV32E40P user manual, ALU, MAC, SIMD)."""
 
 from __future__ import annotations
 
@@ -78,6 +78,34 @@ def _bit_field(operation: int, a: int, d: int, length: int, position: int) -> in
     if operation == op.BSET:
         return a | mask
     return (d & ~mask) | ((a << position) & mask)
+
+
+@njit(cache=True)
+def divide(operation: int, a: int, b: int) -> int:
+    """div, divu, rem, remu of sign-extended operands, truncating; division by zero as specified."""
+    if operation == op.DIVU or operation == op.REMU:
+        a &= _WORD
+        b &= _WORD
+    if b == 0:
+        return -1 if operation <= op.DIVU else a
+    quotient = abs(a) // abs(b)
+    if (a < 0) != (b < 0):
+        quotient = -quotient
+    return quotient if operation <= op.DIVU else a - quotient * b
+
+
+@njit(cache=True)
+def division_cycles(operation: int, b: int, base: int, longest: int) -> int:
+    """Base cycles plus the leading zeros of the divisor (its sign bits if negative)."""
+    if operation == op.DIVU or operation == op.REMU:
+        b &= _WORD
+    elif b < 0:
+        b = ~b
+    zeros = 32
+    while b != 0:
+        b >>= 1
+        zeros -= 1
+    return min(base + zeros, longest)
 
 
 @njit(cache=True)

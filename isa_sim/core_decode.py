@@ -24,14 +24,16 @@ _X_SOURCE_FLOATS = frozenset(
     (op.FCVT_F_W, op.FCVT_F_WU, op.HCVT_F_W, op.HCVT_F_WU, op.FMV_W_X, op.FMV_H_X)
 )
 
+_FETCH_FAULT = op.FETCH_FAULT | 4 << op.LENGTH_SHIFT | op.DISCARD << op.RD_SHIFT
+
 
 class Program(NamedTuple):
     """Code and where it lies; all arrays are shared by the cores.
 
-    ``code`` int64[4 * halfwords] holds rows for ``window[1]`` bytes of memory from offset
-    ``window[0]`` of the memory array; ``pages`` uint8 marks the decoded 4 KiB pages; ``touched``
-    uint8 marks instruction cache lines fetched before; ``regions`` int64[n, 3] lists
-    (base address, bytes, offset in the memory array).
+    ``code`` int64[4 * (halfwords + 1)] holds rows for ``window[1]`` bytes of memory from offset
+    ``window[0]`` of the memory array, and last a row that is a fetch fault; ``pages`` uint8 marks
+    the decoded 4 KiB pages; ``touched`` uint8 marks instruction cache lines fetched before;
+    ``regions`` int64[n, 3] lists (base address, bytes, offset in the memory array).
     """
 
     code: NDArray[np.int64]
@@ -46,8 +48,10 @@ class Program(NamedTuple):
         if first % PAGE_BYTES:
             raise ValueError(f"code window starts at 0x{first:x}, expected a multiple of 4096")
         halfwords = (size + 1) // 2
+        code = np.zeros(op.ROW * (halfwords + 1), np.int64)
+        code[-op.ROW] = _FETCH_FAULT
         return Program(
-            code=np.zeros(op.ROW * (halfwords + 1), np.int64),
+            code=code,
             pages=np.zeros(size // PAGE_BYTES + 2, np.uint8),
             touched=np.zeros(size // 4 + 1, np.uint8),
             regions=np.array(regions, np.int64).reshape(-1, 3),
@@ -76,7 +80,7 @@ class Program(NamedTuple):
 
     def flush(self) -> None:
         """Forget all decoded code (after memory was written from outside)."""
-        self.code[:] = 0
+        self.code[: -op.ROW] = 0
         self.pages[:] = 0
 
     def _decode(self, start: int, end: int, memory: NDArray[np.uint8]) -> None:
@@ -124,11 +128,13 @@ def _row(decoded: Decoded, length: int, word: int) -> tuple[int, int, int, int]:
     if row.klass in ("load", "store", "event"):
         kind = row.mnemonic.removeprefix("cv.").lstrip("f")
         size = 4 if row.klass == "event" else _SIZES[kind[1]]
-        fields |= size << op.SIZE_SHIFT | mode << op.MODE_SHIFT
         if row.klass == "load" and not kind.endswith("u"):
             fields |= op.FLAG_SIGNED
+        if rs1 == 0 and mode in (op.MODE_POST_IMMEDIATE, op.MODE_POST_REGISTER):
+            mode, immediate = op.MODE_OFFSET, 0  # x0 stays what it is
         if row.format in ("PLOADR", "LOADR"):
             rs3 = rs2  # the index register has one place in loads and stores
+        fields |= size << op.SIZE_SHIFT | mode << op.MODE_SHIFT
         if "rd" in floats or "rs2" in floats:
             fields |= op.FLAG_FLOAT
         if row.klass == "store":
@@ -137,6 +143,7 @@ def _row(decoded: Decoded, length: int, word: int) -> tuple[int, int, int, int]:
         fields |= op.FLAG_FLOAT if "rd" in floats else 0
         fields |= op.FLAG_SIGNED if operation in _X_SOURCE_FLOATS else 0
         fields |= op.FLAG_REPLICATE if ".r." in row.name else 0
+        fields |= {"fdiv": 1, "fsqrt": 2}.get(row.latency, 0) << op.SIZE_SHIFT
         fields |= _rounding(row.name, operands.get("rm")) << op.RM_SHIFT
     elif "csr" in operands:
         immediate = operands["csr"] | immediate << 32

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from softex_mlir.isa_sim import core_ops as op
 from softex_mlir.isa_sim import softfloat as sf
+from softex_mlir.isa_sim.core_float_host import truncate
 from softex_mlir.isa_sim.jit import njit
 
 _SIGN = 0x80000000
@@ -99,52 +100,16 @@ def _scalar_operation(operation: int) -> int:
 
 
 @njit(cache=True)
-def _is_common(operation: int) -> bool:
-    return operation <= op.VMUL or operation == op.VMAC
-
-
-@njit(cache=True)
-def _packed_common(operation: int, a: int, b: int, c: int, mode: int) -> int:
-    """Packed addition, subtraction, multiplication and multiply-add, the bulk of all work."""
-    if operation == op.VSUB:
-        b ^= 0x80008000
-    result = 0
-    flags = 0
-    for lane in range(2):
-        shift = 16 - 16 * lane
-        u = (a << shift) & _BOX
-        v = (b << shift) & _BOX
-        if operation == op.VMAC:
-            value = sf.fma(u, v, (c << shift) & _BOX, mode, 8)
-        elif operation == op.VMUL:
-            value = sf.mul(u, v, mode, 8)
-        else:
-            value = sf.add(u, v, mode, 8)
-        flags |= value >> 32
-        result |= ((value & _WORD) >> 16) << (16 * lane)
-    return result | flags << 32
-
-
-@njit(cache=True)
 def execute_float(operation: int, a: int, b: int, c: int, mode: int) -> int:
-    """Execute; operands are register patterns 0..2**32-1, the result is ``value | flags << 32``.
+    """Execute anything but a move exactly; the result is ``value | flags << 32``.
 
-    ``c`` is the third operand, or the old destination of an accumulating operation.
+    Operands are register patterns 0..2**32-1; ``c`` is the third operand, or the old destination
+    of an accumulating operation.
     """
-    if operation == op.FMV_X_W or operation == op.FMV_W_X:
-        return a
-    if operation == op.FMV_X_H:
-        return ((a & 0xFFFF) ^ 0x8000) - 0x8000 & _WORD
-    if operation == op.FMV_H_X:
-        return _BOX | (a & 0xFFFF)
-    if operation == op.FADD:
-        return sf.add(a, b, mode, 24)
-    if operation == op.FMUL:
-        return sf.mul(a, b, mode, 24)
-    if operation == op.FMADD:
-        return sf.fma(a, b, c, mode, 24)
-    if operation <= op.VMAC and operation >= op.VADD and _is_common(operation):
-        return _packed_common(operation, a, b, c, mode)
+    if mode == 1 and (operation == op.FCVT_W or operation == op.FCVT_WU):
+        value = truncate(a, operation == op.FCVT_WU)
+        if value >= 0:
+            return value
     scalar = _scalar_operation(operation)
     packed = operation >= op.VADD
     half = operation >= op.HADD

@@ -14,6 +14,7 @@ from softex_mlir.isa_sim.isa import INSTRUCTIONS
 
 W_FIELDS, W_IMMEDIATE, W_SOURCES, W_RAW = 0, 1, 2, 3
 ROW = 4
+OPERATION = 0x1FF  # mask of the operation in W_FIELDS
 RD_SHIFT, RS1_SHIFT, RS2_SHIFT, RS3_SHIFT, RM_SHIFT, LENGTH_SHIFT = 9, 15, 21, 27, 33, 36
 FLAG_WRITES_X = 1 << 39
 FLAG_FLOAT = 1 << 40  # memory: floating-point register; floating point: result in f
@@ -36,8 +37,8 @@ MODE_OFFSET, MODE_POST_IMMEDIATE, MODE_POST_REGISTER, MODE_REGISTER = 0, 1, 2, 3
     FENCE, FENCE_I, ECALL, EBREAK, MRET, WFI,
     CSRRW, CSRRS, CSRRC, CSRRWI, CSRRSI, CSRRCI,
     LOOP_STARTI, LOOP_START, LOOP_ENDI, LOOP_END, LOOP_COUNTI, LOOP_COUNT, LOOP_SETUPI, LOOP_SETUP,
-    MAC, MSU,
-) = range(66)  # fmt: skip
+    MAC, MSU, FETCH_FAULT,
+) = range(67)  # fmt: skip
 """Operations the interpreter's loop executes itself."""
 
 (
@@ -46,9 +47,9 @@ MODE_OFFSET, MODE_POST_IMMEDIATE, MODE_POST_REGISTER, MODE_REGISTER = 0, 1, 2, 3
     ADDN, ADDUN, ADDRN, ADDURN, SUBN, SUBUN, SUBRN, SUBURN,
     EXTRACT, EXTRACTU, INSERT, BCLR, BSET, ROR, FF1, FL1, CLB, CNT,
     ADD_H, SUB_H, PACK, PACK_H, EXTRACT_H, EXTRACTU_H, INSERT_H,
-) = range(66, 114)  # fmt: skip
+) = range(67, 115)  # fmt: skip
 """CORE-V operations on integer registers (:mod:`softex_mlir.isa_sim.core_alu`)."""
-ALU_FIRST, FLOAT_FIRST = 66, 114
+ALU_FIRST, FLOAT_FIRST = 67, 115
 
 (
     FADD, FSUB, FMUL, FDIV, FSQRT, FMIN, FMAX, FSGNJ, FSGNJN, FSGNJX,
@@ -59,7 +60,7 @@ ALU_FIRST, FLOAT_FIRST = 66, 114
     FMULEX, FMACEX,
     VADD, VSUB, VMUL, VDIV, VSQRT, VMIN, VMAX, VMAC, VSGNJ, VSGNJN, VSGNJX,
     VEQ, VNE, VLT, VGE, VLE, VGT, VCPKA, VDOTPEX,
-) = range(114, 185)  # fmt: skip
+) = range(115, 186)  # fmt: skip
 """Floating-point operations (:mod:`softex_mlir.isa_sim.core_float`)."""
 
 _OWN_NAMES = {

@@ -25,11 +25,12 @@ the host interface address."""
     LOOP_START0, LOOP_END0, LOOP_COUNT0, LOOP_START1, LOOP_END1, LOOP_COUNT1,
     FLAGS, ROUNDING, MSTATUS, MTVEC, MEPC, MCAUSE, MTVAL, MSCRATCH, MIE, MIP,
     CYCLE_OFFSET, INSTRET_OFFSET, COUNT_INHIBIT,
-    FAULT_CODE, FAULT_ADDRESS, FAULT_PC, TRAPS, FLOAT_OPERATIONS, REQUEST,
-) = range(41)  # fmt: skip
+    FAULT_CODE, FAULT_ADDRESS, FAULT_PC, TRAPS, NEXT_PC, RESULT, REQUEST,
+) = range(42)  # fmt: skip
 """Columns of ``CoreState.s`` (int64). Times in cycles; ``STALL_RATE`` is extra cycles a TCDM access
 in 1/65536; ``FETCH_STALLS``, ``CONTENTION_STALLS`` are parts of ``STALL_CYCLES``. Loop ends are -1
-while a loop is inactive. ``REQUEST`` is the first of eight columns."""
+until a loop is programmed. ``NEXT_PC`` and ``RESULT`` are what a system instruction hands to the
+interpreter. ``REQUEST`` is the first of seven columns."""
 (
     REQUEST_ADDRESS, REQUEST_SIZE, REQUEST_KIND, REQUEST_VALUE, REQUEST_RD, REQUEST_SIGNED,
     REQUEST_FLOAT,
@@ -43,6 +44,9 @@ KIND_LOAD, KIND_STORE, KIND_EVENT = range(3)
     JALR_HAZARD, LOAD_USE, MISALIGNED, CSR, CSR_MACHINE, FENCE, LINE_SHIFT, REFILL, TRAP,
 ) = range(27)  # fmt: skip
 """Entries of ``CoreState.config`` (int64)."""
+
+FLOAT_ON = 0x6000
+"""The field FS of mstatus: zero turns floating point off."""
 
 CAUSE_FETCH, CAUSE_ILLEGAL, CAUSE_BREAKPOINT, CAUSE_LOAD, CAUSE_STORE, CAUSE_ECALL = (
     1,

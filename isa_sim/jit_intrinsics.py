@@ -1,7 +1,7 @@
 """What numba lacks, for `@njit` code: unaligned memory accesses, bit casts, leading zeros.
 
-The memory functions take a uint8 array and a byte offset that must have been checked: each is a
-single machine load or store.
+The memory functions take a host address, :func:`data_address` of an array plus an offset that must
+have been checked: each is a single machine load or store. The array must outlive its use.
 """
 
 from __future__ import annotations
@@ -21,65 +21,68 @@ def _intrinsic(builder: Callable[..., Any]) -> Any:
     return intrinsic(builder)
 
 
-def _pointer(
-    context: Any, builder: Any, array_type: Any, array: Any, offset: Any, bits: int
-) -> Any:
-    data = context.make_array(array_type)(context, builder, array).data
-    address = builder.add(builder.ptrtoint(data, _I64), offset)
-    return builder.inttoptr(address, ir.IntType(bits).as_pointer())
-
-
-def _load(array: Any, bits: int) -> Any:
+def _load(bits: int) -> Any:
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        pointer = _pointer(context, builder, signature.args[0], args[0], args[1], bits)
+        pointer = builder.inttoptr(args[0], ir.IntType(bits).as_pointer())
         return builder.zext(builder.load(pointer, align=1), _I64)
 
-    return nb.int64(array, nb.int64), code
+    return nb.int64(nb.int64), code
 
 
-def _store(array: Any, bits: int) -> Any:
+def _store(bits: int) -> Any:
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        pointer = _pointer(context, builder, signature.args[0], args[0], args[1], bits)
-        builder.store(builder.trunc(args[2], ir.IntType(bits)), pointer, align=1)
+        pointer = builder.inttoptr(args[0], ir.IntType(bits).as_pointer())
+        builder.store(builder.trunc(args[1], ir.IntType(bits)), pointer, align=1)
         return context.get_dummy_value()
 
-    return nb.void(array, nb.int64, nb.int64), code
+    return nb.void(nb.int64, nb.int64), code
 
 
 @_intrinsic
-def load8(_typing: Any, array: Any, offset: Any) -> Any:
-    """The byte at ``offset``."""
-    return _load(array, 8)
+def data_address(_typing: Any, array: Any) -> Any:
+    """The host address of an array's first byte."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        return builder.ptrtoint(data, _I64)
+
+    return nb.int64(array), code
 
 
 @_intrinsic
-def load16(_typing: Any, array: Any, offset: Any) -> Any:
-    """The 16-bit word at byte ``offset``, zero-extended."""
-    return _load(array, 16)
+def load8(_typing: Any, address: Any) -> Any:
+    """The byte at a host address, zero-extended."""
+    return _load(8)
 
 
 @_intrinsic
-def load32(_typing: Any, array: Any, offset: Any) -> Any:
-    """The 32-bit word at byte ``offset``, zero-extended."""
-    return _load(array, 32)
+def load16(_typing: Any, address: Any) -> Any:
+    """The 16-bit word at a host address, zero-extended."""
+    return _load(16)
 
 
 @_intrinsic
-def store8(_typing: Any, array: Any, offset: Any, value: Any) -> Any:
-    """Store the low byte of ``value``."""
-    return _store(array, 8)
+def load32(_typing: Any, address: Any) -> Any:
+    """The 32-bit word at a host address, zero-extended."""
+    return _load(32)
 
 
 @_intrinsic
-def store16(_typing: Any, array: Any, offset: Any, value: Any) -> Any:
-    """Store the low 16 bits of ``value`` at byte ``offset``."""
-    return _store(array, 16)
+def store8(_typing: Any, address: Any, value: Any) -> Any:
+    """Store the low byte of a value at a host address."""
+    return _store(8)
 
 
 @_intrinsic
-def store32(_typing: Any, array: Any, offset: Any, value: Any) -> Any:
-    """Store the low 32 bits of ``value`` at byte ``offset``."""
-    return _store(array, 32)
+def store16(_typing: Any, address: Any, value: Any) -> Any:
+    """Store the low 16 bits of a value at a host address."""
+    return _store(16)
+
+
+@_intrinsic
+def store32(_typing: Any, address: Any, value: Any) -> Any:
+    """Store the low 32 bits of a value at a host address."""
+    return _store(32)
 
 
 @_intrinsic
@@ -90,6 +93,26 @@ def float64_bits(_typing: Any, value: Any) -> Any:
         return builder.bitcast(args[0], _I64)
 
     return nb.int64(nb.float64), code
+
+
+@_intrinsic
+def bits_float64(_typing: Any, value: Any) -> Any:
+    """The binary64 with an int64 as its pattern."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.bitcast(args[0], ir.DoubleType())
+
+    return nb.float64(nb.int64), code
+
+
+@_intrinsic
+def float32_bits(_typing: Any, value: Any) -> Any:
+    """The pattern of a binary32 as an int64."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.zext(builder.bitcast(args[0], ir.IntType(32)), _I64)
+
+    return nb.int64(nb.float32), code
 
 
 @_intrinsic
@@ -110,3 +133,16 @@ def leading_zeros(_typing: Any, value: Any) -> Any:
         return builder.ctlz(args[0], ir.Constant(ir.IntType(1), 0))
 
     return nb.int64(nb.int64), code
+
+
+@_intrinsic
+def unlikely(_typing: Any, condition: Any) -> Any:
+    """The condition, which hardly ever holds: LLVM keeps its branch and lays it aside."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        bit = ir.IntType(1)
+        kind = ir.FunctionType(bit, [bit, bit])
+        expect = builder.module.declare_intrinsic("llvm.expect", [bit], kind)
+        return builder.call(expect, [args[0], ir.Constant(bit, 0)])
+
+    return nb.boolean(nb.boolean), code

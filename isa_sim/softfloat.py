@@ -7,8 +7,7 @@ bfloat16 shifted left by 16); ``precision`` is the number of significant bits of
 are the RISC-V codes (0 rne, 1 rtz, 2 rdn, 3 rup, 4 rmm). NaN results are canonical (0x7fc00000);
 tininess is detected after rounding (RISC-V unprivileged manual, chapter F).
 
-Round to nearest even with normal operands, the usual case, goes through binary64 with rounding to
-odd, which is exact for every result this file lets through; everything else through integers.
+All of it in integers; for usual operands :mod:`softex_mlir.isa_sim.core_float_host` is faster.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from softex_mlir.isa_sim.jit import njit
-from softex_mlir.isa_sim.jit_intrinsics import bits_float32, float64_bits, leading_zeros
+from softex_mlir.isa_sim.jit_intrinsics import leading_zeros
 
 INEXACT, UNDERFLOW, OVERFLOW, DIVIDE_BY_ZERO, INVALID = 1, 2, 4, 8, 16
 """Flags as in ``fflags``."""
@@ -134,41 +133,8 @@ def _nan_result(a: int, b: int) -> int:
 
 
 @njit(cache=True)
-def _round_binary64(value: float, error: float, precision: int) -> int:
-    """Round ``value + error`` to nearest even; -1 unless the result is a safe normal number.
-
-    ``error`` is what an operation in binary64 lost (its sign and being non-zero is enough): the
-    value is first rounded to odd, which keeps a second rounding to fewer bits exact.
-    """
-    bits = float64_bits(value)
-    if value == 0.0:  # exact, and the sign is right: no binary64 operation here can underflow
-        return ((bits >> 63) & 1) << 31
-    if error != 0.0 and bits & 1 == 0:
-        bits += 1 if (error > 0.0) == (value > 0.0) else -1
-    drop = 53 - precision
-    rest = bits & ((1 << drop) - 1)
-    rounded = bits + (1 << (drop - 1)) - 1 + ((bits >> drop) & 1)
-    exponent = ((rounded >> 52) & 0x7FF) - 1023
-    if exponent < -125 or exponent > 127:
-        return -1
-    fraction = ((rounded & 0xFFFFFFFFFFFFF) >> drop) << (24 - precision)
-    sign = (bits >> 63) & 1
-    flags = INEXACT if rest != 0 else 0
-    return sign << 31 | (exponent + 127) << 23 | fraction | flags << 32
-
-
-@njit(cache=True)
 def add(a: int, b: int, mode: int, precision: int) -> int:
     """a + b."""
-    if mode == 0:
-        x = np.float64(bits_float32(a))
-        y = np.float64(bits_float32(b))
-        total = x + y
-        part = total - x
-        error = (x - (total - part)) + (y - part)
-        result = _round_binary64(total, error, precision)
-        if result >= 0:
-            return result
     if is_nan(a) or is_nan(b):
         return _nan_result(a, b)
     a_infinite = a & 0x7FFFFFFF == INFINITY
@@ -216,11 +182,6 @@ def _add_parts(
 @njit(cache=True)
 def mul(a: int, b: int, mode: int, precision: int) -> int:
     """a * b."""
-    if mode == 0:
-        product = np.float64(bits_float32(a)) * np.float64(bits_float32(b))
-        result = _round_binary64(product, 0.0, precision)
-        if result >= 0:
-            return result
     sign = (a ^ b) >> 31
     if is_nan(a) or is_nan(b):
         return _nan_result(a, b)
@@ -237,15 +198,6 @@ def mul(a: int, b: int, mode: int, precision: int) -> int:
 @njit(cache=True)
 def fma(a: int, b: int, c: int, mode: int, precision: int) -> int:
     """a * b + c, rounded once."""
-    if mode == 0:
-        product = np.float64(bits_float32(a)) * np.float64(bits_float32(b))
-        y = np.float64(bits_float32(c))
-        total = product + y
-        part = total - product
-        error = (product - (total - part)) + (y - part)
-        result = _round_binary64(total, error, precision)
-        if result >= 0:
-            return result
     a_zero = a & 0x7FFFFFFF == 0
     b_zero = b & 0x7FFFFFFF == 0
     a_infinite = a & 0x7FFFFFFF == INFINITY
