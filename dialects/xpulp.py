@@ -44,6 +44,7 @@ from softex_mlir.dialects.xpulp_base import (
     UnaryInteger,
 )
 from softex_mlir.dialects.xpulp_bf16 import BF16_OPERATIONS
+from softex_mlir.dialects.xpulp_vector import DotOp
 
 # region Event unit
 
@@ -311,6 +312,7 @@ XPulp = Dialect(
     "xpulp",
     [
         *BF16_OPERATIONS,
+        DotOp,
         EventLoadWordOp,
         LoopSetupOp,
         LoopSetupImmediateOp,

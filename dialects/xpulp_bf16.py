@@ -334,10 +334,10 @@ class VFMacRAhOp(AccumulateFloat):
 
 
 @irdl_op_definition
-class FMacExSAhOp(AccumulateFloat):
-    """rd = rs1 * rs2 + rd, BF16 factors and F32 sum, rounded once."""
+class VFDotpexSAhOp(AccumulateFloat):
+    """rd = rs1[1] * rs2[1] + (rs1[0] * rs2[0] + rd), BF16 factors and F32 sums, rounded twice."""
 
-    name = "xpulp.fmacex.s.ah"
+    name = "xpulp.vfdotpex.s.ah"
 
 
 @irdl_op_definition
@@ -394,7 +394,7 @@ BF16_OPERATIONS = [
     VFMaxRAhOp,
     VFSgnjRAhOp,
     VFMacRAhOp,
-    FMacExSAhOp,
+    VFDotpexSAhOp,
     VFCpkaAhSOp,
 ]
 """All of them."""

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import math
 import re
+import struct
 import tomllib
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -356,6 +358,17 @@ def _optional(hint: Any) -> bool:
     return type(None) in get_args(hint)
 
 
+def _largest_tail(softex: SoftExDescription) -> float:
+    """The largest sum of exponentials, at 0, as a BF16 value: NaN if a weight is no number."""
+    words = struct.pack(f"<{2 * softex.terms}H", *(w for bits in softex.weights for w in (0, bits)))
+    weights = struct.unpack(f"<{softex.terms}f", words)
+    if not all(math.isfinite(weight) for weight in weights):
+        return math.nan
+    unit = 2.0**-softex.accumulator_bits
+    total = sum(math.floor(abs(weight) / unit + 0.5) for weight in weights) * unit
+    return math.floor(total * 2**8 + 0.5) / 2**8 if total >= 0.5 else total
+
+
 def _checked(machine: Machine) -> Machine:
     """Raise if a value is out of the range the models are defined for."""
 
@@ -413,6 +426,12 @@ def _checked(machine: Machine) -> Machine:
         require(
             8 <= softex.accumulator_bits <= 24,
             f"softex.accumulator_bits must be 8..24, found {softex.accumulator_bits}",
+        )
+        largest = _largest_tail(softex)
+        require(
+            largest <= 0.5,
+            "softex.weights must add up to at most 1/2, the value of 1 - Φ at 0: "
+            f"found {largest:.4g}",
         )
         require(
             softex.queue_depth in (1, 2),

@@ -126,6 +126,7 @@ HANDLERS: dict[str, Handler] = {
     "vector.from_elements": F.from_elements,
     "vector.insert": F.insert,
     "vector.shuffle": F.shuffle,
+    "xpulp.dot": F.dot,
     "vector.load": F.load,
     "vector.store": F.store,
     "memref.load": F.load,

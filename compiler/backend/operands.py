@@ -22,10 +22,8 @@ from xdsl.ir import Attribute, Operation, SSAValue
 from softex_mlir.compiler.backend.emitter import FLOAT, INT, Emitter, Linear, signed32
 from softex_mlir.dialects import xpulp
 from softex_mlir.dialects import xpulp_bf16 as bf16
+from softex_mlir.dialects.xpulp_vector import PAIR
 from softex_mlir.isa_sim.errors import UserError
-
-PAIR: VectorType[BFloat16Type] = VectorType(BFloat16Type(), (2,))
-"""What fills a float register besides one F32 value."""
 
 
 class UnsupportedOperation(UserError):

@@ -125,16 +125,6 @@ class FloatSelector(IntegerSelector):
         kind = float_class(op.results[0].type)
         cls = BINARY[op.name][kind]
         lhs, rhs = op.operands
-        if op.name == "arith.addf" and kind == "f32":
-            for total, term in ((lhs, rhs), (rhs, lhs)):
-                half = self.expandable(term)
-                if half is not None and self.expandable(total) is None:
-                    # a sum with 1.0 * BF16 as one instruction, exact as widening is
-                    one = self.float_constant(1.0, half.type)
-                    self.floats[op.results[0]] = self.emitter.float_op(
-                        bf16.FMacExSAhOp, self.floats[total], self.floats[half], one
-                    )
-                    return
         if kind == "vector" and (replicated := REPLICATED.get(cls)) is not None:
             commutes = op.name in ("arith.addf", "arith.mulf", "arith.maxnumf", "arith.minnumf")
             for x, y, allowed in ((lhs, rhs, True), (rhs, lhs, commutes)):
@@ -237,11 +227,7 @@ class FloatSelector(IntegerSelector):
         self.floats[op.results[0]] = value
 
     def fma_f32(self, a: SSAValue, b: SSAValue, c: SSAValue) -> SSAValue:
-        """The instruction for a * b + c in f32 that has widening and signs built in."""
-        e = self.emitter
-        x, y = self.expandable(a), self.expandable(b)
-        if x is not None and y is not None:
-            return e.float_op(bf16.FMacExSAhOp, self.freg(c), self.freg(x), self.freg(y))
+        """The instruction for a * b + c in f32 that has signs built in."""
         classes = {
             (False, False): riscv.FMAddSOp,
             (False, True): riscv.FMSubSOp,
@@ -254,22 +240,7 @@ class FloatSelector(IntegerSelector):
             self.freg(value if inner is None else inner)
             for value, inner in ((a, factor), (b, other), (c, addend))
         ]
-        return e.float_op(classes[flipped, addend is not None], *registers)
-
-    def expandable(self, value: SSAValue) -> SSAValue | None:
-        """The BF16 scalar behind an F32 value, if all users of it can widen it themselves."""
-        owner = value.owner
-        if not isinstance(owner, arith.ExtFOp) or float_class(owner.input.type) != "bf16":
-            return None
-        if isinstance(owner.input.owner, Operation) and owner.input.owner.name == "vector.extract":
-            return None
-        for use in value.uses:
-            user = use.operation
-            factors = user.name == "math.fma" and user.operands[2] is not value
-            square = factors and user.operands[0] is value and user.operands[1] is value
-            if not (square or user.name == "arith.addf"):
-                return None
-        return owner.input
+        return self.emitter.float_op(classes[flipped, addend is not None], *registers)
 
     def sqrt(self, op: Operation) -> None:
         """Square root of f32 or bf16."""

@@ -17,6 +17,7 @@ from softex_mlir.compiler.backend.operands import (
 from softex_mlir.compiler.backend.select_floats import FloatSelector
 from softex_mlir.dialects import xpulp
 from softex_mlir.dialects import xpulp_bf16 as bf16
+from softex_mlir.dialects.xpulp_vector import DotOp
 
 
 def rounded_from(value: SSAValue) -> SSAValue | None:
@@ -77,6 +78,12 @@ class VectorSelector(FloatSelector):
         else:
             packed = e.int2(xpulp.PackOp, self.word(high), self.word(low))
             self.floats[result] = e.emit(riscv.FMvWXOp, (packed,), FLOAT)
+
+    def dot(self, op: DotOp) -> None:
+        """A dot product in F32."""
+        self.floats[op.result] = self.emitter.float_op(
+            bf16.VFDotpexSAhOp, self.freg(op.accumulator), self.freg(op.x), self.freg(op.y)
+        )
 
     def shuffle(self, op: Any) -> None:
         """Two of the four elements of two vectors, through integer registers."""

@@ -82,18 +82,17 @@ def emit_unary(builder: Builder, function: str, x: RowRef, out: RowRef, columns:
 
 
 def emit_gelu_finish(builder: Builder, v: RowRef, q: RowRef, out: RowRef, columns: int) -> None:
-    """``out[j] = bf16(v·Φ)``, Φ = (v > 0) ? bf16(1 - q) : q, with q from SoftEx.
+    """``out[j] = bf16(v·Φ)``, Φ = (v > 0) ? bf16(1 - q) : q, with q ≤ 1/2 from SoftEx.
 
-    As ``|v| · (h - q)``, h = max(copysign(1, v), -0): the same bits without a comparison, in five
-    instructions for two elements. (-0, so that a negative v and q = 0 give -0, as v·q does.)
+    Without a comparison: 1 - q is not below q, so that Φ is the larger one of q and 1 - q with
+    v's sign.
     """
 
     def body(e: Emitter, j: SSAValue, _: tuple[SSAValue, ...]) -> None:
-        value = e.load(v, j)
-        step = e.copysign(e.number(1.0, bf16), value)
-        step = e.maximum(step, e.number(-0.0, bf16))
-        phi = e.sub(step, e.load(q, j))
-        e.store(e.mul(e.magnitude(value), phi), out, j)
+        value, tail = e.load(v, j), e.load(q, j)
+        body = e.sub(e.number(1.0, bf16), tail)
+        phi = e.maximum(e.copysign(body, value), tail)
+        e.store(e.mul(value, phi), out, j)
 
     Emitter(builder).loop(0, columns, 1, body)
 

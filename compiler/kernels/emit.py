@@ -10,7 +10,6 @@ from xdsl.builder import Builder
 from xdsl.dialects import arith, math, memref, scf, vector
 from xdsl.dialects.builtin import (
     AnyFloat,
-    BFloat16Type,
     FloatAttr,
     IndexType,
     IntegerAttr,
@@ -23,8 +22,7 @@ from xdsl.dialects.builtin import (
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.rewriter import InsertPoint
 
-PAIR: VectorType[BFloat16Type] = VectorType(bf16, [2])
-"""Two BF16 values in one register, the lower address in the lower half."""
+from softex_mlir.dialects.xpulp_vector import PAIR, DotOp
 
 Value = SSAValue
 Indices = tuple[SSAValue, ...]
@@ -157,6 +155,10 @@ class Emitter:
             return self.insert(vector.FMAOp(a, b, addend))
         return self.insert(math.FmaOp(a, b, addend))
 
+    def dot(self, x: SSAValue, y: SSAValue, addend: SSAValue) -> SSAValue:
+        """x[1] * y[1] + (x[0] * y[0] + addend) of two pairs in f32, each sum rounded."""
+        return self.insert(DotOp(x, y, addend))
+
     def sqrt(self, a: SSAValue) -> SSAValue:
         """The square root."""
         return self.insert(math.SqrtOp(a))
@@ -238,6 +240,10 @@ class Emitter:
 
         branches = region(then), region(otherwise) if otherwise is not None else None
         self.builder.insert(scf.IfOp(condition, (), *branches))
+
+    def less(self, a: SSAValue, b: SSAValue) -> SSAValue:
+        """a < b of floats; false for NaN."""
+        return self.insert(arith.CmpfOp(a, b, "olt"))
 
     def index_less(self, a: SSAValue, b: int) -> SSAValue:
         """a < b of type index (not negative)."""

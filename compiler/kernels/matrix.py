@@ -10,7 +10,8 @@ from xdsl.dialects import arith, vector
 from xdsl.dialects.builtin import I64, DenseArrayBase, bf16, i64
 from xdsl.ir import SSAValue
 
-from softex_mlir.compiler.kernels.emit import PAIR, Emitter, TileRef
+from softex_mlir.compiler.kernels.emit import Emitter, TileRef
+from softex_mlir.dialects.xpulp_vector import PAIR
 
 GEMM_ROWS: Final = 4
 """Rows of the result that one iteration of :func:`emit_gemm` computes."""

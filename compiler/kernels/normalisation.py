@@ -1,7 +1,6 @@
 """Kernels of one row that reduce it: layer norm, RMS norm, softmax in software.
 
-The reductions keep one accumulator for the even and one for the odd elements. Operations on the
-two are emitted alternately, so that no instruction needs the result of the one before it (an FP
+Operations are emitted so that no instruction needs the result of the one before it (an FP
 result is available one cycle late, a loaded value too).
 """
 
@@ -10,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from xdsl.builder import Builder
+from xdsl.dialects.builtin import bf16
 from xdsl.ir import SSAValue
 
 from softex_mlir.compiler.kernels.emit import Emitter, RowRef
@@ -17,9 +17,6 @@ from softex_mlir.compiler.kernels.functions import exp_lanes
 from softex_mlir.isa_sim.numerics import coefficients as c
 
 Values = tuple[SSAValue, ...]
-
-_Step = Callable[[Emitter, Values, Values], Values]
-"""(emitter, one or two elements, accumulators) to the new accumulators."""
 
 
 def emit_layer_norm(
@@ -33,27 +30,34 @@ def emit_layer_norm(
 ) -> None:
     """``out = layer_norm(x) * gamma + beta`` over one row, see ``rowwise.layer_norm``."""
     e = Emitter(builder)
-    zero = e.number(0.0)
+    zero, inverse_n = e.number(0.0), e.number(1.0 / columns)
+    ones = e.pair_constant(1.0)
 
-    def moments(e: Emitter, values: Values, sums: Values) -> Values:
-        wide = [e.widen(v) for v in values]
-        first = [e.add(s, v) for s, v in zip(sums[:2], wide, strict=False)]
-        second = [e.fma(v, v, s) for s, v in zip(sums[2:], wide, strict=False)]
-        lanes = len(values)
-        return (*first, *sums[lanes:2], *second, *sums[2 + lanes :])
+    def moments(e: Emitter, pair: SSAValue, sums: Values) -> Values:
+        return e.dot(pair, ones, sums[0]), e.dot(pair, pair, sums[1])
 
-    s1e, s1o, s2e, s2o = _reduce(e, x, columns, (zero, zero, zero, zero), moments)
-    inverse_n = e.number(1.0 / columns)
-    m = e.mul(e.add(s1e, s1o), inverse_n)
-    var = e.maximum(e.fma(e.neg(m), m, e.mul(e.add(s2e, s2o), inverse_n)), zero)
+    first, second = _reduce(e, x, columns, (zero, zero), moments)
+    m = e.mul(first, inverse_n)
+    var = e.maximum(e.fma(e.neg(m), m, e.mul(second, inverse_n)), zero)
     inv = e.div(e.number(1.0), e.sqrt(e.add(var, e.number(epsilon))))
     shift = e.neg(e.mul(m, inv))
 
-    def normalise(e: Emitter, j: SSAValue, _: Values) -> None:
-        t = e.narrow(e.fma(e.widen(e.load(x, j)), inv, shift))
-        e.store(e.fma(t, e.load(gamma, j), e.load(beta, j)), out, j)
+    def scale(e: Emitter, normalise: Callable[[Emitter, SSAValue], SSAValue]) -> None:
+        def element(e: Emitter, j: SSAValue, _: Values) -> None:
+            t = normalise(e, e.load(x, j))
+            e.store(e.fma(t, e.load(gamma, j), e.load(beta, j)), out, j)
 
-    e.loop(0, columns, 1, normalise)
+        e.loop(0, columns, 1, element)
+
+    def in_bf16(e: Emitter) -> None:
+        high, low = _split(e, inv)
+        start = e.narrow(shift)
+        scale(e, lambda e, v: e.fma(v, high, e.add(e.mul(v, low), start)))
+
+    def in_f32(e: Emitter) -> None:
+        scale(e, lambda e, v: e.narrow(e.fma(e.widen(v), inv, shift)))
+
+    e.if_else(e.less(e.magnitude(shift), e.number(c.LARGEST_SHIFT)), in_bf16, in_f32)
 
 
 def emit_rms_norm(
@@ -61,22 +65,26 @@ def emit_rms_norm(
 ) -> None:
     """``out = rms_norm(x) * gamma`` over one row, see ``rowwise.rms_norm``."""
     e = Emitter(builder)
-    zero = e.number(0.0)
 
-    def squares(e: Emitter, values: Values, sums: Values) -> Values:
-        wide = [e.widen(v) for v in values]
-        added = [e.fma(v, v, s) for v, s in zip(wide, sums, strict=False)]
-        return (*added, *sums[len(values) :])
+    def squares(e: Emitter, pair: SSAValue, sums: Values) -> Values:
+        return (e.dot(pair, pair, sums[0]),)
 
-    even, odd = _reduce(e, x, columns, (zero, zero), squares)
-    mean = e.fma(e.add(even, odd), e.number(1.0 / columns), e.number(epsilon))
-    inv = e.div(e.number(1.0), e.sqrt(mean))
+    (total,) = _reduce(e, x, columns, (e.number(0.0),), squares)
+    mean = e.fma(total, e.number(1.0 / columns), e.number(epsilon))
+    high, low = _split(e, e.div(e.number(1.0), e.sqrt(mean)))
 
     def normalise(e: Emitter, j: SSAValue, _: Values) -> None:
-        t = e.narrow(e.mul(e.widen(e.load(x, j)), inv))
+        value = e.load(x, j)
+        t = e.fma(value, high, e.mul(value, low))
         e.store(e.mul(t, e.load(gamma, j)), out, j)
 
     e.loop(0, columns, 1, normalise)
+
+
+def _split(e: Emitter, value: SSAValue) -> tuple[SSAValue, SSAValue]:
+    """An f32 value as the sum of two BF16 values, to 16 bits."""
+    high = e.narrow(value)
+    return high, e.narrow(e.sub(value, e.widen(high)))
 
 
 def emit_softmax(builder: Builder, x: RowRef, out: RowRef, columns: int) -> None:
@@ -155,7 +163,7 @@ def _row_maximum(e: Emitter, x: RowRef, columns: int) -> SSAValue:
     return result
 
 
-_REDUCE_UNROLL = 4
+_REDUCE_UNROLL = 8
 """Pairs added in one step of a reduction, so that advancing the pointer costs little."""
 
 
@@ -164,15 +172,22 @@ def _reduce(
     x: RowRef,
     columns: int,
     initial: Values,
-    step: _Step,
+    step: Callable[[Emitter, SSAValue, Values], Values],
 ) -> Values:
-    """Run ``step`` over the row two elements at a time, then over a last odd one."""
+    """Run ``step`` over the row pair by pair; a last odd element is paired with zero.
+
+    Each pair is loaded before the one in front of it is added: neither a load nor the sum before
+    is waited for.
+    """
 
     def body(count: int) -> Callable[[Emitter, SSAValue, Values], Values]:
         def pairs(e: Emitter, j: SSAValue, sums: Values) -> Values:
-            loaded = [e.load(x, j, k) for k in range(2 * count)]
-            for k in range(0, 2 * count, 2):
-                sums = step(e, (loaded[k], loaded[k + 1]), sums)
+            following = e.load_pair(x, j)
+            for k in range(1, count + 1):
+                pair = following
+                if k < count:
+                    following = e.load_pair(x, j, 2 * k)
+                sums = step(e, pair, sums)
             return sums
 
         return pairs
@@ -183,7 +198,8 @@ def _reduce(
     if grouped < even:
         sums = body((even - grouped) // 2)(e, e.index(grouped), sums)
     if columns % 2:
-        sums = step(e, (e.load(x, e.index(columns - 1)),), sums)
+        last = e.load(x, e.index(columns - 1))
+        sums = step(e, e.pack(last, e.number(0.0, bf16)), sums)
     return sums
 
 

@@ -31,8 +31,9 @@ from xdsl.ir import Attribute, Block, Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint
 
-from softex_mlir.compiler.kernels.emit import PAIR, Emitter
+from softex_mlir.compiler.kernels.emit import Emitter
 from softex_mlir.dialects.memory import static_strides
+from softex_mlir.dialects.xpulp_vector import PAIR
 
 PACKED: tuple[type[Operation], ...] = (
     arith.AddfOp,
@@ -71,7 +72,7 @@ class VectorizePackedBf16(ModulePass):
 
     name = "vectorize-packed-bf16"
 
-    unroll: int = 4
+    unroll: int = 8
     """Most pairs in a group; fewer are taken where the float registers would not suffice."""
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
@@ -80,7 +81,7 @@ class VectorizePackedBf16(ModulePass):
                 vectorize_block(block, self.unroll)
 
 
-def vectorize_block(block: Block, unroll: int = 4) -> None:
+def vectorize_block(block: Block, unroll: int = 8) -> None:
     """Vectorise all loops nested in a block for which it is possible."""
     loops = [op for op in block.walk() if isinstance(op, scf.ForOp)]
     for loop in loops:

@@ -10,8 +10,7 @@ rounding to binary32, ``bf16(..)`` one RNE rounding to BF16; an operation withou
 operation. ``fma`` rounds once. NaN results are the canonical quiet NaN, as FPnew gives.
 Minimum and maximum are RISC-V's ``fmin``/``fmax``: a NaN operand loses against a number.
 
-Sums over a row use two accumulators, of the even and of the odd elements, added at the end: it is
-what two independent chains on a core with an FP latency of 2 cycles want.
+Sums over a row run in the order of its elements, unless said otherwise.
 """
 
 from __future__ import annotations
@@ -88,10 +87,11 @@ def gelu_square(v: Bf16Array) -> Bf16Array:
 
 
 def gelu_finish(v: Bf16Array, q: Bf16Array) -> Bf16Array:
-    """``bf16(v * Φ)``, Φ = (v > 0) ? bf16(1 - q) : q, with q from SoftEx.
+    """``bf16(v * Φ)``, Φ = (v > 0) ? bf16(1 - q) : q, with q from SoftEx, 0 ≤ q ≤ 1/2.
 
-    The cores compute ``bf16(|v| * bf16(h - q))`` with h = 1 for a clear and -0 for a set sign of v,
-    which is the same in every bit and needs no comparison.
+    The cores compute Φ as ``fmax(copysign(bf16(1 - q), v), q)``, which needs no comparison and is
+    the same in every bit, because 1 - q is not below q. (Machine descriptions whose weights could
+    bring q above 1/2 are refused.)
     """
     return _run("gelu_finish", v, _rows(q))
 
@@ -166,14 +166,21 @@ def layer_norm(x: Bf16Array, gamma: Bf16Array, beta: Bf16Array, epsilon: float) 
 
     One pass for the moments::
 
-        s1 = s1 + x;  s2 = fma(x, x, s2)                       two accumulators each
+        s1 = s1 + x;  s2 = fma(x, x, s2)
         m = s1 * f32(1/n);  var = fmax(fma(-m, m, s2 * f32(1/n)), 0)
         inv = 1 / sqrt(var + f32(epsilon));  shift = -(m * inv)
-        y = bf16_fma(bf16(fma(x, inv, shift)), gamma, beta)
 
-    Squares of BF16 values are exact in the fma, and the cancellation in ``var`` loses no more than
-    the input already has: both its quantisation to BF16, (2^-8 m)²/12, and the rounding of the
-    f32 sums, about 1e-6 m², grow with the square of the mean.
+    The second, in packed BF16 where ``|shift| < LARGEST_SHIFT``, else in f32::
+
+        high = bf16(inv);  low = bf16(inv - high)
+        t = bf16_fma(x, high, bf16(bf16(x * low) + bf16(shift)))     or  bf16(fma(x, inv, shift))
+        y = bf16_fma(t, gamma, beta)
+
+    In BF16 too t is rounded once but for terms that are small beside it: ``x * low`` is at most
+    2^-9 of it, and ``shift`` is what the limit makes it. Squares of BF16 values are exact in the
+    fma, and the cancellation in ``var`` loses no more than the input already has: both its
+    quantisation to BF16, (2^-8 m)²/12, and the rounding of the f32 sums, about 1e-6 m², grow with
+    the square of the mean.
     """
     n = x.shape[-1]
     return _run(
@@ -189,9 +196,10 @@ def layer_norm(x: Bf16Array, gamma: Bf16Array, beta: Bf16Array, epsilon: float) 
 def rms_norm(x: Bf16Array, gamma: Bf16Array, epsilon: float) -> Bf16Array:
     """RMS normalisation of each row of ``x[..., columns]``; ``gamma``: ``[columns]``::
 
-    ss = fma(x, x, ss)                                     two accumulators
+    ss = fma(x, x, ss)
     inv = 1 / sqrt(fma(ss, f32(1/n), f32(epsilon)))
-    y = bf16(bf16(x * inv) * gamma)
+    high = bf16(inv);  low = bf16(inv - high)
+    y = bf16(bf16_fma(x, high, bf16(x * low)) * gamma)
     """
     n = x.shape[-1]
     return _run("rms_norm", x, _row(gamma), np.float32(1.0 / n), np.float32(epsilon))
@@ -203,7 +211,7 @@ def softmax_software(x: Bf16Array) -> Bf16Array:
         d = fmax(x - max, EXP_MIN)                             max = fmax over the row
         k = fma(d, LOG2_E, MAGIC);  f = fma(d, LOG2_E, -(k - MAGIC))
         e = fma(fma(f, E2, E1), f, E0) * bits(bits(k) << 23)   [2^n, n + 127 from k's low bits]
-        sum = sum + e                                          two accumulators
+        sum = sum + e                    of the even and of the odd elements, added at the end
         y = bf16(bf16(e) * bf16(1 / sum))
 
     A masked element (-inf) becomes exactly 0; a row of only -inf becomes NaN,

@@ -29,6 +29,7 @@ _PHI_TANH = np.array(c.PHI_TANH, dtype=_F)
 _N0, _N1, _N2, _N3 = (_F(v) for v in c.TANH_NUMERATOR)
 _D0, _D1, _D2, _D3 = (_F(v) for v in c.TANH_DENOMINATOR)
 _TANH_LIMIT = _F(c.TANH_LIMIT)
+_LARGEST_SHIFT = _F(c.LARGEST_SHIFT)
 _SEED = np.int32(c.RECIPROCAL_SEED)
 _ZERO, _HALF, _ONE, _TWO = _F(0.0), _F(0.5), _F(1.0), _F(2.0)
 _NAN16 = np.uint16(0x7FC0)
@@ -229,12 +230,13 @@ def gelu_square(x, out):
 
 @njit(cache=True)
 def gelu_finish(v, q, out):
-    """bf16(|v| * bf16(h - q)), h = 1 for a clear sign of v, else -0."""
+    """bf16(v * fmax(1 - q with the sign of v, q))."""
     for i in range(v.shape[0]):
         for j in range(v.shape[1]):
-            h = _F(-_ZERO) if v[i, j] & np.uint16(0x8000) else _ONE
-            phi = add16(h, _F(-widen(q[i, j])))
-            out[i, j] = mul16(widen(v[i, j] & np.uint16(0x7FFF)), widen(phi))
+            tail = widen(q[i, j])
+            body = widen(add16(_ONE, _F(-tail)))
+            body = _F(-abs(body)) if v[i, j] & np.uint16(0x8000) else abs(body)
+            out[i, j] = mul16(widen(v[i, j]), fmax(body, tail))
 
 
 @njit(cache=True)
@@ -299,25 +301,26 @@ def layer_norm(x, gamma, beta, inverse_n, epsilon, out):
     """Layer normalisation of ``uint16[rows, columns]``, see rowwise.layer_norm."""
     n = x.shape[1]
     for i in range(x.shape[0]):
-        s1e, s1o, s2e, s2o = _ZERO, _ZERO, _ZERO, _ZERO
-        for j in range(0, n - 1, 2):
+        s1, s2 = _ZERO, _ZERO
+        for j in range(n):
             v = widen(x[i, j])
-            s1e = _F(s1e + v)
-            s2e = fma(v, v, s2e)
-            v = widen(x[i, j + 1])
-            s1o = _F(s1o + v)
-            s2o = fma(v, v, s2o)
-        if n % 2 == 1:
-            v = widen(x[i, n - 1])
-            s1e = _F(s1e + v)
-            s2e = fma(v, v, s2e)
-        m = _F(_F(s1e + s1o) * inverse_n)
-        var = fmax(fma(_F(-m), m, _F(_F(s2e + s2o) * inverse_n)), _ZERO)
+            s1 = _F(s1 + v)
+            s2 = fma(v, v, s2)
+        m = _F(s1 * inverse_n)
+        var = fmax(fma(_F(-m), m, _F(s2 * inverse_n)), _ZERO)
         inv = _F(_ONE / _F(np.sqrt(_F(var + epsilon))))
         shift = _F(-_F(m * inv))
+        high = widen(narrow(inv))
+        low = widen(narrow(_F(inv - high)))
+        start = widen(narrow(shift))
+        in_bf16 = abs(shift) < _LARGEST_SHIFT
         for j in range(n):
-            t = widen(narrow(fma(widen(x[i, j]), inv, shift)))
-            out[i, j] = fma16(t, widen(gamma[j]), widen(beta[j]))
+            v = widen(x[i, j])
+            if in_bf16:
+                t = fma16(v, high, widen(add16(widen(mul16(v, low)), start)))
+            else:
+                t = narrow(fma(v, inv, shift))
+            out[i, j] = fma16(widen(t), widen(gamma[j]), widen(beta[j]))
 
 
 @njit(cache=True)
@@ -325,19 +328,17 @@ def rms_norm(x, gamma, inverse_n, epsilon, out):
     """RMS normalisation of ``uint16[rows, columns]``, see rowwise.rms_norm."""
     n = x.shape[1]
     for i in range(x.shape[0]):
-        se, so = _ZERO, _ZERO
-        for j in range(0, n - 1, 2):
-            v = widen(x[i, j])
-            se = fma(v, v, se)
-            v = widen(x[i, j + 1])
-            so = fma(v, v, so)
-        if n % 2 == 1:
-            v = widen(x[i, n - 1])
-            se = fma(v, v, se)
-        inv = _F(_ONE / _F(np.sqrt(fma(_F(se + so), inverse_n, epsilon))))
+        total = _ZERO
         for j in range(n):
-            t = widen(narrow(_F(widen(x[i, j]) * inv)))
-            out[i, j] = mul16(t, widen(gamma[j]))
+            v = widen(x[i, j])
+            total = fma(v, v, total)
+        inv = _F(_ONE / _F(np.sqrt(fma(total, inverse_n, epsilon))))
+        high = widen(narrow(inv))
+        low = widen(narrow(_F(inv - high)))
+        for j in range(n):
+            v = widen(x[i, j])
+            t = fma16(v, high, widen(mul16(v, low)))
+            out[i, j] = mul16(widen(t), widen(gamma[j]))
 
 
 @njit(cache=True)

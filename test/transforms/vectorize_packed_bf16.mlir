@@ -1,5 +1,5 @@
 // Elementwise BF16 loops work on groups of four pairs, then the other pairs, then an odd element.
-// RUN: softex-opt %s -p vectorize-packed-bf16 | filecheck %s
+// RUN: softex-opt %s -p 'vectorize-packed-bf16{unroll=4}' | filecheck %s
 
 // CHECK-LABEL: func.func @add
 func.func @add(%x : memref<4x22xbf16, #cluster.tcdm>, %r : index) {

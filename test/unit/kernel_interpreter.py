@@ -149,6 +149,11 @@ class Interpreter:
                 left, right = args
                 kind = op.predicate.value.data
                 return {0: left == right, 1: left != right, 2: left < right}[kind]
+            case "arith.cmpf":
+                return args[0] < args[1]
+            case "xpulp.dot":
+                (x0, x1), (y0, y1), accumulator = args
+                return fma(x1, y1, fma(x0, y0, accumulator))
             case "arith.select":
                 return args[1] if args[0] else args[2]
             case "arith.extf":

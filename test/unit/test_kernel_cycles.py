@@ -18,12 +18,14 @@ SLACK = 1.03
 
 @pytest.fixture
 def cycles(monkeypatch):
-    """A function that compiles and runs a kernel and returns its cycles."""
+    """A function that compiles and runs a kernel and returns its cycles with the code in the
+    instruction cache."""
     seen = []
 
     def watched(*arguments):
         result = run_function(*arguments)
-        seen.append(int(result[1].s[0][st.CYCLE]))
+        counters = result[1].s[0]
+        seen.append(int(counters[st.CYCLE] - counters[st.FETCH_STALLS]))
         return result
 
     monkeypatch.setattr(test_backend_execution, "run_function", watched)
@@ -62,15 +64,15 @@ def emit_named(name, columns):
 @pytest.mark.parametrize(
     ("name", "columns", "operands", "expected"),
     [
-        ("copy", 768, "xx", 1.1),
-        ("gelu_square", 768, "xx", 1.85),
-        ("add", 768, "xxx", 2.5),
-        ("gelu_finish", 768, "xxx", 4.5),
-        ("gelu_software", 768, "xx", 12.6),
-        ("silu", 768, "xx", 23.8),
-        ("layer_norm", 768, "xggx", 9.45),
-        ("rms_norm", 768, "xgx", 7.9),
-        ("softmax", 208, "xx", 19.2),
+        ("copy", 768, "xx", 1.02),
+        ("gelu_square", 768, "xx", 1.64),
+        ("add", 768, "xxx", 2.21),
+        ("gelu_finish", 768, "xxx", 3.71),
+        ("gelu_software", 768, "xx", 12.36),
+        ("silu", 768, "xx", 23.53),
+        ("layer_norm", 768, "xggx", 5.93),
+        ("rms_norm", 768, "xgx", 4.45),
+        ("softmax", 208, "xx", 18.2),
     ],
 )
 def test_rows(cycles, name, columns, operands, expected):
@@ -88,7 +90,7 @@ def test_transposition(cycles):
     def emit(builder, views, pair):
         kernels.emit_transpose(builder, TileRef(views[0]), TileRef(views[1]), pair, 64, 64)
 
-    assert cycles(arrays, emit, rows=32) / 64**2 <= 1.9 * SLACK
+    assert cycles(arrays, emit, rows=32) / 64**2 <= 1.81 * SLACK
 
 
 def test_gemm(cycles):
@@ -98,4 +100,4 @@ def test_gemm(cycles):
     def emit(builder, views, block):
         kernels.emit_gemm(builder, *map(TileRef, views), block, 8, 96, 96)
 
-    assert cycles(arrays, emit, rows=2) / np.prod((8, 96, 96)) <= 0.84 * SLACK
+    assert cycles(arrays, emit, rows=2) / np.prod((8, 96, 96)) <= 0.83 * SLACK

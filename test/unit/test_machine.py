@@ -46,6 +46,11 @@ def test_paper_is_the_template():
         ("lanes = 5", 4, "softex.lanes must be 4, 8, 16 or 32, found 5"),
         ('lanes = "many"', 4, "'lanes' must be a value of type int, found 'many'"),
         ("terms = 3", 3, "softex.slopes must be 3 BF16 bit patterns"),
+        (
+            "weights = [0x3F00, 0x3E10, 0x3DA2, 0x3D32]",
+            4,
+            "softex.weights must add up to at most 1/2, the value of 1 - Φ at 0: found 0.7617",
+        ),
     ],
 )
 def test_errors_name_the_line(text: str, line: int, message: str):
