@@ -11,6 +11,15 @@ REDMULE_COMMAND_CYCLES = 70
 DMA_COMMAND_CYCLES = 60
 """Programming a transfer and being woken at its end."""
 
+DMA_QUEUE_CYCLES = 1500
+"""What a load waits for others of its direction on average: some pieces of a streamed operand."""
+
+DMA_CONTENTION = 1.2
+"""How much longer a transfer takes while RedMulE works: every second conflict goes to RedMulE."""
+
+TILE_STALL_CYCLES = 80
+"""RedMulE's loss a tile when every access is denied once: `contention.redmule_growth`."""
+
 SOFTEX_COMMAND_CYCLES = 40
 
 CORE_CYCLES: dict[str, float] = {
@@ -57,18 +66,13 @@ def streaming_slowdown(machine: Machine, n: int) -> float:
     """How much longer RedMulE takes while a DMA channel streams, for an inner size n.
 
     The DMA's beats deny a wide access with a probability that follows from the banks both take.
-    RedMulE's buffers hide most denials (a quarter of the probability remains, as published), but
-    its port cannot make more accesses than are granted: per cycle, the rows of W and X and, the
-    more rarely the longer n is, those of Y and Z.
+    RedMulE's buffers hide the denials but for the first and last accesses of an output tile.
     """
     unit = machine.redmule
     if unit is None:
         return 1.0
-    depth = unit.tile_columns
-    denied = min(0.9, (depth // 2 + 2) / machine.cluster.tcdm_banks)
-    rate = 1 / (unit.pipeline_registers + 1) + unit.rows / (depth * (unit.pipeline_registers + 1))
-    rate += 2 * unit.rows / ((unit.pipeline_registers + 1) * n)
-    return max(1.0 + denied / 4, rate / (1.0 - denied))
+    denied = min(0.9, (unit.tile_columns // 2 + 2) / machine.cluster.tcdm_banks)
+    return 1.0 + TILE_STALL_CYCLES * denied / ((unit.pipeline_registers + 1) * n)
 
 
 def dma_box_cycles(machine: Machine, run_bytes: int, runs: int) -> int:

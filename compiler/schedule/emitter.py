@@ -43,6 +43,9 @@ OUT = StreamKind.DMA_OUT
 GEMM = StreamKind.REDMULE
 COMPUTE = StreamKind.COMPUTE
 
+PIECE_BYTES = 8192
+"""Most bytes of a transfer that others queue behind: about a thousand cycles."""
+
 
 def dense_strides(shape: Sequence[int]) -> tuple[int, ...]:
     """Row-major strides in elements."""
@@ -254,6 +257,24 @@ class StreamEmitter:
         )
         self.builder.insert(op)
         return op.token
+
+    def transfer_pieces(
+        self, rows: int, row_bytes: int, piece: Callable[[int, int], SSAValue]
+    ) -> list[SSAValue]:
+        """Start a large transfer as pieces of whole rows, at most two of them queued at a time, so
+        that another stream's transfer in this direction need not wait for all of it.
+
+        `piece` starts the transfer of some rows, given the first and how many. Returns the tokens
+        not waited for.
+        """
+        count = -(-rows * row_bytes // PIECE_BYTES)
+        tokens: list[SSAValue] = []
+        for index in range(count):
+            first, end = index * rows // count, (index + 1) * rows // count
+            tokens.append(piece(first, end - first))
+            if len(tokens) > 2:
+                self.complete(tokens.pop(0))
+        return tokens
 
     def complete(self, *tokens: SSAValue) -> None:
         """Wait for transfers or jobs."""

@@ -32,6 +32,11 @@ Z_FREE = "z_free"
 Z_STEP = "z_step"
 """Launch arguments: tile g of Z is free when `dma_out`'s counter is at z_free + g * z_step."""
 
+X_LOADED = "x_loaded"
+X_AGAIN = "x_again"
+"""Launch arguments, 0 or 1: the launch before has loaded the first chunk of X; load the first chunk
+once more at the end, for the next launch."""
+
 SLOPES = "softex_slopes"
 WEIGHTS = "softex_weights"
 ZEROS = "zeros"

@@ -20,6 +20,8 @@ from xdsl.dialects import arith
 from xdsl.ir import SSAValue
 
 from softex_mlir.compiler.schedule.costs import (
+    DMA_CONTENTION,
+    DMA_QUEUE_CYCLES,
     compute_row_cycles,
     dma_box_cycles,
     gemm_job_cycles,
@@ -30,6 +32,8 @@ from softex_mlir.compiler.schedule.emitter import COMPUTE, GEMM, IN, OUT, Index,
 from softex_mlir.compiler.schedule.kernel import (
     SLOPES,
     WEIGHTS,
+    X_AGAIN,
+    X_LOADED,
     Z_FREE,
     Z_STEP,
     Buffer,
@@ -182,7 +186,17 @@ class LinearKernel(Kernel):
         return tuple(found)
 
     def integers(self) -> tuple[str, ...]:
-        return ("first_w", "first_x", Z_FREE, Z_STEP)
+        return ("first_w", "first_x", X_LOADED, X_AGAIN, Z_FREE, Z_STEP)
+
+    def continues(self, before: LinearKernel) -> bool:
+        """Whether the launch before may load this one's first chunk of X, if the operand is the
+        same: its last pass has room for it, and the rings of both are alike."""
+        return (
+            (before.m, before.n, before.chunks, before.x_pitch, before.arena)
+            == (self.m, self.n, self.chunks, self.x_pitch, self.arena)
+            and self.chunks > 1
+            and before.group > 1
+        )
 
     def advances(self) -> tuple[int, int, int, int]:
         out = self.group * self.stores
@@ -238,26 +252,36 @@ class LinearKernel(Kernel):
     def _emit_in(self, k: KernelEmitter) -> None:
         s = k.stream(IN)
 
-        def load_w(chunk: Index, tile: Index) -> SSAValue:
+        def load_w(chunk: Index, tile: Index) -> list[SSAValue]:
             source, target = k.values["w_l2"], k.memory["w"]
             slot = self._slot(s, k, "first_w", s.add(s.mul(chunk, self.group), tile))
-            sizes = [self.n, self.k]
             if self.w_pitch is not None:
-                where = [s.mul(chunk, self.n), s.mul(tile, self.k)]
-                return s.transfer(source, where, target, [slot], sizes)
-            index = s.add(s.mul(tile, self.chunks), chunk)
-            if self.flat_w:
-                size = self.n * self.k
-                return s.transfer(source, [s.mul(index, size)], target, [slot], [size])
-            return s.transfer(source, [s.mul(index, self.n)], target, [slot], sizes)
+                row, column = s.mul(chunk, self.n), s.mul(tile, self.k)
+            else:
+                row, column = s.mul(s.add(s.mul(tile, self.chunks), chunk), self.n), 0
 
-        def load_x(chunk: Index) -> SSAValue:
+            def piece(first: int, rows: int) -> SSAValue:
+                if not self.flat_w:
+                    where = [s.add(row, first), column]
+                    return s.transfer(source, where, target, [slot, first], [rows, self.k])
+                start, size = s.mul(s.add(row, first), self.k), rows * self.k
+                return s.transfer(source, [start], target, [slot, first * self.k], [size])
+
+            return s.transfer_pieces(self.n, 2 * self.k, piece)
+
+        def load_x(chunk: Index, start: Index = 0, count: int = self.m) -> list[SSAValue]:
+            """`count` rows of a chunk of X from row `start` on; the first follows the last."""
             slot = self._slot(s, k, "first_x", chunk)
-            column = s.mul(chunk, self.n)
-            sizes = [self.m, self.n]
-            return s.transfer(k.values["x_l2"], [0, column], k.memory["x"], [slot], sizes)
+            column = s.mul(s.mod(chunk, self.chunks), self.n)
 
-        def preset(tile: Index) -> SSAValue:
+            def piece(first: int, rows: int) -> SSAValue:
+                row = s.add(start, first)
+                source, target = k.values["x_l2"], k.memory["x"]
+                return s.transfer(source, [row, column], target, [slot, row], [rows, self.n])
+
+            return s.transfer_pieces(count, 2 * self.n, piece)
+
+        def preset(tile: Index) -> list[SSAValue]:
             free = k.values[Z_FREE]
             if isinstance(tile, int) and tile == 0:
                 s.wait_value(OUT, free)
@@ -265,42 +289,66 @@ class LinearKernel(Kernel):
                 steps = s.builder.insert(arith.MuliOp(k.values[Z_STEP], s.value(tile)))
                 s.wait_value(OUT, s.add(free, steps.result))
             column = s.mul(tile, self.k)
-            sizes = [self.m, self.k]
-            return s.transfer(k.values["bias"], [0, column], k.memory["z"], [tile], sizes)
+
+            def piece(first: int, rows: int) -> SSAValue:
+                target = [tile, first]
+                return s.transfer(
+                    k.values["bias"], [0, column], k.memory["z"], target, [rows, self.k]
+                )
+
+            return s.transfer_pieces(self.m, 2 * self.k, piece)
 
         k.acquire(s)
         if self.jobs >= X_FIRST_JOBS or self.w_pitch is not None:
             # X and Z are free before the ring of W, which RedMulE still reads; and a W that is an
             # activation depends on earlier launches as X does
             k.depend(s)
-            x, z = load_x(0), preset(0)
+            s.when(k.values[X_LOADED], "eq", 0, lambda: s.complete(*load_x(0)))
+            tokens = preset(0)
             s.wait(self.engine, -1)
-            s.complete(x, z, load_w(0, 0))
+            s.complete(*tokens, *load_w(0, 0))
         else:
             s.wait(self.engine, -1)
-            w, z = load_w(0, 0), preset(0)
+            s.complete(*load_w(0, 0), *preset(0))
             k.depend(s)
-            s.complete(w, z, load_x(0))
+            s.when(k.values[X_LOADED], "eq", 0, lambda: s.complete(*load_x(0)))
         s.advance()
 
-        def step(chunk: Index, tile: Index, first: bool, with_x: bool = False) -> None:
+        def step(chunk: Index, tile: Index, first: bool) -> None:
             s.wait(self.engine, s.add(s.add(s.mul(chunk, self.group), tile), -1))
-            tokens = [load_w(chunk, tile)]
+            tokens = load_w(chunk, tile)
             if first:
-                tokens.append(preset(tile))
-            if with_x:
-                tokens.append(load_x(chunk))
+                tokens += preset(tile)
+            if self.group == 1:
+                tokens += load_x(chunk)
             s.complete(*tokens)
             s.advance()
 
+        # The slot of the next chunk of X is free from the second tile on: the tiles that follow
+        # load a share each, so that no W has to queue behind a whole chunk.
+        share = -(-self.m // max(1, self.group - 1))
+        shares = -(-self.m // share)
+        over = shares * share - self.m
+
+        def next_x(chunk: Index, tile: Index) -> None:
+            index = s.add(tile, -1)
+            row = s.mul(index, share)
+            if over:
+                row = s.sub(row, s.mul(s.div(index, shares - 1), over))
+            s.complete(*load_x(s.add(chunk, 1), row, share))
+
+        def with_next_x(chunk: Index, tile: Index, first: bool) -> None:
+            step(chunk, tile, first)
+            last = s.add(k.values[X_AGAIN], self.chunks - 1)
+            s.when(chunk, "slt", last, lambda: next_x(chunk, tile))
+
         def pass_over(chunk: Index, first: bool) -> None:
-            """All tiles of a chunk; the next chunk of X follows the second tile's W."""
+            """All tiles of a chunk."""
             if not first:
-                step(chunk, 0, False, self.group == 1)
-            if self.group > 1:
-                step(chunk, 1, first)
-                s.when(chunk, "slt", self.chunks - 1, lambda: s.complete(load_x(s.add(chunk, 1))))
-                s.loop(2, self.group, lambda tile: step(chunk, tile, first))
+                step(chunk, 0, False)
+            loading = min(self.group, shares + 1)
+            s.loop(1, loading, lambda tile: with_next_x(chunk, tile, first))
+            s.loop(loading, self.group, lambda tile: step(chunk, tile, first))
 
         pass_over(0, True)
         s.loop(1, self.chunks, lambda chunk: pass_over(chunk, False))
@@ -528,7 +576,7 @@ class LinearKernel(Kernel):
         w = dma_box_cycles(machine, w_run, 1 if self.flat_w else self.n)
         x = dma_box_cycles(machine, self.n * 2, self.m)
         tile = dma_box_cycles(machine, self.k * 2, self.m)
-        feed = self.jobs * w + self.chunks * x + self.group * tile
+        feed = int((self.jobs * w + self.chunks * x + self.group * tile) * DMA_CONTENTION)
         elements = self.m * self.k
         compute = 0
         if self.epilogue:
@@ -538,10 +586,15 @@ class LinearKernel(Kernel):
             if self.on_softex:
                 compute += softex_sum_cycles(machine, self.piece * self.k)
             compute += 80 * self.pieces
-        out = tile * (2 if self.residual_pitch is not None else 1)
+        out = tile
+        if self.residual_pitch is not None:
+            # a piece's load waits for others, and the next piece's for this one's addition
+            piece = dma_box_cycles(machine, self.k * 2, self.piece)
+            out += self.pieces * (piece + DMA_QUEUE_CYCLES)
         job = gemm_job_cycles(machine, self.m, self.n, self.k)
         if self.engine is COMPUTE:
             total = self.group * compute + self.jobs * job
             return (feed, self.group * out, 0, total)
-        busy = int(feed * (1.0 - 1.0 / streaming_slowdown(machine, self.n)))
-        return (feed, self.group * out, self.jobs * job + busy, self.group * compute)
+        streaming = min(feed, self.jobs * job)
+        engine = self.jobs * job + int(streaming * (streaming_slowdown(machine, self.n) - 1.0))
+        return (feed, self.group * out, engine, self.group * compute)

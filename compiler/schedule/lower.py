@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from xdsl.dialects.builtin import BFloat16Type, ModuleOp
 from xdsl.dialects.func import FuncOp
@@ -12,12 +13,14 @@ from softex_mlir.compiler.schedule.emitter import COMPUTE, GEMM, memref_type
 from softex_mlir.compiler.schedule.kernel import (
     SLOPES,
     WEIGHTS,
+    X_AGAIN,
+    X_LOADED,
     Kernel,
     KernelEmitter,
     element_type,
 )
 from softex_mlir.compiler.schedule.linear import LinearKernel
-from softex_mlir.compiler.schedule.order import order_tasks
+from softex_mlir.compiler.schedule.order import Task, order_tasks
 from softex_mlir.compiler.schedule.scheduler import Scheduler
 from softex_mlir.compiler.schedule.timeline import Launch, Timeline
 from softex_mlir.dialects.cluster import GlobalKind
@@ -61,11 +64,18 @@ def place_tasks(scheduler: Scheduler, timeline: Timeline) -> None:
     """Order the tasks and append them as launches."""
     stored: dict[int, int] = {}
     chunks = jobs = 0
-    for task in order_tasks(scheduler.tasks):
+    order = order_tasks(scheduler.tasks)
+    again = _loads_again(order)
+    for task in order:
         kernel = task.kernel
         integers: dict[str, int] = {}
         if isinstance(kernel, LinearKernel):
-            integers = {"first_w": jobs % 2, "first_x": chunks % 2}
+            integers = {
+                "first_w": jobs % 2,
+                "first_x": chunks % 2,
+                X_LOADED: int(id(task) in again.values()),
+                X_AGAIN: int(id(task) in again),
+            }
             uses = kernel.uses(jobs % 2, chunks % 2)
             chunks += kernel.chunks
             jobs += kernel.jobs
@@ -82,6 +92,19 @@ def place_tasks(scheduler: Scheduler, timeline: Timeline) -> None:
             macs=task.macs,
         )
         stored[id(task)] = launch.stored
+
+
+def _loads_again(order: Sequence[Task]) -> dict[int, int]:
+    """Launches of `linear` whose X the next one that `dma_in` serves uses again, and that one."""
+    found: dict[int, int] = {}
+    served = [task for task in order if task.kernel.advances()[0]]
+    for before, after in pairwise(served):
+        one, other = before.kernel, after.kernel
+        if not isinstance(one, LinearKernel) or not isinstance(other, LinearKernel):
+            continue
+        if before.addresses["x_l2"] == after.addresses["x_l2"] and other.continues(one):
+            found[id(before)] = id(after)
+    return found
 
 
 def emit_globals(module: ModuleOp, scheduler: Scheduler, machine: Machine) -> None:

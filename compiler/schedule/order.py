@@ -1,14 +1,16 @@
 """The order of launches: matrix products back to back, the cores' work in between.
 
-Products keep the model's order. A row-wise task is placed as soon as what it reads has been
-produced, but only as much of it before a product as the cores can do during that product: so
-layer norm of one block of rows runs while RedMulE works on the next block.
+Products keep the model's order. Before each of them stands as much of the cores' work as they can
+finish until the product's first tile asks for them, the work that a product waits for soonest
+first: layer norm of one block of rows runs while RedMulE works on the next block. Predicted
+clocks of the two sides tell how much that is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from softex_mlir.compiler.schedule.kernel import Kernel
 from softex_mlir.compiler.schedule.linear import LinearKernel
@@ -33,64 +35,125 @@ class Task:
 
 
 LOOKAHEAD = 64
-"""Tasks of the cores considered before a product."""
+"""Tasks of the cores considered at a time."""
 
-
-def _room(kernel: Kernel, previous: Kernel | None) -> float:
-    """Cycles the cores have before a product until its first tile wants its epilogue: nearly all
-    of the product but its last pass, less what is left of the previous one's epilogue."""
-    engine = max(kernel.cycles()[0], kernel.cycles()[2])
-    if isinstance(kernel, LinearKernel):
-        engine -= engine // kernel.chunks if kernel.epilogue else 0
-        if kernel.chunks == 1 and kernel.epilogue:
-            engine = kernel.cycles()[2] // 2
-    else:
-        engine = 0
-    if isinstance(previous, LinearKernel):
-        engine -= previous.cycles()[3] // previous.group
-    return engine
+CONTENTION = 1.1
+"""How much longer the cores take than the closed forms say, because others use the TCDM too."""
 
 
 def order_tasks(tasks: Sequence[Task]) -> list[Task]:
     """All tasks in launch order; `tasks` are in program order."""
-    result: list[Task] = []
-    done: set[int] = set()
-    engine = [task for task in tasks if task.on_engine]
-    others = [task for task in tasks if not task.on_engine]
-    previous: Kernel | None = None
+    return _Order(tasks).run()
 
-    def ready(task: Task) -> bool:
-        return all(id(producer) in done for producer in task.producers)
 
-    def place(task: Task) -> None:
-        done.add(id(task))
-        result.append(task)
+class _Order:
+    """Places tasks one after the other, with a clock each for the products and for the cores."""
 
-    def require(task: Task) -> None:
+    def __init__(self, tasks: Sequence[Task]):
+        self.products = _by_rows([task for task in tasks if task.on_engine])
+        urgency = _first_products(tasks, self.products)
+        self.waiting = sorted(
+            (task for task in tasks if not task.on_engine), key=lambda task: urgency[id(task)]
+        )
+        self.placed: list[Task] = []
+        self.engine = 0.0
+        """When the products placed so far are done, in cycles."""
+        self.team = 0.0
+        """When the cores, and `dma_out`, have done what is placed so far."""
+        self.done: dict[int, float] = {}
+        """When a task's results are stored, by its id."""
+        self.stored: list[float] = []
+        """When the last product's tiles have left the TCDM."""
+
+    def run(self) -> list[Task]:
+        for product in self.products:
+            for producer in product.producers:
+                self._require(producer)
+            self._product(product)
+        for task in list(self.waiting):
+            self._require(task)
+        return self.placed
+
+    def _ready(self, task: Task) -> float | None:
+        """When all that a task reads is stored; None if something is not placed yet."""
+        times = [self.done.get(id(producer)) for producer in task.producers]
+        return None if None in times else max((t for t in times if t is not None), default=0.0)
+
+    def _require(self, task: Task) -> None:
         """Place what a task still needs, then the task."""
+        if id(task) in self.done:
+            return
         for producer in task.producers:
-            if id(producer) not in done:
-                require(producer)
-        if not task.on_engine:
-            others.remove(task)
-        place(task)
+            self._require(producer)
+        if task.on_engine:
+            self._product(task)
+        else:
+            self._on_cores(task)
 
-    for product in engine:
-        for producer in product.producers:
-            if id(producer) not in done:
-                require(producer)
-        room = _room(product.kernel, previous)
-        for task in others[:LOOKAHEAD]:
-            cycles = task.kernel.cycles()
-            cost = max(cycles[1], cycles[3]) * 1.15
-            if cost > room:
-                break
-            if ready(task):
-                others.remove(task)
-                place(task)
-                room -= cost
-        previous = product.kernel
-        place(product)
-    for task in others:
-        place(task)
-    return result
+    def _on_cores(self, task: Task) -> None:
+        self.waiting.remove(task)
+        self.team = max(self.team, self._ready(task) or 0.0) + _cost(task)
+        self.done[id(task)] = self.team
+        self.placed.append(task)
+
+    def _fill(self, limit: float) -> None:
+        """Place work that the cores finish before `limit`."""
+        while True:
+            for task in self.waiting[:LOOKAHEAD]:
+                ready = self._ready(task)
+                if ready is not None and max(self.team, ready) + _cost(task) <= limit:
+                    self._on_cores(task)
+                    break
+            else:
+                return
+
+    def _product(self, task: Task) -> None:
+        kernel = task.kernel
+        feed, out, engine, compute = kernel.cycles()
+        start = max(self.engine, self._ready(task) or 0.0)
+        cycles = float(max(feed, engine))
+        if not isinstance(kernel, LinearKernel):
+            self._fill(start)
+            self.engine = self.team = max(start, self.team) + max(cycles, compute, out)
+            self.stored = []
+        else:
+            step = cycles / kernel.jobs
+            for tile, time in enumerate(self.stored[: kernel.group]):
+                start = max(start, time - tile * step)
+            first = start + cycles - (kernel.group - 1) * step
+            self._fill(first)
+            each = max(out, compute * CONTENTION) / kernel.group
+            self.stored = []
+            for tile in range(kernel.group):
+                self.team = max(self.team, first + tile * step) + each
+                self.stored.append(self.team)
+            self.engine = start + cycles
+        self.done[id(task)] = self.team
+        self.placed.append(task)
+
+
+def _by_rows(products: Sequence[Task]) -> list[Task]:
+    """Neighbouring products of one matrix (query, key and value) block of rows by block of rows:
+    the first ones need only the first rows, and X stays where it is."""
+    found: list[Task] = []
+    for _, run in groupby(products, lambda task: task.addresses.get("x_l2", (id(task), 0))[0]):
+        found += sorted(run, key=lambda task: task.addresses.get("x_l2", ("", 0))[1])
+    return found
+
+
+def _cost(task: Task) -> float:
+    """Cycles of a task of the cores."""
+    _, out, _, compute = task.kernel.cycles()
+    return max(out, compute * CONTENTION)
+
+
+def _first_products(tasks: Sequence[Task], products: Sequence[Task]) -> dict[int, int]:
+    """For every task the number of the first product that needs it, be it through others."""
+    number = {id(product): index for index, product in enumerate(products)}
+    found: dict[int, int] = {}
+    for task in reversed(tasks):
+        needed = number.get(id(task), found.get(id(task), len(products)))
+        for producer in task.producers:
+            found[id(producer)] = min(needed, found.get(id(producer), len(products)))
+        found.setdefault(id(task), len(products))
+    return found

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from xdsl.ir import SSAValue
 
 from softex_mlir.compiler.schedule.costs import (
+    DMA_QUEUE_CYCLES,
     SOFTEX_COMMAND_CYCLES,
     compute_row_cycles,
     dma_box_cycles,
@@ -307,4 +308,9 @@ class RowsKernel(Kernel):
         compute = compute_row_cycles(machine, self.operation, int(elements * rounded))
         if self.on_softex and self.operation != "softmax":
             compute += self.blocks * softex_sum_cycles(machine, self.block * self.columns)
-        return (0, out, 0, compute + self.blocks * (60 + SOFTEX_COMMAND_CYCLES))
+        compute += self.blocks * (60 + SOFTEX_COMMAND_CYCLES)
+        # the first block's load and the last one's store have nothing to hide behind
+        streamed = sum(operand.streamed for operand in self.inputs)
+        block = dma_box_cycles(machine, self.columns * 2, self.block)
+        compute += block * (streamed + 1) + DMA_QUEUE_CYCLES
+        return (0, out, 0, compute)

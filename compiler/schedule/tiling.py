@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from softex_mlir.compiler.schedule.attention import AttentionKernel
 from softex_mlir.compiler.schedule.costs import (
+    DMA_CONTENTION,
     compute_row_cycles,
     dma_box_cycles,
     gemm_job_cycles,
@@ -144,7 +145,7 @@ class LinearSearch:
         job = self._job(m, n, k)
         tile = self._box(2 * k, m)
         feed = chunks * (group * self._box(2 * n * k, 1) + self._box(2 * n, m))
-        feed += group * tile * (2 if shape.residual else 1)
+        feed = int((feed + group * tile * (2 if shape.residual else 1)) * DMA_CONTENTION)
         compute = 0
         if shape.activation != "none" or shape.residual:
             compute = compute_row_cycles(self.machine, shape.activation, m * k)
@@ -153,8 +154,9 @@ class LinearSearch:
         if self.machine.redmule is None:
             return max(feed, group * (chunks * job + compute))
         if n not in self._slow:
-            self._slow[n] = 1.0 - 1.0 / streaming_slowdown(self.machine, n)
-        engine = chunks * group * job + feed * self._slow[n]
+            self._slow[n] = streaming_slowdown(self.machine, n) - 1.0
+        engine = chunks * group * job
+        engine += min(feed, engine) * self._slow[n]
         # the epilogue of the last tile must be over when the next group comes back to it
         drain = compute + tile - (group - 1) * job
         late = group * compute - (group * job if chunks > 1 else 0)
@@ -187,8 +189,8 @@ class LinearSearch:
         )
 
     def _pieces(self, m: int) -> list[int]:
-        found = [4 * self.team, 2 * self.team, self.team, 2, 1]
-        return [p for p in found if p <= m] or [1]
+        found = [-(-m // 2), 4 * self.team, 2 * self.team, self.team, 2, 1]
+        return [p for p in found if p <= m]
 
     def _largest_block(self, rows: int) -> int:
         """Row tiles of a block: with two blocks, norms of one hide behind products of the other."""
