@@ -38,13 +38,14 @@ RISCV_PASSES: tuple[str, ...] = ("convert-to-riscv", "allocate-registers", "pad-
 
 
 def fuse(model: Model, machine: Machine) -> list[Placement]:
-    """Bring a model into the fused form and place its operations, in place.
+    """Bring a model into the fused form, chunk keys and place operations for a machine, in place.
 
     Rounds the weights to bf16. A model that is fused already (the built-in ones) is only placed.
     """
     from xdsl.context import Context
 
     from softex_mlir.compiler.transforms import get_all_passes
+    from softex_mlir.compiler.transforms.chunk_keys import chunk_keys
     from softex_mlir.compiler.transforms.l1_values import attach_weights
     from softex_mlir.compiler.transforms.place import place
 
@@ -53,4 +54,5 @@ def fuse(model: Model, machine: Machine) -> list[Placement]:
     for name in TRANSFORMER_PASSES:
         passes[name]()().apply(context, model.module)
     model.module.verify()
+    chunk_keys(model.module, machine)
     return place(model.module, machine)

@@ -16,6 +16,7 @@ from xdsl.dialects.builtin import (
     DenseArrayBase,
     IndexType,
     MemRefType,
+    UnitAttr,
     i32,
 )
 from xdsl.ir import Block, Dialect, Operation, Region, SSAValue
@@ -313,9 +314,16 @@ class AdvanceOp(IRDLOperation):
 # region The team of the compute stream
 
 
+WITHOUT_LEADER = "without_leader"
+"""Attribute of `cluster.parallel`."""
+
+
 @irdl_op_definition
 class ParallelOp(IRDLOperation):
-    """Iterations dealt to the team's cores round robin. No barrier before or after."""
+    """Iterations dealt to the team's cores round robin. No barrier before or after.
+
+    With the attribute `without_leader` the leader gets none: it drives a unit meanwhile.
+    """
 
     name = "cluster.parallel"
 
@@ -335,9 +343,12 @@ class ParallelOp(IRDLOperation):
         lower: SSAValue | Operation,
         upper: SSAValue | Operation,
         body: Region | None = None,
+        *,
+        without_leader: bool = False,
     ):
         body = Region(Block(arg_types=(IndexType(),))) if body is None else body
-        super().__init__(operands=[lower, upper], regions=[body])
+        attributes = {WITHOUT_LEADER: UnitAttr()} if without_leader else {}
+        super().__init__(operands=[lower, upper], regions=[body], attributes=attributes)
 
     def verify_(self) -> None:
         if [argument.type for argument in self.body.block.args] != [IndexType()]:

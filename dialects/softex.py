@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from xdsl.dialects import arith
 from xdsl.dialects.builtin import (
     I32,
     BFloat16Type,
@@ -32,7 +33,13 @@ from xdsl.irdl import (
 from xdsl.utils.exceptions import VerifyException
 
 from softex_mlir.dialects.cluster import StreamKind, TokenType, Worker, stream_of
-from softex_mlir.dialects.memory import check_indices, check_run, check_tcdm, memref_type
+from softex_mlir.dialects.memory import (
+    check_indices,
+    check_run,
+    check_tcdm,
+    element_bytes,
+    memref_type,
+)
 from softex_mlir.dialects.target import machine_of
 from softex_mlir.isa_sim.machine import SoftExDescription
 
@@ -83,10 +90,14 @@ def check_reduction_length(unit: SoftExDescription, length: int, padded: bool) -
         )
 
 
-def check_slot(slot: int) -> None:
+def check_slot(slot: SSAValue) -> None:
     """Slot 0 misbehaves when it is alone in the slot file."""
-    if not 1 <= slot <= MAX_SLOT:
-        raise VerifyException(f"{UNIT} state slots are 1..{MAX_SLOT}, found {slot}")
+    owner = slot.owner
+    if not isinstance(owner, arith.ConstantOp) or not isinstance(owner.value, IntegerAttr):
+        return
+    found = owner.value.value.data
+    if not 1 <= found <= MAX_SLOT:
+        raise VerifyException(f"{UNIT} state slots are 1..{MAX_SLOT}, found {found}")
 
 
 @irdl_op_definition
@@ -249,6 +260,31 @@ class SumOfExponentialsOp(IRDLOperation):
 
 
 @irdl_op_definition
+class OpenSlotsOp(IRDLOperation):
+    """Empty all state slots, and say where states are kept while they are not in the unit.
+
+    The unit holds two; the state of slot s spills to 8 bytes at `spill` + 8·s. It must be idle.
+    """
+
+    name = "softex.open_slots"
+
+    spill = operand_def(MemRefType)
+    """Two words a slot, slot 0 included."""
+
+    assembly_format = "$spill attr-dict `:` type($spill)"
+
+    def __init__(self, spill: SSAValue | Operation):
+        super().__init__(operands=[spill])
+
+    def verify_(self) -> None:
+        softex_of(self)
+        type_ = memref_type(self.spill)
+        check_tcdm(UNIT, "spill", type_)
+        if element_bytes(type_) != 4 or type_.get_shape()[-1:] != (2,):
+            raise VerifyException(f"{UNIT} spills two 32-bit words a slot: spill is {type_}")
+
+
+@irdl_op_definition
 class AccumulateOp(IRDLOperation):
     """Softmax by chunks, first pass: take a chunk into a state slot's maximum and denominator."""
 
@@ -263,8 +299,8 @@ class AccumulateOp(IRDLOperation):
     length = prop_def(IntegerAttr[I32])
     """Elements of the chunk."""
 
-    slot = prop_def(IntegerAttr[I32])
-    """State slot."""
+    slot = operand_def(IndexType)
+    """State slot, 1..255."""
 
     first = opt_prop_def(UnitAttr)
     """The row's first chunk: take the slot."""
@@ -290,16 +326,15 @@ class AccumulateOp(IRDLOperation):
         x_indices: Sequence[SSAValue | Operation],
         *,
         length: int,
-        slot: int,
+        slot: SSAValue | Operation,
         first: bool = False,
         last: bool = False,
         minus_infinity_follows: bool = False,
     ):
         super().__init__(
-            operands=[x, x_indices],
+            operands=[x, x_indices, slot],
             properties={
                 "length": IntegerAttr(length, i32),
-                "slot": IntegerAttr(slot, i32),
                 "first": UnitAttr() if first else None,
                 "last": UnitAttr() if last else None,
                 "minus_infinity_follows": UnitAttr() if minus_infinity_follows else None,
@@ -310,7 +345,7 @@ class AccumulateOp(IRDLOperation):
     def verify_(self) -> None:
         unit = softex_of(self)
         length = self.length.value.data
-        check_slot(self.slot.value.data)
+        check_slot(self.slot)
         check_reduction_length(unit, length, self.minus_infinity_follows is not None)
         check_operand("x", self.x, len(self.x_indices), length)
 
@@ -336,8 +371,8 @@ class DivideOp(IRDLOperation):
     length = prop_def(IntegerAttr[I32])
     """Elements of the chunk."""
 
-    slot = prop_def(IntegerAttr[I32])
-    """State slot, after its last `softex.accumulate`."""
+    slot = operand_def(IndexType)
+    """State slot, 1..255, after its last `softex.accumulate`."""
 
     last = opt_prop_def(UnitAttr)
     """The row's last chunk: free the slot."""
@@ -360,14 +395,13 @@ class DivideOp(IRDLOperation):
         y_indices: Sequence[SSAValue | Operation],
         *,
         length: int,
-        slot: int,
+        slot: SSAValue | Operation,
         last: bool = False,
     ):
         super().__init__(
-            operands=[x, x_indices, y, y_indices],
+            operands=[x, x_indices, y, y_indices, slot],
             properties={
                 "length": IntegerAttr(length, i32),
-                "slot": IntegerAttr(slot, i32),
                 "last": UnitAttr() if last else None,
             },
             result_types=[TokenType(Worker.SOFTEX)],
@@ -376,7 +410,7 @@ class DivideOp(IRDLOperation):
     def verify_(self) -> None:
         unit = softex_of(self)
         length = self.length.value.data
-        check_slot(self.slot.value.data)
+        check_slot(self.slot)
         check_length(unit, length)
         check_operand("x", self.x, len(self.x_indices), length)
         check_operand("y", self.y, len(self.y_indices), length)
@@ -397,4 +431,7 @@ class DrainOp(IRDLOperation):
         softex_of(self)
 
 
-SoftEx = Dialect("softex", [AccumulateOp, DivideOp, DrainOp, SoftmaxOp, SumOfExponentialsOp])
+SoftEx = Dialect(
+    "softex",
+    [AccumulateOp, DivideOp, DrainOp, OpenSlotsOp, SoftmaxOp, SumOfExponentialsOp],
+)

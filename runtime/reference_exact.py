@@ -68,13 +68,13 @@ class ExactArithmetic:
             case _:
                 raise ValueError(f"{name} has no bit-exact definition; fusion should remove it")
 
-    def _softmax(self, padded: Array) -> Array:
+    def _softmax(self, padded: Array, chunk: int | None = None) -> Array:
         softex = self.machine.softex
         if softex is None:
             return rowwise.softmax_software(padded)
         from softex_mlir.isa_sim.numerics.softmax import softmax
 
-        return softmax(padded, lanes=softex.lanes, constants=softex.expp)
+        return softmax(padded, lanes=softex.lanes, constants=softex.expp, chunk=chunk)
 
     def binary(self, name: str, a: Array, b: Array) -> Array:
         """add, sub or mul of equal shapes."""
@@ -96,13 +96,17 @@ class ExactArithmetic:
 
         return gemm(x, w, start)
 
-    def attention(self, q: Array, k: Array, v: Array, bias: Array) -> Array:
-        """One head over the padded keys of the bias."""
+    def attention(
+        self, q: Array, k: Array, v: Array, bias: Array, chunk: int | None = None
+    ) -> Array:
+        """One head over the padded keys of the bias, padded on to whole chunks of keys."""
+        if chunk is not None:
+            bias = pad(bias, 1, chunk, -np.inf)
         missing = bias.shape[1] - len(k)
         k_padded = np.pad(k, ((0, missing), (0, 0)))
         v_padded = np.pad(v, ((0, missing), (0, 0)))
         scores = self.gemm(q, k_padded.T, bias)
-        return self.gemm(self._softmax(scores), v_padded, None)
+        return self.gemm(self._softmax(scores, chunk), v_padded, None)
 
     def layer_norm(self, x: Array, gamma: Array, beta: Array, eps: float) -> Array:
         """Layer norm of the rows."""

@@ -93,8 +93,11 @@ class FloatArithmetic:
         product = x @ w
         return self._out(product if y is None else product + y)
 
-    def attention(self, q: Array, k: Array, v: Array, bias: Array) -> Array:
-        """One head: softmax(q @ k^T + bias) @ v, bias [1 or queries, at least keys columns]."""
+    def attention(
+        self, q: Array, k: Array, v: Array, bias: Array, chunk: int | None = None
+    ) -> Array:
+        """One head: softmax(q @ k^T + bias) @ v, bias [1 or queries, at least keys columns]; the
+        chunks of keys make no difference."""
         scores = self._out(self._out(q @ k.T) + bias[:, : len(k)])
         return self._out(self.unary("softmax", scores) @ v)
 

@@ -27,6 +27,7 @@ from softex_mlir.compiler.kernels.normalisation import (
     emit_layer_norm,
     emit_rms_norm,
     emit_softmax,
+    emit_softmax_of_pieces,
 )
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "emit_rms_norm",
     "emit_scale",
     "emit_softmax",
+    "emit_softmax_of_pieces",
     "emit_transpose",
     "emit_unary",
 ]

@@ -98,6 +98,10 @@ class Emitter:
             b = self.index(b)
         return self.insert(arith.AddiOp(a, b))
 
+    def remainder(self, a: SSAValue, b: int) -> SSAValue:
+        """a modulo b of type index, not negative."""
+        return self.insert(arith.RemUIOp(a, self.index(b)))
+
     def address(self, row: RowRef, j: SSAValue, offset: int = 0) -> Indices:
         """Indices of element ``j + offset`` of a row."""
         column = j if row.column is None else self.add_index(row.column, j)

@@ -92,6 +92,45 @@ def emit_softmax(builder: Builder, x: RowRef, out: RowRef, columns: int) -> None
     e = Emitter(builder)
     top = e.widen(_row_maximum(e, x, columns))
     zero = e.number(0.0)
+    even, odd = _exponentials(e, x, out, columns, top, (zero, zero))
+    _scale(e, out, columns, _softmax_factor(e, even, odd))
+
+
+def emit_softmax_of_pieces(
+    builder: Builder,
+    piece: Callable[[Emitter, SSAValue], RowRef],
+    pieces: int,
+    columns: int,
+) -> None:
+    """In-place softmax of a row in pieces of an even number of columns, as of the whole row."""
+    if columns % 2:
+        raise ValueError(f"expected pieces of an even number of columns, found {columns}")
+    e = Emitter(builder)
+
+    def maximum(e: Emitter, number: SSAValue, tops: Values) -> Values:
+        return (e.maximum(tops[0], _row_maximum(e, piece(e, number), columns)),)
+
+    (top,) = e.loop(0, pieces, 1, maximum, (e.number(float("-inf"), bf16),))
+    top = e.widen(top)
+    zero = e.number(0.0)
+
+    def exponentials(e: Emitter, number: SSAValue, sums: Values) -> Values:
+        row = piece(e, number)
+        return _exponentials(e, row, row, columns, top, sums)
+
+    even, odd = e.loop(0, pieces, 1, exponentials, (zero, zero))
+    factor = _softmax_factor(e, even, odd)
+
+    def scale(e: Emitter, number: SSAValue, _: Values) -> None:
+        _scale(e, piece(e, number), columns, factor)
+
+    e.loop(0, pieces, 1, scale)
+
+
+def _exponentials(
+    e: Emitter, x: RowRef, out: RowRef, columns: int, top: SSAValue, sums: Values
+) -> Values:
+    """out = exp(x - top); the sums of the even and the odd elements go on."""
 
     def exponentials(e: Emitter, values: Values) -> list[SSAValue]:
         low = e.number(c.EXP_MIN)
@@ -113,7 +152,7 @@ def emit_softmax(builder: Builder, x: RowRef, out: RowRef, columns: int) -> None
 
     group = 2 * _EXP_UNROLL
     grouped = columns // group * group
-    sums = e.loop(0, grouped, group, step(_EXP_UNROLL), (zero, zero))
+    sums = e.loop(0, grouped, group, step(_EXP_UNROLL), sums)
     if columns - grouped >= 2:
         sums = step((columns - grouped) // 2)(e, e.index(grouped), sums)
     even, odd = sums
@@ -122,10 +161,16 @@ def emit_softmax(builder: Builder, x: RowRef, out: RowRef, columns: int) -> None
         (power,) = exponentials(e, (e.load(x, last),))
         even = e.add(even, power)
         e.store(e.narrow(power), out, last)
-    factor = e.narrow(e.div(e.number(1.0), e.add(even, odd)))
+    return even, odd
 
+
+def _softmax_factor(e: Emitter, even: SSAValue, odd: SSAValue) -> SSAValue:
+    return e.narrow(e.div(e.number(1.0), e.add(even, odd)))
+
+
+def _scale(e: Emitter, row: RowRef, columns: int, factor: SSAValue) -> None:
     def scale(e: Emitter, j: SSAValue, _: Values) -> None:
-        e.store(e.mul(e.load(out, j), factor), out, j)
+        e.store(e.mul(e.load(row, j), factor), row, j)
 
     e.loop(0, columns, 1, scale)
 

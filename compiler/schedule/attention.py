@@ -41,6 +41,15 @@ from softex_mlir.dialects.redmule import GemmOp
 from softex_mlir.dialects.softex import DrainOp, SoftmaxOp
 
 
+def first_query(s: StreamEmitter, block: Index, blocks: int, rows: int, queries: int) -> Index:
+    """First query of a block; the last block ends with the last query."""
+    row = s.mul(block, rows)
+    over = blocks * rows - queries
+    if over == 0:
+        return row
+    return s.sub(row, s.mul(s.div(block, blocks - 1), over))
+
+
 @dataclass(frozen=True)
 class AttentionKernel(Kernel):
     """Attention of `queries` x `keys` tokens, `heads` heads of `size` (q, k) and `value_size`."""
@@ -198,12 +207,7 @@ class AttentionKernel(Kernel):
         self._emit_out(k)
 
     def _row(self, s: StreamEmitter, block: Index) -> Index:
-        """First query of a block; the last block ends with the last query."""
-        row = s.mul(block, self.rows)
-        over = self.blocks * self.rows - self.queries
-        if over == 0:
-            return row
-        return s.sub(row, s.mul(s.div(block, self.blocks - 1), over))
+        return first_query(s, block, self.blocks, self.rows, self.queries)
 
     def _wait_transposed(self, s: StreamEmitter, head: Index) -> None:
         """Wait for the transposed keys of a head; affine for all heads but the first."""

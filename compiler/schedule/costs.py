@@ -22,6 +22,9 @@ TILE_STALL_CYCLES = 80
 
 SOFTEX_COMMAND_CYCLES = 40
 
+CHUNK_COMMAND_CYCLES = 44
+"""Programming a job on a chunk of a row, by the leader while the unit does the one before."""
+
 CORE_CYCLES: dict[str, float] = {
     "none": 0.0,
     "add": 2.2,
@@ -114,3 +117,8 @@ def softmax_cycles(machine: Machine, rows: int, columns: int) -> int:
     if unit is None:
         return compute_row_cycles(machine, "softmax", rows * columns)
     return rows * (3 * -(-columns // unit.lanes) + 66) + SOFTEX_COMMAND_CYCLES
+
+
+def chunk_job_cycles(job: int) -> int:
+    """A job on a chunk of a row, one of many: as long as the leader takes to program the next."""
+    return max(job, CHUNK_COMMAND_CYCLES)

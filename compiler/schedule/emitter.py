@@ -197,9 +197,11 @@ class StreamEmitter:
             body()
             self.builder.insert(scf.YieldOp())
 
-    def parallel(self, count: int, body: Callable[[SSAValue], None]) -> None:
-        """Iterations 0..count-1 dealt to the team."""
-        op = ParallelOp(self.constant(0), self.constant(count))
+    def parallel(
+        self, count: int, body: Callable[[SSAValue], None], *, without_leader: bool = False
+    ) -> None:
+        """Iterations 0..count-1 dealt to the team, or to all of it but the leader."""
+        op = ParallelOp(self.constant(0), self.constant(count), without_leader=without_leader)
         self.builder.insert(op)
         with self._within(op.body.block):
             body(op.body.block.args[0])

@@ -1,4 +1,4 @@
-"""Matrix products and attention."""
+"""Matrix products."""
 
 from __future__ import annotations
 
@@ -6,18 +6,12 @@ from dataclasses import replace
 
 from xdsl.ir import Operation
 
-from softex_mlir.compiler.schedule.attention import AttentionKernel
-from softex_mlir.compiler.schedule.context import (
-    WeightValue,
-    layer_of,
-)
+from softex_mlir.compiler.schedule.attentions import Attentions
+from softex_mlir.compiler.schedule.context import WeightValue
 from softex_mlir.compiler.schedule.linear import LinearKernel
-from softex_mlir.compiler.schedule.row_operations import RowOperations
 from softex_mlir.compiler.schedule.tiling import (
-    CapacityError,
     LinearShape,
     Tile,
-    attention_candidates,
     row_blocks,
 )
 from softex_mlir.compiler.schedule.views import View, region_for, row_major
@@ -26,7 +20,7 @@ from softex_mlir.dialects import transformer as tf
 from softex_mlir.dialects.cluster import GlobalKind
 
 
-class Products(RowOperations):
+class Products(Attentions):
     """Schedules everything RedMulE computes."""
 
     def _linear(self, op: tf.LinearOp) -> None:
@@ -145,74 +139,6 @@ class Products(RowOperations):
         padded = row_major(region, (inner, found.shape[1]))
         self._move(op, found, padded.row_range(0, found.shape[0]))
         return padded
-
-    def _attention(self, op: tf.AttentionOp) -> None:
-        q, k, v = (self._matrix(op, self.view(x)) for x in (op.q, op.k, op.v))
-        bias = self._matrix(op, self.view(op.bias))
-        target = self.allocate(tf.shape_of(op.result), "bf16", "attention")
-        out = target.matrix()
-        assert out is not None
-        queries, keys, batch = op.queries, op.keys, op.batch.value.data
-        rows_kind = op.bias_rows.data
-        kernel = AttentionKernel(
-            self.machine,
-            queries,
-            keys,
-            bias.shape[1],
-            op.heads.value.data,
-            op.head_size,
-            op.value_size,
-            queries,
-            2,
-            1,
-            3,
-            rows_kind in ("query", "batch_query"),
-            q.strides[0],
-            k.strides[0],
-            v.strides[0],
-            bias.strides[0],
-            out.strides[0],
-            self.base,
-        )
-        found = attention_candidates(kernel, self.machine.cluster.tcdm_bytes)
-        if found is None:
-            small = replace(kernel, rows=1, score_slots=2, transposed_slots=1, value_slots=1)
-            raise CapacityError(
-                f"attention (layer '{layer_of(op)}') with {keys} keys of {op.head_size} does not "
-                f"fit the TCDM: the smallest form needs {small.end} bytes of "
-                f"{self.machine.cluster.tcdm_bytes}: "
-                + ", ".join(f"{b.name} {b.slots} x {b.slot_bytes}" for b in small.buffers())
-            )
-        zeros = self.zeros(found.zeros)
-        for index in range(batch):
-            first_bias = {
-                "all": 0,
-                "query": 0,
-                "batch": index,
-                "batch_query": index * queries,
-            }[rows_kind]
-            bias_rows = queries if found.bias_per_query else 1
-            parts = {
-                "q_l2": q.row_range(index * queries, queries),
-                "k_l2": k.row_range(index * keys, keys),
-                "v_l2": v.row_range(index * keys, keys),
-                "bias": bias.row_range(first_bias, bias_rows),
-                "out": out.row_range(index * queries, queries),
-            }
-            addresses: dict[str, View | tuple[str, int]] = {**parts, "zeros": zeros}
-            feeds = [parts[name] for name in ("q_l2", "k_l2", "v_l2", "bias")]
-            macs = found.heads * queries * keys * (found.size + found.value_size)
-            self.task(
-                op,
-                found,
-                addresses,
-                reads=[],
-                feeds=feeds,
-                writes=[parts["out"]],
-                on_engine=True,
-                macs=macs,
-            )
-        self.values[op.result] = target
 
     # endregion
 

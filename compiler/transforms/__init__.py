@@ -25,6 +25,7 @@ OWN_PASSES: dict[str, tuple[str, str]] = {
         "softex_mlir.compiler.transforms.finalize_transformer",
         "FinalizeTransformerPass",
     ),
+    "chunk-keys": ("softex_mlir.compiler.transforms.chunk_keys", "ChunkKeysPass"),
     "place": ("softex_mlir.compiler.transforms.place", "PlacePass"),
     "convert-transformer-to-jobs": (
         "softex_mlir.compiler.transforms.convert_transformer_to_jobs",

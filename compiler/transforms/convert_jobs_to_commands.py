@@ -105,18 +105,37 @@ def start_softex(
     registers: Mapping[str, tuple[SSAValue, Sequence[SSAValue]]],
     length: int,
     commands: int,
+    slot: SSAValue | None = None,
 ) -> None:
     """Take a context, write the registers that the job uses, trigger."""
     to = CommandBuilder.before(op)
     # Addresses first: the context is programmed without detours.
     addresses = {register: to.address(*place) for register, place in registers.items()}
+    word = int(commands) if slot is None else with_slot(to, int(commands), slot)
     job = acquire(to, Unit.SOFTEX)
     for register, address in addresses.items():
         to.write(Unit.SOFTEX, register, address)
     to.write(Unit.SOFTEX, "TOT_LEN", 2 * length)
-    to.write(Unit.SOFTEX, "COMMANDS", int(commands))
+    to.write(Unit.SOFTEX, "COMMANDS", word)
     to.write(Unit.SOFTEX, "TRIGGER", 0)
     Rewriter.replace_op(op, (), (job,))
+
+
+def with_slot(to: CommandBuilder, commands: int, slot: SSAValue) -> SSAValue:
+    """COMMANDS with the number of a state slot."""
+    return to.add(to.multiply(to.word(slot), 1 << INDEX_SHIFT), commands)
+
+
+def convert_open_slots(op: softex.OpenSlotsOp) -> None:
+    """A soft clear empties the slots; a job without operation sets the spill area's address."""
+    to = CommandBuilder.before(op)
+    to.write(Unit.SOFTEX, "SOFT_CLEAR", 0)
+    address = to.address(op.spill, ())
+    acquire(to, Unit.SOFTEX)
+    to.write(Unit.SOFTEX, "COMMANDS", int(Command.NO_OP | Command.SET_CACHE_ADDR))
+    to.write(Unit.SOFTEX, "CACHE_BASE_ADDR", address)
+    to.write(Unit.SOFTEX, "TRIGGER", 0)
+    Rewriter.erase_op(op)
 
 
 def convert_softex(op: Operation) -> None:
@@ -135,14 +154,16 @@ def convert_softex(op: Operation) -> None:
             commands = op.terms.value.data << INDEX_SHIFT | Command.GELU_MODE
             start_softex(op, places, op.length.value.data, commands)
         case softex.AccumulateOp():
-            commands = op.slot.value.data << INDEX_SHIFT | Command.ACC_ONLY
-            commands |= (Command.ACQUIRE_SLOT if op.first else 0) | (Command.LAST if op.last else 0)
-            start_softex(op, {"IN_ADDR": (op.x, op.x_indices)}, op.length.value.data, commands)
+            places = {"IN_ADDR": (op.x, op.x_indices)}
+            commands = Command.ACC_ONLY | (Command.ACQUIRE_SLOT if op.first else 0)
+            commands |= Command.LAST if op.last else 0
+            start_softex(op, places, op.length.value.data, commands, op.slot)
         case softex.DivideOp():
             places = {"IN_ADDR": (op.x, op.x_indices), "OUT_ADDR": (op.y, op.y_indices)}
-            commands = op.slot.value.data << INDEX_SHIFT | Command.DIV_ONLY
-            commands |= Command.LAST if op.last else 0
-            start_softex(op, places, op.length.value.data, commands)
+            commands = Command.DIV_ONLY | (Command.LAST if op.last else 0)
+            start_softex(op, places, op.length.value.data, commands, op.slot)
+        case softex.OpenSlotsOp():
+            convert_open_slots(op)
         case softex.DrainOp():
             drain(CommandBuilder.before(op), Unit.SOFTEX)
             Rewriter.erase_op(op)

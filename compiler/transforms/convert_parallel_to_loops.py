@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from xdsl.context import Context
 from xdsl.dialects import arith, func, scf
 from xdsl.dialects.builtin import IndexType, IntegerAttr, ModuleOp
-from xdsl.ir import SSAValue
+from xdsl.ir import Block, Region, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import Rewriter
 
 from softex_mlir.compiler.transforms.command_builder import CommandBuilder, stream_functions
 from softex_mlir.dialects.cluster import (
+    WITHOUT_LEADER,
     CoreIdOp,
     LeaderOp,
     ParallelOp,
@@ -39,8 +40,18 @@ def team_index(to: CommandBuilder, team: range) -> SSAValue:
 
 
 def convert_parallel(op: ParallelOp, team: range) -> None:
-    """Iterations lower + index, lower + index + size, …"""
+    """Iterations lower + index, lower + index + size, … of those who take part."""
     to = CommandBuilder.before(op)
+    others = team[1:] if WITHOUT_LEADER in op.attributes else ()
+    if others:
+        block = Block()
+        leads = to.compare(to.builder.insert(CoreIdOp()).core, "ne", team.start)
+        to.builder.insert(scf.IfOp(leads, (), Region(block)))
+        op.detach()
+        del op.attributes[WITHOUT_LEADER]
+        block.add_ops((op, scf.YieldOp()))
+        convert_parallel(op, others)
+        return
     if len(team) == 1:
         first = op.lower
     else:

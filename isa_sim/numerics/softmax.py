@@ -25,10 +25,10 @@ from softex_mlir.isa_sim.numerics.expp import expp_table
 LANES = (4, 8, 16, 32)
 
 
-def _padded(bits: Bits, lanes: int) -> Bits:
-    """Rows continued with -inf to whole beats."""
+def _padded(bits: Bits, unit: int) -> Bits:
+    """Rows continued with -inf to whole beats or chunks of `unit` elements."""
     rows, length = bits.shape
-    padded = np.full((rows, -(-length // lanes) * lanes), NEGATIVE_INFINITY, np.uint16)
+    padded = np.full((rows, -(-length // unit) * unit), NEGATIVE_INFINITY, np.uint16)
     padded[:, :length] = bits
     return padded
 
@@ -38,8 +38,13 @@ def _check_lanes(lanes: int) -> None:
         raise ValueError(f"lanes must be one of {LANES}, found {lanes}")
 
 
-def softmax(x: Any, lanes: int = 16, constants: str = "rtl") -> Bf16Array:
+def softmax(x: Any, lanes: int = 16, constants: str = "rtl", chunk: int | None = None) -> Bf16Array:
     """Softmax over the last axis (BF16, any shape, length >= 1) as SoftEx computes it.
+
+    ``chunk``: in jobs of so many elements, a multiple of ``lanes``, the last one padded with -inf,
+    each row's state in a slot between them (:func:`accumulate`, :func:`normalise`). The
+    denominator is then summed chunk by chunk. Spilled slots lose the value's sign, so that a
+    denominator of infinity, from infinite scores, gives +inf where a whole row gives -inf.
 
     Every row is taken as if -inf followed it in memory, so all lengths are right, also ``lanes``
     itself (which the unit drops unless it is padded). What remains of the hardware: a row of
@@ -50,11 +55,16 @@ def softmax(x: Any, lanes: int = 16, constants: str = "rtl") -> Bf16Array:
     bits = to_bits(x)
     if bits.ndim == 0 or bits.shape[-1] == 0:
         raise ValueError(f"expected rows of at least one element, found shape {bits.shape}")
-    from softex_mlir.isa_sim.numerics.softmax_kernels import softmax_rows
+    from softex_mlir.isa_sim.numerics.softmax_kernels import softmax_rows, softmax_rows_by_chunks
 
     rows = bits.reshape(-1, bits.shape[-1])
     out = np.empty_like(rows)
-    softmax_rows(_padded(rows, lanes), lanes, expp_table(constants), out)
+    if chunk is None:
+        softmax_rows(_padded(rows, lanes), lanes, expp_table(constants), out)
+    else:
+        if chunk < 1 or chunk % lanes:
+            raise ValueError(f"chunk must be a positive multiple of {lanes} lanes, found {chunk}")
+        softmax_rows_by_chunks(_padded(rows, chunk), chunk, lanes, expp_table(constants), out)
     return from_bits(out.reshape(bits.shape))
 
 

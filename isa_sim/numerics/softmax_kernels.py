@@ -335,3 +335,28 @@ def softmax_rows(x, lanes, table, out):
     state = np.zeros(STATE_WORDS, np.int64)
     for i in range(x.shape[0]):
         softmax_row(x[i], lanes, lanes, table, state, out[i], 0)
+
+
+@njit(cache=True, nogil=True)
+def softmax_rows_by_chunks(x, chunk, lanes, table, out):
+    """As :func:`softmax_rows`, in jobs of ``chunk`` elements that divide the row.
+
+    The state spills between the jobs, which loses the sign of the value.
+    """
+    state = np.zeros(STATE_WORDS, np.int64)
+    columns = x.shape[1]
+    for i in range(x.shape[0]):
+        state[MAX] = NEGATIVE_INFINITY
+        state[VALID] = 0
+        value = np.float32(0.0)
+        for start in range(0, columns, chunk):
+            part = x[i, start : start + chunk]
+            accumulate(part, lanes, lanes, table, start > 0, value, state, 22)
+            value = np.float32(abs(as_float(np.int32(state[DENOMINATOR]))))
+        reciprocal_ = np.float32(abs(reciprocal(value)))
+        rec16 = np.int64(narrow(reciprocal_))
+        for start in range(0, columns, chunk):
+            part = x[i, start : start + chunk]
+            end = min(start + chunk, out.shape[1])
+            if start < end:
+                normalise(part, lanes, lanes, table, state[MAX], rec16, out[i, start:end])

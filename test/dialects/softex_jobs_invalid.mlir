@@ -44,8 +44,15 @@
 // -----
 
 %x = "test.op"() : () -> memref<64xbf16, #cluster.tcdm>
+%slot = arith.constant 0 : index
 // expected-error@below {{SoftEx state slots are 1..255, found 0}}
-%t = softex.accumulate %x[] length = 64 slot = 0 first : memref<64xbf16, #cluster.tcdm>
+%t = softex.accumulate %x[] length = 64 slot = %slot first : memref<64xbf16, #cluster.tcdm>
+
+// -----
+
+%x = "test.op"() : () -> memref<64xbf16, #cluster.tcdm>
+// expected-error@below {{SoftEx spills two 32-bit words a slot: spill is memref<64xbf16, #cluster.tcdm>}}
+softex.open_slots %x : memref<64xbf16, #cluster.tcdm>
 
 // -----
 

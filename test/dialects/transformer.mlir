@@ -17,6 +17,8 @@ func.func @main(%x : tensor<8x64xbf16>, %ids : tensor<8xi32>, %mask : tensor<2x4
   %positions = transformer.position_ids %mask {padding = 1 : i64, offset = 1 : i64, fill = 1 : i64} : tensor<2x40xi32> -> tensor<2x40xi32>
   // CHECK-NEXT: transformer.attention %q, %q, %q, %[[B]] {heads = 2 : i64, batch = 2 : i64, bias_rows = "batch"} : tensor<80x64xbf16>, tensor<80x64xbf16>, tensor<80x64xbf16>, tensor<2x64xbf16> -> tensor<80x64xbf16>
   %a = transformer.attention %q, %q, %q, %bias {heads = 2 : i64, batch = 2 : i64, bias_rows = "batch"} : tensor<80x64xbf16>, tensor<80x64xbf16>, tensor<80x64xbf16>, tensor<2x64xbf16> -> tensor<80x64xbf16>
+  // CHECK-NEXT: transformer.attention %q, %q, %q, %[[B]] {heads = 2 : i64, batch = 2 : i64, bias_rows = "batch", key_chunk = 32 : i64}
+  %h = transformer.attention %q, %q, %q, %bias {heads = 2 : i64, batch = 2 : i64, bias_rows = "batch", key_chunk = 32 : i64} : tensor<80x64xbf16>, tensor<80x64xbf16>, tensor<80x64xbf16>, tensor<2x64xbf16> -> tensor<80x64xbf16>
   // CHECK-NEXT: transformer.layer_norm %x, %v, %v {eps = 1.000000e-05 : f64}
   %n = transformer.layer_norm %x, %v, %v {eps = 1.000000e-05 : f64} : tensor<8x64xbf16>, tensor<64xbf16>, tensor<64xbf16> -> tensor<8x64xbf16>
   // CHECK-NEXT: transformer.rms_norm %x, %v {eps = 1.000000e-05 : f64}

@@ -25,6 +25,14 @@ func.func @main(%q : tensor<40x64xbf16>, %bias : tensor<1x40xbf16>) {
 
 // -----
 
+func.func @main(%q : tensor<40x64xbf16>, %bias : tensor<1x64xbf16>) {
+  // expected-error@below {{key_chunk must be a positive multiple of 32, found 48}}
+  %a = transformer.attention %q, %q, %q, %bias {heads = 2 : i64, batch = 1 : i64, key_chunk = 48 : i64} : tensor<40x64xbf16>, tensor<40x64xbf16>, tensor<40x64xbf16>, tensor<1x64xbf16> -> tensor<40x64xbf16>
+  func.return
+}
+
+// -----
+
 func.func @main(%x : tensor<8x64xbf16>, %y : tensor<3x64xbf16>) {
   // expected-error@below {{shapes (8, 64) and (3, 64) do not broadcast}}
   %z = transformer.add %x, %y : tensor<8x64xbf16>, tensor<3x64xbf16> -> tensor<8x64xbf16>

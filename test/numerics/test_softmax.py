@@ -55,6 +55,31 @@ def test_special_rows():
     np.testing.assert_array_equal(softmax(zeros), np.full(4, 0.25, bf16.BF16))
 
 
+@pytest.mark.parametrize("lanes", [4, 16, 32])
+@pytest.mark.parametrize(("length", "chunk"), [(300, 64), (64, 64), (65, 32), (200, 96)])
+def test_rows_by_chunks_are_jobs_with_a_state(lanes: int, length: int, chunk: int):
+    rng = np.random.default_rng(length)
+    x = (4 * rng.standard_normal((6, length))).astype(bf16.BF16)
+    x[1] = -3.39e38
+    x[2, : length // 2] = -3.39e38
+    x[3, 20:] = -INF
+    found = softmax(x, lanes, chunk=chunk)
+    for row, y in zip(x, found, strict=True):
+        padded = np.concatenate([row, np.full(-length % chunk, -INF, bf16.BF16)])
+        parts = padded.reshape(-1, chunk)
+        state = None
+        for number, part in enumerate(parts):
+            state = accumulate(part, state, last=number + 1 == len(parts), lanes=lanes)
+        assert state is not None
+        expected = np.concatenate([normalise(part, state, lanes=lanes) for part in parts])
+        np.testing.assert_array_equal(bf16.to_bits(y), bf16.to_bits(expected[:length]))
+
+
+def test_chunks_are_whole_beats():
+    with pytest.raises(ValueError, match="multiple of 16 lanes, found 24"):
+        softmax(np.zeros(48, bf16.BF16), chunk=24)
+
+
 def test_chunks_agree_with_the_whole_row():
     rng = np.random.default_rng(4)
     x = rng.standard_normal(300).astype(bf16.BF16)

@@ -31,14 +31,26 @@ func.func @f() attributes {cluster.stream = #cluster<stream compute>} {
   // CHECK: %[[COMMANDS:.*]] = arith.constant 262400 : i32
   // CHECK-NEXT: hwpe.write softex "COMMANDS", %[[COMMANDS]]
   %e = softex.sum_of_exponentials %x[], %x[], %c[], %c[] length = 64 terms = 4 : memref<64xbf16, #cluster.tcdm>, memref<64xbf16, #cluster.tcdm>, memref<4xbf16, #cluster.tcdm>, memref<4xbf16, #cluster.tcdm>
-  // slot 1: accumulate only, acquire the slot
-  // CHECK: %[[COMMANDS:.*]] = arith.constant 65541 : i32
+  %slot, %m = "test.op"() : () -> (index, i32)
+  %spill = cluster.view %m : memref<2x2xi32, #cluster.tcdm>
+  // no operation, set the spill area's address
+  // CHECK: hwpe.write softex "SOFT_CLEAR"
+  // CHECK: %[[COMMANDS:.*]] = arith.constant 48 : i32
   // CHECK-NEXT: hwpe.write softex "COMMANDS", %[[COMMANDS]]
-  %s = softex.accumulate %x[] length = 64 slot = 1 first : memref<64xbf16, #cluster.tcdm>
-  // slot 1: divide only, last
-  // CHECK: %[[COMMANDS:.*]] = arith.constant 65546 : i32
-  // CHECK-NEXT: hwpe.write softex "COMMANDS", %[[COMMANDS]]
-  %d = softex.divide %x[], %x[] length = 64 slot = 1 last : memref<64xbf16, #cluster.tcdm>, memref<64xbf16, #cluster.tcdm>
+  // CHECK-NEXT: hwpe.write softex "CACHE_BASE_ADDR", %m
+  // CHECK: hwpe.write softex "TRIGGER"
+  softex.open_slots %spill : memref<2x2xi32, #cluster.tcdm>
+  // accumulate only, acquire the slot
+  // CHECK: %[[SLOT:.*]] = arith.index_cast %slot : index to i32
+  // CHECK: %[[SHIFTED:.*]] = arith.muli %[[SLOT]]
+  // CHECK-NEXT: %[[FLAGS:.*]] = arith.constant 5 : i32
+  // CHECK-NEXT: %[[COMMANDS:.*]] = arith.addi %[[SHIFTED]], %[[FLAGS]]
+  // CHECK: hwpe.write softex "COMMANDS", %[[COMMANDS]]
+  %s = softex.accumulate %x[] length = 64 slot = %slot first : memref<64xbf16, #cluster.tcdm>
+  // divide only, last
+  // CHECK: arith.constant 10 : i32
+  // CHECK: hwpe.write softex "COMMANDS"
+  %d = softex.divide %x[], %x[] length = 64 slot = %slot last : memref<64xbf16, #cluster.tcdm>, memref<64xbf16, #cluster.tcdm>
   // CHECK: %[[STATUS:.*]] = hwpe.read softex "STATUS"
   // CHECK: arith.cmpi ne, %[[STATUS]]
   softex.drain

@@ -14,6 +14,16 @@ func.func @f() attributes {cluster.stream = #cluster<stream compute>} {
   cluster.parallel (%r) = %lo to %hi {
     "test.op"(%r) : (index) -> ()
   }
+  // the leader has no part in it: four cores
+  // CHECK: cluster.core_id
+  // CHECK: arith.cmpi ne
+  // CHECK-NEXT: scf.if
+  // CHECK: arith.constant -4 : i32
+  // CHECK: %[[SIZE:.*]] = arith.constant 4 : index
+  // CHECK-NEXT: scf.for %{{.*}} to %hi step %[[SIZE]] {
+  cluster.parallel (%r) = %lo to %hi attributes {without_leader} {
+    "test.op"(%r) : (index) -> ()
+  }
   // CHECK: %[[CORE:.*]] = cluster.core_id : i32
   // CHECK-NEXT: %[[LEADER:.*]] = arith.constant 3 : i32
   // CHECK-NEXT: %[[IS:.*]] = arith.cmpi eq, %[[CORE]], %[[LEADER]] : i32

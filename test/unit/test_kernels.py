@@ -138,6 +138,20 @@ def test_softmax(columns, vectorised):
     same(x, expected)
 
 
+@pytest.mark.parametrize("vectorised", [False, True])
+@pytest.mark.parametrize(("pieces", "columns"), [(1, 8), (3, 10), (2, 32)])
+def test_softmax_of_pieces_is_that_of_the_row(pieces, columns, vectorised):
+    x = sample((pieces, columns))
+    x[-1, -3:] = -np.inf
+    expected = rowwise.softmax_software(x.reshape(1, -1)).reshape(x.shape)
+
+    def emit(b, x_):
+        kernels.emit_softmax_of_pieces(b, lambda _, n: RowRef(x_, (n,)), pieces, columns)
+
+    execute([x], emit, vectorised=vectorised)
+    same(x, expected)
+
+
 def test_mask_to_bias():
     mask = np.array([1, 1, 0, 1, 0], dtype=np.int32)
     out = np.zeros(16, dtype=BF16)

@@ -1,0 +1,157 @@
+"""`transformer.attention`: multi-head attention, over whole rows of scores or chunks of keys."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from xdsl.dialects.builtin import (
+    BFloat16Type,
+    FloatAttr,
+    IntegerAttr,
+    StringAttr,
+    TensorType,
+    f64,
+    i64,
+)
+from xdsl.ir import Operation, SSAValue
+from xdsl.irdl import irdl_op_definition, operand_def, opt_prop_def, prop_def, result_def
+
+from softex_mlir.dialects.transformer_base import (
+    BF16_TENSOR,
+    TransformerOp,
+    padded_keys,
+    shape_of,
+)
+
+KEY_UNIT = 32
+"""Chunks of keys are whole lines of RedMulE, and whole beats of SoftEx."""
+
+
+@irdl_op_definition
+class AttentionOp(TransformerOp):
+    """Multi-head attention ``softmax(q @ k^T + bias) @ v``, heads side by side in the columns.
+
+    q: [batch*queries, heads*d], k: [batch*keys, heads*d], v: [batch*keys, heads*e],
+    bias: [1 | queries | batch | batch*queries, padded], result: [batch*queries, heads*e],
+    where ``padded = padded_keys(keys)``: keys rounded up to a multiple of 32.
+
+    `bias_rows` says what a bias row belongs to: ``all`` queries (1 row), each ``query`` (of any
+    batch), each ``batch`` element, or ``batch_query``. Its columns past the keys hold -inf.
+
+    Numerics, for each batch element and head: scores [queries, padded] = `numerics.gemm` over d,
+    zero-padded to a multiple of 32, starting from the bias, k padded with rows of zeros;
+    p = `numerics.softmax` of each padded row; result = `numerics.gemm` of p and v over the padded
+    keys (rows of zeros in v), starting from +0. 1/sqrt(d) is part of the weights behind q
+    unless `scale` is present (graph form only: `fold-scale` removes it).
+
+    `key_chunk` (set by `chunk-keys`, a multiple of 32) divides the keys into chunks for memories
+    that do not hold a whole head. Scores are then padded with -inf to a multiple of it, k and v
+    with zeros, and p is `numerics.softmax(scores, chunk=key_chunk)`: the same maximum, but a
+    denominator that is summed chunk by chunk. Without SoftEx, p does not depend on the chunks.
+    """
+
+    name = "transformer.attention"
+
+    q = operand_def(BF16_TENSOR)
+    k = operand_def(BF16_TENSOR)
+    v = operand_def(BF16_TENSOR)
+    bias = operand_def(BF16_TENSOR)
+    heads = prop_def(IntegerAttr)
+    batch = prop_def(IntegerAttr)
+    bias_rows = prop_def(StringAttr, default_value=StringAttr("all"))
+    scale = opt_prop_def(FloatAttr)
+    key_chunk = opt_prop_def(IntegerAttr)
+    result = result_def(BF16_TENSOR)
+
+    assembly_format = (
+        "$q `,` $k `,` $v `,` $bias attr-dict `:` "
+        "type($q) `,` type($k) `,` type($v) `,` type($bias) `->` type($result)"
+    )
+
+    BIAS_ROWS: ClassVar[tuple[str, ...]] = ("all", "query", "batch", "batch_query")
+
+    def __init__(
+        self,
+        q: SSAValue | Operation,
+        k: SSAValue | Operation,
+        v: SSAValue | Operation,
+        bias: SSAValue | Operation,
+        *,
+        heads: int,
+        batch: int = 1,
+        bias_rows: str = "all",
+        scale: float | None = None,
+        layer: StringAttr | None = None,
+    ):
+        super().__init__(
+            operands=[q, k, v, bias],
+            properties={
+                "heads": IntegerAttr(heads, i64),
+                "batch": IntegerAttr(batch, i64),
+                "bias_rows": StringAttr(bias_rows),
+                "scale": None if scale is None else FloatAttr(scale, f64),
+                "layer": layer,
+            },
+            result_types=[TensorType(BFloat16Type(), [shape_of(q)[0], shape_of(v)[1]])],
+        )
+
+    @property
+    def queries(self) -> int:
+        """Query tokens of one batch element."""
+        return shape_of(self.q)[0] // self.batch.value.data
+
+    @property
+    def keys(self) -> int:
+        """Key tokens of one batch element, without padding."""
+        return shape_of(self.k)[0] // self.batch.value.data
+
+    @property
+    def chunk(self) -> int | None:
+        """Keys of a chunk; None for whole rows."""
+        return None if self.key_chunk is None else self.key_chunk.value.data
+
+    @property
+    def columns(self) -> int:
+        """Keys with their padding: columns of the scores."""
+        return -(-self.keys // (self.chunk or KEY_UNIT)) * (self.chunk or KEY_UNIT)
+
+    @property
+    def head_size(self) -> int:
+        """Columns of q and k that belong to one head (d)."""
+        return shape_of(self.q)[1] // self.heads.value.data
+
+    @property
+    def value_size(self) -> int:
+        """Columns of v that belong to one head (e)."""
+        return shape_of(self.v)[1] // self.heads.value.data
+
+    def verify_(self) -> None:
+        q, k, v = shape_of(self.q), shape_of(self.k), shape_of(self.v)
+        bias, result = shape_of(self.bias), shape_of(self.result)
+        heads, batch = self.heads.value.data, self.batch.value.data
+        shapes = f"q {q}, k {k}, v {v}, bias {bias}"
+        self.expect(
+            all(len(s) == 2 for s in (q, k, v, bias)), f"operands must have rank 2, found {shapes}"
+        )
+        self.expect(heads > 0 and batch > 0, "heads and batch must be positive")
+        self.expect(q[1] == k[1], f"q and k must have the same number of columns, found {shapes}")
+        self.expect(k[0] == v[0], f"k and v must have the same number of rows, found {shapes}")
+        self.expect(
+            q[1] % heads == 0 and v[1] % heads == 0, f"{heads} heads do not divide the columns"
+        )
+        self.expect(
+            q[0] % batch == 0 and k[0] % batch == 0, f"batch {batch} does not divide the rows"
+        )
+        self.expect(
+            result == (q[0], v[1]), f"result must be {(q[0], v[1])}, found {result} for {shapes}"
+        )
+        kind = self.bias_rows.data
+        self.expect(kind in self.BIAS_ROWS, f"bias_rows must be one of {', '.join(self.BIAS_ROWS)}")
+        rows = {"all": 1, "query": q[0] // batch, "batch": batch, "batch_query": q[0]}[kind]
+        expected = (rows, padded_keys(k[0] // batch))
+        self.expect(bias == expected, f"bias must be {expected} ({kind}), found {bias}")
+        chunk = self.chunk
+        self.expect(
+            chunk is None or (chunk > 0 and chunk % KEY_UNIT == 0),
+            f"key_chunk must be a positive multiple of {KEY_UNIT}, found {chunk}",
+        )

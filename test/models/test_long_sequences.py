@@ -1,0 +1,145 @@
+"""Attention by chunks of keys: every mask, size, memory and target, bit for bit, without a race."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from xdsl.dialects.builtin import IntegerAttr, i64
+from xdsl.ir import SSAValue
+
+from softex_mlir.compiler.driver import Compilation
+from softex_mlir.compiler.model import Model, Port
+from softex_mlir.compiler.models.builder import ModelBuilder
+from softex_mlir.compiler.models.text import bert
+from softex_mlir.compiler.schedule import attentions, chunk_search
+from softex_mlir.compiler.schedule.chunked_attention import ChunkedAttentionKernel
+from softex_mlir.dialects import transformer as t
+from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.runtime import session
+from softex_mlir.runtime.check import check
+
+PAPER = Machine.load("paper")
+
+
+def attention(
+    queries: int, keys: int, heads: int, size: int, masks: str = "", batch: int = 1
+) -> Model:
+    """Attention of inputs q, k and v; `masks` is "", "keys" (an input mask) or "causal"."""
+    ports = [
+        Port(name, (batch * tokens, heads * size), "float32")
+        for name, tokens in (("q", queries), ("k", keys), ("v", keys))
+    ]
+    if masks == "keys":
+        ports.append(Port("mask", (batch, keys), "int64"))
+    b = ModelBuilder("attention", ports)
+    b.layer = "attention"
+    if masks == "keys":
+        bias: SSAValue = b.add(t.MaskToBiasOp(b.arguments[3], t.padded_keys(keys)))
+        kind = "batch"
+    else:
+        bias, kind = b.attention_bias(keys, causal=masks == "causal")
+    q, k, v = b.arguments[:3]
+    op = t.AttentionOp(q, k, v, bias, heads=heads, batch=batch, bias_rows=kind)
+    return b.finish({"y": b.add(op)})
+
+
+def compiled(
+    model: Model, machine: Machine, chunk: int | None = None
+) -> tuple[Compilation, list[int | None]]:
+    """The compilation, and the chunks of its attentions; `chunk` overrides the choice."""
+    compilation = Compilation.of(model, machine)
+    ops = [op for op in compilation.model.module.walk() if isinstance(op, t.AttentionOp)]
+    for op in ops:
+        if chunk is not None:
+            op.key_chunk = IntegerAttr(chunk, i64)
+    return compilation, [op.chunk for op in ops]
+
+
+def assert_same_bits(compilation: Compilation) -> None:
+    program = compilation.program()
+    random = np.random.default_rng(0)
+    inputs: dict[str, np.ndarray] = {}
+    for port in program.inputs:
+        inputs[port.name] = random.standard_normal(port.shape).astype(np.float32)
+        if port.name == "mask":
+            # the first half is masked (a whole first chunk), and every key of the last element
+            mask = np.ones(port.shape, np.int64)
+            mask[0, : port.shape[1] // 2 + 20] = 0
+            mask[1:] = 0
+            inputs["mask"] = mask
+    result = session.run(program, inputs, sanitize=True)
+    assert result.run.races == ()
+    assert check(program, result, {}).identical
+
+
+def only(choose: Callable[[ChunkedAttentionKernel], bool], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Restrict the search to some kernels."""
+
+    def best(kernel: ChunkedAttentionKernel, lengths: tuple[int, ...], end: int):
+        found = chunk_search.candidates(kernel, lengths)
+        return next((f for f in found if f.end <= end and choose(f)), None)
+
+    monkeypatch.setattr(attentions, "best_chunks", best)
+
+
+@pytest.mark.parametrize("spilled", [False, True])
+@pytest.mark.parametrize(
+    ("queries", "keys", "heads", "size", "masks", "batch", "chunk"),
+    [
+        (64, 64, 2, 32, "", 1, 64),  # one chunk, one block
+        (50, 97, 2, 64, "", 1, 32),  # a last chunk with one key
+        (113, 113, 1, 96, "keys", 2, 64),  # 17 keys in the last of an even number of chunks
+        (130, 130, 2, 48, "causal", 1, 96),  # head sizes that need padding, a bias per query
+        (65, 65, 1, 128, "causal", 2, 64),
+        (24, 200, 1, 32, "keys", 2, 160),
+    ],
+)
+def test_masks_heads_and_odd_lengths(
+    queries: int,
+    keys: int,
+    heads: int,
+    size: int,
+    masks: str,
+    batch: int,
+    chunk: int,
+    spilled: bool,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    only(lambda kernel: kernel.spilled == spilled and kernel.rows >= 23, monkeypatch)
+    model = attention(queries, keys, heads, size, masks, batch)
+    assert_same_bits(compiled(model, PAPER, chunk)[0])
+
+
+@pytest.mark.parametrize("rows", [1, 12, 23])
+def test_blocks_of_queries_that_do_not_divide_them(rows: int, monkeypatch: pytest.MonkeyPatch):
+    only(lambda kernel: kernel.rows == rows, monkeypatch)
+    assert_same_bits(compiled(attention(67, 67, 1, 32), PAPER, 32)[0])
+
+
+@pytest.mark.parametrize("target", ["without_softex", "without_redmule", "cores"])
+@pytest.mark.parametrize("masks", ["keys", "causal"])
+def test_other_targets(target: str, masks: str):
+    machine = PAPER if target == "without_softex" else PAPER.without_redmule()
+    machine = machine if target == "without_redmule" else machine.without_softex()
+    assert_same_bits(compiled(attention(90, 90, 2, 32, masks, 2), machine, 64)[0])
+
+
+@pytest.mark.parametrize("kib", [96, 64, 48, 40])
+def test_the_less_memory_the_smaller_the_chunks(kib: int):
+    compilation, chunks = compiled(attention(280, 280, 1, 64), PAPER.with_tcdm_bytes(kib * 1024))
+    assert chunks[0] is not None
+    assert_same_bits(compilation)
+
+
+def test_short_sequences_stay_whole():
+    assert compiled(attention(197, 197, 1, 64), PAPER)[1] == [None]
+
+
+def test_two_thousand_tokens_in_the_machine_s_memory():
+    model = bert(tokens=2048, hidden=32, heads=1, layers=1, vocabulary=64, types=0)
+    compilation, chunks = compiled(model, PAPER)
+    assert chunks[0] is not None
+    program = compilation.program()
+    assert check(program, session.run(program), {}).identical

@@ -1,0 +1,18 @@
+// Keys go by chunks where whole rows of scores do not fit; the smaller the memory, the smaller they are.
+// RUN: softex-opt %s -p chunk-keys | filecheck %s --check-prefix=WHOLE
+// RUN: softex-opt %s -p 'chunk-keys{tcdm=65536}' | filecheck %s --check-prefix=SMALL
+// RUN: softex-opt %s -p 'chunk-keys{tcdm=65536},chunk-keys' | filecheck %s --check-prefix=WHOLE
+// RUN: softex-opt %s -p 'chunk-keys{tcdm=65536},convert-transformer-to-jobs{tcdm=65536}' | filecheck %s --check-prefix=JOBS
+
+// WHOLE: transformer.attention
+// WHOLE-NOT: key_chunk
+// SMALL: transformer.attention {{.*}} key_chunk = 64 : i64
+// JOBS: cluster.kernel @transpose_380x64_by_64
+// JOBS: cluster.kernel @attention_380x380_1x64_by_64
+// JOBS: softex.open_slots
+// JOBS: softex.divide %{{.*}} length = 64 slot = %{{.*}}
+// JOBS: softex.accumulate %{{.*}} length = 64 slot = %{{.*}} first
+func.func @main(%q : tensor<380x64xbf16>, %bias : tensor<1x384xbf16>) -> tensor<380x64xbf16> {
+  %a = transformer.attention %q, %q, %q, %bias {heads = 1 : i64, batch = 1 : i64} : tensor<380x64xbf16>, tensor<380x64xbf16>, tensor<380x64xbf16>, tensor<1x384xbf16> -> tensor<380x64xbf16>
+  func.return %a : tensor<380x64xbf16>
+}
