@@ -18,6 +18,7 @@ TRANSFORMER_PASSES: tuple[str, ...] = (
     "flatten-rows",
     "canonicalize-transformer",
     "fuse-linear",
+    "fold-affine",  # what multiplies and adds rows around linear layers
     "fold-scale",  # after biases joined their products, before weights are rounded
     "fuse-epilogue",
     "canonicalize-transformer",

@@ -16,6 +16,7 @@ from xdsl.ir import Block, Operation, SSAValue
 
 from softex_mlir.compiler.importers.onnx_masks import is_view_of_input, mask_base, positions
 from softex_mlir.compiler.importers.onnx_values import (
+    ActivationSequence,
     Array,
     Assignment,
     NanTest,
@@ -88,6 +89,8 @@ def describe(value: Value) -> str:
         return f"a {value.sample.dtype} tensor {value.sample.shape} computed from input {names}"
     if isinstance(value, NanTest):
         return "a test for NaN"
+    if isinstance(value, ActivationSequence):
+        return f"a sequence of {len(value.parts)} activations"
     return "nothing" if value is None else f"an activation {shape_of_value(value)}"
 
 

@@ -4,7 +4,8 @@
 - an activation: an SSA value of the module being built;
 - a `Symbolic`: computed from integer inputs (token ids, masks) only. Such subgraphs are not
   translated node by node: the importer asks *what they compute* by evaluating them on probes;
-- a `NanTest`: the result of IsNaN on an activation.
+- a `NanTest`: the result of IsNaN on an activation;
+- an `ActivationSequence`: activations, as SplitToSequence makes them.
 """
 
 from __future__ import annotations
@@ -65,7 +66,14 @@ class NanTest:
     of: SSAValue
 
 
-Value: TypeAlias = "Array | SSAValue | Symbolic | NanTest | None"
+@dataclass(frozen=True)
+class ActivationSequence:
+    """Activations in an ONNX sequence."""
+
+    parts: tuple[SSAValue, ...]
+
+
+Value: TypeAlias = "Array | SSAValue | Symbolic | NanTest | ActivationSequence | None"
 
 
 def shape_of_value(value: Value) -> tuple[int, ...]:
@@ -78,5 +86,6 @@ def shape_of_value(value: Value) -> tuple[int, ...]:
         return tuple(int(n) for n in value.sample.shape)
     if isinstance(value, NanTest):
         return shape_of(value.of)
-    assert value is not None
+    if value is None or isinstance(value, ActivationSequence):
+        raise Unsupported("an operand without a shape")
     return shape_of(value)

@@ -42,8 +42,11 @@ class RowOperations(Movement):
         period = rows
         if isinstance(op, tf.LayerNormOp | tf.RMSNormOp):
             parameters = (op.eps.value.data,)
-        if isinstance(op, tf.MaskToBiasOp | tf.PositionIdsOp):
-            self._from_integers(op, target)
+        if isinstance(op, tf.MaskToBiasOp):
+            self._mask_to_bias(op, target)
+            return
+        if isinstance(op, tf.PositionIdsOp):
+            self._position_ids(op, target)
             return
         for operand in op.operands:
             view = self._matrix(op, self.view(operand))
@@ -106,34 +109,54 @@ class RowOperations(Movement):
                 first, size = first + share, size - share
         return found
 
-    def _from_integers(self, op: tf.MaskToBiasOp | tf.PositionIdsOp, target: View) -> None:
-        x = self._matrix(op, self.view(op.operands[0]))
-        if isinstance(op, tf.MaskToBiasOp) and op.base is not None:
-            raise UnsupportedError(
-                f"{op.name} (layer '{layer_of(op)}') with a base is not supported yet"
-            )
-        parameters: tuple[float, ...] = ()
-        if isinstance(op, tf.PositionIdsOp):
-            parameters = (op.padding.value.data, op.offset.value.data, op.fill.value.data)
-        out = target.matrix()
+    def _position_ids(self, op: tf.PositionIdsOp, target: View) -> None:
+        ids, out = self._matrix(op, self.view(op.ids)), target.matrix()
         assert out is not None
-        rows, columns = out.shape
-        kernel = self._fit(
-            RowsKernel(
-                self.machine,
-                op.name.split(".")[-1],
-                rows,
-                columns,
-                1,
-                (RowOperand(x.shape[1], x.strides[0], True, "i32"),),
-                out.strides[0],
-                self.base,
-                parameters,
-                target.dtype,
-            ),
-            op,
+        parameters = (op.padding.value.data, op.offset.value.data, op.fill.value.data)
+        inputs = (RowOperand(ids.shape[1], ids.strides[0], True, "i32"),)
+        kernel = RowsKernel(
+            self.machine,
+            "position_ids",
+            out.shape[0],
+            out.shape[1],
+            1,
+            inputs,
+            out.strides[0],
+            self.base,
+            parameters,
+            "i32",
         )
-        self.task(op, kernel, {"x0": x, "y": out}, reads=[x], writes=[out])
+        self.task(op, self._fit(kernel, op), {"x0": ids, "y": out}, reads=[ids], writes=[out])
+        self.values[op.result] = target
+
+    def _mask_to_bias(self, op: tf.MaskToBiasOp, target: View) -> None:
+        mask, out = self._matrix(op, self.view(op.mask)), target.matrix()
+        assert out is not None
+        streamed = RowOperand(mask.shape[1], mask.strides[0], op.base is None, "i32")
+        base = None if op.base is None else self._matrix(op, self.view(op.base))
+        inputs = (streamed,)
+        if base is not None:
+            inputs = (RowOperand(base.shape[1], base.strides[0]), streamed)
+        # with a base, a launch a batch element: its mask row meets all rows of the base
+        rows = out.shape[0] if base is None else base.shape[0]
+        kernel = RowsKernel(
+            self.machine,
+            "mask_to_bias",
+            rows,
+            out.shape[1],
+            1,
+            inputs,
+            out.strides[0],
+            self.base,
+        )
+        kernel = self._fit(kernel, op)
+        for index in range(out.shape[0] // rows):
+            part = out.row_range(index * rows, rows)
+            reads = [mask] if base is None else [base, mask.row_range(index, 1)]
+            addresses: dict[str, View | tuple[str, int]] = {
+                f"x{i}": read for i, read in enumerate(reads)
+            }
+            self.task(op, kernel, addresses | {"y": part}, reads=reads, writes=[part])
         self.values[op.result] = target
 
     def _fit(self, kernel: RowsKernel, op: Operation) -> RowsKernel:

@@ -229,8 +229,9 @@ class RowsKernel(Kernel):
         elif name == "softmax":
             kernels.emit_softmax(b, refs[0], out, n)
         elif name == "mask_to_bias":
-            keys = self.inputs[0].columns
-            kernels.emit_mask_to_bias(b, refs[0], out, keys, n)
+            *base, mask = refs
+            keys = self.inputs[-1].columns
+            kernels.emit_mask_to_bias(b, mask, out, keys, n, base=base[0] if base else None)
         elif name == "position_ids":
             padding, offset, fill = (int(p) for p in self.parameters)
             kernels.emit_position_ids(b, refs[0], out, n, padding, offset, fill)

@@ -19,6 +19,7 @@ OWN_PASSES: dict[str, tuple[str, str]] = {
     "fuse-attention": ("softex_mlir.compiler.transforms.fuse_attention", "FuseAttentionPass"),
     "flatten-rows": ("softex_mlir.compiler.transforms.flatten_rows", "FlattenRowsPass"),
     "fuse-linear": ("softex_mlir.compiler.transforms.fuse_linear", "FuseLinearPass"),
+    "fold-affine": ("softex_mlir.compiler.transforms.fold_affine", "FoldAffinePass"),
     "fold-scale": ("softex_mlir.compiler.transforms.fold_scale", "FoldScalePass"),
     "fuse-epilogue": ("softex_mlir.compiler.transforms.fuse_epilogue", "FuseEpiloguePass"),
     "finalize-transformer": (

@@ -14,6 +14,7 @@ from xdsl.pattern_rewriter import (
     PatternRewriter,
     PatternRewriteWalker,
     RewritePattern,
+    op_type_rewrite_pattern,
 )
 from xdsl.transforms.common_subexpression_elimination import cse
 from xdsl.transforms.dead_code_elimination import dce
@@ -21,12 +22,27 @@ from xdsl.transforms.dead_code_elimination import dce
 from softex_mlir.compiler.transforms.l1_values import (
     Constants,
     apply_view,
+    is_constant,
     is_view,
     name_of,
     splat_value,
     trace,
 )
+from softex_mlir.compiler.transforms.row_order import in_order, row_order
 from softex_mlir.dialects import transformer as t
+
+
+class MergeReshapes(RewritePattern):
+    """A reshape of a reshape is one, and a reshape to the same shape is none."""
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: t.ReshapeOp, rewriter: PatternRewriter) -> None:
+        inner = op.x.owner
+        root = inner.x if isinstance(inner, t.ReshapeOp) else op.x
+        if root.type == op.result.type:
+            rewriter.replace(op, [], [root])
+        elif root is not op.x:
+            rewriter.replace(op, t.ReshapeOp(root, t.shape_of(op.result), layer=op.layer))
 
 
 class SimplifyViews(RewritePattern):
@@ -96,6 +112,36 @@ class SimplifyTransposes(RewritePattern):
         return transposes > 1
 
 
+class SinkTranspose(RewritePattern):
+    """A function of every element of a transposed tensor: transpose its result instead."""
+
+    def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter) -> None:
+        if not isinstance(op, t.UnaryOp) or isinstance(op, t.SoftmaxOp):
+            return
+        transpose = op.x.owner
+        if not isinstance(transpose, t.TransposeOp) or not op.x.has_one_use():
+            return
+        new = type(op)(transpose.x, layer=op.layer)
+        order = [int(p) for p in transpose.permutation.get_values()]
+        rewriter.replace(op, [new, t.TransposeOp(new, order, layer=transpose.layer)])
+
+
+class RestoreRowOrder(RewritePattern):
+    """Rows that are reordered, worked on one by one and put back stay where they are."""
+
+    def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter) -> None:
+        if not isinstance(op, t.ReshapeOp | t.TransposeOp):
+            return
+        found = row_order(op.result)
+        rows = np.arange(np.prod(t.shape_of(op.result)[:-1]))
+        if found is None or np.array_equal(found[1], rows):
+            return
+        made: list[Operation] = []
+        value = in_order(op.result, rows, made)
+        if value is not None:
+            rewriter.replace(op, [*made, t.ReshapeOp(value, t.shape_of(op.result))])
+
+
 @dataclass
 class FoldViewsOfConstants(RewritePattern):
     """Rearrange parameters at compile time."""
@@ -115,8 +161,22 @@ class FoldViewsOfConstants(RewritePattern):
             rewriter.replace(op, self.constants.make(name_of(operand), apply_view(op, data)))
 
 
+class ExpandPowers(RewritePattern):
+    """x^2 and x^3 are products."""
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: t.PowOp, rewriter: PatternRewriter) -> None:
+        exponent = splat_value(op.rhs)
+        if exponent not in (2.0, 3.0) or op.lhs.type != op.result.type:
+            return
+        made = [t.MulOp(op.lhs, op.lhs, layer=op.layer)]
+        if exponent == 3.0:
+            made.append(t.MulOp(made[0], op.lhs, layer=op.layer))
+        rewriter.replace(op, made)
+
+
 class DropNeutral(RewritePattern):
-    """x * 1, x + 0, x / constant."""
+    """x * 1, x + 0, x / constant; constants of sums and products are their second operand."""
 
     def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter) -> None:
         if not isinstance(op, t.AddOp | t.SubOp | t.MulOp | t.DivOp):
@@ -128,11 +188,7 @@ class DropNeutral(RewritePattern):
         elif isinstance(op, t.DivOp) and value is not None and value != 0:
             factor = t.SplatOp(1.0 / value, t.shape_of(op.rhs))
             rewriter.replace(op, [factor, t.MulOp(op.lhs, factor, layer=op.layer)])
-        elif (
-            isinstance(op, t.AddOp | t.MulOp)
-            and splat_value(op.lhs) is not None
-            and splat_value(op.rhs) is None
-        ):
+        elif isinstance(op, t.AddOp | t.MulOp) and is_constant(op.lhs) and not is_constant(op.rhs):
             rewriter.replace(op, type(op)(op.rhs, op.lhs, layer=op.layer))
 
 
@@ -144,9 +200,13 @@ class CanonicalizeTransformerPass(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         patterns: list[RewritePattern] = [
+            MergeReshapes(),
             SimplifyViews(),
             SimplifyTransposes(),
+            SinkTranspose(),
+            RestoreRowOrder(),
             FoldViewsOfConstants(Constants(op)),
+            ExpandPowers(),
             DropNeutral(),
         ]
         PatternRewriteWalker(GreedyRewritePatternApplier(patterns)).rewrite_module(op)

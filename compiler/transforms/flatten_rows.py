@@ -75,6 +75,21 @@ class FlattenMatmul(RewritePattern):
         rewriter.replace(op, [left, right, product, back])
 
 
+class FlattenSlice(RewritePattern):
+    """A choice of columns is one of the rows' columns: a view."""
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: t.SliceOp, rewriter: PatternRewriter) -> None:
+        before, after = t.shape_of(op.x), t.shape_of(op.result)
+        if len(before) <= 2 or before[:-1] != after[:-1]:
+            return
+        (rows, columns), size = rows_of(before), after[-1]
+        flat = t.ReshapeOp(op.x, (rows, columns), layer=op.layer)
+        first = int(op.offsets.get_values()[-1])
+        part = t.SliceOp(flat, (0, first), (rows, size), (1, op.steps[-1]), layer=op.layer)
+        rewriter.replace(op, [flat, part, t.ReshapeOp(part, after)])
+
+
 class DropNanGuard(RewritePattern):
     """SoftEx gives no NaN where masked scores are finite, as the importer makes them."""
 
@@ -181,6 +196,7 @@ class FlattenRowsPass(ModulePass):
         patterns: list[RewritePattern] = [
             FlattenFirstOperand(),
             FlattenMatmul(),
+            FlattenSlice(),
             DropNanGuard(),
             PoolTokens(constants),
             FlattenBinary(constants),

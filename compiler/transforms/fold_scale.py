@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import Operation
 from xdsl.passes import ModulePass
 from xdsl.pattern_rewriter import (
     PatternRewriter,
@@ -16,7 +14,8 @@ from xdsl.pattern_rewriter import (
     op_type_rewrite_pattern,
 )
 
-from softex_mlir.compiler.transforms.l1_values import Constants, name_of
+from softex_mlir.compiler.transforms.l1_values import Constants
+from softex_mlir.compiler.transforms.linear_columns import columns_of
 from softex_mlir.dialects import transformer as t
 
 
@@ -32,13 +31,15 @@ class FoldScale(RewritePattern):
             return
         scale = op.scale.value.data
         q = op.q
-        if scale != 1.0 and not self._fold(op, scale, rewriter):
-            factor = t.SplatOp(scale, t.shape_of(q)[1:])
-            product = t.MulOp(q, factor, layer=op.layer)
-            rewriter.insert([factor, product])
-            q = product.result
-        elif scale != 1.0:
-            q = op.operands[0]
+        if scale != 1.0:
+            columns = columns_of(q, op)
+            if columns is not None and columns.replace(self.constants, rewriter, factors=scale):
+                q = op.operands[0]
+            else:
+                factor = t.SplatOp(scale, t.shape_of(q)[1:])
+                product = t.MulOp(q, factor, layer=op.layer)
+                rewriter.insert([factor, product])
+                q = product.result
         new = t.AttentionOp(
             q,
             op.k,
@@ -50,46 +51,6 @@ class FoldScale(RewritePattern):
             layer=op.layer,
         )
         rewriter.replace(op, new)
-
-    def _fold(self, op: t.AttentionOp, scale: float, rewriter: PatternRewriter) -> bool:
-        """Scale the producer of q; False if something else would notice, or data is missing."""
-        value, first = op.q, 0
-        width = t.shape_of(value)[1]
-        if any(use.operation is not op or use.index != 0 for use in value.uses):
-            return False
-        if isinstance(part := value.owner, t.SliceOp):
-            rows = t.shape_of(part.x)[0]
-            first = int(part.offsets.get_values()[1])
-            if t.shape_of(value)[0] != rows:
-                return False
-            for use in part.x.uses:
-                other = use.operation
-                if other is part:
-                    continue
-                if not isinstance(other, t.SliceOp):
-                    return False
-                start = int(other.offsets.get_values()[1])
-                if start < first + width and first < start + t.shape_of(other.result)[1]:
-                    return False
-            value = part.x
-        linear = value.owner
-        if not isinstance(linear, t.LinearOp) or linear.residual is not None:
-            return False
-        if linear.activation.data != "none":
-            return False
-        w = self.constants.data(linear.w)
-        b = None if linear.bias is None else self.constants.data(linear.bias)
-        if w is None or (linear.bias is not None and b is None):
-            return False
-        factors = np.ones(w.shape[1], np.float32)
-        factors[first : first + width] = scale
-        made: list[Operation] = [self.constants.make(f"{name_of(linear.w)}.scaled", w * factors)]
-        if b is not None and linear.bias is not None:
-            made.append(self.constants.make(f"{name_of(linear.bias)}.scaled", b * factors))
-        values = [m.results[0] for m in made]
-        made.append(t.LinearOp(linear.x, *values, layer=linear.layer))
-        rewriter.replace(linear, made)
-        return True
 
 
 @dataclass(frozen=True)

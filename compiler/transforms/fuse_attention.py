@@ -7,11 +7,12 @@ track of *which element goes where*, and compares that with what multi-head atte
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp, TensorType, bf16
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.pattern_rewriter import (
@@ -21,19 +22,10 @@ from xdsl.pattern_rewriter import (
     op_type_rewrite_pattern,
 )
 
-from softex_mlir.compiler.transforms.l1_values import (
-    Array,
-    Constants,
-    Indices,
-    scale_of,
-    trace,
-)
+from softex_mlir.compiler.transforms.attention_bias import BiasBuilder
+from softex_mlir.compiler.transforms.l1_values import Constants, Indices, scale_of, trace
+from softex_mlir.compiler.transforms.row_order import computed_in_order, with_columns
 from softex_mlir.dialects import transformer as t
-
-VERY_NEGATIVE = -1e4
-"""Biases at or below this mean "masked"."""
-HIDDEN = -1e30
-"""Masked in a bias that is added to another one: lost in the rounding when both are masked."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +34,8 @@ class Heads:
 
     root: SSAValue
     """Where it is computed; all dimensions but the last are rows."""
-    first: int
-    """First column."""
+    columns: Indices
+    """Its columns [heads * size] that are used, in the order of the heads."""
     batch: int
     heads: int
     tokens: int
@@ -55,26 +47,24 @@ class Heads:
 
 
 def find_heads(value: SSAValue, *, transposed: bool) -> Heads | None:
-    """Recognise [.., tokens, size] (or transposed) as heads of the columns of a matrix."""
+    """Recognise [.., tokens, size] (or transposed) as heads made of the columns of a matrix."""
     found = trace(value, scales=True)
     columns = t.shape_of(found.root)[-1]
     indices: Indices = np.swapaxes(found.indices, -1, -2) if transposed else found.indices
     tokens, size = indices.shape[-2:]
     indices = indices.reshape(-1, tokens, size)
-    first = int(indices[0, 0, 0]) % columns
     rows = int(np.prod(t.shape_of(found.root)[:-1]))
     if rows % tokens or len(indices) % (rows // tokens):
         return None
     batch = rows // tokens
     heads = len(indices) // batch
+    chosen = indices[:heads, 0] % columns
     b, h, i, c = np.ogrid[:batch, :heads, :tokens, :size]
-    if first + heads * size > columns:
-        return None
     for token_major, row in ((False, b * tokens + i), (True, i * batch + b)):
-        expected = row * columns + first + h * size + c
+        expected = row * columns + chosen[h, c]
         if np.array_equal(indices, expected.reshape(indices.shape)):
-            scale = found.scale
-            return Heads(found.root, first, batch, heads, tokens, size, scale, token_major)
+            flat = chosen.reshape(-1)
+            return Heads(found.root, flat, batch, heads, tokens, size, found.scale, token_major)
     return None
 
 
@@ -115,24 +105,12 @@ def find_scores(value: SSAValue) -> Scores | None:
     return None
 
 
-def four_dimensions(shape: tuple[int, ...], batch: int, heads: int) -> tuple[int, ...] | None:
-    """A bias shape as [batch or 1, heads or 1, queries or 1, keys]."""
-    if len(shape) == 4:
-        return shape
-    if len(shape) < 3:
-        return (1,) * (4 - len(shape)) + shape
-    if len(shape) == 3:
-        if shape[0] == batch * heads:
-            return (batch, heads, *shape[1:])
-        return (1, *shape) if shape[0] == 1 else None
-    return None
-
-
 @dataclass
 class FuseAttention(RewritePattern):
     """matmul(softmax(scores), v)."""
 
     constants: Constants
+    biases: BiasBuilder
 
     @op_type_rewrite_pattern
     def match_and_rewrite(self, op: t.MatmulOp, rewriter: PatternRewriter) -> None:
@@ -155,15 +133,17 @@ class FuseAttention(RewritePattern):
         if k.tokens != v.tokens or q.size != k.size or v.scale != 1.0:
             return
         made: list[Operation] = []
-        bias = self._bias(scores.biases, q, k.tokens, made)
+        # Operations are inserted before the one replaced, where all their operands exist.
+        operands = self._operands((q, k, v), made)
+        if operands is None:
+            return
+        bias = self.biases.build(scores.biases, q.batch, q.heads, k.tokens, made)
         if bias is None:
             return
-        # Operations are inserted before the one replaced, where all their operands exist.
-        columns = tuple(self._columns(part, made) for part in (q, k, v))
         attention = t.AttentionOp(
-            columns[0],
-            columns[1],
-            columns[2],
+            operands[0],
+            operands[1],
+            operands[2],
             bias[0],
             heads=q.heads,
             batch=q.batch,
@@ -176,144 +156,53 @@ class FuseAttention(RewritePattern):
         shaped = t.ReshapeOp(order, t.shape_of(op.result))
         rewriter.replace(op, [*made, attention, split, order, shaped])
 
-    @staticmethod
-    def _columns(part: Heads, made: list[Operation]) -> SSAValue:
-        shape = t.shape_of(part.root)
+    def _operands(self, parts: Sequence[Heads], made: list[Operation]) -> list[SSAValue] | None:
+        """The matrices of q, k and v; None if their columns cannot be brought side by side."""
+        by_batch: dict[SSAValue, SSAValue | None] = {}
+        operands: list[SSAValue] = []
+        for part in parts:
+            value, token_major = part.root, part.token_major
+            if token_major:
+                if value not in by_batch:
+                    order = np.arange(part.batch * part.tokens).reshape(part.tokens, part.batch)
+                    by_batch[value] = computed_in_order(value, order.T.ravel(), made)
+                computed = by_batch[value]
+                value, token_major = (value, True) if computed is None else (computed, False)
+            columns = self._columns(value, part, made)
+            if columns is None:
+                return None
+            operands.append(_by_batch(columns, part, made) if token_major else columns)
+        return operands
+
+    def _columns(self, value: SSAValue, part: Heads, made: list[Operation]) -> SSAValue | None:
+        """The matrix of a part's columns."""
         rows, width = part.batch * part.tokens, part.heads * part.size
-        value = part.root
+        first = int(part.columns[0])
+        side_by_side = np.array_equal(part.columns, first + np.arange(width))
+        if not side_by_side:
+            chosen = with_columns(value, part.columns, self.constants, made)
+            if chosen is None:
+                return None
+            value, first = chosen, 0
+        shape = t.shape_of(value)
         if len(shape) != 2:
             flat = t.ReshapeOp(value, (rows, shape[-1]))
             made.append(flat)
             value = flat.result
         if width != shape[-1]:
-            columns = t.SliceOp(value, (0, part.first), (rows, width))
-            made.append(columns)
-            value = columns.result
-        if part.token_major:
-            split = t.ReshapeOp(value, (part.tokens, part.batch, width))
-            order = t.TransposeOp(split, (1, 0, 2))
-            joined = t.ReshapeOp(order, (rows, width))
-            made += [split, order, joined]
-            value = joined.result
+            sliced = t.SliceOp(value, (0, first), (rows, width))
+            made.append(sliced)
+            value = sliced.result
         return value
 
-    def _bias(
-        self,
-        biases: list[tuple[SSAValue, float]],
-        q: Heads,
-        keys: int,
-        made: list[Operation],
-    ) -> tuple[SSAValue, str] | None:
-        """The bias operand and its `bias_rows`; None if the masks cannot be expressed."""
-        constant = np.zeros((1, 1, 1, keys), np.float32)
-        dynamic: list[SSAValue] = []
-        for value, factor in biases:
-            data = self.constants.data(value)
-            if data is None:
-                dynamic.append(value)
-                continue
-            shape = four_dimensions(data.shape, q.batch, q.heads)
-            if shape is None:
-                return None
-            with np.errstate(invalid="ignore", over="ignore"):
-                constant = constant + data.reshape(shape) * np.float32(factor)
-        constant = np.where(constant <= VERY_NEGATIVE, np.float32(t.MASKED), constant)
-        if constant.shape[1] != 1:
-            if not (constant == constant[:, :1]).all():
-                return None
-            constant = constant[:, :1]
-        if constant.shape[-1] != keys:
-            constant = np.broadcast_to(constant, (*constant.shape[:-1], keys))
-        if len(dynamic) > 1:
-            return None
-        if dynamic:
-            return self._dynamic_bias(dynamic[0], constant, q, keys, made)
-        batch, _, queries, _ = constant.shape
-        match (batch > 1, queries > 1):
-            case (False, False):
-                kind = "all"
-            case (False, True):
-                kind = "query"
-            case (True, False):
-                kind = "batch"
-            case _:
-                kind = "batch_query"
-        return self._padded(constant.reshape(-1, keys), made), kind
 
-    def _padded(self, rows: Array, made: list[Operation]) -> SSAValue:
-        """A parameter of these rows, with -inf in the columns that pad the keys."""
-        keys = rows.shape[1]
-        bias = np.full((len(rows), t.padded_keys(keys)), -np.inf, np.float32)
-        bias[:, :keys] = rows
-        name = f"attention_bias.{len(rows)}x{keys}"
-        for existing, array in self.constants.store.items():
-            if existing.startswith(name) and np.array_equal(array, bias):
-                get = t.GetWeightOp(existing, TensorType(bf16, bias.shape))
-                break
-        else:
-            get = self.constants.make(name, bias)
-        made.append(get)
-        return get.result
-
-    def _combined_bias(
-        self, mask: t.MaskToBiasOp, rows: Array, made: list[Operation]
-    ) -> tuple[SSAValue, str]:
-        """The rows of a constant bias [queries, keys] plus the bias of each batch element's mask.
-
-        Masked elements of the constant become HIDDEN, so that the sum of two masked elements is
-        the lowest finite number and not -inf.
-        """
-        batch, padded = t.shape_of(mask.result)
-        base = self._padded(np.where(rows <= t.MASKED, np.float32(HIDDEN), rows), made)
-        parts: list[SSAValue] = []
-        for index in range(batch):
-            row = t.SliceOp(mask.result, (index, 0), (1, padded))
-            flat = t.ReshapeOp(row if batch > 1 else mask.result, (padded,))
-            made += [row, flat] if batch > 1 else [flat]
-            total = t.AddOp(base, flat, layer=mask.layer)
-            made.append(total)
-            parts.append(total.result)
-        kinds = ("all", "query") if batch == 1 else ("batch", "batch_query")
-        if batch > 1:
-            joined = t.ConcatOp(parts, 0, layer=mask.layer)
-            made.append(joined)
-            parts = [joined.result]
-        return parts[0], kinds[len(rows) > 1]
-
-    def _dynamic_bias(
-        self, value: SSAValue, constant: Array, q: Heads, keys: int, made: list[Operation]
-    ) -> tuple[SSAValue, str] | None:
-        """A bias computed at run time, combined with the constant one."""
-        shape = four_dimensions(t.shape_of(value), q.batch, q.heads)
-        if shape is None or shape[1] != 1 or shape[3] != keys or constant.shape[0] != 1:
-            return None
-        found = trace(value)
-        root = found.root.owner
-        padded = t.padded_keys(keys)
-        # Every batch element may share one mask row (batch 1 broadcast) or have its own.
-        if isinstance(root, t.MaskToBiasOp):
-            base = None if root.base is None else self.constants.data(root.base)
-            rows = constant.reshape(-1, keys)
-            if base is not None:
-                rows = np.where((rows <= t.MASKED) | (base <= t.MASKED), t.MASKED, rows + base)
-            mask = t.MaskToBiasOp(root.mask, padded, layer=root.layer)
-            made.append(mask)
-            if not rows.any():
-                return mask.result, "all" if shape[0] == 1 else "batch"
-            return self._combined_bias(mask, rows, made)
-        if constant.any():
-            return None
-        flat = t.ReshapeOp(value, (shape[0] * shape[2], keys))
-        made.append(flat)
-        result = flat.result
-        if padded > keys:
-            fill = np.full((shape[0] * shape[2], padded - keys), -np.inf, np.float32)
-            padding = self.constants.make("attention_padding", fill)
-            joined = t.ConcatOp([result, padding.result], 1)
-            made += [padding, joined]
-            result = joined.result
-        single = {(1, 1): "all", (1, 0): "query", (0, 1): "batch", (0, 0): "batch_query"}
-        return result, single[int(shape[0] == 1), int(shape[2] == 1)]
+def _by_batch(value: SSAValue, part: Heads, made: list[Operation]) -> SSAValue:
+    """Rows ordered (token, batch element) as rows ordered (batch element, token)."""
+    split = t.ReshapeOp(value, (part.tokens, part.batch, t.shape_of(value)[1]))
+    order = t.TransposeOp(split, (1, 0, 2))
+    joined = t.ReshapeOp(order, t.shape_of(value))
+    made += [split, order, joined]
+    return joined.result
 
 
 @dataclass(frozen=True)
@@ -323,4 +212,6 @@ class FuseAttentionPass(ModulePass):
     name = "fuse-attention"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        PatternRewriteWalker(FuseAttention(Constants(op))).rewrite_module(op)
+        constants = Constants(op)
+        pattern = FuseAttention(constants, BiasBuilder(constants))
+        PatternRewriteWalker(pattern).rewrite_module(op)

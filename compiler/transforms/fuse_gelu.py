@@ -10,6 +10,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.pattern_rewriter import (
+    GreedyRewritePatternApplier,
     PatternRewriter,
     PatternRewriteWalker,
     RewritePattern,
@@ -95,7 +96,7 @@ def _tanh_argument(value: SSAValue, x: SSAValue) -> bool:
 
 
 class FuseActivation(RewritePattern):
-    """0.5·x·(1 + erf(x/√2)) and 0.5·x·(1 + tanh(..)) in any order; x·sigmoid(x)."""
+    """0.5·x·(1 + erf(x/√2)) and 0.5·x·(1 + tanh(..)) in any order."""
 
     @op_type_rewrite_pattern
     def match_and_rewrite(self, op: t.MulOp, rewriter: PatternRewriter) -> None:
@@ -115,11 +116,30 @@ class FuseActivation(RewritePattern):
                         fused = t.GeluOp(x, layer=op.layer)
                 elif isinstance(owner, t.TanhOp) and _tanh_argument(owner.x, x):
                     fused = t.GeluTanhOp(x, layer=op.layer)
-            elif isinstance(owner, t.SigmoidOp) and owner.x is x and constant == 1.0:
-                fused = t.SiluOp(x, layer=op.layer)
             if fused is not None:
                 rewriter.replace(op, fused)
                 return
+
+
+class FuseSilu(RewritePattern):
+    """x·sigmoid(x); x·sigmoid(c·x) is silu(c·x)/c, and both factors go into weights later."""
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: t.MulOp, rewriter: PatternRewriter) -> None:
+        for x, other in ((op.lhs, op.rhs), (op.rhs, op.lhs)):
+            sigmoid = other.owner
+            if not isinstance(sigmoid, t.SigmoidOp) or x.type != op.result.type:
+                continue
+            factor, arguments = _product(sigmoid.x)
+            if arguments != [x] or factor == 0:
+                continue
+            if factor == 1.0:
+                rewriter.replace(op, t.SiluOp(x, layer=op.layer))
+                return
+            silu = t.SiluOp(sigmoid.x, layer=op.layer)
+            inverse = t.SplatOp(1 / factor)
+            rewriter.replace(op, [silu, inverse, t.MulOp(silu, inverse, layer=op.layer)])
+            return
 
 
 @dataclass(frozen=True)
@@ -130,4 +150,6 @@ class FuseGeluPass(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         # From the end: the outermost multiplication sees the whole product.
-        PatternRewriteWalker(FuseActivation(), walk_reverse=True).rewrite_module(op)
+        patterns: list[RewritePattern] = [FuseActivation(), FuseSilu()]
+        walker = PatternRewriteWalker(GreedyRewritePatternApplier(patterns), walk_reverse=True)
+        walker.rewrite_module(op)

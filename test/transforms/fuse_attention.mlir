@@ -2,10 +2,10 @@
 // RUN: softex-opt %s -p fuse-attention,canonicalize-transformer | filecheck %s
 
 // CHECK: func.func @main(%qkv: tensor<1x40x192xbf16>)
-// CHECK: %[[BIAS:.*]] = transformer.get_weight @attention_bias.1x40 : tensor<1x64xbf16>
 // CHECK: %[[Q:.*]] = transformer.slice %{{.*}} {offsets = array<i64: 0, 0>, sizes = array<i64: 40, 64>}
 // CHECK: %[[K:.*]] = transformer.slice %{{.*}} {offsets = array<i64: 0, 64>, sizes = array<i64: 40, 64>}
 // CHECK: %[[V:.*]] = transformer.slice %{{.*}} {offsets = array<i64: 0, 128>, sizes = array<i64: 40, 64>}
+// CHECK: %[[BIAS:.*]] = transformer.get_weight @attention_bias.1x40 : tensor<1x64xbf16>
 // CHECK: transformer.attention %[[Q]], %[[K]], %[[V]], %[[BIAS]] {heads = 2 : i64, batch = 1 : i64, scale = 2.500000e-01 : f64}
 // CHECK-NOT: transformer.transpose
 func.func @main(%qkv : tensor<1x40x192xbf16>) -> tensor<1x40x64xbf16> {

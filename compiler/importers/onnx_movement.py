@@ -1,0 +1,226 @@
+"""ONNX operators that move data: shapes, slices, joins, look-ups."""
+
+from __future__ import annotations
+
+import numpy as np
+from xdsl.ir import SSAValue
+
+from softex_mlir.compiler.importers.onnx_graph import Importer, Node, describe
+from softex_mlir.compiler.importers.onnx_registry import axis_of, operator
+from softex_mlir.compiler.importers.onnx_values import (
+    ActivationSequence,
+    Symbolic,
+    Unsupported,
+    Value,
+    shape_of_value,
+)
+from softex_mlir.compiler.transforms.l1_values import trace
+from softex_mlir.dialects import transformer as t
+
+
+@operator("Shape", "Size")
+def shape(state: Importer, node: Node) -> list[Value]:
+    found = np.array(shape_of_value(node.input(0)), np.int64)
+    if node.kind == "Size":
+        return [np.array(found.prod(), np.int64)]
+    return [found[node.attribute("start", 0) : node.attribute("end", len(found))]]
+
+
+@operator("Reshape")
+def reshape(state: Importer, node: Node) -> list[Value]:
+    x = node.activation(0)
+    before, target = t.shape_of(x), node.constant(1, "shape")
+    assert target is not None
+    sizes = [int(n) for n in target]
+    if not node.attribute("allowzero", 0):
+        sizes = [before[i] if n == 0 else n for i, n in enumerate(sizes)]
+    if -1 in sizes:
+        rest = int(np.prod([n for n in sizes if n != -1]))
+        sizes[sizes.index(-1)] = int(np.prod(before)) // rest
+    return [state.emit(t.ReshapeOp(x, sizes))]
+
+
+@operator("Flatten")
+def flatten(state: Importer, node: Node) -> list[Value]:
+    x = node.activation(0)
+    before = t.shape_of(x)
+    axis = axis_of(node.attribute("axis", 1), len(before))
+    sizes = (int(np.prod(before[:axis])), int(np.prod(before[axis:])))
+    return [state.emit(t.ReshapeOp(x, sizes))]
+
+
+@operator("Squeeze", "Unsqueeze")
+def squeeze(state: Importer, node: Node) -> list[Value]:
+    x = node.activation(0)
+    before = t.shape_of(x)
+    axes = node.ints(1, "axes", "axes")
+    if node.kind == "Unsqueeze":
+        assert axes is not None
+        rank = len(before) + len(axes)
+        normal = {axis_of(a, rank) for a in axes}
+        rest = iter(before)
+        return [state.emit(t.ReshapeOp(x, [1 if i in normal else next(rest) for i in range(rank)]))]
+    normal = (
+        {axis_of(a, len(before)) for a in axes}
+        if axes is not None
+        else {i for i, n in enumerate(before) if n == 1}
+    )
+    return [state.emit(t.ReshapeOp(x, [n for i, n in enumerate(before) if i not in normal]))]
+
+
+@operator("Transpose")
+def transpose(state: Importer, node: Node) -> list[Value]:
+    x = node.activation(0)
+    order = node.attribute("perm") or list(range(len(t.shape_of(x))))[::-1]
+    return [state.emit(t.TransposeOp(x, [int(p) for p in order]))]
+
+
+@operator("Concat")
+def concat(state: Importer, node: Node) -> list[Value]:
+    parts = [
+        state.constant(v, splat=False) if isinstance(v, np.ndarray) else state.operand(v)
+        for v in node.inputs
+    ]
+    axis = axis_of(node.attribute("axis"), len(t.shape_of(parts[0])))
+    return [state.emit(t.ConcatOp(parts, axis))]
+
+
+@operator("Expand")
+def expand(state: Importer, node: Node) -> list[Value]:
+    x, target = node.activation(0), node.constant(1, "shape")
+    assert target is not None
+    result = np.broadcast_shapes(t.shape_of(x), tuple(int(n) for n in target))
+    return [x if result == t.shape_of(x) else state.emit(t.ExpandOp(x, result))]
+
+
+@operator("Pad", note="with zeros")
+def pad(state: Importer, node: Node) -> list[Value]:
+    x = node.activation(0)
+    pads, value = node.ints(1, "pads", "pads"), node.constant(2, "value")
+    mode = node.attribute("mode", b"constant")
+    if mode != b"constant" or (value is not None and value.any()) or node.attribute("value", 0.0):
+        raise Unsupported("padding with anything but zeros")
+    assert pads is not None
+    rank = len(t.shape_of(x))
+    chosen = node.constant(3, "axes")
+    axes = list(range(rank)) if chosen is None else [axis_of(int(a), rank) for a in chosen]
+    for axis, before, after in zip(axes, pads[: len(axes)], pads[len(axes) :], strict=True):
+        parts = [x]
+        for amount, position in ((before, 0), (after, len(parts))):
+            if amount < 0:
+                raise Unsupported("negative padding")
+            if amount:
+                size = list(t.shape_of(x))
+                size[axis] = amount
+                zeros = state.constant(np.zeros(size, np.float32), splat=False)
+                parts.insert(position if position == 0 else len(parts), zeros)
+        if len(parts) > 1:
+            x = state.emit(t.ConcatOp(parts, axis))
+    return [x]
+
+
+@operator("Slice")
+def slice_(state: Importer, node: Node) -> list[Value]:
+    x = node.activation(0)
+    before = t.shape_of(x)
+    starts, ends = node.ints(1, "starts", "starts"), node.ints(2, "ends", "ends")
+    assert starts is not None
+    assert ends is not None
+    axes = node.ints(3, "axes", "axes") or list(range(len(starts)))
+    steps = node.ints(4, "steps", "steps") or [1] * len(starts)
+    offsets, sizes, strides = [0] * len(before), list(before), [1] * len(before)
+    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+        chosen = range(before[axis])[slice(start, end, step)]
+        if not chosen:
+            raise Unsupported("an empty slice")
+        axis = axis_of(axis, len(before))
+        offsets[axis], sizes[axis], strides[axis] = chosen[0], len(chosen), step
+    return [state.emit(t.SliceOp(x, offsets, sizes, strides))]
+
+
+@operator("Split")
+def split(state: Importer, node: Node) -> list[Value]:
+    x = node.activation(0)
+    axis = axis_of(node.attribute("axis", 0), len(t.shape_of(x)))
+    sizes, count = node.ints(1, "split", "split"), len(node.proto.output)
+    if sizes is None:
+        sizes = _chunks(t.shape_of(x)[axis], -(-t.shape_of(x)[axis] // count))
+    return list(_parts(state, x, axis, sizes))
+
+
+@operator("SplitToSequence", note="read by SequenceAt")
+def split_to_sequence(state: Importer, node: Node) -> list[Value]:
+    x, given = node.activation(0), node.constant(1, "split")
+    before = t.shape_of(x)
+    axis = axis_of(node.attribute("axis", 0), len(before))
+    if given is None:
+        sizes = [1] * before[axis]
+    elif given.ndim == 0:
+        sizes = _chunks(before[axis], int(given))
+    else:
+        sizes = [int(n) for n in given]
+    parts = _parts(state, x, axis, sizes)
+    if given is None and not node.attribute("keepdims", 1):
+        shape = (*before[:axis], *before[axis + 1 :])
+        parts = [state.emit(t.ReshapeOp(part, shape)) for part in parts]
+    return [ActivationSequence(tuple(parts))]
+
+
+@operator("SequenceAt", note="of SplitToSequence")
+def sequence_at(state: Importer, node: Node) -> list[Value]:
+    sequence, position = node.input(0), node.constant(1, "position")
+    if not isinstance(sequence, ActivationSequence) or position is None:
+        raise Unsupported(f"an element of {describe(sequence)}")
+    return [sequence.parts[int(position)]]
+
+
+def _chunks(total: int, size: int) -> list[int]:
+    """`total` in parts of `size`, the last may be smaller."""
+    return [min(size, total - start) for start in range(0, total, size)]
+
+
+def _parts(state: Importer, x: SSAValue, axis: int, sizes: list[int]) -> list[SSAValue]:
+    """Consecutive slices along a dimension."""
+    before = t.shape_of(x)
+    parts: list[SSAValue] = []
+    start = 0
+    for size in sizes:
+        offsets, shape = [0] * len(before), list(before)
+        offsets[axis], shape[axis] = start, size
+        parts.append(state.emit(t.SliceOp(x, offsets, shape)))
+        start += size
+    return parts
+
+
+@operator("Gather", note="embedding by ids, or constant indices")
+def gather(state: Importer, node: Node) -> list[Value]:
+    data, indices = node.inputs
+    axis = node.attribute("axis", 0)
+    if isinstance(indices, Symbolic):
+        if not isinstance(data, np.ndarray) or data.ndim != 2 or axis_of(axis, 2) != 0:
+            raise Unsupported("indices computed from an input must select rows of a 2-D table")
+        ids = state.ids(indices)
+        counted = trace(ids).root.owner
+        if isinstance(counted, t.PositionIdsOp) and counted.limit > len(data):
+            raise Unsupported(
+                f"{t.shape_of(counted.ids)[1]} tokens need {counted.limit} positions, "
+                f"its table has {len(data)}"
+            )
+        rows = state.emit(t.EmbeddingOp(ids, state.constant(data, splat=False)))
+        return [state.emit(t.ReshapeOp(rows, (*indices.sample.shape, data.shape[1])))]
+    x = node.activation(0)
+    if not isinstance(indices, np.ndarray):
+        raise Unsupported(f"its indices are {describe(indices)}")
+    shape_ = t.shape_of(x)
+    axis = axis_of(axis, len(shape_))
+    flat = [int(i) % shape_[axis] for i in indices.ravel()]
+    pieces: list[SSAValue] = []
+    step = flat[1] - flat[0] if len(flat) > 1 else 1
+    regular = step > 0 and flat == list(range(flat[0], flat[0] + step * len(flat), step))
+    for start, size in [(flat[0], len(flat))] if regular else [(i, 1) for i in flat]:
+        offsets, sizes, strides = [0] * len(shape_), list(shape_), [1] * len(shape_)
+        offsets[axis], sizes[axis], strides[axis] = start, size, step if regular else 1
+        pieces.append(state.emit(t.SliceOp(x, offsets, sizes, strides)))
+    joined = pieces[0] if len(pieces) == 1 else state.emit(t.ConcatOp(pieces, axis))
+    result = (*shape_[:axis], *indices.shape, *shape_[axis + 1 :])
+    return [state.emit(t.ReshapeOp(joined, result))]
