@@ -31,6 +31,7 @@ from softex_mlir.isa_sim.diagnosis import (
     deadlock,
 )
 from softex_mlir.isa_sim.energy import Counters
+from softex_mlir.isa_sim.errors import Interrupted
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.unit_ports import make_ports
 from softex_mlir.isa_sim.units.faults import UnitFault
@@ -208,12 +209,17 @@ class Cluster:
 
         Raises:
             SimulationFault: the program did something the hardware cannot do.
+            Interrupted: the user pressed Ctrl-C.
         """
         if self.entry is None or self.program is None:
             raise SimulationFault(
                 "entry", "no program: call load_segment(executable=True) and set_entry", cycle=0
             )
-        return _Run(self, sanitize, functional, progress, max_cycles).execute()
+        run = _Run(self, sanitize, functional, progress, max_cycles)
+        try:
+            return run.execute()
+        except KeyboardInterrupt:
+            raise Interrupted(run.progress_so_far()) from None
 
 
 class _Run:
@@ -347,6 +353,28 @@ class _Run:
         self.control[engine.SLICE_END] = min(now + _SLICE, self.max_cycles)
         if self.progress is not None:
             self.progress(now)
+
+    def progress_so_far(self) -> str:
+        """Where the run stands: cycle, busy units, what each core is at."""
+        now = self.control[engine.NOW] = int(self.s[:, st.CYCLE].max())
+        so_far = self.result()
+        cores = len(self.s)
+        busy = {name: 100 * cycles // max(now, 1) for name, cycles in so_far.busy.items()}
+        busy["cores"] //= cores
+        lines = [
+            f"interrupted at cycle {now:,}, after {so_far.counters.instructions:,} instructions, "
+            f"{len(so_far.jobs)} jobs and {len(so_far.transfers)} transfers",
+            "busy so far: " + ", ".join(f"{name} {share} %" for name, share in busy.items()),
+        ]
+        for core in range(cores):
+            tp = int(self.state.x[core, engine.TP]) & 0xFFFFFFFF
+            awake = int(self.dev.core[core, d.CORE_SLEEP]) == d.AWAKE
+            pc = int(self.s[core, st.PC]) & 0xFFFFFFFF
+            lines.append(
+                f"core {core}: {'' if awake else 'asleep '}at pc {self.names.code(pc)}, "
+                f"layer {self.names.layer(tp)}"
+            )
+        return "\n  ".join(lines)
 
     def where(self, core: int) -> tuple[int, str]:
         """PC and a text of where a core stands."""

@@ -84,11 +84,15 @@ def execute_system(
 
 @njit(cache=True)
 def enter_trap(s: Any, config: Any, cause: int, value: int, pc: int) -> int:
-    """Take a trap; the handler's address, or -1 with the fault noted if there is no handler."""
+    """Take a trap; the handler's address, or -1 with the fault noted if there is no handler.
+
+    A handler whose first instruction traps would do so for ever: none either.
+    """
     s[st.FAULT_PC] = pc
     s[st.FAULT_ADDRESS] = value
     s[st.FAULT_CODE] = cause
-    if config[st.MACHINE_MODE] == 0 or s[st.MTVEC] < 4:
+    handler = s[st.MTVEC] & 0xFFFFFFFC
+    if config[st.MACHINE_MODE] == 0 or handler == 0 or handler == pc:
         if cause == st.CAUSE_ECALL:
             s[st.FAULT_CODE] = st.STOP_ECALL
         elif cause == st.CAUSE_BREAKPOINT:
@@ -100,4 +104,4 @@ def enter_trap(s: Any, config: Any, cause: int, value: int, pc: int) -> int:
     s[st.MTVAL] = value
     status = s[st.MSTATUS]
     s[st.MSTATUS] = (status & ~0x88) | ((status & 8) << 4)
-    return s[st.MTVEC] & 0xFFFFFFFC
+    return handler

@@ -8,3 +8,7 @@ class UserError(Exception):
 
     The message says where the problem is, what was expected, what was found and what to do.
     """
+
+
+class Interrupted(UserError):
+    """The user stopped a run; the message is the state it had reached. Tools exit with 130."""

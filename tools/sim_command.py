@@ -9,24 +9,23 @@ from pathlib import Path
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.tools.progress import progress_line
 
-DEFAULT_INSTRUCTIONS = 1_000_000_000
+_MEASURABLE = 10_000_000
+"""Instructions from which on decoding the program hardly counts in the speed."""
 
 
 def run_bare_metal(
     program: Path,
     machine: Machine,
-    max_instructions: int | None,
-    signature: Path | None,
+    max_instructions: int = 1_000_000_000,
+    signature: Path | None = None,
     *,
     as_json: bool,
 ) -> int:
-    """Run an ELF32 program; exit status 0 if it reports success, else 1."""
+    """Run an ELF32 program; exit status 0 if it reports success, 130 if interrupted, else 1."""
     from softex_mlir.isa_sim.baremetal import run_elf
 
     with progress_line("instructions", quiet=as_json) as progress:
-        result = run_elf(
-            program, machine, max_instructions or DEFAULT_INSTRUCTIONS, signature, progress
-        )
+        result = run_elf(program, machine, max_instructions, signature, progress)
     sys.stderr.write(result.output)
     if as_json:
         data = {
@@ -39,8 +38,13 @@ def run_bare_metal(
         }
         sys.stdout.write(json.dumps(data, indent=1) + "\n")
     else:
+        speed = ""
+        if result.instructions > _MEASURABLE:
+            speed = f" ({result.mips:.1f} million instructions a second)"
         sys.stdout.write(
             f"{program}: {result.reason}: {result.instructions:,} instructions, "
-            f"{result.cycles:,} cycles ({result.mips:.1f} million instructions a second)\n"
+            f"{result.cycles:,} cycles{speed}\n"
         )
+    if result.interrupted:
+        return 130
     return 0 if result.exit_code == 0 else 1

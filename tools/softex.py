@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from softex_mlir.isa_sim.errors import UserError
+from softex_mlir.isa_sim.errors import Interrupted, UserError
 
 app = typer.Typer(
     name="softex",
@@ -142,9 +142,7 @@ def run(
         from softex_mlir.tools.sim_command import run_bare_metal
 
         sys.stderr.write("note: no softex program: running it bare-metal on one core\n")
-        raise SystemExit(
-            run_bare_metal(program, Machine.load(target or "paper"), None, None, as_json=json)
-        )
+        raise SystemExit(run_bare_metal(program, Machine.load(target or "paper"), as_json=json))
     loaded = Program.load(program)
     reference: dict[str, Any] = {}
     inputs = None
@@ -240,10 +238,11 @@ def sim(
     program: Annotated[Path, typer.Argument(help="Any bare-metal ELF32 RISC-V program.")],
     target: TargetOption = "paper",
     max_instructions: Annotated[
-        int | None, typer.Option(help="Give up after so many instructions.")
-    ] = None,
+        int, typer.Option(min=1, help="Give up after so many instructions.")
+    ] = 1_000_000_000,
     signature: Annotated[
-        Path | None, typer.Option(help="Write begin_signature..end_signature here.")
+        Path | None,
+        typer.Option(help="Write begin_signature..end_signature here, a hexadecimal word a line."),
     ] = None,
     json: JsonOption = False,
 ) -> None:
@@ -315,17 +314,17 @@ def _print(renderable: object) -> None:
 
 
 def main() -> None:
-    """Entry point of the `softex` command: 0 fine, 1 the input is at fault, 2 usage."""
+    """Entry point of `softex`: 0 fine, 1 the input is at fault, 2 usage, 130 interrupted."""
     try:
         app()
+    except (Interrupted, KeyboardInterrupt) as interrupt:
+        sys.stderr.write(f"{interrupt}\n" if str(interrupt) else "interrupted\n")
+        raise SystemExit(130) from None
     except UserError as error:
         message = str(error)
         sys.stderr.write(message if ": error: " in message else f"error: {message}")
         sys.stderr.write("\n")
         raise SystemExit(1) from None
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted\n")
-        raise SystemExit(130) from None
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from softex_mlir.isa_sim.diagnosis import SimulationFault
+from softex_mlir.isa_sim.errors import Interrupted
 from softex_mlir.isa_sim.units import dma, event_unit
 from softex_mlir.isa_sim.units.dma import Transfer, transfer_cycles
 
@@ -268,3 +269,15 @@ def test_barrier_deadlock_names_the_missing_core():
 def test_cycle_limit():
     with pytest.raises(SimulationFault, match="not finished after"):
         run(single(Assembly().label("x").nops(2).op("jal", rd=0, imm="x")), max_cycles=5000)
+
+
+def test_interruption_tells_the_state(monkeypatch: pytest.MonkeyPatch):
+    def interrupt(cycle: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("softex_mlir.isa_sim.cluster._SLICE", 2048)
+    program = single(Assembly().label("x").nops(2).op("jal", rd=0, imm="x"))
+    with pytest.raises(Interrupted, match="interrupted at cycle 2,") as info:
+        run(program, progress=interrupt)
+    assert "core 0: at pc" in str(info.value)
+    assert "core 7: asleep" in str(info.value)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from softex_mlir.isa_sim import core_state as st
-from softex_mlir.isa_sim.baremetal import BareMetal, Image
+from softex_mlir.isa_sim.baremetal import BareMetal
+from softex_mlir.isa_sim.baremetal_elf import Image, Segment
 from softex_mlir.isa_sim.core import complete_access, run_core
 from softex_mlir.isa_sim.isa import encode
 
@@ -26,7 +27,8 @@ def load(*code: Word, data: bytes = b"", **registers: int) -> BareMetal:
     image = b"".join(encode(n, o).to_bytes(4, "little") for n, o in (*code, EBREAK))
     data = data or bytes(64)
     hart = BareMetal(
-        "test", image=Image(BASE, [(BASE, image, len(image)), (DATA, data, len(data))])
+        "test",
+        image=Image(BASE, [Segment(BASE, image, len(image)), Segment(DATA, data, len(data))]),
     )
     for name, value in registers.items():
         if name[0] == "x":

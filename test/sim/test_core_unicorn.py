@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from softex_mlir.isa_sim import core_state as st
-from softex_mlir.isa_sim.baremetal import BareMetal, Image
+from softex_mlir.isa_sim.baremetal import BareMetal
+from softex_mlir.isa_sim.baremetal_elf import Image, Segment
 
 unicorn = pytest.importorskip("unicorn")
 riscv = pytest.importorskip("unicorn.riscv_const")
@@ -29,8 +30,8 @@ def _ours(code: bytes, seed: int) -> tuple[list[int], list[int], int, bytes]:
     image = Image(
         programs.BASE,
         [
-            (programs.BASE, code + (0x00100073).to_bytes(4, "little"), len(code) + 4),
-            (programs.DATA, data, len(data)),
+            Segment(programs.BASE, code + (0x00100073).to_bytes(4, "little"), len(code) + 4),
+            Segment(programs.DATA, data, len(data)),
         ],
     )
     hart = BareMetal("random program", image=image)

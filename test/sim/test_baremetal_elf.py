@@ -1,0 +1,225 @@
+"""Bare-metal executables made here byte by byte: endings, signature, memory, broken files."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import struct
+from pathlib import Path
+
+import pytest
+
+from softex_mlir.isa_sim import baremetal
+from softex_mlir.isa_sim.baremetal import BareMetal, BareMetalResult, run_elf
+from softex_mlir.isa_sim.baremetal_elf import BareMetalError
+from softex_mlir.isa_sim.isa import encode
+
+BASE = 0x80000000
+TOHOST = BASE + 0x1000
+Word = tuple[str, dict[str, int]]
+
+
+def ins(name: str, **operands: int) -> Word:
+    return name, operands
+
+
+def code(*words: Word) -> bytes:
+    return b"".join(encode(name, operands).to_bytes(4, "little") for name, operands in words)
+
+
+def elf(
+    segments: list[tuple[int, int, bytes, int]],
+    symbols: dict[str, int] | None = None,
+    sections: dict[str, int] | None = None,
+    machine: int = 243,
+    kind: int = 2,
+) -> bytes:
+    """An ELF32: segments (virtual, physical address, data, bytes in memory), symbols, sections."""
+    names, strings, table = b"\0", b"\0", bytes(16)
+    for name, value in (symbols or {}).items():
+        table += struct.pack("<IIIBBH", len(strings), value, 0, 0x10, 0, 1)
+        strings += name.encode() + b"\0"
+    headers: list[tuple[str, int, int, bytes, int, int]] = [
+        (".symtab", 2, 0, table, 2, 16), (".strtab", 3, 0, strings, 0, 0),
+    ]  # fmt: skip
+    headers += [(name, 1, address, b"", 0, 0) for name, address in (sections or {}).items()]
+    at = 52 + 32 * len(segments)
+    body = programs = b""
+    for virtual, physical, data, size in segments:
+        programs += struct.pack(
+            "<8I", 1, at + len(body), virtual, physical, len(data), size, 7, 0x1000
+        )
+        body += data
+    rows = bytes(40)
+    headers.append((".shstrtab", 3, 0, b"", 0, 0))
+    for name, section, address, data, link, entry in headers:
+        if name == ".shstrtab":
+            names += b".shstrtab\0"
+            data = names
+            offset = len(names) - len(b".shstrtab\0")
+        else:
+            offset = len(names)
+            names += name.encode() + b"\0"
+        size = len(data)
+        rows += struct.pack(
+            "<10I", offset, section, 0, address, at + len(body), size, link, 1, 4, entry
+        )
+        body += data
+    ident = b"\x7fELF\x01\x01\x01" + bytes(9)
+    header = ident + struct.pack(
+        "<HHIIIIIHHHHHH", kind, machine, 1, segments[0][0] if segments else 0, 52, at + len(body),
+        0, 52, 32, len(segments), 40, len(headers) + 1, len(headers),
+    )  # fmt: skip
+    return header + programs + body + rows
+
+
+def tell(value: int) -> bytes:
+    """Code at BASE that writes a value to tohost for ever, high word too, as test suites do."""
+    return code(
+        ins("auipc", rd=5, imm=1),
+        ins("addi", rd=6, rs1=0, imm=value),
+        ins("sw", rs2=6, rs1=5, imm=0),
+        ins("sw", rs2=0, rs1=5, imm=4),
+        ins("jal", rd=0, imm=-8),
+    )
+
+
+def run(tmp_path: Path, data: bytes, **options: Path | int) -> BareMetalResult:
+    path = tmp_path / "program.elf"
+    path.write_bytes(data)
+    return run_elf(path, max_instructions=int(options.pop("limit", 10_000)), **options)  # type: ignore[arg-type]
+
+
+def segment(
+    data: bytes, address: int = BASE, size: int | None = None
+) -> tuple[int, int, bytes, int]:
+    return address, address, data, len(data) if size is None else size
+
+
+@pytest.mark.parametrize(
+    ("value", "exit_code", "reason"),
+    [
+        (1, 0, "passed"), (11, 5, "failed: tohost reports 5"),
+        (16, None, "tohost holds 0x00000010, neither an exit code"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("stripped", [False, True])
+def test_tohost(
+    tmp_path: Path, value: int, exit_code: int | None, reason: str, stripped: bool
+) -> None:
+    names = {"sections": {".tohost": TOHOST}} if stripped else {"symbols": {"tohost": TOHOST}}
+    result = run(tmp_path, elf([segment(tell(value)), segment(bytes(8), TOHOST)], **names))  # type: ignore[arg-type]
+    assert result.exit_code == exit_code
+    assert reason in result.reason
+
+
+@pytest.mark.parametrize("base", [0, 0x10000000, 0x1C000000, 0x20000000, 0xFFFF0000])
+def test_linked_anywhere(tmp_path: Path, base: int) -> None:
+    """The program's own memory is all there is: no unit lies in its way."""
+    program = code(
+        ins("auipc", rd=5, imm=4),
+        ins("sw", rs2=5, rs1=5, imm=0),
+        ins("lw", rd=10, rs1=5, imm=0),
+        ins("sub", rd=10, rs1=10, rs2=5),
+        ins("addi", rd=17, rs1=0, imm=93),
+        ins("ecall"),
+    )
+    result = run(tmp_path, elf([segment(program, base, 0x8000)]))
+    assert (result.exit_code, result.reason) == (0, "passed")
+
+
+def test_memory_behind_the_data_of_a_segment_is_zero_and_its_load_address_holds_a_copy(
+    tmp_path: Path,
+) -> None:
+    program = code(
+        ins("auipc", rd=5, imm=0x1000),
+        ins("lw", rd=10, rs1=5, imm=0),
+        ins("lui", rd=6, imm=0x20000),
+        ins("lw", rd=11, rs1=6, imm=0),
+        ins("lw", rd=12, rs1=5, imm=64),
+        ins("ebreak"),
+    )
+    moved = (BASE + 0x1000000, 0x20000000, (42).to_bytes(4, "little"), 128)
+    result = run(tmp_path, elf([segment(program), moved]))
+    assert result.registers[10:13] == (42, 42, 0)
+
+
+def test_signature_is_written_however_the_program_ends(tmp_path: Path) -> None:
+    words = struct.pack("<3I", 0xDEADBEEF, 1, 2)
+    spin = code(ins("addi", rd=5, rs1=5, imm=1), ins("jal", rd=0, imm=-4))
+    symbols = {"begin_signature": BASE + 0x2000, "end_signature": BASE + 0x200C}
+    path = tmp_path / "signature"
+    data = elf([segment(spin), segment(words, BASE + 0x2000)], symbols)
+    result = run(tmp_path, data, signature=path, limit=100)
+    assert result.exit_code is None
+    assert "still running after 100 instructions" in result.reason
+    assert path.read_text() == "deadbeef\n00000001\n00000002\n"
+    with pytest.raises(BareMetalError, match="a signature was asked for"):
+        run(tmp_path, elf([segment(spin)]), signature=path)
+
+
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [
+        (code(ins("lw", rd=10, rs1=0, imm=0)), "load from an unmapped address without a trap "
+         "handler at 0x80000000 (start): lw a0, 0(zero), value 0x00000000"),
+        (bytes(4), "illegal instruction without a trap handler at 0x80000000 (start): .half"),
+        (code(ins("jalr", rd=0, rs1=0, imm=64)), "instruction fetch outside the program"),
+        # a handler whose first instruction traps would trap for ever
+        (code(ins("addi", rd=5, rs1=0, imm=64), ins("csrrw", rd=0, csr=0x305, rs1=5)),
+         "instruction fetch outside the program in the trap handler at 0x00000040"),
+    ],
+)  # fmt: skip
+def test_reasons_say_where(tmp_path: Path, program: bytes, reason: str) -> None:
+    result = run(tmp_path, elf([segment(program.ljust(16, b"\0"))], {"start": BASE}))
+    assert result.exit_code is None
+    assert reason in result.reason
+
+
+def test_interruption_keeps_the_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(baremetal, "SLICE_INSTRUCTIONS", 100)
+    path = tmp_path / "spin.elf"
+    spin = code(ins("addi", rd=5, rs1=5, imm=1), ins("jal", rd=0, imm=-4))
+    path.write_bytes(elf([segment(spin)], {"spin": BASE}))
+
+    def interrupt(instructions: int) -> None:
+        if instructions >= 300:
+            raise KeyboardInterrupt
+
+    result = BareMetal(path).run(progress=interrupt)
+    assert result.interrupted
+    assert result.instructions == 300
+    assert result.registers[5] == 150
+    assert "interrupted at 0x80000000 (spin): addi" in result.reason
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"hello", "not an ELF file"),
+        (b"\x7fELF\x02\x01\x01" + bytes(60), "expected a little-endian ELF32 RISC-V executable"),
+        (elf([segment(bytes(4))], machine=40), "found little-endian ELF32 EM_ARM"),
+        (elf([segment(bytes(4))], kind=1), "found ET_REL; link it"),
+        (elf([segment(bytes(4))], kind=3), "found ET_DYN"),
+        (elf([]), "no loadable segment"),
+        (elf([segment(bytes(4), size=1 << 31)]), "at most 1024 MiB"),
+        (elf([segment(bytes(4), 0xFFFFFFF0, 32)]), "exceed the 32-bit address space"),
+        (elf([segment(bytes(4096))])[:200], "does not fit the file"),
+    ],
+)  # fmt: skip
+def test_files_that_are_no_programs(tmp_path: Path, data: bytes, message: str) -> None:
+    with pytest.raises(BareMetalError, match=message):
+        run(tmp_path, data)
+
+
+def test_broken_files_never_break_the_reader(tmp_path: Path) -> None:
+    rng = random.Random(7)
+    whole = elf([segment(tell(1)), segment(bytes(8), TOHOST)], {"tohost": TOHOST})
+    for _ in range(300):
+        data = bytearray(whole)
+        for _ in range(rng.randint(1, 5)):
+            data[rng.randrange(len(data))] = rng.choice((0, 1, 0x7F, 0x80, 0xFF))
+        if rng.random() < 0.2:
+            del data[rng.randrange(len(data)) :]
+        with contextlib.suppress(BareMetalError):
+            run(tmp_path, bytes(data), limit=100)
