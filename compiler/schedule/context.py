@@ -51,6 +51,9 @@ COPY_BYTES = 16384
 PART_BLOCKS = 3
 """Blocks of rows in one launch of a row-wise operation."""
 
+PARTS = 64
+"""About the most launches of a row-wise operation, however many rows it has."""
+
 
 class UnsupportedError(UserError, ValueError):
     """Operations that have no implementation on the cluster."""
@@ -275,6 +278,7 @@ class SchedulingContext:
 
     def parts(self, rows: int, part: int) -> list[tuple[int, int]]:
         """Launches of a row-wise operation: pieces of the blocks that matrix products use."""
+        part = max(part, -(-rows // PARTS))
         found: list[tuple[int, int]] = []
         for start, size in row_blocks(self.machine, rows, self.blocks.get(rows, rows)):
             for first in range(0, size, part):

@@ -104,7 +104,7 @@ class SoftExJob:
         return -(-self.elements // lanes)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1 << 16)
 def decode_words(words: tuple[int, ...]) -> SoftExJob:
     """Decode job register words in address order."""
     source, target, length, commands, cache, cast, slopes, weights = words
