@@ -126,7 +126,9 @@ class SchedulingContext:
             shapes += self._linear_shapes(op)
         search = LinearSearch(self.machine, shapes, tcdm - self.linear_base, self.overrides)
         sizes, self.tiles = search.search()
-        self.arena: LinearArena = linear_arena(sizes, self.linear_base)
+        self.arenas: dict[int, LinearArena] = {
+            inner: linear_arena(size, self.linear_base) for inner, size in sizes.items()
+        }
         for shape, tile in self.tiles.items():
             self.blocks[shape.m] = tile.m
 

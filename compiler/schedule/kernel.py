@@ -34,7 +34,7 @@ Z_STEP = "z_step"
 
 X_LOADED = "x_loaded"
 X_AGAIN = "x_again"
-"""Launch arguments, 0 or 1: the launch before has loaded the first chunk of X; load the first chunk
+"""Launch arguments: how many chunks of X are there already; 1 if the first chunk is to be loaded
 once more at the end, for the next launch."""
 
 SLOPES = "softex_slopes"

@@ -47,6 +47,9 @@ from softex_mlir.dialects.cluster import StreamKind
 from softex_mlir.dialects.redmule import GemmOp
 from softex_mlir.dialects.softex import DrainOp, SumOfExponentialsOp
 
+X_SLOTS = 2
+"""Chunks of X in the TCDM."""
+
 X_FIRST_JOBS = 8
 """Jobs of a launch from which on X is fetched before W. In a short launch the operands are often
 still being computed, and W can be fetched meanwhile."""
@@ -54,8 +57,14 @@ still being computed, and W can be fetched meanwhile."""
 
 @dataclass(frozen=True)
 class LinearArena:
-    """Where the rings of all `linear` kernels lie; offsets and slot sizes in bytes."""
+    """Where the rings of `linear` kernels of one inner size lie; offsets and slot sizes in bytes.
 
+    The epilogue's slots are at the same place in all arenas: `dma_out` is the first to touch them
+    and waits for nobody.
+    """
+
+    epilogue: int
+    epilogue_slot: int
     z: int
     z_slot: int
     z_bytes: int
@@ -64,13 +73,8 @@ class LinearArena:
     x_slot: int
     w: int
     w_slot: int
-    epilogue: int
-    epilogue_slot: int
-
-    @property
-    def end(self) -> int:
-        """First byte behind the arena."""
-        return self.epilogue + 2 * self.epilogue_slot
+    end: int
+    """First byte behind the arena."""
 
 
 @dataclass(frozen=True)
@@ -188,15 +192,21 @@ class LinearKernel(Kernel):
     def integers(self) -> tuple[str, ...]:
         return ("first_w", "first_x", X_LOADED, X_AGAIN, Z_FREE, Z_STEP)
 
-    def continues(self, before: LinearKernel) -> bool:
-        """Whether the launch before may load this one's first chunk of X, if the operand is the
-        same: its last pass has room for it, and the rings of both are alike."""
-        return (
-            (before.m, before.n, before.chunks, before.x_pitch, before.arena)
-            == (self.m, self.n, self.chunks, self.x_pitch, self.arena)
-            and self.chunks > 1
-            and before.group > 1
-        )
+    def chunks_left_by(self, before: LinearKernel) -> int:
+        """Chunks of X this launch finds in its ring when the launch before has the same operand:
+        all if the ring holds them, else the first, which the last pass of the launch before may
+        load again."""
+        if (before.m, before.n, before.chunks, before.x_pitch, before.arena) != (
+            self.m,
+            self.n,
+            self.chunks,
+            self.x_pitch,
+            self.arena,
+        ):
+            return 0
+        if self.chunks <= X_SLOTS:
+            return self.chunks
+        return 1 if before.group > 1 else 0
 
     def advances(self) -> tuple[int, int, int, int]:
         out = self.group * self.stores
@@ -319,9 +329,9 @@ class LinearKernel(Kernel):
             tokens = load_w(chunk, tile)
             if first:
                 tokens += preset(tile)
-            if self.group == 1:
-                tokens += load_x(chunk)
             s.complete(*tokens)
+            if self.group == 1:
+                s.when(chunk, "sge", k.values[X_LOADED], lambda: s.complete(*load_x(chunk)))
             s.advance()
 
         # The slot of the next chunk of X is free from the second tile on: the tiles that follow
@@ -340,7 +350,12 @@ class LinearKernel(Kernel):
         def with_next_x(chunk: Index, tile: Index, first: bool) -> None:
             step(chunk, tile, first)
             last = s.add(k.values[X_AGAIN], self.chunks - 1)
-            s.when(chunk, "slt", last, lambda: next_x(chunk, tile))
+            missing = s.add(k.values[X_LOADED], -1)
+
+            def unless_loaded() -> None:
+                s.when(chunk, "sge", missing, lambda: next_x(chunk, tile))
+
+            s.when(chunk, "slt", last, unless_loaded)
 
         def pass_over(chunk: Index, first: bool) -> None:
             """All tiles of a chunk."""
@@ -576,7 +591,9 @@ class LinearKernel(Kernel):
         w = dma_box_cycles(machine, w_run, 1 if self.flat_w else self.n)
         x = dma_box_cycles(machine, self.n * 2, self.m)
         tile = dma_box_cycles(machine, self.k * 2, self.m)
-        feed = int((self.jobs * w + self.chunks * x + self.group * tile) * DMA_CONTENTION)
+        # a ring that holds all of X keeps it from launch to launch
+        x_loads = self.chunks if self.chunks > X_SLOTS else 0
+        feed = int((self.jobs * w + x_loads * x + self.group * tile) * DMA_CONTENTION)
         elements = self.m * self.k
         compute = 0
         if self.epilogue:

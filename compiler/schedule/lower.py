@@ -63,21 +63,24 @@ def schedule_module(
 def place_tasks(scheduler: Scheduler, timeline: Timeline) -> None:
     """Order the tasks and append them as launches."""
     stored: dict[int, int] = {}
-    chunks = jobs = 0
+    first_x = jobs = 0
     order = order_tasks(scheduler.tasks)
-    again = _loads_again(order)
+    loaded, again = _kept_operands(order)
     for task in order:
         kernel = task.kernel
         integers: dict[str, int] = {}
         if isinstance(kernel, LinearKernel):
+            found = loaded.get(id(task), 0)
+            if found == kernel.chunks:
+                first_x = (first_x - found) % 2
             integers = {
                 "first_w": jobs % 2,
-                "first_x": chunks % 2,
-                X_LOADED: int(id(task) in again.values()),
+                "first_x": first_x,
+                X_LOADED: found,
                 X_AGAIN: int(id(task) in again),
             }
-            uses = kernel.uses(jobs % 2, chunks % 2)
-            chunks += kernel.chunks
+            uses = kernel.uses(jobs % 2, first_x)
+            first_x = (first_x + kernel.chunks) % 2
             jobs += kernel.jobs
         else:
             uses = kernel.uses()
@@ -94,17 +97,22 @@ def place_tasks(scheduler: Scheduler, timeline: Timeline) -> None:
         stored[id(task)] = launch.stored
 
 
-def _loads_again(order: Sequence[Task]) -> dict[int, int]:
-    """Launches of `linear` whose X the next one that `dma_in` serves uses again, and that one."""
-    found: dict[int, int] = {}
+def _kept_operands(order: Sequence[Task]) -> tuple[dict[int, int], set[int]]:
+    """Chunks of X that a launch of `linear` finds loaded, by the task's id, and the launches that
+    load the first chunk once more for the next one."""
+    loaded: dict[int, int] = {}
+    again: set[int] = set()
     served = [task for task in order if task.kernel.advances()[0]]
     for before, after in pairwise(served):
         one, other = before.kernel, after.kernel
         if not isinstance(one, LinearKernel) or not isinstance(other, LinearKernel):
             continue
-        if before.addresses["x_l2"] == after.addresses["x_l2"] and other.continues(one):
-            found[id(before)] = id(after)
-    return found
+        if before.addresses["x_l2"] != after.addresses["x_l2"]:
+            continue
+        loaded[id(after)] = other.chunks_left_by(one)
+        if 0 < loaded[id(after)] < other.chunks:
+            again.add(id(before))
+    return loaded, again
 
 
 def emit_globals(module: ModuleOp, scheduler: Scheduler, machine: Machine) -> None:

@@ -80,7 +80,7 @@ class Products(Attentions):
             for start, width, group in _groups(shape.k, tile):
                 kernel = LinearKernel(
                     self.machine,
-                    self.arena,
+                    self.arenas[shape.n],
                     rows,
                     tile.n,
                     width // group,

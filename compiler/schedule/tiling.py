@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from softex_mlir.compiler.schedule.attention import AttentionKernel
 from softex_mlir.compiler.schedule.costs import (
     DMA_CONTENTION,
+    DMA_QUEUE_CYCLES,
     compute_row_cycles,
     dma_box_cycles,
     gemm_job_cycles,
@@ -15,10 +17,13 @@ from softex_mlir.compiler.schedule.costs import (
     streaming_slowdown,
 )
 from softex_mlir.compiler.schedule.kernel import team_size
-from softex_mlir.compiler.schedule.linear import LinearArena
+from softex_mlir.compiler.schedule.linear import X_SLOTS, LinearArena
 from softex_mlir.compiler.weight_layout import round_up
 from softex_mlir.isa_sim.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
+
+LAUNCH_CYCLES = 200
+"""What a launch costs RedMulE's stream: the next record, the first waits."""
 
 MAX_TILE = 512
 COLUMNS = (32, 64, 96, 128, 160, 192, 256, 320, 384, 512)
@@ -105,7 +110,8 @@ class LinearSearch:
         overrides: Mapping[str, Mapping[str, int]] | None = None,
     ):
         self.machine = machine
-        self.shapes = list(dict.fromkeys(shapes))
+        self.counts = Counter(shapes)
+        self.shapes = list(self.counts)
         self.budget = budget
         self.overrides = overrides or {}
         self.team = team_size(machine)
@@ -144,7 +150,9 @@ class LinearSearch:
         chunks = shape.n // n
         job = self._job(m, n, k)
         tile = self._box(2 * k, m)
-        feed = chunks * (group * self._box(2 * n * k, 1) + self._box(2 * n, m))
+        feed = chunks * group * self._box(2 * n * k, 1)
+        if chunks > X_SLOTS:
+            feed += chunks * self._box(2 * n, m)
         feed = int((feed + group * tile * (2 if shape.residual else 1)) * DMA_CONTENTION)
         compute = 0
         if shape.activation != "none" or shape.residual:
@@ -157,10 +165,13 @@ class LinearSearch:
             self._slow[n] = streaming_slowdown(self.machine, n) - 1.0
         engine = chunks * group * job
         engine += min(feed, engine) * self._slow[n]
-        # the epilogue of the last tile must be over when the next group comes back to it
-        drain = compute + tile - (group - 1) * job
-        late = group * compute - (group * job if chunks > 1 else 0)
-        return max(engine + max(0, drain), feed, group * compute, engine + late)
+        # a tile's epilogue must be over when the next group comes back to it
+        each = compute + tile
+        if shape.residual:
+            each += 2 * DMA_QUEUE_CYCLES
+        first = each + DMA_QUEUE_CYCLES + int(tile * DMA_CONTENTION) - (group - 1) * job
+        last = group * each - 2 * (group - 1) * job
+        return max(engine + max(0, first, last), feed, group * compute) + LAUNCH_CYCLES
 
     def cycles(self, shape: LinearShape, tile: Tile) -> int:
         """Predicted cycles of a whole product."""
@@ -237,34 +248,69 @@ class LinearSearch:
                 best = (cycles, tile)
         return best
 
-    def search(self) -> tuple[Sizes, dict[LinearShape, Tile]]:
-        """Slot sizes and tiles. All products with the same number of rows share the row blocks."""
+    def search(self) -> tuple[dict[int, Sizes], dict[LinearShape, Tile]]:
+        """Slot sizes by inner size, and tiles.
+
+        Products of one inner size share the slots, so that their rings continue from launch to
+        launch. All products with the same number of rows share the row blocks.
+        """
         if not self.shapes:
-            return Sizes(0, 0, 0, 0, 0, 0), {}
+            return {}, {}
+        by_inner: dict[int, list[LinearShape]] = {}
+        for shape in sorted(self.shapes, key=lambda s: -s.macs):
+            by_inner.setdefault(shape.n, []).append(shape)
         heavy = max(self.shapes, key=lambda s: s.macs)
-        ranked: list[tuple[int, Tile, Sizes]] = []
+        best: tuple[int, dict[int, Sizes], dict[LinearShape, Tile]] | None = None
+        for m in sorted({tile.m for tile in self.candidates(heavy)}):
+            blocks = {heavy.m: m}
+            sizes: dict[int, Sizes] = {}
+            tiles: dict[LinearShape, Tile] = {}
+            total = 0
+            for inner, shapes in by_inner.items():
+                found = self._search_slots(shapes, blocks, sizes)
+                if found is None:
+                    break
+                total += found[0]
+                sizes[inner] = found[1]
+                tiles |= found[2]
+                for shape, tile in found[2].items():
+                    blocks.setdefault(shape.m, tile.m)
+            if len(sizes) == len(by_inner) and (best is None or total < best[0]):
+                best = (total, sizes, tiles)
+        if best is None:
+            raise self._overflow(heavy)
+        return best[1], best[2]
+
+    def _search_slots(
+        self, shapes: Sequence[LinearShape], blocks: Mapping[int, int], others: Mapping[int, Sizes]
+    ) -> tuple[int, Sizes, dict[LinearShape, Tile]] | None:
+        """Cycles, slots and tiles for products of one inner size. The epilogue's slots lie at the
+        same place for all inner sizes; the first ones searched fix their size."""
+        heavy = shapes[0]
+        epilogue = next((size.epilogue for size in others.values()), None)
+        ranked: list[tuple[int, Sizes]] = []
         seen: set[tuple[int, int, int, int]] = set()
-        smallest: Sizes | None = None
-        for tile in self.candidates(heavy):
+        for tile in self.candidates(heavy, blocks.get(heavy.m)):
             key = (tile.m, tile.n, tile.k, tile.group)
             if key in seen:
                 continue
             size = self._sizes(heavy, tile)
-            if smallest is None or size.total < smallest.total:
-                smallest = size
+            if epilogue is not None:
+                if size.epilogue > epilogue:
+                    continue
+                size = replace(size, epilogue=epilogue)
             if size.total > self.budget:
                 continue
             seen.add(key)
-            ranked.append((self.cycles(heavy, tile), tile, size))
-        ranked.sort(key=lambda entry: (entry[0], -entry[2].total))
-        chosen: tuple[int, Sizes, dict[LinearShape, Tile]] | None = None
-        for _, tile, size in ranked[:5]:
-            found = self._under(heavy, tile, self._grown(size))
-            if found is not None and (chosen is None or found[0] < chosen[0]):
-                chosen = (found[0], self._grown(size), found[1])
-        if chosen is None:
-            raise self._overflow(heavy, smallest)
-        return chosen[1], chosen[2]
+            ranked.append((self.cycles(heavy, tile), size))
+        ranked.sort(key=lambda entry: (entry[0], -entry[1].total))
+        best: tuple[int, Sizes, dict[LinearShape, Tile]] | None = None
+        for _, size in ranked[:5]:
+            caps = self._grown(size)
+            found = self._under(shapes, blocks, caps)
+            if found is not None and (best is None or found[0] < best[0]):
+                best = (found[0], caps, found[1])
+        return best
 
     def _grown(self, sizes: Sizes) -> Sizes:
         """Give unused bytes to the Z slots, so that smaller products may take wider tiles."""
@@ -272,21 +318,24 @@ class LinearSearch:
         return replace(sizes, z=sizes.z + spare)
 
     def _under(
-        self, heavy: LinearShape, tile: Tile, caps: Sizes
+        self, shapes: Sequence[LinearShape], blocks: Mapping[int, int], caps: Sizes
     ) -> tuple[int, dict[LinearShape, Tile]] | None:
-        blocks = {heavy.m: tile.m}
+        """Cycles and tiles of products with given slots."""
+        own = dict(blocks)
         tiles: dict[LinearShape, Tile] = {}
         total = 0
-        for shape in sorted(self.shapes, key=lambda s: -s.macs):
-            best = self._best(shape, caps, blocks.get(shape.m))
+        for shape in shapes:
+            best = self._best(shape, caps, own.get(shape.m))
             if best is None:
                 return None
-            blocks.setdefault(shape.m, best[1].m)
+            own.setdefault(shape.m, best[1].m)
             tiles[shape] = best[1]
-            total += best[0]
+            total += best[0] * self.counts[shape]
         return total, tiles
 
-    def _overflow(self, heavy: LinearShape, smallest: Sizes | None) -> CapacityError:
+    def _overflow(self, heavy: LinearShape) -> CapacityError:
+        sizes = [self._sizes(heavy, tile) for tile in self.candidates(heavy)]
+        smallest = min(sizes, key=lambda size: size.total, default=None)
         lines = [
             f"no tile of linear '{heavy.layer}' ({heavy.m}x{heavy.n}x{heavy.k}) fits the TCDM: "
             f"{self.budget} bytes are left for matrix products"
@@ -305,20 +354,12 @@ class LinearSearch:
 
 
 def linear_arena(sizes: Sizes, offset: int) -> LinearArena:
-    """Place the slots one after another from a TCDM offset."""
-    x = offset + sizes.z
-    w = x + 2 * sizes.x
-    epilogue = w + 2 * sizes.w
+    """Place the slots one after another from a TCDM offset, the epilogue's first."""
+    z = offset + sizes.epilogue_slots * sizes.epilogue
+    x = z + sizes.z
+    w = x + X_SLOTS * sizes.x
     return LinearArena(
-        offset,
-        sizes.z_slot,
-        sizes.z,
-        x,
-        sizes.x,
-        w,
-        sizes.w,
-        epilogue,
-        sizes.epilogue,
+        offset, sizes.epilogue, z, sizes.z_slot, sizes.z, x, sizes.x, w, sizes.w, w + 2 * sizes.w
     )
 
 
