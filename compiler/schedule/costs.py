@@ -11,7 +11,7 @@ REDMULE_COMMAND_CYCLES = 70
 DMA_COMMAND_CYCLES = 60
 """Programming a transfer and being woken at its end."""
 
-DMA_QUEUE_CYCLES = 1500
+DMA_QUEUE_CYCLES = 800
 """What a load waits for others of its direction on average: some pieces of a streamed operand."""
 
 DMA_CONTENTION = 1.2

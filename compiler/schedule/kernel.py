@@ -33,9 +33,9 @@ Z_STEP = "z_step"
 """Launch arguments: tile g of Z is free when `dma_out`'s counter is at z_free + g * z_step."""
 
 X_LOADED = "x_loaded"
-X_AGAIN = "x_again"
-"""Launch arguments: how many chunks of X are there already; 1 if the first chunk is to be loaded
-once more at the end, for the next launch."""
+X_NEXT_READY = "x_next_ready"
+"""Launch arguments: how many chunks of X are there already; value of `dma_out`'s counter at which
+the next launch's X is stored."""
 
 SLOPES = "softex_slopes"
 WEIGHTS = "softex_weights"

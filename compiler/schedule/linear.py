@@ -14,6 +14,7 @@ first ones are stored and preset for the next group, tile by tile.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from xdsl.dialects import arith
@@ -32,8 +33,8 @@ from softex_mlir.compiler.schedule.emitter import COMPUTE, GEMM, IN, OUT, Index,
 from softex_mlir.compiler.schedule.kernel import (
     SLOPES,
     WEIGHTS,
-    X_AGAIN,
     X_LOADED,
+    X_NEXT_READY,
     Z_FREE,
     Z_STEP,
     Buffer,
@@ -95,6 +96,8 @@ class LinearKernel(Kernel):
     residual_pitch: int | None
     w_pitch: int | None
     """None: weights packed in tiles; else W is a matrix in L2 with this pitch."""
+    next_rows: int = 0
+    """Rows of the next launch's X whose first chunk this launch loads; 0 if it does not."""
 
     @property
     def title(self) -> str:
@@ -187,26 +190,27 @@ class LinearKernel(Kernel):
         ]
         if self.residual_pitch is not None:
             found.append(Operand("residual", (self.m, width), (self.residual_pitch, 1)))
+        if self.next_rows:
+            found.append(Operand("x_next", (self.next_rows, inner), (self.x_pitch, 1)))
         return tuple(found)
 
     def integers(self) -> tuple[str, ...]:
-        return ("first_w", "first_x", X_LOADED, X_AGAIN, Z_FREE, Z_STEP)
+        ahead = (X_NEXT_READY,) if self.next_rows else ()
+        return ("first_w", "first_x", X_LOADED, Z_FREE, Z_STEP, *ahead)
 
-    def chunks_left_by(self, before: LinearKernel) -> int:
-        """Chunks of X this launch finds in its ring when the launch before has the same operand:
-        all if the ring holds them, else the first, which the last pass of the launch before may
-        load again."""
-        if (before.m, before.n, before.chunks, before.x_pitch, before.arena) != (
-            self.m,
-            self.n,
-            self.chunks,
-            self.x_pitch,
-            self.arena,
-        ):
-            return 0
-        if self.chunks <= X_SLOTS:
-            return self.chunks
-        return 1 if before.group > 1 else 0
+    def same_ring(self, other: LinearKernel) -> bool:
+        """Whether both launches have the same slots for chunks of X of the same width."""
+        return (self.arena, self.n, self.chunks, self.x_pitch) == (
+            other.arena,
+            other.n,
+            other.chunks,
+            other.x_pitch,
+        )
+
+    @property
+    def can_load_ahead(self) -> bool:
+        """Whether the last pass leaves time and a slot for the next launch's first chunk of X."""
+        return self.chunks > 1 and self.group > 1
 
     def advances(self) -> tuple[int, int, int, int]:
         out = self.group * self.stores
@@ -279,17 +283,21 @@ class LinearKernel(Kernel):
 
             return s.transfer_pieces(self.n, 2 * self.k, piece)
 
-        def load_x(chunk: Index, start: Index = 0, count: int = self.m) -> list[SSAValue]:
-            """`count` rows of a chunk of X from row `start` on; the first follows the last."""
+        def load_rows(
+            operand: str, chunk: Index, column: Index, start: Index, count: int
+        ) -> list[SSAValue]:
+            """`count` rows of a chunk of X, or of the next launch's X, from row `start` on."""
             slot = self._slot(s, k, "first_x", chunk)
-            column = s.mul(s.mod(chunk, self.chunks), self.n)
 
             def piece(first: int, rows: int) -> SSAValue:
                 row = s.add(start, first)
-                source, target = k.values["x_l2"], k.memory["x"]
+                source, target = k.values[operand], k.memory["x"]
                 return s.transfer(source, [row, column], target, [slot, row], [rows, self.n])
 
             return s.transfer_pieces(count, 2 * self.n, piece)
+
+        def load_x(chunk: Index) -> list[SSAValue]:
+            return load_rows("x_l2", chunk, s.mul(chunk, self.n), 0, self.m)
 
         def preset(tile: Index) -> list[SSAValue]:
             free = k.values[Z_FREE]
@@ -336,34 +344,55 @@ class LinearKernel(Kernel):
 
         # The slot of the next chunk of X is free from the second tile on: the tiles that follow
         # load a share each, so that no W has to queue behind a whole chunk.
-        share = -(-self.m // max(1, self.group - 1))
-        shares = -(-self.m // share)
-        over = shares * share - self.m
-
-        def next_x(chunk: Index, tile: Index) -> None:
+        def share_of(rows: int, tile: Index, load: Callable[[Index, int], None]) -> None:
+            share = -(-rows // max(1, self.group - 1))
+            shares = -(-rows // share)
+            over = shares * share - rows
             index = s.add(tile, -1)
-            row = s.mul(index, share)
-            if over:
-                row = s.sub(row, s.mul(s.div(index, shares - 1), over))
-            s.complete(*load_x(s.add(chunk, 1), row, share))
+
+            def mine() -> None:
+                row = s.mul(index, share)
+                if over:
+                    row = s.sub(row, s.mul(s.div(index, shares - 1), over))
+                load(row, share)
+
+            if shares < self.group - 1:
+                s.when(index, "slt", shares, mine)
+            else:
+                mine()
+
+        def next_chunk(chunk: Index, tile: Index) -> None:
+            following = s.add(chunk, 1)
+            column = s.mul(following, self.n)
+
+            def load(row: Index, rows: int) -> None:
+                s.complete(*load_rows("x_l2", following, column, row, rows))
+
+            share_of(self.m, tile, load)
+
+        def next_launch(tile: Index) -> None:
+            def load(row: Index, rows: int) -> None:
+                s.complete(*load_rows("x_next", self.chunks, 0, row, rows))
+
+            s.wait_value(OUT, k.values[X_NEXT_READY])
+            share_of(self.next_rows, tile, load)
 
         def with_next_x(chunk: Index, tile: Index, first: bool) -> None:
             step(chunk, tile, first)
-            last = s.add(k.values[X_AGAIN], self.chunks - 1)
             missing = s.add(k.values[X_LOADED], -1)
 
             def unless_loaded() -> None:
-                s.when(chunk, "sge", missing, lambda: next_x(chunk, tile))
+                s.when(chunk, "sge", missing, lambda: next_chunk(chunk, tile))
 
-            s.when(chunk, "slt", last, unless_loaded)
+            s.when(chunk, "slt", self.chunks - 1, unless_loaded)
+            if self.next_rows:
+                s.when(chunk, "eq", self.chunks - 1, lambda: next_launch(tile))
 
         def pass_over(chunk: Index, first: bool) -> None:
             """All tiles of a chunk."""
             if not first:
                 step(chunk, 0, False)
-            loading = min(self.group, shares + 1)
-            s.loop(1, loading, lambda tile: with_next_x(chunk, tile, first))
-            s.loop(loading, self.group, lambda tile: step(chunk, tile, first))
+            s.loop(1, self.group, lambda tile: with_next_x(chunk, tile, first))
 
         pass_over(0, True)
         s.loop(1, self.chunks, lambda chunk: pass_over(chunk, False))

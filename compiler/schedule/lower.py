@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from itertools import pairwise
 
 from xdsl.dialects.builtin import BFloat16Type, ModuleOp
@@ -13,17 +14,17 @@ from softex_mlir.compiler.schedule.emitter import COMPUTE, GEMM, memref_type
 from softex_mlir.compiler.schedule.kernel import (
     SLOPES,
     WEIGHTS,
-    X_AGAIN,
     X_LOADED,
+    X_NEXT_READY,
     Kernel,
     KernelEmitter,
     element_type,
 )
-from softex_mlir.compiler.schedule.linear import LinearKernel
+from softex_mlir.compiler.schedule.linear import X_SLOTS, LinearKernel
 from softex_mlir.compiler.schedule.order import Task, order_tasks
 from softex_mlir.compiler.schedule.scheduler import Scheduler
-from softex_mlir.compiler.schedule.timeline import Launch, Timeline
-from softex_mlir.dialects.cluster import GlobalKind
+from softex_mlir.compiler.schedule.timeline import STREAM_LIST, Launch, Timeline
+from softex_mlir.dialects.cluster import GlobalKind, StreamKind
 from softex_mlir.dialects.cluster_attributes import AddressAttr
 from softex_mlir.dialects.cluster_program import GlobalOp, LaunchOp, ScheduleOp
 from softex_mlir.dialects.memory import L2Space, TcdmSpace
@@ -65,20 +66,35 @@ def place_tasks(scheduler: Scheduler, timeline: Timeline) -> None:
     stored: dict[int, int] = {}
     first_x = jobs = 0
     order = order_tasks(scheduler.tasks)
-    loaded, again = _kept_operands(order)
+    served = [task for task in order if task.kernel.advances()[0]]
+    following = {id(before): after for before, after in pairwise(served)}
+    loaded: dict[int, int] = {}
+
+    def depends(task: Task) -> int | None:
+        """Value of `dma_out`'s counter at which a task's operands are stored; None if a producer
+        has no place yet."""
+        values = [stored.get(id(producer)) for producer in task.feeders]
+        return None if None in values else max((v for v in values if v is not None), default=0)
+
     for task in order:
         kernel = task.kernel
+        addresses = task.addresses
         integers: dict[str, int] = {}
         if isinstance(kernel, LinearKernel):
             found = loaded.get(id(task), 0)
             if found == kernel.chunks:
                 first_x = (first_x - found) % 2
-            integers = {
-                "first_w": jobs % 2,
-                "first_x": first_x,
-                X_LOADED: found,
-                X_AGAIN: int(id(task) in again),
-            }
+            integers = {"first_w": jobs % 2, "first_x": first_x, X_LOADED: found}
+            after = following.get(id(task))
+            if after is not None and isinstance(after.kernel, LinearKernel):
+                # waiting for what comes behind this launch would be waiting for itself
+                ready = depends(after)
+                passed = timeline.counters[STREAM_LIST.index(StreamKind.DMA_OUT)]
+                loaded[id(after)] = _chunks_left(task, after, ready is not None and ready <= passed)
+                if 0 < loaded[id(after)] < after.kernel.chunks:
+                    kernel = replace(kernel, next_rows=after.kernel.m)
+                    addresses = {**addresses, "x_next": after.addresses["x_l2"]}
+                    integers[X_NEXT_READY] = ready or 0
             uses = kernel.uses(jobs % 2, first_x)
             first_x = (first_x + kernel.chunks) % 2
             jobs += kernel.jobs
@@ -86,33 +102,29 @@ def place_tasks(scheduler: Scheduler, timeline: Timeline) -> None:
             uses = kernel.uses()
         launch = timeline.add(
             kernel,
-            task.addresses,
+            addresses,
             layer=task.layer,
             operation=task.operation,
             uses=uses,
             integers=integers,
-            depends=max((stored[id(producer)] for producer in task.feeders), default=0),
+            depends=depends(task) or 0,
             macs=task.macs,
         )
         stored[id(task)] = launch.stored
 
 
-def _kept_operands(order: Sequence[Task]) -> tuple[dict[int, int], set[int]]:
-    """Chunks of X that a launch of `linear` finds loaded, by the task's id, and the launches that
-    load the first chunk once more for the next one."""
-    loaded: dict[int, int] = {}
-    again: set[int] = set()
-    served = [task for task in order if task.kernel.advances()[0]]
-    for before, after in pairwise(served):
-        one, other = before.kernel, after.kernel
-        if not isinstance(one, LinearKernel) or not isinstance(other, LinearKernel):
-            continue
-        if before.addresses["x_l2"] != after.addresses["x_l2"]:
-            continue
-        loaded[id(after)] = other.chunks_left_by(one)
-        if 0 < loaded[id(after)] < other.chunks:
-            again.add(id(before))
-    return loaded, again
+def _chunks_left(before: Task, after: Task, ready: bool) -> int:
+    """Chunks of X a launch of `linear` finds in its ring: all if the launch before had the same
+    operand and the ring holds it, the first if that launch can load it ahead."""
+    one, other = before.kernel, after.kernel
+    if not isinstance(one, LinearKernel) or not isinstance(other, LinearKernel):
+        return 0
+    if not other.same_ring(one):
+        return 0
+    same = before.addresses["x_l2"] == after.addresses["x_l2"] and one.m == other.m
+    if same and other.chunks <= X_SLOTS:
+        return other.chunks
+    return 1 if ready and one.can_load_ahead else 0
 
 
 def emit_globals(module: ModuleOp, scheduler: Scheduler, machine: Machine) -> None:
