@@ -22,7 +22,13 @@ from softex_mlir.compiler.kernels.elementwise import (
     emit_unary,
 )
 from softex_mlir.compiler.kernels.emit import Emitter, RowRef, TileRef
-from softex_mlir.compiler.kernels.matrix import GEMM_ROWS, emit_gemm, emit_transpose
+from softex_mlir.compiler.kernels.matrix import (
+    GEMM_ROWS,
+    REPEAT_COLUMNS,
+    emit_gemm,
+    emit_repeat_row,
+    emit_transpose,
+)
 from softex_mlir.compiler.kernels.normalisation import (
     emit_layer_norm,
     emit_rms_norm,
@@ -33,6 +39,7 @@ from softex_mlir.compiler.kernels.normalisation import (
 __all__ = [
     "GEMM_ROWS",
     "LOWEST_BF16",
+    "REPEAT_COLUMNS",
     "UNARY",
     "Emitter",
     "RowRef",
@@ -45,6 +52,7 @@ __all__ = [
     "emit_layer_norm",
     "emit_mask_to_bias",
     "emit_position_ids",
+    "emit_repeat_row",
     "emit_rms_norm",
     "emit_scale",
     "emit_softmax",

@@ -1,4 +1,4 @@
-"""Kernels of matrices in the TCDM: transposition, and GEMM on the cores."""
+"""Kernels of matrices in the TCDM: transposition, repetition of a row, GEMM on the cores."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from xdsl.dialects import arith, vector
 from xdsl.dialects.builtin import I64, DenseArrayBase, bf16, i64
 from xdsl.ir import SSAValue
 
-from softex_mlir.compiler.kernels.emit import Emitter, TileRef
+from softex_mlir.compiler.kernels.emit import Emitter, RowRef, TileRef
 from softex_mlir.dialects.xpulp_vector import PAIR
 
 GEMM_ROWS: Final = 4
 """Rows of the result that one iteration of :func:`emit_gemm` computes."""
+
+REPEAT_COLUMNS: Final = 16
+"""Columns that one iteration of :func:`emit_repeat_row` fills."""
 
 _GEMM_PAIRS: Final = 4
 """Pairs of columns of the result in registers at once: 4·4 accumulators, 4 rows' elements and 4
@@ -68,6 +71,22 @@ def _transpose_rows(
         last = e.index(columns - 1)
         b = e.number(0.0, bf16) if alone else e.load(lower, last)
         word(e, last, e.load(upper, last), b)
+
+
+def emit_repeat_row(builder: Builder, x: RowRef, out: TileRef, group: SSAValue, rows: int) -> None:
+    """``out[r][c] = x[c]`` for all r < rows and the REPEAT_COLUMNS columns c of a group (BF16).
+
+    The group's elements stay in registers, so that a pair costs little more than its store.
+    """
+    e = Emitter(builder)
+    first = e.insert(arith.MuliOp(group, e.index(REPEAT_COLUMNS)))
+    pairs = [e.load_pair(x, first, column) for column in range(0, REPEAT_COLUMNS, 2)]
+
+    def row(e: Emitter, r: SSAValue, _: tuple[SSAValue, ...]) -> None:
+        for number, pair in enumerate(pairs):
+            e.store_pair(pair, out.row(r), first, 2 * number)
+
+    e.loop(0, rows, 1, row)
 
 
 def emit_gemm(

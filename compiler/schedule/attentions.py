@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 from softex_mlir.compiler.schedule.attention import AttentionKernel
-from softex_mlir.compiler.schedule.chunk_search import best_chunks, chunked_kernel, whole_kernel
+from softex_mlir.compiler.schedule.chunk_search import (
+    best_chunks,
+    chunked_kernel,
+    transposition,
+    whole_kernel,
+)
 from softex_mlir.compiler.schedule.chunked_attention import ChunkedAttentionKernel
 from softex_mlir.compiler.schedule.context import layer_of
 from softex_mlir.compiler.schedule.kernel import Kernel
 from softex_mlir.compiler.schedule.row_operations import RowOperations
 from softex_mlir.compiler.schedule.tiling import CapacityError, attention_candidates
-from softex_mlir.compiler.schedule.transposition import TransposeKernel
 from softex_mlir.compiler.schedule.views import View, region_for
 from softex_mlir.dialects import transformer as tf
 from softex_mlir.dialects.cluster import GlobalKind
@@ -75,15 +79,7 @@ class Attentions(RowOperations):
 
     def _transposed(self, op: tf.AttentionOp, kernel: ChunkedAttentionKernel, keys: View) -> View:
         """Kᵀ of a batch element, chunk by chunk."""
-        turn = TransposeKernel(
-            self.machine,
-            kernel.keys,
-            kernel.chunk,
-            kernel.heads,
-            kernel.size,
-            keys.strides[0],
-            self.base,
-        )
+        turn = transposition(kernel, keys.strides[0], self.base)
         target = self.allocate((turn.steps * turn.size, turn.chunk), "bf16", "keys")
         addresses: dict[str, View | tuple[str, int]] = {"source": keys, "target": target}
         addresses["zeros"] = self.zeros(turn.size)

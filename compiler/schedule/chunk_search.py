@@ -8,7 +8,8 @@ from dataclasses import replace
 from softex_mlir.compiler.schedule.attention import AttentionKernel
 from softex_mlir.compiler.schedule.chunked_attention import ChunkedAttentionKernel
 from softex_mlir.compiler.schedule.chunked_geometry import MAX_ROWS
-from softex_mlir.compiler.schedule.tiling import attention_candidates
+from softex_mlir.compiler.schedule.tiling import attention_candidates, attention_cycles
+from softex_mlir.compiler.schedule.transposition import TransposeKernel
 from softex_mlir.compiler.weight_layout import round_up
 from softex_mlir.dialects.transformer import AttentionOp, padded_keys
 from softex_mlir.dialects.transformer_attention import KEY_UNIT
@@ -101,9 +102,21 @@ def chunked_kernel(machine: Machine, op: AttentionOp, offset: int) -> ChunkedAtt
 
 
 def key_chunk(machine: Machine, op: AttentionOp, offset: int) -> int | None:
-    """Keys of a chunk for an attention on a machine; None if whole rows fit, or nothing does."""
+    """Keys of a chunk for an attention on a machine; None if whole rows are as fast, or nothing
+    fits."""
     end = machine.cluster.tcdm_bytes
-    if attention_candidates(whole_kernel(machine, op, offset), end) is not None:
-        return None
+    whole = attention_candidates(whole_kernel(machine, op, offset), end)
     found = best_chunks(chunked_kernel(machine, op, offset), chunk_lengths(machine, op.keys), end)
-    return None if found is None else found.chunk
+    if found is None:
+        return None
+    turn = max(transposition(found, found.size, offset).cycles())
+    if whole is not None and attention_cycles(whole) <= turn + found.total_cycles:
+        return None
+    return found.chunk
+
+
+def transposition(kernel: ChunkedAttentionKernel, pitch: int, offset: int) -> TransposeKernel:
+    """The kernel that lays out the keys, their rows `pitch` elements apart."""
+    return TransposeKernel(
+        kernel.machine, kernel.keys, kernel.chunk, kernel.heads, kernel.size, pitch, offset
+    )

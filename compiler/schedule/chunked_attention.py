@@ -315,7 +315,13 @@ class ChunkedAttentionKernel(ChunkedAttention):
 
     def _emit_preset(self, k: KernelEmitter, s: StreamEmitter, round_: Index) -> None:
         """The bias in the scores of a round: from its row, or only what follows dma_in's rows."""
-        from softex_mlir.compiler.kernels import RowRef, emit_copy, emit_fill
+        from softex_mlir.compiler.kernels import (
+            REPEAT_COLUMNS,
+            RowRef,
+            TileRef,
+            emit_fill,
+            emit_repeat_row,
+        )
 
         chunk = s.mod(round_, self.chunks)
         slot = s.value(s.mod(round_, self.ring))
@@ -325,8 +331,10 @@ class ChunkedAttentionKernel(ChunkedAttention):
             column = s.value(s.mul(chunk, self.chunk))
             bias = RowRef(k.memory["bias_row"], (s.value(0), s.value(0)), column)
             s.parallel(
-                self.rows,
-                lambda r: emit_copy(s.builder, bias, RowRef(scores, (slot, r)), self.chunk),
+                self.chunk // REPEAT_COLUMNS,
+                lambda group: emit_repeat_row(
+                    s.builder, bias, TileRef(scores, (slot,)), group, self.rows
+                ),
                 without_leader=self.engine is GEMM,
             )
         elif self.padding:

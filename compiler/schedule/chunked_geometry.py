@@ -208,7 +208,7 @@ class ChunkedAttention(Kernel):
             preset = 0
             feed += dma_box_cycles(machine, self.chunk * 2, self.rows)
         else:
-            preset = compute_row_cycles(machine, "copy", self.rows * self.chunk)
+            preset = compute_row_cycles(machine, "repeat", self.rows * self.chunk)
         if machine.softex is None:
             compute = preset + compute_row_cycles(machine, "softmax", self.rows * self.chunk)
         else:

@@ -44,6 +44,7 @@ CORE_CYCLES: dict[str, float] = {
     "softmax": 18.1,
     "transpose": 1.8,
     "copy": 1.0,
+    "repeat": 0.51,
 }
 """Cycles one core needs for an element, by operation, measured on rows of 768 (softmax: 208)."""
 

@@ -1,11 +1,14 @@
 """The kernel that lays out keys for `chunked_attention`: Kᵀ, chunk by chunk.
 
-`dma_out` loads a chunk of a head's keys and stores its transpose; the cores transpose it.
+`dma_out` loads a chunk of a head's keys and, while the cores transpose the one before, stores the
+transpose of the one before that.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from xdsl.ir import SSAValue
 
 from softex_mlir.compiler.schedule.costs import compute_row_cycles, dma_box_cycles
 from softex_mlir.compiler.schedule.emitter import COMPUTE, OUT, Index
@@ -59,7 +62,7 @@ class TransposeKernel(Kernel):
         )
 
     def advances(self) -> tuple[int, int, int, int]:
-        return (0, 2 * self.steps + 2, 0, self.steps)
+        return (0, self.steps + min(2, self.steps), 0, self.steps)
 
     def uses(self, first_w: int = 0, first_x: int = 0) -> list[SlotUse]:
         """TCDM bytes of a launch and when they are free again."""
@@ -92,25 +95,26 @@ class TransposeKernel(Kernel):
 
             s.when(chunk, "slt", self.chunks - 1, lambda: rows(self.chunk))
             s.when(chunk, "eq", self.chunks - 1, lambda: rows(self.chunk - self.padding))
-            s.advance()
 
-        def store(step: Index) -> None:
+        def store(step: Index) -> SSAValue:
             s.wait(COMPUTE, s.add(step, 1))
             target = [s.mul(step, self.size)]
             sizes = [self.size, self.chunk]
-            slot = s.mod(step, 2)
-            s.complete(s.transfer(k.memory["y"], [slot], k.values["target"], target, sizes))
-            s.advance()
+            return s.transfer(k.memory["y"], [s.mod(step, 2)], k.values["target"], target, sizes)
 
         def both(step: Index) -> None:
+            stored = store(s.add(step, -2))
             load(step)
-            store(s.add(step, -1))
+            s.complete(stored)
+            s.advance()
 
-        load(0)
-        s.advance()
-        s.loop(1, self.steps, both)
-        s.advance()
-        store(self.steps - 1)
+        for step in range(min(2, self.steps)):
+            load(step)
+            s.advance()
+        s.loop(2, self.steps, both)
+        for step in range(max(0, self.steps - 2), self.steps):
+            s.complete(store(step))
+            s.advance()
 
     def _emit_compute(self, k: KernelEmitter) -> None:
         from softex_mlir.compiler.kernels import TileRef, emit_transpose
@@ -118,8 +122,8 @@ class TransposeKernel(Kernel):
         s = k.stream(COMPUTE)
 
         def step(index: Index) -> None:
-            # the step before has been stored when this one is loaded: its slot of y is free
-            s.wait(OUT, s.add(s.mul(index, 2), 1))
+            # its slot of y is free: what is two steps older was stored a step ago
+            s.wait(OUT, s.add(index, 1))
             slot = s.value(s.mod(index, 2))
             x, y = (TileRef(k.memory[name], (slot,)) for name in ("x", "y"))
             s.parallel(
@@ -134,7 +138,8 @@ class TransposeKernel(Kernel):
 
     def cycles(self) -> tuple[int, int, int, int]:
         machine, n = self.machine, self.steps
-        out = dma_box_cycles(machine, self.size * 2, self.chunk)
-        out += dma_box_cycles(machine, self.size * self.chunk * 2, 1)
+        load = dma_box_cycles(machine, self.size * 2, self.chunk)
+        store = dma_box_cycles(machine, self.size * self.chunk * 2, 1)
+        out = max(load, store)
         turn = compute_row_cycles(machine, "transpose", self.chunk * self.size)
         return (0, n * out, 0, n * (turn + 60))

@@ -1,4 +1,4 @@
-"""`chunk-keys`: attention over more keys than the TCDM holds goes by chunks of them."""
+"""`chunk-keys`: attention over more keys than the TCDM can hold well goes by chunks of them."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def chunk_keys(module: ModuleOp, machine: Machine) -> None:
 class ChunkKeysPass(ModulePass):
     """Chooses `key_chunk` of every attention, part of what it computes.
 
-    Attention stays whole where it fits. `machine` is a name or a TOML file; `tcdm` overrides its
-    TCDM size in bytes, 0 keeps it.
+    Attention by whole rows of scores stays where it fits and is as fast. `machine` is a name or a
+    TOML file; `tcdm` overrides its TCDM size in bytes, 0 keeps it.
     """
 
     name = "chunk-keys"

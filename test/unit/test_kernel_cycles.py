@@ -93,6 +93,16 @@ def test_transposition(cycles):
     assert cycles(arrays, emit, rows=32) / 64**2 <= 1.81 * SLACK
 
 
+def test_repeated_row(cycles):
+    arrays = [test_backend_execution.sample(shape) for shape in ((1, 128), (96, 128))]
+
+    def emit(builder, views, group):
+        row = RowRef(views[0], (kernels.Emitter(builder).index(0),))
+        kernels.emit_repeat_row(builder, row, TileRef(views[1]), group, 96)
+
+    assert cycles(arrays, emit, rows=8) / (96 * 128) <= 0.51 * SLACK
+
+
 def test_gemm(cycles):
     shapes = ((8, 96), (96, 96), (8, 96))
     arrays = [test_backend_execution.sample(shape, seed) for seed, shape in enumerate(shapes)]

@@ -174,6 +174,19 @@ def test_position_ids():
     same(out, np.array([2, 3, 0, 4, 0, 5], dtype=np.int32))
 
 
+def test_repeat_row():
+    x, out = sample((1, 64)), sample((5, 48), 1)
+    expected = out.copy()
+    expected[:, 16:32] = x[0, 32:48]
+
+    def emit(b, x_, out_, zero, start, group):
+        row = RowRef(x_, (zero,), start)
+        kernels.emit_repeat_row(b, row, TileRef(out_), group, 5)
+
+    execute([x, out], emit, indices=[0, 16, 1])
+    same(out, expected)
+
+
 @pytest.mark.parametrize(("rows", "columns"), [(1, 4), (4, 6), (5, 7)])
 def test_transpose(rows, columns):
     x = sample((rows, columns))
