@@ -26,6 +26,7 @@ from softex_mlir.compiler.schedule.costs import (
     dma_box_cycles,
     gemm_job_cycles,
     softmax_cycles,
+    streaming_slowdown,
 )
 from softex_mlir.compiler.schedule.emitter import COMPUTE, GEMM, IN, OUT, Index, StreamEmitter
 from softex_mlir.compiler.schedule.kernel import (
@@ -480,12 +481,17 @@ class AttentionKernel(Kernel):
         item = dma_box_cycles(machine, self.size * 2, self.rows)
         item += dma_box_cycles(machine, self.padded * 2, self.rows)
         item += dma_box_cycles(machine, self.value_size * 2, self.rows)
-        jobs = gemm_job_cycles(machine, self.rows, self.inner, self.padded)
-        jobs += gemm_job_cycles(machine, self.rows, self.padded, self.value_size)
+        scores = gemm_job_cycles(machine, self.rows, self.inner, self.padded)
+        weigh = gemm_job_cycles(machine, self.rows, self.padded, self.value_size)
+        jobs = scores + weigh
         transpose = compute_row_cycles(machine, "transpose", self.padded * self.inner)
         compute = n * (softmax_cycles(machine, self.rows, self.padded) + 120)
         compute += self.heads * transpose
         out = n * dma_box_cycles(machine, self.value_size * 2, self.rows)
+        feed = head * self.heads + n * item
         if self.engine is COMPUTE:
-            return (head * self.heads + n * item, out, 0, compute + n * jobs)
-        return (head * self.heads + n * item, out, n * jobs, compute)
+            return (feed, out, 0, compute + n * jobs)
+        streaming = min(1.0, feed / (n * jobs))
+        stalls = scores * (streaming_slowdown(machine, self.inner) - 1.0)
+        stalls += weigh * (streaming_slowdown(machine, self.padded) - 1.0)
+        return (feed, out, n * (jobs + int(stalls * streaming)), compute)

@@ -12,8 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
+from softex_mlir.compiler.schedule.attention import AttentionKernel
 from softex_mlir.compiler.schedule.kernel import Kernel
 from softex_mlir.compiler.schedule.linear import LinearKernel
+from softex_mlir.compiler.schedule.tiling import attention_cycles
 
 
 @dataclass(eq=False)
@@ -114,7 +116,8 @@ class _Order:
         cycles = float(max(feed, engine))
         if not isinstance(kernel, LinearKernel):
             self._fill(start)
-            self.engine = self.team = max(start, self.team) + max(cycles, compute, out)
+            own = attention_cycles(kernel) if isinstance(kernel, AttentionKernel) else 0
+            self.engine = self.team = max(start, self.team) + max(own, cycles, compute, out)
             self.stored = []
         else:
             step = cycles / kernel.jobs
