@@ -107,11 +107,17 @@ def read_model(path: str | Path) -> Model:
     context = Context()
     register_all_dialects(context)
     try:
-        module = Parser(context, path.read_text(), str(path)).parse_module()
+        module = Parser(context, path.read_text("utf-8"), str(path)).parse_module()
         module.verify()
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror}") from error
-    except (ParseError, VerifyException) as error:
+    except UnicodeDecodeError as error:
+        raise ModelError(f"{path}: not a text file: {error}") from error
+    except ParseError as error:
+        place = error.span.get_location()
+        message = " ".join(error.msg.split())
+        raise ModelError(f"{path}:{place.line}:{place.col}: error: {message}") from error
+    except VerifyException as error:
         raise ModelError(f"{path}: {error}") from error
     beside = path.with_suffix(".safetensors")
     needed = any(isinstance(op, WeightOp) for op in module.ops)

@@ -182,7 +182,13 @@ class Machine:
                 f"no machine '{name_or_path}': expected one of {', '.join(shipped_machines())} "
                 "or the path of a TOML description"
             )
-        return Machine.from_toml(path.read_text(encoding="utf-8"), str(path))
+        try:
+            text = path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise MachineError(f"{path}: cannot read the machine: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise MachineError(f"{path}: not a text file: {error}") from error
+        return Machine.from_toml(text, str(path))
 
     @staticmethod
     def from_toml(text: str, source: str = "<text>") -> Machine:

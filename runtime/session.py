@@ -154,7 +154,8 @@ def convert_inputs(
             )
         is_float = array.dtype.kind == "f" or array.dtype == DTYPES["bf16"]
         if is_float != (port.dtype == "bf16") or array.dtype.kind in "cOUSMm":
-            problems.append(f"input {port.name!r}: expected {port.dtype}, found {array.dtype}")
+            expected = "floating-point numbers" if port.dtype == "bf16" else "integers"
+            problems.append(f"input {port.name!r}: expected {expected}, found {array.dtype}")
             continue
         if port.dtype == "i32" and array.size:
             low, high = int(array.min()), int(array.max())
@@ -170,7 +171,12 @@ def convert_inputs(
         limit_notice = f"input {port.name!r}: {array.dtype} converted to {port.dtype}"
         if is_float and array.dtype != wanted:
             notices.append(limit_notice)
-        arrays[port.name] = array.astype(wanted)
+        with np.errstate(over="ignore"):
+            arrays[port.name] = array.astype(wanted)
+        if is_float:
+            lost = np.isinf(arrays[port.name]) & np.isfinite(array)
+            if lost.any():
+                notices.append(f"input {port.name!r}: {int(lost.sum())} values became infinite")
     if problems:
         expected = ", ".join(f"{port.name}: {port.dtype}{list(port.shape)}" for port in ports)
         raise UserError("; ".join(problems) + f" (the program takes {expected})")

@@ -7,6 +7,7 @@ import json
 import re
 import sys
 import zipfile
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,20 +34,54 @@ def is_bare_metal(path: Path) -> bool:
     return riscv and NOTE_NAME.encode() + b"\0" not in data
 
 
-def read_npz(path: Path) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Inputs and reference outputs of a .npz file; `out_0`, `out_1`, … are reference outputs.
+def read_arrays(
+    path: Path, program: Program
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Inputs and reference outputs of a .npz file.
+
+    Arrays named as the program's outputs, or `out_0`, `out_1`, …, are reference outputs. A .npy
+    file holds the input of a program that has only one.
 
     Raises:
-        UserError: the file cannot be read or is no .npz file.
+        UserError: the file cannot be read or holds anything but arrays of numbers, or references
+            do not have the shape of the outputs.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+        with open(path, "rb") as file:
+            pickled = file.read(4)[:2] not in (b"PK", b"\x93N")
+        if pickled:
+            raise UserError(f"{path}: expected a .npz or .npy file of arrays")
+        found: Any = np.load(path, allow_pickle=False)
+        arrays = {name: found[name] for name in found.files} if hasattr(found, "files") else None
     except OSError as error:
         raise UserError(f"{path}: cannot read the inputs: {error.strerror or error}") from error
-    except (ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
-        raise UserError(f"{path}: expected a .npz file of arrays: {error}") from error
-    reference = {name: array for name, array in arrays.items() if _REFERENCE_KEY.fullmatch(name)}
+    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+        why = "Python objects are refused" if "allow_pickle" in str(error) else str(error)
+        raise UserError(f"{path}: expected a .npz or .npy file of arrays: {why}") from error
+    if arrays is None:
+        names = [port.name for port in program.inputs]
+        if len(names) != 1:
+            raise UserError(
+                f"{path}: a .npy file holds one array, the program takes {', '.join(names)}: "
+                "save them under these names with numpy.savez"
+            )
+        return {names[0]: found}, {}
+    outputs = {f"out_{index}": port for index, port in enumerate(program.outputs)}
+    outputs |= {port.name: port for port in program.outputs}
+    inputs = {port.name for port in program.inputs}
+    reference: dict[str, np.ndarray] = {}
+    for name, array in arrays.items():
+        if name in inputs or not (name in outputs or _REFERENCE_KEY.fullmatch(name)):
+            continue
+        reference[name] = array
+        port = outputs.get(name)
+        if port is None:
+            raise UserError(f"{path}: {name}: the program has {len(program.outputs)} outputs")
+        if array.shape != port.shape or array.dtype.kind not in "fiub":
+            raise UserError(
+                f"{path}: {name}, the reference of output {port.name!r}: expected numbers "
+                f"{port.shape}, found {array.dtype} {array.shape}"
+            )
     return {name: array for name, array in arrays.items() if name not in reference}, reference
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -78,10 +79,12 @@ def compile(
 ) -> None:
     """Compile a model to a program (one ELF file), or print any level on the way."""
     from softex_mlir.compiler import driver
-    from softex_mlir.runtime.program import write_atomically
+    from softex_mlir.runtime.program import check_writable, write_atomically
 
     if emit is Level.elf and output is None:
         raise typer.BadParameter("an ELF file needs a name: -o FILE", param_hint="-o")
+    if output is not None:
+        check_writable(output)
     machine = _machine(target, tcdm_bytes, no_softex, no_redmule)
     compilation = driver.Compilation.of(
         model, machine, shapes=_shapes(shape or []), tile_overrides=tiles
@@ -125,7 +128,7 @@ def run(
         str | None,
         typer.Option(help="Voltage and clock to report at; default: the machine's first."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the random inputs.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the random inputs.")] = 0,
     json: JsonOption = False,
 ) -> None:
     """Run a program on the simulated cluster: outputs, cycles, energy.
@@ -134,20 +137,23 @@ def run(
     """
     from softex_mlir.isa_sim.machine import Machine
     from softex_mlir.runtime import session
-    from softex_mlir.runtime.program import Program
+    from softex_mlir.runtime.program import Program, check_writable
     from softex_mlir.tools.progress import progress_line
-    from softex_mlir.tools.run_command import finish_run, is_bare_metal, read_npz
+    from softex_mlir.tools.run_command import finish_run, is_bare_metal, read_arrays
 
     if is_bare_metal(program):
         from softex_mlir.tools.sim_command import run_bare_metal
 
         sys.stderr.write("note: no softex program: running it bare-metal on one core\n")
         raise SystemExit(run_bare_metal(program, Machine.load(target or "paper"), as_json=json))
+    for path in (output, profile, trace):
+        if path is not None:
+            check_writable(path)
     loaded = Program.load(program)
     reference: dict[str, Any] = {}
     inputs = None
     if input is not None:
-        inputs, reference = read_npz(input)
+        inputs, reference = read_arrays(input, loaded)
     with progress_line("cycles", quiet=json) as progress:
         result = session.run(
             loaded,
@@ -297,12 +303,15 @@ def _shapes(options: list[str]) -> dict[str, tuple[int, ...]]:
     for option in options:
         name, equals, dimensions = option.partition("=")
         try:
-            if not equals:
+            if not name or not equals:
                 raise ValueError
             shapes[name] = tuple(int(dimension) for dimension in dimensions.split(","))
+            if min(shapes[name]) < 1:
+                raise ValueError
         except ValueError:
             raise typer.BadParameter(
-                f"expected name=1,197, found {option!r}", param_hint="--shape"
+                f"expected a name and positive sizes, name=1,197, found {option!r}",
+                param_hint="--shape",
             ) from None
     return shapes
 
@@ -324,6 +333,13 @@ def main() -> None:
         message = str(error)
         sys.stderr.write(message if ": error: " in message else f"error: {message}")
         sys.stderr.write("\n")
+        raise SystemExit(1) from None
+    except BrokenPipeError:
+        # Whoever read the output has seen enough; nothing is to be flushed at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
+    except OSError as error:
+        sys.stderr.write(f"error: {error.filename or 'output'}: {error.strerror}\n")
         raise SystemExit(1) from None
 
 

@@ -6,12 +6,14 @@ an expected error did not come), 2 the command line is.
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import IO, Any, NoReturn
+from pathlib import Path
+from typing import Any, NoReturn
 
 from xdsl.dialects.builtin import FileLineColLoc, IntAttr, ModuleOp, StringAttr, UnknownLoc
 from xdsl.ir import IRNode, Operation
@@ -24,6 +26,7 @@ from xdsl.xdsl_opt_main import xDSLOptMain
 from softex_mlir.compiler.transforms import get_all_passes
 from softex_mlir.dialects import register_all_dialects
 from softex_mlir.isa_sim.errors import UserError
+from softex_mlir.runtime.program import write_atomically
 
 TARGETS = ("mlir",)
 """Outputs of xDSL that make sense for our levels."""
@@ -117,6 +120,10 @@ def unmet_expectations(text: str, line_offset: int, problems: Sequence[Problem])
     return complaints + [f"unexpected: {problem}" for problem in rest]
 
 
+class UnreadableInput(UserError):
+    """Input that is no text."""
+
+
 class SoftexOptMain(xDSLOptMain):
     """xDSL's driver with our dialects, passes, targets and errors."""
 
@@ -148,7 +155,7 @@ class SoftexOptMain(xDSLOptMain):
 
     def read(self) -> list[tuple[str, int]]:
         """The input in pieces, each with the number of lines before it."""
-        if self.args.input_file is None:
+        if self.args.input_file in (None, "-"):
             content = sys.stdin.buffer.read()
         else:
             with open(self.args.input_file, "rb") as file:
@@ -157,7 +164,13 @@ class SoftexOptMain(xDSLOptMain):
         result: list[tuple[str, int]] = []
         offset = 0
         for piece in pieces:
-            result.append((piece.decode(), offset))
+            try:
+                result.append((piece.decode(), offset))
+            except UnicodeDecodeError as error:
+                line = offset + 1 + piece[: error.start].count(b"\n")
+                column = error.start - piece.rfind(b"\n", 0, error.start)
+                problem = Problem(self.input_name(), line, column, "not UTF-8 text")
+                raise UnreadableInput(str(problem)) from error
             offset += piece.count(b"\n")
         return result
 
@@ -173,7 +186,7 @@ class SoftexOptMain(xDSLOptMain):
 
     def input_name(self) -> str:
         """The input's name for messages."""
-        return self.args.input_file or "<stdin>"
+        return "<stdin>" if self.args.input_file in (None, "-") else self.args.input_file
 
     def execute(self) -> int:
         """Do everything; returns the exit code."""
@@ -198,11 +211,20 @@ class SoftexOptMain(xDSLOptMain):
 
     def write(self, text: str) -> None:
         """Write the output."""
-        stream: IO[str] = self.prepare_output()
-        stream.write(text)
-        stream.flush()
-        if stream is not sys.stdout:
-            stream.close()
+        if self.args.output_file is not None:
+            write_atomically(Path(self.args.output_file), text)
+            return
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+
+def _usage_message(error: BaseException) -> str:
+    """What is wrong with the command line, in one line."""
+    message = " ".join(str(error).replace("^", "").split())
+    wrong = re.fullmatch(
+        r"Incompatible types: given \((.*?),?\), expected <class '(\w+)'>", message
+    )
+    return f"pass option: expected {wrong[2]}, found {wrong[1]}" if wrong else message
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -212,13 +234,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         tool = SoftexOptMain("softex-opt: read, transform and print IR of any level", arguments)
     except (ValueError, TypeError, KeyError, ArgSpecParseError) as error:
-        print(f"softex-opt: error: {error}", file=sys.stderr)
+        print(f"softex-opt: error: {_usage_message(error)}", file=sys.stderr)
         raise SystemExit(2) from None
     try:
         code = tool.execute()
+    except UserError as error:
+        message = str(error)
+        print(
+            message if ": error: " in message else f"softex-opt: error: {message}", file=sys.stderr
+        )
+        code = 1
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
     except OSError as error:
-        print(f"softex-opt: error: {error.filename}: {error.strerror}", file=sys.stderr)
-        code = 2
+        place = error.filename or "output"
+        print(f"softex-opt: error: {place}: {error.strerror}", file=sys.stderr)
+        code = 1
     raise SystemExit(code)
 
 

@@ -6,18 +6,18 @@ reference implementation; what remains are operations on activations.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
-from onnx.inliner import inline_local_functions
 from xdsl.dialects.builtin import ArrayAttr, ModuleOp, StringAttr, TensorType, bf16, i32
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Region, SSAValue
 
+from softex_mlir.compiler.importers.onnx_file import load
 from softex_mlir.compiler.importers.onnx_graph import Importer, Node, initializer, layer_name
 from softex_mlir.compiler.importers.onnx_operators import OPERATORS
 from softex_mlir.compiler.importers.onnx_values import (
@@ -29,12 +29,12 @@ from softex_mlir.compiler.importers.onnx_values import (
 from softex_mlir.compiler.model import Model, Port, port_attributes
 from softex_mlir.dialects import transformer as t
 
-_ONNX: Any = onnx  # its type stubs are partial
-
 Shapes = Mapping[str, tuple[int, ...]]
 
 FLOATS = {"FLOAT", "FLOAT16", "BFLOAT16", "DOUBLE"}
 INTEGERS = {"INT64", "INT32", "BOOL", "UINT8", "INT8"}
+MAXIMUM_ELEMENTS = 1 << 28
+"""Of an input: more does not fit the background memory of any machine we know."""
 FOLDABLE_ON_ACTIVATIONS = {"Shape", "Size"}
 """Operators whose result does not depend on the elements of their operand."""
 
@@ -47,44 +47,6 @@ def supported_operators() -> dict[str, str]:
     return {name: note for name, (_, note) in sorted(OPERATORS.items())}
 
 
-def load(path: str | Path) -> Any:
-    """Read an ONNX file, with its external data and its local functions inlined."""
-    file = str(path)
-    try:
-        proto: Any = _ONNX.load(file, load_external_data=False)
-    except OSError as error:
-        raise OnnxError(file, error.strerror or str(error)) from error
-    except Exception as error:
-        # protobuf's DecodeError has no stable home; anything else here means the same to a user.
-        raise OnnxError(file, "not an ONNX model, or the file is truncated") from error
-    if not proto.graph.node and not proto.graph.output:
-        raise OnnxError(file, "not an ONNX model, or the file is truncated (it has no graph)")
-    try:
-        onnx.load_external_data_for_model(proto, str(Path(file).parent))
-    except Exception as error:
-        raise OnnxError(file, f"its external data cannot be read: {error}") from error
-    if proto.functions:
-        proto = inline_local_functions(proto)
-    try:
-        _ONNX.checker.check_graph(
-            proto.graph, _checker_context(proto)
-        ) if proto.ByteSize() < 1 << 30 else None
-    except onnx.checker.ValidationError as error:
-        # Unknown operators are reported all at once later; shapes are not needed here.
-        harmless = ("No Op registered", "No opset import", "Field 'shape'")
-        if not any(text in str(error) for text in harmless):
-            first = str(error).strip().splitlines()[0]
-            raise OnnxError(file, f"not a valid ONNX model: {first}") from error
-    return proto
-
-
-def _checker_context(proto: Any) -> Any:
-    context = onnx.checker.C.CheckerContext()
-    context.ir_version = proto.ir_version
-    context.opset_imports = {o.domain: o.version for o in proto.opset_import}
-    return context
-
-
 def _input_shape(file: str, value: Any, shapes: Shapes, missing: list[str]) -> tuple[int, ...]:
     """Static shape of a graph input."""
     dims = [
@@ -93,13 +55,15 @@ def _input_shape(file: str, value: Any, shapes: Shapes, missing: list[str]) -> t
     ]
     given = shapes.get(value.name)
     if given is not None:
-        fits = len(given) == len(dims) and all(
-            isinstance(d, str) or d == g for d, g in zip(dims, given, strict=True)
-        )
-        if not fits:
+        if len(given) != len(dims) or any(
+            g < 1 or (isinstance(d, int) and d != g) for d, g in zip(dims, given, strict=True)
+        ):
             raise OnnxError(
-                file, f"input '{value.name}' has shape {dims}, which {given} does not fit"
+                file,
+                f"input '{value.name}' has shape [{', '.join(map(str, dims))}]: "
+                f"[{', '.join(map(str, given))}] does not fit",
             )
+        _check_size(file, value.name, given)
         return tuple(given)
     if any(isinstance(d, str) for d in dims):
         example = ",".join(str(d if isinstance(d, int) else 1) for d in dims)
@@ -108,7 +72,18 @@ def _input_shape(file: str, value: Any, shapes: Shapes, missing: list[str]) -> t
             f"--shape {value.name}={example}"
         )
         return ()
-    return tuple(int(d) for d in dims)
+    shape = tuple(int(d) for d in dims)
+    _check_size(file, value.name, shape)
+    return shape
+
+
+def _check_size(file: str, name: str, shape: tuple[int, ...]) -> None:
+    if not 0 < prod(shape) <= MAXIMUM_ELEMENTS:
+        raise OnnxError(
+            file,
+            f"input '{name}' has {prod(shape)} elements; expected 1 to {MAXIMUM_ELEMENTS} "
+            "(what 512 MiB of BF16 hold)",
+        )
 
 
 def import_onnx(path: str | Path, shapes: Shapes | None = None) -> Model:
@@ -129,8 +104,7 @@ def import_onnx(path: str | Path, shapes: Shapes | None = None) -> Model:
         state.names[id(array)] = tensor.name
     inputs = _make_inputs(file, graph, shapes or {}, state, values)
     _check_operators(file, graph)
-    problems: Counter[str] = Counter()
-    first: dict[str, str] = {}
+    problems: dict[str, list[str]] = {}
     broken: set[str] = set()
     for node in graph.node:
         if any(name in broken for name in node.input):
@@ -140,11 +114,11 @@ def import_onnx(path: str | Path, shapes: Shapes | None = None) -> Model:
             results = _convert(
                 state, Node(node, [values[n] if n else None for n in node.input], opset)
             )
-        except (Unsupported, ValueError, KeyError, TypeError, IndexError) as error:
+        except Exception as error:
+            # ONNX's reference implementation raises anything on nodes that make no sense.
             known = isinstance(error, Unsupported)
             why = str(error) if known else f"{type(error).__name__}: {error}"
-            problems[f"{node.op_type}: {why}"] += 1
-            first.setdefault(f"{node.op_type}: {why}", node.name or node.output[0])
+            problems.setdefault(f"{node.op_type}: {why}", []).append(_name(node))
             broken.update(node.output)
             continue
         for name, value in zip((o for o in node.output), results, strict=False):
@@ -153,7 +127,7 @@ def import_onnx(path: str | Path, shapes: Shapes | None = None) -> Model:
                 if isinstance(value, np.ndarray):
                     state.names.setdefault(id(value), name)
     if problems:
-        raise OnnxError(file, _list(problems, first, "cannot be imported"))
+        raise OnnxError(file, _list(problems, "cannot be imported"))
     outputs: dict[str, SSAValue] = {}
     for output in graph.output:
         value = values[output.name]
@@ -260,8 +234,7 @@ def _check_operators(file: str, graph: Any) -> None:
         for v in graph.input
         if onnx.TensorProto.DataType.Name(v.type.tensor_type.elem_type) in INTEGERS
     }
-    problems: Counter[str] = Counter()
-    first: dict[str, str] = {}
+    problems: dict[str, list[str]] = {}
     for node in graph.node:
         standard = node.domain in ("", "ai.onnx")
         name = node.op_type if standard else f"{node.domain}.{node.op_type}"
@@ -273,13 +246,16 @@ def _check_operators(file: str, graph: Any) -> None:
             continue
         if standard and (node.op_type in OPERATORS or not operands):
             continue
-        problems[f"operator {name}"] += 1
-        first.setdefault(f"operator {name}", node.name or (node.output[0] if node.output else "?"))
+        problems.setdefault(f"operator {name}", []).append(_name(node))
     if problems:
-        raise OnnxError(file, _list(problems, first, "not supported"))
+        raise OnnxError(file, _list(problems, "not supported"))
 
 
-def _list(problems: Counter[str], first: dict[str, str], verdict: str) -> str:
-    total = sum(problems.values())
-    lines = [f"{text} ({count}x, first at '{first[text]}')" for text, count in problems.items()]
+def _name(node: Any) -> str:
+    return node.name or (node.output[0] if node.output else "?")
+
+
+def _list(problems: Mapping[str, list[str]], verdict: str) -> str:
+    total = sum(map(len, problems.values()))
+    lines = [f"{text} ({len(nodes)}x: {', '.join(nodes)})" for text, nodes in problems.items()]
     return f"{total} nodes {verdict}:\n  " + "\n  ".join(lines)

@@ -80,9 +80,9 @@ def test_all_unsupported_operators_at_once(tmp_path: Path) -> None:
     ]
     message = failure(save(tmp_path / "m.onnx", nodes))
     assert "4 nodes not supported" in message
-    assert "operator Mish (2x, first at 'first_mish')" in message
-    assert "operator com.example.Fancy (1x, first at 'fancy')" in message
-    assert "operator LSTM (1x, first at 'lstm')" in message
+    assert "operator Mish (2x: first_mish, second_mish)" in message
+    assert "operator com.example.Fancy (1x: fancy)" in message
+    assert "operator LSTM (1x: lstm)" in message
 
 
 def test_dynamic_shape_names_the_option(tmp_path: Path) -> None:
@@ -97,8 +97,16 @@ def test_dynamic_shape_names_the_option(tmp_path: Path) -> None:
 
 def test_shape_that_does_not_fit(tmp_path: Path) -> None:
     path = save(tmp_path / "m.onnx", [helper.make_node("Relu", ["x"], ["y"])])
-    assert "which (4, 65) does not fit" in failure(path, shapes={"x": (4, 65)})
+    for shape in ((4, 65), (4,), (4, -64)):
+        text = ", ".join(map(str, shape))
+        assert f"has shape [4, 64]: [{text}] does not fit" in failure(path, shapes={"x": shape})
     assert "no input 'z'; the model's inputs are x" in failure(path, shapes={"z": (4, 65)})
+
+
+def test_shape_that_no_memory_holds(tmp_path: Path) -> None:
+    path = save(tmp_path / "m.onnx", [helper.make_node("Relu", ["x"], ["y"])], shape=("n", 64))
+    message = failure(path, shapes={"x": (99_999_999_999, 64)})
+    assert "has 6399999999936 elements; expected 1 to 268435456" in message
 
 
 def test_unsupported_dtype(tmp_path: Path) -> None:
@@ -112,21 +120,40 @@ def test_unsupported_use_of_an_operator(tmp_path: Path) -> None:
     nodes = [helper.make_node("Softmax", ["x"], ["y"], name="columns", axis=0)]
     message = failure(save(tmp_path / "m.onnx", nodes))
     assert "softmax over dimension 0 of 2" in message
-    assert "'columns'" in message
+    assert "(1x: columns)" in message
 
 
-def test_external_data_missing(tmp_path: Path) -> None:
+def external(tmp_path: Path) -> Path:
+    """A model with its weight in data.bin."""
     weights = numpy_helper.from_array(np.ones((64, 64), np.float32), "w")
-    path = save(
-        tmp_path / "m.onnx",
-        [helper.make_node("MatMul", ["x", "w"], ["y"])],
-        initializers=[weights],
-    )
+    node = helper.make_node("MatMul", ["x", "w"], ["y"])
+    path = save(tmp_path / "m.onnx", [node], initializers=[weights])
     model = onnx.load(path)
     onnx.save(model, path, save_as_external_data=True, location="data.bin", size_threshold=0)
-    assert import_onnx(path).weights.bytes > 0 or import_onnx(path).module is not None
+    return path
+
+
+def test_external_data_missing_or_short(tmp_path: Path) -> None:
+    path = external(tmp_path)
+    assert import_onnx(path).weights.bytes > 0
+    (tmp_path / "data.bin").write_bytes(b"short")
+    assert "'w' lies at bytes 0..16384 of 'data.bin', which has 5" in failure(path)
     (tmp_path / "data.bin").unlink()
-    assert "external data cannot be read" in failure(path)
+    assert "'w' lies in 'data.bin', which is not beside the model" in failure(path)
+
+
+@pytest.mark.parametrize("location", ["../data.bin", "/etc/passwd", "a/../../data.bin"])
+def test_external_data_outside_the_folder_is_refused(tmp_path: Path, location: str) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    path = external(folder)
+    (folder / "data.bin").rename(tmp_path / "data.bin")
+    model = onnx.load(path, load_external_data=False)
+    for entry in model.graph.initializer[0].external_data:
+        if entry.key == "location":
+            entry.value = location
+    path.write_bytes(model.SerializeToString())
+    assert f"'w' lies in '{location}', outside the model's folder: refused" in failure(path)
 
 
 def test_supported_operators_is_a_list_with_notes() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from softex_mlir.isa_sim.errors import UserError
-from softex_mlir.runtime.program import Program, write_atomically
+from softex_mlir.runtime.program import Program, check_writable, write_atomically
 
 ELF_HEADER = bytes.fromhex("7f454c460101010000000000000000000200f300010000000000001c34000000")
 
@@ -58,3 +60,22 @@ def test_write_replaces_whole_file(tmp_path):
     write_atomically(path, "second")
     assert path.read_bytes() == b"second"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_devices_are_written_not_replaced(tmp_path):
+    with pytest.raises(UserError, match="/dev/full: cannot write: No space left on device"):
+        write_atomically(Path("/dev/full"), b"x")
+    assert Path("/dev/full").is_char_device()
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "target")
+    write_atomically(link, b"x")
+    assert link.is_symlink()
+    assert (tmp_path / "target").read_bytes() == b"x"
+
+
+def test_unwritable_outputs_are_found_before_the_work(tmp_path):
+    check_writable(tmp_path / "new.npz")
+    with pytest.raises(UserError, match="Is a directory"):
+        check_writable(tmp_path)
+    with pytest.raises(UserError, match="there is no directory"):
+        check_writable(tmp_path / "no" / "y.npz")
