@@ -75,35 +75,50 @@ def _cache_directory(kind: str, root: Path) -> str:
     return str(directory)
 
 
-_directories: dict[bool, str] = {}
-if not os.environ.get("NUMBA_CACHE_DIR"):
-    _root = _cache_root()
-    _directories = {True: _cache_directory("core", _root), False: _cache_directory("jit", _root)}
+def _cache_directories() -> dict[bool, str]:
+    """By whether a function belongs to the interpreter."""
+    chosen = os.environ.get("NUMBA_CACHE_DIR")
+    if chosen:
+        return {True: chosen, False: chosen}
+    root = _cache_root()
+    return {True: _cache_directory("core", root), False: _cache_directory("jit", root)}
+
+
+_directories = _cache_directories()
 
 
 def njit(*args: Any, **options: Any) -> Any:
-    """`numba.njit`, caching in the directory of the function's file; one version of a function
-    for all constant arguments, which halves the time to compile."""
+    """`numba.njit`, caching in the directory of the function's file, made quick to compile.
+
+    A function has one version for all constant arguments, and a second dispatcher that serves
+    compiled callers: without the wrappers that calls from Python need, which take longer to
+    compile than many a function.
+    """
     if args:
         return njit(**options)(args[0])
 
     def decorate(function: Any) -> Any:
-        # numba reads the directory when it decorates
-        previous = _config.CACHE_DIR
-        core = _is_core(Path(function.__code__.co_filename).resolve())
-        _config.CACHE_DIR = _directories.get(core, previous)
-        try:
-            dispatcher: Any = numba.njit(**options)(function)
-        finally:
-            _config.CACHE_DIR = previous
-        # numba compiles a function once for every constant it is called with; once is enough
-        template = dispatcher.get_call_template
+        directory = _directories[_is_core(Path(function.__code__.co_filename).resolve())]
+        dispatcher = _dispatcher(function, directory, options)
+        bare = {**options, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+        inner = _dispatcher(function, f"{directory}/inner", bare)
 
         def get_call_template(args: Any, kws: Any) -> Any:
             plain = {name: _types.unliteral(kind) for name, kind in kws.items()}
-            return template(tuple(_types.unliteral(kind) for kind in args), plain)
+            return inner.get_call_template(tuple(_types.unliteral(kind) for kind in args), plain)
 
         dispatcher.get_call_template = get_call_template
+        dispatcher.get_overload = inner.get_overload
         return dispatcher
 
     return decorate
+
+
+def _dispatcher(function: Any, directory: str, options: dict[str, Any]) -> Any:
+    """numba's dispatcher of a function, with its cache in a directory."""
+    previous = _config.CACHE_DIR
+    _config.CACHE_DIR = directory  # numba reads it when it decorates
+    try:
+        return numba.njit(**options)(function)
+    finally:
+        _config.CACHE_DIR = previous

@@ -282,3 +282,12 @@ def test_fence_i_makes_stored_code_visible() -> None:
         x5=BASE, x6=replacement,
     )  # fmt: skip
     assert x(hart, 10) == 101
+
+
+def test_wait_for_interrupt() -> None:
+    """Goes on while an interrupt is enabled, and ends the program while none can come."""
+    hart = run(ins("csrrwi", rd=0, csr=0x304, imm=8), ins("wfi"), ins("addi", rd=10, rs1=0, imm=7))
+    assert x(hart, 10) == 7
+    image = encode("wfi", {}).to_bytes(4, "little")
+    result = BareMetal("test", image=Image(BASE, [Segment(BASE, image, 4)])).run(10)
+    assert "wait for an interrupt that cannot come" in result.reason

@@ -138,6 +138,22 @@ def test_scalar_bfloat16_is_boxed() -> None:
     assert f(hart, 3) == 0xFFFF4080
 
 
+def test_moves_of_halves_and_extremes() -> None:
+    hart = run(
+        ins("fmv.h.x", rd=1, rs1=10),
+        ins("fsh", rs2=1, rs1=31, imm=2),
+        ins("fmv.x.h", rd=11, rs1=1),
+        ins("fmv.x.w", rd=12, rs1=1),
+        ins("fmin.s", rd=2, rs1=3, rs2=4),
+        ins("fmax.s", rd=5, rs1=3, rs2=4),
+        x10=0x12344321, x31=DATA, f3=0xBF800000, f4=0x40000000,
+    )  # fmt: skip
+    assert hart.read(DATA, 8) == bytes.fromhex("0000214300000000")
+    assert x(hart, 11) == 0x4321
+    assert x(hart, 12) & 0xFFFFFFFF == f(hart, 1) == 0xFFFF4321
+    assert (f(hart, 2), f(hart, 5)) == (0xBF800000, 0x40000000)
+
+
 def test_post_increment() -> None:
     data = np.arange(1, 9, dtype=np.int32).tobytes()
     hart = run(
