@@ -1,6 +1,7 @@
 PYTHON ?= python3.11
 VENV ?= .venv
 BIN := $(VENV)/bin
+FOLDERS := $(shell find compiler dialects isa_sim runtime tools -type d -not -name __pycache__)
 
 .PHONY: help demo test venv lit pytest lint typecheck bench clean
 
@@ -15,10 +16,11 @@ test: venv ## Run all tests; ends with "N passed, N failed"
 
 venv: $(VENV)/.installed ## Make the virtual environment and install the package into it
 
-$(VENV)/.installed: pyproject.toml
+# A strict editable install links the files it finds: a new one in a folder asks for another.
+$(VENV)/.installed: pyproject.toml $(FOLDERS)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet -e '.[dev]' --config-settings editable_mode=strict
+	$(BIN)/pip install -qq -e '.[dev]' --config-settings editable_mode=strict
 	@touch $@
 
 lit: venv ## Run the lit/FileCheck tests only
