@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any
+from typing import Any, cast
 
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.runtime.program import Program
@@ -123,7 +123,7 @@ def vit_base(machine: Machine) -> list[Table]:
             f"{m.result.cycles / 1e6:.1f}",
             f"{m.result.profile.gops:.1f}",
             f"{m.result.profile.tops_per_watt:.2f}",
-            *(f"{m.result.profile.units[unit].busy_share:.0%}" for unit in _UNITS),
+            *(f"{m.result.profile.units[unit].busy_share:.0%}" for unit in UNITS),
         )
         for name, m in runs.items()
     )
@@ -131,14 +131,15 @@ def vit_base(machine: Machine) -> list[Table]:
         Table("ViT-base/16, 224x224, batch 1", ("figure", "published", "here"), rows),
         Table(
             "Ablation, one encoder layer",
-            ("target", "Mcycles", "GOPS", "TOPS/W", *_UNITS),
+            ("target", "Mcycles", "GOPS", "TOPS/W", *UNITS),
             ablation,
         ),
         prediction_table(whole),
     ]
 
 
-_UNITS = ("redmule", "softex", "cores", "dma_in", "dma_out")
+UNITS = ("redmule", "softex", "cores", "dma_in", "dma_out")
+"""Columns of busy shares."""
 
 
 def prediction_table(measurement: Measurement) -> Table:
@@ -153,39 +154,12 @@ def prediction_table(measurement: Measurement) -> Table:
     return Table(f"{measurement.name}: cost model against simulation", columns, tuple(rows))
 
 
-def models(machine: Machine) -> list[Table]:
-    """Other transformers and ViT-base at other depths and batches."""
-    from softex_mlir.compiler import models as zoo
+def models(machine: Machine) -> Sequence[Table]:
+    """Other transformers, and how the tool scales with layers and tokens."""
+    from softex_mlir.runtime.bench_models import tables
 
-    rows: list[tuple[str, ...]] = []
-    for name, build in zoo.BENCHMARKS.items():
-        m = measure(name, build, machine, functional=False)
-        profile = m.result.profile
-        rows.append(
-            (
-                name,
-                f"{profile.macs / 1e9:.2f}",
-                f"{profile.cycles / 1e6:.1f}",
-                f"{profile.gops:.1f}",
-                f"{profile.tops_per_watt:.2f}",
-                *(f"{profile.units[unit].busy_share:.0%}" for unit in _UNITS),
-                f"{m.compile_seconds:.1f}",
-                f"{m.simulate_seconds:.1f}",
-                f"{len(m.program.elf) / 1e6:.1f}",
-            )
-        )
-    columns = (
-        "model",
-        "GMAC",
-        "Mcycles",
-        "GOPS",
-        "TOPS/W",
-        *_UNITS,
-        "compile s",
-        "sim s",
-        "ELF MB",
-    )
-    return [Table("Models (published: ViT-base 310 GOPS)", columns, tuple(rows))]
+    # A checker that follows the editable install sees the class under two names.
+    return cast("Sequence[Table]", tables(machine))
 
 
 def kernels(machine: Machine) -> list[Table]:

@@ -71,23 +71,27 @@ def single_operation(kind: str, rows: int, columns: int) -> Model:
     return b.finish({"y": b.add(operations[kind](x))})
 
 
+LAYERS: dict[int, Callable[[], Model]] = {
+    n: _builder(_VIT, "vit", "vit-base", layers=n) for n in (1, 2, 4, 8, 12, 24)
+}
+"""ViT-base by its number of layers."""
+
+TOKENS: dict[int, Callable[[], Model]] = {
+    n: _builder(_TEXT, "bert", "bert-base", layers=1, tokens=n, types=0, vocabulary=1000)
+    for n in (128, 256, 512, 1024, 2048)
+}
+"""One layer of BERT-base by its number of tokens."""
+
 BENCHMARKS: dict[str, Callable[[], Model]] = {
     **{
-        f"vit-base, {n} layer{'s' * (n > 1)}": _builder(_VIT, "vit", "vit-base", layers=n)
-        for n in (1, 2, 4, 8, 12, 24)
-    },
-    "vit-base, batch 8": _builder(_VIT, "vit", "vit-base", batch=8),
-    **{
-        f"bert-base, {n} tokens": _builder(_TEXT, "bert", "bert-base", tokens=n)
+        f"{name}, {n} tokens": _builder(_TEXT, builder, name, tokens=n)
+        for name, builder in (
+            ("bert-base", "bert"),
+            ("mobilebert", "mobilebert"),
+            ("gpt2-small", "gpt2"),
+        )
         for n in (128, 384, 512)
     },
-    **{
-        f"mobilebert, {n} tokens": _builder(_TEXT, "mobilebert", "mobilebert", tokens=n)
-        for n in (128, 384)
-    },
-    **{
-        f"gpt2-small, {n} tokens": _builder(_TEXT, "gpt2", "gpt2-small", tokens=n)
-        for n in (128, 512)
-    },
+    "vit-base, batch 8": _builder(_VIT, "vit", "vit-base", batch=8),
 }
-"""Models of the benchmark tables, largest last within a family."""
+"""Models of the benchmark table."""

@@ -8,12 +8,12 @@ from softex_mlir.compiler.schedule.attention import AttentionKernel
 from softex_mlir.compiler.schedule.chunk_search import (
     best_chunks,
     chunked_kernel,
+    key_chunk,
     transposition,
     whole_kernel,
 )
 from softex_mlir.compiler.schedule.chunked_attention import ChunkedAttentionKernel
 from softex_mlir.compiler.schedule.context import layer_of
-from softex_mlir.compiler.schedule.kernel import Kernel
 from softex_mlir.compiler.schedule.row_operations import RowOperations
 from softex_mlir.compiler.schedule.tiling import CapacityError, attention_candidates
 from softex_mlir.compiler.schedule.views import View, region_for
@@ -52,8 +52,7 @@ class Attentions(RowOperations):
         )
         found = attention_candidates(kernel, self.machine.cluster.tcdm_bytes)
         if found is None:
-            small = replace(kernel, rows=1, score_slots=2, transposed_slots=1, value_slots=1)
-            raise self._overflow(op, small, "run chunk-keys to divide the keys into chunks")
+            raise self._overflow(op, kernel)
         for index in range(op.batch.value.data):
             self._attend(op, found, index, self._parts(op, matrices, index))
 
@@ -68,8 +67,7 @@ class Attentions(RowOperations):
         )
         found = best_chunks(kernel, (op.chunk,), self.machine.cluster.tcdm_bytes)
         if found is None:
-            small = replace(kernel, rows=1, spilled=self.machine.softex is not None)
-            raise self._overflow(op, small, "use smaller chunks (key_chunk) or a larger TCDM")
+            raise self._overflow(op, kernel)
         scratch = self._scratch(found)
         for index in range(op.batch.value.data):
             parts = self._parts(op, matrices, index)
@@ -130,13 +128,27 @@ class Attentions(RowOperations):
             macs=kernel.heads * kernel.queries * kernel.keys * (kernel.size + kernel.value_size),
         )
 
-    def _overflow(self, op: tf.AttentionOp, kernel: Kernel, advice: str) -> CapacityError:
-        buffers = kernel.buffers()
-        end = buffers[-1].offset + buffers[-1].slots * buffers[-1].slot_bytes
+    def _overflow(
+        self, op: tf.AttentionOp, kernel: AttentionKernel | ChunkedAttentionKernel
+    ) -> CapacityError:
+        """What the smallest form of a kernel needs, and what would fit instead."""
+        without = self.machine.softex is None
+        if isinstance(kernel, AttentionKernel):
+            small = replace(kernel, rows=1, score_slots=2, transposed_slots=1, value_slots=1)
+            form = "by whole rows of scores"
+        else:
+            small = replace(kernel, rows=1, spilled=not without)
+            form = f"by chunks of {op.chunk} keys"
+        chunk = key_chunk(self.machine, op, self.base)
+        if chunk is not None and chunk != op.chunk:
+            advice = f"chunks of {chunk} keys fit (the pass chunk-keys)"
+        elif without:
+            advice = "without SoftEx the cores need whole rows of scores in TCDM: enlarge it"
+        else:
+            advice = "enlarge it"
         return CapacityError(
-            f"attention (layer '{layer_of(op)}') with {op.keys} keys of {op.head_size} does not "
-            f"fit the TCDM: the smallest form needs {end} bytes of "
-            f"{self.machine.cluster.tcdm_bytes}: "
-            + ", ".join(f"{b.name} {b.slots} x {b.slot_bytes}" for b in buffers)
+            f"attention (layer '{layer_of(op)}') of {op.keys} keys of {op.head_size} {form} needs "
+            f"{small.end} bytes of TCDM at least, of {self.machine.cluster.tcdm_bytes}: "
+            + ", ".join(f"{b.name} {b.slots} x {b.slot_bytes}" for b in small.buffers())
             + f"; {advice}"
         )

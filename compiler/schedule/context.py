@@ -43,7 +43,7 @@ UNARY = {
 BINARY = {"transformer.add": "add", "transformer.sub": "sub", "transformer.mul": "mul"}
 
 ROWS_SHARE = 4
-"""Row-wise kernels take at most this fraction (1/n) of the TCDM."""
+"""Beside matrix products, row-wise kernels take at most this fraction (1/n) of the TCDM."""
 
 COPY_BYTES = 16384
 """Wanted size of a copy's transfer."""
@@ -110,7 +110,10 @@ class SchedulingContext:
     def plan(self, main: FuncOp) -> None:
         """Size the arenas: row-wise kernels first, matrix products get the rest."""
         tcdm = self.machine.cluster.tcdm_bytes
-        limit = max(4096, (tcdm - self.base) // ROWS_SHARE)
+        shapes: list[LinearShape] = []
+        for op in main.body.walk():
+            shapes += self._linear_shapes(op)
+        limit = max(4096, (tcdm - self.base) // (ROWS_SHARE if shapes else 1))
         need = 0
         for op in main.body.walk():
             need = max(need, self._rows_bytes(op, limit))
@@ -121,9 +124,6 @@ class SchedulingContext:
                 f"row-wise operations need {need} bytes of TCDM, but only {tcdm - self.base} of "
                 f"{tcdm} are left behind counters and stacks: use a larger TCDM"
             )
-        shapes: list[LinearShape] = []
-        for op in main.body.walk():
-            shapes += self._linear_shapes(op)
         search = LinearSearch(self.machine, shapes, tcdm - self.linear_base, self.overrides)
         sizes, self.tiles = search.search()
         self.arenas: dict[int, LinearArena] = {
@@ -145,6 +145,8 @@ class SchedulingContext:
             fixed, row = 64, 8 * columns + 256
         elif isinstance(op, tf.PositionIdsOp):
             fixed, row = 64, 16 * tf.shape_of(op.result)[-1] + 256
+        elif isinstance(op, tf.SoftmaxOp):
+            fixed, row = 64, 4 * round_up(max(32, tf.shape_of(op.result)[-1]), 16) + 128
         elif op.name in UNARY or isinstance(op, tf.MaskToBiasOp):
             columns = max(32, tf.shape_of(op.results[0])[-1])
             fixed, row = 64, 14 * columns + 256
@@ -154,8 +156,9 @@ class SchedulingContext:
             return 0
         else:
             return 4096
-        # norms run beside matrix products and get a row for every core; the rest takes what is left
-        wanted = team_size(self.machine) if isinstance(op, tf.LayerNormOp | tf.RMSNormOp) else 1
+        # these get a row for every core; the rest takes what is left
+        by_row = isinstance(op, tf.LayerNormOp | tf.RMSNormOp | tf.SoftmaxOp)
+        wanted = team_size(self.machine) if by_row else 1
         while wanted > 1 and fixed + wanted * row > limit:
             wanted -= 1
         return fixed + wanted * row

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import numpy as np
@@ -11,11 +12,14 @@ from xdsl.ir import SSAValue
 
 from softex_mlir.compiler.driver import Compilation
 from softex_mlir.compiler.model import Model, Port
+from softex_mlir.compiler.models import single_operation
 from softex_mlir.compiler.models.builder import ModelBuilder
 from softex_mlir.compiler.models.text import bert
 from softex_mlir.compiler.schedule import attentions, chunk_search
 from softex_mlir.compiler.schedule.chunked_attention import ChunkedAttentionKernel
 from softex_mlir.dialects import transformer as t
+from softex_mlir.dialects.softex import MAX_SLOT
+from softex_mlir.isa_sim.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.runtime import session
 from softex_mlir.runtime.check import check
@@ -143,3 +147,39 @@ def test_two_thousand_tokens_in_the_machine_s_memory():
     assert chunks[0] is not None
     program = compilation.program()
     assert check(program, session.run(program), {}).identical
+
+
+def test_a_chunk_that_does_not_fit_is_reported_with_one_that_does():
+    compilation, _ = compiled(attention(512, 512, 1, 64), PAPER.with_tcdm_bytes(40 * 1024), 512)
+    with pytest.raises(UserError, match=r"by chunks of 512 keys needs \d+ .*; chunks of \d+ keys"):
+        compilation.emit("jobs")
+
+
+def test_without_softex_a_block_of_whole_rows_must_fit():
+    machine = PAPER.without_softex().with_tcdm_bytes(48 * 1024)
+    with pytest.raises(UserError, match="without SoftEx the cores need whole rows"):
+        compiled(attention(4096, 4096, 1, 64), machine)[0].emit("jobs")
+
+
+@pytest.mark.parametrize("target", ["paper", "without_softex"])
+def test_softmax_of_a_row_that_fills_the_memory(target: str):
+    machine = PAPER if target == "paper" else PAPER.without_softex()
+    program = Compilation.of(single_operation("softmax", 2, 60_000), machine).program()
+    assert check(program, session.run(program), {}).identical
+
+
+@pytest.mark.parametrize("masks", ["", "causal"])
+def test_kernels_keep_to_the_memory_and_to_the_state_slots(masks: str):
+    op = next(
+        op
+        for op in attention(300, 300, 2, 48, masks).module.walk()
+        if isinstance(op, t.AttentionOp)
+    )
+    for kernel in chunk_search.candidates(chunk_search.chunked_kernel(PAPER, op, 4224), (32, 96)):
+        places = [b.slot_range(slot) for b in kernel.buffers() for slot in range(b.slots)]
+        assert places[0][0] == 4224
+        assert all(end <= start for (_, end), (start, _) in itertools.pairwise(places))
+        assert places[-1][1] <= kernel.end
+        assert 2 * kernel.rows <= MAX_SLOT
+        assert kernel.blocks * kernel.rows >= kernel.queries
+        assert sum(kernel.advances()[:3]) == 6 * kernel.rounds + 1
