@@ -66,12 +66,28 @@ class Program(NamedTuple):
         return None
 
     def decode_at(self, address: int, memory: NDArray[np.uint8]) -> bool:
-        """Decode the page of ``address``; False if that is outside the code window."""
+        """Decode from an address to the end of its page; False outside the code window.
+
+        Instruction after instruction: what jumps between them reach is decoded when reached.
+        """
         offset = self.offset(address)
         if offset is None or not 0 <= offset - self.window[0] < self.window[1]:
             return False
-        page = (offset - int(self.window[0])) >> PAGE_SHIFT
-        self._decode(page * PAGE_BYTES, min((page + 1) * PAGE_BYTES, int(self.window[1])), memory)
+        first = int(self.window[0])
+        at = offset - first
+        page = at >> PAGE_SHIFT
+        end = min((page + 1) * PAGE_BYTES, int(self.window[1]))
+        text = memory[offset : first + end + 2].tobytes() + bytes(2)
+        rows: list[tuple[int, int, int, int]] = []
+        places: list[int] = []
+        here = 0
+        while at + here < end and self.code[op.ROW * ((at + here) >> 1)] == op.UNDECODED:
+            length = 4 if text[here] & 3 == 3 else 2
+            rows.append(decode_row(int.from_bytes(text[here : here + length], "little")))
+            places.append((at + here) >> 1)
+            here += length
+        self.code.reshape(-1, op.ROW)[places] = rows
+        self.pages[page] = 1
         return True
 
     def decode_all(self, memory: NDArray[np.uint8]) -> None:
