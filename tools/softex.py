@@ -210,7 +210,9 @@ def inspect(
 
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(help="vit-base, models, kernels, calibration, accuracy.")],
+    name: Annotated[
+        str, typer.Argument(help="vit-base, models, kernels, calibration, accuracy, core.")
+    ],
     target: TargetOption = "paper",
     json: JsonOption = False,
 ) -> None:
