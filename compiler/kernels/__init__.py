@@ -23,11 +23,11 @@ from softex_mlir.compiler.kernels.elementwise import (
 )
 from softex_mlir.compiler.kernels.emit import Emitter, RowRef, TileRef
 from softex_mlir.compiler.kernels.matrix import (
-    GEMM_ROWS,
     REPEAT_COLUMNS,
     emit_gemm,
     emit_repeat_row,
     emit_transpose,
+    gemm_blocks,
 )
 from softex_mlir.compiler.kernels.normalisation import (
     emit_layer_norm,
@@ -37,7 +37,6 @@ from softex_mlir.compiler.kernels.normalisation import (
 )
 
 __all__ = [
-    "GEMM_ROWS",
     "LOWEST_BF16",
     "REPEAT_COLUMNS",
     "UNARY",
@@ -59,4 +58,5 @@ __all__ = [
     "emit_softmax_of_pieces",
     "emit_transpose",
     "emit_unary",
+    "gemm_blocks",
 ]

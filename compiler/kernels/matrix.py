@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from xdsl.builder import Builder
@@ -13,15 +13,20 @@ from xdsl.ir import SSAValue
 from softex_mlir.compiler.kernels.emit import Emitter, RowRef, TileRef
 from softex_mlir.dialects.xpulp_vector import PAIR
 
-GEMM_ROWS: Final = 4
-"""Rows of the result that one iteration of :func:`emit_gemm` computes."""
+Values = tuple[SSAValue, ...]
+
+GEMM_ROWS: Final = 6
+"""Rows of a block of the result that :func:`emit_gemm` computes."""
+
+GEMM_COLUMNS: Final = 8
+"""Columns of a block: 6 x 4 accumulators of a pair, 4 pairs of the weights and 2 elements of rows
+fill 30 of the 32 registers, and 10 loads feed 24 packed multiply-accumulates."""
+
+_GEMM_UNROLL: Final = 4
+"""Steps along the inner dimension in one iteration, so that advancing pointers costs little."""
 
 REPEAT_COLUMNS: Final = 16
 """Columns that one iteration of :func:`emit_repeat_row` fills."""
-
-_GEMM_PAIRS: Final = 4
-"""Pairs of columns of the result in registers at once: 4·4 accumulators, 4 rows' elements and 4
-pairs of the weights leave registers to spare, and 8 loads feed 16 packed multiply-accumulates."""
 
 
 def emit_transpose(
@@ -89,6 +94,11 @@ def emit_repeat_row(builder: Builder, x: RowRef, out: TileRef, group: SSAValue, 
     e.loop(0, rows, 1, row)
 
 
+def gemm_blocks(rows: int, columns: int) -> int:
+    """Blocks of the result that :func:`emit_gemm` computes one by one."""
+    return -(-rows // GEMM_ROWS) * -(-columns // GEMM_COLUMNS)
+
+
 def emit_gemm(
     builder: Builder,
     x: TileRef,
@@ -99,7 +109,7 @@ def emit_gemm(
     inner: int,
     columns: int,
 ) -> None:
-    """``z[M,K] := x[M,N] · w[N,K] + z`` in BF16, rows GEMM_ROWS·block and following.
+    """``z[M,K] := x[M,N] · w[N,K] + z`` in BF16, one of the :func:`gemm_blocks` of z, row by row.
 
     Every element is RedMulE's chain: n ascending, each fma rounded to BF16, so that the result is
     bit-identical to the accelerator's. ``columns`` (K) is even; all pitches are even.
@@ -107,57 +117,93 @@ def emit_gemm(
     if columns % 2:
         raise ValueError(f"expected an even number of columns, found {columns}: pad the weights")
     e = Emitter(builder)
-    first = e.insert(arith.MuliOp(block, e.index(GEMM_ROWS)))
-    full, rest = divmod(rows, GEMM_ROWS)
+    across = e.index(-(-columns // GEMM_COLUMNS))
+    row = e.insert(arith.MuliOp(e.insert(arith.DivUIOp(block, across)), e.index(GEMM_ROWS)))
+    column = e.insert(arith.MuliOp(e.insert(arith.RemUIOp(block, across)), e.index(GEMM_COLUMNS)))
 
-    def emit(count: int) -> Callable[[Emitter], None]:
-        def block_of_rows(e: Emitter) -> None:
-            _gemm_rows(e, x, w, z, first, count, inner, columns)
+    def emit(e: Emitter, height: int, width: int) -> None:
+        _gemm_block(e, x, w, z, (row, column), (height, width), inner)
 
-        return block_of_rows
+    def strip(e: Emitter, height: int) -> None:
+        _whole_or_rest(e, column, columns, GEMM_COLUMNS, lambda e, width: emit(e, height, width))
 
+    _whole_or_rest(e, row, rows, GEMM_ROWS, strip)
+
+
+def _whole_or_rest(
+    e: Emitter,
+    first: SSAValue,
+    extent: int,
+    size: int,
+    emit: Callable[[Emitter, int], None],
+) -> None:
+    """Emit for ``size`` elements from ``first``, or for the rest where ``extent`` has fewer."""
+    full, rest = divmod(extent, size)
     if rest == 0:
-        emit(GEMM_ROWS)(e)
+        emit(e, size)
     elif full == 0:
-        emit(rest)(e)
+        emit(e, rest)
     else:
-        e.if_else(e.index_less(first, full * GEMM_ROWS), emit(GEMM_ROWS), emit(rest))
+        whole = e.index_less(first, full * size)
+        e.if_else(whole, lambda e: emit(e, size), lambda e: emit(e, rest))
 
 
-def _gemm_rows(
+def _gemm_block(
     e: Emitter,
     x: TileRef,
     w: TileRef,
     z: TileRef,
-    first: SSAValue,
-    count: int,
+    position: tuple[SSAValue, SSAValue],
+    shape: tuple[int, int],
     inner: int,
-    columns: int,
 ) -> None:
-    numbers = [e.add_index(first, r) for r in range(count)]
+    first, column = position
+    height, pairs = shape[0], shape[1] // 2
+    numbers = [e.add_index(first, r) for r in range(height)]
+    cells = [(r, 2 * p) for r in range(height) for p in range(pairs)]
 
-    def panel(e: Emitter, column: SSAValue, pairs: int) -> None:
-        cells = [(r, p) for r in range(count) for p in range(pairs)]
+    def steps(count: int) -> Callable[[Emitter, SSAValue, Values], Values]:
+        def body(e: Emitter, n: SSAValue, chains: Values) -> Values:
+            for step in range(count):
+                here = e.add_index(n, step)
+                chains = _gemm_step(e, x, w, here, column, numbers, chains)
+            return chains
 
-        def step(e: Emitter, n: SSAValue, z_: tuple[SSAValue, ...]) -> tuple[SSAValue, ...]:
-            a = [e.broadcast(e.load(x.row(row), n)) for row in numbers]
-            b = [e.load_pair(w.row(n), column, 2 * p) for p in range(pairs)]
-            return tuple(e.fma(b[p], a[r], v) for (r, p), v in zip(cells, z_, strict=True))
+        return body
 
-        chains = tuple(e.load_pair(z.row(numbers[r]), column, 2 * p) for r, p in cells)
-        chains = e.loop(0, inner, 1, step, chains)
-        if inner % 8:
-            # RedMulE runs its chain to a multiple of 8: fma(+0, +0, z) turns -0 into +0
-            zero = e.pair_constant(0.0)
-            chains = tuple(e.fma(zero, zero, v) for v in chains)
-        for (r, p), value in zip(cells, chains, strict=True):
-            e.store_pair(value, z.row(numbers[r]), column, 2 * p)
+    chains = tuple(e.load_pair(z.row(numbers[r]), column, k) for r, k in cells)
+    whole = inner // _GEMM_UNROLL * _GEMM_UNROLL
+    chains = e.loop(0, whole, _GEMM_UNROLL, steps(_GEMM_UNROLL), chains)
+    chains = e.loop(whole, inner, inner - whole, steps(inner - whole), chains)
+    if inner % 8:
+        # RedMulE runs its chain to a multiple of 8: fma(+0, +0, z) turns -0 into +0
+        zero = e.pair_constant(0.0)
+        chains = tuple(e.fma(zero, zero, v) for v in chains)
+    for (r, k), value in zip(cells, chains, strict=True):
+        e.store_pair(value, z.row(numbers[r]), column, k)
 
-    width = 2 * _GEMM_PAIRS
-    whole = columns // width * width
-    e.loop(0, whole, width, lambda e, column, _: panel(e, column, _GEMM_PAIRS))
-    if whole < columns:
-        panel(e, e.index(whole), (columns - whole) // 2)
+
+def _gemm_step(
+    e: Emitter,
+    x: TileRef,
+    w: TileRef,
+    n: SSAValue,
+    column: SSAValue,
+    numbers: Sequence[SSAValue],
+    chains: Values,
+) -> Values:
+    """One step of all chains; an element of x is loaded while the row before it is computed."""
+    pairs = len(chains) // len(numbers)
+    b = [e.load_pair(w.row(n), column, 2 * p) for p in range(pairs)]
+    following = e.load(x.row(numbers[0]), n)
+    made: list[SSAValue] = []
+    for r in range(len(numbers)):
+        a = e.broadcast(following)
+        if r + 1 < len(numbers):
+            following = e.load(x.row(numbers[r + 1]), n)
+        row = chains[r * pairs : (r + 1) * pairs]
+        made += [e.fma(weights, a, chain) for weights, chain in zip(b, row, strict=True)]
+    return tuple(made)
 
 
 def _lanes(*lanes: int) -> DenseArrayBase[I64]:

@@ -434,7 +434,7 @@ class AttentionKernel(Kernel):
         position: tuple[Index, Index],
     ) -> None:
         """z += x · w on the cores, at a (head, item)."""
-        from softex_mlir.compiler.kernels import GEMM_ROWS, TileRef, emit_gemm
+        from softex_mlir.compiler.kernels import TileRef, emit_gemm, gemm_blocks
 
         head, item = position
         slots = {
@@ -448,7 +448,7 @@ class AttentionKernel(Kernel):
         )
         inner, columns = (self.inner, self.padded) if z == "s" else (self.padded, self.value_size)
         s.parallel(
-            -(-self.rows // GEMM_ROWS),
+            gemm_blocks(self.rows, columns),
             lambda block: emit_gemm(
                 s.builder, x_tile, w_tile, z_tile, block, self.rows, inner, columns
             ),

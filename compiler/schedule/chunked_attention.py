@@ -284,14 +284,14 @@ class ChunkedAttentionKernel(ChunkedAttention):
         z: tuple[str, Index],
     ) -> None:
         """z += x · w on the cores; operands are buffers and slots."""
-        from softex_mlir.compiler.kernels import GEMM_ROWS, TileRef, emit_gemm
+        from softex_mlir.compiler.kernels import TileRef, emit_gemm, gemm_blocks
 
         inner, columns = self._sizes(x[0])
         left, right, result = (
             TileRef(k.memory[name], (s.value(slot),)) for name, slot in (x, w, z)
         )
         s.parallel(
-            -(-self.rows // GEMM_ROWS),
+            gemm_blocks(self.rows, columns),
             lambda block: emit_gemm(
                 s.builder, left, right, result, block, self.rows, inner, columns
             ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from softex_mlir.compiler.kernels.matrix import gemm_blocks
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.units.dma import streaming_cycles
 
@@ -48,12 +49,20 @@ CORE_CYCLES: dict[str, float] = {
 }
 """Cycles one core needs for an element, by operation, measured on rows of 768 (softmax: 208)."""
 
+GEMM_STEP_CYCLES = 34.5
+GEMM_BLOCK_CYCLES = 120
+"""A step along the inner dimension of a block of a product on the cores; the rest of a block."""
+
+CORE_JOB_CYCLES = 150
+"""Waiting for the operands of a product on the cores, and for each other after it."""
+
 
 def gemm_job_cycles(machine: Machine, m: int, n: int, k: int) -> int:
     """One RedMulE job with its programming; on the cores if there is no RedMulE."""
     unit = machine.redmule
     if unit is None:
-        return int(m * n * k * 0.85 / (machine.cluster.cores - 2))
+        blocks = -(-gemm_blocks(m, k) // (machine.cluster.cores - 2))
+        return int(blocks * (n * GEMM_STEP_CYCLES + GEMM_BLOCK_CYCLES)) + CORE_JOB_CYCLES
     row_tiles = -(-m // unit.rows)
     column_tiles = -(-k // unit.tile_columns)
     tiles = row_tiles * column_tiles

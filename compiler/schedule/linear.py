@@ -440,7 +440,7 @@ class LinearKernel(Kernel):
         s.loop(0, self.group, tile_done)
 
     def _emit_products_on_cores(self, k: KernelEmitter, s: StreamEmitter) -> None:
-        from softex_mlir.compiler.kernels import GEMM_ROWS, TileRef, emit_gemm
+        from softex_mlir.compiler.kernels import TileRef, emit_gemm, gemm_blocks
 
         def step(chunk: Index, tile: Index) -> None:
             index = s.add(s.mul(chunk, self.group), tile)
@@ -449,7 +449,7 @@ class LinearKernel(Kernel):
             z_slot = s.value(tile)
             s.wait(IN, s.add(index, 1))
             s.parallel(
-                -(-self.m // GEMM_ROWS),
+                gemm_blocks(self.m, self.k),
                 lambda block: emit_gemm(
                     s.builder,
                     TileRef(k.memory["x"], (x_slot,)),

@@ -143,6 +143,10 @@ class Interpreter:
                 return wrap32(args[0] - args[1])
             case "arith.muli":
                 return wrap32(args[0] * args[1])
+            case "arith.divui":
+                return args[0] // args[1]
+            case "arith.remui":
+                return args[0] % args[1]
             case "arith.shli":
                 return wrap32(args[0] << args[1])
             case "arith.cmpi":

@@ -186,14 +186,14 @@ def test_transpose():
     same(result[1][:, :7], x.T)
 
 
-def test_gemm():
-    rows = 2 * kernels.GEMM_ROWS
-    x, w, z = sample((rows, 20)), sample((20, 16), 1), sample((rows, 16), 2)
+@pytest.mark.parametrize(("rows", "inner", "columns"), [(12, 20, 16), (8, 7, 14)])
+def test_gemm(rows, inner, columns):
+    x, w, z = sample((rows, inner)), sample((inner, columns), 1), sample((rows, columns), 2)
     result = execute(
         [x, w, z],
         lambda b, v, r: kernels.emit_gemm(
-            b, TileRef(v[0], ()), TileRef(v[1], ()), TileRef(v[2], ()), r, rows, 20, 16
+            b, TileRef(v[0], ()), TileRef(v[1], ()), TileRef(v[2], ()), r, rows, inner, columns
         ),
-        rows=2,
+        rows=kernels.gemm_blocks(rows, columns),
     )
     same(result[2], rowwise.gemm_on_cores(x, w, z))

@@ -202,7 +202,7 @@ def test_transpose(rows, columns):
     assert not out[:, rows:].astype(np.float32).any()
 
 
-@pytest.mark.parametrize(("rows", "inner", "columns"), [(4, 8, 8), (6, 5, 10), (3, 16, 2)])
+@pytest.mark.parametrize(("rows", "inner", "columns"), [(6, 8, 8), (8, 5, 10), (3, 16, 2)])
 def test_gemm(rows, inner, columns):
     x, w, z = sample((rows, inner)), sample((inner, columns), 1), sample((rows, columns), 2)
     expected = rowwise.gemm_on_cores(x, w, z)
@@ -211,7 +211,7 @@ def test_gemm(rows, inner, columns):
         tiles = TileRef(x_), TileRef(w_), TileRef(z_)
         kernels.emit_gemm(b, *tiles, block, rows, inner, columns)
 
-    for block in range(-(-rows // kernels.GEMM_ROWS)):
+    for block in range(kernels.gemm_blocks(rows, columns)):
         execute([x, w, z], emit, indices=[block])
     same(z, expected)
 
