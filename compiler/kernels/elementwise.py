@@ -39,6 +39,18 @@ def emit_binary(
     Emitter(builder).loop(0, columns, 1, body)
 
 
+def emit_mul_add(
+    builder: Builder, x: RowRef, factor: RowRef, addend: RowRef, out: RowRef, columns: int
+) -> None:
+    """``out[j] = bf16(bf16(x[j] * factor[j]) + addend[j])``: a product and a sum, each rounded."""
+
+    def body(e: Emitter, j: SSAValue, _: tuple[SSAValue, ...]) -> None:
+        product = e.mul(e.load(x, j), e.load(factor, j))
+        e.store(e.add(product, e.load(addend, j)), out, j)
+
+    Emitter(builder).loop(0, columns, 1, body)
+
+
 def _relu(e: Emitter, x: SSAValue) -> SSAValue:
     return e.maximum(x, e.number(0.0, bf16))
 

@@ -40,6 +40,7 @@ UNARY = {
     "transformer.exp": "exp",
     "transformer.softmax": "softmax",
 }
+NORMS = (tf.LayerNormOp, tf.RMSNormOp)
 BINARY = {"transformer.add": "add", "transformer.sub": "sub", "transformer.mul": "mul"}
 
 ROWS_SHARE = 4
@@ -115,8 +116,11 @@ class SchedulingContext:
             shapes += self._linear_shapes(op)
         limit = max(4096, (tcdm - self.base) // (ROWS_SHARE if shapes else 1))
         need = 0
+        norms = any(isinstance(op, NORMS) for op in main.body.walk())
         for op in main.body.walk():
-            need = max(need, self._rows_bytes(op, limit))
+            # these get a row for every core, others only where there is nothing more frequent
+            by_row = isinstance(op, (*NORMS, tf.SoftmaxOp)) or not norms
+            need = max(need, self._rows_bytes(op, limit, team_size(self.machine) if by_row else 1))
         self.rows_limit = limit
         self.linear_base = round_up(self.base + need, 64)
         if self.linear_base > tcdm:
@@ -132,8 +136,9 @@ class SchedulingContext:
         for shape, tile in self.tiles.items():
             self.blocks[shape.m] = tile.m
 
-    def _rows_bytes(self, op: Operation, limit: int) -> int:
-        """TCDM bytes of a row-wise operation with the smallest useful block."""
+    def _rows_bytes(self, op: Operation, limit: int, wanted: int) -> int:
+        """TCDM bytes of a row-wise operation in blocks of `wanted` rows, or fewer to respect the
+        limit."""
         if isinstance(op, tf.LayerNormOp):
             columns = tf.shape_of(op.result)[-1]
             fixed, row = 4 * columns + 128, 4 * columns + 128
@@ -156,9 +161,6 @@ class SchedulingContext:
             return 0
         else:
             return 4096
-        # these get a row for every core; the rest takes what is left
-        by_row = isinstance(op, tf.LayerNormOp | tf.RMSNormOp | tf.SoftmaxOp)
-        wanted = team_size(self.machine) if by_row else 1
         while wanted > 1 and fixed + wanted * row > limit:
             wanted -= 1
         return fixed + wanted * row

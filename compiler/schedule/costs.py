@@ -31,6 +31,7 @@ CORE_CYCLES: dict[str, float] = {
     "add": 2.2,
     "sub": 2.2,
     "mul": 2.2,
+    "mul_add": 3.3,
     "relu": 1.6,
     "gelu": 5.3,
     "gelu_tanh": 5.3,

@@ -29,6 +29,9 @@ class RowOperations(Movement):
     """Schedules row-wise operations."""
 
     def _rowwise(self, op: Operation) -> None:
+        if _shift_of(op) is not None:
+            return
+        operands = list(op.operands)
         name = UNARY.get(op.name) or BINARY.get(op.name) or op.name.split(".")[-1]
         result = op.results[0]
         shape = tf.shape_of(result)
@@ -48,7 +51,10 @@ class RowOperations(Movement):
         if isinstance(op, tf.PositionIdsOp):
             self._position_ids(op, target)
             return
-        for operand in op.operands:
+        scale = op.lhs.owner if isinstance(op, tf.AddOp) else None
+        if isinstance(scale, tf.MulOp) and _shift_of(scale) is op:
+            name, operands = "mul_add", [*scale.operands, op.operands[1]]
+        for operand in operands:
             view = self._matrix(op, self.view(operand))
             if view.shape[1] == 1 and columns > 1:
                 raise UnsupportedError(
@@ -177,3 +183,15 @@ class RowOperations(Movement):
         )
 
     # endregion
+
+
+def _shift_of(op: Operation) -> tf.AddOp | None:
+    """The addition of a vector to a product with a vector, if it is the product's only use: both
+    are one pass over the rows."""
+    if not isinstance(op, tf.MulOp) or len(tf.shape_of(op.rhs)) != 1:
+        return None
+    uses = tuple(op.result.uses)
+    following = uses[0].operation if len(uses) == 1 else None
+    if not isinstance(following, tf.AddOp) or following.lhs is not op.result:
+        return None
+    return following if len(tf.shape_of(following.rhs)) == 1 else None

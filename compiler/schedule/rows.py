@@ -224,6 +224,8 @@ class RowsKernel(Kernel):
             kernels.emit_rms_norm(b, refs[0], refs[1], out, n, self.parameters[0])
         elif name in ("add", "sub", "mul"):
             kernels.emit_binary(b, name, refs[0], refs[1], out, n)
+        elif name == "mul_add":
+            kernels.emit_mul_add(b, refs[0], refs[1], refs[2], out, n)
         elif name == "scale":
             kernels.emit_scale(b, refs[0], self.parameters[0], out, n)
         elif name == "softmax":

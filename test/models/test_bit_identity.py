@@ -13,6 +13,7 @@ import pytest
 
 from softex_mlir.compiler.driver import Compilation
 from softex_mlir.compiler.models import BUILTIN
+from softex_mlir.compiler.models.text import mobilebert
 from softex_mlir.compiler.models.vit import vit
 from softex_mlir.isa_sim.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
@@ -37,6 +38,18 @@ def test_smaller_memory_same_bits(name: str, kib: int):
     machine = Machine.load().with_tcdm_bytes(kib * KIB)
     program = Compilation.of(MODELS[name](), machine).program()
     assert check(program, session.run(program), {}).identical
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_bottlenecks_and_norms_that_only_scale(masked: bool):
+    sizes = {"tokens": 40, "hidden": 96, "bottleneck": 32, "layers": 1, "heads": 1}
+    model = mobilebert(feedforwards=2, vocabulary=64, batch=2, masked=masked, **sizes)
+    program = Compilation.of(model, Machine.load().with_tcdm_bytes(48 * KIB)).program()
+    launches = program.metadata["launches"]
+    assert any(launch["kernel"].startswith("mul_add") for launch in launches)
+    result = session.run(program, sanitize=True)
+    assert result.run.races == ()
+    assert check(program, result, {}).identical
 
 
 @pytest.mark.parametrize("kib", [256, 48])

@@ -53,6 +53,8 @@ def emit_named(name, columns):
                 kernels.emit_gelu_finish(builder, *refs, columns)
             case "copy":
                 kernels.emit_copy(builder, *refs, columns)
+            case "mul_add":
+                kernels.emit_mul_add(builder, *refs, columns)
             case "add":
                 kernels.emit_binary(builder, name, *refs, columns)
             case _:
@@ -67,6 +69,7 @@ def emit_named(name, columns):
         ("copy", 768, "xx", 1.02),
         ("gelu_square", 768, "xx", 1.64),
         ("add", 768, "xxx", 2.21),
+        ("mul_add", 768, "xggx", 3.27),
         ("gelu_finish", 768, "xxx", 3.71),
         ("gelu_software", 768, "xx", 12.36),
         ("silu", 768, "xx", 23.53),

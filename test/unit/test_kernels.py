@@ -174,6 +174,20 @@ def test_position_ids():
     same(out, np.array([2, 3, 0, 4, 0, 5], dtype=np.int32))
 
 
+@pytest.mark.parametrize("vectorised", [False, True])
+@pytest.mark.parametrize("columns", WIDTHS)
+def test_mul_add(columns, vectorised):
+    x, factor, addend = (sample((1, columns), seed) for seed in range(3))
+    expected = rowwise.add(rowwise.mul(x, factor), addend)
+
+    def emit(b, x_, factor_, addend_, i):
+        rows = [RowRef(m, (i,)) for m in (x_, factor_, addend_)]
+        kernels.emit_mul_add(b, *rows, rows[0], columns)
+
+    execute([x, factor, addend], emit, vectorised=vectorised, indices=[0])
+    same(x, expected)
+
+
 def test_repeat_row():
     x, out = sample((1, 64)), sample((5, 48), 1)
     expected = out.copy()
