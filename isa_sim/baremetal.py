@@ -31,6 +31,7 @@ SLICE_INSTRUCTIONS = 50_000_000
 """Instructions between progress reports and chances to interrupt."""
 _FUNCTION_BYTES = 1 << 16
 """A symbol farther before an address than this says nothing about it."""
+_SIGNATURE_BYTES = 16 << 20
 _EXIT_CALL, _WRITE_CALL = 93, 64
 """Numbers of the system calls a program can ask the host for."""
 
@@ -78,8 +79,8 @@ def run_elf(
     hart = BareMetal(path, machine)
     if signature is not None and hart.signature_range() is None:
         raise BareMetalError(
-            f"{path}: a signature was asked for, but the file has no symbols "
-            "begin_signature and end_signature around one"
+            f"{path}: a signature was asked for, but the file has no symbols begin_signature and "
+            f"end_signature around 4 bytes to {_SIGNATURE_BYTES >> 20} MiB of its memory"
         )
     result = hart.run(max_instructions, progress)
     if signature is not None:
@@ -262,13 +263,16 @@ class BareMetal:
         return None
 
     def signature_range(self) -> tuple[int, int] | None:
-        """Addresses of the signature's first word and behind its last; None without symbols."""
+        """Address and bytes of the signature; None without symbols around part of the memory."""
         begin = self.symbols.get("begin_signature")
         end = self.symbols.get("end_signature")
-        if begin is None or end is None or end <= begin:
+        if begin is None or end is None or not 4 <= end - begin <= _SIGNATURE_BYTES:
             return None
-        return begin, end
+        offset = self.program.offset(begin)
+        if offset is None or offset + end - begin > self.memory.size:
+            return None
+        return begin, end - begin & ~3
 
     def _signature(self) -> tuple[int, ...]:
         span = self.signature_range()
-        return tuple(self._word(address) for address in range(*span, 4)) if span else ()
+        return tuple(np.frombuffer(self.read(*span), "<u4").tolist()) if span else ()

@@ -154,8 +154,9 @@ def test_signature_is_written_however_the_program_ends(tmp_path: Path) -> None:
     assert result.exit_code is None
     assert "still running after 100 instructions" in result.reason
     assert path.read_text() == "deadbeef\n00000001\n00000002\n"
-    with pytest.raises(BareMetalError, match="a signature was asked for"):
-        run(tmp_path, elf([segment(spin)]), signature=path)
+    for broken in ({}, {**symbols, "end_signature": 0xFFFFFFFF}, {**symbols, "begin_signature": 0}):
+        with pytest.raises(BareMetalError, match="a signature was asked for"):
+            run(tmp_path, elf([segment(spin)], broken), signature=path)
 
 
 @pytest.mark.parametrize(
