@@ -7,6 +7,8 @@ ends by
 - ``ecall`` with a7 = 93 and the exit code in a0, or ``ebreak``, while no trap handler is installed;
 - a jump to itself, or ``wfi`` with all interrupts disabled: the exit code is a0.
 
+A program that has ``tohost`` passes by writing it only; the other ways then end it without success.
+
 The core is in machine mode throughout (the previous mode in mstatus stays machine mode, as on any
 core without user mode), has no interrupts, does misaligned accesses, and starts with floating
 point on. Memory takes one cycle; an access outside it is an access fault.
@@ -230,6 +232,8 @@ class BareMetal:
                 value = int(registers[10])
                 return value, "passed" if value == 0 else f"exit code {value}"
             text = f"environment call {registers[17]}"
+        elif status == st.STOPPED and "tohost" in self.symbols:
+            return None, f"{text} at {self._place(pc)}, without a write to tohost"
         elif status == st.STOPPED:
             return int(registers[10]), f"{text} at {self._place(pc)}"
         handler = int(row[st.MTVEC]) & ~3

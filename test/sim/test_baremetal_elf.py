@@ -113,6 +113,16 @@ def test_tohost(
     assert reason in result.reason
 
 
+@pytest.mark.parametrize("name", ["ebreak", "wfi", "jal"])
+def test_a_program_with_tohost_passes_by_writing_it_only(tmp_path: Path, name: str) -> None:
+    stop = code(ins(name, rd=0, imm=0) if name == "jal" else ins(name))
+    without, told = elf([segment(stop)]), elf([segment(stop)], {"tohost": TOHOST})
+    assert run(tmp_path, without).exit_code == 0
+    result = run(tmp_path, told)
+    assert result.exit_code is None
+    assert "without a write to tohost" in result.reason
+
+
 @pytest.mark.parametrize("base", [0, 0x10000000, 0x1C000000, 0x20000000, 0xFFFF0000])
 def test_linked_anywhere(tmp_path: Path, base: int) -> None:
     """The program's own memory is all there is: no unit lies in its way."""
