@@ -21,6 +21,12 @@ DMA_CONTENTION = 1.2
 TILE_STALL_CYCLES = 80
 """RedMulE's loss a tile when every access is denied once: `contention.redmule_growth`."""
 
+PIECE_CYCLES = 80
+"""Waiting for a piece of a tile, meeting at a barrier, counting it."""
+
+SOFTEX_PIECE_CYCLES = 120
+"""Two more barriers and a job's programming; the job itself runs beside the cores."""
+
 SOFTEX_COMMAND_CYCLES = 40
 
 CHUNK_COMMAND_CYCLES = 44
@@ -112,6 +118,22 @@ def compute_row_cycles(machine: Machine, operation: str, elements: int) -> int:
     if machine.softex is None and operation in ("gelu", "gelu_tanh"):
         operation += "_software"
     return int(elements * CORE_CYCLES.get(operation, 10.0) / team)
+
+
+def epilogue_cycles(
+    machine: Machine, activation: str, residual: bool, rows: int, columns: int, piece: int
+) -> int:
+    """Core code after a product of `rows` x `columns`, `piece` rows at a time."""
+    if activation == "none" and not residual:
+        return 0
+    team = machine.cluster.cores - (2 if machine.redmule is None else 3)
+    elements = -(-piece // team) * team * columns
+    cycles = compute_row_cycles(machine, activation, elements) + PIECE_CYCLES
+    if residual:
+        cycles += compute_row_cycles(machine, "add", elements)
+    if activation in ("gelu", "gelu_tanh") and machine.softex is not None:
+        cycles += SOFTEX_PIECE_CYCLES
+    return -(-rows // piece) * cycles
 
 
 def softex_sum_cycles(machine: Machine, elements: int) -> int:

@@ -23,8 +23,8 @@ from xdsl.ir import SSAValue
 from softex_mlir.compiler.schedule.costs import (
     DMA_CONTENTION,
     DMA_QUEUE_CYCLES,
-    compute_row_cycles,
     dma_box_cycles,
+    epilogue_cycles,
     gemm_job_cycles,
     softex_sum_cycles,
     streaming_slowdown,
@@ -623,15 +623,11 @@ class LinearKernel(Kernel):
         # a ring that holds all of X keeps it from launch to launch
         x_loads = self.chunks if self.chunks > X_SLOTS else 0
         feed = int((self.jobs * w + x_loads * x + self.group * tile) * DMA_CONTENTION)
-        elements = self.m * self.k
-        compute = 0
-        if self.epilogue:
-            compute = compute_row_cycles(machine, self.activation, elements)
-            if self.residual_pitch is not None:
-                compute += compute_row_cycles(machine, "add", elements)
-            if self.on_softex:
-                compute += softex_sum_cycles(machine, self.piece * self.k)
-            compute += 80 * self.pieces
+        compute = epilogue_cycles(
+            machine, self.activation, self.residual_pitch is not None, self.m, self.k, self.piece
+        )
+        if self.on_softex:
+            compute += softex_sum_cycles(machine, self.piece * self.k)
         out = tile
         if self.residual_pitch is not None:
             # a piece's load waits for others, and the next piece's for this one's addition

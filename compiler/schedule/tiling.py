@@ -12,6 +12,7 @@ from softex_mlir.compiler.schedule.costs import (
     DMA_QUEUE_CYCLES,
     compute_row_cycles,
     dma_box_cycles,
+    epilogue_cycles,
     gemm_job_cycles,
     softmax_cycles,
     streaming_slowdown,
@@ -145,7 +146,9 @@ class LinearSearch:
             self._blocks[key] = [size for _, size in row_blocks(self.machine, rows, block)]
         return self._blocks[key]
 
-    def group_cycles(self, shape: LinearShape, m: int, n: int, k: int, group: int) -> float:
+    def group_cycles(
+        self, shape: LinearShape, m: int, n: int, k: int, group: int, piece: int
+    ) -> float:
         """Predicted cycles of a group of tiles in the steady state: the busiest of the units."""
         chunks = shape.n // n
         job = self._job(m, n, k)
@@ -154,11 +157,9 @@ class LinearSearch:
         if chunks > X_SLOTS:
             feed += chunks * self._box(2 * n, m)
         feed = int((feed + group * tile * (2 if shape.residual else 1)) * DMA_CONTENTION)
-        compute = 0
-        if shape.activation != "none" or shape.residual:
-            compute = compute_row_cycles(self.machine, shape.activation, m * k)
-            if shape.residual:
-                compute += compute_row_cycles(self.machine, "add", m * k)
+        compute = epilogue_cycles(
+            self.machine, shape.activation, shape.residual, m, k, min(piece, m)
+        )
         if self.machine.redmule is None:
             return max(feed, group * (chunks * job + compute))
         if n not in self._slow:
@@ -168,7 +169,7 @@ class LinearSearch:
         # a tile's epilogue must be over when the next group comes back to it
         each = compute + tile
         if shape.residual:
-            each += 2 * DMA_QUEUE_CYCLES
+            each += -(-m // piece) * DMA_QUEUE_CYCLES
         first = each + DMA_QUEUE_CYCLES + int(tile * DMA_CONTENTION) - (group - 1) * job
         last = group * each - 2 * (group - 1) * job
         return max(engine + max(0, first, last), feed, group * compute) + LAUNCH_CYCLES
@@ -179,11 +180,11 @@ class LinearSearch:
         tiles, tail = divmod(shape.k, tile.k)
         full, rest = divmod(tiles, tile.group)
         for rows in self._rows(shape.m, tile.m):
-            total += full * self.group_cycles(shape, rows, tile.n, tile.k, tile.group)
+            total += full * self.group_cycles(shape, rows, tile.n, tile.k, tile.group, tile.piece)
             if rest:
-                total += self.group_cycles(shape, rows, tile.n, tile.k, rest)
+                total += self.group_cycles(shape, rows, tile.n, tile.k, rest, tile.piece)
             if tail:
-                total += self.group_cycles(shape, rows, tile.n, tail, 1)
+                total += self.group_cycles(shape, rows, tile.n, tail, 1, tile.piece)
         return int(total)
 
     def _sizes(self, shape: LinearShape, tile: Tile) -> Sizes:
@@ -199,7 +200,10 @@ class LinearSearch:
             self.epilogue_slots,
         )
 
-    def _pieces(self, m: int) -> list[int]:
+    def _pieces(self, shape: LinearShape, m: int) -> list[int]:
+        """Rows of the epilogue at a time to try."""
+        if shape.activation == "none" and not shape.residual:
+            return [1]
         found = [-(-m // 2), 4 * self.team, 2 * self.team, self.team, 2, 1]
         return [p for p in found if p <= m]
 
@@ -224,16 +228,12 @@ class LinearSearch:
                     for group in GROUPS if "group" not in pinned else [pinned["group"]]:
                         if group * k > shape.k:
                             break
-                        for piece in self._pieces(min(rows, shape.m)):
+                        for piece in self._pieces(shape, min(rows, shape.m)):
                             yield Tile(rows, n, k, group, piece)
 
     def _best(self, shape: LinearShape, caps: Sizes, m: int | None) -> tuple[int, Tile] | None:
         best: tuple[int, Tile] | None = None
-        seen: set[tuple[int, int, int, int]] = set()
         for tile in self.candidates(shape, m):
-            key = (tile.m, tile.n, tile.k, tile.group)
-            if key in seen:
-                continue
             size = self._sizes(shape, tile)
             if (
                 size.z > caps.z
@@ -242,7 +242,6 @@ class LinearSearch:
                 or size.epilogue > caps.epilogue
             ):
                 continue
-            seen.add(key)
             cycles = self.cycles(shape, tile)
             if best is None or cycles < best[0]:
                 best = (cycles, tile)
@@ -289,11 +288,7 @@ class LinearSearch:
         heavy = shapes[0]
         epilogue = next((size.epilogue for size in others.values()), None)
         ranked: list[tuple[int, Sizes]] = []
-        seen: set[tuple[int, int, int, int]] = set()
         for tile in self.candidates(heavy, blocks.get(heavy.m)):
-            key = (tile.m, tile.n, tile.k, tile.group)
-            if key in seen:
-                continue
             size = self._sizes(heavy, tile)
             if epilogue is not None:
                 if size.epilogue > epilogue:
@@ -301,7 +296,6 @@ class LinearSearch:
                 size = replace(size, epilogue=epilogue)
             if size.total > self.budget:
                 continue
-            seen.add(key)
             ranked.append((self.cycles(heavy, tile), size))
         ranked.sort(key=lambda entry: (entry[0], -entry[1].total))
         best: tuple[int, Sizes, dict[LinearShape, Tile]] | None = None
