@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 FOLDERS := $(shell find compiler dialects isa_sim runtime tools -type d -not -name __pycache__)
 
-.PHONY: help demo test venv lit pytest lint typecheck bench clean
+.PHONY: help demo test venv lit pytest lint typecheck counts bench clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -35,6 +35,10 @@ lint: venv ## Check formatting and lint rules
 
 typecheck: venv ## Check types (strict)
 	$(BIN)/pyright
+
+counts: venv ## Record cycle counts of the benchmark models in test/counts.csv (minutes)
+	$(BIN)/python test/record_counts.py > test/counts.csv.new
+	mv test/counts.csv.new test/counts.csv
 
 bench: venv ## Reproduce the published figures (minutes)
 	$(BIN)/softex bench vit-base

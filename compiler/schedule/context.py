@@ -52,7 +52,7 @@ COPY_BYTES = 16384
 PART_BLOCKS = 3
 """Blocks of rows in one launch of a row-wise operation."""
 
-PARTS = 64
+PARTS = 160
 """About the most launches of a row-wise operation, however many rows it has."""
 
 

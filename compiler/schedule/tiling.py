@@ -120,7 +120,8 @@ class LinearSearch:
         self._slow: dict[int, float] = {}
         self._jobs: dict[tuple[int, int, int], int] = {}
         self._boxes: dict[tuple[int, int], int] = {}
-        self._blocks: dict[tuple[int, int], list[int]] = {}
+        self._blocks: dict[tuple[int, int], Counter[int]] = {}
+        self._cycles: dict[tuple[LinearShape, Tile], int] = {}
         both = any(s.residual and self._on_softex(s) for s in self.shapes)
         some = any(s.residual or self._on_softex(s) for s in self.shapes)
         self.epilogue_slots = 4 if both else 2 if some else 0
@@ -140,10 +141,11 @@ class LinearSearch:
             self._boxes[key] = dma_box_cycles(self.machine, run, runs)
         return self._boxes[key]
 
-    def _rows(self, rows: int, block: int) -> list[int]:
+    def _rows(self, rows: int, block: int) -> Counter[int]:
+        """How often each number of rows occurs among the blocks."""
         key = (rows, block)
         if key not in self._blocks:
-            self._blocks[key] = [size for _, size in row_blocks(self.machine, rows, block)]
+            self._blocks[key] = Counter(size for _, size in row_blocks(self.machine, rows, block))
         return self._blocks[key]
 
     def group_cycles(
@@ -176,15 +178,21 @@ class LinearSearch:
 
     def cycles(self, shape: LinearShape, tile: Tile) -> int:
         """Predicted cycles of a whole product."""
+        found = self._cycles.get((shape, tile))
+        if found is None:
+            found = self._cycles[shape, tile] = self._sum_cycles(shape, tile)
+        return found
+
+    def _sum_cycles(self, shape: LinearShape, tile: Tile) -> int:
         total = 0.0
         tiles, tail = divmod(shape.k, tile.k)
         full, rest = divmod(tiles, tile.group)
-        for rows in self._rows(shape.m, tile.m):
-            total += full * self.group_cycles(shape, rows, tile.n, tile.k, tile.group, tile.piece)
-            if rest:
-                total += self.group_cycles(shape, rows, tile.n, tile.k, rest, tile.piece)
-            if tail:
-                total += self.group_cycles(shape, rows, tile.n, tail, 1, tile.piece)
+        for rows, count in self._rows(shape.m, tile.m).items():
+            groups = [(full, tile.k, tile.group), (bool(rest), tile.k, rest), (bool(tail), tail, 1)]
+            for times, k, group in groups:
+                if times:
+                    cycles = self.group_cycles(shape, rows, tile.n, k, group, tile.piece)
+                    total += count * times * cycles
         return int(total)
 
     def _sizes(self, shape: LinearShape, tile: Tile) -> Sizes:
