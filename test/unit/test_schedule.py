@@ -7,7 +7,9 @@ import pytest
 from softex_mlir.compiler.models import BUILTIN
 from softex_mlir.compiler.pipeline import fuse
 from softex_mlir.compiler.schedule.attention import AttentionKernel
+from softex_mlir.compiler.schedule.linear import LinearKernel
 from softex_mlir.compiler.schedule.lower import place_tasks, schedule_module
+from softex_mlir.compiler.schedule.order import order_tasks
 from softex_mlir.compiler.schedule.scheduler import Scheduler
 from softex_mlir.compiler.schedule.tiling import CapacityError, row_blocks
 from softex_mlir.compiler.schedule.timeline import Timeline
@@ -92,3 +94,38 @@ def test_attention_counters_match_what_the_streams_advance() -> None:
     attention = next(kernel for kernel in kernels if isinstance(kernel, AttentionKernel))
     n = attention.items
     assert attention.advances() == (1 + 3 * n, n, 2 * n + 2, 1 + 2 * n)
+
+
+def test_equal_operands_stay_in_the_tcdm() -> None:
+    """Query, key and value read the same rows: X is loaded for the first of them only, and the
+    launch before a change of X loads the next one's first chunk if it is stored already."""
+    launches = [x for x in planned("vit-tiny").launches if isinstance(x.kernel, LinearKernel)]
+    kept = 0
+    for before, after in itertools.pairwise(launches):
+        found = after.integers["x_loaded"]
+        assert 0 <= found <= after.kernel.chunks  # pyright: ignore
+        ahead = before.kernel.next_rows  # pyright: ignore
+        if ahead:
+            assert before.addresses["x_next"] == after.addresses["x_l2"]
+            assert ahead == after.kernel.m  # pyright: ignore
+            assert found == 1
+            # else the launch would wait for its own results
+            assert before.integers["x_next_ready"] <= before.bases[1]
+        elif found:
+            assert before.addresses["x_l2"] == after.addresses["x_l2"]
+            assert found == after.kernel.chunks  # pyright: ignore
+            assert before.integers["first_x"] == after.integers["first_x"]
+            kept += 1
+    assert kept
+
+
+def test_the_order_respects_producers_and_loses_nothing() -> None:
+    model = BUILTIN["demo-bert"]()
+    fuse(model, PAPER)
+    scheduler = Scheduler(PAPER, {})
+    scheduler.run(model.main)
+    order = order_tasks(scheduler.tasks)
+    place = {id(task): index for index, task in enumerate(order)}
+    assert sorted(place) == sorted(id(task) for task in scheduler.tasks)
+    for task in order:
+        assert all(place[id(p)] < place[id(task)] for p in task.producers)
