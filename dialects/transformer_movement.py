@@ -9,6 +9,7 @@ from xdsl.dialects.builtin import (
     IntegerAttr,
     StringAttr,
     TensorType,
+    UnitAttr,
     i64,
 )
 from xdsl.ir import Operation, SSAValue
@@ -70,13 +71,14 @@ class MaskToBiasOp(TransformerOp):
     result: [batch, columns], with a base [batch*queries, columns]; columns >= keys.
 
     result[b(, q), j] = mask[b, j] != 0 ? base[q, j] (or 0) : lowest finite bf16, and -inf in the
-    columns past the keys.
+    columns past the keys. With `inverted` the keys are hidden where the mask is not 0.
     """
 
     name = "transformer.mask_to_bias"
 
     mask = operand_def(ID_TENSOR)
     base = opt_operand_def(BF16_TENSOR)
+    inverted = opt_prop_def(UnitAttr)
     result = result_def(BF16_TENSOR)
 
     assembly_format = (
@@ -89,12 +91,13 @@ class MaskToBiasOp(TransformerOp):
         columns: int,
         base: SSAValue | Operation | None = None,
         *,
+        inverted: bool = False,
         layer: StringAttr | None = None,
     ):
         rows = shape_of(mask)[0] * (1 if base is None else shape_of(base)[0])
         super().__init__(
             operands=[mask, base],
-            properties={"layer": layer},
+            properties={"inverted": UnitAttr() if inverted else None, "layer": layer},
             result_types=[TensorType(BFloat16Type(), [rows, columns])],
         )
 

@@ -217,7 +217,8 @@ def _move(op: Operation, operands: list[Array]) -> Array:
             return rowwise.position_ids(operands[0], *parameters)
         case t.MaskToBiasOp():
             base = operands[1] if op.base is not None else None
-            return mask_to_bias(operands[0], base, t.shape_of(op.result)[1])
+            visible = operands[0] == 0 if op.inverted is not None else operands[0] != 0
+            return mask_to_bias(visible, base, t.shape_of(op.result)[1])
         case _:
             raise EvaluationError(f"{op.name} has no evaluation")
 
@@ -230,12 +231,11 @@ def patchify(image: Array, high: int, wide: int) -> Array:
     return np.ascontiguousarray(order).reshape(-1, channels * high * wide)
 
 
-def mask_to_bias(mask: Array, base: Array | None, columns: int) -> Array:
-    """The bias of `transformer.mask_to_bias`: the base where the mask is set, else masked."""
-    batch, keys = mask.shape
+def mask_to_bias(visible: Array, base: Array | None, columns: int) -> Array:
+    """The bias of `transformer.mask_to_bias`: the base where keys are visible, else masked."""
+    batch, keys = visible.shape
     dtype = np.dtype(ml_dtypes.bfloat16) if base is None else base.dtype
     start = np.zeros((1, columns), np.float32) if base is None else base.astype(np.float32)
     result = np.full((batch, len(start), columns), -np.inf, np.float32)
-    set_ = mask[:, None, :] != 0
-    result[:, :, :keys] = np.where(set_, start[None, :, :keys], np.float32(t.MASKED))
+    result[:, :, :keys] = np.where(visible[:, None, :], start[None, :, :keys], np.float32(t.MASKED))
     return result.reshape(batch * len(start), columns).astype(dtype)

@@ -171,5 +171,6 @@ def reduce_mean(state: Importer, node: Node) -> list[Value]:
 
 @operator("Identity", "Dropout", "Cast", "CastLike", note="Cast between floating-point types")
 def identity(state: Importer, node: Node) -> list[Value]:
-    # The second operand of CastLike gives a type only.
-    return [node.input(0)]
+    value = node.input(0)
+    # Of CastLike's operands the first may be the constant: activations count as float32.
+    return [value.astype(np.float32) if isinstance(value, np.ndarray) else value]

@@ -164,9 +164,9 @@ class Importer:
         shape = t.shape_of(argument)
         if len(shape) != 2:
             raise Unsupported(f"mask input '{name}' has shape {shape}, expected [batch, keys]")
-        base = mask_base(value, *shape)
+        base, inverted = mask_base(value, *shape)
         base_value = None if base is None else self.constant(base, splat=False)
-        bias = self.emit(t.MaskToBiasOp(argument, shape[1], base_value))
+        bias = self.emit(t.MaskToBiasOp(argument, shape[1], base_value, inverted=inverted))
         batch, queries = shape[0], 1 if base is None else len(base)
         return self.emit(t.ReshapeOp(bias, (batch, 1, queries, shape[1])))
 
@@ -217,6 +217,12 @@ class Importer:
         for index in range(len(proto.input)):
             if proto.input[index]:
                 proto.input[index] = f"i{index}"
+        # Activations have one type here, whatever the model calls it: CastLike of a constant and
+        # an activation may meet a constant of another floating-point type.
+        if len({a.dtype for a in arrays if a is not None and a.dtype.kind == "f"}) > 1:
+            arrays = [
+                a.astype(np.float32) if a is not None and a.dtype.kind == "f" else a for a in arrays
+            ]
         names = [n for n in proto.input if n]
         given = {f"i{k}": a for k, a in enumerate(arrays) if a is not None and proto.input[k]}
         outputs = [o for o in proto.output if o]

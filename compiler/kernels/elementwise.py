@@ -144,15 +144,17 @@ def emit_mask_to_bias(
     columns: int,
     masked: float = LOWEST_BF16,
     base: RowRef | None = None,
+    inverted: bool = False,
 ) -> None:
     """A row of an attention mask (i32, non-zero = attend) to a row of additive BF16 bias.
 
     0, or the element of ``base``, where attended, ``masked`` where not, -inf in the columns from
-    ``keys`` on. ``base`` may be ``out``.
+    ``keys`` on. ``base`` may be ``out``. ``inverted``: zero = attend.
     """
 
     def body(e: Emitter, j: SSAValue, _: tuple[SSAValue, ...]) -> None:
-        attend = e.insert(arith.CmpiOp(e.load(mask, j), e.integer(0), "ne"))
+        comparison = "eq" if inverted else "ne"
+        attend = e.insert(arith.CmpiOp(e.load(mask, j), e.integer(0), comparison))
         visible = e.number(0.0, bf16) if base is None else e.load(base, j)
         bias = arith.SelectOp(attend, visible, e.number(masked, bf16))
         e.store(e.insert(bias), out, j)

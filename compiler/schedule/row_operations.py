@@ -154,6 +154,7 @@ class RowOperations(Movement):
             inputs,
             out.strides[0],
             self.base,
+            (1.0,) if op.inverted is not None else (),
         )
         kernel = self._fit(kernel, op)
         for index in range(out.shape[0] // rows):

@@ -233,7 +233,15 @@ class RowsKernel(Kernel):
         elif name == "mask_to_bias":
             *base, mask = refs
             keys = self.inputs[-1].columns
-            kernels.emit_mask_to_bias(b, mask, out, keys, n, base=base[0] if base else None)
+            kernels.emit_mask_to_bias(
+                b,
+                mask,
+                out,
+                keys,
+                n,
+                base=base[0] if base else None,
+                inverted=bool(self.parameters),
+            )
         elif name == "position_ids":
             padding, offset, fill = (int(p) for p in self.parameters)
             kernels.emit_position_ids(b, refs[0], out, n, padding, offset, fill)

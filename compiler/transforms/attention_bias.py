@@ -36,8 +36,8 @@ class BiasBuilder:
     """Makes bias operands; layers with the same masks share one."""
 
     constants: Constants
-    masks: dict[tuple[SSAValue, int, bytes], Bias] = field(
-        default_factory=dict[tuple[SSAValue, int, bytes], Bias]
+    masks: dict[tuple[SSAValue, bool, int, bytes], Bias] = field(
+        default_factory=dict[tuple[SSAValue, bool, int, bytes], Bias]
     )
 
     def build(
@@ -126,12 +126,13 @@ class BiasBuilder:
             if base is None:
                 return None
             rows = np.where((rows <= t.MASKED) | (base <= t.MASKED), t.MASKED, rows + base)
-        key = (mask.mask, keys, rows.astype(np.float32).tobytes())
+        inverted = mask.inverted is not None
+        key = (mask.mask, inverted, keys, rows.astype(np.float32).tobytes())
         if key not in self.masks:
             padded = t.padded_keys(keys)
             base_value = self._padded(rows, made) if rows.any() else None
             # The layer of a mask that all layers share would mislead.
-            new = t.MaskToBiasOp(mask.mask, padded, base_value)
+            new = t.MaskToBiasOp(mask.mask, padded, base_value, inverted=inverted)
             made.append(new)
             batch = t.shape_of(mask.mask)[0]
             kinds = ("all", "query") if batch == 1 else ("batch", "batch_query")

@@ -16,6 +16,9 @@ from softex_mlir.compiler.transforms.l1_values import Constants
 from softex_mlir.dialects import transformer as t
 from softex_mlir.isa_sim.errors import UserError
 
+MOVEMENT = (t.ReshapeOp, t.TransposeOp, t.SliceOp, t.ConcatOp, t.PatchifyOp)
+"""Operations that may work on any number of dimensions."""
+
 
 class NotFusedError(UserError, ValueError):
     """Operations remain that neither a unit nor the cores' code can execute."""
@@ -25,11 +28,10 @@ def _problem(op: Operation) -> str | None:
     """Why the scheduler could not take an operation; None if it can."""
     if isinstance(op, t.GRAPH_OPS):
         return "has no implementation on the cluster"
-    for value in (*op.operands, *op.results):
-        shape = t.shape_of(value)
-        movement = isinstance(op, t.ReshapeOp | t.PatchifyOp)
-        if len(shape) > 3 and not movement:
-            return f"works on a tensor of {len(shape)} dimensions {shape}"
+    if not isinstance(op, MOVEMENT):
+        for value in (*op.operands, *op.results):
+            if len(shape := t.shape_of(value)) > 3:
+                return f"works on a tensor of {len(shape)} dimensions {shape}"
     if isinstance(op, t.BinaryOp):
         lhs, rhs = t.shape_of(op.lhs), t.shape_of(op.rhs)
         if lhs != t.shape_of(op.result) or rhs[-1:] != lhs[-1:]:

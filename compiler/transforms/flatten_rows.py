@@ -19,6 +19,7 @@ from xdsl.pattern_rewriter import (
 
 from softex_mlir.compiler.transforms.l1_values import (
     Constants,
+    discard,
     is_constant,
     name_of,
     splat_value,
@@ -90,6 +91,20 @@ class FlattenSlice(RewritePattern):
         rewriter.replace(op, [flat, part, t.ReshapeOp(part, after)])
 
 
+class RepeatByConcat(RewritePattern):
+    """An expanded dimension is the tensor several times."""
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: t.ExpandOp, rewriter: PatternRewriter) -> None:
+        before, after = t.shape_of(op.x), t.shape_of(op.result)
+        sizes = (1,) * (len(after) - len(before)) + before
+        made: list[Operation] = [t.ReshapeOp(op.x, sizes, layer=op.layer)]
+        for axis, (size, wanted) in enumerate(zip(sizes, after, strict=True)):
+            if size != wanted:
+                made.append(t.ConcatOp([made[-1].results[0]] * wanted, axis, layer=op.layer))
+        rewriter.replace(op, made)
+
+
 class DropNanGuard(RewritePattern):
     """SoftEx gives no NaN where masked scores are finite, as the importer makes them."""
 
@@ -147,42 +162,43 @@ class FlattenBinary(RewritePattern):
         other = t.shape_of(rhs)
         if done and len(other) == 2 and other[1] == shape[1] and other[0] > 1:
             return
-        left, right = self._full(lhs, shape), self._partial(rhs, shape)
-        if left is None or right is None:
+        left = self._full(lhs, shape)
+        if left is None:
+            return
+        right = self._partial(rhs, shape)
+        if right is None:
+            discard([left])
             return
         new = type(op)(left, right, layer=op.layer)
-        back = t.ReshapeOp(new, shape)
-        # Operands that were built just now are not yet in the block.
-        fresh = [v.owner for v in (left, right) if v.owner.parent is None]
-        rewriter.replace(op, [*(o for o in fresh if isinstance(o, Operation)), new, back])
+        rewriter.replace(op, [left, right, new, t.ReshapeOp(new, shape)])
 
-    def _full(self, value: SSAValue, shape: tuple[int, ...]) -> SSAValue | None:
+    def _full(self, value: SSAValue, shape: tuple[int, ...]) -> Operation | None:
         if t.shape_of(value) == shape:
-            return t.ReshapeOp(value, rows_of(shape)).result
+            return t.ReshapeOp(value, rows_of(shape))
         data = self.constants.data(value)
         if data is None:
             return None
         full = np.broadcast_to(data, shape).reshape(rows_of(shape))
-        return self.constants.make(name_of(value), full).result
+        return self.constants.make(name_of(value), full)
 
-    def _partial(self, value: SSAValue, shape: tuple[int, ...]) -> SSAValue | None:
+    def _partial(self, value: SSAValue, shape: tuple[int, ...]) -> Operation | None:
         found, (rows, columns) = t.shape_of(value), rows_of(shape)
         splat = splat_value(value)
         if splat is not None:
-            return t.SplatOp(splat, (columns,)).result
+            return t.SplatOp(splat, (columns,))
         if found == shape:
-            return t.ReshapeOp(value, (rows, columns)).result
+            return t.ReshapeOp(value, (rows, columns))
         core = found
         while core and core[0] == 1 and len(core) > 1:
             core = core[1:]
         if core == shape[len(shape) - len(core) :] and core:
             flat = core if len(core) == 1 else rows_of(core)
-            return t.ReshapeOp(value, flat).result
+            return t.ReshapeOp(value, flat)
         data = self.constants.data(value)
         if data is None:
             return None
         full = np.broadcast_to(data, shape).reshape(rows, columns)
-        return self.constants.make(name_of(value), full).result
+        return self.constants.make(name_of(value), full)
 
 
 @dataclass(frozen=True)
@@ -197,6 +213,7 @@ class FlattenRowsPass(ModulePass):
             FlattenFirstOperand(),
             FlattenMatmul(),
             FlattenSlice(),
+            RepeatByConcat(),
             DropNanGuard(),
             PoolTokens(constants),
             FlattenBinary(constants),

@@ -23,7 +23,7 @@ from xdsl.pattern_rewriter import (
 )
 
 from softex_mlir.compiler.transforms.attention_bias import BiasBuilder
-from softex_mlir.compiler.transforms.l1_values import Constants, Indices, scale_of, trace
+from softex_mlir.compiler.transforms.l1_values import Constants, Indices, discard, scale_of, trace
 from softex_mlir.compiler.transforms.row_order import computed_in_order, with_columns
 from softex_mlir.dialects import transformer as t
 
@@ -66,6 +66,24 @@ def find_heads(value: SSAValue, *, transposed: bool) -> Heads | None:
             flat = chosen.reshape(-1)
             return Heads(found.root, flat, batch, heads, tokens, size, found.scale, token_major)
     return None
+
+
+def bring_together(value: SSAValue, made: list[Operation], *, transposed: bool) -> Heads | None:
+    """[batch, heads, tokens, size] (or transposed) in any order, its heads moved side by side."""
+    shape = t.shape_of(value)
+    if len(shape) != 4:
+        return None
+    scale = 1.0
+    while isinstance(owner := value.owner, Operation) and (scaled := scale_of(owner)) is not None:
+        value, factor = scaled
+        scale *= factor
+    batch, heads = shape[:2]
+    size, tokens = shape[2:] if transposed else (shape[3], shape[2])
+    order = t.TransposeOp(value, (0, 3, 1, 2) if transposed else (0, 2, 1, 3))
+    rows = t.ReshapeOp(order, (batch * tokens, heads * size))
+    made += [order, rows]
+    columns = np.arange(heads * size)
+    return Heads(rows.result, columns, batch, heads, tokens, size, scale, False)
 
 
 @dataclass(frozen=True)
@@ -123,22 +141,28 @@ class FuseAttention(RewritePattern):
         scores = find_scores(softmax.x)
         if scores is None:
             return
-        q = find_heads(scores.product.a, transposed=False)
-        k = find_heads(scores.product.b, transposed=True)
-        v = find_heads(op.b, transposed=False)
-        if q is None or k is None or v is None:
-            return
-        if not (q.batch == k.batch == v.batch and q.heads == k.heads == v.heads):
-            return
-        if k.tokens != v.tokens or q.size != k.size or v.scale != 1.0:
-            return
-        made: list[Operation] = []
         # Operations are inserted before the one replaced, where all their operands exist.
-        operands = self._operands((q, k, v), made)
+        made: list[Operation] = []
+        parts: list[Heads] = []
+        for value, transposed in (
+            (scores.product.a, False),
+            (scores.product.b, True),
+            (op.b, False),
+        ):
+            part = find_heads(value, transposed=transposed)
+            shape = t.shape_of(value)
+            if part is None or (len(shape) == 4 and part.batch != shape[0]):
+                part = bring_together(value, made, transposed=transposed)
+            if part is not None:
+                parts.append(part)
+        operands = self._operands(parts, made) if _fit_together(parts) else None
         if operands is None:
+            discard(made)
             return
+        q, k, v = parts
         bias = self.biases.build(scores.biases, q.batch, q.heads, k.tokens, made)
         if bias is None:
+            discard(made)
             return
         attention = t.AttentionOp(
             operands[0],
@@ -177,23 +201,52 @@ class FuseAttention(RewritePattern):
     def _columns(self, value: SSAValue, part: Heads, made: list[Operation]) -> SSAValue | None:
         """The matrix of a part's columns."""
         rows, width = part.batch * part.tokens, part.heads * part.size
-        first = int(part.columns[0])
-        side_by_side = np.array_equal(part.columns, first + np.arange(width))
-        if not side_by_side:
+        runs = _runs(part.columns)
+        if len(runs) > 1 and len(np.unique(part.columns)) == width:
             chosen = with_columns(value, part.columns, self.constants, made)
             if chosen is None:
                 return None
-            value, first = chosen, 0
+            value, runs = chosen, [(0, width)]
         shape = t.shape_of(value)
         if len(shape) != 2:
             flat = t.ReshapeOp(value, (rows, shape[-1]))
             made.append(flat)
             value = flat.result
-        if width != shape[-1]:
-            sliced = t.SliceOp(value, (0, first), (rows, width))
-            made.append(sliced)
-            value = sliced.result
-        return value
+        if runs == [(0, shape[-1])]:
+            return value
+        pieces = [t.SliceOp(value, (0, start), (rows, size)) for start, size in runs]
+        made += pieces
+        if len(pieces) == 1:
+            return pieces[0].result
+        # Heads that several queries share are copied.
+        joined = t.ConcatOp(pieces, 1)
+        made.append(joined)
+        return joined.result
+
+
+def _runs(columns: Indices) -> list[tuple[int, int]]:
+    """(first, number) of each run of consecutive columns."""
+    runs: list[tuple[int, int]] = []
+    for column in map(int, columns):
+        if runs and column == sum(runs[-1]):
+            runs[-1] = (runs[-1][0], runs[-1][1] + 1)
+        else:
+            runs.append((column, 1))
+    return runs
+
+
+def _fit_together(parts: Sequence[Heads]) -> bool:
+    """Whether there are a q, a k and a v of the same heads."""
+    if len(parts) != 3:
+        return False
+    q, k, v = parts
+    return (
+        q.batch == k.batch == v.batch
+        and q.heads == k.heads == v.heads
+        and k.tokens == v.tokens
+        and q.size == k.size
+        and v.scale == 1.0
+    )
 
 
 def _by_batch(value: SSAValue, part: Heads, made: list[Operation]) -> SSAValue:

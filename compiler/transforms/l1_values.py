@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -83,6 +84,12 @@ class Constants:
         else:
             Rewriter.insert_op(weight, InsertPoint.before(first))
         return t.GetWeightOp(unique, kind)
+
+
+def discard(made: Sequence[Operation]) -> None:
+    """Drop operations that were built but not inserted; they must not count as users."""
+    for op in reversed(made):
+        op.erase()
 
 
 def is_view(op: Operation) -> bool:

@@ -13,6 +13,8 @@ func.func @main(%x : tensor<8x64xbf16>, %ids : tensor<8xi32>, %mask : tensor<2x4
   %z = transformer.linear %x, %w residual %y : tensor<8x96xbf16> {activation = "gelu", layer = "mlp.fc1", unit = "redmule"} : tensor<8x64xbf16>, tensor<64x96xbf16> -> tensor<8x96xbf16>
   // CHECK-NEXT: %[[B:.*]] = transformer.mask_to_bias %mask : tensor<2x40xi32> -> tensor<2x64xbf16>
   %bias = transformer.mask_to_bias %mask : tensor<2x40xi32> -> tensor<2x64xbf16>
+  // CHECK-NEXT: transformer.mask_to_bias %mask {inverted} : tensor<2x40xi32> -> tensor<2x64xbf16>
+  %hidden = transformer.mask_to_bias %mask {inverted} : tensor<2x40xi32> -> tensor<2x64xbf16>
   // CHECK-NEXT: transformer.position_ids %mask {padding = 1 : i64, offset = 1 : i64, fill = 1 : i64} : tensor<2x40xi32> -> tensor<2x40xi32>
   %positions = transformer.position_ids %mask {padding = 1 : i64, offset = 1 : i64, fill = 1 : i64} : tensor<2x40xi32> -> tensor<2x40xi32>
   // CHECK-NEXT: transformer.attention %q, %q, %q, %[[B]] {heads = 2 : i64, batch = 2 : i64, bias_rows = "batch"} : tensor<80x64xbf16>, tensor<80x64xbf16>, tensor<80x64xbf16>, tensor<2x64xbf16> -> tensor<80x64xbf16>

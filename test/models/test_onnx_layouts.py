@@ -87,6 +87,31 @@ def einsums(g: Graph) -> str:
     return g.node("Einsum", out, w_out, equation="bqhe,hed->bqd")
 
 
+def rotary(g: Graph, x: str) -> str:
+    """x·cos + rotate_half(x)·sin, as Llama spells it."""
+    angles = np.outer(np.arange(TOKENS), 10000.0 ** (-np.arange(SIZE // 2) / (SIZE // 2)))
+    both = np.concatenate([angles, angles], -1)[None, None]
+    halves = (g.constant([0], np.int64), g.constant([SIZE // 2], np.int64))
+    ends = (halves[1], g.constant([SIZE], np.int64))
+    low, high = (
+        g.node("Slice", x, a, b, g.constant([3], np.int64))
+        for a, b in zip(halves, ends, strict=True)
+    )
+    rotated = g.node("Concat", g.node("Neg", high), low, axis=3)
+    cosine, sine = g.constant(np.cos(both)), g.constant(np.sin(both))
+    return g.node("Add", g.node("Mul", x, cosine), g.node("Mul", rotated, sine))
+
+
+def shared_keys(g: Graph) -> str:
+    """Rotary positions, one key and value head for all query heads."""
+    sizes = (HEADS, 1, 1)
+    heads = [g.shaped(project(g, "x", n * SIZE), BATCH, TOKENS, n, SIZE) for n in sizes]
+    q, k, v = (g.node("Transpose", y, perm=[0, 2, 1, 3]) for y in heads)
+    q, k = rotary(g, q), rotary(g, k)
+    shape = g.constant([BATCH, HEADS, TOKENS, SIZE], np.int64)
+    return merged(g, products(g, q, *(g.node("Expand", y, shape) for y in (k, v))))
+
+
 @pytest.mark.parametrize(
     ("spelling", "linears"),
     [(interleaved, 4), (token_major, 2), (joined_products, 2), (einsums, 4)],
@@ -98,6 +123,24 @@ def test_attention(tmp_path: Path, spelling: Any, linears: int) -> None:
     assert ops["attention"] == 1
     assert ops["linear"] == linears
     assert not ops.keys() & {"matmul", "softmax", "add", "mul", "transpose"}
+
+
+def test_shared_keys_with_rotary_positions(tmp_path: Path) -> None:
+    g = Graph()
+    path = tmp_path / "m.onnx"
+    model = g.save(path, info(), shared_keys(g))
+    ops = agree(path, model, {"x": sample()})
+    assert ops["attention"] == 1
+    assert not ops.keys() & {"matmul", "softmax", "expand"}
+    identical(path, {"x": sample()})
+
+
+def identical(path: Path, inputs: dict[str, Any]) -> None:
+    """Compile, simulate and compare with the reference evaluator bit for bit."""
+    compilation = Compilation.of(path)
+    found = compilation.program().run(inputs).outputs["y"]
+    expected = evaluate(compilation.model.module, compilation.model.weights, inputs)["y"]
+    np.testing.assert_array_equal(found.view(np.uint16), expected.view(np.uint16))
 
 
 def layer_scale(g: Graph) -> str:
@@ -117,7 +160,17 @@ def sequence(g: Graph) -> str:
 
 
 def cast_like(g: Graph) -> str:
-    return g.node("Mul", "x", g.node("CastLike", g.constant(0.5), "x"))
+    half = g.node("CastLike", g.constant(2, np.int64), "x")
+    return g.node("Mul", "x", g.node("Div", g.constant(1.0), half))
+
+
+def per_head_bias(g: Graph) -> str:
+    """Relative positions differ between heads: plain products around a softmax."""
+    parts = [g.shaped(project(g, "x", HIDDEN), BATCH, TOKENS, HEADS, SIZE) for _ in range(3)]
+    q, k, v = (g.node("Transpose", p, perm=[0, 2, 1, 3]) for p in parts)
+    scores = g.node("MatMul", q, g.node("Transpose", k, perm=[0, 1, 3, 2]))
+    scores = g.node("Add", scores, g.weight(1, HEADS, TOKENS, TOKENS, scale=1.0))
+    return merged(g, g.node("MatMul", g.node("Softmax", scores, axis=-1), v))
 
 
 @pytest.mark.parametrize(
@@ -127,6 +180,7 @@ def cast_like(g: Graph) -> str:
         (quick_gelu, {"linear": 2}),
         (sequence, {"linear": 1, "add": 1}),
         (cast_like, {"mul": 1}),
+        (per_head_bias, {"linear": 4, "matmul": 2, "add": 1}),
     ],
 )
 def test_layers(tmp_path: Path, spelling: Any, expected: dict[str, int]) -> None:
@@ -152,11 +206,14 @@ def test_convolution_along_the_tokens(tmp_path: Path) -> None:
     assert not ops.keys() & {"gelu", "add"}
 
 
-def causal(path: Path) -> None:
-    """Batch of two, a causal triangle and a mask that is an input."""
+def causal(path: Path, *, padding: bool) -> Any:
+    """Batch of two, a causal triangle and a mask that is an input; `padding`: 1 hides a key."""
     g = Graph()
     wide = g.node("Unsqueeze", "mask", g.constant([1, 2], np.int64))
-    seen = g.node("Cast", wide, to=TensorProto.BOOL)
+    heads = g.node("Expand", wide, g.constant([BATCH, HEADS, 1, TOKENS], np.int64))
+    seen = g.node("Cast", heads, to=TensorProto.BOOL)
+    if padding:
+        seen = g.node("Not", seen)
     triangle = g.constant(np.tri(TOKENS, dtype=bool)[None, None], np.bool_)
     bias = g.node("Where", g.node("And", seen, triangle), g.constant(0.0), g.constant(-np.inf))
     parts = [g.shaped(project(g, "x", HIDDEN), BATCH, TOKENS, HEADS, SIZE) for _ in range(3)]
@@ -165,17 +222,16 @@ def causal(path: Path) -> None:
     scores = g.node("Add", g.node("MatMul", q, kt), bias)
     y = merged(g, g.node("MatMul", g.node("Softmax", scores, axis=-1), v))
     mask = helper.make_tensor_value_info("mask", TensorProto.INT64, (BATCH, TOKENS))
-    g.save(path, [*info(), mask], y)
+    return g.save(path, [*info(), mask], y)
 
 
-def test_causal_mask_of_a_batch_on_the_cluster(tmp_path: Path) -> None:
+@pytest.mark.parametrize("padding", [False, True])
+def test_causal_mask_of_a_batch_on_the_cluster(tmp_path: Path, padding: bool) -> None:
     path = tmp_path / "m.onnx"
-    causal(path)
-    compilation = Compilation.of(path)
-    assert [p.op for p in compilation.placement].count("mask_to_bias") == 1
+    model = causal(path, padding=padding)
     mask = np.ones((BATCH, TOKENS), np.int64)
     mask[0, 13:] = 0
-    inputs = {"x": sample(), "mask": mask}
-    found = compilation.program().run(inputs).outputs["y"]
-    expected = evaluate(compilation.model.module, compilation.model.weights, inputs)["y"]
-    np.testing.assert_array_equal(found.view(np.uint16), expected.view(np.uint16))
+    inputs = {"x": sample(), "mask": 1 - mask if padding else mask}
+    ops = agree(path, model, inputs)
+    assert (ops["attention"], ops["mask_to_bias"]) == (1, 1)
+    identical(path, inputs)

@@ -163,6 +163,21 @@ def test_mask_to_bias():
     same(out, rowwise.mask_to_bias(mask, 16))
 
 
+def test_mask_to_bias_on_a_base():
+    mask = np.array([0, 1, 0, 1, 0], dtype=np.int32)
+    base = sample((16,))
+    out = base.copy()
+
+    def emit(b, mask_, out_):
+        row = RowRef(out_)
+        kernels.emit_mask_to_bias(b, RowRef(mask_), row, 5, 16, base=row, inverted=True)
+
+    execute([mask, out], emit, vectorised=True)
+    expected = rowwise.mask_to_bias(1 - mask, 16)
+    expected[:5] = np.where(mask == 0, base[:5], expected[:5])
+    same(out, expected)
+
+
 def test_position_ids():
     ids = np.array([7, 7, 1, 9, 1, 3], dtype=np.int32)
     out = np.zeros(6, dtype=np.int32)
