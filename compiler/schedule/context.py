@@ -121,6 +121,8 @@ class SchedulingContext:
             # these get a row for every core, others only where there is nothing more frequent
             by_row = isinstance(op, (*NORMS, tf.SoftmaxOp)) or not norms
             need = max(need, self._rows_bytes(op, limit, team_size(self.machine) if by_row else 1))
+        if not shapes:
+            need = max(need, limit)
         self.rows_limit = limit
         self.linear_base = round_up(self.base + need, 64)
         if self.linear_base > tcdm:

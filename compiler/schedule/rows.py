@@ -1,6 +1,6 @@
 """The kernel of row-wise operations: layer norm, elementwise, activations, softmax, masks.
 
-`dma_out` loads blocks of rows into rings of two and stores the results; the cores share the rows
+`dma_out` loads blocks of rows into rings and stores the results; the cores share the rows
 of a block. `dma_in` is left alone: it keeps feeding RedMulE meanwhile.
 """
 
@@ -72,6 +72,11 @@ class RowsKernel(Kernel):
         return -(-self.rows // self.block)
 
     @property
+    def tail(self) -> int:
+        """Rows of the last block."""
+        return self.rows - (self.blocks - 1) * self.block
+
+    @property
     def on_softex(self) -> bool:
         """Whether SoftEx does part of the operation."""
         return self.machine.softex is not None and self.operation in (
@@ -79,6 +84,22 @@ class RowsKernel(Kernel):
             "gelu_tanh",
             "softmax",
         )
+
+    @property
+    def pipelined(self) -> bool:
+        """Whether SoftEx works on a block while the cores finish the one before and begin the next
+        (GELU)."""
+        return self.on_softex and self.operation != "softmax"
+
+    @property
+    def lag(self) -> int:
+        """Blocks that are loaded before the first one is stored."""
+        return 2 if self.pipelined else 1
+
+    @property
+    def slots(self) -> int:
+        """Blocks in the TCDM: one is loaded while the others are in the works or stored."""
+        return self.lag + 1
 
     @property
     def width(self) -> int:
@@ -101,12 +122,12 @@ class RowsKernel(Kernel):
             columns = round_up(operand.columns, 2)
             if index == 0 and operand.dtype == "bf16":
                 columns = max(columns, self.width)
-            rows, slots = (self.block, 2) if operand.streamed else (1, 1)
+            rows, slots = (self.block, self.slots) if operand.streamed else (1, 1)
             place(f"in{index}", rows, columns, slots, operand.dtype)
         if not self.in_place:
-            place("out", self.block, self.width, 2, self.out_dtype)
-        if self.on_softex and self.operation != "softmax":
-            place("q", self.block, self.width, 1, "bf16")
+            place("out", self.block, self.width, self.slots, self.out_dtype)
+        if self.pipelined:
+            place("q", self.block, self.width, 2, "bf16")
         return tuple(found)
 
     @property
@@ -131,7 +152,7 @@ class RowsKernel(Kernel):
         return tuple(found)
 
     def advances(self) -> tuple[int, int, int, int]:
-        return (0, 2 * self.blocks + 2, 0, self.blocks)
+        return (0, 2 * (self.blocks + self.lag), 0, self.blocks)
 
     def uses(self, first_w: int = 0, first_x: int = 0) -> list[SlotUse]:
         """TCDM bytes of a launch and when they are free again."""
@@ -141,7 +162,7 @@ class RowsKernel(Kernel):
 
     def emit(self, k: KernelEmitter) -> None:
         constants: tuple[SSAValue, ...] = ()
-        if self.on_softex and self.operation != "softmax":
+        if self.pipelined:
             assert self.machine.softex is not None
             terms = self.machine.softex.terms
             constants = (k.constant(SLOPES, terms), k.constant(WEIGHTS, terms))
@@ -150,11 +171,11 @@ class RowsKernel(Kernel):
 
     def _emit_out(self, k: KernelEmitter) -> None:
         s = k.stream(OUT)
-        tail = self.rows - (self.blocks - 1) * self.block
+        tail = self.tail
         result = k.memory["in0" if self.in_place else "out"]
 
         def load(block: Index, rows: int) -> None:
-            row, slot = s.mul(block, self.block), s.mod(block, 2)
+            row, slot = s.mul(block, self.block), s.mod(block, self.slots)
             tokens: list[SSAValue] = []
             for index, operand in enumerate(self.inputs):
                 if operand.streamed:
@@ -166,7 +187,7 @@ class RowsKernel(Kernel):
 
         def store(block: Index, rows: int) -> None:
             s.wait(COMPUTE, s.add(block, 1))
-            row, slot = s.mul(block, self.block), s.mod(block, 2)
+            row, slot = s.mul(block, self.block), s.mod(block, self.slots)
             sizes = [rows, self.columns]
             s.complete(s.transfer(result, [slot], k.values["y"], [row], sizes))
             s.advance()
@@ -178,34 +199,55 @@ class RowsKernel(Kernel):
         ]
         s.complete(*once)
 
+        lag, last = self.lag, self.blocks - 1
+
         def step(block: Index) -> None:
             load(block, self.block)
-            store(s.add(block, -1), self.block)
+            store(s.add(block, -lag), self.block)
 
-        load(0, self.block if self.blocks > 1 else tail)
-        s.advance()
-        if self.blocks > 1:
-            s.loop(1, self.blocks - 1, step)
-            load(self.blocks - 1, tail)
-            store(self.blocks - 2, self.block)
-        s.advance()
-        store(self.blocks - 1, tail)
+        def turn(block: int) -> None:
+            """A step at either end, where there is nothing to store or to load."""
+            if block <= last:
+                load(block, tail if block == last else self.block)
+            else:
+                s.advance()
+            if block - lag >= 0:
+                store(block - lag, tail if block - lag == last else self.block)
+            else:
+                s.advance()
+
+        for block in range(lag):
+            turn(block)
+        s.loop(lag, last, step)
+        for block in range(max(lag, last), self.blocks + lag):
+            turn(block)
 
     def _emit_compute(self, k: KernelEmitter, constants: tuple[SSAValue, ...]) -> None:
         s = k.stream(COMPUTE)
 
-        def step(block: Index) -> None:
-            s.wait(OUT, s.add(s.mul(block, 2), 1))
-            slot = s.value(s.mod(block, 2))
-            if self.on_softex and self.operation == "softmax":
-                self._emit_softmax(k, s, slot)
-            elif self.on_softex:
-                self._emit_gelu(k, s, slot, constants)
-            else:
-                s.parallel(self.block, lambda r: self._emit_row(k, s, slot, r))
+        def softmax(block: Index) -> None:
+            # SoftEx reads no rows past the end: they may never have been written
+            rows = self.tail if block == self.blocks - 1 else self.block
+            self._emit_softmax(k, s, self._loaded(s, block), rows)
             s.advance()
 
-        s.loop(0, self.blocks, step)
+        def step(block: Index) -> None:
+            slot = self._loaded(s, block)
+            s.parallel(self.block, lambda r: self._emit_row(k, s, slot, r))
+            s.advance()
+
+        if self.pipelined:
+            self._emit_gelu(k, s, constants)
+        elif self.on_softex:
+            s.loop(0, self.blocks - 1, softmax)
+            softmax(self.blocks - 1)
+        else:
+            s.loop(0, self.blocks, step)
+
+    def _loaded(self, s: StreamEmitter, block: Index) -> SSAValue:
+        """Wait for a block; its slot."""
+        s.wait(OUT, s.add(s.mul(block, 2), 1))
+        return s.value(s.mod(block, self.slots))
 
     def _emit_row(self, k: KernelEmitter, s: StreamEmitter, slot: SSAValue, r: SSAValue) -> None:
         """One row on one core."""
@@ -250,7 +292,7 @@ class RowsKernel(Kernel):
         else:
             kernels.emit_unary(b, name, refs[0], out, n)
 
-    def _emit_softmax(self, k: KernelEmitter, s: StreamEmitter, slot: SSAValue) -> None:
+    def _emit_softmax(self, k: KernelEmitter, s: StreamEmitter, slot: SSAValue, rows: int) -> None:
         from softex_mlir.compiler.kernels import RowRef, emit_fill
 
         x = k.memory["in0"]
@@ -260,52 +302,74 @@ class RowsKernel(Kernel):
                 ref = RowRef(x, (slot, r), s.value(self.columns))
                 emit_fill(s.builder, ref, float("-inf"), self.width - self.columns)
 
-            s.parallel(self.block, pad)
+            s.parallel(rows, pad)
             s.barrier()
 
-        def rows() -> None:
+        def jobs() -> None:
             def row(r: Index) -> None:
                 where = [slot, s.value(r)]
                 s.insert(SoftmaxOp(x, where, x, where, length=self.width))
 
-            s.loop(0, self.block, row)
+            s.loop(0, rows, row)
             s.insert(DrainOp())
 
-        s.leader(rows)
+        s.leader(jobs)
 
     def _emit_gelu(
-        self, k: KernelEmitter, s: StreamEmitter, slot: SSAValue, constants: tuple[SSAValue, ...]
+        self, k: KernelEmitter, s: StreamEmitter, constants: tuple[SSAValue, ...]
     ) -> None:
+        """Squares of a block, its job, the last step of the block before."""
         from softex_mlir.compiler.kernels import RowRef, emit_gelu_finish, emit_unary
 
         assert self.machine.softex is not None
         terms = self.machine.softex.terms
-        zero = s.value(0)
-        q = k.memory["q"]
+        x, q = k.memory["in0"], k.memory["q"]
 
-        def refs(r: SSAValue) -> tuple[RowRef, RowRef]:
-            return RowRef(k.memory["in0"], (slot, r)), RowRef(q, (zero, r))
+        def square(block: Index) -> None:
+            slot, half = self._loaded(s, block), s.value(s.mod(block, 2))
 
-        def square(r: SSAValue) -> None:
-            value, squared = refs(r)
-            emit_unary(s.builder, "gelu_square", value, squared, self.columns)
+            def row(r: SSAValue) -> None:
+                value, squared = RowRef(x, (slot, r)), RowRef(q, (half, r))
+                emit_unary(s.builder, "gelu_square", value, squared, self.columns)
 
-        def finish(r: SSAValue) -> None:
-            value, squared = refs(r)
-            emit_gelu_finish(s.builder, value, squared, value, self.columns)
+            s.parallel(self.block, row)
+            s.barrier()
 
-        def job() -> None:
-            length = self.block * self.width
-            s.insert(
-                SumOfExponentialsOp(q, [zero], q, [zero], *constants, length=length, terms=terms)
-            )
+        def start(block: Index) -> None:
+            half, length = s.value(s.mod(block, 2)), self.block * self.width
+            job = SumOfExponentialsOp(q, [half], q, [half], *constants, length=length, terms=terms)
+            s.insert(job)
+
+        def finish(block: Index) -> None:
+            slot, half = s.value(s.mod(block, self.slots)), s.value(s.mod(block, 2))
+
+            def row(r: SSAValue) -> None:
+                value, squared = RowRef(x, (slot, r)), RowRef(q, (half, r))
+                emit_gelu_finish(s.builder, value, squared, value, self.columns)
+
+            s.barrier()
+            s.parallel(self.block, row)
+            s.advance()
+
+        def step(block: Index) -> None:
+            square(block)
+
+            def next_job() -> None:
+                s.insert(DrainOp())
+                start(block)
+
+            s.leader(next_job)
+            finish(s.add(block, -1))
+
+        square(0)
+        s.leader(lambda: start(0))
+        s.loop(1, self.blocks, step)
+
+        def drain() -> None:
             s.insert(DrainOp())
 
-        s.parallel(self.block, square)
-        s.barrier()
-        s.leader(job)
-        s.barrier()
-        s.parallel(self.block, finish)
+        s.leader(drain)
+        finish(self.blocks - 1)
 
     # endregion
 
@@ -317,8 +381,9 @@ class RowsKernel(Kernel):
                 out += dma_box_cycles(machine, operand.columns * 2, self.rows)
         rounded = -(-self.block // self.team) * self.team / self.block
         compute = compute_row_cycles(machine, self.operation, int(elements * rounded))
-        if self.on_softex and self.operation != "softmax":
-            compute += self.blocks * softex_sum_cycles(machine, self.block * self.columns)
+        if self.pipelined:
+            job = softex_sum_cycles(machine, self.block * self.columns)
+            compute = max(compute, self.blocks * job) + job
         compute += self.blocks * (60 + SOFTEX_COMMAND_CYCLES)
         # the first block's load and the last one's store have nothing to hide behind
         streamed = sum(operand.streamed for operand in self.inputs)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from softex_mlir.compiler.driver import Compilation
-from softex_mlir.compiler.models import BUILTIN
+from softex_mlir.compiler.models import BUILTIN, single_operation
 from softex_mlir.compiler.models.text import mobilebert
 from softex_mlir.compiler.models.vit import vit
 from softex_mlir.isa_sim.errors import UserError
@@ -75,6 +75,19 @@ def test_machines_without_a_unit(target: str):
     result = session.run(program)
     assert check(program, result, {}).identical
     assert result.profile.units[target.removeprefix("without_")].busy_cycles == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "rows", "columns", "kib"),
+    [("gelu", 1, 64, 256), ("gelu", 45, 96, 256), ("gelu", 64, 256, 20), ("softmax", 45, 48, 256)],
+)
+def test_blocks_of_rows_on_softex(kind: str, rows: int, columns: int, kib: int):
+    machine = Machine.load().with_tcdm_bytes(kib * KIB)
+    model = single_operation(kind, rows=rows, columns=columns)
+    program = Compilation.of(model, machine).program()
+    result = session.run(program, sanitize=True)
+    assert check(program, result, {}).identical
+    assert not result.run.races
 
 
 def test_overflow_names_the_operation_and_its_buffers():
