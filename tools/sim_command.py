@@ -6,7 +6,9 @@ import json
 import sys
 from pathlib import Path
 
+from softex_mlir.isa_sim.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.runtime.program import NOTE_NAME
 from softex_mlir.tools.progress import progress_line
 
 _MEASURABLE = 10_000_000
@@ -24,6 +26,10 @@ def run_bare_metal(
     """Run an ELF32 program; exit status 0 if it reports success, 130 if interrupted, else 1."""
     from softex_mlir.isa_sim.baremetal import run_elf
 
+    if program.is_file() and NOTE_NAME.encode() + b"\0" in program.read_bytes():
+        raise UserError(
+            f"{program}: written by `softex compile`, for the whole cluster: use `softex run`"
+        )
     with progress_line("instructions", quiet=as_json) as progress:
         result = run_elf(program, machine, max_instructions, signature, progress)
     sys.stderr.write(result.output)
