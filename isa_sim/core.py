@@ -107,19 +107,19 @@ def run_core(
     check: Any = cycle
     status = -1
     while True:
-        if cycle >= check:
+        if unlikely(cycle >= check):
             if cycle >= limit or retired >= s[st.INSTRUCTION_LIMIT]:
                 status = st.LIMIT
                 break
             # an instruction takes a cycle or more: until then neither limit can be passed
             check = min(limit, cycle + s[st.INSTRUCTION_LIMIT] - retired)
         inside = pc - window_base
-        if np.uint64(inside) >= np.uint64(window_bytes):
+        if unlikely(np.uint64(inside) >= np.uint64(window_bytes)):
             window_base, window_bytes, window_row = find_window(program, pc)
             inside = pc - window_base
         row = np.uint64(window_row + (op.ROW >> 1) * inside)
         w0 = code[row]
-        if w0 <= 0:
+        if unlikely(w0 <= 0):
             if w0 == 0:
                 status = st.DECODE
                 break
@@ -133,7 +133,7 @@ def run_core(
                 pending = 0
             else:
                 used = pending & code[row + np.uint64(2)]
-                if used != 0:
+                if unlikely(used != 0):
                     cycle = _resume(s, ready, used, cycle)
         operation = w0 & op.OPERATION
         rd = (w0 >> op.RD_SHIFT) & 63
@@ -171,7 +171,7 @@ def run_core(
             latency = config[st.LOAD_USE]
             at = 0
             offset = address - tcdm_base
-            if w0 & op.FLAG_FLOAT != 0 and s[st.MSTATUS] & st.FLOAT_ON == 0:
+            if unlikely(w0 & op.FLAG_FLOAT != 0 and s[st.MSTATUS] & st.FLOAT_ON == 0):
                 cause = st.CAUSE_ILLEGAL
             elif offset >= tcdm_first and offset <= tcdm_bytes - size:
                 at = tcdm_data + offset
@@ -179,7 +179,7 @@ def run_core(
                 cycle += contention_stall(s)
             else:
                 offset = address - l2_base
-                if offset < 0 or offset > l2_bytes - size:
+                if unlikely(offset < 0 or offset > l2_bytes - size):
                     offset = region_offset(regions, address, size)
                 if offset >= 0:
                     at = memory_data + offset
@@ -198,7 +198,7 @@ def run_core(
                 if mode == op.MODE_POST_IMMEDIATE or mode == op.MODE_POST_REGISTER:
                     x[rs1] = following
                 if status < 0:
-                    if (address & 3) + size > 4:
+                    if unlikely((address & 3) + size > 4):
                         cycle += config[st.MISALIGNED] - 1
                     if log is not None:
                         note_access(s, log, core, pc, address, size, 0, cycle - 1)
@@ -244,7 +244,7 @@ def run_core(
             if w0 & op.FLAG_FLOAT != 0:
                 value = np.int64(f[rs2])
             offset = address - tcdm_base
-            if w0 & op.FLAG_FLOAT != 0 and s[st.MSTATUS] & st.FLOAT_ON == 0:
+            if unlikely(w0 & op.FLAG_FLOAT != 0 and s[st.MSTATUS] & st.FLOAT_ON == 0):
                 cause = st.CAUSE_ILLEGAL
             elif offset >= tcdm_first and offset <= tcdm_bytes - size:
                 write(tcdm_data + offset, size, value)
@@ -252,7 +252,7 @@ def run_core(
                 cycle += contention_stall(s)
             else:
                 offset = address - l2_base
-                if offset < 0 or offset > l2_bytes - size:
+                if unlikely(offset < 0 or offset > l2_bytes - size):
                     offset = region_offset(regions, address, size)
                 if offset >= 0:
                     write(memory_data + offset, size, value)
@@ -260,7 +260,7 @@ def run_core(
                     if config[st.L2_LATENCY] > 1:
                         cycle += config[st.L2_LATENCY] - 1
                         s[st.STALL_CYCLES] += config[st.L2_LATENCY] - 1
-                    if holds_code(pages, offset - code_first, code_bytes, size):
+                    if unlikely(holds_code(pages, offset - code_first, code_bytes, size)):
                         forget_code(program, offset, size)
                     if address == config[st.HOST_ADDRESS] and value != 0:
                         status = st.HOST
@@ -274,7 +274,7 @@ def run_core(
                 if mode == op.MODE_POST_IMMEDIATE or mode == op.MODE_POST_REGISTER:
                     x[rs1] = following
                 if status != st.ACCESS:
-                    if (address & 3) + size > 4:
+                    if unlikely((address & 3) + size > 4):
                         cycle += config[st.MISALIGNED] - 1
                     if log is not None:
                         note_access(s, log, core, pc, address, size, 1, cycle - 1)
@@ -391,7 +391,7 @@ def run_core(
             mode = (w0 >> op.RM_SHIFT) & 7
             if mode == 7:
                 mode = s[st.ROUNDING]
-            if mode > 4 or s[st.MSTATUS] & st.FLOAT_ON == 0:
+            if unlikely(mode > 4 or s[st.MSTATUS] & st.FLOAT_ON == 0):
                 cause = st.CAUSE_ILLEGAL
             else:
                 a = np.int64(f[rs1])
@@ -404,7 +404,7 @@ def run_core(
                 value = -1
                 if mode == 0:
                     value = execute_host(operation, a, b, c)
-                if value < 0:
+                if unlikely(value < 0):
                     value = execute_float(operation, a, b, c, mode)
                 s[st.FLAGS] |= value >> 32
                 iterations = (w0 >> op.SIZE_SHIFT) & 7
@@ -460,7 +460,7 @@ def run_core(
             elif cause != st.CAUSE_ECALL:
                 value = pc
 
-        if cause >= 0:
+        if unlikely(cause >= 0):
             cycle -= 1
             if cause == st.CAUSE_ILLEGAL:
                 value = code[row + np.uint64(3)] & _WORD
@@ -477,19 +477,19 @@ def run_core(
         retired += 1
         previous = w0
         pc = next_pc
-        if pc == end0:
+        if unlikely(pc == end0):
             s[st.LOOP_COUNT0] -= 1
             if s[st.LOOP_COUNT0] > 0:
                 pc = s[st.LOOP_START0]
             else:
                 end0 = np.int64(-1)
-        elif pc == end1:
+        elif unlikely(pc == end1):
             s[st.LOOP_COUNT1] -= 1
             if s[st.LOOP_COUNT1] > 0:
                 pc = s[st.LOOP_START1]
             else:
                 end1 = np.int64(-1)
-        if status >= 0:
+        if unlikely(status >= 0):
             if status == st.ACCESS:
                 cycle -= 1  # the access itself is to come
             break
