@@ -25,6 +25,7 @@ from softex_mlir.isa_sim.core_float_host import execute_host
 from softex_mlir.isa_sim.core_memory import (
     complete_access,
     contention_stall,
+    effective_address,
     fetch_cold,
     find_window,
     forget_code,
@@ -156,18 +157,7 @@ def run_core(
                     break
             size = (w0 >> op.SIZE_SHIFT) & 7
             mode = (w0 >> op.MODE_SHIFT) & 3
-            address = np.int64(x[rs1]) & _WORD
-            following = address
-            if mode == op.MODE_OFFSET:
-                address = (address + w1) & _WORD
-            else:
-                step: Any = w1
-                if mode != op.MODE_POST_IMMEDIATE:
-                    step = np.int64(x[(w0 >> op.RS3_SHIFT) & 31])
-                if mode == op.MODE_REGISTER:
-                    address = (address + step) & _WORD
-                else:
-                    following = address + step
+            address, following = effective_address(x, mode, w0, w1)
             latency = config[st.LOAD_USE]
             at = 0
             offset = address - tcdm_base
@@ -228,18 +218,7 @@ def run_core(
                     break
             size = (w0 >> op.SIZE_SHIFT) & 7
             mode = (w0 >> op.MODE_SHIFT) & 3
-            address = np.int64(x[rs1]) & _WORD
-            following = address
-            if mode == op.MODE_OFFSET:
-                address = (address + w1) & _WORD
-            else:
-                step = w1
-                if mode != op.MODE_POST_IMMEDIATE:
-                    step = np.int64(x[(w0 >> op.RS3_SHIFT) & 31])
-                if mode == op.MODE_REGISTER:
-                    address = (address + step) & _WORD
-                else:
-                    following = address + step
+            address, following = effective_address(x, mode, w0, w1)
             value = np.int64(x[rs2]) & _WORD
             if w0 & op.FLAG_FLOAT != 0:
                 value = np.int64(f[rs2])

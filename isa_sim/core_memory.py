@@ -84,6 +84,20 @@ def forget_code(program: Program, offset: int, size: int) -> None:
 
 
 @njit(cache=True, forceinline=True)
+def effective_address(x: Any, mode: int, w0: int, w1: int) -> tuple[int, int]:
+    """Address of a load or store, and what the post-increment modes leave in rs1."""
+    base: Any = np.int64(x[(w0 >> op.RS1_SHIFT) & 31]) & _WORD
+    if mode == op.MODE_OFFSET:
+        return (base + w1) & _WORD, base
+    if mode == op.MODE_POST_IMMEDIATE:
+        return base, base + w1
+    index: Any = np.int64(x[(w0 >> op.RS3_SHIFT) & 31])
+    if mode == op.MODE_REGISTER:
+        return (base + index) & _WORD, base
+    return base, base + index
+
+
+@njit(cache=True, forceinline=True)
 def write(address: int, size: int, value: int) -> None:
     """Store the low 1, 2 or 4 bytes of a value at a host address."""
     if size == 4:
