@@ -79,7 +79,7 @@ STEP = np.dtype([("stream", "u1"), ("cycle", "i8"), ("tp", "u4"), ("value", "i8"
 _FAULT_KINDS = {st.CAUSE_FETCH: "fetch", st.CAUSE_ILLEGAL: "illegal-instruction"}
 _JOB_WORDS = 16
 _SLICE = 1 << 22
-_WINDOW = 1024
+_LOG_ENTRIES = 4096
 _END_OF_TIME = 1 << 60
 _MOST_WARNINGS = 100
 
@@ -198,6 +198,7 @@ class Cluster:
         functional: bool = True,
         progress: Callable[[int], None] | None = None,
         max_cycles: int | None = None,
+        accesses: Callable[[int, np.ndarray], None] | None = None,
     ) -> RunResult:
         """Run from reset to the end of computation.
 
@@ -206,6 +207,9 @@ class Cluster:
             functional: False skips the arithmetic of the accelerators; cycles stay the same.
             progress: called every few million cycles with the cycle reached.
             max_cycles: give up after so many cycles.
+            accesses: called with a core and some of its loads and stores in order, int64
+                [n, (pc, address, bytes, is a store, cycle)]; only without contention and
+                without `sanitize`.
 
         Raises:
             SimulationFault: the program did something the hardware cannot do.
@@ -215,7 +219,7 @@ class Cluster:
             raise SimulationFault(
                 "entry", "no program: call load_segment(executable=True) and set_entry", cycle=0
             )
-        run = _Run(self, sanitize, functional, progress, max_cycles)
+        run = _Run(self, sanitize, functional, progress, max_cycles, accesses)
         try:
             return run.execute()
         except KeyboardInterrupt:
@@ -232,6 +236,7 @@ class _Run:
         functional: bool,
         progress: Callable[[int], None] | None,
         max_cycles: int | None,
+        accesses: Callable[[int, np.ndarray], None] | None,
     ):
         self.cluster = cluster
         self.machine = cluster.machine
@@ -251,10 +256,15 @@ class _Run:
         self.unit_bytes = 0
         self.warnings: list[str] = []
         self.control = np.zeros(engine.CONTROL_WORDS, np.int64)
-        self.control[engine.WINDOW] = self.control[engine.WINDOW_END] = _WINDOW
+        self.control[engine.WINDOW_END] = contention.WINDOW
+        self.control[engine.RECORDS] = accesses is not None
         self.control[engine.SLICE_END] = min(_SLICE, self.max_cycles)
         self.control[engine.CONTENTION] = cluster.contention
         self.sanitizer: Any = None
+        self.accesses = accesses
+        self.log: np.ndarray | None = None
+        if sanitize or accesses or cluster.contention:
+            self.log = np.zeros((self.machine.cluster.cores, _LOG_ENTRIES, 5), np.int64)
         if sanitize:
             from softex_mlir.isa_sim.sanitizer import Sanitizer
 
@@ -264,11 +274,10 @@ class _Run:
         cluster, dev, control = self.cluster, self.dev, self.control
         assert cluster.entry is not None
         self.s[:, st.PC] = cluster.entry
-        log = self.sanitizer.log if self.sanitizer else None
         shadow = self.sanitizer.shadow if self.sanitizer else None
         while True:
             reason = engine.run(
-                dev, self.state, cluster.program, cluster.tcdm, cluster.l2, log,
+                dev, self.state, cluster.program, cluster.tcdm, cluster.l2, self.log,
                 self.job_log, self.dma_log, self.stream_log, self.model, shadow, control,
             )  # fmt: skip
             if reason == engine.TRIGGER:
@@ -284,13 +293,24 @@ class _Run:
                 self.stream_log = _grown(self.stream_log, int(dev.word[d.STREAM_USED]))
             elif reason == engine.RACES:
                 self.sanitizer.collect(self.job_log, self.dma_log)
+            elif reason == engine.ACCESSES:
+                self.report_accesses()
             elif reason == engine.DEADLOCK:
                 self.deadlock()
             elif reason == engine.FAULT:
                 self.access_fault()
             else:
                 self.core_stop()
+        self.report_accesses()
         return self.result()
+
+    def report_accesses(self) -> None:
+        """Hand the recorded accesses to who asked for them."""
+        if self.accesses is None or self.log is None:
+            return
+        for core, used in enumerate(self.s[:, st.LOG_USED].tolist()):
+            self.accesses(core, self.log[core, :used].copy())
+        self.s[:, st.LOG_USED] = 0
 
     def trigger(self) -> None:
         """A job was triggered: execute it, schedule its end."""
@@ -311,7 +331,9 @@ class _Run:
         if self.control[engine.CONTENTION]:
             model = self.model.unit[unit]
             model[contention.RATE] = rate
-            model[contention.TILE_RATE] = port.tile_rate
+            model[contention.EXPOSED] = port.exposed
+            model[contention.TURNOVERS] = port.turnovers
+            model[contention.BURST] = port.burst
             if unit == d.SOFTEX:
                 duration = int(duration * model[contention.SLOW])
         if self.jobs == len(self.job_log):
@@ -325,6 +347,7 @@ class _Run:
         entry[6] = port.macs
         entry[8:] = registers
         self.jobs = number + 1
+        word[d.JOB_USED] = number + 1
         self.macs += port.macs
         if port.warnings:
             self.warn(unit, tp, port.warnings)

@@ -52,6 +52,20 @@ def streaming(dev: d.Devices, length: int, runs: int) -> int:
 
 
 @njit(cache=True)
+def transfer_cycles(dev: d.Devices, descriptor: Any) -> int:
+    """Channel cycles of the transfer that the descriptor registers describe."""
+    length, n2, n3 = descriptor[2], descriptor[5], descriptor[8]
+    d2, s2 = events.signed(descriptor[3]), events.signed(descriptor[4])
+    d3, s3 = events.signed(descriptor[6]), events.signed(descriptor[7])
+    # Runs that follow one another on both sides are one long run.
+    if n2 > 1 and d2 == length and s2 == length:
+        length, n2 = length * n2, 1
+        if n3 > 1 and d3 == length and s3 == length:
+            length, n3 = length * n3, 1
+    return streaming(dev, length, n2 * n3)
+
+
+@njit(cache=True)
 def _launch(
     dev: d.Devices, core: int, time: int, channel: int, tp: int, tcdm: Any, l2: Any, log: Any
 ) -> int:
@@ -101,14 +115,8 @@ def _launch(
             return events.fault(dev, d.FAULT_DMA_RANGE, 0)
         at_dst = dst - dev.word[d.L2_BASE]
         _copy(l2, tcdm, at_dst, at_src, length, d2, s2, n2, d3, s3, n3)
-    # Runs that follow one another on both sides are one long run.
-    run, runs = length, n2 * n3
-    if n2 > 1 and d2 == length and s2 == length:
-        run, runs = length * n2, n3
-        if n3 > 1 and d3 == run and s3 == run:
-            run, runs = run * n3, 1
     begin = max(until + latency, state[d.CHANNEL_FREE])
-    done = begin + streaming(dev, run, runs)
+    done = begin + transfer_cycles(dev, reg)
     state[d.CHANNEL_FREE] = done
     state[d.CHANNEL_BUSY] += done - begin
     state[d.CHANNEL_BYTES] += length * n2 * n3

@@ -15,11 +15,11 @@ rate for the next window and lengthens the jobs and transfers under way.
 
 from typing import Any, Final
 
-from softex_mlir.isa_sim import contention
+from softex_mlir.isa_sim import contention, sanitizer_memory, sanitizer_order, sanitizer_state
 from softex_mlir.isa_sim import core_state as st
 from softex_mlir.isa_sim import device_state as d
-from softex_mlir.isa_sim import sanitizer_kernels as sanitizer
 from softex_mlir.isa_sim.core import complete_access, run_core
+from softex_mlir.isa_sim.core_ops import DISCARD
 from softex_mlir.isa_sim.device_events import complete
 from softex_mlir.isa_sim.jit import njit
 from softex_mlir.isa_sim.peripherals import access
@@ -36,10 +36,11 @@ DMA_LOG_FULL: Final = 5
 SLICE: Final = 6
 CORE_STOP: Final = 7
 RACES: Final = 8
+ACCESSES: Final = 9
+"""The log of a core's accesses is full."""
 
 # Columns of the control words.
 WINDOW_END: Final = 0
-WINDOW: Final = 1
 SLICE_END: Final = 2
 CORE: Final = 3
 """Core of a fault or stop."""
@@ -47,6 +48,8 @@ STATUS: Final = 4
 """Status of `run_core` for CORE_STOP."""
 NOW: Final = 5
 CONTENTION: Final = 6
+RECORDS: Final = 1
+"""Somebody wants the cores' accesses."""
 CONTROL_WORDS: Final = 8
 
 
@@ -66,12 +69,16 @@ def run(
     dev: d.Devices, state: Any, program: Any, tcdm: Any, l2: Any, log: Any,
     job_log: Any, dma_log: Any, stream_log: Any, model: Any, shadow: Any, control: Any,
 ) -> int:  # fmt: skip
-    """Run until Python is needed; the reason. `log` and `shadow` are None without sanitizer."""
+    """Run until Python is needed; the reason.
+
+    `log` takes the cores' accesses: for the race detector, whose state is `shadow`, for the
+    contention model, or to record them. Each is None if nobody needs it.
+    """
     cores = dev.word[d.CORES]
     while True:
         # Nested, here and below: numba prunes whole branches on None only.
         if shadow is not None:  # noqa: SIM102
-            if shadow.word[sanitizer.RACE_FOUND]:
+            if shadow.word[sanitizer_state.RACE_FOUND]:
                 return RACES
         core = -1
         time = d.NEVER
@@ -86,28 +93,38 @@ def run(
                 return DEADLOCK
             now = control[WINDOW_END]
             control[NOW] = now
-            if control[CONTENTION]:
-                contention.close_window(dev, state, model, now, control[WINDOW])
+            rivals = False
+            if control[CONTENTION] and log is not None:
+                rivals = contention.close_window(dev, state, model, log, job_log, dma_log, now)
+                if shadow is not None:
+                    shadow.checked[:] = 0
                 event = dev.word[d.NEXT_EVENT]
                 earliest = min(time, event)
             # Windows in which nothing happens are skipped.
-            skipped = max(0, (earliest - now) // control[WINDOW])
-            control[WINDOW_END] = now + (skipped + 1) * control[WINDOW]
+            skipped = 0 if rivals else max(0, (earliest - now) // contention.WINDOW)
+            control[WINDOW_END] = now + (skipped + 1) * contention.WINDOW
             if now >= control[SLICE_END]:
                 return SLICE
             continue
         if event <= time:
             if shadow is not None:
-                sanitizer.before_completion(dev, shadow, event)
+                sanitizer_order.before_completion(dev, shadow, event)
             complete(dev, event, job_log, dma_log)
             if shadow is not None:
-                sanitizer.woken(dev, shadow)
+                sanitizer_order.woken(dev, shadow)
             _resume_woken(dev, state)
             continue
         if dev.core[core, d.CORE_PENDING] == 0:
             status = run_core(core, control[WINDOW_END], state, program, tcdm, l2, log)
             if log is not None:
-                sanitizer.flush(dev, state, shadow, log, core)
+                if shadow is not None:
+                    sanitizer_memory.flush(state, shadow, log, core)
+                if status == st.LOG_FULL:
+                    if control[RECORDS]:
+                        return ACCESSES
+                    state.s[core, st.LOG_USED] = 0
+                    if shadow is not None:
+                        shadow.checked[core] = 0
             if status == st.ACCESS:
                 dev.core[core, d.CORE_PENDING] = 1
             elif status != st.LIMIT and status != st.LOG_FULL:
@@ -123,7 +140,11 @@ def run(
         )  # fmt: skip
         if shadow is not None:  # noqa: SIM102
             if status != d.LOG_FULL and status != d.FAULT:
-                sanitizer.after_access(dev, shadow, core, time, address & 0xFFFFFFFF, kind, status)
+                sanitizer_order.after_access(
+                    dev, shadow, core, time, address & 0xFFFFFFFF, kind,
+                    state.s[core, st.REQUEST_VALUE], state.s[core, st.REQUEST_RD] == DISCARD,
+                    status,
+                )  # fmt: skip
         if status == d.DONE or status == d.TRIGGER or status == d.SOFT_CLEAR:
             dev.core[core, d.CORE_PENDING] = 0
             complete_access(state, core, dev.word[d.VALUE], dev.word[d.UNTIL] - time)
@@ -143,4 +164,9 @@ def run(
         else:
             control[CORE] = core
             control[NOW] = time
+            if shadow is not None:  # noqa: SIM102
+                if status == d.END:
+                    sanitizer_order.at_end(
+                        shadow, core, time << 32 | (state.s[core, st.FAULT_PC] & 0xFFFFFFFF)
+                    )
             return END if status == d.END else FAULT

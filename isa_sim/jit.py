@@ -27,8 +27,8 @@ __all__ = ["njit", "prange"]
 _KEPT_SECONDS = 24 * 3600
 _CORE = ("core", "softfloat", "isa", "jit")
 """Beginnings of the names of the files the interpreter is compiled from."""
-_CONSTANTS = "device_state.py"
-"""What the devices' compiled code takes its columns from."""
+_CONSTANTS = ("device_state.py", "sanitizer_state.py")
+"""What compiled code takes its columns from."""
 
 
 def _is_core(path: Path) -> bool:
@@ -42,7 +42,7 @@ def _source_hash(core_only: bool) -> str:
             continue
         text = path.read_bytes()
         # Compiled code comes from these files and takes constants from the units' maps.
-        constants = path.parent.name == "units" or path.name == _CONSTANTS
+        constants = path.parent.name == "units" or path.name in _CONSTANTS
         if b"njit" in text or constants or _is_core(path):
             digest.update(text)
     return digest.hexdigest()[:16]

@@ -35,6 +35,7 @@ class ClusterDescription:
     tcdm_base: int
     tcdm_bytes: int
     tcdm_banks: int
+    tcdm_starvation: int
     peripheral_base: int
     peripheral_latency_cycles: int
     l2_base: int

@@ -44,7 +44,9 @@ class RedMulEPort:
         self.rows = self.unit.unit.rows
         self.columns = self.unit.unit.tile_columns
         self.access_bytes = 2 * self.columns
-        self.tile_rate = 0.0
+        self.exposed = 0.0
+        self.turnovers = 0.0
+        self.burst = 0
         self.macs = 0
         self.bytes = 0
         self.warnings: tuple[str, ...] = ()
@@ -62,7 +64,12 @@ class RedMulEPort:
         self.warnings = unit.last_warnings
         rate = unit.last_bytes / (self.access_bytes * cycles)
         m, k = int(registers[3]) & 0xFFFF, int(registers[3]) >> 16 & 0xFFFF
-        self.tile_rate = -(-m // self.rows) * -(-k // self.columns) / cycles
+        tiles = -(-m // self.rows) * -(-k // self.columns)
+        fill = min(m, self.rows) + self.rows + self.unit.unit.columns
+        self.exposed = (fill + self.rows) / cycles
+        self.turnovers = max(0, tiles - 2) / cycles
+        # X of the tile behind, Y of it, Z of the one before, and W meanwhile.
+        self.burst = min(m, self.rows) + 3 * self.rows
         return cycles + self.delays[min(max(gap, 1), len(self.delays) - 1)], rate
 
     def footprint(self, registers: np.ndarray) -> list[tuple[int, int, bool]]:
@@ -90,7 +97,9 @@ class SoftExPort:
         self.functional = functional
         self.access_bytes = 2 * self.unit.lanes
         self.unit.memory_stalls = stalls
-        self.tile_rate = 0.0
+        self.exposed = 0.0
+        self.turnovers = 0.0
+        self.burst = 0
         self.previous = "clear"
         self.macs = 0
         self.bytes = 0
@@ -103,7 +112,12 @@ class SoftExPort:
         self.previous = "soe" if int(registers[_COMMANDS]) & _GELU_MODE else "softmax"
         self.bytes = unit.last_bytes
         self.warnings = unit.last_warnings
-        return cycles, unit.last_bytes / (self.access_bytes * cycles)
+        rate = unit.last_bytes / (self.access_bytes * cycles)
+        # A softmax job waits for every access; a sum of several terms has time in between.
+        terms = int(registers[_COMMANDS]) >> 16 & 0xFF
+        hidden = self.previous == "soe" and terms > 2
+        self.exposed = 0.0 if hidden else rate
+        return cycles, rate
 
     def footprint(self, registers: np.ndarray) -> list[tuple[int, int, bool]]:
         """(address, bytes, is write) of everything the job touches."""

@@ -100,7 +100,7 @@ def boot_assembly(machine: Machine, table: int, record_bytes: int, launches: int
             "    j .Lboot_next",
             ".Lboot_done:",
             f"    li t2, {events}",
-            f"    cv.elw t0, {everybody + arrive}(t2)",
+            f"    cv.elw zero, {everybody + arrive}(t2)",
             "    csrr t0, mhartid",
             "    bnez t0, .Lboot_halt",
             f"    li t1, {cluster.peripheral_base}",

@@ -280,9 +280,14 @@ class MemoryLowering(VectorSelector):
         if op.name == "hwpe.write":
             e.effect(riscv.SwOp, (base, self.reg(op.operands[0])), (), attributes)
             return
+        result = op.results[0]
+        if op.name == "hwpe.wait" and not result.uses:
+            # Register zero says that the program does not look at which event came.
+            e.effect(xpulp.EventLoadWordOp, (base,), (Registers.ZERO,), attributes)
+            return
         cls = xpulp.EventLoadWordOp if op.name == "hwpe.wait" else riscv.LwOp
         read = e.effect(cls, (base,), (INT,), attributes)
-        self.set_int(op.results[0], read.results[0])
+        self.set_int(result, read.results[0])
 
     def delay(self, op: Any) -> None:
         """An instruction that does nothing for each cycle."""

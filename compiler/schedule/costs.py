@@ -19,7 +19,7 @@ DMA_CONTENTION = 1.2
 """How much longer a transfer takes while RedMulE works: every second conflict goes to RedMulE."""
 
 TILE_STALL_CYCLES = 80
-"""RedMulE's loss a tile when every access is denied once: `contention.redmule_growth`."""
+"""RedMulE's loss a tile when its accesses come late: see `contention.redmule_growth`."""
 
 PIECE_CYCLES = 80
 """Waiting for a piece of a tile, meeting at a barrier, counting it."""
@@ -50,7 +50,7 @@ CORE_CYCLES: dict[str, float] = {
     "layer_norm": 5.9,
     "rms_norm": 4.4,
     "softmax": 18.1,
-    "transpose": 1.6,
+    "transpose": 1.8,
     "copy": 1.0,
     "repeat": 0.51,
 }

@@ -158,13 +158,22 @@ class SoftEx:
         return NO_OPERATION_CYCLES
 
     def footprint(self, registers: Any) -> list[tuple[int, int, bool]]:
-        """(address, bytes, is_write) of what a job means to read and write."""
+        """(address, bytes, is_write) of what enters and leaves the job just executed.
+
+        With the elements behind a row that the published RTL takes into it, and the spill area.
+        """
         job = decode(registers)
         if job.kind is Kind.NOTHING:
             return []
-        ranges = [(job.input, job.length_bytes, False)]
+        size = job.length_bytes
         if job.kind is Kind.SUM_OF_EXPONENTIALS:
-            ranges += [(job.slopes, 2 * job.terms, False), (job.weights, 2 * job.terms, False)]
+            ranges = [(job.slopes, 2 * job.terms, False), (job.weights, 2 * job.terms, False)]
+        else:
+            beats = job.beats(self.lanes)
+            taken = (beats - 1) * self.lanes + self._enabled(job, beats)
+            size = size if job.cast_input else max(size, 2 * taken)
+            ranges = [] if job.kind is Kind.SOFTMAX else list(self.slots.moved)
+        ranges.append((job.input, size, False))
         if job.kind is not Kind.ACCUMULATE:
             ranges.append((job.output, job.length_bytes, True))
         return ranges

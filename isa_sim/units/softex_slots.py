@@ -39,6 +39,8 @@ class StateSlots:
         self._checked = softex.checked_slots
         self._slots = [Slot() for _ in range(softex.state_slots)]
         self.cache_base = 0
+        self.moved: list[tuple[int, int, bool]] = []
+        """(address, bytes, is write) of what the last job's slot spilled or brought in."""
 
     def find(self, job: SoftExJob, memory: Memory, base: int) -> Slot:
         """The physical slot of the job's id: resident, or brought in (another one spills).
@@ -46,6 +48,7 @@ class StateSlots:
         Raises :class:`UnitFault` if the slot holds no state, there is no room for it, or the
         published RTL would read another one.
         """
+        self.moved = []
         found = next((s for s in self._slots if s.valid and s.id == job.slot), None)
         if found is None:
             found = next((s for s in self._slots if not s.valid), None)
@@ -75,6 +78,7 @@ class StateSlots:
                 "CACHE_BASE_ADDR with SET_CACHE_ADDR for the others to spill to",
             )
         words = self._place(slot.id, memory, base)
+        self.moved.append((self.cache_base + 8 * slot.id, 8, True))
         words[0] = slot.maximum
         words[1] = _PRESENT | (slot.value & 0x7FFFFFFF)
 
@@ -88,6 +92,7 @@ class StateSlots:
                 f"(CACHE_BASE_ADDR {self.cache_base:#x}): start the row with ACC_ONLY and "
                 "ACQUIRE_SLOT, and set SET_CACHE_ADDR for more than two open rows",
             )
+        self.moved.append((self.cache_base + 8 * job.slot, 8, False))
         return words[0] & 0xFFFF, words[1] & 0x7FFFFFFF
 
     def _place(self, slot: int, memory: Memory, base: int) -> Any:

@@ -1,4 +1,5 @@
-// Registers of units: the address is made once, the wait is in the loop that checks the condition.
+// Registers of units: the address is made once, the wait is in the loop that checks the condition,
+// and drops which event has ended it.
 // RUN: softex-opt %s -p convert-to-riscv,allocate-registers,pad-hardware-loops -t asm | filecheck %s
 
 // CHECK-LABEL: wait:
@@ -10,7 +11,7 @@
 // CHECK-NEXT: lw a3, 0(a1)
 // CHECK-NEXT: bge a3, a0, .Lwait_3
 // CHECK-NEXT: .Lwait_2:
-// CHECK-NEXT: cv.elw a3, 60(a2)
+// CHECK-NEXT: cv.elw zero, 60(a2)
 // CHECK-NEXT: j .Lwait_1
 // CHECK-NEXT: .Lwait_3:
 // CHECK-NEXT: li a0, 270536704

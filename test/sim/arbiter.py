@@ -1,124 +1,186 @@
 """A cycle-stepped TCDM arbiter: the reference the fast contention model is held against.
 
-Every cycle each bank grants one access. Cores and the DMA's two words are narrow masters, served
-round robin bank by bank; a wide access of a unit takes all its adjacent banks at once, after
-the narrow masters unless it was denied `starvation` times in a row.
+Every cycle each bank grants one access. Cores and the DMA channels' two words are narrow masters,
+served round robin bank by bank; a wide access of a unit takes all its adjacent banks at once,
+after the narrow masters unless it was denied `starvation` times in a row. A unit's port takes turns
+between its streams.
+
+Nothing is sampled: every access of every master is stepped through, and a master that is late stays
+late. Written from the published structure of the interconnect, apart from `isa_sim`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numba
 import numpy as np
 
 
 @dataclass
 class Core:
-    """A core's phase: banks it accesses and the cycles of other work before each access."""
+    """A core's phase: when it wants each access (without stalls) and in which bank."""
 
+    wanted: np.ndarray
     banks: np.ndarray
-    gaps: np.ndarray
+
+
+@dataclass
+class Channel:
+    """A DMA channel's phase: when each 8-byte beat is wanted and the bank of its first word."""
+
+    wanted: np.ndarray
+    banks: np.ndarray
 
 
 @dataclass
 class Unit:
-    """A unit's phase: first bank of each wide access and the cycle it is wanted at.
+    """A unit's phase: for each stream [n, (wanted, needed, first bank)], in order.
 
-    `slack` accesses may be late before the unit stalls (its FIFOs).
+    An access that is granted after it is needed delays all that follows of the unit.
     """
 
     width: int
-    banks: np.ndarray
-    rate: float
-    slack: int = 1
+    streams: list[np.ndarray]
 
 
 @dataclass
 class Outcome:
-    core_cycles: list[int] = field(default_factory=list)
-    core_accesses: list[int] = field(default_factory=list)
-    unit_cycles: list[int] = field(default_factory=list)
-    dma_cycles: int = 0
+    """Cycles each master is behind at the end of the phase; denials and accesses of units."""
+
+    cores: list[float] = field(default_factory=list)
+    channels: list[float] = field(default_factory=list)
+    units: list[float] = field(default_factory=list)
+    denials: list[int] = field(default_factory=list)
+    accesses: list[int] = field(default_factory=list)
+
+
+def _join(parts: list[np.ndarray], columns: int) -> tuple[np.ndarray, np.ndarray]:
+    bounds = np.zeros(len(parts) + 1, np.int64)
+    bounds[1:] = np.cumsum([len(part) for part in parts])
+    rows = [np.asarray(part, float).reshape(-1, columns) for part in parts]
+    return bounds, np.concatenate(rows) if rows else np.zeros((0, columns))
 
 
 def step_all(
     cores: list[Core],
     units: list[Unit],
-    dma_beats: int,
+    channels: list[Channel] | None = None,
+    *,
     banks: int = 32,
     starvation: int = 1,
+    denial: float = 0.0,
+    seed: int = 1,
+    cycles: int = 1 << 40,
 ) -> Outcome:
-    """Run every master to the end of its phase; the cycles each took."""
-    position = [0] * len(cores)
-    ready = [int(core.gaps[0]) if len(core.gaps) else 0 for core in cores]
-    finished = [0] * len(cores)
-    unit_position = [0] * len(units)
-    unit_delay = [0.0] * len(units)
-    denied = [0] * len(units)
-    unit_done = [0] * len(units)
-    beat = 0
-    words = [True, True]
-    dma_done = 0
-    turn = 0
-    cycle = 0
-    while True:
-        narrow: dict[int, list[int]] = {}
-        for index, core in enumerate(cores):
-            if position[index] < len(core.banks) and cycle >= ready[index]:
-                narrow.setdefault(int(core.banks[position[index]]), []).append(index)
-        if beat < dma_beats:
-            for word in range(2):
-                if words[word]:
-                    narrow.setdefault((2 * beat + word) % banks, []).append(len(cores) + word)
-        taken: set[int] = set()
-        wide: list[int] = []
-        for index, unit in enumerate(units):
-            at = unit_position[index]
-            if at < len(unit.banks) and cycle >= at / unit.rate + unit_delay[index]:
-                wide.append(index)
-        if len(wide) > 1 and cycle & 1:
-            wide.reverse()
-        for index in wide:
-            unit = units[index]
-            at = unit_position[index]
-            window = {(int(unit.banks[at]) + i) % banks for i in range(unit.width)}
-            blocked = bool(window & taken)
-            if denied[index] < starvation:
-                blocked = blocked or not window.isdisjoint(narrow)
+    """Run until every master has done what it wanted in the first `cycles` of its phase.
+
+    What it wants later only keeps it a rival of those that are not there yet.
+    `denial`: chance that a unit is denied anyway.
+    """
+    channels = channels or []
+    streams = [unit.streams + [np.zeros((0, 3))] * (3 - len(unit.streams)) for unit in units]
+    core_bounds, core_rows = _join([np.stack([c.wanted, c.banks], 1) for c in cores], 2)
+    unit_bounds, unit_rows = _join([part for three in streams for part in three], 3)
+    dma_bounds, dma_rows = _join([np.stack([c.wanted, c.banks], 1) for c in channels], 2)
+    widths = np.array([unit.width for unit in units], np.int64)
+    delays = _step(
+        core_bounds, core_rows.astype(np.int64), unit_bounds, unit_rows, widths,
+        dma_bounds, dma_rows.astype(np.int64), banks, starvation, denial, seed, cycles,
+    )  # fmt: skip
+    return Outcome(*(delay.tolist() for delay in delays))
+
+
+@numba.njit(cache=True)
+def _step(
+    core_bounds, core_rows, unit_bounds, unit_rows, widths, dma_bounds, dma_rows,
+    banks, starvation, denial, seed, cycles,
+):  # fmt: skip
+    np.random.seed(seed)
+    cores, units, channels = len(core_bounds) - 1, len(widths), len(dma_bounds) - 1
+    masters = cores + 2 * channels
+    core_at, core_late = core_bounds[:-1].copy(), np.zeros(cores, np.int64)
+    unit_at, unit_late = unit_bounds[:-1].copy(), np.zeros(units)
+    dma_at, dma_late = dma_bounds[:-1].copy(), np.zeros(channels, np.int64)
+    words = np.ones((channels, 2), np.bool_)
+    denied, denials = np.zeros(units, np.int64), np.zeros(units, np.int64)
+    accesses, turn = np.zeros(units, np.int64), np.zeros(units, np.int64)
+    bank = np.empty(masters, np.int64)
+    taken, asked = np.empty(banks, np.bool_), np.empty(banks, np.bool_)
+    late = np.zeros(cores + channels + units)
+    cycle, open_masters = 0, 1
+    while open_masters > 0:
+        open_masters = 0
+        bank[:] = -1
+        for core in range(cores):
+            at = core_at[core]
+            if at < core_bounds[core + 1]:
+                open_masters += core_rows[at, 0] < cycles
+                if cycle >= core_rows[at, 0] + core_late[core]:
+                    bank[core] = core_rows[at, 1]
+        for channel in range(channels):
+            at = dma_at[channel]
+            if at < dma_bounds[channel + 1]:
+                open_masters += dma_rows[at, 0] < cycles
+                if cycle >= dma_rows[at, 0] + dma_late[channel]:
+                    for word in range(2):
+                        if words[channel, word]:
+                            bank[cores + 2 * channel + word] = (dma_rows[at, 1] + word) % banks
+        taken[:] = False
+        asked[:] = False
+        for master in range(masters):
+            if bank[master] >= 0:
+                asked[bank[master]] = True
+        for order in range(units):
+            unit = order if cycle % 2 == 0 else units - 1 - order
+            chosen = -1
+            for offset in range(3):
+                stream = 3 * unit + (turn[unit] + offset) % 3
+                at = unit_at[stream]
+                if at < unit_bounds[stream + 1]:
+                    open_masters += unit_rows[at, 0] < cycles
+                    if chosen < 0 and cycle >= unit_rows[at, 0] + unit_late[unit]:
+                        chosen = stream
+            if chosen < 0:
+                continue
+            at = unit_at[chosen]
+            blocked = denial > 0 and np.random.random() < denial
+            for index in range(widths[unit]):
+                here = (np.int64(unit_rows[at, 2]) + index) % banks
+                if taken[here] or (denied[unit] < starvation and asked[here]):
+                    blocked = True
             if blocked:
-                denied[index] += 1
+                denied[unit] += 1
+                denials[unit] += 1
                 continue
-            denied[index] = 0
-            taken |= window
-            unit_position[index] = at + 1
-            # The access is late by what the FIFOs do not hide: the unit's schedule moves.
-            late = cycle - (at / unit.rate + unit_delay[index]) - unit.slack / unit.rate
-            if late > 0:
-                unit_delay[index] += late
-            if at + 1 == len(unit.banks):
-                unit_done[index] = cycle + 1
-        for bank, masters in narrow.items():
-            if bank in taken:
+            for index in range(widths[unit]):
+                taken[(np.int64(unit_rows[at, 2]) + index) % banks] = True
+            denied[unit] = 0
+            accesses[unit] += 1
+            unit_at[chosen] += 1
+            turn[unit] = chosen % 3 + 1
+            unit_late[unit] += max(0.0, cycle - unit_rows[at, 1] - unit_late[unit])
+            if unit_rows[at, 0] < cycles:
+                late[cores + channels + unit] = unit_late[unit]
+        for offset in range(masters):
+            master = (cycle + offset) % masters
+            if bank[master] < 0 or taken[bank[master]]:
                 continue
-            winner = min(masters, key=lambda master: (master - turn) % (len(cores) + 2))
-            if winner >= len(cores):
-                words[winner - len(cores)] = False
+            taken[bank[master]] = True
+            if master < cores:
+                core_late[master] = cycle - core_rows[core_at[master], 0]
+                if core_rows[core_at[master], 0] < cycles:
+                    late[master] = core_late[master]
+                core_at[master] += 1
                 continue
-            position[winner] += 1
-            if position[winner] < len(cores[winner].banks):
-                ready[winner] = cycle + 1 + int(cores[winner].gaps[position[winner]])
-            else:
-                finished[winner] = cycle + 1
-        if beat < dma_beats and not any(words):
-            beat += 1
-            words = [True, True]
-            dma_done = cycle + 1
-        turn = (turn + 1) % (len(cores) + 2)
+            channel, word = (master - cores) // 2, (master - cores) % 2
+            words[channel, word] = False
+            if not words[channel, 0] and not words[channel, 1]:
+                dma_late[channel] = cycle - dma_rows[dma_at[channel], 0]
+                if dma_rows[dma_at[channel], 0] < cycles:
+                    late[cores + channel] = dma_late[channel]
+                dma_at[channel] += 1
+                words[channel, :] = True
         cycle += 1
-        if (
-            all(position[i] >= len(core.banks) for i, core in enumerate(cores))
-            and all(unit_position[i] >= len(unit.banks) for i, unit in enumerate(units))
-            and beat >= dma_beats
-        ):
-            break
-    return Outcome(finished, [len(core.banks) for core in cores], unit_done, dma_done)
+    ends = cores, cores + channels
+    return late[: ends[0]], late[ends[0] : ends[1]], late[ends[1] :], denials, accesses

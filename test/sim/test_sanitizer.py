@@ -95,7 +95,7 @@ def test_software_event_orders():
 def test_dma_read_before_its_end_races():
     program = transfer(Assembly(), WORK, INPUT, 512).load(A1, WORK).end()
     found = races(two_cores(program, Assembly().sleep_forever()))
-    assert len(found) == 1
+    assert len(found) == 2
     assert "DMA in transfer 1 launched at cycle" in found[0]
     assert "wait for its done event" in found[0]
 
@@ -133,7 +133,7 @@ def test_softex_job_and_its_observers():
 
     assert races(two_cores(program(True), Assembly().sleep_forever())) == ()
     found = races(two_cores(program(False), Assembly().sleep_forever()))
-    assert len(found) == 1
+    assert len(found) == 2
     assert "SoftEx job 0" in found[0]
 
 
@@ -147,6 +147,30 @@ def test_never_written_memory():
     found = races(two_cores(program, Assembly().sleep_forever()))
     assert len(found) == 1
     assert "never-written" in found[0]
+
+
+def test_end_of_the_program_before_the_end_of_its_work():
+    program = transfer(Assembly(), WORK, INPUT, 512).end()
+    found = races(two_cores(program, Assembly().sleep_forever()))
+    assert len(found) == 1
+    assert "ends the program, and the last DMA transfer that core 0 started" in found[0]
+
+
+def test_dma_into_l2_that_another_transfer_still_reads():
+    """Core 0 reads L2 by DMA and knows it; core 1 overwrites it by DMA and does not ask."""
+    first = transfer(Assembly(), WORK, INPUT, 512).wait_event(8).sleep_forever()
+    second = transfer(Assembly().nops(500), INPUT, WORK + 0x800, 64, channel=1).wait_event(8)
+    filled = {WORK: bytes(4096), INPUT: bytes(4096)}
+    found = run(two_cores(first, second.end()), memory=filled, sanitize=True)[1].races
+    assert "overwrites what was read by DMA in transfer 1" in found[0]
+
+
+def test_counter_of_a_later_step_does_not_hide_a_missing_wait():
+    """Core 1 waits for the first step only; that the second is over by then is luck."""
+    first = Assembly().nops(20).store(TCDM, 1).store(SW_EVENT, 0).store(WORK, 7)
+    first.store(TCDM, 2).store(SW_EVENT, 0).sleep_forever()
+    second = await_counter(Assembly().nops(400)).load(A0, WORK).end()
+    assert len(races(two_cores(first, second))) == 1
 
 
 def test_timer_is_not_shared_memory():

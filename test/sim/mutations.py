@@ -1,0 +1,65 @@
+"""Programs with one wait, await or barrier taken out of their jobs: what a race detector is for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from xdsl.context import Context
+from xdsl.ir import Operation
+
+from softex_mlir.compiler.backend.link import link
+from softex_mlir.compiler.backend.print_assembly import assembly
+from softex_mlir.compiler.model import Model
+from softex_mlir.compiler.pipeline import COMMAND_PASSES, RISCV_PASSES, fuse
+from softex_mlir.compiler.schedule.lower import schedule_module
+from softex_mlir.compiler.transforms import get_all_passes
+from softex_mlir.dialects.cluster import AwaitOp, BarrierOp, WaitForOp
+from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.runtime.program import Program
+
+SYNCHRONISATION = (AwaitOp, WaitForOp, BarrierOp)
+
+
+def synchronisation(module: Operation) -> Iterator[Operation]:
+    """Every operation that makes one stream or core wait, in order."""
+    return (op for op in module.walk() if isinstance(op, SYNCHRONISATION))
+
+
+def kernel_of(op: Operation) -> str:
+    """Name of the kernel around an operation, and the stream."""
+    names: list[str] = []
+    while (parent := op.parent_op()) is not None:
+        op = parent
+        if op.name == "cluster.kernel":
+            names.append(op.sym_name.data)
+        elif op.name == "cluster.stream":
+            names.append(op.kind.data.name)
+    return ".".join(reversed(names))
+
+
+class Mutator:
+    """A model compiled again and again, each time without another operation."""
+
+    def __init__(self, model: Model, machine: Machine):
+        fuse(model, machine)
+        self.model = model
+        self.machine = machine
+        self.passes = get_all_passes()
+
+    def sites(self) -> list[str]:
+        """What can be taken out, by number."""
+        module = schedule_module(self.model.module, self.machine).module
+        return [f"{kernel_of(op)}: {op}" for op in synchronisation(module)]
+
+    def without(self, number: int | None) -> Program:
+        """The program without operation `number`; all of it for None."""
+        compiled = schedule_module(self.model.module, self.machine)
+        if number is not None:
+            op = list(synchronisation(compiled.module))[number]
+            op.detach()
+            op.erase()
+        context = Context()
+        for name in COMMAND_PASSES + RISCV_PASSES:
+            self.passes[name]()().apply(context, compiled.module)
+        text = assembly(compiled.module)
+        return Program.from_bytes(link(compiled, text, self.model.weights))
