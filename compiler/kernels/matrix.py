@@ -22,6 +22,9 @@ GEMM_COLUMNS: Final = 8
 """Columns of a block: 6 x 4 accumulators of a pair, 4 pairs of the weights and 2 elements of rows
 fill 30 of the 32 registers, and 10 loads feed 24 packed multiply-accumulates."""
 
+_TRANSPOSE_UNROLL: Final = 2
+"""Words of either row in one iteration: none is needed at once after it is loaded."""
+
 _GEMM_UNROLL: Final = 4
 """Steps along the inner dimension in one iteration, so that advancing pointers costs little."""
 
@@ -64,14 +67,24 @@ def _transpose_rows(
     def word(e: Emitter, column: SSAValue, low: SSAValue, high: SSAValue) -> None:
         e.store_pair(e.pack(low, high), out.row(column), first)
 
-    def two_columns(e: Emitter, j: SSAValue, _: tuple[SSAValue, ...]) -> None:
-        a = e.load_pair(upper, j)
-        b = e.pair_constant(0.0) if alone else e.load_pair(lower, j)
-        for lane in range(2):
-            mixed = vector.ShuffleOp(a, b, _lanes(lane, lane + 2), result_type=PAIR)
-            e.store_pair(e.insert(mixed), out.row(e.add_index(j, lane)), first)
+    def words(count: int) -> Callable[[Emitter, SSAValue, Values], None]:
+        def two_columns_each(e: Emitter, j: SSAValue, _: Values) -> None:
+            ones = [e.load_pair(upper, j, 2 * k) for k in range(count)]
+            others = [
+                e.pair_constant(0.0) if alone else e.load_pair(lower, j, 2 * k)
+                for k in range(count)
+            ]
+            for k, (a, b) in enumerate(zip(ones, others, strict=True)):
+                for lane in range(2):
+                    mixed = vector.ShuffleOp(a, b, _lanes(lane, lane + 2), result_type=PAIR)
+                    e.store_pair(e.insert(mixed), out.row(e.add_index(j, 2 * k + lane)), first)
 
-    e.loop(0, columns // 2 * 2, 2, two_columns)
+        return two_columns_each
+
+    width = 2 * _TRANSPOSE_UNROLL
+    whole, even = columns // width * width, columns // 2 * 2
+    e.loop(0, whole, width, words(_TRANSPOSE_UNROLL))
+    e.loop(whole, even, even - whole, words((even - whole) // 2))
     if columns % 2:
         last = e.index(columns - 1)
         b = e.number(0.0, bf16) if alone else e.load(lower, last)

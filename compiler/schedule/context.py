@@ -13,7 +13,7 @@ from xdsl.ir import Attribute, Operation, SSAValue
 
 from softex_mlir.compiler.artifacts import TensorEntry, WeightImage
 from softex_mlir.compiler.schedule.kernel import ZEROS, Dtype, Kernel, team_size
-from softex_mlir.compiler.schedule.linear import LinearArena
+from softex_mlir.compiler.schedule.linear_geometry import LinearArena
 from softex_mlir.compiler.schedule.order import Task
 from softex_mlir.compiler.schedule.tiling import (
     CapacityError,

@@ -50,7 +50,7 @@ CORE_CYCLES: dict[str, float] = {
     "layer_norm": 5.9,
     "rms_norm": 4.4,
     "softmax": 18.1,
-    "transpose": 1.8,
+    "transpose": 1.6,
     "copy": 1.0,
     "repeat": 0.51,
 }

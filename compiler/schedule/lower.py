@@ -20,7 +20,8 @@ from softex_mlir.compiler.schedule.kernel import (
     KernelEmitter,
     element_type,
 )
-from softex_mlir.compiler.schedule.linear import X_SLOTS, LinearKernel
+from softex_mlir.compiler.schedule.linear import LinearKernel
+from softex_mlir.compiler.schedule.linear_geometry import X_SLOTS
 from softex_mlir.compiler.schedule.order import Task, order_tasks
 from softex_mlir.compiler.schedule.scheduler import Scheduler
 from softex_mlir.compiler.schedule.timeline import STREAM_LIST, Launch, Timeline

@@ -18,7 +18,7 @@ from softex_mlir.compiler.schedule.costs import (
     streaming_slowdown,
 )
 from softex_mlir.compiler.schedule.kernel import team_size
-from softex_mlir.compiler.schedule.linear import X_SLOTS, LinearArena
+from softex_mlir.compiler.schedule.linear_geometry import X_SLOTS, LinearArena
 from softex_mlir.compiler.weight_layout import round_up
 from softex_mlir.isa_sim.errors import UserError
 from softex_mlir.isa_sim.machine import Machine

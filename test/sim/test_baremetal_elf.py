@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import random
 import struct
 from pathlib import Path
@@ -12,7 +13,11 @@ import pytest
 from softex_mlir.isa_sim import baremetal
 from softex_mlir.isa_sim.baremetal import BareMetal, BareMetalResult, run_elf
 from softex_mlir.isa_sim.baremetal_elf import BareMetalError
+from softex_mlir.isa_sim.errors import UserError
 from softex_mlir.isa_sim.isa import encode
+from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.runtime.program import NOTE_NAME
+from softex_mlir.tools.sim_command import run_bare_metal
 
 BASE = 0x80000000
 TOHOST = BASE + 0x1000
@@ -202,6 +207,26 @@ def test_interruption_keeps_the_state(tmp_path: Path, monkeypatch: pytest.Monkey
     assert result.instructions == 300
     assert result.registers[5] == 150
     assert "interrupted at 0x80000000 (spin): addi" in result.reason
+
+
+@pytest.mark.parametrize(("value", "status"), [(1, 0), (11, 1)])
+def test_exit_status_and_report_of_the_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], value: int, status: int
+) -> None:
+    path = tmp_path / "program.elf"
+    path.write_bytes(elf([segment(tell(value)), segment(bytes(8), TOHOST)], {"tohost": TOHOST}))
+    assert run_bare_metal(path, Machine.load(), as_json=True) == status
+    report = json.loads(capsys.readouterr().out)
+    assert report["exit_code"] == value >> 1
+    assert run_bare_metal(path, Machine.load(), as_json=False) == status
+    assert f": {report['reason']}: 3 instructions, " in capsys.readouterr().out
+
+
+def test_the_command_refuses_programs_for_the_cluster(tmp_path: Path) -> None:
+    path = tmp_path / "program.elf"
+    path.write_bytes(elf([segment(tell(1) + NOTE_NAME.encode() + b"\0")]))
+    with pytest.raises(UserError, match="use `softex run`"):
+        run_bare_metal(path, Machine.load(), as_json=False)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from softex_mlir.isa_sim import core_state as st
 from softex_mlir.isa_sim.baremetal import BareMetal
 from softex_mlir.isa_sim.baremetal_elf import Image, Segment
 from softex_mlir.isa_sim.isa import INSTRUCTIONS, encode
@@ -147,6 +148,10 @@ def test_stores_at_every_alignment(name: str, size: int) -> None:
         hart = run(ins(name, rs2=6, rs1=5, imm=shift), x5=DATA, x6=0x83828180)
         stored = bytes(range(0x80, 0x80 + size))
         assert hart.read(DATA, 8) == (bytes(shift) + stored).ljust(8, b"\0")
+
+
+def test_compressed_breakpoint() -> None:
+    assert int(run(ins("c.nop", imm=0), ins("c.ebreak")).state.s[0, st.FAULT_PC]) == BASE + 2
 
 
 def test_upper_immediates() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import ml_dtypes
 import numpy as np
 import pytest
@@ -100,12 +102,33 @@ def test_packed_multiply_accumulate_rounds_once() -> None:
     assert lanes(f(hart, 3)).tolist() == [3.0, 6.0]
 
 
-def test_packed_comparisons_set_a_bit_a_lane() -> None:
-    one_two, two_one = 0x40003F80, 0x3F804000
-    expected = {"vfeq": 0, "vfne": 3, "vflt": 1, "vfle": 1, "vfgt": 2, "vfge": 2}
-    for name, mask in expected.items():
-        hart = run(ins(name + ".ah", rd=5, rs1=1, rs2=2), f1=one_two, f2=two_one)
-        assert x(hart, 5) == mask, name
+@pytest.mark.parametrize("replicated", [False, True])
+@pytest.mark.parametrize(
+    ("name", "function"),
+    [("vfeq", np.equal), ("vfne", np.not_equal), ("vflt", np.less), ("vfle", np.less_equal),
+     ("vfgt", np.greater), ("vfge", np.greater_equal)],
+)  # fmt: skip
+def test_packed_comparisons_set_a_bit_a_lane(
+    name: str, function: np.ufunc, replicated: bool
+) -> None:
+    """Lanes that are equal, below and above those of the other operand, in every combination."""
+    suffix = ".r.ah" if replicated else ".ah"
+    for a, b in itertools.product((0x3F803F80, 0x40003F80, 0x3F804000, 0xBF804000), repeat=2):
+        hart = run(ins(name + suffix, rd=5, rs1=1, rs2=2), f1=a, f2=b)
+        low, high = function(lanes(a), lanes(b)[[0, 0]] if replicated else lanes(b))
+        assert x(hart, 5) == int(low) + 2 * int(high)
+
+
+@pytest.mark.parametrize("replicated", [False, True])
+def test_packed_sign_injection(replicated: bool) -> None:
+    suffix = ".r.ah" if replicated else ".ah"
+    a, b = 0x3F80C000, 0xBF803F80  # 1, -2 and -1, 1
+    assert f(run(ins("vfsgnjn" + suffix, rd=3, rs1=1, rs2=2), f1=a, f2=b), 3) == (
+        0xBF80C000 if replicated else 0x3F80C000
+    )
+    assert f(run(ins("vfsgnjx" + suffix, rd=3, rs1=1, rs2=2), f1=a, f2=b), 3) == (
+        0x3F80C000 if replicated else 0xBF80C000
+    )
 
 
 def test_packing_and_dot_product() -> None:
@@ -117,6 +140,8 @@ def test_packing_and_dot_product() -> None:
     left, right = lanes(a).astype(np.float64), lanes(b).astype(np.float64)
     first = np.float32(1.0 + left[0] * right[0])
     assert f(hart, 3) == int(np.float32(first + left[1] * right[1]).view(np.uint32))
+    hart = run(ins("vfdotpex.s.r.ah", rd=3, rs1=1, rs2=2), f1=a, f2=b, f3=0x3F800000)
+    assert f(hart, 3) == int(np.float32(first + left[1] * right[0]).view(np.uint32))
 
 
 def test_scalar_bfloat16_is_boxed() -> None:

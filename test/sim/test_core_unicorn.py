@@ -37,6 +37,7 @@ def _ours(code: bytes, seed: int) -> tuple[list[int], list[int], int, bytes]:
     hart = BareMetal("random program", image=image)
     hart.state.x[0, :32] = [v - (1 << 32) if v >> 31 else v for v in x]
     hart.state.f[0] = f
+    hart.state.s[0, st.ROUNDING] = seed % 5
     result = hart.run(10_000)
     assert "breakpoint" in result.reason, result.reason
     memory = hart.read(programs.DATA, programs.DATA_BYTES)
@@ -53,6 +54,7 @@ def _theirs(code: bytes, seed: int) -> tuple[list[int], list[int], int, bytes]:
     machine.emu_start(programs.BASE, programs.BASE + len(enable))
     machine.mem_write(programs.BASE, code)
     machine.mem_write(programs.DATA, data)
+    machine.reg_write(riscv.UC_RISCV_REG_FRM, seed % 5)
     for index in range(32):
         machine.reg_write(riscv.UC_RISCV_REG_F0 + index, f[index] | 0xFFFFFFFF << 32)
         if index:

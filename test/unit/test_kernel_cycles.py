@@ -93,7 +93,7 @@ def test_transposition(cycles):
     def emit(builder, views, pair):
         kernels.emit_transpose(builder, TileRef(views[0]), TileRef(views[1]), pair, 64, 64)
 
-    assert cycles(arrays, emit, rows=32) / 64**2 <= 1.81 * SLACK
+    assert cycles(arrays, emit, rows=32) / 64**2 <= 1.57 * SLACK
 
 
 def test_repeated_row(cycles):
