@@ -28,15 +28,16 @@ def run_benchmark(
         }
         sys.stdout.write(json.dumps(data, indent=1) + "\n")
         return
-    from rich.console import Console
     from rich.table import Table as RichTable
 
-    console = Console()
-    console.print(provenance(machine), markup=False, highlight=False)
+    from softex_mlir.tools.tables import console
+
+    out = console()
+    out.print(provenance(machine), markup=False, highlight=False)
     for table in tables:
         rich = RichTable(title=table.title)
         for position, column in enumerate(table.columns):
             rich.add_column(column, justify="left" if position == 0 else "right", overflow="fold")
         for row in table.rows:
             rich.add_row(*row)
-        console.print(rich)
+        out.print(rich)

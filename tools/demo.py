@@ -6,13 +6,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from rich.console import Console
-
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.runtime import session
 from softex_mlir.runtime.check import check
 from softex_mlir.runtime.program import Program
-from softex_mlir.tools.tables import profile_tables
+from softex_mlir.tools.tables import console, profile_tables
 
 
 def run_demo(machine: Machine) -> None:
@@ -20,7 +18,7 @@ def run_demo(machine: Machine) -> None:
     from softex_mlir.compiler.driver import Compilation
     from softex_mlir.compiler.models import demo_vit
 
-    console = Console()
+    out = console()
     started = time.perf_counter()
     compilation = Compilation.of(demo_vit(), machine)
     # Through a file, as a user would: what runs is what was written.
@@ -29,17 +27,17 @@ def run_demo(machine: Machine) -> None:
         compilation.program().save(path)
         program = Program.load(path)
         compiled = time.perf_counter()
-        console.print(
+        out.print(
             f"compiled a ViT for {machine.name!r} in {compiled - started:.1f} s: "
             f"{len(program.elf) / 1e6:.1f} MB, {len(program.metadata['kernels'])} kernels, "
             f"{len(program.metadata['launches'])} launches"
         )
         result = session.run(program, seed=0)
-    console.print(f"simulated {result.cycles:,} cycles in {time.perf_counter() - compiled:.1f} s")
+    out.print(f"simulated {result.cycles:,} cycles in {time.perf_counter() - compiled:.1f} s")
     report = check(program, result, {})
     for line in report.lines():
-        console.print(line, markup=False, highlight=False)
+        out.print(line, markup=False, highlight=False)
     for table in profile_tables(result.profile):
-        console.print(table)
+        out.print(table)
     if not report.identical:
         raise SystemExit(1)

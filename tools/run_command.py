@@ -130,15 +130,13 @@ def finish_run(
 
 
 def _print_summary(result: Result, report: CheckReport | None) -> None:
-    from rich.console import Console
+    from softex_mlir.tools.tables import console, profile_tables
 
-    from softex_mlir.tools.tables import profile_tables
-
-    console = Console()
+    out = console()
     for notice in result.notices:
-        console.print(f"note: {notice}", markup=False, highlight=False)
+        out.print(f"note: {notice}", markup=False, highlight=False)
     for table in profile_tables(result.profile):
-        console.print(table)
+        out.print(table)
     if report is not None:
         for line in report.lines():
-            console.print(line, markup=False, highlight=False)
+            out.print(line, markup=False, highlight=False)

@@ -319,9 +319,9 @@ def _shapes(options: list[str]) -> dict[str, tuple[int, ...]]:
 
 
 def _print(renderable: object) -> None:
-    from rich.console import Console
+    from softex_mlir.tools.tables import console
 
-    Console().print(renderable)
+    console().print(renderable)
 
 
 def main() -> None:

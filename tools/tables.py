@@ -5,10 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
     from softex_mlir.runtime.profile import Profile
+
+
+FILE_WIDTH = 120
+"""Columns of a table that goes to a file or a pipe."""
+
+
+def console() -> Console:
+    """Standard output: as wide as the terminal, wide enough for the tables without one."""
+    found = Console()
+    return found if found.is_terminal else Console(width=FILE_WIDTH)
 
 
 def profile_tables(profile: Profile) -> list[Table]:
