@@ -56,12 +56,14 @@ class StreamAttr(EnumAttribute[StreamKind], SpacedOpaqueSyntaxAttribute):
 
 
 class GlobalKind(StrEnum):
-    """What a global holds."""
+    """What a global holds. Activations begin as zeros; every element of a temporary is written
+    before it is read, so that its memory may have held another one before."""
 
     INPUT = "input"
     OUTPUT = "output"
     WEIGHT = "weight"
     ACTIVATION = "activation"
+    TEMPORARY = "temporary"
     TABLE = "table"
     CONSTANT = "constant"
 

@@ -20,6 +20,7 @@ from softex_mlir.compiler.artifacts import CompiledModule, LaunchInfo, TensorEnt
 from softex_mlir.compiler.backend.assembler import Assembly, assemble
 from softex_mlir.compiler.backend.boot import boot_assembly
 from softex_mlir.compiler.backend.elf import ElfSymbol, Section, note, write_elf
+from softex_mlir.compiler.backend.share_memory import share_memory
 from softex_mlir.dialects.cluster import (
     STREAMS,
     AddressAttr,
@@ -28,6 +29,7 @@ from softex_mlir.dialects.cluster import (
     LaunchOp,
     ScheduleOp,
 )
+from softex_mlir.dialects.cluster_attributes import GlobalKind
 from softex_mlir.dialects.memory import footprint_bytes, in_tcdm
 from softex_mlir.isa_sim.errors import UserError
 
@@ -101,11 +103,20 @@ def lay_out(compiled: CompiledModule, kernels: str) -> Layout:
         address = align(address + size)
     layout.weights = (start, address - start)
     start = address
+    temporaries: dict[str, int] = {}
     for symbol, op in objects.items():
-        if symbol not in images:
-            size = footprint_bytes(op.type)
-            layout.globals[symbol] = (address, size)
-            address = align(address + size)
+        if symbol in images:
+            continue
+        size = footprint_bytes(op.type)
+        if op.kind.data is GlobalKind.TEMPORARY:
+            temporaries[symbol] = align(size)
+            continue
+        layout.globals[symbol] = (address, size)
+        address = align(address + size)
+    offsets, shared = share_memory(temporaries, launches)
+    for (symbol, size), offset in zip(temporaries.items(), offsets, strict=True):
+        layout.globals[symbol] = (address + offset, size)
+    address += shared
     layout.zeros = (start, address - start)
     limit = cluster.l2_base + cluster.l2_bytes
     if address > limit:

@@ -24,7 +24,7 @@ from softex_mlir.compiler.schedule.tiling import (
     row_blocks,
 )
 from softex_mlir.compiler.schedule.views import Region, View, region_for, row_major
-from softex_mlir.compiler.weight_layout import WeightLayout, round_up
+from softex_mlir.compiler.weight_layout import ALIGNMENT, WeightLayout, round_up
 from softex_mlir.dialects import transformer as tf
 from softex_mlir.dialects.cluster import COUNTER_BYTES, STACK_BYTES, GlobalKind
 from softex_mlir.isa_sim.errors import UserError
@@ -190,7 +190,10 @@ class SchedulingContext:
     def allocate(self, shape: Sequence[int], dtype: Dtype = "bf16", hint: str = "t") -> View:
         """A new activation."""
         symbol = f"{hint}_{len(self.regions)}"
-        region = region_for(symbol, GlobalKind.ACTIVATION, shape, dtype)
+        # operations write all columns but not the padding, which may have to stay zero
+        dense = bool(shape) and shape[-1] % ALIGNMENT == 0
+        kind = GlobalKind.TEMPORARY if dense else GlobalKind.ACTIVATION
+        region = region_for(symbol, kind, shape, dtype)
         self.regions[symbol] = region
         return row_major(region, shape)
 

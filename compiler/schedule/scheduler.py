@@ -124,7 +124,7 @@ class Scheduler(Products):
             dense = row_major(replace(region, pitch=region.pitch), shape)
             whole = (
                 view.region not in taken
-                and region.kind is GlobalKind.ACTIVATION
+                and region.kind in (GlobalKind.ACTIVATION, GlobalKind.TEMPORARY)
                 and replace(view, zero_padded=True) == dense
             )
             if not whole:

@@ -43,7 +43,7 @@ def test_smaller_memory_same_bits(name: str, kib: int):
 @pytest.mark.parametrize("masked", [False, True])
 def test_bottlenecks_and_norms_that_only_scale(masked: bool):
     sizes = {"tokens": 40, "hidden": 96, "bottleneck": 32, "layers": 1, "heads": 1}
-    model = mobilebert(feedforwards=2, vocabulary=64, batch=2, masked=masked, **sizes)
+    model = mobilebert("small", feedforwards=2, vocabulary=64, batch=2, masked=masked, **sizes)
     program = Compilation.of(model, Machine.load().with_tcdm_bytes(48 * KIB)).program()
     launches = program.metadata["launches"]
     assert any(launch["kernel"].startswith("mul_add") for launch in launches)
