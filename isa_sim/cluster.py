@@ -326,7 +326,7 @@ class _Run:
         try:
             duration, rate = port.run(registers, self.cluster.tcdm, row)
         except UnitFault as fault:
-            self.stop("unit", core, f"{fault}\n  job of layer {self.names.layer(tp)}")
+            self.stop("unit", core, f"{fault}\n  {self.names.job(unit, registers, tp)}")
             raise AssertionError("unreachable") from fault
         if self.control[engine.CONTENTION]:
             model = self.model.unit[unit]

@@ -6,9 +6,10 @@ from typing import Any, Protocol
 
 from softex_mlir.isa_sim import device_state as d
 from softex_mlir.isa_sim.errors import UserError
-from softex_mlir.isa_sim.units import dma, event_unit
+from softex_mlir.isa_sim.units import dma, event_unit, redmule, softex_jobs
 
 UNIT_NAMES = ("RedMulE", "SoftEx")
+REGISTERS = (redmule.REGISTERS, softex_jobs.REGISTERS)
 STREAMS = ("dma_in", "dma_out", "redmule", "compute")
 
 
@@ -85,7 +86,9 @@ class Names:
         for unit, name in enumerate(UNIT_NAMES):
             base = int(self._dev.unit[unit, d.OFFSET])
             if base and base <= offset < base + d.HWPE_BYTES:
-                return f"{name} register {offset - base:#x}"
+                registers = REGISTERS[unit].items()
+                known = (register for register, at in registers if at == offset - base)
+                return f"{name} {next(known, f'register {offset - base:#x}')}"
         for base in (event_unit.ALIAS_OFFSET, event_unit.GLOBAL_OFFSET):
             if base <= offset < base + event_unit.ALIAS_BYTES:
                 return f"event unit {event_unit.register_name(offset - base)}"
@@ -104,6 +107,17 @@ class Names:
         if self._symbolizer is None:
             return f"launch record {tp:#010x}" if tp else "<runtime>"
         return self._symbolizer.layer(tp)
+
+    def job(self, unit: int, words: Any, tp: int) -> str:
+        """A unit's job: what it is, and its addresses with buffers."""
+        module = (redmule, softex_jobs)[unit]
+        values = module.register_values(words)
+        places = ", ".join(
+            f"{name} {self.data(value, tp)}"
+            for name, value in values.items()
+            if name.endswith("_ADDR") and value
+        )
+        return f"{UNIT_NAMES[unit]} job: {module.describe(values)}; {places or 'no address given'}"
 
     def transfer(self, row: Any, tp: int) -> str:
         """The DMA descriptor registers, with buffers."""

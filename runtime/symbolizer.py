@@ -42,19 +42,27 @@ class Symbolizer:
         return f"{name}+{pc - value:#x}"
 
     def buffer(self, address: int, record_address: int | None = None) -> str:
-        """``buffer+offset`` of a data address; TCDM buffers are those of the launch's kernel."""
+        """``buffer+offset`` of a data address, or how far it is from the nearest buffer.
+
+        TCDM buffers are those of the launch's kernel.
+        """
         launch = self.launch(record_address) if record_address is not None else None
         kernel = launch["kernel"] if launch else None
-        for buffer in self._tcdm:
-            if buffer["kernel"] not in (kernel, None):
-                continue
-            if buffer["address"] <= address < buffer["address"] + buffer["bytes"]:
-                return f"{buffer['name']}+{address - buffer['address']:#x}"
-        index = bisect_right(self._l2_addresses, address) - 1
-        if index >= 0:
-            buffer = self._l2[index]
-            offset = address - buffer["address"]
-            if offset < buffer["bytes"]:
-                return f"{buffer['name']}+{offset:#x}"
-            return f"{offset - buffer['bytes']:#x} bytes past {buffer['name']}"
-        return f"{address:#010x}"
+        near = [buffer for buffer in self._tcdm if buffer["kernel"] in (kernel, None)]
+        index = bisect_right(self._l2_addresses, address)
+        near += self._l2[max(0, index - 1) : index + 1]
+        if not near:
+            return f"{address:#010x}"
+        buffer = min(near, key=lambda buffer: _distance(buffer, address))
+        offset = address - buffer["address"]
+        if 0 <= offset < buffer["bytes"]:
+            return f"{buffer['name']}+{offset:#x}"
+        if offset < 0:
+            return f"{-offset:#x} bytes before {buffer['name']}"
+        return f"{offset - buffer['bytes']:#x} bytes past {buffer['name']}"
+
+
+def _distance(buffer: dict[str, Any], address: int) -> int:
+    """Bytes between a buffer and an address; 0 inside."""
+    end = buffer["address"] + buffer["bytes"]
+    return max(buffer["address"] - address, address - end + 1, 0)

@@ -187,3 +187,23 @@ def test_energy_is_the_sum_of_its_parts_and_says_what_it_rests_on():
     assert energy(counters, 10_000, MACHINE, low).parts["base"] == pytest.approx(
         report.parts["base"] * (0.55 / 0.8) ** 2
     )
+
+
+def test_fault_of_a_job_names_it_and_its_operands():
+    a = Assembly().only(0, "rest").store(SOFTEX + 0x14, 0).load(A0, SOFTEX + 0x04)
+    for offset, value in ((0x20, TCDM + 0x1001), (0x24, TCDM + 0x2000), (0x28, 128), (0x2C, 0)):
+        a.store(SOFTEX + offset, value)
+    with pytest.raises(SimulationFault) as caught:
+        run(a.store(SOFTEX, 0).end().label("rest").sleep_forever())
+    text = str(caught.value)
+    assert "softex.alignment" in text
+    assert "SoftEx job: softmax 64; IN_ADDR 0x10001001, OUT_ADDR 0x10002000" in text
+    assert "sw t1, 0(t0)" in text
+    assert (caught.value.kind, caught.value.core) == ("unit", 0)
+
+
+def test_a_trigger_that_only_commits():
+    a = Assembly().only(0, "rest")
+    a.store(REDMULE + 0x14, 0).store(REDMULE + 0x54, 0x480).store(REDMULE, 1)
+    with pytest.raises(SimulationFault, match="commits the job and never starts it; write 0"):
+        run(a.end().label("rest").sleep_forever())
