@@ -153,6 +153,7 @@ def run_core(
         elif operation == op.LOAD:
             if log is not None:  # noqa: SIM102 - numba prunes this branch at compile time
                 if s[st.LOG_USED] >= log.shape[1]:
+                    cycle -= 1
                     status = st.LOG_FULL
                     break
             size = (w0 >> op.SIZE_SHIFT) & 7
@@ -214,6 +215,7 @@ def run_core(
         elif operation == op.STORE:
             if log is not None:  # noqa: SIM102 - numba prunes this branch at compile time
                 if s[st.LOG_USED] >= log.shape[1]:
+                    cycle -= 1
                     status = st.LOG_FULL
                     break
             size = (w0 >> op.SIZE_SHIFT) & 7

@@ -302,3 +302,23 @@ def test_peripheral_accesses_wait_for_their_caller() -> None:
     complete_access(hart.state, 0, 5, 10)
     assert step() == st.STOPPED
     assert x(hart, 7) == 5
+
+
+def test_a_full_access_log_costs_no_cycles() -> None:
+    accesses = [ins("sw", rs2=6, rs1=31, imm=0), ins("lw", rd=6, rs1=31, imm=0)] * 5
+    expected = cycles(*accesses, x31=DATA)
+    hart = load(*accesses, x31=DATA)
+    log = np.zeros((1, 3, 5), np.int64)
+    row = hart.state.s[0]
+    seen: list[int] = []
+    while True:
+        status = run_core(0, 1 << 40, hart.state, hart.program, hart.tcdm, hart.memory, log)
+        seen += log[0, : row[st.LOG_USED], 3].tolist()
+        row[st.LOG_USED] = 0
+        if status == st.DECODE:
+            assert hart.program.decode_at(int(row[st.PC]), hart.memory)
+        elif status != st.LOG_FULL:
+            break
+    assert status == st.STOPPED
+    assert seen == [1, 0] * 5
+    assert row[st.CYCLE] == expected
