@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 FOLDERS := $(shell find compiler dialects isa_sim runtime tools -type d -not -name __pycache__)
 
-.PHONY: help demo test venv lit pytest lint typecheck counts bench clean
+.PHONY: help demo test venv lit pytest lint typecheck counts bench fuzz clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -43,6 +43,9 @@ counts: venv ## Record cycle counts of the benchmark models in test/counts.csv (
 bench: venv ## Reproduce the published figures (minutes)
 	$(BIN)/softex bench vit-base
 	$(BIN)/softex bench kernels
+
+fuzz: venv ## Broken programs, notes, machine descriptions and ONNX models, 100,000 of each (hours)
+	FUZZ_CASES=100000 $(BIN)/pytest -q test/unit/test_fuzz_files.py test/unit/test_fuzz_readers.py
 
 clean: ## Remove everything that was built
 	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache

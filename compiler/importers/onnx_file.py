@@ -85,3 +85,6 @@ def _check(file: str, proto: Any) -> None:
         if not any(text in str(error) for text in harmless):
             first = str(error).strip().splitlines()[0]
             raise OnnxError(file, f"not a valid ONNX model: {first}") from error
+    except UnicodeDecodeError as error:
+        # The checker's message quotes a name that is no text.
+        raise OnnxError(file, "not a valid ONNX model: a name in it is not UTF-8") from error
