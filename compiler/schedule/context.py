@@ -153,7 +153,9 @@ class SchedulingContext:
         elif isinstance(op, tf.PositionIdsOp):
             fixed, row = 64, 16 * tf.shape_of(op.result)[-1] + 256
         elif isinstance(op, tf.SoftmaxOp):
-            fixed, row = 64, 4 * round_up(max(32, tf.shape_of(op.result)[-1]), 16) + 128
+            slots = 2 if self.machine.softex is None else 3
+            width = round_up(max(32, tf.shape_of(op.result)[-1]), 16)
+            fixed, row = 64, slots * (2 * width + 64)
         elif op.name in UNARY or isinstance(op, tf.MaskToBiasOp):
             columns = max(32, tf.shape_of(op.results[0])[-1])
             fixed, row = 64, 14 * columns + 256
@@ -289,7 +291,10 @@ class SchedulingContext:
     # endregion
 
     def parts(self, rows: int, part: int) -> list[tuple[int, int]]:
-        """Launches of a row-wise operation: pieces of the blocks that matrix products use."""
+        """Launches of a row-wise operation: pieces of the blocks that matrix products use; one
+        launch where there are no products, which could begin with a piece."""
+        if not self.tiles:
+            return [(0, rows)]
         part = max(part, -(-rows // PARTS))
         found: list[tuple[int, int]] = []
         for start, size in row_blocks(self.machine, rows, self.blocks.get(rows, rows)):

@@ -94,7 +94,13 @@ class RowsKernel(Kernel):
     @property
     def lag(self) -> int:
         """Blocks that are loaded before the first one is stored."""
-        return 2 if self.pipelined else 1
+        return 2 if self.on_softex else 1
+
+    @property
+    def both_ways(self) -> bool:
+        """Whether a block is loaded while another is stored: SoftEx takes less time for a softmax
+        than the DMA for both, one after the other."""
+        return self.on_softex and not self.pipelined
 
     @property
     def slots(self) -> int:
@@ -171,10 +177,9 @@ class RowsKernel(Kernel):
 
     def _emit_out(self, k: KernelEmitter) -> None:
         s = k.stream(OUT)
-        tail = self.tail
         result = k.memory["in0" if self.in_place else "out"]
 
-        def load(block: Index, rows: int) -> None:
+        def load(block: Index, rows: int) -> list[SSAValue]:
             row, slot = s.mul(block, self.block), s.mod(block, self.slots)
             tokens: list[SSAValue] = []
             for index, operand in enumerate(self.inputs):
@@ -182,15 +187,31 @@ class RowsKernel(Kernel):
                     source, target = k.values[f"x{index}"], k.memory[f"in{index}"]
                     sizes = [rows, operand.columns]
                     tokens.append(s.transfer(source, [row], target, [slot], sizes))
-            s.complete(*tokens)
-            s.advance()
+            return tokens
 
-        def store(block: Index, rows: int) -> None:
+        def store(block: Index, rows: int) -> list[SSAValue]:
             s.wait(COMPUTE, s.add(block, 1))
             row, slot = s.mul(block, self.block), s.mod(block, self.slots)
             sizes = [rows, self.columns]
-            s.complete(s.transfer(result, [slot], k.values["y"], [row], sizes))
+            return [s.transfer(result, [slot], k.values["y"], [row], sizes)]
+
+        def move(block: Index, loaded: int, stored: int) -> None:
+            """Rows to load of a block, and to store of the one `lag` before it."""
+            loads = load(block, loaded) if loaded else []
+            if not self.both_ways:
+                s.complete(*loads)
+                s.advance()
+            stores = store(s.add(block, -lag), stored) if stored else []
+            if self.both_ways:
+                s.complete(*loads)
+                s.advance()
+            s.complete(*stores)
             s.advance()
+
+        def rows(block: int) -> int:
+            if not 0 <= block <= last:
+                return 0
+            return self.tail if block == last else self.block
 
         once = [
             s.transfer(k.values[f"x{i}"], [], k.memory[f"in{i}"], [0], [1, operand.columns])
@@ -201,26 +222,11 @@ class RowsKernel(Kernel):
 
         lag, last = self.lag, self.blocks - 1
 
-        def step(block: Index) -> None:
-            load(block, self.block)
-            store(s.add(block, -lag), self.block)
-
-        def turn(block: int) -> None:
-            """A step at either end, where there is nothing to store or to load."""
-            if block <= last:
-                load(block, tail if block == last else self.block)
-            else:
-                s.advance()
-            if block - lag >= 0:
-                store(block - lag, tail if block - lag == last else self.block)
-            else:
-                s.advance()
-
         for block in range(lag):
-            turn(block)
-        s.loop(lag, last, step)
+            move(block, rows(block), 0)
+        s.loop(lag, last, lambda block: move(block, self.block, self.block))
         for block in range(max(lag, last), self.blocks + lag):
-            turn(block)
+            move(block, rows(block), rows(block - lag))
 
     def _emit_compute(self, k: KernelEmitter, constants: tuple[SSAValue, ...]) -> None:
         s = k.stream(COMPUTE)
