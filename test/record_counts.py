@@ -23,6 +23,7 @@ MODELS = {
     "vit-base, 2 layers": lambda: models.vit_base(layers=2),
     "vit-base, 1 layer, batch 8": lambda: models.vit_base(layers=1, batch=8),
     "bert-base, 128 tokens, 2 layers": lambda: bert("bert", tokens=128, layers=2),
+    "bert-base, 1024 tokens, 1 layer": lambda: bert("bert", tokens=1024, layers=1),
     "mobilebert, 128 tokens, 2 layers": lambda: mobilebert("mobilebert", tokens=128, layers=2),
     "gpt2-small, 128 tokens, 2 layers": lambda: gpt2("gpt2", tokens=128, layers=2),
 }
