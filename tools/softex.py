@@ -168,6 +168,9 @@ def run(
         for race in result.run.races:
             sys.stderr.write(f"error: {race}\n")
         sys.stderr.write(f"note: {len(result.run.races) or 'no'} races found\n")
+        sys.stderr.write(
+            "note: the detector shows counters late, so cycles are not the usual ones\n"
+        )
     finish_run(loaded, result, reference, output, profile, trace, check=check, as_json=json)
     if result.run.races:
         raise SystemExit(1)
