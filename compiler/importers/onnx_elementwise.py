@@ -61,6 +61,10 @@ def gelu(state: Importer, node: Node) -> list[Value]:
     return [state.emit((t.GeluTanhOp if tanh else t.GeluOp)(node.activation(0)))]
 
 
+UNREACHED = 6e4
+"""Limits beyond this guard against overflow in float16 (65504), which bf16 does not know."""
+
+
 @operator("Max", "Min", "Clip", note="as ReLU, or with limits no activation reaches")
 def clip(state: Importer, node: Node) -> list[Value]:
     low, high = -np.inf, np.inf
@@ -83,7 +87,7 @@ def clip(state: Importer, node: Node) -> list[Value]:
                 float(limit.ravel()[0]),
             )
         )
-    if high < 1e30 or (low > -1e30 and low != 0):
+    if high < UNREACHED or (low > -UNREACHED and low != 0):
         raise Unsupported(f"limits {low:g} and {high:g}")
     return [state.emit(t.ReluOp(x)) if low == 0 else x]
 

@@ -113,10 +113,11 @@ class SimplifyTransposes(RewritePattern):
 
 
 class SinkTranspose(RewritePattern):
-    """A function of every element of a transposed tensor: transpose its result instead."""
+    """An activation function of a transposed tensor: transpose its result instead."""
 
     def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter) -> None:
-        if not isinstance(op, t.UnaryOp) or isinstance(op, t.SoftmaxOp):
+        # Not erf, tanh and sigmoid: `fuse-gelu` has to see them on the operand they share.
+        if not isinstance(op, t.GeluOp | t.GeluTanhOp | t.SiluOp | t.ReluOp):
             return
         transpose = op.x.owner
         if not isinstance(transpose, t.TransposeOp) or not op.x.has_one_use():
