@@ -96,7 +96,7 @@ def _tanh_argument(value: SSAValue, x: SSAValue) -> bool:
 
 
 class FuseActivation(RewritePattern):
-    """0.5·x·(1 + erf(x/√2)) and 0.5·x·(1 + tanh(..)) in any order."""
+    """c·x·(1 + erf(x/√2)) and c·x·(1 + tanh(..)) in any order; c is nearly always 0.5."""
 
     @op_type_rewrite_pattern
     def match_and_rewrite(self, op: t.MulOp, rewriter: PatternRewriter) -> None:
@@ -109,16 +109,22 @@ class FuseActivation(RewritePattern):
             inner = _plus_one(other)
             owner = other.owner if inner is None else inner.owner
             fused: t.UnaryOp | None = None
-            if inner is not None and _close(constant, 0.5):
+            if inner is not None:
                 if isinstance(owner, t.ErfOp):
                     scale, arguments = _product(owner.x)
                     if arguments == [x] and _close(scale, math.sqrt(0.5)):
                         fused = t.GeluOp(x, layer=op.layer)
                 elif isinstance(owner, t.TanhOp) and _tanh_argument(owner.x, x):
                     fused = t.GeluTanhOp(x, layer=op.layer)
-            if fused is not None:
+            if fused is None:
+                continue
+            if _close(constant, 0.5):
                 rewriter.replace(op, fused)
                 return
+            # Simplifiers move the 0.5 into the weights behind; the factor 2 goes there as well.
+            factor = t.SplatOp(2 * constant)
+            rewriter.replace(op, [fused, factor, t.MulOp(fused, factor, layer=op.layer)])
+            return
 
 
 class FuseSilu(RewritePattern):
