@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from softex_mlir.compiler.schedule.attention import AttentionKernel
 from softex_mlir.compiler.schedule.costs import (
@@ -111,7 +112,8 @@ class LinearSearch:
         overrides: Mapping[str, Mapping[str, int]] | None = None,
     ):
         self.machine = machine
-        self.counts = Counter(shapes)
+        self.sequence = list(shapes)
+        self.counts = Counter(self.sequence)
         self.shapes = list(self.counts)
         self.budget = budget
         self.overrides = overrides or {}
@@ -149,14 +151,14 @@ class LinearSearch:
         return self._blocks[key]
 
     def group_cycles(
-        self, shape: LinearShape, m: int, n: int, k: int, group: int, piece: int
+        self, shape: LinearShape, m: int, n: int, k: int, group: int, piece: int, first: bool
     ) -> float:
         """Predicted cycles of a group of tiles in the steady state: the busiest of the units."""
         chunks = shape.n // n
         job = self._job(m, n, k)
         tile = self._box(2 * k, m)
         feed = chunks * group * self._box(2 * n * k, 1)
-        if chunks > X_SLOTS:
+        if first or chunks > X_SLOTS:
             feed += chunks * self._box(2 * n, m)
         feed = int((feed + group * tile * (2 if shape.residual else 1)) * DMA_CONTENTION)
         compute = epilogue_cycles(
@@ -172,9 +174,9 @@ class LinearSearch:
         each = compute + tile
         if shape.residual:
             each += -(-m // piece) * DMA_QUEUE_CYCLES
-        first = each + DMA_QUEUE_CYCLES + int(tile * DMA_CONTENTION) - (group - 1) * job
+        drain = each + DMA_QUEUE_CYCLES + int(tile * DMA_CONTENTION) - (group - 1) * job
         last = group * each - 2 * (group - 1) * job
-        return max(engine + max(0, first, last), feed, group * compute) + LAUNCH_CYCLES
+        return max(engine + max(0, drain, last), feed, group * compute) + LAUNCH_CYCLES
 
     def cycles(self, shape: LinearShape, tile: Tile) -> int:
         """Predicted cycles of a whole product."""
@@ -188,11 +190,16 @@ class LinearSearch:
         tiles, tail = divmod(shape.k, tile.k)
         full, rest = divmod(tiles, tile.group)
         for rows, count in self._rows(shape.m, tile.m).items():
-            groups = [(full, tile.k, tile.group), (bool(rest), tile.k, rest), (bool(tail), tail, 1)]
-            for times, k, group in groups:
-                if times:
-                    cycles = self.group_cycles(shape, rows, tile.n, k, group, tile.piece)
-                    total += count * times * cycles
+            first = True
+            for times, k, group in ((full, tile.k, tile.group), (1, tile.k, rest), (1, tail, 1)):
+                if not times or not k or not group:
+                    continue
+                arguments = shape, rows, tile.n, k, group, tile.piece
+                cycles = self.group_cycles(*arguments, first)
+                if times > 1:
+                    cycles += (times - 1) * self.group_cycles(*arguments, False)
+                total += count * cycles
+                first = False
         return int(total)
 
     def _sizes(self, shape: LinearShape, tile: Tile) -> Sizes:
@@ -210,9 +217,10 @@ class LinearSearch:
 
     def _pieces(self, shape: LinearShape, m: int) -> list[int]:
         """Rows of the epilogue at a time to try."""
-        if shape.activation == "none" and not shape.residual:
-            return [1]
         found = [-(-m // 2), 4 * self.team, 2 * self.team, self.team, 2, 1]
+        if shape.activation == "none" and not shape.residual:
+            # it has none, but the slots it asks for are those of the products that do
+            found = [4 * self.team, self.team, 1]
         return [p for p in found if p <= m]
 
     def _largest_block(self, rows: int) -> int:
@@ -258,35 +266,51 @@ class LinearSearch:
     def search(self) -> tuple[dict[int, Sizes], dict[LinearShape, Tile]]:
         """Slot sizes by inner size, and tiles.
 
-        Products of one inner size share the slots, so that their rings continue from launch to
-        launch. All products with the same number of rows share the row blocks.
+        Products with the same slots follow each other without a seam: their rings continue from
+        launch to launch. Slots fitted to each inner size serve large products best, common slots
+        a chain of small ones. All products with the same number of rows share the row blocks.
         """
         if not self.shapes:
             return {}, {}
-        by_inner: dict[int, list[LinearShape]] = {}
-        for shape in sorted(self.shapes, key=lambda s: -s.macs):
-            by_inner.setdefault(shape.n, []).append(shape)
-        heavy = max(self.shapes, key=lambda s: s.macs)
+        ranked = sorted(self.shapes, key=lambda s: -s.macs)
+        fitted: dict[int, list[LinearShape]] = {}
+        for shape in ranked:
+            fitted.setdefault(shape.n, []).append(shape)
         best: tuple[int, dict[int, Sizes], dict[LinearShape, Tile]] | None = None
-        for m in sorted({tile.m for tile in self.candidates(heavy)}):
-            blocks = {heavy.m: m}
-            sizes: dict[int, Sizes] = {}
-            tiles: dict[LinearShape, Tile] = {}
-            total = 0
-            for inner, shapes in by_inner.items():
-                found = self._search_slots(shapes, blocks, sizes)
-                if found is None:
-                    break
-                total += found[0]
-                sizes[inner] = found[1]
-                tiles |= found[2]
-                for shape, tile in found[2].items():
-                    blocks.setdefault(shape.m, tile.m)
-            if len(sizes) == len(by_inner) and (best is None or total < best[0]):
-                best = (total, sizes, tiles)
+        for groups in [list(fitted.values()), [ranked]][: len(fitted)]:
+            for m in sorted({tile.m for tile in self.candidates(ranked[0])}):
+                found = self._search_groups(groups, {ranked[0].m: m})
+                if found is not None and (best is None or found[0] < best[0]):
+                    best = found
         if best is None:
-            raise self._overflow(heavy)
+            raise self._overflow(ranked[0])
         return best[1], best[2]
+
+    def _search_groups(
+        self, groups: Sequence[Sequence[LinearShape]], blocks: dict[int, int]
+    ) -> tuple[int, dict[int, Sizes], dict[LinearShape, Tile]] | None:
+        """Cycles, slot sizes by inner size and tiles, if each group has slots of its own."""
+        sizes: dict[int, Sizes] = {}
+        tiles: dict[LinearShape, Tile] = {}
+        total = 0
+        for shapes in groups:
+            found = self._search_slots(shapes, blocks, sizes)
+            if found is None:
+                return None
+            total += found[0]
+            sizes |= {shape.n: found[1] for shape in shapes}
+            tiles |= found[2]
+            for shape, tile in found[2].items():
+                blocks.setdefault(shape.m, tile.m)
+        if len(groups) > 1:
+            for before, after in pairwise(self.sequence):
+                if before.n != after.n:
+                    total += self._seam(sizes[after.n])
+        return total, sizes, tiles
+
+    def _seam(self, sizes: Sizes) -> int:
+        """Cycles RedMulE waits where slots change: first X and W have nothing to hide behind."""
+        return int(DMA_CONTENTION * (self._box(sizes.x, 1) + self._box(sizes.w, 1)))
 
     def _search_slots(
         self, shapes: Sequence[LinearShape], blocks: Mapping[int, int], others: Mapping[int, Sizes]
