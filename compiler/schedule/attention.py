@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 from xdsl.ir import SSAValue
 
+from softex_mlir.compiler.schedule.attention_items import AttentionItems
 from softex_mlir.compiler.schedule.costs import (
     compute_row_cycles,
     dma_box_cycles,
@@ -31,13 +32,11 @@ from softex_mlir.compiler.schedule.costs import (
 from softex_mlir.compiler.schedule.emitter import COMPUTE, GEMM, IN, OUT, Index, StreamEmitter
 from softex_mlir.compiler.schedule.kernel import (
     Buffer,
-    Kernel,
     KernelEmitter,
     Operand,
     SlotUse,
 )
 from softex_mlir.compiler.weight_layout import round_up
-from softex_mlir.dialects.cluster import StreamKind
 from softex_mlir.dialects.redmule import GemmOp
 from softex_mlir.dialects.softex import DrainOp, SoftmaxOp
 
@@ -52,58 +51,19 @@ def first_query(s: StreamEmitter, block: Index, blocks: int, rows: int, queries:
 
 
 @dataclass(frozen=True)
-class AttentionKernel(Kernel):
-    """Attention of `queries` x `keys` tokens, `heads` heads of `size` (q, k) and `value_size`."""
+class AttentionKernel(AttentionItems):
+    """Attention with whole rows of scores in the TCDM."""
 
-    queries: int
-    keys: int
     padded: int
     """Columns of a score row: softmax length and inner size of P·V."""
-    heads: int
-    size: int
-    value_size: int
-    rows: int
-    """Query rows of an item."""
+    k_pitch: int
     transposed_slots: int
     value_slots: int
     score_slots: int
-    bias_per_query: bool
-    q_pitch: int
-    k_pitch: int
-    v_pitch: int
-    bias_pitch: int
-    out_pitch: int
-    offset: int
 
     @property
     def title(self) -> str:
         return f"attention_{self.queries}x{self.keys}_{self.heads}x{self.size}"
-
-    @property
-    def engine(self) -> StreamKind:
-        """Stream that computes the products."""
-        return COMPUTE if self.machine.redmule is None else GEMM
-
-    @property
-    def blocks(self) -> int:
-        """Query blocks."""
-        return -(-self.queries // self.rows)
-
-    @property
-    def items(self) -> int:
-        """Heads times query blocks."""
-        return self.heads * self.blocks
-
-    @property
-    def inner(self) -> int:
-        """Inner size of Q·Kᵀ: the head size padded with zeros."""
-        return round_up(self.size, 32)
-
-    @property
-    def z_rows(self) -> int:
-        """Rows of a result block in memory."""
-        unit = self.machine.redmule
-        return self.rows if unit is None or unit.masked_rows else round_up(self.rows, unit.rows)
 
     @property
     def zeros(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from softex_mlir.compiler.schedule.attention_items import AttentionItems
 from softex_mlir.compiler.schedule.costs import (
     chunk_job_cycles,
     compute_row_cycles,
@@ -11,10 +12,9 @@ from softex_mlir.compiler.schedule.costs import (
     gemm_job_cycles,
     streaming_slowdown,
 )
-from softex_mlir.compiler.schedule.emitter import COMPUTE, GEMM, OUT
-from softex_mlir.compiler.schedule.kernel import Buffer, Kernel, Operand, SlotUse
+from softex_mlir.compiler.schedule.emitter import COMPUTE, OUT
+from softex_mlir.compiler.schedule.kernel import Buffer, Operand, SlotUse
 from softex_mlir.compiler.weight_layout import round_up
-from softex_mlir.dialects.cluster import StreamKind
 from softex_mlir.dialects.softex import MAX_SLOT
 from softex_mlir.isa_sim.units.softex_jobs import accumulate_cycles, normalise_cycles
 
@@ -29,45 +29,17 @@ MAX_ROWS = MAX_SLOT // 2
 
 
 @dataclass(frozen=True)
-class ChunkedAttention(Kernel):
-    """Attention of `queries` x `keys` tokens, `heads` heads of `size` (q, k) and `value_size`."""
+class ChunkedAttention(AttentionItems):
+    """Attention with scores of a chunk of keys at a time in the TCDM."""
 
-    queries: int
-    keys: int
-    heads: int
-    size: int
-    value_size: int
-    rows: int
-    """Query rows of an item."""
     chunk: int
     """Keys of a chunk."""
     spilled: bool
     """Whether scores wait in L2 for their denominator."""
-    bias_per_query: bool
-    q_pitch: int
-    v_pitch: int
-    bias_pitch: int
-    out_pitch: int
-    offset: int
 
     @property
     def title(self) -> str:
         return f"attention_{self.queries}x{self.keys}_{self.heads}x{self.size}_by_{self.chunk}"
-
-    @property
-    def engine(self) -> StreamKind:
-        """Stream that computes the products."""
-        return COMPUTE if self.machine.redmule is None else GEMM
-
-    @property
-    def blocks(self) -> int:
-        """Query blocks."""
-        return -(-self.queries // self.rows)
-
-    @property
-    def items(self) -> int:
-        """Heads times query blocks."""
-        return self.heads * self.blocks
 
     @property
     def chunks(self) -> int:
@@ -88,17 +60,6 @@ class ChunkedAttention(Kernel):
     def padding(self) -> int:
         """Columns of the last chunk past the keys."""
         return self.columns - self.keys
-
-    @property
-    def inner(self) -> int:
-        """Inner size of Q·Kᵀ: the head size padded with zeros."""
-        return round_up(self.size, 32)
-
-    @property
-    def z_rows(self) -> int:
-        """Rows of a result block in memory."""
-        unit = self.machine.redmule
-        return self.rows if unit is None or unit.masked_rows else round_up(self.rows, unit.rows)
 
     @property
     def ring(self) -> int:
