@@ -153,9 +153,10 @@ class SchedulingContext:
         elif isinstance(op, tf.PositionIdsOp):
             fixed, row = 64, 16 * tf.shape_of(op.result)[-1] + 256
         elif isinstance(op, tf.SoftmaxOp):
-            slots = 2 if self.machine.softex is None else 3
             width = round_up(max(32, tf.shape_of(op.result)[-1]), 16)
-            fixed, row = 64, slots * (2 * width + 64)
+            slot = 2 * width + 64
+            third = self.machine.softex is not None and 64 + 3 * slot <= limit
+            fixed, row = 64, (3 if third else 2) * slot
         elif op.name in UNARY or isinstance(op, tf.MaskToBiasOp):
             columns = max(32, tf.shape_of(op.results[0])[-1])
             fixed, row = 64, 14 * columns + 256

@@ -176,6 +176,8 @@ class RowOperations(Movement):
             found = replace(kernel, block=min(block, kernel.rows))
             if found.end - found.offset <= room:
                 return found
+        if kernel.both_ways:
+            return self._fit(replace(kernel, third_slot=False), op)
         need = replace(kernel, block=1)
         raise CapacityError(
             f"{op.name} (layer '{layer_of(op)}') needs {need.end - need.offset} bytes of TCDM for "

@@ -61,6 +61,8 @@ class RowsKernel(Kernel):
     offset: int
     parameters: tuple[float, ...] = ()
     out_dtype: Dtype = "bf16"
+    third_slot: bool = True
+    """Whether a softmax by SoftEx may have a third block in the TCDM."""
 
     @property
     def title(self) -> str:
@@ -94,13 +96,13 @@ class RowsKernel(Kernel):
     @property
     def lag(self) -> int:
         """Blocks that are loaded before the first one is stored."""
-        return 2 if self.on_softex else 1
+        return 2 if self.pipelined or self.both_ways else 1
 
     @property
     def both_ways(self) -> bool:
         """Whether a block is loaded while another is stored: SoftEx takes less time for a softmax
         than the DMA for both, one after the other."""
-        return self.on_softex and not self.pipelined
+        return self.on_softex and not self.pipelined and self.third_slot
 
     @property
     def slots(self) -> int:
