@@ -57,6 +57,7 @@ class _Order:
         self.waiting = sorted(
             (task for task in tasks if not task.on_engine), key=lambda task: urgency[id(task)]
         )
+        self.costs = {id(task): _cost(task) for task in self.waiting}
         self.placed: list[Task] = []
         self.engine = 0.0
         """When the products placed so far are done, in cycles."""
@@ -94,7 +95,7 @@ class _Order:
 
     def _on_cores(self, task: Task) -> None:
         self.waiting.remove(task)
-        self.team = max(self.team, self._ready(task) or 0.0) + _cost(task)
+        self.team = max(self.team, self._ready(task) or 0.0) + self.costs[id(task)]
         self.done[id(task)] = self.team
         self.placed.append(task)
 
@@ -103,7 +104,9 @@ class _Order:
         while True:
             for task in self.waiting[:LOOKAHEAD]:
                 ready = self._ready(task)
-                if ready is not None and max(self.team, ready) + _cost(task) <= limit:
+                if ready is None:
+                    continue
+                if max(self.team, ready) + self.costs[id(task)] <= limit:
                     self._on_cores(task)
                     break
             else:
