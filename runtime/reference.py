@@ -188,10 +188,12 @@ def _move(op: Operation, operands: list[Array]) -> Array:
             order = [int(p) for p in op.permutation.get_values()]
             return np.ascontiguousarray(operands[0].transpose(order))
         case t.SliceOp():
-            index = tuple(
-                slice(int(o), int(o) + (int(n) - 1) * s + (1 if s > 0 else -1) or None, s)
-                for o, n, s in zip(
-                    op.offsets.get_values(), op.sizes.get_values(), op.steps, strict=True
+            index = np.ix_(
+                *(
+                    int(offset) + step * np.arange(int(count))
+                    for offset, count, step in zip(
+                        op.offsets.get_values(), op.sizes.get_values(), op.steps, strict=True
+                    )
                 )
             )
             return np.ascontiguousarray(operands[0][index])

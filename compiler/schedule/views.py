@@ -48,9 +48,10 @@ class View:
 
     @property
     def extent(self) -> tuple[int, int]:
-        """First element and end, in elements of the region."""
-        last = sum((n - 1) * s for n, s in zip(self.shape, self.strides, strict=True))
-        return self.offset, self.offset + last + 1
+        """First element and end, in elements of the region; strides may be negative."""
+        reach = [(n - 1) * s for n, s in zip(self.shape, self.strides, strict=True)]
+        first = self.offset + sum(min(r, 0) for r in reach)
+        return first, self.offset + sum(max(r, 0) for r in reach) + 1
 
     def row_range(self, first: int, rows: int) -> View:
         """Rows of a matrix."""
@@ -126,11 +127,14 @@ class View:
         )
 
     def matrix(self) -> View | None:
-        """All leading dimensions as rows, columns contiguous; None if that needs a copy."""
+        """All leading dimensions as rows in rising order, columns contiguous; None if that needs a
+        copy."""
         columns = self.shape[-1] if self.shape else 1
         rows = prod(self.shape[:-1]) if self.shape else 1
         found = self.reshaped((rows, columns))
         if found is None or (columns > 1 and found.strides[1] != 1):
+            return None
+        if rows > 1 and found.strides[0] < 0:
             return None
         stride = found.strides[0] if rows > 1 else max(found.strides[0], columns)
         return replace(found, strides=(stride, 1))

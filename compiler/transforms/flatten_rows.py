@@ -82,7 +82,8 @@ class FlattenSlice(RewritePattern):
     @op_type_rewrite_pattern
     def match_and_rewrite(self, op: t.SliceOp, rewriter: PatternRewriter) -> None:
         before, after = t.shape_of(op.x), t.shape_of(op.result)
-        if len(before) <= 2 or before[:-1] != after[:-1]:
+        # A slice as long as its operand may still reverse it.
+        if len(before) <= 2 or before[:-1] != after[:-1] or set(op.steps[:-1]) != {1}:
             return
         (rows, columns), size = rows_of(before), after[-1]
         flat = t.ReshapeOp(op.x, (rows, columns), layer=op.layer)

@@ -39,6 +39,25 @@ def test_reshape_keeps_the_elements_or_declines(shape: list[int], random) -> Non
     assert (elements(found).ravel() == elements(view).ravel()).all()
 
 
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.integers(1, 6), min_size=1, max_size=4), st.randoms(use_true_random=False))
+def test_slices_of_any_direction(shape: list[int], random) -> None:
+    view = tensor(*shape)
+    chosen = [
+        slice(None, None, random.choice((1, 2, 3, -1, -2)))
+        if random.random() < 0.7
+        else slice(None)
+        for _ in shape
+    ]
+    ranges = [range(n)[c] for n, c in zip(shape, chosen, strict=True)]
+    found = view.sliced([r[0] for r in ranges], [len(r) for r in ranges], [r.step for r in ranges])
+    expected = elements(view)[tuple(chosen)]
+    assert (elements(found) == expected).all()
+    assert found.extent == (expected.min(), expected.max() + 1)
+    matrix = found.matrix()
+    assert matrix is None or (elements(matrix).ravel() == expected.ravel()).all()
+
+
 def test_column_slices_and_rows_are_views() -> None:
     view = tensor(10, 96).sliced([2, 32], [4, 64], [1, 1])
     assert view.address == ("t", 2 * (2 * 96 + 32))
