@@ -269,10 +269,12 @@ class ControlFlowLowering(MemoryLowering):
         yielded = self.block(op.body.block)
         self.frames.pop()
         registers = [self.passed(value) for value in yielded]
-        advanced: list[SSAValue] = []
-        for pointers in frame.pointers.values():
-            for pointer in pointers:
-                advanced.append(self.advance(frame, pointer, step))
+        # in the order of the block's arguments, which is not the order of the groups
+        pointers = sorted(
+            (pointer for group in frame.pointers.values() for pointer in group),
+            key=lambda pointer: pointer.argument.index,
+        )
+        advanced = [self.advance(frame, pointer, step) for pointer in pointers]
         following = e.value(Linear.of(frame.induction).plus(step))
         return [following, *registers, *advanced], registers
 

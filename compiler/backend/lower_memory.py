@@ -14,7 +14,7 @@ from typing import Any, cast
 from xdsl.dialects.builtin import BFloat16Type, IntegerAttr, UnitAttr
 from xdsl.dialects.riscv import Registers
 from xdsl.dialects.riscv import ops as riscv
-from xdsl.ir import Attribute, Block, Operation, SSAValue
+from xdsl.ir import Attribute, Block, BlockArgument, Operation, SSAValue
 
 from softex_mlir.compiler.backend.emitter import (
     FLOAT,
@@ -38,7 +38,7 @@ class Pointer:
     """A register that walks through memory with an innermost loop."""
 
     start: int
-    argument: SSAValue
+    argument: BlockArgument
     stride: int
     accesses: list[tuple[int, Operation]] = field(
         default_factory=lambda: list[tuple[int, Operation]]()

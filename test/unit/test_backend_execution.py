@@ -197,3 +197,15 @@ def test_gemm(rows, inner, columns):
         rows=kernels.gemm_blocks(rows, columns),
     )
     same(result[2], rowwise.gemm_on_cores(x, w, z))
+
+
+def test_pointers_of_equal_steps_far_apart():
+    # a and c share a pointer's terms but not its reach: theirs are the first and the third pointer
+    a, b, c = sample((ROWS, 600)), sample((ROWS, 40), 1), np.zeros((ROWS, 600), BF16)
+
+    def emit(builder, views, row):
+        x, y, out = (RowRef(view, (row,)) for view in views)
+        kernels.emit_binary(builder, "mul", x, y, out, 40)
+
+    _, _, found = execute([a, b, c], emit, vectorised=False)
+    same(found[:, :40], rowwise.mul(a[:, :40], b))
