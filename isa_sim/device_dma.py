@@ -26,7 +26,10 @@ def _copy(
 
 @njit(cache=True)
 def _extent(length: int, stride_2: int, n2: int, stride_3: int, n3: int) -> tuple[int, int]:
-    """Lowest and past-highest byte a transfer touches, relative to its address."""
+    """Lowest and past-highest byte a transfer touches, relative to its address.
+
+    Strides are 32-bit words and `n2 * n3` is below 2^32, so nothing overflows.
+    """
     low = min(0, stride_2 * (n2 - 1)) + min(0, stride_3 * (n3 - 1))
     high = max(0, stride_2 * (n2 - 1)) + max(0, stride_3 * (n3 - 1)) + length
     return low, high
@@ -86,6 +89,11 @@ def _launch(
     d3, s3, n3 = events.signed(reg[6]), events.signed(reg[7]), reg[8]
     if length <= 0 or n2 <= 0 or n3 <= 0:
         return events.fault(dev, d.FAULT_DMA_SHAPE, channel)
+    # Not more bytes than the destination holds: the copy ends soon, and with at most 2^32
+    # repetitions the extents below fit in 63 bits.
+    room = dev.word[d.TCDM_BYTES] if channel == 0 else dev.word[d.L2_BYTES]
+    if length > room or n2 > room // length or n3 > room // (length * n2):
+        return events.fault(dev, d.FAULT_DMA_BYTES, channel)
     if n2 == 1:
         d2 = s2 = length
     if n3 == 1:
@@ -120,6 +128,7 @@ def _launch(
     state[d.CHANNEL_FREE] = done
     state[d.CHANNEL_BUSY] += done - begin
     state[d.CHANNEL_BYTES] += length * n2 * n3
+    dev.word[d.COPIED] += length * n2 * n3
     state[d.CHANNEL_TRANSFERS] += 1
     slot = (state[d.CHANNEL_HEAD] + state[d.CHANNEL_COUNT]) % capacity
     identifier = state[d.CHANNEL_NEXT_ID]

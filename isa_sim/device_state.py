@@ -148,7 +148,9 @@ STREAM_USED: Final = 21
 TRIGGER_TIME: Final = 22
 DETAIL: Final = 23
 JOB_USED: Final = 24
-WORDS: Final = 25
+COPIED: Final = 25
+"""Bytes the DMA has moved since the run loop last returned for it."""
+WORDS: Final = 26
 
 # Faults of an access.
 FAULT_UNMAPPED: Final = 1
@@ -165,6 +167,7 @@ FAULT_CLEAR_BUSY: Final = 11
 FAULT_WAIT: Final = 12
 FAULT_BARRIER_TWICE: Final = 13
 FAULT_COMMIT_ONLY: Final = 14
+FAULT_DMA_BYTES: Final = 15
 
 DMA_LOG_COLUMNS: Final = 16
 """launch, begin, done, channel, id, core, tp, then the nine descriptor registers."""

@@ -204,6 +204,13 @@ def access_fault(dev: d.Devices, names: Names, core: int, request: Any, tp: int)
             "DMA transfer with a length or repetition count that is not positive: "
             f"{names.transfer(row, tp)}"
         )
+    if code == d.FAULT_DMA_BYTES:
+        row = dev.core[core, d.DMA_DESCRIPTOR :]
+        memory, size = ("L2", word[d.L2_BYTES]) if detail else ("TCDM", word[d.TCDM_BYTES])
+        return "dma-bytes", (
+            f"DMA transfer of more bytes than the {int(size)} of its destination, {memory}, writes "
+            f"some of them more than once: {names.transfer(row, tp)}"
+        )
     if code == d.FAULT_CLEAR_BUSY:
         return "clear-busy", (
             f"soft clear of {UNIT_NAMES[detail]} while its job is under way destroys the job: "

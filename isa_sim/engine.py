@@ -52,6 +52,9 @@ RECORDS: Final = 1
 """Somebody wants the cores' accesses."""
 CONTROL_WORDS: Final = 8
 
+_COPIED_BYTES: Final = 1 << 26
+"""Bytes the DMA moves before the loop returns to Python."""
+
 
 @njit(cache=True)
 def _resume_woken(dev: d.Devices, state: Any) -> None:
@@ -154,6 +157,10 @@ def run(
                 return TRIGGER
             if status == d.SOFT_CLEAR and dev.word[d.CODE] == d.SOFTEX:
                 return SOFT_CLEAR
+            if dev.word[d.COPIED] >= _COPIED_BYTES:
+                # Few cycles of the program, much time of the host: Python looks for Ctrl-C.
+                dev.word[d.COPIED] = 0
+                return SLICE
         elif status == d.SLEEP:
             _resume_woken(dev, state)
         elif status == d.RETRY:

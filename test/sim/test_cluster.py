@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sys
 from pathlib import Path
 
@@ -239,6 +240,8 @@ def test_transfer_log_keeps_launch_order_beyond_its_first_size():
         (launch(Assembly(), Transfer(INPUT, WORK, 4), 0), "dma-range", "destination"),
         (launch(Assembly(), Transfer(WORK, INPUT, 4), 1), "dma-range", "source"),
         (launch(Assembly(), Transfer(WORK, INPUT, 0), 0), "dma-shape", "length"),
+        (launch(Assembly(), Transfer(WORK, INPUT, 4, 0, 0, 1 << 31), 0), "dma-bytes", "262144"),
+        (launch(Assembly(), Transfer(INPUT, WORK, 4, 0, 0, 1 << 31), 1), "dma-bytes", "L2"),
         (Assembly().op("jal", rd=0, imm=-4096), "fetch", "fetch"),
     ],
 )  # fmt: skip
@@ -248,6 +251,32 @@ def test_faults_explain_themselves(program, kind, text):
     assert info.value.kind == kind
     assert info.value.core == 0
     assert "core 0, cycle" in str(info.value)
+
+
+def test_dma_outside_its_memory_faults_whatever_the_numbers():
+    """Extents of any size: a fault, or a transfer that numpy repeats, never a write elsewhere."""
+    rng = random.Random(0)
+    near = [0, 1, 2, 3, 4, 64, (1 << 16) - 1, 1 << 16, 1 << 18]
+    huge = [(1 << 31) - 1, 1 << 31, (1 << 32) - 1, (1 << 32) - 4]
+    done = 0
+    for _ in range(60):
+        channel = rng.randrange(2)
+        strides = [rng.choice(near + huge) * rng.choice((1, -1)) for _ in range(4)]
+        reps = [rng.choice(near[1:5] if rng.random() < 0.7 else near + huge) for _ in range(2)]
+        length = rng.choice(near[1:7] if rng.random() < 0.7 else huge)
+        ends = [WORK + 0x1000, INPUT + 0x8000]
+        source, destination = ends if channel else reversed(ends)
+        transfer = Transfer(
+            destination, source, length, *strides[:2], reps[0], *strides[2:], reps[1]
+        )
+        program = single(launch(Assembly(), transfer, channel).wait_event(8).end())
+        try:
+            run(program, max_cycles=1 << 40)
+        except SimulationFault as fault:
+            assert fault.kind in ("dma-range", "dma-shape", "dma-bytes")
+        else:
+            done += 1
+    assert done >= 5
 
 
 def test_illegal_instruction_names_the_word():
