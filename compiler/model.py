@@ -97,28 +97,17 @@ def _ports(
 
 def read_model(path: str | Path) -> Model:
     """Read `NAME.mlir` and the weights beside it, `NAME.safetensors`."""
-    from xdsl.context import Context
-    from xdsl.parser import Parser
-    from xdsl.utils.exceptions import ParseError, VerifyException
-
-    from softex_mlir.dialects import register_all_dialects
+    from softex_mlir.dialects.text import TextError, read_module
 
     path = Path(path)
-    context = Context()
-    register_all_dialects(context)
     try:
-        module = Parser(context, path.read_text("utf-8"), str(path)).parse_module()
-        module.verify()
+        module = read_module(path.read_text("utf-8"), str(path))
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ModelError(f"{path}: not a text file: {error}") from error
-    except ParseError as error:
-        place = error.span.get_location()
-        message = " ".join(error.msg.split())
-        raise ModelError(f"{path}:{place.line}:{place.col}: error: {message}") from error
-    except VerifyException as error:
-        raise ModelError(f"{path}: {error}") from error
+    except TextError as error:
+        raise ModelError(str(error)) from error
     beside = path.with_suffix(".safetensors")
     needed = any(isinstance(op, WeightOp) for op in module.ops)
     if needed and not beside.exists():

@@ -8,7 +8,7 @@ import numpy as np
 
 from softex_mlir.isa_sim.errors import UserError
 from softex_mlir.runtime.dtypes import DTYPES
-from softex_mlir.runtime.program import Program
+from softex_mlir.runtime.program import TRANSFORMER_SECTION, Program
 
 if TYPE_CHECKING:
     from xdsl.dialects.builtin import ModuleOp
@@ -20,22 +20,14 @@ def embedded_module(program: Program) -> ModuleOp:
     Raises:
         UserError: the program carries none, or the section is damaged.
     """
-    from xdsl.context import Context
-    from xdsl.parser import Parser
-    from xdsl.utils.exceptions import ParseError, VerifyException
-
-    from softex_mlir.dialects import register_all_dialects
+    from softex_mlir.dialects.text import TextError, read_module
 
     if program.transformer is None:
         raise UserError("the program carries no transformer-level IR; compile the model again")
-    context = Context()
-    register_all_dialects(context)
     try:
-        module = Parser(context, program.transformer).parse_module()
-        module.verify()
-    except (ParseError, VerifyException) as error:
+        return read_module(program.transformer, TRANSFORMER_SECTION)
+    except TextError as error:
         raise UserError(f"the program's transformer-level IR is damaged: {error}") from error
-    return module
 
 
 def embedded_weights(program: Program) -> dict[str, np.ndarray[Any, Any]]:

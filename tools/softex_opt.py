@@ -9,98 +9,28 @@ from __future__ import annotations
 import os
 import re
 import sys
-from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
 
-from xdsl.dialects.builtin import FileLineColLoc, IntAttr, ModuleOp, StringAttr, UnknownLoc
-from xdsl.ir import IRNode, Operation
-from xdsl.parser import Parser
-from xdsl.utils.diagnostic import Diagnostic
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.utils.exceptions import DiagnosticException, ParseError
 from xdsl.utils.target import Target
 from xdsl.xdsl_opt_main import xDSLOptMain
 
 from softex_mlir.compiler.transforms import get_all_passes
 from softex_mlir.dialects import register_all_dialects
+from softex_mlir.dialects.text import LocatedParser, Problem, operations_in_errors, problem_of
 from softex_mlir.isa_sim.errors import UserError
 from softex_mlir.runtime.program import write_atomically
 
 TARGETS = ("mlir",)
 """Outputs of xDSL that make sense for our levels."""
 
-SEPARATOR = b"// -----"
+SEPARATOR = re.compile(rb"^// -----[ \t]*$", re.MULTILINE)
+"""A line of its own, as in MLIR: comments may speak of it."""
 EXPECTED = re.compile(
     r"expected-error\s*(?:@(?P<where>[+-]\d+|above|below))?\s*\{\{(?P<text>.*?)\}\}"
 )
-
-
-class LocatedParser(Parser):
-    """A parser that remembers where each operation was read."""
-
-    def __init__(self, context: Any, text: str, name: str, line_offset: int):
-        super().__init__(context, text, name)
-        self.file = StringAttr(name)
-        self.line_offset = line_offset
-        self.lines = [0, *(match.end() for match in re.finditer("\n", text))]
-
-    def parse_operation(self) -> Operation:
-        """One operation, with its location."""
-        start = self.pos
-        op = super().parse_operation()
-        if isinstance(op.location, UnknownLoc):
-            line = bisect_right(self.lines, start)
-            column = start - self.lines[line - 1] + 1
-            op.location = FileLineColLoc(
-                self.file, IntAttr(line + self.line_offset), IntAttr(column)
-            )
-        return op
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Something wrong with the input, and where."""
-
-    file: str
-    line: int
-    column: int
-    message: str
-
-    def __str__(self) -> str:
-        place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
-        return f"{place}: error: {self.message}"
-
-
-def raise_with_operation(self: Diagnostic, ir: IRNode, underlying_error: Exception) -> NoReturn:
-    """Instead of printing the whole module into the error, remember the operation at fault."""
-    if not hasattr(underlying_error, "operation"):
-        operation = next(iter(self.op_messages), ir if isinstance(ir, Operation) else None)
-        underlying_error.operation = operation  # pyright: ignore[reportAttributeAccessIssue]
-    raise underlying_error
-
-
-def located(operation: Operation | None) -> FileLineColLoc | None:
-    """The source of an operation, or of the closest one around it that has a source."""
-    while operation is not None:
-        if isinstance(operation.location, FileLineColLoc):
-            return operation.location
-        operation = operation.parent_op()
-    return None
-
-
-def problem_of(error: Exception, file: str, line_offset: int) -> Problem:
-    """What to tell about an exception."""
-    if isinstance(error, ParseError):
-        place = error.span.get_location()
-        message = " ".join(error.msg.split())
-        return Problem(file, place.line + line_offset, place.col, message)
-    location = located(getattr(error, "operation", None))
-    message = str(error).strip()
-    if location is None:
-        return Problem(file, 0, 0, message)
-    return Problem(location.filename.data, location.line.data, location.column.data, message)
 
 
 def unmet_expectations(text: str, line_offset: int, problems: Sequence[Problem]) -> list[str]:
@@ -160,7 +90,7 @@ class SoftexOptMain(xDSLOptMain):
         else:
             with open(self.args.input_file, "rb") as file:
                 content = file.read()
-        pieces = content.split(SEPARATOR) if self.args.split_input_file else [content]
+        pieces = SEPARATOR.split(content) if self.args.split_input_file else [content]
         result: list[tuple[str, int]] = []
         offset = 0
         for piece in pieces:
@@ -190,13 +120,13 @@ class SoftexOptMain(xDSLOptMain):
 
     def execute(self) -> int:
         """Do everything; returns the exit code."""
-        Diagnostic.raise_exception = raise_with_operation
         failures: list[str] = []
         outputs: list[str] = []
         for text, offset in self.read():
             problems: list[Problem] = []
             try:
-                outputs.append(self.process(text, offset))
+                with operations_in_errors():
+                    outputs.append(self.process(text, offset))
             except (ParseError, DiagnosticException, UserError) as error:
                 problems.append(problem_of(error, self.input_name(), offset))
             if self.args.verify_diagnostics:
