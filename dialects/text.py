@@ -20,7 +20,7 @@ from xdsl.parser import Parser, ParserState
 from xdsl.utils.diagnostic import Diagnostic
 from xdsl.utils.exceptions import DiagnosticException, ParseError
 from xdsl.utils.lexer import Input, Span
-from xdsl.utils.mlir_lexer import MLIRLexer, MLIRToken
+from xdsl.utils.mlir_lexer import MLIRLexer, MLIRToken, MLIRTokenKind, StringLiteral
 
 from softex_mlir.isa_sim.errors import UserError
 
@@ -46,11 +46,12 @@ class TextError(UserError, ValueError):
     """Text that is no valid module."""
 
 
-class LinearLexer(MLIRLexer):
-    """xDSL's lexer in linear time.
+class TextLexer(MLIRLexer):
+    """xDSL's lexer in linear time, for which text beyond ASCII is text.
 
     xDSL 0.74 matches a string literal with a repetition inside a repetition: behind a quote that
-    is never closed it tries every way to cut the rest of the line, longer than anybody waits.
+    is never closed it tries every way to cut the rest of the line, longer than anybody waits. It
+    prints characters beyond ASCII as escaped bytes, which it does not read as a string again.
     """
 
     _string = re.compile(r'"(?:[^"\\\n\v\f]++|\\(?:["nt\\]|[0-9A-Fa-f]{2}))*+"')
@@ -60,7 +61,14 @@ class LinearLexer(MLIRLexer):
             end = self.input.get_end_of_line(start_pos)
             message = "string without a closing quote on its line, or with an unknown escape"
             raise ParseError(Span(start_pos, end, self.input), message)
-        return super()._lex_string_literal(start_pos)
+        token = super()._lex_string_literal(start_pos)
+        if token.kind is not MLIRTokenKind.BYTES_LIT:
+            return token
+        try:
+            StringLiteral.from_span(token.span).bytes_contents.decode("utf-8")
+        except UnicodeDecodeError:
+            return token
+        return MLIRToken(MLIRTokenKind.STRING_LIT, token.span)
 
 
 class LocatedParser(Parser):
@@ -72,7 +80,7 @@ class LocatedParser(Parser):
 
     def __init__(self, context: Context, text: str, name: str, line_offset: int = 0):
         super().__init__(context, "", name)
-        self._resume_from(ParserState(LinearLexer(Input(text, name))))
+        self._resume_from(ParserState(TextLexer(Input(text, name))))
         self.file = StringAttr(name)
         self.line_offset = line_offset
         self.lines = [0, *(match.end() for match in re.finditer("\n", text))]

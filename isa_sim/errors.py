@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """One thing that stands in the way of a compilation, for programs that read errors."""
+
+    node: str
+    """Name of the node, or of the layer."""
+    operator: str
+    reason: str
+    remedy: str = ""
+    """What to do about it; empty if nothing is known to help."""
+
 
 class UserError(Exception):
     """The input, not the tool, is at fault; tools print the message and exit with status 1.
 
     The message says where the problem is, what was expected, what was found and what to do.
     """
+
+    refusals: tuple[Refusal, ...] = ()
+    """What the message lists, one by one, where it lists refused operations."""
 
 
 class Interrupted(UserError):

@@ -153,7 +153,10 @@ def convert_inputs(
                 f"input {port.name!r}: expected shape {port.shape}, found {array.shape}"
             )
         is_float = array.dtype.kind == "f" or array.dtype == DTYPES["bf16"]
-        if is_float != (port.dtype == "bf16") or array.dtype.kind in "cOUSMm":
+        # BF16 holds every byte exactly: images need no conversion of their own.
+        is_byte = array.dtype.kind in "iu" and array.dtype.itemsize == 1
+        fits = is_float or is_byte if port.dtype == "bf16" else not is_float
+        if not fits or array.dtype.kind in "cOUSMm":
             expected = "floating-point numbers" if port.dtype == "bf16" else "integers"
             problems.append(f"input {port.name!r}: expected {expected}, found {array.dtype}")
             continue

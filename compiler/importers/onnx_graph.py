@@ -15,83 +15,25 @@ from xdsl.dialects.builtin import StringAttr, TensorType, bf16
 from xdsl.ir import Block, Operation, SSAValue
 
 from softex_mlir.compiler.importers.onnx_masks import is_view_of_input, mask_base, positions
+from softex_mlir.compiler.importers.onnx_node import Node
 from softex_mlir.compiler.importers.onnx_values import (
-    ActivationSequence,
     Array,
     Assignment,
-    NanTest,
     Symbolic,
     Unsupported,
     Value,
-    shape_of_value,
+    describe,
 )
 from softex_mlir.compiler.weights import WeightStore
 from softex_mlir.dialects import transformer as t
 
 GATHERS = ("Gather", "GatherElements", "GatherND")
+ROW_WISE = ("Softmax", "LogSoftmax", "Hardmax")
+"""Before opset 13 they work on all dimensions from the axis on; ONNX's reference overlooks that."""
+OLD_SPELLINGS = {"DequantizeLinear": 19}
+"""Operators that ONNX's reference implementation knows from this opset on, unchanged in meaning."""
 
 Handler = Callable[["Importer", "Node"], "list[Value]"]
-
-
-@dataclass
-class Node:
-    """An ONNX node with its operands' values and attributes."""
-
-    proto: Any
-    inputs: list[Value]
-    opset: int
-
-    @property
-    def kind(self) -> str:
-        """Operator type."""
-        return self.proto.op_type
-
-    def attribute(self, name: str, default: Any = None) -> Any:
-        """An attribute's value."""
-        for attribute in self.proto.attribute:
-            if attribute.name == name:
-                return onnx.helper.get_attribute_value(attribute)
-        return default
-
-    def input(self, index: int) -> Value:
-        """An operand; None if it is absent."""
-        return self.inputs[index] if index < len(self.inputs) else None
-
-    def constant(self, index: int, what: str) -> Array | None:
-        """A constant operand; None if it is absent."""
-        value = self.input(index)
-        if value is None or isinstance(value, np.ndarray):
-            return value
-        raise Unsupported(f"its {what} must be a constant")
-
-    def ints(self, index: int, name: str, what: str) -> list[int] | None:
-        """Integers given as attribute (old opsets) or as constant operand (new ones)."""
-        given = self.attribute(name)
-        if given is not None:
-            return [int(i) for i in given]
-        found = self.constant(index, what)
-        return None if found is None else [int(i) for i in found.ravel()]
-
-    def activation(self, index: int) -> SSAValue:
-        """An operand that must be an activation."""
-        value = self.input(index)
-        if isinstance(value, SSAValue):
-            return value
-        raise Unsupported(f"operand {index} must be an activation, found {describe(value)}")
-
-
-def describe(value: Value) -> str:
-    """A value for an error message."""
-    if isinstance(value, np.ndarray):
-        return f"a constant {value.dtype} {value.shape}"
-    if isinstance(value, Symbolic):
-        names = ", ".join(sorted(value.inputs))
-        return f"a {value.sample.dtype} tensor {value.sample.shape} computed from input {names}"
-    if isinstance(value, NanTest):
-        return "a test for NaN"
-    if isinstance(value, ActivationSequence):
-        return f"a sequence of {len(value.parts)} activations"
-    return "nothing" if value is None else f"an activation {shape_of_value(value)}"
 
 
 @dataclass
@@ -99,6 +41,8 @@ class Importer:
     """Builds `@main` node by node."""
 
     opsets: list[Any]
+    folder: str = ""
+    """Where the data of external tensors lies."""
     arguments: dict[str, SSAValue] = field(default_factory=lambda: dict[str, SSAValue]())
     block: Block = field(default_factory=Block)
     weights: WeightStore = field(default_factory=WeightStore)
@@ -139,7 +83,18 @@ class Importer:
         self._constants[key] = (array, op.result)
         return op.result
 
-    def operand(self, value: Value, *, scores: tuple[int, ...] | None = None) -> SSAValue:
+    def initializer(self, tensor: Any) -> Array:
+        """Data of an initializer."""
+        return numpy_helper.to_array(tensor, base_dir=self.folder)
+
+    def of_rank(self, value: SSAValue, rank: int) -> SSAValue:
+        """A value with dimensions of size 1 in front, as broadcasting reads it."""
+        missing = rank - len(t.shape_of(value))
+        if missing <= 0:
+            return value
+        return self.emit(t.ReshapeOp(value, (*(1,) * missing, *t.shape_of(value))))
+
+    def operand(self, value: Value) -> SSAValue:
         """Any value as an operand of a floating-point operation."""
         if isinstance(value, np.ndarray):
             return self.constant(value)
@@ -188,7 +143,7 @@ class Importer:
             )
         return self.emit(t.ReshapeOp(argument, (value.sample.size,)))
 
-    def derive(self, inputs: Sequence[Value], compute: Callable[[list[Array]], Array]) -> Symbolic:
+    def derive(self, inputs: Sequence[Value], compute: Callable[[list[Array]], Any]) -> Symbolic:
         """A `Symbolic` computed from constants and other symbolic values."""
         names: frozenset[str] = frozenset()
         numbers: frozenset[int] = frozenset()
@@ -199,17 +154,28 @@ class Importer:
             elif isinstance(value, np.ndarray) and value.size == 1 and value.dtype.kind in "iu":
                 numbers |= {int(value.ravel()[0])}
 
+        operands: list[Any] = [v.sample if isinstance(v, Symbolic) else v for v in inputs]
+        sample = np.asarray(compute(operands))
+
         def at(assignment: Assignment) -> Array:
             arrays: list[Any] = [v.at(assignment) if isinstance(v, Symbolic) else v for v in inputs]
-            return compute(arrays)
+            found = compute(arrays)
+            if found.shape != sample.shape:
+                listed = ", ".join(sorted(names))
+                raise Unsupported(f"a shape that depends on the values of input {listed}")
+            return found
 
-        sample = compute([v.sample if isinstance(v, Symbolic) else v for v in inputs])  # type: ignore[misc]
-        return Symbolic(names, at, np.asarray(sample), numbers)
+        return Symbolic(names, at, sample, numbers)
 
     # --- evaluation ---------------------------------------------------------------------------
 
-    def run(self, node: Node, arrays: Sequence[Array | None]) -> list[Array]:
-        """Evaluate a node on arrays with ONNX's reference implementation."""
+    def run(self, node: Node, arrays: Sequence[Array | None]) -> list[Array | None]:
+        """Results of a node on arrays by ONNX's reference implementation; None where not asked for.
+
+        Raises `Unsupported` if it cannot evaluate the node.
+        """
+        if node.kind in ROW_WISE and node.opset < 13 and node.attribute("axis", 1) != -1:
+            raise Unsupported("of constants, over several dimensions")
         if node.kind == "GatherElements":
             return [_gather_elements(arrays[0], arrays[1], node.attribute("axis", 0))]
         proto = onnx.NodeProto()
@@ -217,14 +183,13 @@ class Importer:
         for index in range(len(proto.input)):
             if proto.input[index]:
                 proto.input[index] = f"i{index}"
-        # Activations have one type here, whatever the model calls it: CastLike of a constant and
-        # an activation may meet a constant of another floating-point type.
-        if len({a.dtype for a in arrays if a is not None and a.dtype.kind == "f"}) > 1:
-            arrays = [
-                a.astype(np.float32) if a is not None and a.dtype.kind == "f" else a for a in arrays
-            ]
         names = [n for n in proto.input if n]
         given = {f"i{k}": a for k, a in enumerate(arrays) if a is not None and proto.input[k]}
+        for name, value in node.captured.items():
+            if not isinstance(value, np.ndarray):
+                raise Unsupported(f"its body uses {describe(value)}")
+            names.append(name)
+            given[name] = value
         outputs = [o for o in proto.output if o]
         graph = onnx.helper.make_graph(
             [proto],
@@ -232,30 +197,39 @@ class Importer:
             [onnx.helper.make_value_info(n, onnx.TypeProto()) for n in dict.fromkeys(names)],
             [onnx.helper.make_value_info(n, onnx.TypeProto()) for n in outputs],
         )
-        model = onnx.helper.make_model(graph, opset_imports=self.opsets)
-        with np.errstate(all="ignore"):
-            evaluator: Any = ReferenceEvaluator(model)
-            found = evaluator.run(None, given)
-        return [np.asarray(f) for f in found]  # type: ignore[arg-type]
+        model = onnx.helper.make_model(graph, opset_imports=self._opsets_for(node))
+        try:
+            with np.errstate(all="ignore"):
+                evaluator: Any = ReferenceEvaluator(model)
+                found = iter(evaluator.run(None, given))
+        except Exception as error:
+            # It raises anything on nodes that make no sense or that it does not know.
+            raise Unsupported(
+                f"it cannot be evaluated on constants by ONNX's reference implementation: {error}"
+            ) from error
+        return [np.asarray(next(found)) if name else None for name in proto.output]
+
+    def _opsets_for(self, node: Node) -> list[Any]:
+        least = OLD_SPELLINGS.get(node.kind, 0)
+        if node.proto.domain or node.opset >= least:
+            return self.opsets
+        return [onnx.helper.make_opsetid("", least)]
 
     def fold(self, node: Node) -> list[Value]:
         """A node none of whose operands is an activation: a constant or a symbolic value."""
-        if not any(isinstance(v, Symbolic) for v in node.inputs):
-            return list(
-                self.run(node, [v if isinstance(v, np.ndarray) else None for v in node.inputs])
-            )
+        if not any(isinstance(v, Symbolic) for v in node.operands):
+            arrays = [v if isinstance(v, np.ndarray) else None for v in node.operands]
+            return list(self.run(node, arrays))
         data = node.input(0)
         if node.kind in GATHERS and isinstance(data, np.ndarray) and _is_uniform(data):
             # Buffers of zeros selected by computed positions, such as default token types.
-            sample = self.derive(node.inputs, lambda arrays: self.run(node, arrays)[0]).sample
+            sample = self.derive(node.operands, lambda arrays: self.run(node, arrays)[0]).sample
             return [np.full_like(sample, data.flat[0])]
-        count = len([o for o in node.proto.output if o])
         return [
-            self.derive(
-                [v if v is not None else None for v in node.inputs],
-                lambda arrays, i=i: self.run(node, arrays)[i],
-            )
-            for i in range(count)
+            self.derive(node.operands, lambda arrays, i=i: self.run(node, arrays)[i])
+            if name
+            else None
+            for i, name in enumerate(node.proto.output)
         ]
 
 
@@ -286,8 +260,3 @@ def layer_name(proto: Any) -> str:
     if name.startswith("/") and len(parts) > 1:
         return ".".join(parts[:-1])
     return name
-
-
-def initializer(tensor: Any, folder: str) -> Array:
-    """Data of an initializer."""
-    return numpy_helper.to_array(tensor, base_dir=folder)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from math import prod
 
 import numpy as np
+import onnx
 from xdsl.ir import SSAValue
 
-from softex_mlir.compiler.importers.onnx_graph import Importer, Node
+from softex_mlir.compiler.importers.onnx_graph import Importer
+from softex_mlir.compiler.importers.onnx_node import Node
 from softex_mlir.compiler.importers.onnx_registry import operator
 from softex_mlir.compiler.importers.onnx_values import (
     Array,
@@ -18,10 +20,12 @@ from softex_mlir.compiler.importers.onnx_values import (
 )
 from softex_mlir.dialects import transformer as t
 
+FLOAT = onnx.TensorProto.FLOAT
+
 
 @operator("MatMul", note="a weight (linear layer), inside attention, or two activations")
 def matmul(state: Importer, node: Node) -> list[Value]:
-    a, b = node.inputs
+    a, b = node.inputs()
     if len(shape_of_value(a)) < 2 or len(shape_of_value(b)) < 2:
         raise Unsupported("a product with a vector")
     right = state.constant(b, splat=False) if isinstance(b, np.ndarray) else state.operand(b)
@@ -29,40 +33,48 @@ def matmul(state: Importer, node: Node) -> list[Value]:
     return [state.emit(t.MatmulOp(left, right))]
 
 
-@operator("Gemm", note="transA = 0")
+@operator("Gemm")
 def gemm(state: Importer, node: Node) -> list[Value]:
-    x = node.activation(0)
-    if node.attribute("transA", 0):
-        raise Unsupported("transA = 1")
-    alpha, beta = node.attribute("alpha", 1.0), node.attribute("beta", 1.0)
-    b, c = node.input(1), node.input(2)
-    if isinstance(b, np.ndarray):
-        data = (b.T if node.attribute("transB", 0) else b) * b.dtype.type(alpha)
-        state.names[id(data)] = state.names.get(id(b), "weight")
-        product = state.emit(t.MatmulOp(x, state.constant(data, splat=False)))
-    else:
-        w = node.activation(1)
-        if node.attribute("transB", 0):
-            w = state.emit(t.TransposeOp(w, (1, 0)))
-        product = state.emit(t.MatmulOp(x, w))
-        if alpha != 1.0:
-            product = state.emit(t.MulOp(product, state.constant(np.array(alpha, np.float32))))
+    alpha, beta = float(node.attribute("alpha", 1.0)), float(node.attribute("beta", 1.0))
+    left = _factor(state, node.input(0), 1.0, transposed=node.attribute("transA", 0))
+    b = node.input(1)
+    folded = isinstance(b, np.ndarray)
+    right = _factor(state, b, alpha, transposed=node.attribute("transB", 0))
+    product = state.emit(t.MatmulOp(left, right))
+    if alpha != 1.0 and not folded:
+        product = state.emit(t.MulOp(product, state.constant(np.array(alpha, np.float32))))
+    c = node.input(2)
     if c is None:
         return [product]
-    if isinstance(c, np.ndarray):
-        bias = c if beta == 1.0 else c * c.dtype.type(beta)
-        if bias.ndim == 2 and bias.shape[0] == 1:
-            bias = bias[0]
-        state.names.setdefault(id(bias), state.names.get(id(c), "bias"))
-        return [state.emit(t.AddOp(product, state.constant(bias)))]
-    return [state.emit(t.AddOp(product, state.operand(c)))]
+    if not isinstance(c, np.ndarray):
+        added = state.operand(c)
+        if beta != 1.0:
+            added = state.emit(t.MulOp(added, state.constant(np.array(beta, np.float32))))
+        return [state.emit(t.AddOp(product, state.of_rank(added, 2)))]
+    bias = c if beta == 1.0 else c.astype(np.float32) * np.float32(beta)
+    if bias.ndim == 2 and bias.shape[0] == 1:
+        bias = bias[0]
+    state.names.setdefault(id(bias), state.names.get(id(c), "bias"))
+    return [state.emit(t.AddOp(product, state.constant(bias)))]
+
+
+def _factor(state: Importer, value: Value, factor: float, *, transposed: bool) -> SSAValue:
+    """A factor of a product; constants are transposed and scaled now."""
+    if isinstance(value, np.ndarray):
+        data = value.T if transposed else value
+        data = data if factor == 1.0 else data.astype(np.float32) * np.float32(factor)
+        state.names[id(data)] = state.names.get(id(value), "weight")
+        return state.constant(data, splat=False)
+    found = state.operand(value)
+    return state.emit(t.TransposeOp(found, (1, 0))) if transposed else found
 
 
 @operator("Conv", note="patch embeddings (stride = kernel, no padding), and along one dimension")
 def conv(state: Importer, node: Node) -> list[Value]:
-    x, weights, bias = node.activation(0), node.constant(1, "weights"), node.constant(2, "bias")
-    assert weights is not None
+    x, weights, bias = node.activation(0), node.required(1, "weights"), node.constant(2, "bias")
     kernel, shape = weights.shape[2:], t.shape_of(x)
+    if tuple(node.attribute("kernel_shape", kernel)) != kernel:
+        raise Unsupported(f"weights {weights.shape} for another kernel_shape")
     strides = tuple(node.attribute("strides", [1] * len(kernel)))
     pads = node.attribute("pads", [0] * 2 * len(kernel))
     whole = (
@@ -71,8 +83,14 @@ def conv(state: Importer, node: Node) -> list[Value]:
         and not any(n % k for n, k in zip(shape[2:], kernel, strict=True))
     )
     simple = node.attribute("group", 1) == 1 and set(node.attribute("dilations", [1])) == {1}
-    automatic = node.attribute("auto_pad", b"NOTSET") not in (b"NOTSET", b"VALID")
-    if not simple or automatic or not (len(kernel) == 1 or (len(kernel) == 2 and whole)):
+    automatic = node.attribute("auto_pad", b"NOTSET")
+    if automatic == b"VALID":
+        pads = [0] * 2 * len(kernel)
+    if (
+        not simple
+        or automatic not in (b"NOTSET", b"VALID")
+        or not (len(kernel) == 1 or (len(kernel) == 2 and whole))
+    ):
         raise Unsupported(
             f"a convolution {weights.shape} with strides {strides} and pads {tuple(pads)} of an "
             f"input {shape}; only patch embeddings (stride = kernel, no padding, whole patches) "
@@ -125,20 +143,26 @@ def _as_bias(arrays: list[Array]) -> Array:
 def attention(state: Importer, node: Node) -> list[Value]:
     q, k, v = (node.activation(i) for i in range(3))
     mask = node.input(3)
-    if any(node.input(i) is not None for i in range(4, len(node.inputs))):
+    if any(node.input(i) is not None for i in range(4, len(node.operands))):
         raise Unsupported("a key/value cache")
-    if node.attribute("softcap", 0.0) or len([o for o in node.proto.output if o]) > 1:
-        raise Unsupported("softcap, or more outputs than the result")
+    if node.attribute("softcap", 0.0):
+        raise Unsupported("softcap")
+    if node.attribute("softmax_precision", FLOAT) == onnx.TensorProto.DOUBLE:
+        raise Unsupported("softmax in float64")
+    node.attribute("qk_matmul_output_mode")  # of an output that is refused if it is used
     flat = len(t.shape_of(q)) == 3
+    heads, groups = node.attribute("q_num_heads"), node.attribute("kv_num_heads")
     if flat:
-        heads = node.attribute("q_num_heads")
-        if heads != node.attribute("kv_num_heads"):
+        if heads is None or groups is None:
+            raise Unsupported("q_num_heads and kv_num_heads are missing")
+        if heads != groups:
             raise Unsupported("fewer key heads than query heads")
         q, k, v = (_split_heads(state, x, heads) for x in (q, k, v))
     if t.shape_of(q)[1] != t.shape_of(k)[1]:
         raise Unsupported("fewer key heads than query heads")
     (batch, heads, queries, size), keys = t.shape_of(q), t.shape_of(k)[2]
-    scale = node.attribute("scale") or size**-0.5
+    given = node.attribute("scale")
+    scale = size**-0.5 if given is None else given
     scores = state.emit(t.MatmulOp(q, state.emit(t.TransposeOp(k, (0, 1, 3, 2)))))
     scores = state.emit(t.MulOp(scores, state.constant(np.array(scale, np.float32))))
     if node.attribute("is_causal", 0):
@@ -179,7 +203,7 @@ def einsum(state: Importer, node: Node) -> list[Value]:
     left, right = [c for c in first if c not in second], [c for c in second if c not in first]
     a, b = (
         state.constant(v, splat=False) if isinstance(v, np.ndarray) else state.operand(v)
-        for v in node.inputs
+        for v in node.inputs()
     )
     sizes = dict(zip(first + second, t.shape_of(a) + t.shape_of(b), strict=True))
 

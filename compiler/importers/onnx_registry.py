@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from softex_mlir.compiler.importers.onnx_graph import Handler
+from softex_mlir.compiler.importers.onnx_values import Unsupported
 
 OPERATORS: dict[str, tuple[Handler, str]] = {}
 """Handler of each operator, and what is supported of it."""
@@ -22,5 +23,10 @@ def operator(*names: str, note: str = "") -> Any:
 
 
 def axis_of(axis: int, rank: int) -> int:
-    """A dimension's number; negative ones count from the end."""
-    return axis + rank if axis < 0 else axis
+    """A dimension's number; negative ones count from the end.
+
+    Raises `Unsupported` if there is no such dimension.
+    """
+    if not -rank <= axis < rank:
+        raise Unsupported(f"there is no dimension {axis} in {rank} dimensions")
+    return axis % rank

@@ -190,7 +190,9 @@ class DropNeutral(RewritePattern):
             factor = t.SplatOp(1.0 / value, t.shape_of(op.rhs))
             rewriter.replace(op, [factor, t.MulOp(op.lhs, factor, layer=op.layer)])
         elif isinstance(op, t.AddOp | t.MulOp) and is_constant(op.lhs) and not is_constant(op.rhs):
-            rewriter.replace(op, type(op)(op.rhs, op.lhs, layer=op.layer))
+            lhs, rhs = t.shape_of(op.lhs), t.shape_of(op.rhs)
+            if t.broadcast(rhs, lhs) == t.shape_of(op.result):
+                rewriter.replace(op, type(op)(op.rhs, op.lhs, layer=op.layer))
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 from xdsl.context import Context
@@ -28,8 +29,8 @@ from softex_mlir.dialects import transformer as t
 
 
 def rows_of(shape: tuple[int, ...]) -> tuple[int, int]:
-    """[rows, features] of a shape."""
-    return int(np.prod(shape[:-1])), shape[-1]
+    """[rows, features] of a shape; a number is a matrix of one element."""
+    return prod(shape[:-1]), prod(shape[-1:])
 
 
 class FlattenFirstOperand(RewritePattern):
@@ -42,7 +43,7 @@ class FlattenFirstOperand(RewritePattern):
         elif not isinstance(op, t.LayerNormOp | t.RMSNormOp | t.UnaryOp):
             return
         shape = t.shape_of(op.operands[0])
-        if len(shape) == 2 or not shape:
+        if len(shape) == 2:
             return
         flat = t.ReshapeOp(op.operands[0], rows_of(shape), layer=op.layer)
         new: t.TransformerOp
@@ -152,8 +153,6 @@ class FlattenBinary(RewritePattern):
         if not isinstance(op, t.AddOp | t.SubOp | t.MulOp):
             return
         shape = t.shape_of(op.result)
-        if not shape:
-            return
         lhs, rhs = op.lhs, op.rhs
         if t.shape_of(lhs) != shape and t.shape_of(rhs) == shape and not isinstance(op, t.SubOp):
             lhs, rhs = rhs, lhs
@@ -192,7 +191,7 @@ class FlattenBinary(RewritePattern):
         core = found
         while core and core[0] == 1 and len(core) > 1:
             core = core[1:]
-        if core == shape[len(shape) - len(core) :] and core:
+        if core == shape[len(shape) - len(core) :]:
             flat = core if len(core) == 1 else rows_of(core)
             return t.ReshapeOp(value, flat)
         data = self.constants.data(value)

@@ -56,13 +56,13 @@ def columns_of(value: SSAValue, user: Operation) -> LinearColumns | None:
 
     None if the value is anything else, or the layer has an activation or a residual.
     """
-    if not value.has_one_use():
+    if not value.has_one_use() or len(t.shape_of(value)) != 2:
         return None
     first, width = 0, t.shape_of(value)[-1]
     part = value.owner
     if isinstance(part, t.SliceOp):
         first = int(part.offsets.get_values()[-1])
-        if len(t.shape_of(value)) != 2 or t.shape_of(value)[0] != t.shape_of(part.x)[0]:
+        if t.shape_of(value)[0] != t.shape_of(part.x)[0]:
             return None
         if set(part.steps) != {1} or any(
             use.operation is not part and _overlaps(use.operation, first, width)

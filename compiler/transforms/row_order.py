@@ -23,9 +23,10 @@ def row_order(value: SSAValue) -> tuple[SSAValue, Order] | None:
     None if the view does more than to move whole rows.
     """
     found = trace(value)
-    width = t.shape_of(value)[-1]
-    if t.shape_of(found.root)[-1] != width:
+    shape = t.shape_of(value)
+    if not shape or t.shape_of(found.root)[-1:] != shape[-1:]:
         return None
+    width = shape[-1]
     rows = found.indices.reshape(-1, width)
     first: Any = rows[:, 0]
     if (first % width).any() or not np.array_equal(rows, first[:, None] + np.arange(width)):

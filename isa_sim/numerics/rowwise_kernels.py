@@ -296,7 +296,7 @@ def gelu_tanh_software(x, out):
             out[i, j] = narrow(times_phi(widen(x[i, j]), _PHI_TANH))
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")  # 1 / 0 is infinite, as on the cores
 def layer_norm(x, gamma, beta, inverse_n, epsilon, out):
     """Layer normalisation of ``uint16[rows, columns]``, see rowwise.layer_norm."""
     n = x.shape[1]
@@ -323,7 +323,7 @@ def layer_norm(x, gamma, beta, inverse_n, epsilon, out):
             out[i, j] = fma16(widen(t), widen(gamma[j]), widen(beta[j]))
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")  # 1 / 0 is infinite, as on the cores
 def rms_norm(x, gamma, inverse_n, epsilon, out):
     """RMS normalisation of ``uint16[rows, columns]``, see rowwise.rms_norm."""
     n = x.shape[1]
@@ -341,7 +341,7 @@ def rms_norm(x, gamma, inverse_n, epsilon, out):
             out[i, j] = mul16(widen(t), widen(gamma[j]))
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")  # 1 / 0 is infinite, as on the cores
 def softmax(x, out):
     """Software softmax of ``uint16[rows, columns]``, see rowwise.softmax_software."""
     n = x.shape[1]

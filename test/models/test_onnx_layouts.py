@@ -198,7 +198,7 @@ def test_convolution_along_the_tokens(tmp_path: Path) -> None:
     for channels, stride in ((16, 1), (HIDDEN, 2)):
         w, b = g.weight(HIDDEN, channels, 3), g.weight(HIDDEN)
         y = g.node("Conv", x, w, b, kernel_shape=[3], strides=[stride], pads=[1, 1])
-        x = g.node("Clip", g.gelu(y, "div"), g.constant(-64512.0), g.constant(64512.0))
+        x = g.gelu(y, "div")
     shape = (1, 16, 40)
     model = g.save(tmp_path / "m.onnx", info(shape), g.node("Transpose", x, perm=[0, 2, 1]))
     ops = agree(tmp_path / "m.onnx", model, {"x": sample(shape)})

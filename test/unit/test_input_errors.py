@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import ml_dtypes
 import numpy as np
 import pytest
@@ -35,6 +37,14 @@ def test_floats_are_converted_and_it_says_so(dtype):
 
 def test_bf16_needs_no_notice():
     assert convert_inputs((X,), {"x": GOOD.astype(ml_dtypes.bfloat16)})[1] == ()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8])
+def test_bytes_are_numbers_that_bf16_holds(dtype):
+    every = np.arange(256).astype(np.uint8).view(dtype)
+    arrays, notices = convert_inputs((replace(X, shape=(256,)),), {"x": every})
+    np.testing.assert_array_equal(arrays["x"].astype(np.int64), every)
+    assert notices == ()
 
 
 def test_values_beyond_bf16_are_counted():

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from xdsl.dialects.builtin import StringAttr
 
 from softex_mlir.compiler.model import ModelError, read_model
 from softex_mlir.dialects.text import TextError, read_module
@@ -50,3 +51,13 @@ def test_models_are_read_the_same_way(tmp_path: Path):
     )
     with pytest.raises(ModelError, match=r"model\.mlir:2:40: error: string without a closing"):
         read_model(path)
+
+
+def test_text_beyond_ascii_stays_text():
+    layer = "größe → 层"
+    module = read_module(
+        f'func.func @main() attributes {{layer = "{layer}"}} {{ func.return }}', "a"
+    )
+    again = read_module(str(module), "b")
+    (function,) = again.ops
+    assert function.attributes["layer"] == StringAttr(layer)
