@@ -14,13 +14,16 @@ import numpy as np
 import numpy.typing as npt
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.func import ReturnOp
+from xdsl.dialects.linalg import ops as linalg_ops
 from xdsl.ir import Operation, SSAValue
 
+from softex_mlir.compiler.loop_nest import is_start_value
 from softex_mlir.compiler.model import Model, main_function
 from softex_mlir.dialects import transformer as t
 from softex_mlir.isa_sim.errors import UserError
 from softex_mlir.isa_sim.numerics import rowwise
 from softex_mlir.runtime.reference_float import FloatArithmetic
+from softex_mlir.runtime.reference_generic import evaluate_generic
 
 Array = npt.NDArray[Any]
 Kind = Literal["exact", "bf16", "float32"]
@@ -91,6 +94,19 @@ def evaluate(
             break
         if isinstance(op, t.GetWeightOp):
             values[op.result] = chosen.value(weights[op.weight.string_value()])
+            continue
+        if is_start_value(op):
+            continue
+        if isinstance(op, linalg_ops.GenericOp):
+            found = evaluate_generic(
+                op,
+                [values[operand] for operand in op.inputs],
+                exact=arithmetic == "exact",
+                rounded=arithmetic == "bf16",
+            )
+            values.update(zip(op.results, found, strict=True))
+            if observe is not None:
+                observe(op, found[0])
             continue
         result = evaluate_op(op, [values[operand] for operand in op.operands], chosen)
         values[op.results[0]] = result

@@ -113,7 +113,7 @@ def from_float(x: Any, rounding: Rounding = Rounding.RNE) -> Bf16Array:
     return from_bits(round_float64_bits(array, rounding))
 
 
-def _odd_sum(a: Any, b: Any) -> npt.NDArray[np.float64]:
+def odd_sum(a: Any, b: Any) -> npt.NDArray[np.float64]:
     """``a + b`` in binary64, rounded to odd. Needs operands whose exponents leave room."""
     with np.errstate(invalid="ignore", over="ignore"):
         a, b = np.broadcast_arrays(np.asarray(a, np.float64), np.asarray(b, np.float64))
@@ -132,7 +132,7 @@ def fma_bits(x: Any, w: Any, y: Any, rounding: Rounding = Rounding.RNE) -> Bits:
     with np.errstate(invalid="ignore", over="ignore"):
         product = widen_bits(x).astype(np.float64) * widen_bits(w).astype(np.float64)
         addend = widen_bits(y).astype(np.float64)
-        total = _odd_sum(product, addend)
+        total = odd_sum(product, addend)
     result = round_float64_bits(total, rounding)
     if rounding is Rounding.RDN:
         # An exact cancellation is -0 towards minus infinity, unless both terms were +0.
