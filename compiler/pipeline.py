@@ -22,6 +22,7 @@ TRANSFORMER_PASSES: tuple[str, ...] = (
     "fold-scale",  # after biases joined their products, before weights are rounded
     "fuse-epilogue",
     "canonicalize-transformer",
+    "convert-transformer-to-linalg",  # what no pattern took
     "finalize-transformer",
 )
 """Graph form to fused form: L1."""

@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 from typing import cast
 
 import numpy as np
-from xdsl.dialects.builtin import BFloat16Type, TensorType
+from xdsl.dialects.builtin import BFloat16Type, Float32Type, StringAttr, TensorType
 from xdsl.dialects.func import FuncOp
+from xdsl.dialects.linalg import ops as linalg_ops
 from xdsl.ir import Attribute, Operation, SSAValue
 
 from softex_mlir.compiler.artifacts import TensorEntry, WeightImage
+from softex_mlir.compiler.loop_nest import is_start_value
+from softex_mlir.compiler.schedule.generics import generic_bytes
 from softex_mlir.compiler.schedule.kernel import ZEROS, Dtype, Kernel, team_size
 from softex_mlir.compiler.schedule.linear_geometry import LinearArena
 from softex_mlir.compiler.schedule.order import Task
@@ -162,7 +165,11 @@ class SchedulingContext:
             fixed, row = 64, 14 * columns + 256
         elif isinstance(op, tf.EmbeddingOp):
             fixed, row = 0, 2 * tf.shape_of(op.result)[-1] + 64
-        elif isinstance(op, tf.LinearOp | tf.AttentionOp | tf.MatmulOp | tf.GetWeightOp | FuncOp):
+        elif isinstance(op, linalg_ops.GenericOp):
+            return generic_bytes(op, self.machine, limit)
+        elif is_start_value(op) or isinstance(
+            op, tf.LinearOp | tf.AttentionOp | tf.MatmulOp | tf.GetWeightOp | FuncOp
+        ):
             return 0
         else:
             return 4096
@@ -306,11 +313,13 @@ class SchedulingContext:
 
 def layer_of(op: Operation) -> str:
     """The model's layer an operation is part of; empty if unknown."""
-    layer = getattr(op, "layer", None)
-    return "" if layer is None else layer.data
+    layer = getattr(op, "layer", None) or op.attributes.get("layer")
+    return layer.data if isinstance(layer, StringAttr) else ""
 
 
 def dtype_of(value: SSAValue) -> Dtype:
     """Element type of a tensor."""
     kind = cast("TensorType[Attribute]", value.type)
-    return "bf16" if isinstance(kind.element_type, BFloat16Type) else "i32"
+    if isinstance(kind.element_type, BFloat16Type):
+        return "bf16"
+    return "f32" if isinstance(kind.element_type, Float32Type) else "i32"

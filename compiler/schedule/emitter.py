@@ -152,6 +152,12 @@ class StreamEmitter:
             return self.builder.insert(arith.AndIOp(a, self.value(b - 1))).result
         return self.builder.insert(arith.RemUIOp(a, self.value(b))).result
 
+    def smaller(self, a: Index, b: int) -> Index:
+        """The smaller one of two numbers."""
+        if isinstance(a, int):
+            return min(a, b)
+        return self.builder.insert(arith.MinSIOp(a, self.value(b))).result
+
     # endregion
     # region Control
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from xdsl.dialects.builtin import BFloat16Type, IndexType, i32
+from xdsl.dialects.builtin import BFloat16Type, IndexType, f32, i32
 from xdsl.ir import Attribute, SSAValue
 
 from softex_mlir.compiler.schedule.emitter import StreamEmitter, memref_type
@@ -15,9 +15,9 @@ from softex_mlir.dialects.cluster import BufferOp, GetGlobalOp, KernelOp, Stream
 from softex_mlir.dialects.memory import AnyMemRef, L2Space, TcdmSpace
 from softex_mlir.isa_sim.machine import Machine
 
-Dtype: TypeAlias = Literal["bf16", "i32"]
+Dtype: TypeAlias = Literal["bf16", "i32", "f32"]
 
-ELEMENT_BYTES: dict[str, int] = {"bf16": 2, "i32": 4}
+ELEMENT_BYTES: dict[str, int] = {"bf16": 2, "i32": 4, "f32": 4}
 ACQUIRE = {
     StreamKind.DMA_OUT: "acquire_dma_out",
     StreamKind.REDMULE: "acquire_redmule",
@@ -44,7 +44,7 @@ ZEROS = "zeros"
 
 def element_type(dtype: Dtype) -> Attribute:
     """The IR's element type."""
-    return BFloat16Type() if dtype == "bf16" else i32
+    return {"bf16": BFloat16Type(), "i32": i32, "f32": f32}[dtype]
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from math import prod
 
+from xdsl.dialects.linalg import ops as linalg_ops
 from xdsl.ir import Operation
 
 from softex_mlir.compiler.schedule.context import (
@@ -15,8 +16,10 @@ from softex_mlir.compiler.schedule.context import (
     dtype_of,
     layer_of,
 )
+from softex_mlir.compiler.schedule.generics import nest_kernel
 from softex_mlir.compiler.schedule.kernel import team_size
 from softex_mlir.compiler.schedule.movement import Movement
+from softex_mlir.compiler.schedule.nest import fit_nest
 from softex_mlir.compiler.schedule.rows import RowOperand, RowsKernel
 from softex_mlir.compiler.schedule.tiling import (
     CapacityError,
@@ -105,6 +108,24 @@ class RowOperations(Movement):
             addresses["y"] = stored
             self.task(op, part, addresses, reads=reads, writes=[stored])
         self.values[result] = target
+
+    def _generic(self, op: linalg_ops.GenericOp) -> None:
+        results = [self.allocate(tf.shape_of(r), dtype_of(r), "generic") for r in op.results]
+        inputs = [self.view(operand) for operand in op.inputs]
+        kernel = nest_kernel(op, self.machine, inputs, results, self.base)
+        room = self.linear_base - self.base
+        fitted = fit_nest(kernel, room)
+        if fitted is None:
+            raise CapacityError(
+                f"linalg.generic (layer '{layer_of(op)}') does not fit {room} bytes of TCDM: "
+                + ", ".join(f"{b.name} {b.slots} x {b.slot_bytes}" for b in kernel.buffers())
+            )
+        addresses: dict[str, View | tuple[str, int]] = {}
+        for (name, operand), view in zip(fitted.tiles.named(), (*inputs, *results), strict=True):
+            addresses[name] = replace(view, offset=view.offset + operand.offset)
+        self.task(op, fitted, addresses, reads=inputs, writes=results)
+        for result, view in zip(op.results, results, strict=True):
+            self.values[result] = view
 
     def _periodic_parts(self, rows: int, period: int, block: int) -> list[tuple[int, int]]:
         found: list[tuple[int, int]] = []

@@ -6,9 +6,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from xdsl.dialects.func import FuncOp, ReturnOp
+from xdsl.dialects.linalg import ops as linalg_ops
 from xdsl.ir import Operation, SSAValue
 
 from softex_mlir.compiler.artifacts import TensorEntry
+from softex_mlir.compiler.loop_nest import is_start_value
 from softex_mlir.compiler.schedule.context import (
     BINARY,
     UNARY,
@@ -65,12 +67,16 @@ class Scheduler(Products):
             tf.ConcatOp,
             tf.ReshapeOp,
             tf.TransposeOp,
+            linalg_ops.GenericOp,
             ReturnOp,
         )
         bad = [
             f"{op.name} (layer '{layer_of(op)}')"
             for op in ops
-            if not isinstance(op, known) and op.name not in UNARY and op.name not in BINARY
+            if not isinstance(op, known)
+            and not is_start_value(op)
+            and op.name not in UNARY
+            and op.name not in BINARY
         ]
         if bad:
             raise UnsupportedError(
@@ -111,7 +117,9 @@ class Scheduler(Products):
             self._concat(op)
         elif isinstance(op, tf.PatchifyOp):
             self._patchify(op)
-        else:
+        elif isinstance(op, linalg_ops.GenericOp):
+            self._generic(op)
+        elif not is_start_value(op):
             self._rowwise(op)
 
     def _return(self, main: FuncOp, op: ReturnOp, names: set[str]) -> None:

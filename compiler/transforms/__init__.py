@@ -22,6 +22,10 @@ OWN_PASSES: dict[str, tuple[str, str]] = {
     "fold-affine": ("softex_mlir.compiler.transforms.fold_affine", "FoldAffinePass"),
     "fold-scale": ("softex_mlir.compiler.transforms.fold_scale", "FoldScalePass"),
     "fuse-epilogue": ("softex_mlir.compiler.transforms.fuse_epilogue", "FuseEpiloguePass"),
+    "convert-transformer-to-linalg": (
+        "softex_mlir.compiler.transforms.convert_transformer_to_linalg",
+        "ConvertTransformerToLinalgPass",
+    ),
     "finalize-transformer": (
         "softex_mlir.compiler.transforms.finalize_transformer",
         "FinalizeTransformerPass",

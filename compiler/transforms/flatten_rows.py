@@ -120,30 +120,6 @@ class DropNanGuard(RewritePattern):
 
 
 @dataclass
-class PoolTokens(RewritePattern):
-    """A mean over the tokens is a product with a row of 1/tokens."""
-
-    constants: Constants
-
-    @op_type_rewrite_pattern
-    def match_and_rewrite(self, op: t.ReduceMeanOp, rewriter: PatternRewriter) -> None:
-        shape = t.shape_of(op.x)
-        if len(shape) != 3 or [int(a) for a in op.axes.get_values()] != [1]:
-            return
-        batch, tokens, width = shape
-        row = np.full((batch, 1, tokens), 1 / tokens, np.float32)
-        made: list[Operation] = [self.constants.make("pooling", row[0] if batch == 1 else row)]
-        x = op.x
-        if batch == 1:
-            flat = t.ReshapeOp(x, (tokens, width), layer=op.layer)
-            made.append(flat)
-            x = flat.result
-        product = t.MatmulOp(made[0], x, layer=op.layer)
-        back = t.ReshapeOp(product, t.shape_of(op.result), layer=op.layer)
-        rewriter.replace(op, [*made, product, back])
-
-
-@dataclass
 class FlattenBinary(RewritePattern):
     """Elementwise operations: lhs [rows, features], rhs the same, fewer rows, or one row."""
 
@@ -215,7 +191,6 @@ class FlattenRowsPass(ModulePass):
             FlattenSlice(),
             RepeatByConcat(),
             DropNanGuard(),
-            PoolTokens(constants),
             FlattenBinary(constants),
         ]
         PatternRewriteWalker(GreedyRewritePatternApplier(patterns)).rewrite_module(op)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp, StringAttr
+from xdsl.dialects.linalg import ops as linalg_ops
 from xdsl.passes import ModulePass
 
 from softex_mlir.dialects import transformer as t
@@ -93,6 +94,12 @@ def place(module: ModuleOp, machine: Machine) -> list[Placement]:
     """Write `unit` on every operation and return the placement report."""
     report: list[Placement] = []
     for op in module.walk():
+        if isinstance(op, linalg_ops.GenericOp):
+            op.attributes["unit"] = StringAttr("cores")
+            given = op.attributes.get("layer")
+            layer = given.data if isinstance(given, StringAttr) else ""
+            reason = "a loop nest: no unit and no kernel of its own"
+            report.append(Placement("generic", layer, "cores", reason))
         if not isinstance(op, t.TransformerOp):
             continue
         unit, reason = unit_of(op, machine)

@@ -112,7 +112,7 @@ def is_even(value: SSAValue) -> bool:
     owner = value.owner
     if isinstance(owner, arith.MuliOp):
         return any(is_even(operand) for operand in owner.operands)
-    if isinstance(owner, arith.AddiOp | arith.SubiOp):
+    if isinstance(owner, arith.AddiOp | arith.SubiOp | arith.MinSIOp):
         return all(is_even(operand) for operand in owner.operands)
     if isinstance(owner, Block) and isinstance(loop := owner.parent_op(), scf.ForOp):
         return owner.args[0] is value and is_even(loop.lb) and is_even(loop.step)

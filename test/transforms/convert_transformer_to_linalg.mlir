@@ -1,0 +1,26 @@
+// What has no kernel of its own becomes loop nests; rows repeated in order stay as they are.
+// RUN: softex-opt %s -p convert-transformer-to-linalg | filecheck %s
+
+// CHECK-LABEL: func.func @main
+func.func @main(%x: tensor<2x5x8xbf16>, %rows: tensor<2x1x8xbf16>, %row: tensor<8xbf16>) -> (tensor<2x5x8xbf16>, tensor<2x8xbf16>) {
+  // The rows of a batch element repeat: no order of rows says that.
+  // CHECK: linalg.generic
+  // CHECK-SAME: affine_map<(d0, d1, d2) -> (d0, d1, d2)>, affine_map<(d0, d1, d2) -> (d0, 0, d2)>
+  // CHECK: arith.mulf
+  %scaled = transformer.mul %x, %rows : tensor<2x5x8xbf16>, tensor<2x1x8xbf16> -> tensor<2x5x8xbf16>
+  // CHECK: transformer.add
+  %shifted = transformer.add %scaled, %row : tensor<2x5x8xbf16>, tensor<8xbf16> -> tensor<2x5x8xbf16>
+  // CHECK: linalg.generic
+  // CHECK: math.sqrt
+  %root = transformer.sqrt %shifted : tensor<2x5x8xbf16> -> tensor<2x5x8xbf16>
+  // A mean is a sum in f32, rounded once.
+  // CHECK: arith.constant 0.000000e+00 : f32
+  // CHECK: tensor.splat
+  // CHECK: linalg.generic
+  // CHECK-SAME: iterator_types = ["parallel", "reduction", "parallel"]
+  // CHECK: arith.addf
+  // CHECK: arith.constant 2.000000e-01 : f32
+  // CHECK: arith.truncf
+  %mean = transformer.reduce_mean %root {axes = array<i64: 1>} : tensor<2x5x8xbf16> -> tensor<2x8xbf16>
+  func.return %root, %mean : tensor<2x5x8xbf16>, tensor<2x8xbf16>
+}
