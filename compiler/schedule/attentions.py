@@ -16,16 +16,15 @@ from softex_mlir.compiler.schedule.chunked_attention import ChunkedAttentionKern
 from softex_mlir.compiler.schedule.context import layer_of
 from softex_mlir.compiler.schedule.row_operations import RowOperations
 from softex_mlir.compiler.schedule.tiling import CapacityError, attention_candidates
-from softex_mlir.compiler.schedule.views import View, region_for
+from softex_mlir.compiler.schedule.views import Address, View
 from softex_mlir.dialects import transformer as tf
-from softex_mlir.dialects.cluster import GlobalKind
 
 
 class Attentions(RowOperations):
     """Schedules attention, one launch a batch element."""
 
     def _attention(self, op: tf.AttentionOp) -> None:
-        target = self.allocate(tf.shape_of(op.result), "bf16", "attention")
+        target = self.memory.allocate(tf.shape_of(op.result), "bf16", "attention")
         out = target.matrix()
         assert out is not None
         matrices = {
@@ -78,21 +77,17 @@ class Attentions(RowOperations):
     def _transposed(self, op: tf.AttentionOp, kernel: ChunkedAttentionKernel, keys: View) -> View:
         """Kᵀ of a batch element, chunk by chunk."""
         turn = transposition(kernel, keys.strides[0], self.base)
-        target = self.allocate((turn.steps * turn.size, turn.chunk), "bf16", "keys")
-        addresses: dict[str, View | tuple[str, int]] = {"source": keys, "target": target}
-        addresses["zeros"] = self.zeros(turn.size)
+        target = self.memory.allocate((turn.steps * turn.size, turn.chunk), "bf16", "keys")
+        addresses: dict[str, View | Address] = {"source": keys, "target": target}
+        addresses["zeros"] = self.memory.zeros(turn.size)
         self.task(op, turn, addresses, reads=[keys], writes=[target])
         return target
 
-    def _scratch(self, kernel: ChunkedAttentionKernel) -> dict[str, tuple[str, int]]:
+    def _scratch(self, kernel: ChunkedAttentionKernel) -> dict[str, Address]:
         """L2 for spilled scores, shared by all launches: RedMulE separates their uses."""
         if not kernel.spilled:
             return {}
-        symbol = "spilled_scores"
-        needed = region_for(symbol, GlobalKind.ACTIVATION, (1, kernel.scratch), "bf16")
-        region = self.regions.setdefault(symbol, needed)
-        region.pitch = max(region.pitch, needed.pitch)
-        return {"s_l2": (symbol, 0)}
+        return {"s_l2": (self.memory.scratch(kernel.scratch), 0)}
 
     def _parts(self, op: tf.AttentionOp, matrices: dict[str, View], index: int) -> dict[str, View]:
         """The operands of a batch element."""
@@ -113,10 +108,10 @@ class Attentions(RowOperations):
         kernel: AttentionKernel | ChunkedAttentionKernel,
         index: int,
         parts: dict[str, View],
-        scratch: dict[str, tuple[str, int]] | None = None,
+        scratch: dict[str, Address] | None = None,
     ) -> None:
-        addresses: dict[str, View | tuple[str, int]] = {**parts, **(scratch or {})}
-        addresses["zeros"] = self.zeros(kernel.zeros)
+        addresses: dict[str, View | Address] = {**parts, **(scratch or {})}
+        addresses["zeros"] = self.memory.zeros(kernel.zeros)
         self.task(
             op,
             kernel,

@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
-import numpy as np
 from xdsl.dialects.builtin import BFloat16Type, Float32Type, StringAttr, TensorType
 from xdsl.dialects.func import FuncOp
 from xdsl.dialects.linalg import ops as linalg_ops
 from xdsl.ir import Attribute, Operation, SSAValue
 
-from softex_mlir.compiler.artifacts import TensorEntry, WeightImage
+from softex_mlir.compiler.artifacts import TensorEntry
 from softex_mlir.compiler.loop_nest import is_start_value
 from softex_mlir.compiler.schedule.generics import generic_bytes
-from softex_mlir.compiler.schedule.kernel import ZEROS, Dtype, Kernel, team_size
+from softex_mlir.compiler.schedule.kernel import Dtype, Kernel, team_size
+from softex_mlir.compiler.schedule.l2_objects import L2Objects, WeightValue
 from softex_mlir.compiler.schedule.linear_geometry import LinearArena
 from softex_mlir.compiler.schedule.order import Task
 from softex_mlir.compiler.schedule.tiling import (
@@ -26,10 +26,10 @@ from softex_mlir.compiler.schedule.tiling import (
     linear_arena,
     row_blocks,
 )
-from softex_mlir.compiler.schedule.views import Region, View, region_for, row_major
-from softex_mlir.compiler.weight_layout import ALIGNMENT, WeightLayout, round_up
+from softex_mlir.compiler.schedule.views import Address, Region, View
+from softex_mlir.compiler.weight_layout import round_up
 from softex_mlir.dialects import transformer as tf
-from softex_mlir.dialects.cluster import COUNTER_BYTES, STACK_BYTES, GlobalKind
+from softex_mlir.dialects.cluster import COUNTER_BYTES, STACK_BYTES
 from softex_mlir.isa_sim.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
 
@@ -63,15 +63,6 @@ class UnsupportedError(UserError, ValueError):
     """Operations that have no implementation on the cluster."""
 
 
-@dataclass(frozen=True)
-class WeightValue:
-    """A weight before it is known how it is laid out."""
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: Dtype
-
-
 @dataclass
 class Written:
     """Elements of a region a task stores."""
@@ -88,17 +79,15 @@ class SchedulingContext:
     machine: Machine
     overrides: Mapping[str, Mapping[str, int]] = field(default_factory=dict[str, Mapping[str, int]])
     tasks: list[Task] = field(default_factory=list[Task])
-    regions: dict[str, Region] = field(default_factory=dict[str, Region])
-    images: dict[str, WeightImage] = field(default_factory=dict[str, WeightImage])
+    memory: L2Objects = field(default_factory=L2Objects)
     inputs: list[TensorEntry] = field(default_factory=list[TensorEntry])
     outputs: list[TensorEntry] = field(default_factory=list[TensorEntry])
     values: dict[SSAValue, View | WeightValue] = field(
         default_factory=dict[SSAValue, "View | WeightValue"]
     )
-    written: dict[str, list[Written]] = field(default_factory=dict[str, list[Written]])
+    written: dict[Region, list[Written]] = field(default_factory=dict[Region, list[Written]])
     tiles: dict[LinearShape, Tile] = field(default_factory=dict[LinearShape, Tile])
     blocks: dict[int, int] = field(default_factory=dict[int, int])
-    zero_columns: int = 32
 
     @property
     def constants_offset(self) -> int:
@@ -197,64 +186,11 @@ class SchedulingContext:
             return [LinearShape(m, round_up(n, 32), round_up(k, 32), "none", False, layer)]
         return []
 
-    def allocate(self, shape: Sequence[int], dtype: Dtype = "bf16", hint: str = "t") -> View:
-        """A new activation."""
-        symbol = f"{hint}_{len(self.regions)}"
-        # operations write all columns but not the padding, which may have to stay zero
-        dense = bool(shape) and shape[-1] % ALIGNMENT == 0
-        kind = GlobalKind.TEMPORARY if dense else GlobalKind.ACTIVATION
-        region = region_for(symbol, kind, shape, dtype)
-        self.regions[symbol] = region
-        return row_major(region, shape)
-
-    def weight_rows(self, weight: WeightValue) -> View:
-        """A weight as plain rows."""
-        layout = WeightLayout.rows(weight.shape)
-        symbol = weight.name
-        if symbol not in self.images:
-            region = region_for(symbol, GlobalKind.WEIGHT, weight.shape, weight.dtype)
-            self.regions[symbol] = region
-            self.images[symbol] = WeightImage(
-                symbol, weight.name, weight.shape, weight.dtype, layout, region.bytes
-            )
-        return row_major(self.regions[symbol], weight.shape)
-
-    def weight_tiles(self, weight: WeightValue, tile: Tile) -> tuple[str, WeightLayout]:
-        """A weight matrix in the order RedMulE jobs read it."""
-        shape = (weight.shape[0], weight.shape[1])
-        columns = min(tile.k, round_up(shape[1], 32))
-        layout = WeightLayout.tiled(shape, tile.n, columns)
-        symbol = f"{weight.name}.tiles_{layout.inner}x{layout.columns}"
-        if symbol not in self.images:
-            count = layout.elements(shape)
-            self.regions[symbol] = Region(symbol, GlobalKind.WEIGHT, 1, count, "bf16")
-            self.images[symbol] = WeightImage(
-                symbol, weight.name, shape, weight.dtype, layout, 2 * count
-            )
-        return symbol, layout
-
-    def zeros(self, columns: int) -> tuple[str, int]:
-        """A row of at least `columns` zeros."""
-        self.zero_columns = max(self.zero_columns, round_up(columns, 32))
-        shape = (1, self.zero_columns)
-        region = region_for(ZEROS, GlobalKind.WEIGHT, shape, "bf16")
-        self.regions[ZEROS] = region
-        self.images[ZEROS] = WeightImage(
-            ZEROS,
-            None,
-            shape,
-            "bf16",
-            WeightLayout.rows(shape),
-            region.bytes,
-            np.zeros(shape, dtype=np.uint16),
-        )
-        return ZEROS, 0
-
     def view(self, value: SSAValue | None) -> View:
         """A value in L2; weights become rows."""
         assert value is not None
         found = self.values[value]
-        return self.weight_rows(found) if isinstance(found, WeightValue) else found
+        return self.memory.weight_rows(found) if isinstance(found, WeightValue) else found
 
     def producers(self, *views: View) -> list[Task]:
         """Tasks that store elements of these views."""
@@ -270,7 +206,7 @@ class SchedulingContext:
         self,
         op: Operation,
         kernel: Kernel,
-        addresses: dict[str, View | tuple[str, int]],
+        addresses: Mapping[str, View | Address],
         *,
         reads: Sequence[View],
         feeds: Sequence[View] = (),

@@ -20,6 +20,7 @@ from softex_mlir.compiler.schedule.kernel import (
     KernelEmitter,
     element_type,
 )
+from softex_mlir.compiler.schedule.l2_objects import Symbols
 from softex_mlir.compiler.schedule.linear import LinearKernel
 from softex_mlir.compiler.schedule.linear_geometry import X_SLOTS
 from softex_mlir.compiler.schedule.order import Task, order_tasks
@@ -50,13 +51,13 @@ def schedule_module(
     result = ModuleOp([])
     set_machine(result, machine)
     emit_globals(result, scheduler, machine)
-    emit_program(result, timeline)
+    emit_program(result, timeline, scheduler.memory.symbols)
     return CompiledModule(
         result,
         machine,
         scheduler.inputs,
         scheduler.outputs,
-        [scheduler.images[name] for name in scheduler.images],
+        scheduler.memory.images,
         [launch_info(launch) for launch in timeline.launches],
         timeline.predicted_cycles(),
     )
@@ -131,7 +132,7 @@ def _chunks_left(before: Task, after: Task, ready: bool) -> int:
 def emit_globals(module: ModuleOp, scheduler: Scheduler, machine: Machine) -> None:
     """`cluster.global` for everything in L2, and the constants in the TCDM."""
     block = module.body.block
-    for region in scheduler.regions.values():
+    for region in scheduler.memory.regions:
         type_ = memref_type((region.rows, region.pitch), element_type(region.dtype), L2Space())
         block.add_op(GlobalOp(region.symbol, type_, region.kind))
     if machine.softex is None:
@@ -143,20 +144,21 @@ def emit_globals(module: ModuleOp, scheduler: Scheduler, machine: Machine) -> No
         offset += 2 * len(bits) + 2 * (len(bits) % 2)
 
 
-def emit_program(module: ModuleOp, timeline: Timeline) -> None:
-    """Kernels, each once, and the schedule."""
+def emit_program(module: ModuleOp, timeline: Timeline, names: Symbols) -> None:
+    """Kernels, each once, and the schedule. `names` are those of everything else."""
     waits: dict[Kernel, list[str]] = {}
     for launch in timeline.launches:
-        names = waits.setdefault(launch.kernel, [])
-        names += [name for name in launch.waits if name not in names]
+        arguments = waits.setdefault(launch.kernel, [])
+        arguments += [name for name in launch.waits if name not in arguments]
     block = module.body.block
     symbols: dict[Kernel, str] = {}
     taken: dict[str, int] = {}
-    for kernel, names in waits.items():
+    for kernel, arguments in waits.items():
         count = taken.get(kernel.title, 0)
         taken[kernel.title] = count + 1
-        symbols[kernel] = kernel.title if count == 0 else f"{kernel.title}_{count}"
-        block.add_op(KernelEmitter.open(kernel, symbols[kernel], names).op)
+        title = kernel.title if count == 0 else f"{kernel.title}_{count}"
+        symbols[kernel] = names.fresh(title, *(f"_{stream.value}" for stream in STREAM_LIST))
+        block.add_op(KernelEmitter.open(kernel, symbols[kernel], arguments).op)
     block.add_op(
         ScheduleOp(
             [
@@ -170,7 +172,8 @@ def emit_program(module: ModuleOp, timeline: Timeline) -> None:
 def _launch_op(launch: Launch, symbol: str, waits: list[str]) -> LaunchOp:
     kernel = launch.kernel
     arguments: list[AddressAttr | int] = [
-        AddressAttr(*launch.addresses[operand.name]) for operand in kernel.operands()
+        AddressAttr(region.symbol, offset)
+        for region, offset in (launch.addresses[operand.name] for operand in kernel.operands())
     ]
     arguments += [launch.integers[name] for name in kernel.integers()]
     arguments += [launch.waits.get(name, 0) for name in waits]

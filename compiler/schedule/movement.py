@@ -18,8 +18,7 @@ from softex_mlir.compiler.schedule.moves import CopyKernel, EmbeddingKernel
 from softex_mlir.compiler.schedule.tiling import (
     row_blocks,
 )
-from softex_mlir.compiler.schedule.views import Region, View, row_major
-from softex_mlir.compiler.weight_layout import round_up
+from softex_mlir.compiler.schedule.views import Address, View, row_major
 from softex_mlir.dialects import transformer as tf
 from softex_mlir.dialects.cluster import GlobalKind
 
@@ -39,15 +38,13 @@ class Movement(SchedulingContext):
 
     def _copy(self, op: Operation, view: View, shape: Sequence[int]) -> View:
         """The tensor in a region of its own."""
-        target = self.allocate(shape, view.dtype)
+        target = self.memory.allocate(shape, view.dtype)
         self._move(op, view, target)
         return target
 
     def _copy_reshaped(self, op: Operation, view: View, shape: Sequence[int]) -> View:
         """A reshape that changes the rows' length: row by row through a region without padding."""
-        flat = Region(f"t_{len(self.regions)}", GlobalKind.ACTIVATION, 1, 0, view.dtype)
-        flat.pitch = round_up(prod(shape), 32)
-        self.regions[flat.symbol] = flat
+        flat = self.memory.add(GlobalKind.ACTIVATION, (1, prod(shape)), view.dtype)
         dense = row_major(flat, (1, prod(shape)))
         as_source = dense.reshaped(view.shape)
         as_result = dense.reshaped(shape)
@@ -85,13 +82,13 @@ class Movement(SchedulingContext):
             source.dtype,
             self.base,
         )
-        addresses: dict[str, View | tuple[str, int]] = {"source": source, "target": target}
+        addresses: dict[str, View | Address] = {"source": source, "target": target}
         self.task(op, kernel, addresses, reads=[source], writes=[target])
 
     def _concat(self, op: tf.ConcatOp) -> None:
         axis = op.axis.value.data
         shape = tf.shape_of(op.result)
-        target = self.allocate(shape, dtype_of(op.result), "concat")
+        target = self.memory.allocate(shape, dtype_of(op.result), "concat")
         start = 0
         for x in op.xs:
             source = self.view(x)
@@ -120,7 +117,7 @@ class Movement(SchedulingContext):
             shape=(batch, rows, columns, channels, high, wide),
             strides=(sb, high * sy, wide * sx, sc, sy, sx),
         )
-        result = self.allocate(tf.shape_of(op.result), "bf16", "patches")
+        result = self.memory.allocate(tf.shape_of(op.result), "bf16", "patches")
         pitch = result.strides[0]
         target = replace(
             result,
@@ -141,7 +138,7 @@ class Movement(SchedulingContext):
             flat = dense.reshaped((count,))
             assert flat is not None
         table = self.view(op.table)
-        target = self.allocate(tf.shape_of(op.result), "bf16", "embedding")
+        target = self.memory.allocate(tf.shape_of(op.result), "bf16", "embedding")
         rows = target.matrix()
         assert rows is not None
         columns = table.shape[1]

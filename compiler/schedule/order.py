@@ -16,6 +16,7 @@ from softex_mlir.compiler.schedule.attention import AttentionKernel
 from softex_mlir.compiler.schedule.kernel import Kernel
 from softex_mlir.compiler.schedule.linear import LinearKernel
 from softex_mlir.compiler.schedule.tiling import attention_cycles
+from softex_mlir.compiler.schedule.views import Address
 
 
 @dataclass(eq=False)
@@ -26,7 +27,7 @@ class Task:
     """
 
     kernel: Kernel
-    addresses: dict[str, tuple[str, int]]
+    addresses: dict[str, Address]
     layer: str
     operation: str
     on_engine: bool
@@ -142,9 +143,13 @@ def _by_rows(products: Sequence[Task]) -> list[Task]:
     """Neighbouring products of one matrix (query, key and value) block of rows by block of rows:
     the first ones need only the first rows, and X stays where it is."""
     found: list[Task] = []
-    for _, run in groupby(products, lambda task: task.addresses.get("x_l2", (id(task), 0))[0]):
-        found += sorted(run, key=lambda task: task.addresses.get("x_l2", ("", 0))[1])
+    for _, run in groupby(products, lambda task: _place_of_x(task)[0]):
+        found += sorted(run, key=lambda task: _place_of_x(task)[1])
     return found
+
+
+def _place_of_x(task: Task) -> tuple[object, int]:
+    return task.addresses.get("x_l2", (task, 0))
 
 
 def _cost(task: Task) -> float:

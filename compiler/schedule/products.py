@@ -7,14 +7,14 @@ from dataclasses import replace
 from xdsl.ir import Operation
 
 from softex_mlir.compiler.schedule.attentions import Attentions
-from softex_mlir.compiler.schedule.context import WeightValue
+from softex_mlir.compiler.schedule.l2_objects import WeightValue
 from softex_mlir.compiler.schedule.linear import LinearKernel
 from softex_mlir.compiler.schedule.tiling import (
     LinearShape,
     Tile,
     row_blocks,
 )
-from softex_mlir.compiler.schedule.views import View, region_for, row_major
+from softex_mlir.compiler.schedule.views import Address, Region, View, row_major
 from softex_mlir.compiler.weight_layout import WeightLayout
 from softex_mlir.dialects import transformer as tf
 from softex_mlir.dialects.cluster import GlobalKind
@@ -28,14 +28,14 @@ class Products(Attentions):
         x = self._matrix(op, self.view(op.x), padded=True)
         residual = None if op.residual is None else self._matrix(op, self.view(op.residual), True)
         bias = None if op.bias is None else self.view(op.bias)
-        target = self.allocate(tf.shape_of(op.result), "bf16", "linear")
+        target = self.memory.allocate(tf.shape_of(op.result), "bf16", "linear")
         self._product(op, shape, x, self.values[op.w], bias, residual, target)
         self.values[op.result] = target
 
     def _matmul(self, op: tf.MatmulOp) -> None:
         shape = self._linear_shapes(op)[0]
         a, b = self.view(op.a), self.view(op.b)
-        target = self.allocate(tf.shape_of(op.result), "bf16", "matmul")
+        target = self.memory.allocate(tf.shape_of(op.result), "bf16", "matmul")
         if len(a.shape) == 2:
             weight = self.values[op.b]
             self._product(op, shape, self._matrix(op, a, True), weight, None, None, target)
@@ -69,10 +69,10 @@ class Products(Attentions):
         inner, wide = x.shape[1], tf.shape_of(op.results[0])[-1]
         w_pitch: int | None = None
         w_view: View | None = None
+        packed: Region | None = None
         layout: WeightLayout | None = None
-        symbol = ""
         if isinstance(weight, WeightValue):
-            symbol, layout = self.weight_tiles(weight, tile)
+            packed, layout = self.memory.weight_tiles(weight, tile.n, tile.k)
         else:
             w_view = self._padded_inner(op, weight, shape.n)
             w_pitch = w_view.strides[0]
@@ -99,16 +99,16 @@ class Products(Attentions):
                     offset=out.offset + first * out.strides[0] + start,
                     shape=(rows, width),
                 )
-                addresses: dict[str, View | tuple[str, int]] = {"x_l2": x_rows, "out": stored}
+                addresses: dict[str, View | Address] = {"x_l2": x_rows, "out": stored}
                 feeds = [x_rows]
-                if layout is not None:
-                    addresses["w_l2"] = (symbol, 2 * layout.tile_offset(start // tile.k))
+                if packed is not None and layout is not None:
+                    addresses["w_l2"] = (packed, 2 * layout.tile_offset(start // tile.k))
                 else:
                     assert w_view is not None
                     addresses["w_l2"] = (w_view.region, 2 * (w_view.offset + start))
                     feeds.append(w_view)
                 if bias is None:
-                    addresses["bias"] = self.zeros(width)
+                    addresses["bias"] = self.memory.zeros(width)
                 else:
                     addresses["bias"] = (bias.region, 2 * (bias.offset + start))
                     feeds.append(bias)
@@ -133,10 +133,8 @@ class Products(Attentions):
         found = self._matrix(op, view, True)
         if found.shape[0] == inner:
             return found
-        region = region_for("", GlobalKind.ACTIVATION, (inner, found.shape[1]), "bf16")
-        region.symbol = f"t_{len(self.regions)}"
-        self.regions[region.symbol] = region
-        padded = row_major(region, (inner, found.shape[1]))
+        shape = (inner, found.shape[1])
+        padded = row_major(self.memory.add(GlobalKind.ACTIVATION, shape, "bf16"), shape)
         self._move(op, found, padded.row_range(0, found.shape[0]))
         return padded
 

@@ -24,7 +24,7 @@ from softex_mlir.compiler.schedule.rows import RowOperand, RowsKernel
 from softex_mlir.compiler.schedule.tiling import (
     CapacityError,
 )
-from softex_mlir.compiler.schedule.views import View
+from softex_mlir.compiler.schedule.views import Address, View
 from softex_mlir.dialects import transformer as tf
 
 
@@ -39,7 +39,7 @@ class RowOperations(Movement):
         result = op.results[0]
         shape = tf.shape_of(result)
         columns, rows = shape[-1], prod(shape[:-1])
-        target = self.allocate(shape, dtype_of(result), name)
+        target = self.memory.allocate(shape, dtype_of(result), name)
         out = target.matrix()
         assert out is not None
         parameters: tuple[float, ...] = ()
@@ -102,15 +102,13 @@ class RowOperations(Movement):
                 for v, count in zip(views, modulus, strict=True)
             ]
             stored = out.row_range(first, size)
-            addresses: dict[str, View | tuple[str, int]] = {
-                f"x{i}": read for i, read in enumerate(reads)
-            }
+            addresses: dict[str, View | Address] = {f"x{i}": read for i, read in enumerate(reads)}
             addresses["y"] = stored
             self.task(op, part, addresses, reads=reads, writes=[stored])
         self.values[result] = target
 
     def _generic(self, op: linalg_ops.GenericOp) -> None:
-        results = [self.allocate(tf.shape_of(r), dtype_of(r), "generic") for r in op.results]
+        results = [self.memory.allocate(tf.shape_of(r), dtype_of(r), "generic") for r in op.results]
         inputs = [self.view(operand) for operand in op.inputs]
         kernel = nest_kernel(op, self.machine, inputs, results, self.base)
         room = self.linear_base - self.base
@@ -120,7 +118,7 @@ class RowOperations(Movement):
                 f"linalg.generic (layer '{layer_of(op)}') does not fit {room} bytes of TCDM: "
                 + ", ".join(f"{b.name} {b.slots} x {b.slot_bytes}" for b in kernel.buffers())
             )
-        addresses: dict[str, View | tuple[str, int]] = {}
+        addresses: dict[str, View | Address] = {}
         for (name, operand), view in zip(fitted.tiles.named(), (*inputs, *results), strict=True):
             addresses[name] = replace(view, offset=view.offset + operand.offset)
         self.task(op, fitted, addresses, reads=inputs, writes=results)
@@ -181,9 +179,7 @@ class RowOperations(Movement):
         for index in range(out.shape[0] // rows):
             part = out.row_range(index * rows, rows)
             reads = [mask] if base is None else [base, mask.row_range(index, 1)]
-            addresses: dict[str, View | tuple[str, int]] = {
-                f"x{i}": read for i, read in enumerate(reads)
-            }
+            addresses: dict[str, View | Address] = {f"x{i}": read for i, read in enumerate(reads)}
             self.task(op, kernel, addresses | {"y": part}, reads=reads, writes=[part])
         self.values[op.result] = target
 

@@ -15,12 +15,12 @@ from softex_mlir.compiler.schedule.context import (
     BINARY,
     UNARY,
     UnsupportedError,
-    WeightValue,
     dtype_of,
     layer_of,
 )
+from softex_mlir.compiler.schedule.l2_objects import WeightValue
 from softex_mlir.compiler.schedule.products import Products
-from softex_mlir.compiler.schedule.views import View, region_for, row_major
+from softex_mlir.compiler.schedule.views import row_major
 from softex_mlir.dialects import transformer as tf
 from softex_mlir.dialects.cluster import GlobalKind
 
@@ -33,21 +33,21 @@ class Scheduler(Products):
         self.plan(main)
         block = main.body.block
         self._check(block.ops)
-        names: set[str] = set()
+        self.memory.name_weights(
+            op.weight.root_reference.data for op in block.ops if isinstance(op, tf.GetWeightOp)
+        )
         for index, argument in enumerate(block.args):
             name = _port_name(main, index, True) or f"input_{index}"
-            symbol = _unique(f"input.{name}", names)
             dtype = dtype_of(argument)
             shape = tf.shape_of(argument)
-            region = region_for(symbol, GlobalKind.INPUT, shape, dtype)
-            self.regions[symbol] = region
+            region = self.memory.add_input(name, shape, dtype)
             self.values[argument] = row_major(region, shape)
             limit = _id_limit(argument)
-            entry = TensorEntry(name, shape, dtype, symbol, region.pitch, limit=limit)
+            entry = TensorEntry(name, shape, dtype, region.symbol, region.pitch, limit=limit)
             self.inputs.append(entry)
         for op in block.ops:
             if isinstance(op, ReturnOp):
-                self._return(main, op, names)
+                self._return(main, op)
             else:
                 self._operation(op)
 
@@ -122,39 +122,19 @@ class Scheduler(Products):
         elif not is_start_value(op):
             self._rowwise(op)
 
-    def _return(self, main: FuncOp, op: ReturnOp, names: set[str]) -> None:
-        taken: set[str] = set()
+    def _return(self, main: FuncOp, op: ReturnOp) -> None:
         for index, value in enumerate(op.arguments):
             name = _port_name(main, index, False) or f"output_{index}"
             view = self.view(value)
             shape = tf.shape_of(value)
-            region = self.regions[view.region]
-            dense = row_major(replace(region, pitch=region.pitch), shape)
-            whole = (
-                view.region not in taken
-                and region.kind in (GlobalKind.ACTIVATION, GlobalKind.TEMPORARY)
-                and replace(view, zero_padded=True) == dense
-            )
-            if not whole:
+            whole = replace(view, zero_padded=True) == row_major(view.region, shape)
+            # not an input, a weight, or an output already
+            own = view.region.kind in (GlobalKind.ACTIVATION, GlobalKind.TEMPORARY)
+            if not (own and whole):
                 view = self._copy(op, view, shape)
-                region = self.regions[view.region]
-            taken.add(view.region)
-            region.kind = GlobalKind.OUTPUT
-            symbol = _unique(f"output.{name}", names)
-            self._rename(region.symbol, symbol)
-            self.outputs.append(TensorEntry(name, shape, view.dtype, symbol, region.pitch))
-
-    def _rename(self, old: str, new: str) -> None:
-        region = self.regions.pop(old)
-        region.symbol = new
-        self.regions[new] = region
-        for task in self.tasks:
-            for key, (symbol, offset) in task.addresses.items():
-                if symbol == old:
-                    task.addresses[key] = (new, offset)
-        for value, view in self.values.items():
-            if isinstance(view, View) and view.region == old:
-                self.values[value] = replace(view, region=new)
+            region = view.region
+            self.memory.make_output(region, name)
+            self.outputs.append(TensorEntry(name, shape, view.dtype, region.symbol, region.pitch))
 
     # endregion
 
@@ -178,10 +158,3 @@ def _id_limit(ids: SSAValue) -> int | None:
             limit = _id_limit(op.results[0])
             limits += [] if limit is None else [limit]
     return min(limits, default=None)
-
-
-def _unique(name: str, names: set[str]) -> str:
-    while name in names:
-        name += "_"
-    names.add(name)
-    return name

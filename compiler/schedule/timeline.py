@@ -13,6 +13,7 @@ from softex_mlir.compiler.schedule.kernel import (
     Kernel,
     SlotUse,
 )
+from softex_mlir.compiler.schedule.views import Address
 from softex_mlir.dialects.cluster import StreamKind
 
 STREAM_LIST = tuple(StreamKind)
@@ -21,12 +22,12 @@ DMA_OUT = STREAM_LIST.index(StreamKind.DMA_OUT)
 
 @dataclass
 class Launch:
-    """One execution of a kernel. `addresses` are (symbol, byte offset)."""
+    """One execution of a kernel. `addresses` are (region, byte offset)."""
 
     kernel: Kernel
     layer: str
     operation: str
-    addresses: dict[str, tuple[str, int]]
+    addresses: dict[str, Address]
     integers: dict[str, int]
     bases: tuple[int, int, int, int]
     waits: dict[str, int]
@@ -39,7 +40,7 @@ class Launch:
 
 
 @dataclass
-class _Region:
+class _Held:
     """TCDM bytes and the counter values after which they are free."""
 
     start: int
@@ -57,12 +58,12 @@ class Timeline:
 
     launches: list[Launch] = field(default_factory=list[Launch])
     counters: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
-    _regions: list[_Region] = field(default_factory=list[_Region])
+    _held: list[_Held] = field(default_factory=list[_Held])
 
     def add(
         self,
         kernel: Kernel,
-        addresses: dict[str, tuple[str, int]],
+        addresses: dict[str, Address],
         *,
         layer: str,
         operation: str,
@@ -93,12 +94,12 @@ class Timeline:
     def _acquire(self, uses: Sequence[SlotUse], bases: Sequence[int]) -> dict[str, int]:
         waits: dict[str, int] = {}
         for use in uses:
-            for region in self._regions:
-                if region.start >= use.end or use.start >= region.end:
+            for held in self._held:
+                if held.start >= use.end or use.start >= held.end:
                     continue
-                if use.family and use.family == region.family:
+                if use.family and use.family == held.family:
                     continue
-                for stream, value in region.release.items():
+                for stream, value in held.release.items():
                     if use.after_engine and stream is self.engine:
                         continue
                     passed = bases[STREAM_LIST.index(stream)] - 1
@@ -117,9 +118,9 @@ class Timeline:
             if use.lane < 0:
                 continue
             values.setdefault(use.lane, 0)
-            for region in self._regions:
-                if region.start < use.end and use.start < region.end:
-                    value = region.release.get(StreamKind.DMA_OUT, 0)
+            for held in self._held:
+                if held.start < use.end and use.start < held.end:
+                    value = held.release.get(StreamKind.DMA_OUT, 0)
                     values[use.lane] = max(values[use.lane], value)
         first = values[0]
         step = max((-(-(v - first) // lane) for lane, v in values.items() if lane), default=0)
@@ -130,19 +131,19 @@ class Timeline:
 
     def _release(self, uses: Sequence[SlotUse], bases: Sequence[int]) -> None:
         for use in uses:
-            kept: list[_Region] = []
-            for region in self._regions:
-                if region.start >= use.end or use.start >= region.end:
-                    kept.append(region)
+            kept: list[_Held] = []
+            for held in self._held:
+                if held.start >= use.end or use.start >= held.end:
+                    kept.append(held)
                     continue
-                if region.start < use.start:
-                    kept.append(_Region(region.start, use.start, region.release, region.family))
-                if region.end > use.end:
-                    kept.append(_Region(use.end, region.end, region.release, region.family))
-            self._regions = kept
+                if held.start < use.start:
+                    kept.append(_Held(held.start, use.start, held.release, held.family))
+                if held.end > use.end:
+                    kept.append(_Held(use.end, held.end, held.release, held.family))
+            self._held = kept
         for use in uses:
             value = bases[STREAM_LIST.index(use.stream)] + use.offset
-            self._regions.append(_Region(use.start, use.end, {use.stream: value}, use.family))
+            self._held.append(_Held(use.start, use.end, {use.stream: value}, use.family))
 
     def predicted_cycles(self) -> int:
         """A rough total: every launch takes as long as its busiest unit; row-wise launches hide

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
+from typing import TypeAlias
 
 from softex_mlir.compiler.schedule.kernel import ELEMENT_BYTES, Dtype
 from softex_mlir.compiler.weight_layout import ALIGNMENT, round_up
 from softex_mlir.dialects.cluster import GlobalKind
 
 
-@dataclass
+@dataclass(eq=False)
 class Region:
-    """An object in L2: `rows` x `pitch` elements."""
+    """An object in L2: `rows` x `pitch` elements. Its symbol may change until it is emitted."""
 
     symbol: str
     kind: GlobalKind
@@ -27,6 +28,10 @@ class Region:
         return self.rows * self.pitch * ELEMENT_BYTES[self.dtype]
 
 
+Address: TypeAlias = tuple[Region, int]
+"""A region and an offset in bytes."""
+
+
 @dataclass(frozen=True)
 class View:
     """A tensor as part of a region: offset and strides in elements.
@@ -34,7 +39,7 @@ class View:
     `zero_padded`: the columns behind the last one, up to a multiple of 32, are zero.
     """
 
-    region: str
+    region: Region
     offset: int
     shape: tuple[int, ...]
     strides: tuple[int, ...]
@@ -42,8 +47,8 @@ class View:
     zero_padded: bool
 
     @property
-    def address(self) -> tuple[str, int]:
-        """Symbol and offset in bytes."""
+    def address(self) -> Address:
+        """Region and offset in bytes."""
         return self.region, self.offset * ELEMENT_BYTES[self.dtype]
 
     @property
@@ -147,7 +152,7 @@ def row_major(region: Region, shape: Sequence[int]) -> View:
     for position, size in enumerate(reversed(shape)):
         strides.append(step)
         step *= region.pitch if position == 0 else size
-    return View(region.symbol, 0, tuple(shape), tuple(reversed(strides)), region.dtype, True)
+    return View(region, 0, tuple(shape), tuple(reversed(strides)), region.dtype, True)
 
 
 def region_for(symbol: str, kind: GlobalKind, shape: Sequence[int], dtype: Dtype) -> Region:

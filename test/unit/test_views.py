@@ -60,7 +60,8 @@ def test_slices_of_any_direction(shape: list[int], random) -> None:
 
 def test_column_slices_and_rows_are_views() -> None:
     view = tensor(10, 96).sliced([2, 32], [4, 64], [1, 1])
-    assert view.address == ("t", 2 * (2 * 96 + 32))
+    assert view.address == (view.region, 2 * (2 * 96 + 32))
+    assert view.region.symbol == "t"
     assert view.matrix() == view
     assert view.extent == (2 * 96 + 32, 5 * 96 + 96)
 

@@ -1,0 +1,157 @@
+"""What a program has in L2: activations, ports, and weights in the layouts that kernels read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from softex_mlir.compiler.artifacts import WeightImage
+from softex_mlir.compiler.schedule.kernel import SLOPES, WEIGHTS, ZEROS, Dtype
+from softex_mlir.compiler.schedule.views import Region, View, region_for, row_major
+from softex_mlir.compiler.weight_layout import ALIGNMENT, WeightLayout, round_up
+from softex_mlir.dialects.cluster import GlobalKind
+
+
+@dataclass
+class Symbols:
+    """Names of a module, each given once: those of a model may be spelled like any of ours."""
+
+    taken: set[str] = field(default_factory=set[str])
+
+    def reserve(self, *names: str) -> None:
+        """Keep names from being given to anything else."""
+        self.taken.update(names)
+
+    def fresh(self, name: str, *derived: str) -> str:
+        """The name, continued with underscores if something has it, or has it with one of the
+        suffixes in `derived`."""
+        while any(name + suffix in self.taken for suffix in ("", *derived)):
+            name += "_"
+        self.reserve(*(name + suffix for suffix in ("", *derived)))
+        return name
+
+
+@dataclass(frozen=True)
+class WeightValue:
+    """A weight before it is known how it is laid out."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: Dtype
+
+
+@dataclass(frozen=True)
+class _Packed:
+    """A weight in one layout; `name` is None for the row of zeros."""
+
+    region: Region
+    name: str | None
+    shape: tuple[int, ...]
+    layout: WeightLayout
+
+    def image(self) -> WeightImage:
+        shape, layout, region = self.shape, self.layout, self.region
+        data = None
+        if self.name is None:
+            shape = (1, region.pitch)
+            layout = WeightLayout.rows(shape)
+            data = np.zeros(shape, dtype=np.uint16)
+        return WeightImage(
+            region.symbol, self.name, shape, region.dtype, layout, region.bytes, data
+        )
+
+
+@dataclass
+class L2Objects:
+    """All objects in L2."""
+
+    symbols: Symbols = field(default_factory=Symbols)
+    regions: list[Region] = field(default_factory=list[Region])
+    """In the order in which they lie: that in which they were made, outputs behind the others."""
+    _weight_symbols: dict[str, str] = field(default_factory=dict[str, str])
+    _packed: dict[tuple[str | None, WeightLayout], _Packed] = field(
+        default_factory=dict[tuple[str | None, WeightLayout], _Packed]
+    )
+    _scratch: Region | None = None
+
+    @property
+    def images(self) -> list[WeightImage]:
+        """Contents of the weights' regions."""
+        return [packed.image() for packed in self._packed.values()]
+
+    def allocate(self, shape: Sequence[int], dtype: Dtype = "bf16", hint: str = "t") -> View:
+        """A new activation."""
+        # operations write all columns but not the padding, which may have to stay zero
+        dense = bool(shape) and shape[-1] % ALIGNMENT == 0
+        kind = GlobalKind.TEMPORARY if dense else GlobalKind.ACTIVATION
+        return row_major(self.add(kind, shape, dtype, hint), shape)
+
+    def add(self, kind: GlobalKind, shape: Sequence[int], dtype: Dtype, hint: str = "t") -> Region:
+        """A region for an activation, numbered."""
+        return self._add(region_for(f"{hint}_{len(self.regions)}", kind, shape, dtype))
+
+    def add_input(self, name: str, shape: Sequence[int], dtype: Dtype) -> Region:
+        """A region for an input."""
+        return self._add(region_for(f"input.{name}", GlobalKind.INPUT, shape, dtype))
+
+    def make_output(self, region: Region, name: str) -> None:
+        """Turn an activation into an output."""
+        region.kind = GlobalKind.OUTPUT
+        self.regions.remove(region)
+        region.symbol = f"output.{name}"
+        self._add(region)
+
+    def scratch(self, elements: int) -> Region:
+        """Memory that launches use for themselves, one after the other."""
+        needed = region_for("spilled_scores", GlobalKind.ACTIVATION, (1, elements), "bf16")
+        if self._scratch is None:
+            self._scratch = self._add(needed)
+        self._scratch.pitch = max(self._scratch.pitch, needed.pitch)
+        return self._scratch
+
+    def name_weights(self, names: Iterable[str]) -> None:
+        """Let a model's weights keep their names, before anything else takes them."""
+        self.symbols.reserve(SLOPES, WEIGHTS)
+        for name in dict.fromkeys(names):
+            self._weight_symbols[name] = self.symbols.fresh(name)
+
+    def weight_rows(self, weight: WeightValue) -> View:
+        """A weight as plain rows."""
+        key = weight.name, WeightLayout.rows(weight.shape)
+        if key not in self._packed:
+            symbol = self._weight_symbols[weight.name]
+            region = region_for(symbol, GlobalKind.WEIGHT, weight.shape, weight.dtype)
+            self.regions.append(region)
+            self._packed[key] = _Packed(region, weight.name, weight.shape, key[1])
+        return row_major(self._packed[key].region, weight.shape)
+
+    def weight_tiles(
+        self, weight: WeightValue, inner: int, columns: int
+    ) -> tuple[Region, WeightLayout]:
+        """A weight matrix in the order RedMulE jobs read it, tiles of `inner` x `columns`."""
+        shape = (weight.shape[0], weight.shape[1])
+        layout = WeightLayout.tiled(shape, inner, min(columns, round_up(shape[1], 32)))
+        key = weight.name, layout
+        if key not in self._packed:
+            symbol = f"{weight.name}.tiles_{layout.inner}x{layout.columns}"
+            count = layout.elements(shape)
+            region = self._add(Region(symbol, GlobalKind.WEIGHT, 1, count, "bf16"))
+            self._packed[key] = _Packed(region, weight.name, shape, layout)
+        return self._packed[key].region, layout
+
+    def zeros(self, columns: int) -> tuple[Region, int]:
+        """A row of at least `columns` zeros."""
+        key = None, WeightLayout.rows(())
+        if key not in self._packed:
+            region = self._add(region_for(ZEROS, GlobalKind.WEIGHT, (1, 32), "bf16"))
+            self._packed[key] = _Packed(region, None, (), key[1])
+        region = self._packed[key].region
+        region.pitch = max(region.pitch, round_up(columns, 32))
+        return region, 0
+
+    def _add(self, region: Region) -> Region:
+        region.symbol = self.symbols.fresh(region.symbol)
+        self.regions.append(region)
+        return region
