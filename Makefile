@@ -1,7 +1,9 @@
-PYTHON ?= python3.11
+# The first interpreter that is new enough and can make virtual environments.
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	$$python -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2> /dev/null \
+	&& echo $$python && break; done)
 VENV ?= .venv
 BIN := $(VENV)/bin
-FOLDERS := $(shell find compiler dialects isa_sim runtime tools -type d -not -name __pycache__)
 
 .PHONY: help demo test venv lit pytest lint typecheck counts bench fuzz clean
 
@@ -16,11 +18,13 @@ test: venv ## Run all tests; ends with "N passed, N failed"
 
 venv: $(VENV)/.installed ## Make the virtual environment and install the package into it
 
-# A strict editable install links the files it finds: a new one in a folder asks for another.
-$(VENV)/.installed: pyproject.toml $(FOLDERS)
+# The link is for pyright, which does not follow the import hook of an editable installation.
+$(VENV)/.installed: pyproject.toml setup.py
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer not found: make PYTHON=/path/to/python3"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install -qq -e '.[dev]' --config-settings editable_mode=strict
+	$(BIN)/pip install -qq -e '.[dev]'
+	@mkdir -p $(VENV)/tree && ln -sfn ../.. $(VENV)/tree/softex_mlir
 	@touch $@
 
 lit: venv ## Run the lit/FileCheck tests only

@@ -22,6 +22,24 @@ app = typer.Typer(
 )
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        from softex_mlir import __version__
+
+        typer.echo(f"softex-mlir {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def everywhere(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Options of the command itself."""
+
+
 class Level(StrEnum):
     """What `softex compile --emit` can print or write."""
 

@@ -14,8 +14,9 @@ from onnx.reference import ReferenceEvaluator
 from xdsl.dialects.builtin import StringAttr, TensorType, bf16
 from xdsl.ir import Block, Operation, SSAValue
 
-from softex_mlir.compiler.importers.onnx_masks import is_view_of_input, mask_base, positions
+from softex_mlir.compiler.importers.onnx_masks import mask_base
 from softex_mlir.compiler.importers.onnx_node import Node
+from softex_mlir.compiler.importers.onnx_positions import positions, shift_of
 from softex_mlir.compiler.importers.onnx_values import (
     Array,
     Assignment,
@@ -125,23 +126,27 @@ class Importer:
         batch, queries = shape[0], 1 if base is None else len(base)
         return self.emit(t.ReshapeOp(bias, (batch, 1, queries, shape[1])))
 
-    def ids(self, value: Symbolic) -> SSAValue:
-        """Token ids [n] for an embedding: an input, or positions counted over one."""
+    def ids(self, value: Symbolic, rows: int) -> tuple[SSAValue, int]:
+        """(ids, c): indices of a table of `rows` rows are ids [n] + c.
+
+        The ids are an input, or positions counted over one.
+        """
         name, argument = self._argument_of(value)
         shape = t.shape_of(argument)
-        if not is_view_of_input(value, shape):
+        shift = shift_of(value, shape, rows)
+        if shift is None:
             found = positions(value, shape)
             if found is None:
                 raise Unsupported(
                     f"indices computed from the values of input '{name}' in another way than "
-                    "counting tokens that are no padding; export the model so that they are an "
-                    "input or a constant"
+                    "adding a number or counting tokens that are no padding",
+                    "export the model so that they are an input or a constant",
                 )
             padding, offset, fill = found
             argument = self.emit(
                 t.PositionIdsOp(argument, padding=padding, offset=offset, fill=fill)
             )
-        return self.emit(t.ReshapeOp(argument, (value.sample.size,)))
+        return self.emit(t.ReshapeOp(argument, (value.sample.size,))), shift or 0
 
     def derive(self, inputs: Sequence[Value], compute: Callable[[list[Array]], Any]) -> Symbolic:
         """A `Symbolic` computed from constants and other symbolic values."""

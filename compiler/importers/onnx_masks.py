@@ -1,4 +1,4 @@
-"""Recognising what exporters compute from token ids and attention masks.
+"""Recognising what exporters compute from attention masks.
 
 An attention mask reaches the scores through ever new spellings (Unsqueeze, Cast, Sub from 1, Mul by
 the lowest float, And with a causal triangle, Where, Expand...). All of them compute the same
@@ -12,7 +12,6 @@ import numpy as np
 
 from softex_mlir.compiler.importers.onnx_values import Array, Symbolic, Unsupported
 from softex_mlir.dialects.transformer import MASKED
-from softex_mlir.isa_sim.numerics.rowwise import position_ids
 
 VERY_NEGATIVE = -1e4
 """Scores at or below this are masked; exporters use -10000, the lowest float or -inf."""
@@ -67,45 +66,3 @@ def mask_base(symbolic: Symbolic, batch: int, keys: int) -> tuple[Array | None, 
                 f"the input is {'not ' if inverted else ''}0"
             )
     return (base if base.any() else None), inverted
-
-
-def positions(symbolic: Symbolic, shape: tuple[int, ...]) -> tuple[int, int, int] | None:
-    """(padding, offset, fill) if `symbolic` is what `transformer.position_ids` computes.
-
-    Its one input has `shape` [batch, tokens]. Token ids are probed with arbitrary ids, masks with
-    zeros and ones; masks are counted where they are not 0.
-    """
-    (name,) = symbolic.inputs
-    if len(shape) != 2 or symbolic.sample.size != shape[0] * shape[1]:
-        return None
-    random = np.random.default_rng(0)
-
-    def at(ids: Array) -> Array:
-        return symbolic.at({name: ids}).reshape(shape)
-
-    for padding, highest in [(n, 1 << 15) for n in sorted(symbolic.numbers | {0})] + [(0, 2)]:
-        other = 1 if padding != 1 else 0
-        offset = int(at(np.full(shape, other))[0, 0]) - 1
-        fill = int(at(np.full(shape, padding))[0, 0])
-        if min(offset + 1, fill) < 0:
-            continue
-        for _ in range(PROBES):
-            ids = random.integers(0, highest, shape)
-            ids = np.where(random.random(shape) < 0.5, padding, ids)
-            if not np.array_equal(at(ids), position_ids(ids, padding, offset, fill)):
-                break
-        else:
-            return padding, offset, fill
-    return None
-
-
-def is_view_of_input(symbolic: Symbolic, shape: tuple[int, ...]) -> bool:
-    """Whether `symbolic` has the elements of its one input, in order."""
-    (name,) = symbolic.inputs
-    size = int(np.prod(shape))
-    random = np.random.default_rng(1)
-    for probe in (np.arange(size), random.permutation(size)):
-        found = symbolic.at({name: probe.reshape(shape)})
-        if found.size != size or not np.array_equal(found.ravel(), probe):
-            return False
-    return True

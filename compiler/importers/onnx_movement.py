@@ -231,13 +231,18 @@ def gather(state: Importer, node: Node) -> list[Value]:
     if isinstance(indices, Symbolic):
         if not isinstance(data, np.ndarray) or data.ndim != 2 or axis_of(axis, 2) != 0:
             raise Unsupported("indices computed from an input must select rows of a 2-D table")
-        ids = state.ids(indices)
+        ids, shift = state.ids(indices, len(data))
         counted = trace(ids).root.owner
         if isinstance(counted, t.PositionIdsOp) and counted.limit > len(data):
             raise Unsupported(
                 f"{t.shape_of(counted.ids)[1]} tokens need {counted.limit} positions, "
                 f"its table has {len(data)}"
             )
+        if shift:
+            # Row i + c of the table is row i of this one; negative indices count from the end.
+            table = data[shift:] if shift > 0 else np.concatenate([data[shift:], data])
+            state.names[id(table)] = state.names.get(id(data), "table")
+            data = table
         rows = state.emit(t.EmbeddingOp(ids, state.constant(data, splat=False)))
         return [state.emit(t.ReshapeOp(rows, (*indices.sample.shape, data.shape[1])))]
     x = node.activation(0)

@@ -99,5 +99,50 @@ def test_too_few_positions(tmp_path: Path) -> None:
 def test_other_functions_of_ids_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "m.onnx"
     model(path, "ids", function="Mod")
-    with pytest.raises(OnnxError, match="in another way than counting tokens"):
+    with pytest.raises(OnnxError, match="in another way than adding a number or counting"):
+        import_onnx(path)
+
+
+def indexed(path: Path, tokens: int, write: Any, rows: int = 12) -> Any:
+    """Rows of a table at what `write` computes from the ids."""
+    g = Graph()
+    y = g.node("Gather", g.weight(rows, HIDDEN, scale=1.0), write(g), axis=0)
+    info = [helper.make_tensor_value_info("ids", TensorProto.INT64, (1, tokens))]
+    return g.save(path, info, g.node("Relu", y))
+
+
+@pytest.mark.parametrize("shift", [2, 0, -1])
+@pytest.mark.parametrize("tokens", [1, 2, 3])
+def test_positions_and_a_number(tmp_path: Path, tokens: int, shift: int) -> None:
+    path = tmp_path / "m.onnx"
+    proto = indexed(path, tokens, lambda g: g.node("Add", "ids", g.constant(shift, np.int64)))
+    for ids in (np.arange(tokens), 9 - 3 * np.arange(tokens)):
+        assert agree(path, proto, {"ids": ids[None]})["position_ids"] == 0
+
+
+@pytest.mark.parametrize("tokens", [2, 3])
+def test_few_counted_positions(tmp_path: Path, tokens: int) -> None:
+    path = tmp_path / "m.onnx"
+    proto = indexed(path, tokens, lambda g: counted(g, "mask"))
+    for mask in ([1] * tokens, [0] + [1] * (tokens - 1), [1] + [0] * (tokens - 1)):
+        assert agree(path, proto, {"ids": np.array([mask])})["position_ids"] == 1
+
+
+def test_one_token_does_not_tell_counted_positions(tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    indexed(path, 1, lambda g: counted(g, "mask"))
+    with pytest.raises(OnnxError, match="in another way than"):
+        import_onnx(path)
+
+
+@pytest.mark.parametrize("special", [3, 11])
+def test_a_number_with_a_meaning_of_its_own_is_no_position(tmp_path: Path, special: int) -> None:
+    path = tmp_path / "m.onnx"
+
+    def write(g: Graph) -> str:
+        number = g.constant(special, np.int64)
+        return g.node("Where", g.node("Equal", "ids", number), g.constant(0, np.int64), "ids")
+
+    indexed(path, 2, write)
+    with pytest.raises(OnnxError, match="in another way than"):
         import_onnx(path)
