@@ -54,12 +54,15 @@ class Compilation:
             tile_overrides: TOML file or mapping, layer name to tile.
 
         Raises:
-            UserError: the model cannot be read or holds operations that are not supported.
+            UserError: the model cannot be read or holds operations that are not supported, or the
+                compiler has no program for the machine.
         """
         from softex_mlir.compiler.pipeline import fuse
+        from softex_mlir.compiler.target import check_target
 
         if isinstance(machine, str):
             machine = Machine.load(machine)
+        check_target(machine)
         loaded = _load(model, shapes or {}) if isinstance(model, str | Path) else model
         placement = fuse(loaded, machine)
         return Compilation(loaded, machine, tuple(placement), _overrides(tile_overrides))

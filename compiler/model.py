@@ -59,11 +59,22 @@ class Model:
 
 
 def main_function(module: ModuleOp) -> FuncOp:
-    """The function `@main` of a module."""
+    """The function `@main` of a module.
+
+    Raises:
+        ModelError: there is none, or none that a model can be: with one block, on tensors.
+    """
     for op in module.ops:
         if isinstance(op, FuncOp) and op.sym_name.data == "main":
-            return op
-    raise ValueError("expected a function @main in the module")
+            break
+    else:
+        raise ModelError("expected a function @main in the module")
+    if len(op.body.blocks) != 1:
+        raise ModelError(f"expected one block in @main, found {len(op.body.blocks)}")
+    for kind in (*op.function_type.inputs, *op.function_type.outputs):
+        if not isinstance(kind, TensorType):
+            raise ModelError(f"expected tensors as inputs and outputs of @main, found {kind}")
+    return op
 
 
 def port_attributes(port: Port) -> DictionaryAttr:
@@ -102,12 +113,15 @@ def read_model(path: str | Path) -> Model:
     path = Path(path)
     try:
         module = read_module(path.read_text("utf-8"), str(path))
+        main_function(module)
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ModelError(f"{path}: not a text file: {error}") from error
     except TextError as error:
         raise ModelError(str(error)) from error
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from None
     beside = path.with_suffix(".safetensors")
     needed = any(isinstance(op, WeightOp) for op in module.ops)
     if needed and not beside.exists():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from softex_mlir.compiler.kernels.matrix import gemm_blocks
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.units.dma import streaming_cycles
+from softex_mlir.isa_sim.units.redmule import preload_cycles
 
 REDMULE_COMMAND_CYCLES = 70
 """Clear, six register writes, trigger, wake-up and counter update between two jobs."""
@@ -75,8 +76,7 @@ def gemm_job_cycles(machine: Machine, m: int, n: int, k: int) -> int:
     column_tiles = -(-k // unit.tile_columns)
     tiles = row_tiles * column_tiles
     padded = -(-n // unit.columns) * unit.columns
-    table = unit.preload_more_tiles if tiles > 1 else unit.preload_single_tile
-    preload = table[min(m, unit.rows) - 1]
+    preload = preload_cycles(min(m, unit.rows), tiles, unit)
     last = (k - 1) % unit.tile_columns + 1
     core = (unit.pipeline_registers + 1) * padded * tiles
     tail = last + unit.rows + 5

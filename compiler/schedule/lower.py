@@ -7,9 +7,9 @@ from dataclasses import replace
 from itertools import pairwise
 
 from xdsl.dialects.builtin import BFloat16Type, ModuleOp
-from xdsl.dialects.func import FuncOp
 
 from softex_mlir.compiler.artifacts import CompiledModule, LaunchInfo
+from softex_mlir.compiler.model import main_function
 from softex_mlir.compiler.schedule.emitter import COMPUTE, GEMM, memref_type
 from softex_mlir.compiler.schedule.kernel import (
     SLOPES,
@@ -26,6 +26,7 @@ from softex_mlir.compiler.schedule.linear_geometry import X_SLOTS
 from softex_mlir.compiler.schedule.order import Task, order_tasks
 from softex_mlir.compiler.schedule.scheduler import Scheduler
 from softex_mlir.compiler.schedule.timeline import STREAM_LIST, Launch, Timeline
+from softex_mlir.compiler.target import check_target
 from softex_mlir.dialects.cluster import GlobalKind, StreamKind
 from softex_mlir.dialects.cluster_attributes import AddressAttr
 from softex_mlir.dialects.cluster_program import GlobalOp, LaunchOp, ScheduleOp
@@ -42,8 +43,12 @@ def schedule_module(
     """Tile, order and place a fused module (left unchanged) for a machine.
 
     `overrides` pins tiles: layer name to any of ``m``, ``n``, ``k``.
+
+    Raises:
+        UserError: the compiler has no program for the machine, or the model does not fit it.
     """
-    main = next(op for op in module.ops if isinstance(op, FuncOp) and op.sym_name.data == "main")
+    check_target(machine)
+    main = main_function(module)
     scheduler = Scheduler(machine, overrides or {})
     scheduler.run(main)
     timeline = Timeline(COMPUTE if machine.redmule is None else GEMM)

@@ -114,7 +114,8 @@ def _redmule(machine: Machine) -> RedMulEDescription:
 # --- cycles ----------------------------------------------------------------------------------
 
 
-def _preload(rows: int, tiles: int, unit: RedMulEDescription) -> int:
+def preload_cycles(rows: int, tiles: int, unit: RedMulEDescription) -> int:
+    """Cycles to fill the array before the first row of W: ``rows`` in the first of ``tiles``."""
     table = unit.preload_more_tiles if tiles > 1 else unit.preload_single_tile
     if table:
         return table[rows - 1]
@@ -149,7 +150,9 @@ def redmule_run_cycles(m: int, n: int, k: int, machine: Machine) -> int:
     padded = -(-n // unit.columns) * unit.columns
     core = (unit.pipeline_registers + 1) * padded * tiles
     tail = (k - 1) % unit.tile_columns + 1 + unit.rows + 5
-    return _preload(min(m, unit.rows), tiles, unit) + core + refill_stalls(m, n, k, unit) + tail
+    return (
+        preload_cycles(min(m, unit.rows), tiles, unit) + core + refill_stalls(m, n, k, unit) + tail
+    )
 
 
 def start_delay(gap: int, machine: Machine) -> int:

@@ -1,5 +1,7 @@
 """Machine descriptions: shipped ones, round trip, strict reading."""
 
+from pathlib import Path
+
 import pytest
 
 from softex_mlir.isa_sim.machine import Machine, MachineError, shipped_machines
@@ -58,6 +60,81 @@ def test_errors_name_the_line(text: str, line: int, message: str):
     with pytest.raises(MachineError, match=rf"mine.toml:{line}: .*") as caught:
         Machine.from_toml(source, "mine.toml")
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("section", "text", "message"),
+    [
+        ("cluster", "icache_line_bytes = 1", "cluster.icache_line_bytes must be 4..4,096, found 1"),
+        ("cluster", "icache_line_bytes = 24", "must be a power of two, found 24"),
+        ("cluster", "tcdm_bytes = 4", "cluster.tcdm_bytes must be 1,024..16,777,216, found 4"),
+        ("cluster", "tcdm_bytes = 10000", "must be a multiple of 4 bytes x 32 banks, found 10000"),
+        ("cluster", "tcdm_banks = 24", "cluster.tcdm_banks must be a power of two, found 24"),
+        ("cluster", "tcdm_banks = 8", "redmule.columns x (pipeline_registers + 1) must be at most"),
+        ("cluster", "l2_bytes = 1099511627776", "cluster.l2_bytes must be 4,096..2,147,483,648"),
+        ("cluster", "l2_base = 0x1000_0000", "cluster.l2_base overlaps tcdm: found 0x10000000"),
+        ("cluster", "l2_base = 0xFFFF_F000", "leave 32-bit addresses"),
+        ("cluster", "l2_base = 0x1C00_0002", "must be a multiple of 4,096, found 0x1c000002"),
+        ("cluster", "cores = 0", "cluster.cores must be 1..32, found 0"),
+        ("core", "jump_cycles = 0", "core.jump_cycles must be 1..4,096, found 0"),
+        ("core", "div_max_cycles = 1", "core.div_max_cycles must be at least div_base_cycles"),
+        ("dma", "queue = 4611686018427387903", "dma.queue must be 1..1,024"),
+        ("dma", "base = 0x1020_1804", "dma.base must be the peripheral base + 0x1800"),
+        ("dma", "bytes_per_cycle = 24", "must be a multiple of the 24 bytes of a beat, found 256"),
+        ("redmule", "trigger_cycles = 4611686018427387903", "redmule.trigger_cycles must be"),
+        ("redmule", "base = 0x1020_0800", "redmule.base overlaps the event unit"),
+        ("redmule", "base = 0x1030_0000", "must be a multiple of 4 in the 65,536 bytes"),
+        ("softex", "base = 0x1020_1100", "softex.base overlaps RedMulE: found 0x10201100"),
+        ("softex", "state_slots = 4611686018427387903", "softex.state_slots must be 1..256"),
+        ("energy", "reference_voltage = nan", "energy.reference_voltage must be 0.1..10.0"),
+        ("energy", "base_pj_per_cycle = 1e300", "energy.base_pj_per_cycle must be"),
+        ("energy", f"base_pj_per_cycle = 0x{'f' * 5000}", "must be a number of at most 64 bits"),
+    ],
+)
+def test_values_that_cannot_work_are_refused(section: str, text: str, message: str):
+    source = f'extends = "paper"\nname = "mine"\n[{section}]\n{text}\n'
+    with pytest.raises(MachineError) as caught:
+        Machine.from_toml(source, "mine.toml")
+    assert message in str(caught.value)
+    assert str(caught.value).startswith("mine.toml:")
+
+
+@pytest.mark.parametrize("name", ["", "x" * 65, "two\\nlines"])
+def test_names_are_short_and_printable(name: str):
+    with pytest.raises(MachineError, match=r"mine.toml:1: name must be 1 to 64 printable"):
+        Machine.from_toml(f'name = "{name}"\nextends = "paper"\n', "mine.toml")
+
+
+def test_descriptions_that_extend_each_other(tmp_path: Path):
+    one, two = tmp_path / "one.toml", tmp_path / "two.toml"
+    one.write_text('extends = "two"\nname = "one"\n')
+    two.write_text('extends = "one"\nname = "two"\n')
+    message = f"{two}:1: descriptions extend each other: {one} extends {two} extends {one}"
+    with pytest.raises(MachineError) as caught:
+        Machine.load(one)
+    assert str(caught.value) == message
+
+
+def test_descriptions_without_a_file_extend_shipped_ones_only():
+    with pytest.raises(MachineError, match="must be one of ideal, paper, found '/dev/zero'"):
+        Machine.from_toml('extends = "/dev/zero"\nname = "x"\n')
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("extends = 3", "must be the name of a machine, found 3"),
+        ('extends = "\\u0000"', "no machine"),
+        (f"x = {'[' * 5000}", "nested too deeply"),
+        (f"x = {'9' * 5000}", "not TOML"),
+        ("#" * (1 << 20) + "\n", "longer than 1,048,576 bytes"),
+    ],
+)
+def test_files_that_are_no_description(tmp_path: Path, text: str, message: str):
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises(MachineError, match=message):
+        Machine.load(path)
 
 
 def test_unknown_section_and_missing_part():

@@ -1,0 +1,306 @@
+"""What a machine description may say: ranges of its numbers, and relations between them.
+
+Everything that passes here works in the simulator: array bounds, shifts and loops of the compiled
+code rely on it. The compiler asks for more (see `compiler.target`).
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Iterator
+from dataclasses import fields
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+from softex_mlir.isa_sim.units import dma, event_unit
+
+if TYPE_CHECKING:
+    from softex_mlir.isa_sim.machine import Machine, RedMulEDescription, SoftExDescription
+
+_CYCLES = (0, 4096)
+_SOME_CYCLES = (1, 4096)
+"""Of what takes place at least once a cycle: without them a program's time could stand still."""
+_PICOJOULES = (0.0, 1e6)
+_ADDRESS = (0, (1 << 32) - 4)
+
+RANGES: dict[str, dict[str, tuple[float, float]]] = {
+    "cluster": {
+        "cores": (1, 32),
+        "tcdm_base": _ADDRESS,
+        "tcdm_bytes": (1 << 10, 1 << 24),
+        "tcdm_banks": (1, 32),
+        "tcdm_starvation": (0, 255),
+        "peripheral_base": _ADDRESS,
+        "peripheral_latency_cycles": _SOME_CYCLES,
+        "l2_base": _ADDRESS,
+        "l2_bytes": (1 << 12, 1 << 31),
+        "l2_latency_cycles": _SOME_CYCLES,
+        "barrier_cycles": _SOME_CYCLES,
+        "icache_bytes": (4, 1 << 24),
+        "icache_line_bytes": (4, 1 << 12),
+        "icache_refill_cycles": _CYCLES,
+    },
+    "core": {
+        "fp_latency": _CYCLES,
+        "fdiv_latency": _SOME_CYCLES,
+        "fsqrt_latency": _SOME_CYCLES,
+        "mulh_cycles": _SOME_CYCLES,
+        "div_base_cycles": _SOME_CYCLES,
+        "div_max_cycles": _SOME_CYCLES,
+        "branch_taken_cycles": _SOME_CYCLES,
+        "branch_not_taken_cycles": _SOME_CYCLES,
+        "jump_cycles": _SOME_CYCLES,
+        "jump_register_cycles": _SOME_CYCLES,
+        "jump_register_hazard_cycles": _CYCLES,
+        "load_use_cycles": _CYCLES,
+        "misaligned_cycles": _SOME_CYCLES,
+        "csr_cycles": _SOME_CYCLES,
+        "csr_machine_cycles": _SOME_CYCLES,
+        "fence_cycles": _SOME_CYCLES,
+        "event_wait_cycles": _SOME_CYCLES,
+    },
+    "dma": {
+        "base": _ADDRESS,
+        "bytes_per_cycle": (1, 1 << 10),
+        "program_cycles": _CYCLES,
+        "burst_bytes": (1, 1 << 16),
+        "outstanding": (1, 1 << 10),
+        "queue": (1, 1 << 10),
+    },
+    "energy": {
+        "reference_voltage": (0.1, 10.0),
+        "base_pj_per_cycle": _PICOJOULES,
+        "core_pj_per_instruction": _PICOJOULES,
+        "core_sleep_pj_per_cycle": _PICOJOULES,
+        "redmule_pj_per_mac": _PICOJOULES,
+        "softex_pj_per_lane_cycle": _PICOJOULES,
+        "tcdm_pj_per_byte": _PICOJOULES,
+        "dma_pj_per_byte": _PICOJOULES,
+        "l2_pj_per_byte": _PICOJOULES,
+        "dram_pj_per_byte": _PICOJOULES,
+        "leakage_logic_mw": _PICOJOULES,
+        "leakage_tcdm_nw_per_byte": _PICOJOULES,
+    },
+    "operating_points": {"voltage": (0.1, 10.0), "frequency_hz": (1e3, 1e12)},
+    "redmule": {
+        "base": _ADDRESS,
+        "rows": (1, 256),
+        "columns": (1, 64),
+        "pipeline_registers": (0, 63),
+        "queue_depth": (1, 2),
+        "min_inner": (1, 65535),
+        "max_stored_rows": (1, (1 << 31) - 1),
+        "soft_clear_cycles": _CYCLES,
+        "tiler_cycles": _CYCLES,
+        "trigger_cycles": _CYCLES,
+    },
+    "softex": {
+        "base": _ADDRESS,
+        "max_terms": (1, 32),
+        "terms": (1, 32),
+        "accumulator_bits": (8, 24),
+        "state_slots": (1, 256),
+        "queue_depth": (1, 2),
+        "queued_start_cycles": _CYCLES,
+    },
+}
+"""Smallest and largest value of every number, by section and key."""
+
+PERIPHERAL_BYTES = 1 << 16
+_HWPE_BYTES = 0x200
+_LONGEST_NAME = 64
+
+_Fault = tuple[str, str, str]
+"""Section, key, what is wrong with it."""
+
+
+def faults(machine: Machine) -> Iterator[_Fault]:
+    """What makes a description unusable, the most basic first."""
+    if problem := _name_problem(machine.name):
+        yield "", "name", problem
+    for section in fields(machine):
+        value = getattr(machine, section.name)
+        for part in value if isinstance(value, tuple) else (value,):  # pyright: ignore
+            yield from _out_of_range(section.name, part)
+    yield from _cluster(machine)
+    yield from _dma(machine)
+    if machine.redmule is not None:
+        yield from _redmule(machine, machine.redmule)
+    if machine.softex is not None:
+        yield from _softex(machine, machine.softex)
+    names = [point.name for point in machine.operating_points]
+    for name in names:
+        if problem := _name_problem(name):
+            yield "operating_points", "name", problem
+    if len(set(names)) < len(names):
+        yield "operating_points", "name", f"must be unique, found {names}"
+
+
+def _name_problem(name: str) -> str:
+    if 0 < len(name) <= _LONGEST_NAME and name.isprintable():
+        return ""
+    return f"must be 1 to {_LONGEST_NAME} printable characters, found {name!r}"
+
+
+def _out_of_range(section: str, part: Any) -> Iterator[_Fault]:
+    for key, (low, high) in RANGES.get(section, {}).items():
+        value = getattr(part, key, None)
+        if value is not None and not low <= value <= high:
+            yield section, key, f"must be {low:,}..{high:,}, found {value:,}"
+
+
+def _cluster(machine: Machine) -> Iterator[_Fault]:
+    cluster = machine.cluster
+    banks, size = cluster.tcdm_banks, cluster.tcdm_bytes
+    if banks & (banks - 1):
+        yield "cluster", "tcdm_banks", f"must be a power of two, found {banks}"
+    if size % (4 * banks):
+        yield (
+            "cluster",
+            "tcdm_bytes",
+            f"must be a multiple of 4 bytes x {banks} banks, found {size}",
+        )
+    line = cluster.icache_line_bytes
+    if line & (line - 1):
+        yield "cluster", "icache_line_bytes", f"must be a power of two, found {line}"
+    if cluster.icache_bytes % line:
+        yield "cluster", "icache_bytes", f"must be a multiple of the line's {line} bytes"
+    if cluster.l2_bytes % 4:
+        yield "cluster", "l2_bytes", f"must be a multiple of 4, found {cluster.l2_bytes}"
+    if machine.core.div_max_cycles < machine.core.div_base_cycles:
+        yield "core", "div_max_cycles", "must be at least div_base_cycles"
+    spans = {
+        "tcdm": (cluster.tcdm_base, size),
+        "peripheral": (cluster.peripheral_base, PERIPHERAL_BYTES),
+        "l2": (cluster.l2_base, cluster.l2_bytes),
+    }
+    for name, (base, length) in spans.items():
+        if base % 4096:
+            yield "cluster", f"{name}_base", f"must be a multiple of 4,096, found {base:#x}"
+        if base + length > 1 << 32:
+            yield (
+                "cluster",
+                f"{name}_base",
+                f"and {length:,} bytes leave 32-bit addresses: found {base:#x}",
+            )
+    for (one, (base, length)), (other, (start, extent)) in combinations(spans.items(), 2):
+        if base < start + extent and start < base + length:
+            yield "cluster", f"{other}_base", f"overlaps {one}: found {start:#x}"
+
+
+def _dma(machine: Machine) -> Iterator[_Fault]:
+    description = machine.dma
+    if description.base != machine.cluster.peripheral_base + dma.GLOBAL_OFFSET:
+        yield (
+            "dma",
+            "base",
+            f"must be the peripheral base + {dma.GLOBAL_OFFSET:#x}, found {description.base:#x}",
+        )
+    if description.burst_bytes % description.bytes_per_cycle:
+        yield (
+            "dma",
+            "burst_bytes",
+            f"must be a multiple of the {description.bytes_per_cycle} bytes of a beat, "
+            f"found {description.burst_bytes}",
+        )
+
+
+def _unit_base(machine: Machine, section: str, base: int) -> Iterator[_Fault]:
+    """A unit's registers lie among the peripherals, in nobody's way."""
+    offset = base - machine.cluster.peripheral_base
+    taken = [
+        (0, 4, "the end of computation"),
+        (0x400, 0x20, "the timer"),
+        (event_unit.GLOBAL_OFFSET, event_unit.ALIAS_BYTES, "the event unit"),
+        (event_unit.ALIAS_OFFSET, event_unit.ALIAS_BYTES, "the event unit"),
+        (dma.GLOBAL_OFFSET, dma.ALIAS_BYTES, "the DMA"),
+        (dma.ALIAS_OFFSET, dma.ALIAS_BYTES, "the DMA"),
+    ]
+    if section == "softex" and machine.redmule is not None:
+        other = machine.redmule.base - machine.cluster.peripheral_base
+        taken.append((other, _HWPE_BYTES, "RedMulE"))
+    if base % 4 or not 0 <= offset <= PERIPHERAL_BYTES - _HWPE_BYTES:
+        yield (
+            section,
+            "base",
+            f"must be a multiple of 4 in the {PERIPHERAL_BYTES:,} bytes from the peripheral base, "
+            f"found {base:#x}",
+        )
+    for start, size, owner in taken:
+        if offset < start + size and start < offset + _HWPE_BYTES:
+            yield section, "base", f"overlaps {owner}: found {base:#x}"
+
+
+def _redmule(machine: Machine, unit: RedMulEDescription) -> Iterator[_Fault]:
+    yield from _unit_base(machine, "redmule", unit.base)
+    reach = unit.columns * unit.pipeline_registers
+    if unit.rows > reach:
+        yield (
+            "redmule",
+            "rows",
+            f"must be at most columns x pipeline_registers = {reach}, found {unit.rows}",
+        )
+    widest = 2 * machine.cluster.tcdm_banks
+    if unit.tile_columns > widest:
+        yield (
+            "redmule",
+            "columns",
+            f"x (pipeline_registers + 1) must be at most {widest}, what the {widest // 2} banks "
+            f"give a cycle, found {unit.tile_columns}",
+        )
+    for name in ("preload_single_tile", "preload_more_tiles"):
+        entries: tuple[int, ...] = getattr(unit, name)
+        if len(entries) not in (0, unit.rows):
+            yield (
+                "redmule",
+                name,
+                f"must have one entry a row ({unit.rows}) or none (estimated), "
+                f"found {len(entries)}",
+            )
+        if not all(0 <= cycles <= _CYCLES[1] for cycles in entries):
+            yield "redmule", name, f"must be cycles of 0..{_CYCLES[1]:,}"
+
+
+def _softex(machine: Machine, unit: SoftExDescription) -> Iterator[_Fault]:
+    yield from _unit_base(machine, "softex", unit.base)
+    if unit.lanes not in (4, 8, 16, 32):
+        yield "softex", "lanes", f"must be 4, 8, 16 or 32, found {unit.lanes}"
+    elif unit.lanes > 2 * machine.cluster.tcdm_banks:
+        yield (
+            "softex",
+            "lanes",
+            f"must be at most {2 * machine.cluster.tcdm_banks}, what the "
+            f"{machine.cluster.tcdm_banks} banks give a cycle, found {unit.lanes}",
+        )
+    if unit.expp not in ("rtl", "paper"):
+        yield "softex", "expp", f"must be 'rtl' or 'paper', found '{unit.expp}'"
+    if unit.terms > unit.max_terms:
+        yield "softex", "terms", f"must be 1..{unit.max_terms}, found {unit.terms}"
+    for name in ("slopes", "weights"):
+        patterns: tuple[int, ...] = getattr(unit, name)
+        if len(patterns) != unit.terms or not all(0 <= bits < 65536 for bits in patterns):
+            yield (
+                "softex",
+                name,
+                f"must be {unit.terms} BF16 bit patterns (as softex.terms says)",
+            )
+            return
+    largest = _largest_tail(unit)
+    if not largest <= 0.5:
+        yield (
+            "softex",
+            "weights",
+            f"must add up to at most 1/2, the value of 1 - Φ at 0: found {largest:.4g}",
+        )
+
+
+def _largest_tail(softex: SoftExDescription) -> float:
+    """The largest sum of exponentials, at 0, as a BF16 value: NaN if a weight is no number."""
+    words = struct.pack(f"<{2 * softex.terms}H", *(w for bits in softex.weights for w in (0, bits)))
+    weights = struct.unpack(f"<{softex.terms}f", words)
+    if not all(math.isfinite(weight) for weight in weights):
+        return math.nan
+    unit = 2.0**-softex.accumulator_bits
+    total = sum(math.floor(abs(weight) / unit + 0.5) for weight in weights) * unit
+    return math.floor(total * 2**8 + 0.5) / 2**8 if total >= 0.5 else total

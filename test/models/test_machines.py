@@ -1,0 +1,124 @@
+"""Every machine that a description says either runs programs bit-identically or is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from softex_mlir.compiler.driver import Compilation
+from softex_mlir.compiler.model import Model
+from softex_mlir.compiler.models import single_operation
+from softex_mlir.compiler.models.vit import vit
+from softex_mlir.compiler.target import TargetError
+from softex_mlir.isa_sim.errors import UserError
+from softex_mlir.isa_sim.machine import Machine, MachineError
+from softex_mlir.isa_sim.machine_limits import RANGES
+from softex_mlir.runtime.check import check
+
+MODELS = {
+    "gelu": lambda: single_operation("gelu", 5, 40),
+    "softmax": lambda: single_operation("softmax", 5, 40),
+    "layer_norm": lambda: single_operation("layer_norm", 7, 40),
+    "vit": lambda: vit("vit", image=16, patch=8, hidden=32, layers=1, heads=2, classes=10),
+}
+
+
+def runs(model: Model, machine: Machine) -> bool:
+    program = Compilation.of(model, machine).program()
+    return check(program, program.run(), {}).identical
+
+
+def paper(**sections: dict[str, Any]) -> Machine:
+    lines = ['extends = "paper"', 'name = "mine"']
+    for section, values in sections.items():
+        lines += [f"[{section}]", *(f"{key} = {value}" for key, value in values.items())]
+    return Machine.from_toml("\n".join(lines))
+
+
+UNMEASURED = {"preload_single_tile": [], "preload_more_tiles": []}
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {"redmule": {"rows": 12, **UNMEASURED}},
+        {"redmule": {"rows": 12, "columns": 4, **UNMEASURED}},
+        {"redmule": {"rows": 12, "columns": 4, "pipeline_registers": 7, **UNMEASURED}},
+        {"cluster": {"cores": 4}},
+        {"cluster": {"cores": 3}, "redmule": {"present": "false"}},
+        {"cluster": {"cores": 17}},
+        {"cluster": {"cores": 32}},
+        {"dma": {"bytes_per_cycle": 64}},
+    ],
+)
+def test_machines_that_are_not_the_paper_s(sections: dict[str, Any]):
+    assert runs(MODELS["vit"](), paper(**sections))
+
+
+@pytest.mark.parametrize(
+    ("sections", "message"),
+    [
+        ({"cluster": {"cores": 3}}, "expected 4 cores or more, found cluster.cores = 3"),
+        (
+            {"cluster": {"cores": 2}, "redmule": {"present": "false"}},
+            "(dma_in, dma_out, compute) take a core each: expected 3 cores or more",
+        ),
+        (
+            {"redmule": {"rows": 48, "pipeline_registers": 6, **UNMEASURED}},
+            "redmule.columns x (pipeline_registers + 1) must be 4, 8, 16 or 32, found 56",
+        ),
+        ({"redmule": {"min_inner": 33}}, "redmule.min_inner must be at most that, found 33"),
+        ({"redmule": {"max_stored_rows": 23}}, "must be at least redmule.rows = 24, found 23"),
+        ({"softex": {"queue_depth": 1}}, "softex.queue_depth must be 2, found 1"),
+    ],
+)
+def test_machines_without_programs_are_refused(sections: dict[str, Any], message: str):
+    with pytest.raises(TargetError) as caught:
+        Compilation.of(MODELS["vit"](), paper(**sections))
+    assert message in str(caught.value)
+
+
+def numbers(section: str, key: str) -> st.SearchStrategy[float]:
+    low, high = RANGES[section][key]
+    part = getattr(Machine.load("paper"), section)
+    now = getattr(part, key)
+    near = {low, high, now / 2, now * 2, now + 1, now - 1, low + 1}
+    inside = sorted(value for value in near if low <= value <= high)
+    if isinstance(now, float):
+        return st.sampled_from(inside) | st.floats(low, high)
+    return st.sampled_from(sorted({int(value) for value in inside})) | st.integers(
+        int(low), int(high)
+    )
+
+
+FIELDS = [
+    (section, key)
+    for section, keys in RANGES.items()
+    if section != "operating_points"
+    for key in keys
+]
+
+
+@st.composite
+def changes(draw: st.DrawFn) -> dict[str, dict[str, Any]]:
+    sections: dict[str, dict[str, Any]] = {}
+    fields = draw(st.lists(st.sampled_from(FIELDS), min_size=1, max_size=3, unique=True))
+    for section, key in fields:
+        sections.setdefault(section, {})[key] = draw(numbers(section, key))
+        if key == "rows":
+            sections[section] |= UNMEASURED
+    return sections
+
+
+@settings(max_examples=10, deadline=None, derandomize=True)
+@given(changes(), st.sampled_from(sorted(MODELS)))
+def test_any_machine_works_or_is_refused(sections: dict[str, dict[str, Any]], model: str):
+    try:
+        machine = paper(**sections)
+        program = Compilation.of(MODELS[model](), machine).program()
+    except (MachineError, UserError):
+        return
+    assert check(program, program.run(), {}).identical
