@@ -35,6 +35,8 @@ class FoldIntoLinearBefore(RewritePattern):
     def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter) -> None:
         if not isinstance(op, t.MulOp | t.AddOp | t.SubOp):
             return
+        if op.lhs.type != op.result.type:
+            return
         found = columns_of(op.lhs, op)
         row = self.constants.data(op.rhs)
         if found is None or row is None or t.shape_of(op.rhs) != t.shape_of(op.result)[1:]:

@@ -40,7 +40,7 @@ class AddBias(RewritePattern):
             return
         if linear.activation.data != "none" or not is_constant(op.rhs):
             return
-        if t.shape_of(op.rhs) == t.shape_of(op.result)[1:]:
+        if op.lhs.type == op.result.type and t.shape_of(op.rhs) == t.shape_of(op.result)[1:]:
             layer = linear.layer or op.layer
             rewriter.replace(op, t.LinearOp(linear.x, linear.w, op.rhs, layer=layer))
 

@@ -68,7 +68,9 @@ def with_columns(
     """A value that has the given columns of a product with a weight matrix; None for others."""
     op = value.owner
     match op:
-        case t.AddOp() if t.shape_of(op.rhs) == t.shape_of(value)[-1:]:
+        case t.AddOp() if (
+            op.lhs.type == value.type and t.shape_of(op.rhs) == t.shape_of(value)[-1:]
+        ):
             row = constants.data(op.rhs)
             x = None if row is None else with_columns(op.lhs, columns, constants, made)
             if row is None or x is None:
@@ -93,7 +95,8 @@ def _works_by_rows(op: Operation) -> bool:
             return is_constant(op.b) and len(t.shape_of(op.b)) == 2
         case t.AddOp() | t.SubOp() | t.MulOp():
             row = t.shape_of(op.result)[-1:]
-            return is_constant(op.rhs) and t.shape_of(op.rhs) in ((), (1,), row)
+            kept = op.lhs.type == op.result.type
+            return kept and is_constant(op.rhs) and t.shape_of(op.rhs) in ((), (1,), row)
         case t.LinearOp():
             return op.residual is None
         case t.UnaryOp() | t.LayerNormOp() | t.RMSNormOp():
