@@ -164,7 +164,9 @@ class SchedulingContext:
             return 4096
         while wanted > 1 and fixed + wanted * row > limit:
             wanted -= 1
-        return fixed + wanted * row
+        need = fixed + wanted * row
+        elementwise = op.name in BINARY or (op.name in UNARY and not isinstance(op, tf.SoftmaxOp))
+        return min(need, limit) if elementwise else need  # longer rows go piece by piece
 
     def _linear_shapes(self, op: Operation) -> list[LinearShape]:
         layer = layer_of(op)

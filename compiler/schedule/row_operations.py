@@ -10,6 +10,7 @@ from xdsl.ir import Operation
 
 from softex_mlir.compiler.schedule.context import (
     BINARY,
+    NORMS,
     PART_BLOCKS,
     UNARY,
     UnsupportedError,
@@ -25,7 +26,14 @@ from softex_mlir.compiler.schedule.tiling import (
     CapacityError,
 )
 from softex_mlir.compiler.schedule.views import Address, View
+from softex_mlir.compiler.weight_layout import round_up
 from softex_mlir.dialects import transformer as tf
+
+WHOLE_ROWS = (*NORMS, tf.SoftmaxOp)
+"""Operations whose result depends on all of a row."""
+
+NARROWEST = 64
+"""Columns of the narrowest piece of a row."""
 
 
 class RowOperations(Movement):
@@ -81,31 +89,35 @@ class RowOperations(Movement):
             else RowOperand(columns, v.strides[0], False, v.dtype)
             for index, (v, count) in enumerate(zip(views, modulus, strict=True))
         )
-        kernel = self._fit(
-            RowsKernel(
-                self.machine,
-                name,
-                rows,
-                columns,
-                1,
-                inputs,
-                out.strides[0],
-                self.base,
-                parameters,
-            ),
-            op,
+        whole = RowsKernel(
+            self.machine, name, rows, columns, 1, inputs, out.strides[0], self.base, parameters
         )
-        for first, size in self._periodic_parts(rows, period, kernel.block):
-            part = replace(kernel, rows=size, block=min(kernel.block, size))
-            reads = [
-                v if count == 1 else v.row_range(first % count, size)
-                for v, count in zip(views, modulus, strict=True)
-            ]
-            stored = out.row_range(first, size)
-            addresses: dict[str, View | Address] = {f"x{i}": read for i, read in enumerate(reads)}
-            addresses["y"] = stored
-            self.task(op, part, addresses, reads=reads, writes=[stored])
+        for start, kernel in self._column_pieces(whole, op):
+            for first, size in self._periodic_parts(rows, period, kernel.block):
+                part = replace(kernel, rows=size, block=min(kernel.block, size))
+                reads = [
+                    (v if count == 1 else v.row_range(first % count, size)).columns(
+                        start, kernel.columns
+                    )
+                    for v, count in zip(views, modulus, strict=True)
+                ]
+                stored = out.row_range(first, size).columns(start, kernel.columns)
+                addresses: dict[str, View | Address] = {f"x{i}": v for i, v in enumerate(reads)}
+                addresses["y"] = stored
+                self.task(op, part, addresses, reads=reads, writes=[stored])
         self.values[result] = target
+
+    def _column_pieces(self, kernel: RowsKernel, op: Operation) -> list[tuple[int, RowsKernel]]:
+        """First columns of the pieces that the rows are cut into, and their kernels: one, unless
+        every element stands by itself and a row is too long for the arena."""
+        width = kernel.columns
+        if not isinstance(op, WHOLE_ROWS):
+            while width > NARROWEST and self._largest(kernel.narrowed(width)) is None:
+                width = round_up(width // 2, NARROWEST)
+        return [
+            (start, self._fit(kernel.narrowed(min(width, kernel.columns - start)), op))
+            for start in range(0, kernel.columns, width)
+        ]
 
     def _generic(self, op: linalg_ops.GenericOp) -> None:
         results = [self.memory.allocate(tf.shape_of(r), dtype_of(r), "generic") for r in op.results]
@@ -183,7 +195,7 @@ class RowOperations(Movement):
             self.task(op, kernel, addresses | {"y": part}, reads=reads, writes=[part])
         self.values[op.result] = target
 
-    def _fit(self, kernel: RowsKernel, op: Operation) -> RowsKernel:
+    def _largest(self, kernel: RowsKernel) -> RowsKernel | None:
         """The kernel with the largest block of rows that fits its arena."""
         team = team_size(self.machine)
         room = self.linear_base - self.base
@@ -193,9 +205,15 @@ class RowOperations(Movement):
             found = replace(kernel, block=min(block, kernel.rows))
             if found.end - found.offset <= room:
                 return found
-        if kernel.both_ways:
-            return self._fit(replace(kernel, third_slot=False), op)
-        need = replace(kernel, block=1)
+        return self._largest(replace(kernel, third_slot=False)) if kernel.both_ways else None
+
+    def _fit(self, kernel: RowsKernel, op: Operation) -> RowsKernel:
+        """The kernel with the largest block of rows that fits its arena; there must be one."""
+        found = self._largest(kernel)
+        if found is not None:
+            return found
+        room = self.linear_base - self.base
+        need = replace(kernel, block=1, third_slot=False)
         raise CapacityError(
             f"{op.name} (layer '{layer_of(op)}') needs {need.end - need.offset} bytes of TCDM for "
             f"one row of {kernel.columns} columns in two slots; {room} are there: "

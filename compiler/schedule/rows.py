@@ -6,7 +6,7 @@ of a block. `dma_in` is left alone: it keeps feeding RedMulE meanwhile.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from xdsl.ir import SSAValue
 
@@ -143,6 +143,11 @@ class RowsKernel(Kernel):
         """Whether the result overwrites the first input."""
         first = self.inputs[0]
         return first.streamed and first.dtype == "bf16"
+
+    def narrowed(self, columns: int) -> RowsKernel:
+        """The same operation on rows of other columns."""
+        inputs = tuple(replace(operand, columns=columns) for operand in self.inputs)
+        return replace(self, columns=columns, inputs=inputs)
 
     @property
     def end(self) -> int:

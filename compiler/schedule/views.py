@@ -66,6 +66,17 @@ class View:
             shape=(rows, *self.shape[1:]),
         )
 
+    def columns(self, start: int, count: int) -> View:
+        """Some of the columns of a matrix."""
+        if (start, count) == (0, self.shape[-1]):
+            return self
+        return replace(
+            self,
+            offset=self.offset + start * self.strides[-1],
+            shape=(*self.shape[:-1], count),
+            zero_padded=False,
+        )
+
     def sliced(self, offsets: Sequence[int], sizes: Sequence[int], steps: Sequence[int]) -> View:
         """A strided part."""
         offset = self.offset + sum(o * s for o, s in zip(offsets, self.strides, strict=True))

@@ -64,6 +64,18 @@ def test_binary(name: str, machine: str):
     )
 
 
+def test_rows_that_do_not_fit_the_memory():
+    """Elementwise work needs no whole row."""
+    compare(build(3, 20001, lambda b, x: b.add(t.GeluOp(x))), PAPER)
+    compare(build(3, 20001, lambda b, x: b.add(t.AddOp(x, b.add(t.MulOp(x, x))))), PAPER)
+
+    def affine(b: ModelBuilder, x):
+        product = b.add(t.MulOp(x, b.normal("factors", (9001,))))
+        return b.add(t.AddOp(product, b.normal("addends", (9001,))))
+
+    compare(build(2, 9001, affine), PAPER.with_tcdm_bytes(16 * 1024))
+
+
 @pytest.mark.parametrize("columns", [31, 64, 130])
 def test_norms(columns: int):
     def layer(b: ModelBuilder, x):
