@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from softex_mlir.compiler.model import Model
-    from softex_mlir.compiler.transforms.place import Placement
+    from softex_mlir.compiler.transforms.transformer.place import Placement
     from softex_mlir.isa_sim.machine import Machine
 
 TRANSFORMER_PASSES: tuple[str, ...] = (
@@ -47,9 +47,9 @@ def fuse(model: Model, machine: Machine) -> list[Placement]:
     from xdsl.context import Context
 
     from softex_mlir.compiler.transforms import get_all_passes
-    from softex_mlir.compiler.transforms.chunk_keys import chunk_keys
-    from softex_mlir.compiler.transforms.l1_values import attach_weights
-    from softex_mlir.compiler.transforms.place import place
+    from softex_mlir.compiler.transforms.transformer.chunk_keys import chunk_keys
+    from softex_mlir.compiler.transforms.transformer.l1_values import attach_weights
+    from softex_mlir.compiler.transforms.transformer.place import place
 
     attach_weights(model.module, model.weights)
     context, passes = Context(), get_all_passes()

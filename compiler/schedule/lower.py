@@ -10,8 +10,8 @@ from xdsl.dialects.builtin import BFloat16Type, ModuleOp
 
 from softex_mlir.compiler.artifacts import CompiledModule, LaunchInfo
 from softex_mlir.compiler.model import main_function
-from softex_mlir.compiler.schedule.emitter import COMPUTE, GEMM, memref_type
-from softex_mlir.compiler.schedule.kernel import (
+from softex_mlir.compiler.schedule.kernels.emitter import COMPUTE, GEMM, memref_type
+from softex_mlir.compiler.schedule.kernels.kernel import (
     SLOPES,
     WEIGHTS,
     X_LOADED,
@@ -20,9 +20,9 @@ from softex_mlir.compiler.schedule.kernel import (
     KernelEmitter,
     element_type,
 )
+from softex_mlir.compiler.schedule.kernels.linear.geometry import X_SLOTS
+from softex_mlir.compiler.schedule.kernels.linear.kernel import LinearKernel
 from softex_mlir.compiler.schedule.l2_objects import Symbols
-from softex_mlir.compiler.schedule.linear import LinearKernel
-from softex_mlir.compiler.schedule.linear_geometry import X_SLOTS
 from softex_mlir.compiler.schedule.order import Task, order_tasks
 from softex_mlir.compiler.schedule.scheduler import Scheduler
 from softex_mlir.compiler.schedule.timeline import STREAM_LIST, Launch, Timeline

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from softex_mlir.compiler.schedule.attention import AttentionKernel
-from softex_mlir.compiler.schedule.kernel import Kernel
-from softex_mlir.compiler.schedule.linear import LinearKernel
-from softex_mlir.compiler.schedule.tiling import attention_cycles
+from softex_mlir.compiler.schedule.kernels.attention.whole_rows import AttentionKernel
+from softex_mlir.compiler.schedule.kernels.kernel import Kernel
+from softex_mlir.compiler.schedule.kernels.linear.kernel import LinearKernel
+from softex_mlir.compiler.schedule.search.tiling import attention_cycles
 from softex_mlir.compiler.schedule.views import Address
 
 

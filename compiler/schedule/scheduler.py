@@ -19,7 +19,7 @@ from softex_mlir.compiler.schedule.context import (
     layer_of,
 )
 from softex_mlir.compiler.schedule.l2_objects import WeightValue
-from softex_mlir.compiler.schedule.products import Products
+from softex_mlir.compiler.schedule.operations.products import Products
 from softex_mlir.compiler.schedule.views import row_major
 from softex_mlir.dialects import transformer as tf
 from softex_mlir.dialects.cluster import GlobalKind

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from softex_mlir.compiler.schedule.kernel import (
+from softex_mlir.compiler.schedule.kernels.kernel import (
     ACQUIRE,
     DEPEND,
     Z_FREE,

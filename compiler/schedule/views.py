@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import TypeAlias
 
-from softex_mlir.compiler.schedule.kernel import ELEMENT_BYTES, Dtype
+from softex_mlir.compiler.schedule.kernels.kernel import ELEMENT_BYTES, Dtype
 from softex_mlir.compiler.weight_layout import ALIGNMENT, round_up
 from softex_mlir.dialects.cluster import GlobalKind
 
