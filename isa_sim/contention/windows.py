@@ -1,6 +1,6 @@
 """Contention for TCDM banks: what masters lose to each other, window by window.
 
-At the end of each window a stretch of it is replayed cycle by cycle (`contention_replay`) with
+At the end of each window a stretch of it is replayed cycle by cycle (`replay`) with
 the accesses the run made. What the masters lost there gives, for the next window,
 
 * per core, the expected stall cycles of an access;
@@ -78,7 +78,7 @@ class Model(NamedTuple):
 
 
 def make_geometry(machine: Machine) -> Any:
-    """Banks and dimensions of the units, as `contention_units` names them."""
+    """Banks and dimensions of the units, as `contention.units` names them."""
     geometry = np.zeros(u.GEOMETRY_WORDS, np.int64)
     geometry[u.BANKS] = machine.cluster.tcdm_banks
     geometry[u.STARVATION] = machine.cluster.tcdm_starvation

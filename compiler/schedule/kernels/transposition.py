@@ -1,4 +1,4 @@
-"""The kernel that lays out keys for `chunked_attention`: Kᵀ, chunk by chunk.
+"""The kernel that lays out keys for attention by chunks: Kᵀ, chunk by chunk.
 
 `dma_out` loads a chunk of a head's keys and, while the cores transpose the one before, stores the
 transpose of the one before that.
