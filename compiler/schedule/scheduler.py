@@ -99,11 +99,7 @@ class Scheduler(Products):
         elif isinstance(op, tf.ReshapeOp):
             x = self.view(op.x)
             shape = tf.shape_of(op.result)
-            found = x.reshaped(shape)
-            if found is None:
-                dense = self._copy(op, x, tf.shape_of(op.x))
-                found = dense.reshaped(shape) or self._copy_reshaped(op, x, shape)
-            self.values[op.result] = found
+            self.values[op.result] = x.reshaped(shape) or self._copy_reshaped(op, x, shape)
         elif isinstance(op, tf.SliceOp):
             self.values[op.result] = self.view(op.x).sliced(
                 [int(v) for v in op.offsets.get_values()],

@@ -18,7 +18,7 @@ from softex_mlir.compiler.schedule.kernels.kernel import ELEMENT_BYTES
 from softex_mlir.compiler.schedule.search.tiling import (
     row_blocks,
 )
-from softex_mlir.compiler.schedule.views import Address, View, row_major
+from softex_mlir.compiler.schedule.views import Address, View, region_for, row_major
 from softex_mlir.dialects import transformer as tf
 from softex_mlir.dialects.cluster import GlobalKind
 
@@ -43,7 +43,15 @@ class Movement(SchedulingContext):
         return target
 
     def _copy_reshaped(self, op: Operation, view: View, shape: Sequence[int]) -> View:
-        """A reshape that changes the rows' length: row by row through a region without padding."""
+        """A reshape that moves data: at once where the rows of one shape are whole rows of the
+        other, else row by row through a region without padding."""
+        target = row_major(region_for("", GlobalKind.ACTIVATION, shape, view.dtype), shape)
+        if target.reshaped(view.shape) is not None:
+            target = self.memory.allocate(shape, view.dtype)
+            written = target.reshaped(view.shape)
+            assert written is not None
+            self._move(op, view, written)
+            return target
         flat = self.memory.add(GlobalKind.ACTIVATION, (1, prod(shape)), view.dtype)
         dense = row_major(flat, (1, prod(shape)))
         as_source = dense.reshaped(view.shape)
