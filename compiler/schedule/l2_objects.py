@@ -137,7 +137,7 @@ class L2Objects:
         if key not in self._packed:
             symbol = f"{weight.name}.tiles_{layout.inner}x{layout.columns}"
             count = layout.elements(shape)
-            region = self._add(Region(symbol, GlobalKind.WEIGHT, 1, count, "bf16"))
+            region = self._add(Region(symbol, GlobalKind.WEIGHT, 1, count, "bf16", (1, count)))
             self._packed[key] = _Packed(region, weight.name, shape, layout)
         return self._packed[key].region, layout
 

@@ -59,8 +59,8 @@ class CopyKernel(Kernel):
 
     def operands(self) -> tuple[Operand, ...]:
         return (
-            Operand("source", self.shape, self.source_strides, self.dtype),
-            Operand("target", self.shape, self.target_strides, self.dtype),
+            Operand("source", self.shape, self.source_strides, "load", self.dtype),
+            Operand("target", self.shape, self.target_strides, "store", self.dtype),
         )
 
     def advances(self) -> tuple[int, int, int, int]:
@@ -133,9 +133,9 @@ class EmbeddingKernel(Kernel):
 
     def operands(self) -> tuple[Operand, ...]:
         return (
-            Operand("ids", (self.rows,), (1,), "i32"),
-            Operand("table", (self.vocabulary, self.columns), (self.table_pitch, 1)),
-            Operand("target", (self.rows, self.columns), (self.out_pitch, 1)),
+            Operand("ids", (self.rows,), (1,), "load", "i32"),
+            Operand("table", (self.vocabulary, self.columns), (self.table_pitch, 1), "load"),
+            Operand("target", (self.rows, self.columns), (self.out_pitch, 1), "store"),
         )
 
     def advances(self) -> tuple[int, int, int, int]:

@@ -47,6 +47,11 @@ def element_type(dtype: Dtype) -> Attribute:
     return {"bf16": BFloat16Type(), "i32": i32, "f32": f32}[dtype]
 
 
+Access: TypeAlias = Literal["feed", "load", "store", "own"]
+"""What a kernel does with an L2 argument: `dma_in` reads it, `dma_out` reads it, `dma_out` writes
+it, or launches use the memory for themselves."""
+
+
 @dataclass(frozen=True)
 class Buffer:
     """TCDM memory of a kernel: `slots` times `shape`, slots `slot_bytes` apart.
@@ -93,6 +98,7 @@ class Operand:
     name: str
     shape: tuple[int, ...]
     strides: tuple[int, ...]
+    access: Access
     dtype: Dtype = "bf16"
 
     @property

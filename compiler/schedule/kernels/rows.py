@@ -159,9 +159,9 @@ class RowsKernel(Kernel):
         found: list[Operand] = []
         for index, operand in enumerate(self.inputs):
             shape = (self.rows if operand.streamed else 1, operand.columns)
-            found.append(Operand(f"x{index}", shape, (operand.pitch, 1), operand.dtype))
+            found.append(Operand(f"x{index}", shape, (operand.pitch, 1), "load", operand.dtype))
         shape = (self.rows, self.columns)
-        found.append(Operand("y", shape, (self.out_pitch, 1), self.out_dtype))
+        found.append(Operand("y", shape, (self.out_pitch, 1), "store", self.out_dtype))
         return tuple(found)
 
     def advances(self) -> tuple[int, int, int, int]:

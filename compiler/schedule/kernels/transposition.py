@@ -62,9 +62,9 @@ class TransposeKernel(Kernel):
 
     def operands(self) -> tuple[Operand, ...]:
         return (
-            Operand("source", (self.keys, self.heads * self.size), (self.pitch, 1)),
-            Operand("zeros", (self.chunk, self.size), (0, 1)),
-            Operand("target", (self.steps * self.size, self.chunk), (self.chunk, 1)),
+            Operand("source", (self.keys, self.heads * self.size), (self.pitch, 1), "load"),
+            Operand("zeros", (self.chunk, self.size), (0, 1), "load"),
+            Operand("target", (self.steps * self.size, self.chunk), (self.chunk, 1), "store"),
         )
 
     def advances(self) -> tuple[int, int, int, int]:

@@ -134,7 +134,9 @@ class Products(Attentions):
         if found.shape[0] == inner:
             return found
         shape = (inner, found.shape[1])
-        padded = row_major(self.memory.add(GlobalKind.ACTIVATION, shape, "bf16"), shape)
+        region = self.memory.add(GlobalKind.ACTIVATION, shape, "bf16")
+        region.filled = found.shape[0], found.shape[1]
+        padded = row_major(region, shape)
         self._move(op, found, padded.row_range(0, found.shape[0]))
         return padded
 

@@ -119,12 +119,12 @@ class AttentionKernel(AttentionItems):
         width = self.heads * self.size
         values = self.heads * self.value_size
         return (
-            Operand("q_l2", (self.queries, width), (self.q_pitch, 1)),
-            Operand("k_l2", (self.keys, width), (self.k_pitch, 1)),
-            Operand("v_l2", (self.keys, values), (self.v_pitch, 1)),
-            Operand("bias", (self.queries, self.padded), (bias_rows, 1)),
-            Operand("zeros", (self.zeros, self.zeros), (0, 1)),
-            Operand("out", (self.queries, values), (self.out_pitch, 1)),
+            Operand("q_l2", (self.queries, width), (self.q_pitch, 1), "feed"),
+            Operand("k_l2", (self.keys, width), (self.k_pitch, 1), "feed"),
+            Operand("v_l2", (self.keys, values), (self.v_pitch, 1), "feed"),
+            Operand("bias", (self.queries, self.padded), (bias_rows, 1), "feed"),
+            Operand("zeros", (self.zeros, self.zeros), (0, 1), "feed"),
+            Operand("out", (self.queries, values), (self.out_pitch, 1), "store"),
         )
 
     def advances(self) -> tuple[int, int, int, int]:

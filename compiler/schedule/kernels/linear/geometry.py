@@ -152,21 +152,21 @@ class LinearGeometry(Kernel):
     def operands(self) -> tuple[Operand, ...]:
         inner, width = self.n * self.chunks, self.k * self.group
         if self.w_pitch is not None:
-            w = Operand("w_l2", (inner, width), (self.w_pitch, 1))
+            w = Operand("w_l2", (inner, width), (self.w_pitch, 1), "feed")
         elif self.flat_w:
-            w = Operand("w_l2", (inner * width,), (1,))
+            w = Operand("w_l2", (inner * width,), (1,), "feed")
         else:
-            w = Operand("w_l2", (self.group * inner, self.k), (self.k, 1))
+            w = Operand("w_l2", (self.group * inner, self.k), (self.k, 1), "feed")
         found = [
-            Operand("x_l2", (self.m, inner), (self.x_pitch, 1)),
+            Operand("x_l2", (self.m, inner), (self.x_pitch, 1), "feed"),
             w,
-            Operand("bias", (self.m, width), (0, 1)),
-            Operand("out", (self.m, width), (self.out_pitch, 1)),
+            Operand("bias", (self.m, width), (0, 1), "feed"),
+            Operand("out", (self.m, width), (self.out_pitch, 1), "store"),
         ]
         if self.residual_pitch is not None:
-            found.append(Operand("residual", (self.m, width), (self.residual_pitch, 1)))
+            found.append(Operand("residual", (self.m, width), (self.residual_pitch, 1), "load"))
         if self.next_rows:
-            found.append(Operand("x_next", (self.next_rows, inner), (self.x_pitch, 1)))
+            found.append(Operand("x_next", (self.next_rows, inner), (self.x_pitch, 1), "feed"))
         return tuple(found)
 
     def integers(self) -> tuple[str, ...]:
@@ -181,6 +181,11 @@ class LinearGeometry(Kernel):
             other.chunks,
             other.x_pitch,
         )
+
+    def touches_ring(self, other: Kernel) -> bool:
+        """Whether another kernel uses bytes of the ring of X."""
+        start, end = self.arena.x, self.arena.x + X_SLOTS * self.arena.x_slot
+        return any(use.start < end and start < use.end for use in other.uses())
 
     @property
     def can_load_ahead(self) -> bool:

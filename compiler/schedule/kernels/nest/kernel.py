@@ -72,7 +72,13 @@ class NestKernel(Kernel):
 
     def operands(self) -> tuple[Operand, ...]:
         return tuple(
-            Operand(name, tuple(axis.size for axis in o.axes), o.strides, o.dtype)
+            Operand(
+                name,
+                tuple(axis.size for axis in o.axes),
+                o.strides,
+                "load" if name.startswith("x") else "store",
+                o.dtype,
+            )
             for name, o in self.tiles.named()
         )
 
