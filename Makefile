@@ -48,8 +48,8 @@ bench: venv ## Reproduce the published figures (minutes)
 	$(BIN)/softex bench vit-base
 	$(BIN)/softex bench kernels
 
-fuzz: venv ## Broken programs, notes, machine descriptions and ONNX models, 100,000 of each (hours)
-	FUZZ_CASES=100000 $(BIN)/pytest -q test/unit/test_fuzz_files.py test/unit/test_fuzz_readers.py
+fuzz: venv ## Broken files and random models, 100,000 of each kind (hours)
+	FUZZ_CASES=100000 $(BIN)/pytest -q test/unit/test_fuzz_files.py test/unit/test_fuzz_readers.py test/property
 
 clean: ## Remove everything that was built
 	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache

@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from softex_mlir.compiler.model import Model
-    from softex_mlir.compiler.transforms.transformer.place import Placement
+    from softex_mlir.compiler.transforms.place import Placement
     from softex_mlir.isa_sim.machine import Machine
+
+ROUNDING = "round-weights"
 
 TRANSFORMER_PASSES: tuple[str, ...] = (
     "canonicalize-transformer",  # one spelling of constants and views
@@ -24,6 +28,7 @@ TRANSFORMER_PASSES: tuple[str, ...] = (
     "canonicalize-transformer",
     "convert-transformer-to-linalg",  # what no pattern took
     "finalize-transformer",
+    ROUNDING,  # so far they were float32
 )
 """Graph form to fused form: L1."""
 
@@ -39,21 +44,26 @@ RISCV_PASSES: tuple[str, ...] = ("convert-to-riscv", "allocate-registers", "pad-
 """Commands to instructions: L3 to L4."""
 
 
-def fuse(model: Model, machine: Machine) -> list[Placement]:
+def fuse(
+    model: Model, machine: Machine, observe: Callable[[Model], None] | None = None
+) -> list[Placement]:
     """Bring a model into the fused form, chunk keys and place operations for a machine, in place.
 
-    Rounds the weights to bf16. A model that is fused already (the built-in ones) is only placed.
+    Rounds the weights to bf16; `observe` sees the fused model before that. A model that is fused
+    already (the built-in ones) is only placed.
     """
     from xdsl.context import Context
 
     from softex_mlir.compiler.transforms import get_all_passes
-    from softex_mlir.compiler.transforms.transformer.chunk_keys import chunk_keys
-    from softex_mlir.compiler.transforms.transformer.l1_values import attach_weights
-    from softex_mlir.compiler.transforms.transformer.place import place
+    from softex_mlir.compiler.transforms.chunk_keys import chunk_keys
+    from softex_mlir.compiler.transforms.l1_values import attach_weights
+    from softex_mlir.compiler.transforms.place import place
 
     attach_weights(model.module, model.weights)
     context, passes = Context(), get_all_passes()
     for name in TRANSFORMER_PASSES:
+        if name == ROUNDING and observe is not None:
+            observe(model)
         passes[name]()().apply(context, model.module)
     model.module.verify()
     chunk_keys(model.module, machine)

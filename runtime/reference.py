@@ -20,7 +20,7 @@ from xdsl.ir import Operation, SSAValue
 from softex_mlir.compiler.loop_nest import is_start_value
 from softex_mlir.compiler.model import Model, main_function
 from softex_mlir.dialects import transformer as t
-from softex_mlir.errors import UserError
+from softex_mlir.isa_sim.errors import UserError
 from softex_mlir.isa_sim.numerics import rowwise
 from softex_mlir.runtime.reference_float import FloatArithmetic
 from softex_mlir.runtime.reference_generic import evaluate_generic
@@ -146,6 +146,11 @@ def evaluate_op(op: Operation, operands: list[Array], arithmetic: Arithmetic) ->
             return _move(op, operands)
 
 
+def _dense(x: Array) -> Array:
+    """Row by row in memory; `np.ascontiguousarray` would make a vector of a number."""
+    return np.asarray(x, order="C")
+
+
 def _short(op: Operation) -> str:
     return op.name.removeprefix("transformer.")
 
@@ -156,8 +161,8 @@ def _broadcast(lhs: Array, rhs: Array) -> tuple[Array, Array]:
         return lhs, np.tile(rhs, (len(lhs) // len(rhs), 1))
     shape = np.broadcast_shapes(lhs.shape, rhs.shape)
     return (
-        np.ascontiguousarray(np.broadcast_to(lhs, shape)),
-        np.ascontiguousarray(np.broadcast_to(rhs, shape)),
+        _dense(np.broadcast_to(lhs, shape)),
+        _dense(np.broadcast_to(rhs, shape)),
     )
 
 
@@ -202,7 +207,7 @@ def _move(op: Operation, operands: list[Array]) -> Array:
             return operands[0].reshape(t.shape_of(op.result))
         case t.TransposeOp():
             order = [int(p) for p in op.permutation.get_values()]
-            return np.ascontiguousarray(operands[0].transpose(order))
+            return _dense(operands[0].transpose(order))
         case t.SliceOp():
             index = np.ix_(
                 *(
@@ -212,11 +217,11 @@ def _move(op: Operation, operands: list[Array]) -> Array:
                     )
                 )
             )
-            return np.ascontiguousarray(operands[0][index])
+            return _dense(operands[0][index])
         case t.ConcatOp():
             return np.concatenate(operands, axis=op.axis.value.data)
         case t.ExpandOp():
-            return np.ascontiguousarray(np.broadcast_to(operands[0], t.shape_of(op.result)))
+            return _dense(np.broadcast_to(operands[0], t.shape_of(op.result)))
         case t.ReduceMeanOp():
             axes = tuple(int(a) for a in op.axes.get_values())
             return operands[0].mean(axis=axes, keepdims=op.keep is not None)
@@ -246,7 +251,7 @@ def patchify(image: Array, high: int, wide: int) -> Array:
     batch, channels, height, width = image.shape
     tiles = image.reshape(batch, channels, height // high, high, width // wide, wide)
     order = tiles.transpose(0, 2, 4, 1, 3, 5)
-    return np.ascontiguousarray(order).reshape(-1, channels * high * wide)
+    return _dense(order).reshape(-1, channels * high * wide)
 
 
 def mask_to_bias(visible: Array, base: Array | None, columns: int) -> Array:

@@ -1,1 +1,0 @@
-"""ONNX models to the `transformer` dialect."""

@@ -1,1 +1,0 @@
-"""The kernels: streams of transfers, jobs and core code for a launch."""

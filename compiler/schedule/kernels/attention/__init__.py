@@ -1,1 +1,0 @@
-"""The kernels of attention: whole rows of scores, or chunks of keys."""

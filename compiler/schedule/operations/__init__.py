@@ -1,1 +1,0 @@
-"""From each kind of operation to its kernels and tasks."""

@@ -1,1 +1,0 @@
-"""Choosing tiles and chunks by closed forms of their cost."""

@@ -1,1 +1,0 @@
-"""Passes on kernels, and from kernels to register accesses."""

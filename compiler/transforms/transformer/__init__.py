@@ -1,1 +1,0 @@
-"""Passes on the `transformer` level."""

@@ -1,1 +1,0 @@
-"""Bare-metal programs on a single core."""

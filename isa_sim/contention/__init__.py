@@ -1,1 +1,0 @@
-"""What masters lose to each other at the TCDM's banks."""

@@ -1,1 +1,0 @@
-"""A core: pre-decoded instructions, interpreted with their timing."""

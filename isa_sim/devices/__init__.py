@@ -1,1 +1,0 @@
-"""What is behind the peripheral interconnect, and completions of its work."""

@@ -1,1 +1,0 @@
-"""The instruction set: one table, its encoding and decoding."""

@@ -1,1 +1,0 @@
-"""The race detector: every access ordered by vector clocks, or reported."""

@@ -1,1 +1,0 @@
-"""Published figures repeated, models compared with recordings, coefficients fitted."""
