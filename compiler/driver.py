@@ -10,13 +10,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from softex_mlir.isa_sim.errors import UserError
+from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
 
 if TYPE_CHECKING:
     from softex_mlir.compiler.artifacts import CompiledModule
     from softex_mlir.compiler.model import Model
-    from softex_mlir.compiler.transforms.place import Placement
+    from softex_mlir.compiler.transforms.transformer.place import Placement
     from softex_mlir.runtime.program import Program
 
 LEVELS = ("transformer", "jobs", "commands", "riscv", "asm", "elf")
@@ -139,7 +139,7 @@ def _load(model: str | Path, shapes: Mapping[str, tuple[int, ...]]) -> Model:
                 f"{model}: no such file, and no built-in model of that name; "
                 f"built in: {', '.join(BUILTIN)}"
             )
-    from softex_mlir.compiler.importers.onnx import import_onnx
+    from softex_mlir.compiler.importers.onnx.importer import import_onnx
 
     return import_onnx(path, shapes)
 

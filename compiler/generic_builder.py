@@ -25,7 +25,7 @@ from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.ir.affine import AffineExpr, AffineMap
 from xdsl.rewriter import InsertPoint
 
-from softex_mlir.compiler.kernels.f32_functions import F32
+from softex_mlir.compiler.bodies.f32_functions import F32
 from softex_mlir.compiler.loop_nest import element_type
 from softex_mlir.dialects.transformer import shape_of
 

@@ -15,7 +15,7 @@ from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.ir.affine import AffineBinaryOpExpr, AffineBinaryOpKind, AffineExpr
 
 from softex_mlir.dialects.transformer import shape_of
-from softex_mlir.isa_sim.errors import UserError
+from softex_mlir.errors import UserError
 
 LINEAR = (AffineBinaryOpKind.Add, AffineBinaryOpKind.Mul)
 

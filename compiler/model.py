@@ -11,7 +11,7 @@ from xdsl.ir import Attribute
 
 from softex_mlir.compiler.weights import WeightStore
 from softex_mlir.dialects.transformer import WeightOp, ints
-from softex_mlir.isa_sim.errors import UserError
+from softex_mlir.errors import UserError
 
 
 class ModelError(UserError, ValueError):

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from softex_mlir.compiler.model import Model
-    from softex_mlir.compiler.transforms.place import Placement
+    from softex_mlir.compiler.transforms.transformer.place import Placement
     from softex_mlir.isa_sim.machine import Machine
 
 ROUNDING = "round-weights"
@@ -55,9 +55,9 @@ def fuse(
     from xdsl.context import Context
 
     from softex_mlir.compiler.transforms import get_all_passes
-    from softex_mlir.compiler.transforms.chunk_keys import chunk_keys
-    from softex_mlir.compiler.transforms.l1_values import attach_weights
-    from softex_mlir.compiler.transforms.place import place
+    from softex_mlir.compiler.transforms.transformer.chunk_keys import chunk_keys
+    from softex_mlir.compiler.transforms.transformer.l1_values import attach_weights
+    from softex_mlir.compiler.transforms.transformer.place import place
 
     attach_weights(model.module, model.weights)
     context, passes = Context(), get_all_passes()

@@ -22,7 +22,7 @@ from xdsl.utils.exceptions import DiagnosticException, ParseError
 from xdsl.utils.lexer import Input, Span
 from xdsl.utils.mlir_lexer import MLIRLexer, MLIRToken, MLIRTokenKind, StringLiteral
 
-from softex_mlir.isa_sim.errors import UserError
+from softex_mlir.errors import UserError
 
 MOST_BITS = (1 << 24) - 1
 """Bits of an integer type, as in MLIR."""

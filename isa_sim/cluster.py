@@ -17,11 +17,14 @@ from typing import Any
 
 import numpy as np
 
-from softex_mlir.isa_sim import contention, engine
-from softex_mlir.isa_sim import core_state as st
-from softex_mlir.isa_sim import device_state as d
-from softex_mlir.isa_sim.core_decode import PAGE_BYTES, Program
-from softex_mlir.isa_sim.device_hwpe import start_job
+from softex_mlir.errors import Interrupted
+from softex_mlir.isa_sim import engine
+from softex_mlir.isa_sim.contention import windows as contention
+from softex_mlir.isa_sim.core import state as st
+from softex_mlir.isa_sim.core.decode import PAGE_BYTES, Program
+from softex_mlir.isa_sim.devices import state as d
+from softex_mlir.isa_sim.devices.hwpe import start_job
+from softex_mlir.isa_sim.devices.ports import make_ports
 from softex_mlir.isa_sim.diagnosis import (
     UNIT_NAMES,
     Names,
@@ -31,9 +34,7 @@ from softex_mlir.isa_sim.diagnosis import (
     deadlock,
 )
 from softex_mlir.isa_sim.energy import Counters
-from softex_mlir.isa_sim.errors import Interrupted
 from softex_mlir.isa_sim.machine import Machine
-from softex_mlir.isa_sim.unit_ports import make_ports
 from softex_mlir.isa_sim.units.faults import UnitFault
 
 JOB = np.dtype(
@@ -266,7 +267,7 @@ class _Run:
         if sanitize or accesses or cluster.contention:
             self.log = np.zeros((self.machine.cluster.cores, _LOG_ENTRIES, 5), np.int64)
         if sanitize:
-            from softex_mlir.isa_sim.sanitizer import Sanitizer
+            from softex_mlir.isa_sim.race.detector import Sanitizer
 
             self.sanitizer = Sanitizer(cluster.machine, self.dev, cluster.written, self.names)
 
@@ -411,7 +412,7 @@ class _Run:
 
     def disassembly(self, pc: int) -> str:
         """The instruction at an address."""
-        from softex_mlir.isa_sim.isa import disassemble
+        from softex_mlir.isa_sim.isa.encoding import disassemble
 
         try:
             word = int.from_bytes(self.cluster.read_memory(pc, 4), "little")

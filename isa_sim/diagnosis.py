@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from softex_mlir.isa_sim import device_state as d
-from softex_mlir.isa_sim.errors import UserError
+from softex_mlir.errors import UserError
+from softex_mlir.isa_sim.devices import state as d
 from softex_mlir.isa_sim.units import dma, event_unit, redmule, softex_jobs
 
 UNIT_NAMES = ("RedMulE", "SoftEx")

@@ -15,14 +15,17 @@ rate for the next window and lengthens the jobs and transfers under way.
 
 from typing import Any, Final
 
-from softex_mlir.isa_sim import contention, sanitizer_memory, sanitizer_order, sanitizer_state
-from softex_mlir.isa_sim import core_state as st
-from softex_mlir.isa_sim import device_state as d
-from softex_mlir.isa_sim.core import complete_access, run_core
-from softex_mlir.isa_sim.core_ops import DISCARD
-from softex_mlir.isa_sim.device_events import complete
+from softex_mlir.isa_sim.contention import windows as contention
+from softex_mlir.isa_sim.core import state as st
+from softex_mlir.isa_sim.core.interpreter import complete_access, run_core
+from softex_mlir.isa_sim.core.operations import DISCARD
+from softex_mlir.isa_sim.devices import state as d
+from softex_mlir.isa_sim.devices.events import complete
+from softex_mlir.isa_sim.devices.peripherals import access
 from softex_mlir.isa_sim.jit import njit
-from softex_mlir.isa_sim.peripherals import access
+from softex_mlir.isa_sim.race import memory as sanitizer_memory
+from softex_mlir.isa_sim.race import order as sanitizer_order
+from softex_mlir.isa_sim.race import state as sanitizer_state
 
 TP: Final = 4
 

@@ -25,24 +25,26 @@ _types: Any = types
 __all__ = ["njit", "prange"]
 
 _KEPT_SECONDS = 24 * 3600
-_CORE = ("core", "softfloat", "isa", "jit")
-"""Beginnings of the names of the files the interpreter is compiled from."""
-_CONSTANTS = ("device_state.py", "sanitizer_state.py")
+_HERE = Path(__file__).resolve()
+_CORE = (_HERE.parent / "core", _HERE.parent / "isa")
+"""The folders the interpreter is compiled from."""
+_CONSTANTS = ("devices/state.py", "race/state.py")
 """What compiled code takes its columns from."""
 
 
 def _is_core(path: Path) -> bool:
-    return path.resolve().parent == Path(__file__).resolve().parent and path.name.startswith(_CORE)
+    resolved = path.resolve()
+    return resolved == _HERE or resolved.parent in _CORE
 
 
 def _source_hash(core_only: bool) -> str:
     digest = hashlib.sha256(numba.__version__.encode())
-    for path in sorted(Path(__file__).parent.rglob("*.py")):
+    for path in sorted(_HERE.parent.rglob("*.py")):
         if core_only and not _is_core(path):
             continue
         text = path.read_bytes()
         # Compiled code comes from these files and takes constants from the units' maps.
-        constants = path.parent.name == "units" or path.name in _CONSTANTS
+        constants = path.parent.name == "units" or path.as_posix().endswith(_CONSTANTS)
         if b"njit" in text or constants or _is_core(path):
             digest.update(text)
     return digest.hexdigest()[:16]

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from softex_mlir.isa_sim.errors import UserError
+from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.units.common import Memory, words_of
 
@@ -83,7 +83,7 @@ def run_job(
 
     Raises :class:`~softex_mlir.isa_sim.units.faults.UnitFault` for a job that the machine
     computes wrongly or never finishes, or whose operands are not all in ``tcdm``;
-    :class:`~softex_mlir.isa_sim.errors.UserError` for arguments that are no job.
+    :class:`~softex_mlir.errors.UserError` for arguments that are no job.
     """
     if machine is None or isinstance(machine, str):
         machine = Machine.load(machine or "paper")

@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn, cast, get_args, get_type_hints
 
-from softex_mlir.isa_sim.errors import UserError
+from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine_limits import faults
 
 MACHINES_DIRECTORY = Path(__file__).parent / "machines"

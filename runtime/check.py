@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from softex_mlir.isa_sim.errors import UserError
+from softex_mlir.errors import UserError
 from softex_mlir.runtime.embedded import embedded_module, embedded_weights
 from softex_mlir.runtime.program import Program
 from softex_mlir.runtime.quality import Quality, compare

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from softex_mlir.isa_sim.errors import UserError
+from softex_mlir.errors import UserError
 from softex_mlir.runtime.dtypes import DTYPES
 from softex_mlir.runtime.program import TRANSFORMER_SECTION, Program
 

@@ -69,7 +69,7 @@ def _port(port: Mapping[str, Any]) -> str:
 
 
 def _asm(program: Program) -> View:
-    from softex_mlir.isa_sim.isa import disassemble
+    from softex_mlir.isa_sim.isa.encoding import disassemble
 
     names: dict[int, list[str]] = {}
     for name, value in program.symbols.items():

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.energy import EnergyReport, energy
-from softex_mlir.isa_sim.errors import UserError
 from softex_mlir.isa_sim.machine import Machine, OperatingPoint
 from softex_mlir.runtime.program import Program
 

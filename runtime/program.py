@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from softex_mlir.isa_sim.errors import UserError
+from softex_mlir.errors import UserError
 
 if TYPE_CHECKING:
     import numpy as np

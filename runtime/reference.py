@@ -20,7 +20,7 @@ from xdsl.ir import Operation, SSAValue
 from softex_mlir.compiler.loop_nest import is_start_value
 from softex_mlir.compiler.model import Model, main_function
 from softex_mlir.dialects import transformer as t
-from softex_mlir.isa_sim.errors import UserError
+from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.numerics import rowwise
 from softex_mlir.runtime.reference_float import FloatArithmetic
 from softex_mlir.runtime.reference_generic import evaluate_generic

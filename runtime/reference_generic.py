@@ -27,7 +27,7 @@ from xdsl.dialects.builtin import (
 from xdsl.dialects.linalg import ops as linalg_ops
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
-from softex_mlir.compiler.kernels.expand_math import expanded
+from softex_mlir.compiler.bodies.expand_math import expanded
 from softex_mlir.compiler.loop_nest import Access, LoopNest
 from softex_mlir.dialects.transformer import shape_of
 from softex_mlir.isa_sim.numerics import bf16, f32

@@ -6,13 +6,13 @@ import json
 import sys
 from dataclasses import asdict
 
-from softex_mlir.isa_sim.errors import UserError
+from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
 
 
 def print_coefficients(terms: int, machine: Machine, *, tune: bool, as_json: bool) -> None:
     """Fit a set of ``terms`` terms for the machine's SoftEx and print it as TOML or JSON."""
-    from softex_mlir.isa_sim.numerics.coefficient_fit import fit
+    from softex_mlir.runtime.experiments.coefficient_fit import fit
 
     softex = machine.softex
     if softex is None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from softex_mlir.isa_sim.errors import UserError
+from softex_mlir.errors import UserError
 from softex_mlir.runtime.program import EM_RISCV, NOTE_NAME, write_atomically
 
 if TYPE_CHECKING:

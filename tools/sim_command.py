@@ -6,7 +6,7 @@ import json
 import sys
 from pathlib import Path
 
-from softex_mlir.isa_sim.errors import UserError
+from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.runtime.program import NOTE_NAME
 from softex_mlir.tools.progress import progress_line
@@ -24,7 +24,7 @@ def run_bare_metal(
     as_json: bool,
 ) -> int:
     """Run an ELF32 program; exit status 0 if it reports success, 130 if interrupted, else 1."""
-    from softex_mlir.isa_sim.baremetal import run_elf
+    from softex_mlir.isa_sim.baremetal.run import run_elf
 
     if program.is_file() and NOTE_NAME.encode() + b"\0" in program.read_bytes():
         raise UserError(

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from softex_mlir.isa_sim.errors import Interrupted, UserError
+from softex_mlir.errors import Interrupted, UserError
 
 app = typer.Typer(
     name="softex",
@@ -238,7 +238,7 @@ def bench(
     json: JsonOption = False,
 ) -> None:
     """Repeat a published experiment; the published value stands beside ours."""
-    from softex_mlir.runtime.benchmarks import BENCHMARKS
+    from softex_mlir.runtime.experiments.benchmarks import BENCHMARKS
     from softex_mlir.tools.bench_command import run_benchmark
 
     if name not in BENCHMARKS:
@@ -290,7 +290,7 @@ def operators(json: JsonOption = False) -> None:
     """List the ONNX operators the importer reads, with what is supported of each."""
     from json import dumps
 
-    from softex_mlir.compiler.importers.onnx import supported_operators
+    from softex_mlir.compiler.importers.onnx.importer import supported_operators
 
     table = supported_operators()
     if json:

@@ -20,7 +20,7 @@ from xdsl.xdsl_opt_main import xDSLOptMain
 from softex_mlir.compiler.transforms import get_all_passes
 from softex_mlir.dialects import register_all_dialects
 from softex_mlir.dialects.text import LocatedParser, Problem, operations_in_errors, problem_of
-from softex_mlir.isa_sim.errors import UserError
+from softex_mlir.errors import UserError
 from softex_mlir.runtime.program import write_atomically
 
 TARGETS = ("mlir",)

@@ -25,7 +25,7 @@ from xdsl.passes import ModulePass
 
 from softex_mlir.compiler.backend.allocation import Allocation, BlockCode, Instruction
 from softex_mlir.compiler.backend.emitter import plain12, signed12
-from softex_mlir.isa_sim.errors import UserError
+from softex_mlir.errors import UserError
 
 INT_REGISTERS: tuple[IntRegisterType, ...] = (
     *Registers.A,

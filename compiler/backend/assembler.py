@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from softex_mlir.isa_sim import isa
-from softex_mlir.isa_sim.errors import UserError
-from softex_mlir.isa_sim.isa_formats import ROUNDING_MODES
+from softex_mlir.errors import UserError
+from softex_mlir.isa_sim.isa import encoding as isa
+from softex_mlir.isa_sim.isa.formats import ROUNDING_MODES
 
 X_NUMBERS = (
     {name: i for i, name in enumerate(isa.X_NAMES)} | {f"x{i}": i for i in range(32)} | {"fp": 8}

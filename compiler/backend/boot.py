@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from softex_mlir.dialects.cluster import COUNTER_BYTES, STACK_BYTES, STREAMS, StreamKind
 from softex_mlir.dialects.hwpe import TEAM_BARRIER
-from softex_mlir.isa_sim.errors import UserError
+from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.units import event_unit
 

@@ -31,7 +31,7 @@ from softex_mlir.dialects.cluster import (
 )
 from softex_mlir.dialects.cluster_attributes import GlobalKind
 from softex_mlir.dialects.memory import footprint_bytes, in_tcdm
-from softex_mlir.isa_sim.errors import UserError
+from softex_mlir.errors import UserError
 
 ALIGNMENT = 64
 """Bytes; of every object in L2."""

@@ -23,7 +23,7 @@ from softex_mlir.compiler.backend.emitter import FLOAT, INT, Emitter, Linear, si
 from softex_mlir.dialects import xpulp
 from softex_mlir.dialects import xpulp_bf16 as bf16
 from softex_mlir.dialects.xpulp_vector import PAIR
-from softex_mlir.isa_sim.errors import UserError
+from softex_mlir.errors import UserError
 
 
 class UnsupportedOperation(UserError):

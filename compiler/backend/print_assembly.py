@@ -21,7 +21,7 @@ from xdsl.ir import Operation
 from xdsl.utils.target import Target
 
 from softex_mlir.dialects import xpulp
-from softex_mlir.isa_sim.errors import UserError
+from softex_mlir.errors import UserError
 
 LOADS = (
     riscv.LbOp,

@@ -13,12 +13,12 @@ from xdsl.ir import Attribute, Operation, SSAValue
 
 from softex_mlir.compiler.artifacts import TensorEntry
 from softex_mlir.compiler.loop_nest import is_start_value
-from softex_mlir.compiler.schedule.generics import generic_bytes
-from softex_mlir.compiler.schedule.kernel import Dtype, Kernel, team_size
+from softex_mlir.compiler.schedule.kernels.kernel import Dtype, Kernel, team_size
+from softex_mlir.compiler.schedule.kernels.linear.geometry import LinearArena
 from softex_mlir.compiler.schedule.l2_objects import L2Objects, WeightValue
-from softex_mlir.compiler.schedule.linear_geometry import LinearArena
+from softex_mlir.compiler.schedule.operations.generics import generic_bytes
 from softex_mlir.compiler.schedule.order import Task
-from softex_mlir.compiler.schedule.tiling import (
+from softex_mlir.compiler.schedule.search.tiling import (
     CapacityError,
     LinearSearch,
     LinearShape,
@@ -30,7 +30,7 @@ from softex_mlir.compiler.schedule.views import Address, Region, View
 from softex_mlir.compiler.weight_layout import round_up
 from softex_mlir.dialects import transformer as tf
 from softex_mlir.dialects.cluster import COUNTER_BYTES, STACK_BYTES
-from softex_mlir.isa_sim.errors import UserError
+from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
 
 UNARY = {

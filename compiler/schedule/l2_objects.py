@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from softex_mlir.compiler.artifacts import WeightImage
-from softex_mlir.compiler.schedule.kernel import SLOPES, WEIGHTS, ZEROS, Dtype
+from softex_mlir.compiler.schedule.kernels.kernel import SLOPES, WEIGHTS, ZEROS, Dtype
 from softex_mlir.compiler.schedule.views import Region, View, region_for, row_major
 from softex_mlir.compiler.weight_layout import ALIGNMENT, WeightLayout, round_up
 from softex_mlir.dialects.cluster import GlobalKind
@@ -137,7 +137,7 @@ class L2Objects:
         if key not in self._packed:
             symbol = f"{weight.name}.tiles_{layout.inner}x{layout.columns}"
             count = layout.elements(shape)
-            region = self._add(Region(symbol, GlobalKind.WEIGHT, 1, count, "bf16"))
+            region = self._add(Region(symbol, GlobalKind.WEIGHT, 1, count, "bf16", (1, count)))
             self._packed[key] = _Packed(region, weight.name, shape, layout)
         return self._packed[key].region, layout
 

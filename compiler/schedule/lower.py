@@ -10,8 +10,8 @@ from xdsl.dialects.builtin import BFloat16Type, ModuleOp
 
 from softex_mlir.compiler.artifacts import CompiledModule, LaunchInfo
 from softex_mlir.compiler.model import main_function
-from softex_mlir.compiler.schedule.emitter import COMPUTE, GEMM, memref_type
-from softex_mlir.compiler.schedule.kernel import (
+from softex_mlir.compiler.schedule.kernels.emitter import COMPUTE, GEMM, memref_type
+from softex_mlir.compiler.schedule.kernels.kernel import (
     SLOPES,
     WEIGHTS,
     X_LOADED,
@@ -20,12 +20,13 @@ from softex_mlir.compiler.schedule.kernel import (
     KernelEmitter,
     element_type,
 )
+from softex_mlir.compiler.schedule.kernels.linear.geometry import X_SLOTS
+from softex_mlir.compiler.schedule.kernels.linear.kernel import LinearKernel
 from softex_mlir.compiler.schedule.l2_objects import Symbols
-from softex_mlir.compiler.schedule.linear import LinearKernel
-from softex_mlir.compiler.schedule.linear_geometry import X_SLOTS
 from softex_mlir.compiler.schedule.order import Task, order_tasks
 from softex_mlir.compiler.schedule.scheduler import Scheduler
 from softex_mlir.compiler.schedule.timeline import STREAM_LIST, Launch, Timeline
+from softex_mlir.compiler.schedule.verify import verify_launches
 from softex_mlir.compiler.target import check_target
 from softex_mlir.dialects.cluster import GlobalKind, StreamKind
 from softex_mlir.dialects.cluster_attributes import AddressAttr
@@ -53,6 +54,7 @@ def schedule_module(
     scheduler.run(main)
     timeline = Timeline(COMPUTE if machine.redmule is None else GEMM)
     place_tasks(scheduler, timeline)
+    verify_launches(timeline.launches, timeline.engine)
     result = ModuleOp([])
     set_machine(result, machine)
     emit_globals(result, scheduler, machine)
@@ -75,6 +77,7 @@ def place_tasks(scheduler: Scheduler, timeline: Timeline) -> None:
     order = order_tasks(scheduler.tasks)
     served = [task for task in order if task.kernel.advances()[0]]
     following = {id(before): after for before, after in pairwise(served)}
+    place = {id(task): number for number, task in enumerate(order)}
     loaded: dict[int, int] = {}
 
     def depends(task: Task) -> int | None:
@@ -97,8 +100,12 @@ def place_tasks(scheduler: Scheduler, timeline: Timeline) -> None:
                 # waiting for what comes behind this launch would be waiting for itself
                 ready = depends(after)
                 passed = timeline.counters[STREAM_LIST.index(StreamKind.DMA_OUT)]
-                loaded[id(after)] = _chunks_left(task, after, ready is not None and ready <= passed)
-                if 0 < loaded[id(after)] < after.kernel.chunks:
+                between = order[place[id(task)] + 1 : place[id(after)]]
+                if not any(kernel.touches_ring(other.kernel) for other in between):
+                    loaded[id(after)] = _chunks_left(
+                        task, after, ready is not None and ready <= passed
+                    )
+                if 0 < loaded.get(id(after), 0) < after.kernel.chunks:
                     kernel = replace(kernel, next_rows=after.kernel.m)
                     addresses = {**addresses, "x_next": after.addresses["x_l2"]}
                     integers[X_NEXT_READY] = ready or 0

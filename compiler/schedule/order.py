@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from softex_mlir.compiler.schedule.attention import AttentionKernel
-from softex_mlir.compiler.schedule.kernel import Kernel
-from softex_mlir.compiler.schedule.linear import LinearKernel
-from softex_mlir.compiler.schedule.tiling import attention_cycles
+from softex_mlir.compiler.schedule.kernels.attention.whole_rows import AttentionKernel
+from softex_mlir.compiler.schedule.kernels.kernel import Kernel
+from softex_mlir.compiler.schedule.kernels.linear.kernel import LinearKernel
+from softex_mlir.compiler.schedule.search.tiling import attention_cycles
 from softex_mlir.compiler.schedule.views import Address
 
 
@@ -70,11 +70,7 @@ class _Order:
         """When the last product's tiles have left the TCDM."""
 
     def run(self) -> list[Task]:
-        for product in self.products:
-            for producer in product.producers:
-                self._require(producer)
-            self._product(product)
-        for task in list(self.waiting):
+        for task in (*self.products, *self.waiting):
             self._require(task)
         return self.placed
 
@@ -84,15 +80,19 @@ class _Order:
         return None if None in times else max((t for t in times if t is not None), default=0.0)
 
     def _require(self, task: Task) -> None:
-        """Place what a task still needs, then the task."""
-        if id(task) in self.done:
-            return
-        for producer in task.producers:
-            self._require(producer)
-        if task.on_engine:
-            self._product(task)
-        else:
-            self._on_cores(task)
+        """Place what a task still needs, then the task, unless that has happened."""
+        needed = [task]
+        while needed:
+            found = needed[-1]
+            missing = (p for p in found.producers if id(p) not in self.done)
+            if id(found) in self.done:
+                needed.pop()
+            elif (producer := next(missing, None)) is not None:
+                needed.append(producer)
+            elif found.on_engine:
+                self._product(found)
+            else:
+                self._on_cores(found)
 
     def _on_cores(self, task: Task) -> None:
         self.waiting.remove(task)

@@ -19,7 +19,7 @@ from softex_mlir.compiler.schedule.context import (
     layer_of,
 )
 from softex_mlir.compiler.schedule.l2_objects import WeightValue
-from softex_mlir.compiler.schedule.products import Products
+from softex_mlir.compiler.schedule.operations.products import Products
 from softex_mlir.compiler.schedule.views import row_major
 from softex_mlir.dialects import transformer as tf
 from softex_mlir.dialects.cluster import GlobalKind
@@ -99,11 +99,7 @@ class Scheduler(Products):
         elif isinstance(op, tf.ReshapeOp):
             x = self.view(op.x)
             shape = tf.shape_of(op.result)
-            found = x.reshaped(shape)
-            if found is None:
-                dense = self._copy(op, x, tf.shape_of(op.x))
-                found = dense.reshaped(shape) or self._copy_reshaped(op, x, shape)
-            self.values[op.result] = found
+            self.values[op.result] = x.reshaped(shape) or self._copy_reshaped(op, x, shape)
         elif isinstance(op, tf.SliceOp):
             self.values[op.result] = self.view(op.x).sliced(
                 [int(v) for v in op.offsets.get_values()],

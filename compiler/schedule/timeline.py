@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from softex_mlir.compiler.schedule.kernel import (
+from softex_mlir.compiler.schedule.intervals import Intervals
+from softex_mlir.compiler.schedule.kernels.kernel import (
     ACQUIRE,
     DEPEND,
     Z_FREE,
@@ -31,6 +32,7 @@ class Launch:
     integers: dict[str, int]
     bases: tuple[int, int, int, int]
     waits: dict[str, int]
+    uses: tuple[SlotUse, ...]
     macs: int
 
     @property
@@ -39,13 +41,12 @@ class Launch:
         return self.bases[DMA_OUT] + self.kernel.advances()[DMA_OUT]
 
 
-@dataclass
-class _Held:
-    """TCDM bytes and the counter values after which they are free."""
+@dataclass(frozen=True)
+class Held:
+    """TCDM bytes are a launch's until a stream's counter has reached a value."""
 
-    start: int
-    end: int
-    release: dict[StreamKind, int]
+    stream: StreamKind
+    value: int
     family: str
 
 
@@ -58,7 +59,7 @@ class Timeline:
 
     launches: list[Launch] = field(default_factory=list[Launch])
     counters: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
-    _held: list[_Held] = field(default_factory=list[_Held])
+    _held: Intervals[Held] = field(default_factory=Intervals[Held])
 
     def add(
         self,
@@ -84,7 +85,9 @@ class Timeline:
         values = dict(integers or {})
         if Z_FREE in kernel.integers():
             values[Z_FREE], values[Z_STEP] = self._lanes(uses, bases[DMA_OUT])
-        launch = Launch(kernel, layer, operation, addresses, values, bases, waits, macs)
+        launch = Launch(
+            kernel, layer, operation, addresses, values, bases, waits, tuple(uses), macs
+        )
         self._release(uses, bases)
         for index, count in enumerate(kernel.advances()):
             self.counters[index] += count
@@ -94,21 +97,18 @@ class Timeline:
     def _acquire(self, uses: Sequence[SlotUse], bases: Sequence[int]) -> dict[str, int]:
         waits: dict[str, int] = {}
         for use in uses:
-            for held in self._held:
-                if held.start >= use.end or use.start >= held.end:
-                    continue
+            for held in self._held.overlapping(use.start, use.end):
                 if use.family and use.family == held.family:
                     continue
-                for stream, value in held.release.items():
-                    if use.after_engine and stream is self.engine:
-                        continue
-                    passed = bases[STREAM_LIST.index(stream)] - 1
-                    if use.ring and stream is self.engine and value <= passed:
-                        continue
-                    if use.lane >= 0 and stream is StreamKind.DMA_OUT:
-                        continue
-                    name = ACQUIRE[stream]
-                    waits[name] = max(waits.get(name, 0), value)
+                if use.after_engine and held.stream is self.engine:
+                    continue
+                passed = bases[STREAM_LIST.index(held.stream)] - 1
+                if use.ring and held.stream is self.engine and held.value <= passed:
+                    continue
+                if use.lane >= 0 and held.stream is StreamKind.DMA_OUT:
+                    continue
+                name = ACQUIRE[held.stream]
+                waits[name] = max(waits.get(name, 0), held.value)
         return waits
 
     def _lanes(self, uses: Sequence[SlotUse], reached: int) -> tuple[int, int]:
@@ -118,10 +118,9 @@ class Timeline:
             if use.lane < 0:
                 continue
             values.setdefault(use.lane, 0)
-            for held in self._held:
-                if held.start < use.end and use.start < held.end:
-                    value = held.release.get(StreamKind.DMA_OUT, 0)
-                    values[use.lane] = max(values[use.lane], value)
+            for held in self._held.overlapping(use.start, use.end):
+                if held.stream is StreamKind.DMA_OUT:
+                    values[use.lane] = max(values[use.lane], held.value)
         first = values[0]
         step = max((-(-(v - first) // lane) for lane, v in values.items() if lane), default=0)
         step = max(0, step)
@@ -131,19 +130,8 @@ class Timeline:
 
     def _release(self, uses: Sequence[SlotUse], bases: Sequence[int]) -> None:
         for use in uses:
-            kept: list[_Held] = []
-            for held in self._held:
-                if held.start >= use.end or use.start >= held.end:
-                    kept.append(held)
-                    continue
-                if held.start < use.start:
-                    kept.append(_Held(held.start, use.start, held.release, held.family))
-                if held.end > use.end:
-                    kept.append(_Held(use.end, held.end, held.release, held.family))
-            self._held = kept
-        for use in uses:
             value = bases[STREAM_LIST.index(use.stream)] + use.offset
-            self._held.append(_Held(use.start, use.end, {use.stream: value}, use.family))
+            self._held.assign(use.start, use.end, Held(use.stream, value, use.family))
 
     def predicted_cycles(self) -> int:
         """A rough total: every launch takes as long as its busiest unit; row-wise launches hide

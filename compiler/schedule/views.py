@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import TypeAlias
 
-from softex_mlir.compiler.schedule.kernel import ELEMENT_BYTES, Dtype
+from softex_mlir.compiler.schedule.kernels.kernel import ELEMENT_BYTES, Dtype
 from softex_mlir.compiler.weight_layout import ALIGNMENT, round_up
 from softex_mlir.dialects.cluster import GlobalKind
 
@@ -21,6 +21,8 @@ class Region:
     rows: int
     pitch: int
     dtype: Dtype
+    filled: tuple[int, int]
+    """Rows and columns that launches write; what is beyond them is read as the zero it is."""
 
     @property
     def bytes(self) -> int:
@@ -168,5 +170,5 @@ def row_major(region: Region, shape: Sequence[int]) -> View:
 
 def region_for(symbol: str, kind: GlobalKind, shape: Sequence[int], dtype: Dtype) -> Region:
     """A region for a tensor: one row for every index but the last, padded rows."""
-    columns = shape[-1] if shape else 1
-    return Region(symbol, kind, max(1, prod(shape[:-1])), round_up(columns, ALIGNMENT), dtype)
+    rows, columns = max(1, prod(shape[:-1])), shape[-1] if shape else 1
+    return Region(symbol, kind, rows, round_up(columns, ALIGNMENT), dtype, (rows, columns))

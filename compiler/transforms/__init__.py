@@ -11,66 +11,78 @@ if TYPE_CHECKING:
 
 OWN_PASSES: dict[str, tuple[str, str]] = {
     "canonicalize-transformer": (
-        "softex_mlir.compiler.transforms.canonicalize_transformer",
+        "softex_mlir.compiler.transforms.transformer.canonicalize_transformer",
         "CanonicalizeTransformerPass",
     ),
-    "fuse-gelu": ("softex_mlir.compiler.transforms.fuse_gelu", "FuseGeluPass"),
-    "fuse-layer-norm": ("softex_mlir.compiler.transforms.fuse_layer_norm", "FuseLayerNormPass"),
-    "fuse-attention": ("softex_mlir.compiler.transforms.fuse_attention", "FuseAttentionPass"),
-    "flatten-rows": ("softex_mlir.compiler.transforms.flatten_rows", "FlattenRowsPass"),
-    "fuse-linear": ("softex_mlir.compiler.transforms.fuse_linear", "FuseLinearPass"),
-    "fold-affine": ("softex_mlir.compiler.transforms.fold_affine", "FoldAffinePass"),
-    "fold-scale": ("softex_mlir.compiler.transforms.fold_scale", "FoldScalePass"),
-    "fuse-epilogue": ("softex_mlir.compiler.transforms.fuse_epilogue", "FuseEpiloguePass"),
+    "fuse-gelu": ("softex_mlir.compiler.transforms.transformer.fuse_gelu", "FuseGeluPass"),
+    "fuse-layer-norm": (
+        "softex_mlir.compiler.transforms.transformer.fuse_layer_norm",
+        "FuseLayerNormPass",
+    ),
+    "fuse-attention": (
+        "softex_mlir.compiler.transforms.transformer.fuse_attention",
+        "FuseAttentionPass",
+    ),
+    "flatten-rows": ("softex_mlir.compiler.transforms.transformer.flatten_rows", "FlattenRowsPass"),
+    "fuse-linear": ("softex_mlir.compiler.transforms.transformer.fuse_linear", "FuseLinearPass"),
+    "fold-affine": ("softex_mlir.compiler.transforms.transformer.fold_affine", "FoldAffinePass"),
+    "fold-scale": ("softex_mlir.compiler.transforms.transformer.fold_scale", "FoldScalePass"),
+    "fuse-epilogue": (
+        "softex_mlir.compiler.transforms.transformer.fuse_epilogue",
+        "FuseEpiloguePass",
+    ),
     "convert-transformer-to-linalg": (
-        "softex_mlir.compiler.transforms.convert_transformer_to_linalg",
+        "softex_mlir.compiler.transforms.transformer.convert_transformer_to_linalg",
         "ConvertTransformerToLinalgPass",
     ),
     "finalize-transformer": (
-        "softex_mlir.compiler.transforms.finalize_transformer",
+        "softex_mlir.compiler.transforms.transformer.finalize_transformer",
         "FinalizeTransformerPass",
     ),
-    "round-weights": ("softex_mlir.compiler.transforms.round_weights", "RoundWeightsPass"),
-    "chunk-keys": ("softex_mlir.compiler.transforms.chunk_keys", "ChunkKeysPass"),
-    "place": ("softex_mlir.compiler.transforms.place", "PlacePass"),
+    "round-weights": (
+        "softex_mlir.compiler.transforms.transformer.round_weights",
+        "RoundWeightsPass",
+    ),
+    "chunk-keys": ("softex_mlir.compiler.transforms.transformer.chunk_keys", "ChunkKeysPass"),
+    "place": ("softex_mlir.compiler.transforms.transformer.place", "PlacePass"),
     "convert-transformer-to-jobs": (
-        "softex_mlir.compiler.transforms.convert_transformer_to_jobs",
+        "softex_mlir.compiler.transforms.cluster.convert_transformer_to_jobs",
         "ConvertTransformerToJobsPass",
     ),
     "vectorize-packed-bf16": (
-        "softex_mlir.compiler.transforms.vectorize_packed_bf16",
+        "softex_mlir.compiler.transforms.cluster.vectorize_packed_bf16",
         "VectorizePackedBf16",
     ),
     "convert-kernels-to-functions": (
-        "softex_mlir.compiler.transforms.convert_kernels_to_functions",
+        "softex_mlir.compiler.transforms.cluster.convert_kernels_to_functions",
         "ConvertKernelsToFunctionsPass",
     ),
     "convert-parallel-to-loops": (
-        "softex_mlir.compiler.transforms.convert_parallel_to_loops",
+        "softex_mlir.compiler.transforms.cluster.convert_parallel_to_loops",
         "ConvertParallelToLoopsPass",
     ),
     "convert-jobs-to-commands": (
-        "softex_mlir.compiler.transforms.convert_jobs_to_commands",
+        "softex_mlir.compiler.transforms.cluster.convert_jobs_to_commands",
         "ConvertJobsToCommandsPass",
     ),
     "convert-dma-to-registers": (
-        "softex_mlir.compiler.transforms.convert_dma_to_registers",
+        "softex_mlir.compiler.transforms.cluster.convert_dma_to_registers",
         "ConvertDmaToRegistersPass",
     ),
     "convert-synchronization": (
-        "softex_mlir.compiler.transforms.convert_synchronization",
+        "softex_mlir.compiler.transforms.cluster.convert_synchronization",
         "ConvertSynchronizationPass",
     ),
     "hoist-register-writes": (
-        "softex_mlir.compiler.transforms.hoist_register_writes",
+        "softex_mlir.compiler.transforms.registers.hoist_register_writes",
         "HoistRegisterWritesPass",
     ),
     "elide-redundant-register-writes": (
-        "softex_mlir.compiler.transforms.elide_redundant_register_writes",
+        "softex_mlir.compiler.transforms.registers.elide_redundant_register_writes",
         "ElideRedundantRegisterWritesPass",
     ),
     "lower-cluster": (
-        "softex_mlir.compiler.transforms.lower_cluster",
+        "softex_mlir.compiler.transforms.cluster.lower_cluster",
         "LowerClusterPass",
     ),
     "convert-to-riscv": ("softex_mlir.compiler.backend.convert_to_riscv", "ConvertToRiscvPass"),

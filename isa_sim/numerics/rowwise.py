@@ -1,7 +1,7 @@
 """What the cores compute, row by row, bit for bit.
 
 Each function here is the *definition* of one core kernel: the same operations in the same order
-and with the same roundings as the code emitted by :mod:`softex_mlir.compiler.kernels`, so that the
+and with the same roundings as the code emitted by :mod:`softex_mlir.compiler.bodies`, so that the
 reference evaluator and the simulated program agree in every bit.
 
 Conventions. Arrays are ``ml_dtypes.bfloat16`` in C order, unless said otherwise; functions whose

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from softex_mlir.isa_sim.errors import UserError
+from softex_mlir.errors import UserError
 
 
 class UnitFault(UserError):

@@ -11,7 +11,7 @@ import onnx
 from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from softex_mlir.compiler.importers.onnx import import_onnx
+from softex_mlir.compiler.importers.onnx.importer import import_onnx
 from softex_mlir.compiler.pipeline import fuse
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.runtime.quality import compare

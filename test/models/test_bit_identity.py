@@ -15,7 +15,7 @@ from softex_mlir.compiler.driver import Compilation
 from softex_mlir.compiler.models import BUILTIN, single_operation
 from softex_mlir.compiler.models.text import mobilebert
 from softex_mlir.compiler.models.vit import vit
-from softex_mlir.isa_sim.errors import UserError
+from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.runtime import session
 from softex_mlir.runtime.check import check

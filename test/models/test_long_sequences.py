@@ -15,11 +15,12 @@ from softex_mlir.compiler.model import Model, Port
 from softex_mlir.compiler.models import single_operation
 from softex_mlir.compiler.models.builder import ModelBuilder
 from softex_mlir.compiler.models.text import bert
-from softex_mlir.compiler.schedule import attentions, chunk_search
-from softex_mlir.compiler.schedule.chunked_attention import ChunkedAttentionKernel
+from softex_mlir.compiler.schedule.kernels.attention.chunked import ChunkedAttentionKernel
+from softex_mlir.compiler.schedule.operations import attention as attentions
+from softex_mlir.compiler.schedule.search import chunks as chunk_search
 from softex_mlir.dialects import transformer as t
 from softex_mlir.dialects.softex import MAX_SLOT
-from softex_mlir.isa_sim.errors import UserError
+from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.runtime import session
 from softex_mlir.runtime.check import check

@@ -13,7 +13,7 @@ from softex_mlir.compiler.model import Model
 from softex_mlir.compiler.models import single_operation
 from softex_mlir.compiler.models.vit import vit
 from softex_mlir.compiler.target import TargetError
-from softex_mlir.isa_sim.errors import UserError
+from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine, MachineError
 from softex_mlir.isa_sim.machine_limits import RANGES
 from softex_mlir.runtime.check import check

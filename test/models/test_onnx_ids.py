@@ -11,9 +11,9 @@ from onnx import TensorProto, helper
 from onnx_harness import HIDDEN, TOKENS, Graph, agree
 
 from softex_mlir.compiler.driver import Compilation
-from softex_mlir.compiler.importers.onnx import import_onnx
-from softex_mlir.compiler.importers.onnx_values import OnnxError
-from softex_mlir.isa_sim.errors import UserError
+from softex_mlir.compiler.importers.onnx.importer import import_onnx
+from softex_mlir.compiler.importers.onnx.values import OnnxError
+from softex_mlir.errors import UserError
 from softex_mlir.runtime.reference import evaluate
 
 VOCABULARY, PADDING = 50, 1

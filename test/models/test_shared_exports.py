@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from softex_mlir.compiler.importers.onnx import import_onnx
+from softex_mlir.compiler.importers.onnx.importer import import_onnx
 from softex_mlir.compiler.pipeline import fuse
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.runtime.quality import compare

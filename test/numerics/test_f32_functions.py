@@ -9,8 +9,8 @@ from xdsl.dialects import math
 from xdsl.dialects.builtin import TensorType, f32
 from xdsl.ir import Block
 
+from softex_mlir.compiler.bodies.f32_functions import EXPANSIONS
 from softex_mlir.compiler.generic_builder import elementwise
-from softex_mlir.compiler.kernels.f32_functions import EXPANSIONS
 from softex_mlir.runtime.reference_generic import evaluate_generic
 
 ALL_BF16 = (np.arange(65536, dtype=np.uint32) << 16).view(np.float32)

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from softex_mlir.isa_sim.numerics import accuracy, bf16, coefficient_fit, gelu
+from softex_mlir.isa_sim.numerics import bf16, gelu
 from softex_mlir.isa_sim.numerics.expp import expp
+from softex_mlir.runtime.experiments import accuracy, coefficient_fit
 
 EVERY = bf16.from_bits(np.arange(65536, dtype=np.uint16))
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from softex_mlir.isa_sim import calibration
+from softex_mlir.runtime.experiments import calibration
 
 
 @pytest.mark.parametrize("name", calibration.COMPARISONS)

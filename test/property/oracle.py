@@ -18,10 +18,10 @@ from onnx import TensorProto
 from onnx.reference import ReferenceEvaluator
 
 from softex_mlir.compiler.driver import Compilation
-from softex_mlir.compiler.importers.onnx import import_onnx
+from softex_mlir.compiler.importers.onnx.importer import import_onnx
 from softex_mlir.compiler.model import Model
 from softex_mlir.compiler.pipeline import fuse
-from softex_mlir.isa_sim.errors import UserError
+from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.runtime.reference import evaluate
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from onnx_cases import GENERATORS, build
 from oracle import LONG, refusal, sample
 
-from softex_mlir.compiler.importers.onnx import supported_operators
+from softex_mlir.compiler.importers.onnx.importer import supported_operators
 
 IN_PATTERNS = {"Div", "Erf", "IsNaN", "Max", "Min", "Pow", "Reciprocal", "Sqrt", "Where"}
 """Operators that by themselves may be refused throughout: they are parts of patterns."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from softex_mlir.isa_sim.isa import encode
+from softex_mlir.isa_sim.isa.encoding import encode
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.units import dma, event_unit
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from softex_mlir.isa_sim import contention
-from softex_mlir.isa_sim import core_state as st
-from softex_mlir.isa_sim import device_state as d
+from softex_mlir.isa_sim.contention import windows as contention
+from softex_mlir.isa_sim.core import state as st
+from softex_mlir.isa_sim.devices import state as d
+from softex_mlir.isa_sim.devices.ports import RedMulEPort, SoftExPort
 from softex_mlir.isa_sim.machine import Machine
-from softex_mlir.isa_sim.unit_ports import RedMulEPort, SoftExPort
 from softex_mlir.isa_sim.units import redmule
 
 MACHINE = Machine.load("paper")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from softex_mlir.isa_sim.isa import INSTRUCTIONS, encode
+from softex_mlir.isa_sim.isa.encoding import INSTRUCTIONS, encode
 
 BASE = 0x80000000
 DATA = 0x80010000

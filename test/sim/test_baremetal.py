@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from softex_mlir.isa_sim.baremetal import BareMetalError, BareMetalResult, run_elf
+from softex_mlir.isa_sim.baremetal.run import BareMetalError, BareMetalResult, run_elf
 
 GCC = shutil.which("riscv64-unknown-elf-gcc")
 pytestmark = pytest.mark.skipif(GCC is None, reason="riscv64-unknown-elf-gcc is not installed")

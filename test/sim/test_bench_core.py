@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from softex_mlir.isa_sim.bench_core import measure_core_speed
+from softex_mlir.runtime.experiments.bench_core import measure_core_speed
 
 
 def test_speeds_are_measured() -> None:

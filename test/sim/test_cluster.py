@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from softex_mlir.errors import Interrupted
 from softex_mlir.isa_sim.diagnosis import SimulationFault
-from softex_mlir.isa_sim.errors import Interrupted
 from softex_mlir.isa_sim.units import dma, event_unit
 from softex_mlir.isa_sim.units.dma import Transfer, transfer_cycles
 

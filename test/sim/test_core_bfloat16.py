@@ -8,9 +8,9 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from softex_mlir.isa_sim.baremetal import BareMetal
-from softex_mlir.isa_sim.baremetal_elf import Image, Segment
-from softex_mlir.isa_sim.isa import INSTRUCTIONS, encode
+from softex_mlir.isa_sim.baremetal.elf import Image, Segment
+from softex_mlir.isa_sim.baremetal.run import BareMetal
+from softex_mlir.isa_sim.isa.encoding import INSTRUCTIONS, encode
 
 BASE, BOX, WORD = 0x80000000, 0xFFFF0000, 0xFFFFFFFF
 

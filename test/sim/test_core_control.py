@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from softex_mlir.isa_sim import core_state as st
-from softex_mlir.isa_sim.baremetal import BareMetal
-from softex_mlir.isa_sim.baremetal_elf import Image, Segment
-from softex_mlir.isa_sim.isa import INSTRUCTIONS, encode
+from softex_mlir.isa_sim.baremetal.elf import Image, Segment
+from softex_mlir.isa_sim.baremetal.run import BareMetal
+from softex_mlir.isa_sim.core import state as st
+from softex_mlir.isa_sim.isa.encoding import INSTRUCTIONS, encode
 
 BASE = 0x80000000
 DATA = 0x80002000

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from softex_mlir.isa_sim.baremetal import BareMetal
-from softex_mlir.isa_sim.baremetal_elf import Image, Segment
-from softex_mlir.isa_sim.isa import INSTRUCTIONS, encode
+from softex_mlir.isa_sim.baremetal.elf import Image, Segment
+from softex_mlir.isa_sim.baremetal.run import BareMetal
+from softex_mlir.isa_sim.isa.encoding import INSTRUCTIONS, encode
 
 BASE, DATA, WORD = 0x80000000, 0x80002000, 0xFFFFFFFF
 EDGES = (0, 1, 5, 0x7FFF, 0x8000, 0xFFFF8000, 0x12348765, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFB, WORD)

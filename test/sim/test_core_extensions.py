@@ -8,11 +8,11 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from softex_mlir.isa_sim import core_state as st
-from softex_mlir.isa_sim.baremetal import BareMetal
-from softex_mlir.isa_sim.baremetal_elf import Image, Segment
-from softex_mlir.isa_sim.core import complete_access, run_core
-from softex_mlir.isa_sim.isa import encode
+from softex_mlir.isa_sim.baremetal.elf import Image, Segment
+from softex_mlir.isa_sim.baremetal.run import BareMetal
+from softex_mlir.isa_sim.core import state as st
+from softex_mlir.isa_sim.core.interpreter import complete_access, run_core
+from softex_mlir.isa_sim.isa.encoding import encode
 
 BASE = 0x80000000
 DATA = 0x80001000

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from softex_mlir.isa_sim import core_ops as op
-from softex_mlir.isa_sim.core_float import execute_float
-from softex_mlir.isa_sim.core_float_host import execute_host, truncate
+from softex_mlir.isa_sim.core import operations as op
+from softex_mlir.isa_sim.core.floats import execute_float
+from softex_mlir.isa_sim.core.host_floats import execute_host, truncate
 
 SINGLE = [
     "FADD", "FSUB", "FMUL", "FDIV", "FSQRT", "FMIN", "FMAX", "FSGNJ", "FSGNJN", "FSGNJX",

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from softex_mlir.isa_sim import core_state as st
-from softex_mlir.isa_sim.baremetal import BareMetal
-from softex_mlir.isa_sim.baremetal_elf import Image, Segment
+from softex_mlir.isa_sim.baremetal.elf import Image, Segment
+from softex_mlir.isa_sim.baremetal.run import BareMetal
+from softex_mlir.isa_sim.core import state as st
 
 unicorn = pytest.importorskip("unicorn")
 riscv = pytest.importorskip("unicorn.riscv_const")

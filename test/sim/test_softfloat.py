@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from softex_mlir.isa_sim import softfloat as sf
+from softex_mlir.isa_sim.core import softfloat as sf
 
 NAN, INFINITY = sf.NAN, sf.INFINITY
 EDGES = (0, 1, 2, 0x7FFFFF, 0x800000, 0x800001, 0x3F800000, 0x3F7FFFFF, 0x7F7FFFFF, 0x7F800000,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from softex_mlir.isa_sim.baremetal import run_elf
+from softex_mlir.isa_sim.baremetal.run import run_elf
 
 GCC = shutil.which("riscv64-unknown-elf-gcc")
 QEMU = shutil.which("qemu-riscv32")

@@ -11,8 +11,8 @@ from softex_mlir.compiler.backend import to_assembly, to_riscv
 from softex_mlir.compiler.backend.allocate_registers import AllocateRegistersPass
 from softex_mlir.compiler.backend.assembler import assemble
 from softex_mlir.compiler.backend.pad_hardware_loops import PadHardwareLoopsPass
-from softex_mlir.isa_sim import core_state as st
-from softex_mlir.isa_sim.core import Program, make_state, run_core
+from softex_mlir.isa_sim.core import state as st
+from softex_mlir.isa_sim.core.interpreter import Program, make_state, run_core
 from softex_mlir.isa_sim.machine import Machine
 
 BF16 = ml_dtypes.bfloat16

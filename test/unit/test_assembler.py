@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from softex_mlir.compiler.backend.assembler import AssemblyError, assemble
-from softex_mlir.isa_sim import isa
+from softex_mlir.isa_sim.isa import encoding as isa
 
 BASE = 0x1C000000
 

@@ -11,9 +11,9 @@ from xdsl.dialects.builtin import IndexType, MemRefType, ModuleOp, bf16, i32
 from xdsl.ir import Block, Region
 from xdsl.rewriter import InsertPoint
 
-from softex_mlir.compiler import kernels
-from softex_mlir.compiler.kernels import RowRef, TileRef
-from softex_mlir.compiler.transforms.vectorize_packed_bf16 import vectorize_block
+from softex_mlir.compiler import bodies as kernels
+from softex_mlir.compiler.bodies import RowRef, TileRef
+from softex_mlir.compiler.transforms.cluster.vectorize_packed_bf16 import vectorize_block
 from softex_mlir.dialects.cluster import TcdmSpace, ViewOp
 from softex_mlir.isa_sim.numerics import rowwise
 

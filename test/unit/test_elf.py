@@ -22,7 +22,7 @@ from softex_mlir.compiler.backend.elf import ElfSymbol, Section, write_elf
 from softex_mlir.compiler.backend.link import LinkError
 from softex_mlir.compiler.weight_layout import WeightLayout
 from softex_mlir.dialects import register_all_dialects
-from softex_mlir.isa_sim.errors import UserError
+from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.runtime.program import Program
 

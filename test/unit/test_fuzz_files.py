@@ -23,8 +23,8 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 from test_fuzz_readers import elf
 
-from softex_mlir.compiler.importers.onnx import import_onnx
-from softex_mlir.isa_sim.errors import UserError
+from softex_mlir.compiler.importers.onnx.importer import import_onnx
+from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.runtime.program import Program
 

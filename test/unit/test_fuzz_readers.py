@@ -9,7 +9,7 @@ import struct
 
 import pytest
 
-from softex_mlir.isa_sim.errors import UserError
+from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.runtime.program import Program
 

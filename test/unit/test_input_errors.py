@@ -8,7 +8,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from softex_mlir.isa_sim.errors import UserError
+from softex_mlir.errors import UserError
 from softex_mlir.runtime.program import Port, Program
 from softex_mlir.runtime.session import convert_inputs
 from softex_mlir.tools.run_command import read_arrays

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from softex_mlir.isa_sim.isa import INSTRUCTIONS, Instruction, decode, disassemble, encode
+from softex_mlir.isa_sim.isa.encoding import INSTRUCTIONS, Instruction, decode, disassemble, encode
 
 NAMES = sorted(name for name, row in INSTRUCTIONS.items() if not row.is_alias)
 OBJDUMP = shutil.which("riscv64-unknown-elf-objdump")

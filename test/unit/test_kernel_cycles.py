@@ -7,9 +7,9 @@ import pytest
 import test_backend_execution
 from backend_harness import run_function
 
-from softex_mlir.compiler import kernels
-from softex_mlir.compiler.kernels import RowRef, TileRef
-from softex_mlir.isa_sim import core_state as st
+from softex_mlir.compiler import bodies as kernels
+from softex_mlir.compiler.bodies import RowRef, TileRef
+from softex_mlir.isa_sim.core import state as st
 
 ROWS = 4
 SLACK = 1.03

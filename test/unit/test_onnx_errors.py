@@ -11,8 +11,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from softex_mlir.compiler.importers.onnx import import_onnx, supported_operators
-from softex_mlir.compiler.importers.onnx_values import OnnxError
+from softex_mlir.compiler.importers.onnx.importer import import_onnx, supported_operators
+from softex_mlir.compiler.importers.onnx.values import OnnxError
 
 
 def save(

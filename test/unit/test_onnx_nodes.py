@@ -12,8 +12,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from softex_mlir.compiler.importers.onnx import import_onnx
-from softex_mlir.compiler.importers.onnx_values import OnnxError
+from softex_mlir.compiler.importers.onnx.importer import import_onnx
+from softex_mlir.compiler.importers.onnx.values import OnnxError
 from softex_mlir.compiler.pipeline import fuse
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.runtime.reference import evaluate

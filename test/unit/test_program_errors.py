@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from softex_mlir.isa_sim.errors import UserError
+from softex_mlir.errors import UserError
 from softex_mlir.runtime.program import Program, check_writable, write_atomically
 
 ELF_HEADER = bytes.fromhex("7f454c460101010000000000000000000200f300010000000000001c34000000")

@@ -17,8 +17,8 @@ from xdsl.dialects.builtin import IndexType, IntegerAttr, ModuleOp, i1, i32
 from xdsl.dialects.test import TestOp
 from xdsl.ir import Block, Region, SSAValue
 
-from softex_mlir.compiler.transforms.elide_redundant_register_writes import elide
-from softex_mlir.compiler.transforms.hoist_register_writes import HoistRegisterWritesPass
+from softex_mlir.compiler.transforms.registers.elide_redundant_register_writes import elide
+from softex_mlir.compiler.transforms.registers.hoist_register_writes import HoistRegisterWritesPass
 from softex_mlir.dialects.cluster import StreamAttr
 from softex_mlir.dialects.hwpe import ReadOp, Unit, WaitOp, WriteOp, register_address, registers
 from softex_mlir.isa_sim.machine import Machine

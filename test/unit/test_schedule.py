@@ -6,12 +6,12 @@ import pytest
 
 from softex_mlir.compiler.models import BUILTIN
 from softex_mlir.compiler.pipeline import fuse
-from softex_mlir.compiler.schedule.attention import AttentionKernel
-from softex_mlir.compiler.schedule.linear import LinearKernel
+from softex_mlir.compiler.schedule.kernels.attention.whole_rows import AttentionKernel
+from softex_mlir.compiler.schedule.kernels.linear.kernel import LinearKernel
 from softex_mlir.compiler.schedule.lower import place_tasks, schedule_module
 from softex_mlir.compiler.schedule.order import order_tasks
 from softex_mlir.compiler.schedule.scheduler import Scheduler
-from softex_mlir.compiler.schedule.tiling import CapacityError, row_blocks
+from softex_mlir.compiler.schedule.search.tiling import CapacityError, row_blocks
 from softex_mlir.compiler.schedule.timeline import Timeline
 from softex_mlir.dialects.cluster import StreamKind
 from softex_mlir.isa_sim.machine import Machine

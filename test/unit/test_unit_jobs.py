@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from softex_mlir.errors import UserError
 from softex_mlir.isa_sim import UnitFault, run_job
-from softex_mlir.isa_sim.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.numerics import bf16
 from softex_mlir.isa_sim.numerics.gemm import gemm

@@ -1,0 +1,182 @@
+"""Elementwise kernels of one row.
+
+They are emitted as scalar loops, which is all a reader has to understand; the pass
+`vectorize-packed-bf16` makes them process two elements an instruction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from xdsl.builder import Builder
+from xdsl.dialects import arith
+from xdsl.dialects.builtin import bf16
+from xdsl.ir import SSAValue
+
+from softex_mlir.compiler.bodies import functions
+from softex_mlir.compiler.bodies.emit import Emitter, RowRef
+
+LOWEST_BF16 = -3.3895313892515355e38
+"""The most negative finite BF16 (0xFF7F)."""
+
+_BINARY: dict[str, type[arith.AddfOp | arith.SubfOp | arith.MulfOp]] = {
+    "add": arith.AddfOp,
+    "sub": arith.SubfOp,
+    "mul": arith.MulfOp,
+}
+
+
+def emit_binary(
+    builder: Builder, operation: str, x: RowRef, y: RowRef, out: RowRef, columns: int
+) -> None:
+    """``out[j] = bf16(x[j] op y[j])``, op one of ``add``, ``sub``, ``mul``."""
+    if operation not in _BINARY:
+        raise ValueError(f"expected add, sub or mul, found '{operation}'")
+
+    def body(e: Emitter, j: SSAValue, _: tuple[SSAValue, ...]) -> None:
+        e.store(e.insert(_BINARY[operation](e.load(x, j), e.load(y, j))), out, j)
+
+    Emitter(builder).loop(0, columns, 1, body)
+
+
+def emit_mul_add(
+    builder: Builder, x: RowRef, factor: RowRef, addend: RowRef, out: RowRef, columns: int
+) -> None:
+    """``out[j] = bf16(bf16(x[j] * factor[j]) + addend[j])``: a product and a sum, each rounded."""
+
+    def body(e: Emitter, j: SSAValue, _: tuple[SSAValue, ...]) -> None:
+        product = e.mul(e.load(x, j), e.load(factor, j))
+        e.store(e.add(product, e.load(addend, j)), out, j)
+
+    Emitter(builder).loop(0, columns, 1, body)
+
+
+def _relu(e: Emitter, x: SSAValue) -> SSAValue:
+    return e.maximum(x, e.number(0.0, bf16))
+
+
+def _square(e: Emitter, x: SSAValue) -> SSAValue:
+    return e.mul(x, x)
+
+
+def _in_f32(function: Callable[[Emitter, SSAValue], SSAValue]):
+    def emit(e: Emitter, x: SSAValue) -> SSAValue:
+        return e.narrow(function(e, e.widen(x)))
+
+    return emit
+
+
+_UNARY: dict[str, Callable[[Emitter, SSAValue], SSAValue]] = {
+    "relu": _relu,
+    "gelu_square": _square,
+    "exp": _in_f32(functions.exp),
+    "sigmoid": _in_f32(functions.sigmoid),
+    "silu": _in_f32(functions.silu),
+    "tanh": _in_f32(functions.tanh),
+    "gelu_software": _in_f32(functions.gelu_software),
+    "gelu_tanh_software": _in_f32(functions.gelu_tanh_software),
+}
+
+UNARY: tuple[str, ...] = tuple(_UNARY)
+"""Names that :func:`emit_unary` takes; each is defined by the function of the same name in
+:mod:`softex_mlir.isa_sim.numerics.rowwise`."""
+
+
+def emit_unary(builder: Builder, function: str, x: RowRef, out: RowRef, columns: int) -> None:
+    """``out[j] = function(x[j])``."""
+    if function not in _UNARY:
+        raise ValueError(f"expected one of {', '.join(_UNARY)}, found '{function}'")
+
+    def body(e: Emitter, j: SSAValue, _: tuple[SSAValue, ...]) -> None:
+        e.store(_UNARY[function](e, e.load(x, j)), out, j)
+
+    Emitter(builder).loop(0, columns, 1, body)
+
+
+def emit_gelu_finish(builder: Builder, v: RowRef, q: RowRef, out: RowRef, columns: int) -> None:
+    """``out[j] = bf16(v·Φ)``, Φ = (v > 0) ? bf16(1 - q) : q, with q ≤ 1/2 from SoftEx.
+
+    Without a comparison: 1 - q is not below q, so that Φ is the larger one of q and 1 - q with
+    v's sign.
+    """
+
+    def body(e: Emitter, j: SSAValue, _: tuple[SSAValue, ...]) -> None:
+        value, tail = e.load(v, j), e.load(q, j)
+        body = e.sub(e.number(1.0, bf16), tail)
+        phi = e.maximum(e.copysign(body, value), tail)
+        e.store(e.mul(value, phi), out, j)
+
+    Emitter(builder).loop(0, columns, 1, body)
+
+
+def emit_scale(builder: Builder, x: RowRef, factor: float, out: RowRef, columns: int) -> None:
+    """``out[j] = bf16(x[j] * factor)``; the factor must be a BF16 value."""
+
+    def body(e: Emitter, j: SSAValue, _: tuple[SSAValue, ...]) -> None:
+        e.store(e.mul(e.load(x, j), e.number(factor, bf16)), out, j)
+
+    Emitter(builder).loop(0, columns, 1, body)
+
+
+def emit_copy(builder: Builder, x: RowRef, out: RowRef, columns: int) -> None:
+    """``out[j] = x[j]``."""
+
+    def body(e: Emitter, j: SSAValue, _: tuple[SSAValue, ...]) -> None:
+        e.store(e.load(x, j), out, j)
+
+    Emitter(builder).loop(0, columns, 1, body)
+
+
+def emit_fill(builder: Builder, out: RowRef, value: float, columns: int, start: int = 0) -> None:
+    """``out[j] = value`` for start ≤ j < columns; the value must be a BF16 value."""
+
+    def body(e: Emitter, j: SSAValue, _: tuple[SSAValue, ...]) -> None:
+        e.store(e.number(value, bf16), out, j)
+
+    Emitter(builder).loop(start, columns, 1, body)
+
+
+def emit_mask_to_bias(
+    builder: Builder,
+    mask: RowRef,
+    out: RowRef,
+    keys: int,
+    columns: int,
+    masked: float = LOWEST_BF16,
+    base: RowRef | None = None,
+    inverted: bool = False,
+) -> None:
+    """A row of an attention mask (i32, non-zero = attend) to a row of additive BF16 bias.
+
+    0, or the element of ``base``, where attended, ``masked`` where not, -inf in the columns from
+    ``keys`` on. ``base`` may be ``out``. ``inverted``: zero = attend.
+    """
+
+    def body(e: Emitter, j: SSAValue, _: tuple[SSAValue, ...]) -> None:
+        comparison = "eq" if inverted else "ne"
+        attend = e.insert(arith.CmpiOp(e.load(mask, j), e.integer(0), comparison))
+        visible = e.number(0.0, bf16) if base is None else e.load(base, j)
+        bias = arith.SelectOp(attend, visible, e.number(masked, bf16))
+        e.store(e.insert(bias), out, j)
+
+    Emitter(builder).loop(0, keys, 1, body)
+    emit_fill(builder, out, float("-inf"), columns, start=keys)
+
+
+def emit_position_ids(
+    builder: Builder, ids: RowRef, out: RowRef, tokens: int, padding: int, offset: int, fill: int
+) -> None:
+    """A row of token ids (i32) to positions (i32) counted over what is not ``padding``.
+
+    ``out[j] = ids[j] != padding ? offset + |{i <= j: ids[i] != padding}| : fill``.
+    """
+
+    def body(e: Emitter, j: SSAValue, carried: tuple[SSAValue, ...]) -> tuple[SSAValue, ...]:
+        (last,) = carried
+        visible = e.insert(arith.CmpiOp(e.load(ids, j), e.integer(padding), "ne"))
+        following = e.insert(arith.AddiOp(last, e.integer(1)))
+        e.store(e.insert(arith.SelectOp(visible, following, e.integer(fill))), out, j)
+        return (e.insert(arith.SelectOp(visible, following, last)),)
+
+    e = Emitter(builder)
+    e.loop(0, tokens, 1, body, (e.integer(offset),))

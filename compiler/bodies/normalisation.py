@@ -1,0 +1,252 @@
+"""Kernels of one row that reduce it: layer norm, RMS norm, softmax in software.
+
+Operations are emitted so that no instruction needs the result of the one before it (an FP
+result is available one cycle late, a loaded value too).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from xdsl.builder import Builder
+from xdsl.dialects.builtin import bf16
+from xdsl.ir import SSAValue
+
+from softex_mlir.compiler.bodies.emit import Emitter, RowRef
+from softex_mlir.compiler.bodies.functions import exp_lanes
+from softex_mlir.isa_sim.numerics import coefficients as c
+
+Values = tuple[SSAValue, ...]
+
+
+def emit_layer_norm(
+    builder: Builder,
+    x: RowRef,
+    gamma: RowRef,
+    beta: RowRef,
+    out: RowRef,
+    columns: int,
+    epsilon: float,
+) -> None:
+    """``out = layer_norm(x) * gamma + beta`` over one row, see ``rowwise.layer_norm``."""
+    e = Emitter(builder)
+    zero, inverse_n = e.number(0.0), e.number(1.0 / columns)
+    ones = e.pair_constant(1.0)
+
+    def moments(e: Emitter, pair: SSAValue, sums: Values) -> Values:
+        return e.dot(pair, ones, sums[0]), e.dot(pair, pair, sums[1])
+
+    first, second = _reduce(e, x, columns, (zero, zero), moments)
+    m = e.mul(first, inverse_n)
+    var = e.maximum(e.fma(e.neg(m), m, e.mul(second, inverse_n)), zero)
+    inv = e.div(e.number(1.0), e.sqrt(e.add(var, e.number(epsilon))))
+    shift = e.neg(e.mul(m, inv))
+
+    def scale(e: Emitter, normalise: Callable[[Emitter, SSAValue], SSAValue]) -> None:
+        def element(e: Emitter, j: SSAValue, _: Values) -> None:
+            t = normalise(e, e.load(x, j))
+            e.store(e.fma(t, e.load(gamma, j), e.load(beta, j)), out, j)
+
+        e.loop(0, columns, 1, element)
+
+    def in_bf16(e: Emitter) -> None:
+        high, low = _split(e, inv)
+        start = e.narrow(shift)
+        scale(e, lambda e, v: e.fma(v, high, e.add(e.mul(v, low), start)))
+
+    def in_f32(e: Emitter) -> None:
+        scale(e, lambda e, v: e.narrow(e.fma(e.widen(v), inv, shift)))
+
+    e.if_else(e.less(e.magnitude(shift), e.number(c.LARGEST_SHIFT)), in_bf16, in_f32)
+
+
+def emit_rms_norm(
+    builder: Builder, x: RowRef, gamma: RowRef, out: RowRef, columns: int, epsilon: float
+) -> None:
+    """``out = rms_norm(x) * gamma`` over one row, see ``rowwise.rms_norm``."""
+    e = Emitter(builder)
+
+    def squares(e: Emitter, pair: SSAValue, sums: Values) -> Values:
+        return (e.dot(pair, pair, sums[0]),)
+
+    (total,) = _reduce(e, x, columns, (e.number(0.0),), squares)
+    mean = e.fma(total, e.number(1.0 / columns), e.number(epsilon))
+    high, low = _split(e, e.div(e.number(1.0), e.sqrt(mean)))
+
+    def normalise(e: Emitter, j: SSAValue, _: Values) -> None:
+        value = e.load(x, j)
+        t = e.fma(value, high, e.mul(value, low))
+        e.store(e.mul(t, e.load(gamma, j)), out, j)
+
+    e.loop(0, columns, 1, normalise)
+
+
+def _split(e: Emitter, value: SSAValue) -> tuple[SSAValue, SSAValue]:
+    """An f32 value as the sum of two BF16 values, to 16 bits."""
+    high = e.narrow(value)
+    return high, e.narrow(e.sub(value, e.widen(high)))
+
+
+def emit_softmax(builder: Builder, x: RowRef, out: RowRef, columns: int) -> None:
+    """``out = softmax(x)`` over one row without SoftEx, see ``rowwise.softmax_software``."""
+    e = Emitter(builder)
+    top = e.widen(_row_maximum(e, x, columns))
+    zero = e.number(0.0)
+    even, odd = _exponentials(e, x, out, columns, top, (zero, zero))
+    _scale(e, out, columns, _softmax_factor(e, even, odd))
+
+
+def emit_softmax_of_pieces(
+    builder: Builder,
+    piece: Callable[[Emitter, SSAValue], RowRef],
+    pieces: int,
+    columns: int,
+) -> None:
+    """In-place softmax of a row in pieces of an even number of columns, as of the whole row."""
+    if columns % 2:
+        raise ValueError(f"expected pieces of an even number of columns, found {columns}")
+    e = Emitter(builder)
+
+    def maximum(e: Emitter, number: SSAValue, tops: Values) -> Values:
+        return (e.maximum(tops[0], _row_maximum(e, piece(e, number), columns)),)
+
+    (top,) = e.loop(0, pieces, 1, maximum, (e.number(float("-inf"), bf16),))
+    top = e.widen(top)
+    zero = e.number(0.0)
+
+    def exponentials(e: Emitter, number: SSAValue, sums: Values) -> Values:
+        row = piece(e, number)
+        return _exponentials(e, row, row, columns, top, sums)
+
+    even, odd = e.loop(0, pieces, 1, exponentials, (zero, zero))
+    factor = _softmax_factor(e, even, odd)
+
+    def scale(e: Emitter, number: SSAValue, _: Values) -> None:
+        _scale(e, piece(e, number), columns, factor)
+
+    e.loop(0, pieces, 1, scale)
+
+
+def _exponentials(
+    e: Emitter, x: RowRef, out: RowRef, columns: int, top: SSAValue, sums: Values
+) -> Values:
+    """out = exp(x - top); the sums of the even and the odd elements go on."""
+
+    def exponentials(e: Emitter, values: Values) -> list[SSAValue]:
+        low = e.number(c.EXP_MIN)
+        wide = [e.widen(v) for v in values]
+        d = [e.sub(v, top) for v in wide]
+        return exp_lanes(e, [e.maximum(v, low) for v in d])
+
+    def step(count: int) -> Callable[[Emitter, SSAValue, Values], Values]:
+        def pairs(e: Emitter, j: SSAValue, sums: Values) -> Values:
+            powers = exponentials(e, tuple(e.load(x, j, k) for k in range(2 * count)))
+            for k in range(0, 2 * count, 2):
+                sums = tuple(e.add(s, v) for s, v in zip(sums, powers[k:], strict=False))
+            packed = [e.pack(e.narrow(a), e.narrow(b)) for a, b in _by_two(powers)]
+            for k, pair in enumerate(packed):
+                e.store_pair(pair, out, j, 2 * k)
+            return sums
+
+        return pairs
+
+    group = 2 * _EXP_UNROLL
+    grouped = columns // group * group
+    sums = e.loop(0, grouped, group, step(_EXP_UNROLL), sums)
+    if columns - grouped >= 2:
+        sums = step((columns - grouped) // 2)(e, e.index(grouped), sums)
+    even, odd = sums
+    if columns % 2:
+        last = e.index(columns - 1)
+        (power,) = exponentials(e, (e.load(x, last),))
+        even = e.add(even, power)
+        e.store(e.narrow(power), out, last)
+    return even, odd
+
+
+def _softmax_factor(e: Emitter, even: SSAValue, odd: SSAValue) -> SSAValue:
+    return e.narrow(e.div(e.number(1.0), e.add(even, odd)))
+
+
+def _scale(e: Emitter, row: RowRef, columns: int, factor: SSAValue) -> None:
+    def scale(e: Emitter, j: SSAValue, _: Values) -> None:
+        e.store(e.mul(e.load(row, j), factor), row, j)
+
+    e.loop(0, columns, 1, scale)
+
+
+_EXP_UNROLL = 2
+"""Pairs of exponentials computed together: what the float registers hold."""
+
+_MAX_UNROLL = 4
+"""Pairs examined in one step of the maximum, each with its own accumulator."""
+
+
+def _row_maximum(e: Emitter, x: RowRef, columns: int) -> SSAValue:
+    """The maximum of a row as BF16; the order does not matter."""
+    pairs = columns // 2
+    if pairs == 0:
+        return e.load(x, e.index(0))
+    ways = min(_MAX_UNROLL, pairs)
+    start = e.index(0)
+    accumulators = tuple(e.load_pair(x, start, 2 * w) for w in range(ways))
+
+    def body(e: Emitter, j: SSAValue, tops: Values) -> Values:
+        loaded = [e.load_pair(x, j, 2 * w) for w in range(ways)]
+        return tuple(e.maximum(a, b) for a, b in zip(tops, loaded, strict=True))
+
+    full = pairs // ways * ways * 2
+    accumulators = e.loop(2 * ways, full, 2 * ways, body, accumulators)
+    top = accumulators[0]
+    for other in accumulators[1:]:
+        top = e.maximum(top, other)
+    for position in range(full, 2 * pairs, 2):
+        top = e.maximum(top, e.load_pair(x, e.index(position)))
+    result = e.maximum(e.lane(top, 0), e.lane(top, 1))
+    if columns % 2:
+        result = e.maximum(result, e.load(x, e.index(columns - 1)))
+    return result
+
+
+_REDUCE_UNROLL = 8
+"""Pairs added in one step of a reduction, so that advancing the pointer costs little."""
+
+
+def _reduce(
+    e: Emitter,
+    x: RowRef,
+    columns: int,
+    initial: Values,
+    step: Callable[[Emitter, SSAValue, Values], Values],
+) -> Values:
+    """Run ``step`` over the row pair by pair; a last odd element is paired with zero.
+
+    Each pair is loaded before the one in front of it is added: neither a load nor the sum before
+    is waited for.
+    """
+
+    def body(count: int) -> Callable[[Emitter, SSAValue, Values], Values]:
+        def pairs(e: Emitter, j: SSAValue, sums: Values) -> Values:
+            following = e.load_pair(x, j)
+            for k in range(1, count + 1):
+                pair = following
+                if k < count:
+                    following = e.load_pair(x, j, 2 * k)
+                sums = step(e, pair, sums)
+            return sums
+
+        return pairs
+
+    even = columns // 2 * 2
+    grouped = columns // (2 * _REDUCE_UNROLL) * 2 * _REDUCE_UNROLL
+    sums = e.loop(0, grouped, 2 * _REDUCE_UNROLL, body(_REDUCE_UNROLL), initial)
+    if grouped < even:
+        sums = body((even - grouped) // 2)(e, e.index(grouped), sums)
+    if columns % 2:
+        last = e.load(x, e.index(columns - 1))
+        sums = step(e, e.pack(last, e.number(0.0, bf16)), sums)
+    return sums
+
+
+def _by_two(values: Sequence[SSAValue]) -> list[tuple[SSAValue, SSAValue]]:
+    return list(zip(values[::2], values[1::2], strict=True))

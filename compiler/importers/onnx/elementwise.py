@@ -1,0 +1,267 @@
+"""ONNX operators that work element by element or row by row."""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+import onnx
+from onnx import helper
+from xdsl.ir import SSAValue
+
+from softex_mlir.compiler.importers.onnx.graph import Importer
+from softex_mlir.compiler.importers.onnx.masks import VERY_NEGATIVE
+from softex_mlir.compiler.importers.onnx.node import Node
+from softex_mlir.compiler.importers.onnx.registry import axis_of, operator
+from softex_mlir.compiler.importers.onnx.types import FLOATS
+from softex_mlir.compiler.importers.onnx.values import (
+    Array,
+    NanTest,
+    Symbolic,
+    Unsupported,
+    Value,
+    describe,
+)
+from softex_mlir.compiler.transforms.transformer.l1_values import is_constant
+from softex_mlir.dialects import transformer as t
+
+BINARY: dict[str, type[t.BinaryOp]] = {
+    "Add": t.AddOp,
+    "Sub": t.SubOp,
+    "Mul": t.MulOp,
+    "Div": t.DivOp,
+    "Pow": t.PowOp,
+}
+
+
+UNARY: dict[str, type[t.UnaryOp]] = {
+    "Tanh": t.TanhOp,
+    "Relu": t.ReluOp,
+    "Sigmoid": t.SigmoidOp,
+    "Exp": t.ExpOp,
+    "Erf": t.ErfOp,
+    "Sqrt": t.SqrtOp,
+}
+
+
+@operator(*BINARY, note="row broadcasting; Div and Pow by constants or inside fused patterns")
+def binary(state: Importer, node: Node) -> list[Value]:
+    lhs, rhs = (state.operand(v) for v in node.inputs())
+    rank = max(len(t.shape_of(lhs)), len(t.shape_of(rhs)))
+    lhs, rhs = (v if is_constant(v) else state.of_rank(v, rank) for v in (lhs, rhs))
+    return [state.emit(BINARY[node.kind](lhs, rhs))]
+
+
+@operator(*UNARY, note="Erf and Sqrt inside fused patterns only")
+def unary(state: Importer, node: Node) -> list[Value]:
+    return [state.emit(UNARY[node.kind](node.activation(0)))]
+
+
+@operator("Neg", "Reciprocal")
+def negate(state: Importer, node: Node) -> list[Value]:
+    x = node.activation(0)
+    if node.kind == "Neg":
+        return [state.emit(t.MulOp(x, state.constant(np.array(-1.0, np.float32))))]
+    return [state.emit(t.DivOp(state.constant(np.ones(t.shape_of(x), np.float32)), x))]
+
+
+@operator("Gelu", note="erf and tanh forms; both by SoftEx' sum of exponentials")
+def gelu(state: Importer, node: Node) -> list[Value]:
+    form = node.attribute("approximate", b"none")
+    if form not in (b"none", b"tanh"):
+        raise Unsupported(f"its attribute approximate = {form.decode()}")
+    return [state.emit((t.GeluTanhOp if form == b"tanh" else t.GeluOp)(node.activation(0)))]
+
+
+HALF_LIMIT = 6e4
+"""Limits beyond this guard against overflow in float16 (65504), which bf16 does not know."""
+
+
+@operator("Max", "Min", "Clip", note="as ReLU; limits beyond 60000 in float16 models are dropped")
+def clip(state: Importer, node: Node) -> list[Value]:
+    low, high = -np.inf, np.inf
+    if node.kind == "Clip":
+        x = node.activation(0)
+        limits = [node.constant(i, "limits") for i in (1, 2)]
+        low = float(node.attribute("min", low) if limits[0] is None else limits[0].item())
+        high = float(node.attribute("max", high) if limits[1] is None else limits[1].item())
+    else:
+        first = 0 if isinstance(node.input(0), SSAValue) else 1
+        if len(node.operands) != 2:
+            raise Unsupported(f"{len(node.operands)} operands instead of x and a number")
+        x, limit = node.activation(first), node.required(1 - first, "limit")
+        if limit.size != 1:
+            raise Unsupported(f"a limit of shape {limit.shape} instead of a number")
+        x = state.of_rank(x, limit.ndim)
+        number = float(limit.item())
+        low, high = (number, high) if node.kind == "Max" else (low, number)
+    if node.element_type(0) == onnx.TensorProto.FLOAT16:
+        low = -np.inf if low < -HALF_LIMIT else low
+        high = np.inf if high > HALF_LIMIT else high
+    if high != np.inf or low not in (0, -np.inf):
+        raise Unsupported(f"limits {low:g} and {high:g}; only 0 as the lower one can be done")
+    return [state.emit(t.ReluOp(x)) if low == 0 else x]
+
+
+@operator("Swish", note="alpha = 1")
+def swish(state: Importer, node: Node) -> list[Value]:
+    if node.attribute("alpha", 1.0) != 1.0:
+        raise Unsupported("alpha other than 1")
+    return [state.emit(t.SiluOp(node.activation(0)))]
+
+
+@operator("Softmax")
+def softmax(state: Importer, node: Node) -> list[Value]:
+    x = node.activation(0)
+    shape = t.shape_of(x)
+    axis = axis_of(node.attribute("axis", -1 if node.opset >= 13 else 1), len(shape))
+    if axis == len(shape) - 1:
+        return [state.emit(t.SoftmaxOp(x))]
+    if node.opset < 13:
+        # Over all dimensions from the axis on.
+        rows = state.emit(t.ReshapeOp(x, (prod(shape[:axis]), prod(shape[axis:]))))
+        return [state.emit(t.ReshapeOp(state.emit(t.SoftmaxOp(rows)), shape))]
+    order = list(range(len(shape)))
+    order[axis], order[-1] = order[-1], order[axis]
+    found = state.emit(t.SoftmaxOp(state.emit(t.TransposeOp(x, order))))
+    return [state.emit(t.TransposeOp(found, order))]
+
+
+@operator("IsNaN", note="as guard behind Softmax")
+def is_nan(state: Importer, node: Node) -> list[Value]:
+    return [NanTest(node.activation(0))]
+
+
+@operator("Where", note="masks: constant or computed from an input; NaN guards")
+def where(state: Importer, node: Node) -> list[Value]:
+    condition, yes, no = node.inputs()
+    if isinstance(condition, NanTest):
+        zero = isinstance(yes, np.ndarray) and yes.size == 1 and not yes.any()
+        if zero and no is condition.of:
+            return [state.emit(t.NanToZeroOp(condition.of))]
+        raise Unsupported("Where(IsNaN(x), y, z) other than replacing NaN by 0")
+    if not isinstance(condition, np.ndarray | Symbolic):
+        raise Unsupported(f"its condition must be a constant or a mask, is {describe(condition)}")
+    for scores, fill, keep in ((yes, no, True), (no, yes, False)):
+        if not isinstance(scores, SSAValue) or not isinstance(fill, np.ndarray):
+            continue
+        if not (fill <= VERY_NEGATIVE).all():
+            continue
+
+        def bias(arrays: list[Array], keep: bool = keep) -> Array:
+            visible = arrays[0].astype(bool) == keep
+            return np.where(visible, np.float32(0), np.float32(t.MASKED))
+
+        if isinstance(condition, np.ndarray):
+            mask = state.constant(bias([condition]), splat=False)
+        else:
+            mask = state.mask(state.derive([condition], bias))
+        return [state.emit(t.AddOp(scores, mask))]
+    raise Unsupported("it must choose between scores and a constant below -10000 (a mask)")
+
+
+@operator("LayerNormalization")
+def layer_norm(state: Importer, node: Node) -> list[Value]:
+    x, gamma, beta = node.activation(0), node.required(1, "scale"), node.constant(2, "bias")
+    _check_stash(node)
+    return [_norm(state, node, x, gamma, beta, centred=True)]
+
+
+@operator("RMSNormalization", "SimplifiedLayerNormalization")
+def rms_norm(state: Importer, node: Node) -> list[Value]:
+    x, gamma = node.activation(0), node.required(1, "scale")
+    _check_stash(node)
+    return [_norm(state, node, x, gamma, None, centred=False)]
+
+
+def _check_stash(node: Node) -> None:
+    """Statistics are computed in float32, which is as good as any type asked for but double."""
+    if node.attribute("stash_type", onnx.TensorProto.FLOAT) not in FLOATS - {
+        onnx.TensorProto.DOUBLE
+    }:
+        raise Unsupported("statistics in another type than float32")
+
+
+def _norm(
+    state: Importer, node: Node, x: SSAValue, gamma: Array, beta: Array | None, *, centred: bool
+) -> SSAValue:
+    """The norm over all dimensions from the axis on."""
+    shape, eps = t.shape_of(x), float(node.attribute("epsilon", 1e-5))
+    axis = axis_of(node.attribute("axis", -1), len(shape))
+    width = prod(shape[axis:])
+    if axis < len(shape) - 1:
+        x = state.emit(t.ReshapeOp(x, (*shape[:axis], width)))
+    rows = [_row(v, shape, axis) for v in (gamma, beta) if v is not None]
+    if all(row is not None for row in rows):
+        scale, *shift = (state.constant(row) for row in rows if row is not None)
+    else:
+        scale, shift = state.constant(np.ones(width, np.float32)), []
+    if centred:
+        zero = shift[0] if shift else state.constant(np.zeros(width, np.float32))
+        y = state.emit(t.LayerNormOp(x, scale, zero, eps))
+    else:
+        y = state.emit(t.RMSNormOp(x, scale, eps))
+    if axis < len(shape) - 1:
+        y = state.emit(t.ReshapeOp(y, shape))
+    if any(row is None for row in rows):
+        y = state.emit(t.MulOp(y, state.constant(gamma)))
+        y = y if beta is None else state.emit(t.AddOp(y, state.constant(beta)))
+    return y
+
+
+def _row(array: Array, shape: tuple[int, ...], axis: int) -> Array | None:
+    """A scale or bias as one row of the normalised dimensions; None if it differs between rows."""
+    outer = array.ndim - (len(shape) - axis)
+    if any(n != 1 for n in array.shape[: max(outer, 0)]):
+        return None
+    inner = array.reshape(array.shape[max(outer, 0) :])
+    full = np.broadcast_to(inner, shape[axis:]).reshape(-1)
+    return inner if inner.shape == full.shape else np.ascontiguousarray(full)
+
+
+@operator("ReduceMean", note="inside layer norm, or over the tokens (pooling)")
+def reduce_mean(state: Importer, node: Node) -> list[Value]:
+    x = node.activation(0)
+    rank = len(t.shape_of(x))
+    axes, noop = node.ints(1, "axes", "axes"), node.attribute("noop_with_empty_axes", 0)
+    if not axes and noop:
+        return [x]
+    normal = [axis_of(a, rank) for a in axes] if axes else list(range(rank))
+    return [state.emit(t.ReduceMeanOp(x, normal, keep=bool(node.attribute("keepdims", 1))))]
+
+
+@operator("Identity")
+def identity(state: Importer, node: Node) -> list[Value]:
+    return [node.input(0)]
+
+
+@operator("Cast", "CastLike", note="between floating-point types, which changes nothing")
+def cast(state: Importer, node: Node) -> list[Value]:
+    value = node.input(0)
+    # They say how float8 is rounded; the type itself is refused below.
+    node.attribute("saturate")
+    node.attribute("round_mode")
+    target = node.attribute("to") if node.kind == "Cast" else node.element_type(1)
+    if node.kind == "CastLike":
+        node.input(1)
+    if isinstance(value, np.ndarray) and target in FLOATS:
+        return [value.astype(helper.tensor_dtype_to_np_dtype(target))]
+    if isinstance(value, Symbolic) and target in FLOATS:
+        dtype = helper.tensor_dtype_to_np_dtype(target)
+        return [state.derive([value], lambda arrays: arrays[0].astype(dtype))]
+    node.activation(0)
+    if target not in FLOATS:
+        name = onnx.TensorProto.DataType.Name(target).lower()
+        raise Unsupported(f"an activation as {name}; activations are floating-point numbers")
+    return [value]
+
+
+@operator("Dropout", note="which does nothing in inference")
+def dropout(state: Importer, node: Node) -> list[Value]:
+    x = node.activation(0)
+    training = node.constant(2, "training mode")
+    ratio = node.attribute("ratio", 0.5) if node.opset < 12 else node.constant(1, "ratio")
+    node.attribute("seed")
+    if training is not None and training.any() and (ratio is None or ratio != 0):
+        raise Unsupported("training mode", "export the model with model.eval()")
+    return [x, np.ones(t.shape_of(x), np.bool_)]

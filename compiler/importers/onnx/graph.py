@@ -1,0 +1,267 @@
+"""The state of an import: values by name, the module being built, and how nodes are evaluated."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+from onnx.reference import ReferenceEvaluator
+from xdsl.dialects.builtin import StringAttr, TensorType, bf16
+from xdsl.ir import Block, Operation, SSAValue
+
+from softex_mlir.compiler.importers.onnx.masks import mask_base
+from softex_mlir.compiler.importers.onnx.node import Node
+from softex_mlir.compiler.importers.onnx.positions import positions, shift_of
+from softex_mlir.compiler.importers.onnx.values import (
+    Array,
+    Assignment,
+    Symbolic,
+    Unsupported,
+    Value,
+    describe,
+)
+from softex_mlir.compiler.weights import WeightStore
+from softex_mlir.dialects import transformer as t
+
+GATHERS = ("Gather", "GatherElements", "GatherND")
+ROW_WISE = ("Softmax", "LogSoftmax", "Hardmax")
+"""Before opset 13 they work on all dimensions from the axis on; ONNX's reference overlooks that."""
+OLD_SPELLINGS = {"DequantizeLinear": 19}
+"""Operators that ONNX's reference implementation knows from this opset on, unchanged in meaning."""
+
+Handler = Callable[["Importer", "Node"], "list[Value]"]
+
+
+@dataclass
+class Importer:
+    """Builds `@main` node by node."""
+
+    opsets: list[Any]
+    folder: str = ""
+    """Where the data of external tensors lies."""
+    arguments: dict[str, SSAValue] = field(default_factory=lambda: dict[str, SSAValue]())
+    block: Block = field(default_factory=Block)
+    weights: WeightStore = field(default_factory=WeightStore)
+    weight_ops: list[Operation] = field(default_factory=lambda: list[Operation]())
+    notes: list[str] = field(default_factory=lambda: list[str]())
+    layer: StringAttr | None = None
+    _constants: dict[tuple[int, bool], tuple[Array, SSAValue]] = field(
+        default_factory=lambda: dict[tuple[int, bool], tuple[Array, SSAValue]]()
+    )
+    names: dict[int, str] = field(default_factory=lambda: dict[int, str]())
+    """Names of constants by identity of the array."""
+
+    def emit(self, op: t.TransformerOp) -> SSAValue:
+        """Append an operation under the current layer."""
+        op.layer = self.layer
+        self.block.add_op(op)
+        return op.results[0]
+
+    # --- constants ----------------------------------------------------------------------------
+
+    def constant(self, array: Array, *, splat: bool = True) -> SSAValue:
+        """A constant as an SSA value: a splat if all elements are equal, else a parameter."""
+        key = (id(array), splat)
+        if key in self._constants:
+            return self._constants[key][1]
+        if array.dtype.kind not in "fiub" and array.dtype.name != "bfloat16":
+            raise Unsupported(f"a constant of type {array.dtype}")
+        data = array.astype(np.float32)
+        flat = data.ravel()
+        if splat and flat.size and bool((flat == flat[0]).all()) and np.isfinite(flat[0]):
+            op: t.SplatOp | t.GetWeightOp = t.SplatOp(float(flat[0]), data.shape)
+        else:
+            kind = TensorType(bf16, data.shape)
+            name = self.weights.add(self.names.get(id(array), "constant"), data)
+            self.weight_ops.append(t.WeightOp(name, kind))
+            op = t.GetWeightOp(name, kind)
+        self.block.add_op(op)
+        self._constants[key] = (array, op.result)
+        return op.result
+
+    def initializer(self, tensor: Any) -> Array:
+        """Data of an initializer."""
+        return numpy_helper.to_array(tensor, base_dir=self.folder)
+
+    def of_rank(self, value: SSAValue, rank: int) -> SSAValue:
+        """A value with dimensions of size 1 in front, as broadcasting reads it."""
+        missing = rank - len(t.shape_of(value))
+        if missing <= 0:
+            return value
+        return self.emit(t.ReshapeOp(value, (*(1,) * missing, *t.shape_of(value))))
+
+    def operand(self, value: Value) -> SSAValue:
+        """Any value as an operand of a floating-point operation."""
+        if isinstance(value, np.ndarray):
+            return self.constant(value)
+        if isinstance(value, Symbolic):
+            return self.mask(value)
+        if isinstance(value, SSAValue):
+            return value
+        raise Unsupported(f"cannot use {describe(value)} as an operand")
+
+    # --- integer inputs -----------------------------------------------------------------------
+
+    def _argument_of(self, value: Symbolic) -> tuple[str, SSAValue]:
+        if len(value.inputs) != 1:
+            names = ", ".join(sorted(value.inputs))
+            raise Unsupported(f"a value computed from several integer inputs ({names})")
+        (name,) = value.inputs
+        return name, self.arguments[name]
+
+    def mask(self, value: Symbolic) -> SSAValue:
+        """An additive attention bias computed from a mask input."""
+        name, argument = self._argument_of(value)
+        shape = t.shape_of(argument)
+        if len(shape) != 2:
+            raise Unsupported(f"mask input '{name}' has shape {shape}, expected [batch, keys]")
+        base, inverted = mask_base(value, *shape)
+        base_value = None if base is None else self.constant(base, splat=False)
+        bias = self.emit(t.MaskToBiasOp(argument, shape[1], base_value, inverted=inverted))
+        batch, queries = shape[0], 1 if base is None else len(base)
+        return self.emit(t.ReshapeOp(bias, (batch, 1, queries, shape[1])))
+
+    def ids(self, value: Symbolic, rows: int) -> tuple[SSAValue, int]:
+        """(ids, c): indices of a table of `rows` rows are ids [n] + c.
+
+        The ids are an input, or positions counted over one.
+        """
+        name, argument = self._argument_of(value)
+        shape = t.shape_of(argument)
+        shift = shift_of(value, shape, rows)
+        if shift is None:
+            found = positions(value, shape)
+            if found is None:
+                raise Unsupported(
+                    f"indices computed from the values of input '{name}' in another way than "
+                    "adding a number or counting tokens that are no padding",
+                    "export the model so that they are an input or a constant",
+                )
+            padding, offset, fill = found
+            argument = self.emit(
+                t.PositionIdsOp(argument, padding=padding, offset=offset, fill=fill)
+            )
+        return self.emit(t.ReshapeOp(argument, (value.sample.size,))), shift or 0
+
+    def derive(self, inputs: Sequence[Value], compute: Callable[[list[Array]], Any]) -> Symbolic:
+        """A `Symbolic` computed from constants and other symbolic values."""
+        names: frozenset[str] = frozenset()
+        numbers: frozenset[int] = frozenset()
+        for value in inputs:
+            if isinstance(value, Symbolic):
+                names |= value.inputs
+                numbers |= value.numbers
+            elif isinstance(value, np.ndarray) and value.size == 1 and value.dtype.kind in "iu":
+                numbers |= {int(value.ravel()[0])}
+
+        operands: list[Any] = [v.sample if isinstance(v, Symbolic) else v for v in inputs]
+        sample = np.asarray(compute(operands))
+
+        def at(assignment: Assignment) -> Array:
+            arrays: list[Any] = [v.at(assignment) if isinstance(v, Symbolic) else v for v in inputs]
+            found = compute(arrays)
+            if found.shape != sample.shape:
+                listed = ", ".join(sorted(names))
+                raise Unsupported(f"a shape that depends on the values of input {listed}")
+            return found
+
+        return Symbolic(names, at, sample, numbers)
+
+    # --- evaluation ---------------------------------------------------------------------------
+
+    def run(self, node: Node, arrays: Sequence[Array | None]) -> list[Array | None]:
+        """Results of a node on arrays by ONNX's reference implementation; None where not asked for.
+
+        Raises `Unsupported` if it cannot evaluate the node.
+        """
+        if node.kind in ROW_WISE and node.opset < 13 and node.attribute("axis", 1) != -1:
+            raise Unsupported("of constants, over several dimensions")
+        if node.kind == "GatherElements":
+            return [_gather_elements(arrays[0], arrays[1], node.attribute("axis", 0))]
+        proto = onnx.NodeProto()
+        proto.CopyFrom(node.proto)
+        for index in range(len(proto.input)):
+            if proto.input[index]:
+                proto.input[index] = f"i{index}"
+        names = [n for n in proto.input if n]
+        given = {f"i{k}": a for k, a in enumerate(arrays) if a is not None and proto.input[k]}
+        for name, value in node.captured.items():
+            if not isinstance(value, np.ndarray):
+                raise Unsupported(f"its body uses {describe(value)}")
+            names.append(name)
+            given[name] = value
+        outputs = [o for o in proto.output if o]
+        graph = onnx.helper.make_graph(
+            [proto],
+            "fold",
+            [onnx.helper.make_value_info(n, onnx.TypeProto()) for n in dict.fromkeys(names)],
+            [onnx.helper.make_value_info(n, onnx.TypeProto()) for n in outputs],
+        )
+        model = onnx.helper.make_model(graph, opset_imports=self._opsets_for(node))
+        try:
+            with np.errstate(all="ignore"):
+                evaluator: Any = ReferenceEvaluator(model)
+                found = iter(evaluator.run(None, given))
+        except Exception as error:
+            # It raises anything on nodes that make no sense or that it does not know.
+            raise Unsupported(
+                f"it cannot be evaluated on constants by ONNX's reference implementation: {error}"
+            ) from error
+        return [np.asarray(next(found)) if name else None for name in proto.output]
+
+    def _opsets_for(self, node: Node) -> list[Any]:
+        least = OLD_SPELLINGS.get(node.kind, 0)
+        if node.proto.domain or node.opset >= least:
+            return self.opsets
+        return [onnx.helper.make_opsetid("", least)]
+
+    def fold(self, node: Node) -> list[Value]:
+        """A node none of whose operands is an activation: a constant or a symbolic value."""
+        if not any(isinstance(v, Symbolic) for v in node.operands):
+            arrays = [v if isinstance(v, np.ndarray) else None for v in node.operands]
+            return list(self.run(node, arrays))
+        data = node.input(0)
+        if node.kind in GATHERS and isinstance(data, np.ndarray) and _is_uniform(data):
+            # Buffers of zeros selected by computed positions, such as default token types.
+            sample = self.derive(node.operands, lambda arrays: self.run(node, arrays)[0]).sample
+            return [np.full_like(sample, data.flat[0])]
+        return [
+            self.derive(node.operands, lambda arrays, i=i: self.run(node, arrays)[i])
+            if name
+            else None
+            for i, name in enumerate(node.proto.output)
+        ]
+
+
+def _is_uniform(array: Array) -> bool:
+    """Whether all elements are equal."""
+    return array.size > 0 and bool((array == array.flat[0]).all())
+
+
+def _gather_elements(data: Array | None, indices: Array | None, axis: int) -> Array:
+    """GatherElements; ONNX's reference implementation fails where indices are the smaller array."""
+    assert data is not None
+    assert indices is not None
+    axis %= data.ndim
+    part = tuple(slice(None) if i == axis else slice(n) for i, n in enumerate(indices.shape))
+    wrapped = np.where(indices < 0, indices + data.shape[axis], indices)
+    return np.take_along_axis(data[part], wrapped, axis)
+
+
+def layer_name(proto: Any) -> str:
+    """The module a node came from: PyTorch's scope if the exporter recorded it, else its name."""
+    for entry in proto.metadata_props:
+        if entry.key == "pkg.torch.onnx.name_scopes":
+            scopes = [s for s in re.findall(r"'([^']*)'", entry.value) if s]
+            if len(scopes) > 1:
+                return scopes[-2]
+    name = proto.name or (proto.output[0] if proto.output else proto.op_type)
+    parts = [p for p in name.split("/") if p]
+    if name.startswith("/") and len(parts) > 1:
+        return ".".join(parts[:-1])
+    return name

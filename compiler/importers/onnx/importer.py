@@ -1,0 +1,74 @@
+"""ONNX files to the graph form of the `transformer` dialect.
+
+Everything that can be computed from constants and known shapes is computed here, with ONNX's own
+reference implementation; what remains are operations on activations.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import onnx
+from xdsl.dialects.builtin import ArrayAttr, ModuleOp
+from xdsl.dialects.func import FuncOp, ReturnOp
+from xdsl.ir import Region, SSAValue
+
+from softex_mlir.compiler.importers.onnx.file import load
+from softex_mlir.compiler.importers.onnx.graph import Importer
+from softex_mlir.compiler.importers.onnx.inputs import Shapes, make_inputs
+from softex_mlir.compiler.importers.onnx.operators import OPERATORS
+from softex_mlir.compiler.importers.onnx.reader import GraphReader, listed
+from softex_mlir.compiler.importers.onnx.values import OnnxError, Symbolic
+from softex_mlir.compiler.model import Model, Port, port_attributes
+from softex_mlir.dialects import transformer as t
+
+
+def supported_operators() -> dict[str, str]:
+    """ONNX operators that may work on activations, with what is supported of each.
+
+    Every operator of the standard domain may work on constants and on values computed from masks.
+    """
+    return {name: note for name, (_, note) in sorted(OPERATORS.items())}
+
+
+def import_onnx(path: str | Path, shapes: Shapes | None = None) -> Model:
+    """Import a model. `shapes` gives sizes to inputs whose shape the file leaves open.
+
+    Raises `OnnxError` with everything that stands in the way, not just the first of it.
+    """
+    file = str(path)
+    proto = load(path)
+    graph = proto.graph
+    state = Importer(list(proto.opset_import), str(Path(file).parent))
+    reader = GraphReader(state, int(proto.ir_version))
+    reader.define_initializers(graph)
+    inputs = make_inputs(file, graph, shapes or {}, reader)
+    reader.read(graph.node)
+    # A name may be listed twice; a program has every output once.
+    results = {output.name: output for output in graph.output}
+    refusals = reader.refusals(results)
+    if refusals:
+        raise OnnxError(file, listed(refusals), refusals)
+    outputs: dict[str, SSAValue] = {}
+    for name in results:
+        value = reader.values[name]
+        if isinstance(value, Symbolic):
+            raise OnnxError(file, f"output '{name}' is computed from integer inputs only")
+        outputs[name] = state.operand(value)
+    ports = [Port(name, t.shape_of(v), _dtype(results[name])) for name, v in outputs.items()]
+    state.block.add_op(ReturnOp(*outputs.values()))
+    main = FuncOp(
+        "main",
+        ([a.type for a in state.block.args], [v.type for v in outputs.values()]),
+        Region(state.block),
+        arg_attrs=ArrayAttr([port_attributes(p) for p in inputs]),
+        res_attrs=ArrayAttr([port_attributes(p) for p in ports]),
+    )
+    module = ModuleOp([*state.weight_ops, main])
+    return Model(module, state.weights, Path(file).stem, file, state.notes)
+
+
+def _dtype(value: Any) -> str:
+    name = onnx.TensorProto.DataType.Name(value.type.tensor_type.elem_type)
+    return {"FLOAT": "float32", "DOUBLE": "float64"}.get(name, name.lower())

@@ -1,0 +1,152 @@
+"""The inputs of a graph: their shapes and types, and the arguments of `@main` they become."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx
+from onnx import helper
+from xdsl.dialects.builtin import TensorType, bf16, i32
+
+from softex_mlir.compiler.importers.onnx.types import FLOATS, tensor_type
+from softex_mlir.compiler.importers.onnx.values import OnnxError, Symbolic
+from softex_mlir.compiler.model import Port
+
+if TYPE_CHECKING:
+    from softex_mlir.compiler.importers.onnx.reader import GraphReader
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+_HELPER: Any = helper
+_TENSOR = onnx.TensorProto
+INTEGERS = frozenset((_TENSOR.INT64, _TENSOR.INT32, _TENSOR.INT8, _TENSOR.UINT8, _TENSOR.BOOL))
+BYTES = frozenset((_TENSOR.UINT8, _TENSOR.INT8))
+"""Integers that BF16 holds exactly."""
+MAXIMUM_ELEMENTS = 1 << 28
+"""Of an input: more does not fit the background memory of any machine we know."""
+
+
+def dtype_name(element: int) -> str:
+    """An ONNX element type as users write it."""
+    name = _TENSOR.DataType.Name(element)
+    return {"FLOAT": "float32", "DOUBLE": "float64"}.get(name, name.lower())
+
+
+def make_inputs(file: str, graph: Any, shapes: Shapes, reader: GraphReader) -> list[Port]:
+    """Create the arguments of `@main` and their values.
+
+    Raises `OnnxError` naming every input without a shape or of an unsupported type.
+    """
+    inputs = [v for v in graph.input if v.name not in reader.values]
+    names = [v.name for v in inputs]
+    unknown = [name for name in shapes if name not in names]
+    if unknown:
+        raise OnnxError(file, f"no input '{unknown[0]}'; the model's inputs are {', '.join(names)}")
+    numbers = _read_as_numbers(graph)
+    ports: list[Port] = []
+    problems: list[str] = []
+    for value in inputs:
+        element = int(value.type.tensor_type.elem_type)
+        if element not in FLOATS | INTEGERS:
+            kind = _TENSOR.DataType.Name(element).lower() if element else "no tensor type"
+            supported = ", ".join(sorted(dtype_name(e) for e in FLOATS | INTEGERS))
+            problems.append(f"input '{value.name}' has type {kind}; supported are {supported}")
+            continue
+        shape = _input_shape(file, value, shapes, problems)
+        ports.append(Port(value.name, shape, dtype_name(element)))
+        activation = element in FLOATS or value.name in numbers
+        kind = TensorType(bf16 if activation else i32, shape)
+        state = reader.state
+        argument = state.block.insert_arg(kind, len(state.block.args))
+        state.arguments[value.name] = argument
+        dtype = np.dtype(_HELPER.tensor_dtype_to_np_dtype(element))
+        reader.define(
+            value.name,
+            argument if activation else _symbol(value.name, shape, dtype),
+            tensor_type(element, shape),
+        )
+    if problems:
+        raise OnnxError(file, "; ".join(problems))
+    return ports
+
+
+def _read_as_numbers(graph: Any) -> frozenset[str]:
+    """Inputs of bytes that are only ever cast to floating point: images."""
+    users: dict[str, list[Any]] = {}
+    for node in graph.node:
+        for name in node.input:
+            users.setdefault(name, []).append(node)
+
+    def is_cast(node: Any) -> bool:
+        return node.op_type == "Cast" and any(
+            a.name == "to" and a.i in FLOATS for a in node.attribute
+        )
+
+    outputs = {value.name for value in graph.output}
+    return frozenset(
+        value.name
+        for value in graph.input
+        if int(value.type.tensor_type.elem_type) in BYTES
+        and value.name not in outputs
+        and all(map(is_cast, users.get(value.name, [])))
+    )
+
+
+def _input_shape(file: str, value: Any, shapes: Shapes, missing: list[str]) -> tuple[int, ...]:
+    """Static shape of a graph input."""
+    name, kind, given = value.name, value.type.tensor_type, shapes.get(value.name)
+    if not kind.HasField("shape"):
+        if given is None:
+            missing.append(
+                f"input '{name}' has no shape in the file: give it with --shape {name}=SIZES, "
+                f"such as --shape {name}=1,128"
+            )
+            return ()
+        _check_size(file, name, given)
+        return tuple(given)
+    # Some exporters write sizes they leave open as -1.
+    dims = [
+        d.dim_value if d.HasField("dim_value") and d.dim_value >= 0 else d.dim_param or "?"
+        for d in kind.shape.dim
+    ]
+    if given is not None:
+        if len(given) != len(dims) or any(
+            g < 1 or (isinstance(d, int) and d != g) for d, g in zip(dims, given, strict=True)
+        ):
+            raise OnnxError(
+                file,
+                f"input '{name}' has shape [{', '.join(map(str, dims))}]: "
+                f"[{', '.join(map(str, given))}] does not fit",
+            )
+        _check_size(file, name, given)
+        return tuple(given)
+    if any(isinstance(d, str) for d in dims):
+        example = ",".join(str(d if isinstance(d, int) else 1) for d in dims)
+        missing.append(
+            f"input '{name}' has shape [{', '.join(map(str, dims))}]: give its size with "
+            f"--shape {name}={example}"
+        )
+        return ()
+    shape = tuple(int(d) for d in dims)
+    _check_size(file, name, shape)
+    return shape
+
+
+def _check_size(file: str, name: str, shape: tuple[int, ...]) -> None:
+    if any(size < 1 for size in shape) or prod(shape) > MAXIMUM_ELEMENTS:
+        raise OnnxError(
+            file,
+            f"input '{name}' has {prod(shape)} elements; expected 1 to {MAXIMUM_ELEMENTS} "
+            "(what 512 MiB of BF16 hold)",
+        )
+
+
+def _symbol(name: str, shape: tuple[int, ...], dtype: Any) -> Symbolic:
+    return Symbolic(
+        frozenset([name]),
+        lambda assignment: assignment[name].astype(dtype),
+        np.ones(shape, dtype),
+    )

@@ -1,0 +1,277 @@
+"""ONNX operators that move data: shapes, slices, joins, look-ups."""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+from xdsl.ir import SSAValue
+
+from softex_mlir.compiler.importers.onnx.graph import Importer
+from softex_mlir.compiler.importers.onnx.node import Node
+from softex_mlir.compiler.importers.onnx.registry import axis_of, operator
+from softex_mlir.compiler.importers.onnx.values import (
+    ActivationSequence,
+    Symbolic,
+    Unsupported,
+    Value,
+    describe,
+    shape_of_value,
+)
+from softex_mlir.compiler.transforms.transformer.l1_values import trace
+from softex_mlir.dialects import transformer as t
+
+
+@operator("Shape", "Size")
+def shape(state: Importer, node: Node) -> list[Value]:
+    found = np.array(shape_of_value(node.input(0)), np.int64)
+    if node.kind == "Size":
+        return [np.array(found.prod(), np.int64)]
+    return [found[node.attribute("start", 0) : node.attribute("end", len(found))]]
+
+
+@operator("Reshape")
+def reshape(state: Importer, node: Node) -> list[Value]:
+    x = node.activation(0)
+    before, target = t.shape_of(x), node.required(1, "shape")
+    sizes = [int(n) for n in target]
+    if not node.attribute("allowzero", 0):
+        sizes = [before[i] if n == 0 else n for i, n in enumerate(sizes)]
+    if -1 in sizes:
+        rest = prod(n for n in sizes if n != -1)
+        sizes[sizes.index(-1)] = prod(before) // max(rest, 1)
+    if prod(sizes) != prod(before):
+        raise Unsupported(f"{before} has other elements than {tuple(sizes)}")
+    return [state.emit(t.ReshapeOp(x, sizes))]
+
+
+@operator("Flatten")
+def flatten(state: Importer, node: Node) -> list[Value]:
+    x = node.activation(0)
+    before = t.shape_of(x)
+    # The axis may be the rank itself: everything is in front of it.
+    axis = axis_of(node.attribute("axis", 1), len(before) + 1) if before else 0
+    sizes = (prod(before[:axis]), prod(before[axis:]))
+    return [state.emit(t.ReshapeOp(x, sizes))]
+
+
+@operator("Squeeze", "Unsqueeze")
+def squeeze(state: Importer, node: Node) -> list[Value]:
+    x = node.activation(0)
+    before = t.shape_of(x)
+    axes = node.ints(1, "axes", "axes")
+    if node.kind == "Unsqueeze":
+        if axes is None:
+            raise Unsupported("its axes are missing")
+        rank = len(before) + len(axes)
+        normal = {axis_of(a, rank) for a in axes}
+        rest = iter(before)
+        return [state.emit(t.ReshapeOp(x, [1 if i in normal else next(rest) for i in range(rank)]))]
+    normal = (
+        {axis_of(a, len(before)) for a in axes}
+        if axes is not None
+        else {i for i, n in enumerate(before) if n == 1}
+    )
+    return [state.emit(t.ReshapeOp(x, [n for i, n in enumerate(before) if i not in normal]))]
+
+
+@operator("Transpose")
+def transpose(state: Importer, node: Node) -> list[Value]:
+    x = node.activation(0)
+    given = node.attribute("perm")
+    order = list(range(len(t.shape_of(x))))[::-1] if given is None else given
+    return [state.emit(t.TransposeOp(x, [int(p) for p in order]))]
+
+
+@operator("Concat")
+def concat(state: Importer, node: Node) -> list[Value]:
+    parts = [
+        state.constant(v, splat=False) if isinstance(v, np.ndarray) else state.operand(v)
+        for v in node.inputs()
+    ]
+    axis = axis_of(node.attribute("axis", 1), len(t.shape_of(parts[0])))
+    return [state.emit(t.ConcatOp(parts, axis))]
+
+
+@operator("Expand")
+def expand(state: Importer, node: Node) -> list[Value]:
+    x, target = node.activation(0), node.required(1, "shape")
+    result = np.broadcast_shapes(t.shape_of(x), tuple(int(n) for n in target))
+    return [x if result == t.shape_of(x) else state.emit(t.ExpandOp(x, result))]
+
+
+@operator("Pad", note="with zeros, or less than nothing")
+def pad(state: Importer, node: Node) -> list[Value]:
+    x = node.activation(0)
+    pads, value = node.ints(1, "pads", "pads"), node.constant(2, "value")
+    mode = node.attribute("mode", b"constant")
+    if mode != b"constant" or (value is not None and value.any()) or node.attribute("value", 0.0):
+        raise Unsupported("padding with anything but zeros")
+    if pads is None:
+        raise Unsupported("its pads are missing")
+    rank = len(t.shape_of(x))
+    chosen = node.constant(3, "axes")
+    axes = list(range(rank)) if chosen is None else [axis_of(int(a), rank) for a in chosen]
+    for axis, before, after in zip(axes, pads[: len(axes)], pads[len(axes) :], strict=True):
+        x = _padded(state, x, axis, before, after)
+    return [x]
+
+
+def _padded(state: Importer, x: SSAValue, axis: int, before: int, after: int) -> SSAValue:
+    """Zeros before and after a dimension's elements; negative numbers take elements away."""
+    shape = list(t.shape_of(x))
+    if before < 0 or after < 0:
+        offsets = [0] * len(shape)
+        offsets[axis] = max(-before, 0)
+        shape[axis] += min(before, 0) + min(after, 0)
+        if shape[axis] < 1:
+            raise Unsupported("nothing is left of a dimension")
+        x = state.emit(t.SliceOp(x, offsets, shape))
+    parts = [x]
+    for amount, place in ((before, 0), (after, 2)):
+        if amount > 0:
+            size = (*shape[:axis], amount, *shape[axis + 1 :])
+            parts.insert(place, state.constant(np.zeros(size, np.float32), splat=False))
+    return x if len(parts) == 1 else state.emit(t.ConcatOp(parts, axis))
+
+
+@operator("Slice")
+def slice_(state: Importer, node: Node) -> list[Value]:
+    x = node.activation(0)
+    before = t.shape_of(x)
+    starts, ends = node.ints(1, "starts", "starts"), node.ints(2, "ends", "ends")
+    if starts is None or ends is None:
+        raise Unsupported("its starts or ends are missing")
+    axes = node.ints(3, "axes", "axes") or list(range(len(starts)))
+    steps = node.ints(4, "steps", "steps") or [1] * len(starts)
+    offsets, sizes, strides = [0] * len(before), list(before), [1] * len(before)
+    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+        axis = axis_of(axis, len(before))
+        chosen = range(before[axis])[slice(start, end, step)]
+        if not chosen:
+            raise Unsupported("an empty slice")
+        offsets[axis], sizes[axis], strides[axis] = chosen[0], len(chosen), step
+    return [state.emit(t.SliceOp(x, offsets, sizes, strides))]
+
+
+@operator("Split")
+def split(state: Importer, node: Node) -> list[Value]:
+    x = node.activation(0)
+    axis = axis_of(node.attribute("axis", 0), len(t.shape_of(x)))
+    sizes, count = node.ints(1, "split", "split"), len(node.proto.output)
+    if sizes is None:
+        count = int(node.attribute("num_outputs", count))
+        sizes = _chunks(t.shape_of(x)[axis], -(-t.shape_of(x)[axis] // count))
+    if sum(sizes) != t.shape_of(x)[axis] or min(sizes) < 1 or len(sizes) != len(node.proto.output):
+        raise Unsupported(f"{t.shape_of(x)[axis]} elements in parts of {sizes}")
+    return list(_parts(state, x, axis, sizes))
+
+
+@operator("SplitToSequence", note="read by SequenceAt")
+def split_to_sequence(state: Importer, node: Node) -> list[Value]:
+    x, given = node.activation(0), node.constant(1, "split")
+    before = t.shape_of(x)
+    axis = axis_of(node.attribute("axis", 0), len(before))
+    keep = node.attribute("keepdims", 1)  # without meaning where the sizes are given
+    if given is None:
+        sizes = [1] * before[axis]
+    elif given.ndim == 0:
+        sizes = _chunks(before[axis], int(given))
+    else:
+        sizes = [int(n) for n in given]
+    if sum(sizes) != before[axis] or min(sizes) < 1:
+        raise Unsupported(f"{before[axis]} elements in parts of {sizes}")
+    parts = _parts(state, x, axis, sizes)
+    if given is None and not keep:
+        shape = (*before[:axis], *before[axis + 1 :])
+        parts = [state.emit(t.ReshapeOp(part, shape)) for part in parts]
+    return [ActivationSequence(tuple(parts))]
+
+
+@operator("SequenceAt", note="of SplitToSequence")
+def sequence_at(state: Importer, node: Node) -> list[Value]:
+    sequence, position = node.input(0), node.required(1, "position")
+    if not isinstance(sequence, ActivationSequence):
+        raise Unsupported(f"an element of {describe(sequence)}")
+    return [sequence.parts[_index(position.item(), len(sequence.parts))]]
+
+
+def _index(index: int, size: int) -> int:
+    """A position counted from the front.
+
+    Raises `Unsupported` if there is none.
+    """
+    if not -size <= index < size:
+        raise Unsupported(f"index {index} lies outside {size} elements")
+    return index % size
+
+
+def _chunks(total: int, size: int) -> list[int]:
+    """`total` in parts of `size`, the last may be smaller."""
+    return [min(size, total - start) for start in range(0, total, size)]
+
+
+def _parts(state: Importer, x: SSAValue, axis: int, sizes: list[int]) -> list[SSAValue]:
+    """Consecutive slices along a dimension."""
+    before = t.shape_of(x)
+    parts: list[SSAValue] = []
+    start = 0
+    for size in sizes:
+        offsets, shape = [0] * len(before), list(before)
+        offsets[axis], shape[axis] = start, size
+        parts.append(state.emit(t.SliceOp(x, offsets, shape)))
+        start += size
+    return parts
+
+
+@operator("Gather", note="embedding by ids, or constant indices")
+def gather(state: Importer, node: Node) -> list[Value]:
+    data, indices = node.inputs()
+    axis = node.attribute("axis", 0)
+    if isinstance(indices, Symbolic):
+        if not isinstance(data, np.ndarray) or data.ndim != 2 or axis_of(axis, 2) != 0:
+            raise Unsupported("indices computed from an input must select rows of a 2-D table")
+        ids, shift = state.ids(indices, len(data))
+        counted = trace(ids).root.owner
+        if isinstance(counted, t.PositionIdsOp) and counted.limit > len(data):
+            raise Unsupported(
+                f"{t.shape_of(counted.ids)[1]} tokens need {counted.limit} positions, "
+                f"its table has {len(data)}"
+            )
+        if shift:
+            # Row i + c of the table is row i of this one; negative indices count from the end.
+            table = data[shift:] if shift > 0 else np.concatenate([data[shift:], data])
+            state.names[id(table)] = state.names.get(id(data), "table")
+            data = table
+        rows = state.emit(t.EmbeddingOp(ids, state.constant(data, splat=False)))
+        return [state.emit(t.ReshapeOp(rows, (*indices.sample.shape, data.shape[1])))]
+    x = node.activation(0)
+    if not isinstance(indices, np.ndarray):
+        raise Unsupported(f"its indices are {describe(indices)}")
+    if not indices.size:
+        raise Unsupported("no indices")
+    shape_ = t.shape_of(x)
+    axis = axis_of(axis, len(shape_))
+    flat = [_index(int(i), shape_[axis]) for i in indices.ravel()]
+    pieces: list[SSAValue] = []
+    for start, size, step in _progressions(flat):
+        offsets, sizes, strides = [0] * len(shape_), list(shape_), [1] * len(shape_)
+        offsets[axis], sizes[axis], strides[axis] = start, size, step
+        pieces.append(state.emit(t.SliceOp(x, offsets, sizes, strides)))
+    joined = pieces[0] if len(pieces) == 1 else state.emit(t.ConcatOp(pieces, axis))
+    result = (*shape_[:axis], *indices.shape, *shape_[axis + 1 :])
+    return [state.emit(t.ReshapeOp(joined, result))]
+
+
+def _progressions(indices: list[int]) -> list[tuple[int, int, int]]:
+    """(first, number, step) of a slice for all indices, else of one for each run of neighbours."""
+    step = indices[1] - indices[0] if len(indices) > 1 else 1
+    if step > 0 and indices == list(range(indices[0], indices[0] + step * len(indices), step)):
+        return [(indices[0], len(indices), step)]
+    runs: list[tuple[int, int, int]] = []
+    for index in indices:
+        if runs and index == runs[-1][0] + runs[-1][1]:
+            runs[-1] = (runs[-1][0], runs[-1][1] + 1, 1)
+        else:
+            runs.append((index, 1, 1))
+    return runs

@@ -1,0 +1,219 @@
+"""ONNX operators that are matrix products: layers, convolutions, attention."""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+import onnx
+from xdsl.ir import SSAValue
+
+from softex_mlir.compiler.importers.onnx.graph import Importer
+from softex_mlir.compiler.importers.onnx.node import Node
+from softex_mlir.compiler.importers.onnx.registry import operator
+from softex_mlir.compiler.importers.onnx.values import (
+    Array,
+    Symbolic,
+    Unsupported,
+    Value,
+    shape_of_value,
+)
+from softex_mlir.dialects import transformer as t
+
+FLOAT = onnx.TensorProto.FLOAT
+
+
+@operator("MatMul", note="a weight (linear layer), inside attention, or two activations")
+def matmul(state: Importer, node: Node) -> list[Value]:
+    a, b = node.inputs()
+    if len(shape_of_value(a)) < 2 or len(shape_of_value(b)) < 2:
+        raise Unsupported("a product with a vector")
+    right = state.constant(b, splat=False) if isinstance(b, np.ndarray) else state.operand(b)
+    left = state.constant(a, splat=False) if isinstance(a, np.ndarray) else state.operand(a)
+    return [state.emit(t.MatmulOp(left, right))]
+
+
+@operator("Gemm")
+def gemm(state: Importer, node: Node) -> list[Value]:
+    alpha, beta = float(node.attribute("alpha", 1.0)), float(node.attribute("beta", 1.0))
+    left = _factor(state, node.input(0), 1.0, transposed=node.attribute("transA", 0))
+    b = node.input(1)
+    folded = isinstance(b, np.ndarray)
+    right = _factor(state, b, alpha, transposed=node.attribute("transB", 0))
+    product = state.emit(t.MatmulOp(left, right))
+    if alpha != 1.0 and not folded:
+        product = state.emit(t.MulOp(product, state.constant(np.array(alpha, np.float32))))
+    c = node.input(2)
+    if c is None:
+        return [product]
+    if not isinstance(c, np.ndarray):
+        added = state.operand(c)
+        if beta != 1.0:
+            added = state.emit(t.MulOp(added, state.constant(np.array(beta, np.float32))))
+        return [state.emit(t.AddOp(product, state.of_rank(added, 2)))]
+    bias = c if beta == 1.0 else c.astype(np.float32) * np.float32(beta)
+    if bias.ndim == 2 and bias.shape[0] == 1:
+        bias = bias[0]
+    state.names.setdefault(id(bias), state.names.get(id(c), "bias"))
+    return [state.emit(t.AddOp(product, state.constant(bias)))]
+
+
+def _factor(state: Importer, value: Value, factor: float, *, transposed: bool) -> SSAValue:
+    """A factor of a product; constants are transposed and scaled now."""
+    if isinstance(value, np.ndarray):
+        data = value.T if transposed else value
+        data = data if factor == 1.0 else data.astype(np.float32) * np.float32(factor)
+        state.names[id(data)] = state.names.get(id(value), "weight")
+        return state.constant(data, splat=False)
+    found = state.operand(value)
+    return state.emit(t.TransposeOp(found, (1, 0))) if transposed else found
+
+
+@operator("Conv", note="patch embeddings (stride = kernel, no padding), and along one dimension")
+def conv(state: Importer, node: Node) -> list[Value]:
+    x, weights, bias = node.activation(0), node.required(1, "weights"), node.constant(2, "bias")
+    kernel, shape = weights.shape[2:], t.shape_of(x)
+    if tuple(node.attribute("kernel_shape", kernel)) != kernel:
+        raise Unsupported(f"weights {weights.shape} for another kernel_shape")
+    strides = tuple(node.attribute("strides", [1] * len(kernel)))
+    pads = node.attribute("pads", [0] * 2 * len(kernel))
+    whole = (
+        strides == kernel
+        and not any(pads)
+        and not any(n % k for n, k in zip(shape[2:], kernel, strict=True))
+    )
+    simple = node.attribute("group", 1) == 1 and set(node.attribute("dilations", [1])) == {1}
+    automatic = node.attribute("auto_pad", b"NOTSET")
+    if automatic == b"VALID":
+        pads = [0] * 2 * len(kernel)
+    if (
+        not simple
+        or automatic not in (b"NOTSET", b"VALID")
+        or not (len(kernel) == 1 or (len(kernel) == 2 and whole))
+    ):
+        raise Unsupported(
+            f"a convolution {weights.shape} with strides {strides} and pads {tuple(pads)} of an "
+            f"input {shape}; only patch embeddings (stride = kernel, no padding, whole patches) "
+            "and plain convolutions along one dimension can be done"
+        )
+    if len(kernel) == 2:
+        rows = state.emit(t.PatchifyOp(x, (kernel[0], kernel[1])))
+        matrix = weights.reshape(len(weights), -1).T
+        sizes = tuple(n // k for n, k in zip(shape[2:], kernel, strict=True))
+    else:
+        rows = _windows(state, x, kernel[0], strides[0], pads)
+        matrix = weights.transpose(2, 1, 0).reshape(-1, len(weights))
+        sizes = t.shape_of(rows)[1:2]
+    matrix = np.ascontiguousarray(matrix)
+    state.names[id(matrix)] = state.names.get(id(weights), "projection")
+    result = state.emit(t.MatmulOp(rows, state.constant(matrix, splat=False)))
+    if bias is not None:
+        result = state.emit(t.AddOp(result, state.constant(bias)))
+    result = state.emit(t.ReshapeOp(result, (shape[0], prod(sizes), len(weights))))
+    result = state.emit(t.TransposeOp(result, (0, 2, 1)))
+    return [state.emit(t.ReshapeOp(result, (shape[0], len(weights), *sizes)))]
+
+
+def _windows(state: Importer, x: SSAValue, size: int, stride: int, pads: list[int]) -> SSAValue:
+    """[batch, channels, length] -> [batch, windows, size*channels], each row one window."""
+    x = state.emit(t.TransposeOp(x, (0, 2, 1)))
+    batch, length, channels = t.shape_of(x)
+    edges = [
+        state.constant(np.zeros((batch, n, channels), np.float32), splat=False) for n in pads if n
+    ]
+    if edges:
+        before = edges[:1] if pads[0] else []
+        x = state.emit(t.ConcatOp([*before, x, *edges[len(before) :]], 1))
+    count = (length + sum(pads) - size) // stride + 1
+    parts = [
+        state.emit(t.SliceOp(x, (0, start, 0), (batch, count, channels), (1, stride, 1)))
+        for start in range(size)
+    ]
+    return state.emit(t.ConcatOp(parts, 2)) if size > 1 else parts[0]
+
+
+def _as_bias(arrays: list[Array]) -> Array:
+    """A mask as an additive bias: booleans say what is visible, numbers are added."""
+    if arrays[0].dtype == np.bool_:
+        return np.where(arrays[0], np.float32(0), np.float32(t.MASKED))
+    return arrays[0].astype(np.float32)
+
+
+@operator("Attention", note="without cache, softcap or grouped key heads")
+def attention(state: Importer, node: Node) -> list[Value]:
+    q, k, v = (node.activation(i) for i in range(3))
+    mask = node.input(3)
+    if any(node.input(i) is not None for i in range(4, len(node.operands))):
+        raise Unsupported("a key/value cache")
+    if node.attribute("softcap", 0.0):
+        raise Unsupported("softcap")
+    if node.attribute("softmax_precision", FLOAT) == onnx.TensorProto.DOUBLE:
+        raise Unsupported("softmax in float64")
+    node.attribute("qk_matmul_output_mode")  # of an output that is refused if it is used
+    flat = len(t.shape_of(q)) == 3
+    heads, groups = node.attribute("q_num_heads"), node.attribute("kv_num_heads")
+    if flat:
+        if heads is None or groups is None:
+            raise Unsupported("q_num_heads and kv_num_heads are missing")
+        if heads != groups:
+            raise Unsupported("fewer key heads than query heads")
+        q, k, v = (_split_heads(state, x, heads) for x in (q, k, v))
+    if t.shape_of(q)[1] != t.shape_of(k)[1]:
+        raise Unsupported("fewer key heads than query heads")
+    (batch, heads, queries, size), keys = t.shape_of(q), t.shape_of(k)[2]
+    given = node.attribute("scale")
+    scale = size**-0.5 if given is None else given
+    scores = state.emit(t.MatmulOp(q, state.emit(t.TransposeOp(k, (0, 1, 3, 2)))))
+    scores = state.emit(t.MulOp(scores, state.constant(np.array(scale, np.float32))))
+    if node.attribute("is_causal", 0):
+        visible = np.tri(queries, keys, dtype=np.bool_)
+        causal = state.constant(_as_bias([visible]), splat=False)
+        scores = state.emit(t.AddOp(scores, causal))
+    if isinstance(mask, Symbolic):
+        scores = state.emit(t.AddOp(scores, state.mask(state.derive([mask], _as_bias))))
+    elif isinstance(mask, np.ndarray):
+        scores = state.emit(t.AddOp(scores, state.constant(_as_bias([mask]))))
+    elif mask is not None:
+        scores = state.emit(t.AddOp(scores, state.operand(mask)))
+    result = state.emit(t.MatmulOp(state.emit(t.SoftmaxOp(scores)), v))
+    if flat:
+        result = state.emit(t.TransposeOp(result, (0, 2, 1, 3)))
+        result = state.emit(t.ReshapeOp(result, (batch, queries, heads * t.shape_of(v)[3])))
+    return [result]
+
+
+def _split_heads(state: Importer, x: SSAValue, heads: int) -> SSAValue:
+    """[batch, tokens, heads*size] -> [batch, heads, tokens, size]."""
+    batch, tokens, width = t.shape_of(x)
+    x = state.emit(t.ReshapeOp(x, (batch, tokens, heads, width // heads)))
+    return state.emit(t.TransposeOp(x, (0, 2, 1, 3)))
+
+
+@operator("Einsum", note="two operands, each dimension in two of operands and result or in all")
+def einsum(state: Importer, node: Node) -> list[Value]:
+    equation = node.attribute("equation").decode().replace(" ", "")
+    operands, _, result = equation.partition("->")
+    first, _, second = operands.partition(",")
+    terms = (first, second, result)
+    plain = all(len(set(term)) == len(term) and term.isalpha() for term in terms)
+    if not plain or any(sum(c in term for term in terms) < 2 for c in set("".join(terms))):
+        raise Unsupported(f"the equation '{equation}'")
+    batch = [c for c in first if c in second and c in result]
+    inner = [c for c in first if c in second and c not in result]
+    left, right = [c for c in first if c not in second], [c for c in second if c not in first]
+    a, b = (
+        state.constant(v, splat=False) if isinstance(v, np.ndarray) else state.operand(v)
+        for v in node.inputs()
+    )
+    sizes = dict(zip(first + second, t.shape_of(a) + t.shape_of(b), strict=True))
+
+    def matrix(x: SSAValue, term: str, rows: list[str], columns: list[str]) -> SSAValue:
+        x = state.emit(t.TransposeOp(x, [term.index(c) for c in batch + rows + columns]))
+        shape = [sizes[c] for c in batch]
+        shape += [prod(sizes[c] for c in group) for group in (rows, columns)]
+        return state.emit(t.ReshapeOp(x, shape))
+
+    product = state.emit(t.MatmulOp(matrix(a, first, left, inner), matrix(b, second, inner, right)))
+    order = batch + left + right
+    split = state.emit(t.ReshapeOp(product, [sizes[c] for c in order]))
+    return [state.emit(t.TransposeOp(split, [order.index(c) for c in result]))]

@@ -1,0 +1,208 @@
+"""Reading a graph node by node: values by name, and which refused nodes an output needs.
+
+Nodes are read in the order of the file. One that cannot be imported leaves a `Broken` value and a
+refusal behind; the refusals of those that no output depends on are nobody's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from xdsl.dialects.builtin import StringAttr
+
+from softex_mlir.compiler.importers.onnx.graph import Importer, layer_name
+from softex_mlir.compiler.importers.onnx.node import Node
+from softex_mlir.compiler.importers.onnx.operators import OPERATORS
+from softex_mlir.compiler.importers.onnx.types import (
+    check_result,
+    element_type_of,
+    infer,
+    tensor_type,
+    type_of,
+)
+from softex_mlir.compiler.importers.onnx.values import (
+    Broken,
+    Symbolic,
+    Unsupported,
+    Value,
+)
+from softex_mlir.errors import Refusal
+
+SHAPE_ONLY = {"Shape", "Size"}
+"""Operators whose result does not depend on the elements of their operand."""
+STANDARD = ("", "ai.onnx")
+OLDEST_OPSET = 7
+"""Before it, operands were broadcast by attributes."""
+
+
+@dataclass
+class GraphReader:
+    """Reads nodes into an `Importer`."""
+
+    state: Importer
+    ir_version: int
+    values: dict[str, Value] = field(default_factory=dict[str, Value])
+    types: dict[str, Any] = field(default_factory=dict[str, Any])
+    """ONNX type of every value that has one."""
+    _needs: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    _refused: dict[str, Refusal] = field(default_factory=dict[str, Refusal])
+    """By the name of a value that cannot be computed."""
+
+    def __post_init__(self) -> None:
+        self._opsets = {o.domain: int(o.version) for o in self.state.opsets}
+
+    def define(self, name: str, value: Value, kind: Any) -> None:
+        """Give a name a value. The first name of a constant is the one its parameter will have."""
+        self.values[name] = value
+        self.types[name] = kind
+        if isinstance(value, np.ndarray):
+            self.state.names.setdefault(id(value), name)
+
+    def define_initializers(self, graph: Any) -> None:
+        """Give a graph's initializers their values."""
+        for tensor in graph.initializer:
+            array = self.state.initializer(tensor)
+            self.define(tensor.name, array, tensor_type(element_type_of(array), array.shape))
+
+    def read(self, nodes: Iterable[Any]) -> None:
+        """Read nodes in order."""
+        for proto in nodes:
+            inputs: list[str] = [name for name in proto.input if name]
+            names = tuple(dict.fromkeys([*inputs, *captured_names(proto)]))
+            self._needs.update(dict.fromkeys(proto.output, names))
+            on_activation = any(_depends_on_elements(self.values.get(n)) for n in names)
+            try:
+                self._read(proto, names, on_activation)
+            except Unsupported as error:
+                refusal = Refusal(_name(proto), proto.op_type, str(error), error.remedy)
+                self._refuse(proto.output, refusal, on_activation)
+
+    def refusals(self, outputs: Iterable[str]) -> list[Refusal]:
+        """Why the outputs cannot be computed, in the order of the nodes."""
+        needed: set[str] = set()
+        pending = list(outputs)
+        while pending:
+            name = pending.pop()
+            if name not in needed:
+                needed.add(name)
+                pending.extend(self._needs.get(name, ()))
+        found = {id(r): r for name, r in self._refused.items() if name in needed}
+        return list(found.values())
+
+    def _read(self, proto: Any, names: Iterable[str], on_activation: bool) -> None:
+        for name in names:
+            if name not in self.values:
+                raise Unsupported(f"nothing before it computes '{name}'")
+        operands = [self.values[n] if n else None for n in proto.input]
+        standard = proto.domain in STANDARD
+        if standard and proto.op_type == "If":
+            self._read_if(proto, operands[0])
+            return
+        if (on_activation or not standard) and not (standard and proto.op_type in OPERATORS):
+            name = proto.op_type if standard else f"{proto.domain}.{proto.op_type}"
+            raise Unsupported(f"operator {name} is not supported")
+        if any(isinstance(self.values[n], Broken) for n in names):
+            self.values.update(dict.fromkeys(proto.output, Broken(on_activation)))
+            return
+        opset = self._opsets.get(proto.domain, self._opsets.get("", 1))
+        if standard and on_activation and opset < OLDEST_OPSET:
+            raise Unsupported(
+                f"opset {opset} is older than {OLDEST_OPSET}",
+                "convert the model with onnx.version_converter",
+            )
+        types = [self.types.get(n) if n else None for n in proto.input]
+        captured = {n: self.values[n] for n in captured_names(proto)}
+        node = Node(proto, operands, types, opset, captured)
+        self.state.layer = StringAttr(layer_name(proto))
+        inferred = infer(node, self.state.opsets, self.ir_version)
+        results = self._results(node, on_activation)
+        for index, output in enumerate(proto.output):
+            if not output:
+                continue
+            value = results[index] if index < len(results) else None
+            if value is None:
+                reason = f"its output {node.output_name(index)} is not computed"
+                self._refuse([output], Refusal(_name(proto), proto.op_type, reason), on_activation)
+                continue
+            check_result(value, inferred[index])
+            self.define(output, value, type_of(value, inferred[index], types))
+
+    def _results(self, node: Node, on_activation: bool) -> Sequence[Value]:
+        """Values of a node's outputs."""
+        data = node.operands[0] if node.operands else None
+        embedding = (
+            node.kind == "Gather"
+            and isinstance(data, np.ndarray)
+            and isinstance(node.operands[1], Symbolic)
+            and data.dtype.kind not in "iub"
+        )
+        if not (on_activation or embedding or node.kind in SHAPE_ONLY):
+            return self.state.fold(node)
+        results = OPERATORS[node.kind][0](self.state, node)
+        if unread := node.unread():
+            raise Unsupported(f"{', '.join(unread)} is not supported")
+        return results
+
+    def _read_if(self, proto: Any, condition: Value) -> None:
+        """The branch a constant condition chooses takes the node's place."""
+        if not isinstance(condition, np.ndarray):
+            raise Unsupported(
+                "its condition is known at run time only",
+                "export one branch as a model of its own",
+            )
+        wanted = "then_branch" if condition.all() else "else_branch"
+        branch = next(a.g for a in proto.attribute if a.name == wanted)
+        self.define_initializers(branch)
+        self.read(branch.node)
+        for output, result in zip(proto.output, branch.output, strict=True):
+            self._needs[output] = (result.name,)
+            self.define(output, self.values[result.name], self.types.get(result.name))
+
+    def _refuse(self, outputs: Iterable[str], refusal: Refusal, on_activation: bool) -> None:
+        for name in filter(None, outputs):
+            self.values[name] = Broken(on_activation)
+            self.types.pop(name, None)
+            self._refused[name] = refusal
+
+
+def captured_names(proto: Any) -> list[str]:
+    """Names of the outer graph that the subgraphs of a node use."""
+    found: list[str] = []
+    for attribute in proto.attribute:
+        if not attribute.HasField("g"):
+            continue
+        graph = attribute.g
+        own = {v.name for v in graph.input} | {t.name for t in graph.initializer}
+        own |= {name for node in graph.node for name in node.output}
+        used = [name for node in graph.node for name in (*node.input, *captured_names(node))]
+        used += [v.name for v in graph.output]
+        found += [name for name in used if name and name not in own]
+    return list(dict.fromkeys(found))
+
+
+def _depends_on_elements(value: Value) -> bool:
+    """Whether a value may depend on an activation's elements."""
+    if isinstance(value, Broken):
+        return value.activation
+    return value is not None and not isinstance(value, np.ndarray | Symbolic)
+
+
+def _name(proto: Any) -> str:
+    return proto.name or (proto.output[0] if proto.output else "?")
+
+
+def listed(refusals: Sequence[Refusal]) -> str:
+    """All refusals as one message; equal ones are counted together."""
+    nodes: Mapping[str, list[str]] = {}
+    for refusal in refusals:
+        unknown = refusal.reason.startswith("operator ")
+        text = refusal.reason if unknown else f"{refusal.operator}: {refusal.reason}"
+        text += f"; {refusal.remedy}" if refusal.remedy else ""
+        nodes.setdefault(text, []).append(refusal.node)
+    count = len(refusals)
+    head = f"{count} node{'s' if count > 1 else ''} cannot be imported:"
+    lines = [f"{text} ({len(names)}x: {', '.join(names)})" for text, names in nodes.items()]
+    return "\n  ".join([head, *lines])

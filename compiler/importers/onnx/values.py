@@ -1,0 +1,121 @@
+"""What a value of an ONNX graph is during import.
+
+- a constant: ``numpy.ndarray``;
+- an activation: an SSA value of the module being built;
+- a `Symbolic`: computed from integer inputs (token ids, masks) only. Such subgraphs are not
+  translated node by node: the importer asks *what they compute* by evaluating them on probes;
+- a `NanTest`: the result of IsNaN on an activation;
+- an `ActivationSequence`: activations, as SplitToSequence makes them;
+- a `Broken`: what a refused node would have computed. It matters only if an output needs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from xdsl.ir import SSAValue
+
+from softex_mlir.errors import Refusal, UserError
+
+Array: TypeAlias = npt.NDArray[Any]
+Assignment: TypeAlias = Mapping[str, Array]
+
+
+class OnnxError(UserError, ValueError):
+    """An ONNX file that cannot be imported. `file` is its path; the message names it too."""
+
+    def __init__(self, file: str, message: str, refusals: Sequence[Refusal] = ()):
+        super().__init__(f"{file}: {message}")
+        self.file = file
+        self.refusals = tuple(refusals)
+
+
+class Unsupported(Exception):
+    """A node that cannot be imported, and why; collected, so that all are reported at once."""
+
+    def __init__(self, reason: str, remedy: str = ""):
+        super().__init__(reason)
+        self.remedy = remedy
+
+
+@dataclass(frozen=True)
+class Symbolic:
+    """A value that depends on integer inputs only."""
+
+    inputs: frozenset[str]
+    """Names of the graph inputs it depends on."""
+    evaluate: Callable[[Assignment], Array]
+    """Its value for given inputs."""
+    sample: Array
+    """Its value when every input is all ones: shape and dtype are valid for all inputs."""
+    numbers: frozenset[int] = frozenset()
+    """Single integers it is computed with: a padding id is among them."""
+    memo: list[tuple[Assignment, Array]] = field(
+        default_factory=lambda: list[tuple[Assignment, Array]](), compare=False
+    )
+
+    def at(self, assignment: Assignment) -> Array:
+        """`evaluate`, remembered for the last assignment (graphs share subexpressions)."""
+        if not self.memo or self.memo[0][0] is not assignment:
+            self.memo[:] = [(assignment, self.evaluate(assignment))]
+        return self.memo[0][1]
+
+
+@dataclass(frozen=True)
+class NanTest:
+    """Where an activation is NaN."""
+
+    of: SSAValue
+
+
+@dataclass(frozen=True)
+class ActivationSequence:
+    """Activations in an ONNX sequence."""
+
+    parts: tuple[SSAValue, ...]
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A value nobody can compute; who needs it is refused."""
+
+    activation: bool
+    """Whether it depends on an activation's elements, as far as one can tell."""
+
+
+Value: TypeAlias = "Array | SSAValue | Symbolic | NanTest | ActivationSequence | Broken | None"
+
+
+def shape_of_value(value: Value) -> tuple[int, ...]:
+    """Shape of any value."""
+    from softex_mlir.dialects.transformer import shape_of
+
+    if isinstance(value, np.ndarray):
+        return tuple(int(n) for n in value.shape)
+    if isinstance(value, Symbolic):
+        return tuple(int(n) for n in value.sample.shape)
+    if isinstance(value, NanTest):
+        return shape_of(value.of)
+    if not isinstance(value, SSAValue):
+        raise Unsupported(f"{describe(value)} has no shape")
+    return shape_of(value)
+
+
+def describe(value: Value) -> str:
+    """A value for an error message."""
+    if isinstance(value, np.ndarray):
+        return f"a constant {value.dtype} {value.shape}"
+    if isinstance(value, Symbolic):
+        names = ", ".join(sorted(value.inputs))
+        return f"a {value.sample.dtype} tensor {value.sample.shape} computed from input {names}"
+    if isinstance(value, NanTest):
+        return "a test for NaN"
+    if isinstance(value, ActivationSequence):
+        return f"a sequence of {len(value.parts)} activations"
+    if isinstance(value, SSAValue):
+        return f"an activation {shape_of_value(value)}"
+    return "nothing"

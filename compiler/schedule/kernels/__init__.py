@@ -1,0 +1,1 @@
+"""The kernels: streams of transfers, jobs and core code for a launch."""

@@ -1,0 +1,1 @@
+"""The kernels of attention: whole rows of scores, or chunks of keys."""

@@ -1,0 +1,459 @@
+"""The kernel of `attention` by chunks of keys: any number of keys in a bounded TCDM.
+
+An item is (head, block of queries). It takes `chunks` rounds to compute its scores, and as many to
+weigh the values with the probabilities; a round does one of each, for an item and the one before:
+
+    round r:  QK(r), PV(r - chunks)
+
+SoftEx accumulates the maximum and the denominator of every row chunk by chunk, in a state slot a
+row, and divides when all chunks are known. Between the two, scores stay in a ring in the TCDM or,
+if `spilled`, wait in L2. Streams advance by a fixed number of steps a round:
+
+    dma_in   bias | queries, Kᵀ chunk; values, spilled scores
+    compute  first scores preset | divide PV's scores and preset QK's next; accumulate QK's
+    redmule  QK; PV
+    dma_out  spill scores; store the item's result
+
+Without RedMulE the cores compute the products, in two steps of `compute` a round. Without SoftEx
+they compute the softmax of an item when its last chunk is there, so scores are never spilled.
+
+Spilling and reloading the state slots is not part of the cost: it is not known of the hardware.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from xdsl.ir import SSAValue
+
+from softex_mlir.compiler.schedule.kernels.attention.chunked_geometry import ChunkedAttention
+from softex_mlir.compiler.schedule.kernels.attention.whole_rows import first_query
+from softex_mlir.compiler.schedule.kernels.emitter import (
+    COMPUTE,
+    GEMM,
+    IN,
+    OUT,
+    Index,
+    StreamEmitter,
+)
+from softex_mlir.compiler.schedule.kernels.kernel import KernelEmitter
+from softex_mlir.dialects.cluster import StreamKind
+from softex_mlir.dialects.redmule import GemmOp
+from softex_mlir.dialects.softex import AccumulateOp, DivideOp, DrainOp, OpenSlotsOp
+
+
+@dataclass(frozen=True)
+class ChunkedAttentionKernel(ChunkedAttention):
+    """The streams of attention by chunks of keys."""
+
+    def emit(self, k: KernelEmitter) -> None:
+        self._emit_in(k)
+        if self.engine is GEMM:
+            self._emit_redmule(k)
+            self._emit_compute(k)
+        else:
+            self._emit_cores(k)
+        self._emit_out(k)
+
+    def _emit_rounds(
+        self,
+        s: StreamEmitter,
+        first: Callable[[Index, Index, Index], None],
+        second: Callable[[Index, Index, Index], None],
+    ) -> None:
+        """`first` for the item whose scores a round computes, `second` for the one before it; their
+        arguments are item, chunk and round."""
+
+        def step(item: Index, chunk: Index) -> None:
+            round_ = s.add(s.mul(item, self.chunks), chunk)
+            s.when(item, "slt", self.items, lambda: first(item, chunk, round_))
+            s.advance()
+            s.when(item, "sgt", 0, lambda: second(s.add(item, -1), chunk, round_))
+            s.advance()
+
+        s.loop(0, self.items + 1, lambda i: s.loop(0, self.chunks, lambda c: step(i, c)))
+
+    def _wait(self, s: StreamEmitter, stream: StreamKind, round_: Index, offset: int) -> None:
+        """Wait for a counter at 2 * round + offset."""
+        s.wait(stream, s.add(s.mul(round_, 2), offset))
+
+    def _wait_slot(self, s: StreamEmitter, round_: Index) -> None:
+        """Wait until the scores of a round may be written."""
+        if not self.spilled:
+            self._wait(s, self.engine, round_, self.weighted(-2))
+            return
+        self._wait(s, OUT, round_, -3)
+        if s.kind is not COMPUTE:
+            self._wait(s, COMPUTE, round_, self.scored(-2) if self.engine is COMPUTE else -1)
+
+    def _last(self, s: StreamEmitter, chunk: Index, body: Callable[[bool], None]) -> None:
+        """`body`, told whether the chunk is shorter than others."""
+        if not self.padding:
+            body(False)
+            return
+        s.when(chunk, "slt", self.chunks - 1, lambda: body(False))
+        s.when(chunk, "eq", self.chunks - 1, lambda: body(True))
+
+    def _query(self, s: StreamEmitter, item: Index) -> Index:
+        block = s.mod(item, self.blocks)
+        return first_query(s, block, self.blocks, self.rows, self.queries)
+
+    def _emit_in(self, k: KernelEmitter) -> None:
+        s = k.stream(IN)
+        zeros = k.values["zeros"]
+
+        def scores(item: Index, chunk: Index, round_: Index) -> None:
+            head = s.div(item, self.blocks)
+            self._wait(s, self.engine, round_, self.scored(-2))
+            source = [s.mul(s.add(s.mul(chunk, self.heads), head), self.size)]
+            sizes = [self.size, self.chunk]
+            slot = s.mod(round_, 2)
+            keys = s.transfer(k.values["kt_l2"], source, k.memory["kt"], [slot], sizes)
+
+            def queries() -> None:
+                self._wait(s, self.engine, round_, self.scored(-1))
+                source = [self._query(s, item), s.mul(head, self.size)]
+                sizes = [self.rows, self.size]
+                s.complete(s.transfer(k.values["q_l2"], source, k.memory["q"], [0], sizes))
+
+            def preset(short: bool) -> None:
+                sizes = [self.rows, self.chunk - (self.padding if short else 0)]
+                source = [self._query(s, item), s.mul(chunk, self.chunk)]
+                target = [s.mod(round_, self.ring)]
+                s.complete(s.transfer(k.values["bias"], source, k.memory["s"], target, sizes))
+
+            s.when(chunk, "eq", 0, queries)
+            if self.bias_per_query:
+                self._wait_slot(s, round_)
+                self._last(s, chunk, preset)
+            s.complete(keys)
+
+        def weights(item: Index, chunk: Index, round_: Index) -> None:
+            slot = s.mod(round_, 2)
+            column = s.mul(s.div(item, self.blocks), self.value_size)
+            self._wait(s, self.engine, round_, self.weighted(-2))
+            started: list[SSAValue] = []
+            if self.spilled:
+                self._wait(s, OUT, round_, 1 - 2 * self.chunks)
+                sizes = [self.rows, self.chunk]
+                source = [self._place(s, item, chunk)]
+                started = [s.transfer(k.values["s_l2"], source, k.memory["p"], [slot], sizes)]
+
+            def values(short: bool) -> None:
+                count = self.chunk - (self.padding if short else 0)
+                source = [s.mul(chunk, self.chunk), column]
+                memory, sizes = k.memory["v"], [count, self.value_size]
+                tokens = [s.transfer(k.values["v_l2"], source, memory, [slot], sizes)]
+                if short:
+                    sizes = [self.padding, self.value_size]
+                    tokens.append(s.transfer(zeros, [], memory, [slot, count], sizes))
+                s.complete(*tokens)
+
+            def clear() -> None:
+                s.wait(OUT, s.mul(item, 2 * self.chunks))
+                sizes = [self.rows, self.value_size]
+                s.complete(s.transfer(zeros, [], k.memory["o"], [s.mod(item, 2)], sizes))
+
+            s.when(chunk, "eq", 0, clear)
+            self._last(s, chunk, values)
+            s.complete(*started)
+
+        k.acquire(s)
+        k.depend(s)
+        tokens = [
+            # rows and columns past the head size stay zero: no transfer writes them
+            s.transfer(zeros, [], k.memory[name], [slot], shape)
+            for name, slot, shape in (
+                ("q", 0, (self.rows, self.inner)),
+                ("kt", 0, (self.inner, self.chunk)),
+                ("kt", 1, (self.inner, self.chunk)),
+            )
+            if self.inner > self.size
+        ]
+        if not self.bias_per_query:
+            row = k.memory["bias_row"]
+            tokens.append(s.transfer(k.values["bias"], [], row, [0], [1, self.keys]))
+        s.complete(*tokens)
+        s.advance()
+        self._emit_rounds(s, scores, weights)
+
+    def _place(self, s: StreamEmitter, item: Index, chunk: Index) -> Index:
+        """Where spilled scores are."""
+        return s.add(s.mul(s.mod(item, 2), self.chunks), chunk)
+
+    def _weights(self, s: StreamEmitter, round_: Index) -> tuple[str, Index]:
+        """Buffer and slot of the scores that a round divides and weighs the values with."""
+        if self.spilled:
+            return "p", s.mod(round_, 2)
+        return "s", s.mod(s.add(round_, -self.chunks), self.ring)
+
+    def _emit_redmule(self, k: KernelEmitter) -> None:
+        s = k.stream(GEMM)
+
+        def scores(_: Index, __: Index, round_: Index) -> None:
+            self._wait(s, IN, round_, 2)
+            self._wait(s, COMPUTE, round_, 0)
+            kt, z = ("kt", s.mod(round_, 2)), ("s", s.mod(round_, self.ring))
+            self._emit_job(k, s, ("q", 0), kt, z)
+
+        def weigh(item: Index, _: Index, round_: Index) -> None:
+            self._wait(s, IN, round_, 3)
+            self._wait(s, COMPUTE, round_, 2)
+            v = ("v", s.mod(round_, 2))
+            self._emit_job(k, s, self._weights(s, round_), v, ("o", s.mod(item, 2)))
+
+        s.wait(COMPUTE, 1)
+        self._emit_rounds(s, scores, weigh)
+
+    def _emit_job(
+        self,
+        k: KernelEmitter,
+        s: StreamEmitter,
+        x: tuple[str, Index],
+        w: tuple[str, Index],
+        z: tuple[str, Index],
+    ) -> None:
+        """z += x · w on RedMulE; operands are buffers and slots."""
+        inner, columns = self._sizes(x[0])
+        operands = [(k.memory[name], [s.value(slot)]) for name, slot in (x, w, z)]
+        job = GemmOp(*operands[0], *operands[1], *operands[2], m=self.rows, n=inner, k=columns)
+        s.insert(job)
+        s.complete(job.token)
+
+    def _sizes(self, x: str) -> tuple[int, int]:
+        """Inner size and columns of the product with this left operand."""
+        return (self.inner, self.chunk) if x == "q" else (self.chunk, self.value_size)
+
+    def _emit_compute(self, k: KernelEmitter) -> None:
+        s = k.stream(COMPUTE)
+
+        def step(item: Index, chunk: Index) -> None:
+            round_ = s.add(s.mul(item, self.chunks), chunk)
+
+            def divide() -> None:
+                if self.spilled:
+                    self._wait(s, IN, round_, 3)
+                self._emit_divide(k, s, s.add(item, -1), chunk, round_)
+
+            def accumulate() -> None:
+                self._wait(s, GEMM, round_, self.scored(0))
+                self._emit_accumulate(k, s, item, chunk, round_)
+
+            following = s.add(round_, 1)
+            s.when(item, "sgt", 0, divide)
+            s.when(
+                following,
+                "slt",
+                self.items * self.chunks,
+                lambda: self._emit_preset(k, s, following),
+            )
+            s.advance()
+            s.when(item, "slt", self.items, accumulate)
+            s.advance()
+
+        self._emit_start(k, s)
+        self._emit_preset(k, s, 0)
+        s.advance()
+        s.loop(0, self.items + 1, lambda i: s.loop(0, self.chunks, lambda c: step(i, c)))
+
+    def _emit_cores(self, k: KernelEmitter) -> None:
+        """The compute stream without RedMulE."""
+        s = k.stream(COMPUTE)
+
+        def scores(item: Index, chunk: Index, round_: Index) -> None:
+            self._wait(s, IN, round_, 2)
+            self._emit_preset(k, s, round_)
+            s.barrier()
+            kt, z = ("kt", s.mod(round_, 2)), ("s", s.mod(round_, self.ring))
+            self._emit_product(k, s, ("q", 0), kt, z)
+            s.barrier()
+            self._emit_accumulate(k, s, item, chunk, round_)
+
+        def weigh(item: Index, chunk: Index, round_: Index) -> None:
+            self._wait(s, IN, round_, 3)
+            self._emit_divide(k, s, item, chunk, round_)
+            s.barrier()
+            x, v = self._weights(s, round_), ("v", s.mod(round_, 2))
+            self._emit_product(k, s, x, v, ("o", s.mod(item, 2)))
+
+        self._emit_start(k, s)
+        s.advance()
+        self._emit_rounds(s, scores, weigh)
+
+    def _emit_product(
+        self,
+        k: KernelEmitter,
+        s: StreamEmitter,
+        x: tuple[str, Index],
+        w: tuple[str, Index],
+        z: tuple[str, Index],
+    ) -> None:
+        """z += x · w on the cores; operands are buffers and slots."""
+        from softex_mlir.compiler.bodies import TileRef, emit_gemm, gemm_blocks
+
+        inner, columns = self._sizes(x[0])
+        left, right, result = (
+            TileRef(k.memory[name], (s.value(slot),)) for name, slot in (x, w, z)
+        )
+        s.parallel(
+            gemm_blocks(self.rows, columns),
+            lambda block: emit_gemm(
+                s.builder, left, right, result, block, self.rows, inner, columns
+            ),
+        )
+
+    def _emit_start(self, k: KernelEmitter, s: StreamEmitter) -> None:
+        """State slots, and -inf in the bias past the keys."""
+        from softex_mlir.compiler.bodies import RowRef, emit_fill
+
+        s.wait(IN, 1)
+
+        def start() -> None:
+            if self.machine.softex is not None:
+                s.insert(OpenSlotsOp(k.memory["states"]))
+            if self.padding and not self.bias_per_query:
+                row = RowRef(k.memory["bias_row"], (s.value(0), s.value(0)))
+                emit_fill(s.builder, row, float("-inf"), self.columns, start=self.keys)
+
+        s.leader(start)
+        s.barrier()
+
+    def _emit_preset(self, k: KernelEmitter, s: StreamEmitter, round_: Index) -> None:
+        """The bias in the scores of a round: from its row, or only what follows dma_in's rows."""
+        from softex_mlir.compiler.bodies import (
+            REPEAT_COLUMNS,
+            RowRef,
+            TileRef,
+            emit_fill,
+            emit_repeat_row,
+        )
+
+        chunk = s.mod(round_, self.chunks)
+        slot = s.value(s.mod(round_, self.ring))
+        scores = k.memory["s"]
+        if not self.bias_per_query:
+            self._wait_slot(s, round_)
+            column = s.value(s.mul(chunk, self.chunk))
+            bias = RowRef(k.memory["bias_row"], (s.value(0), s.value(0)), column)
+            s.parallel(
+                self.chunk // REPEAT_COLUMNS,
+                lambda group: emit_repeat_row(
+                    s.builder, bias, TileRef(scores, (slot,)), group, self.rows
+                ),
+                without_leader=self.engine is GEMM,
+            )
+        elif self.padding:
+            start = self.chunk - self.padding
+
+            def fill() -> None:
+                self._wait_slot(s, round_)
+                s.parallel(
+                    self.rows,
+                    lambda r: emit_fill(
+                        s.builder, RowRef(scores, (slot, r)), float("-inf"), self.chunk, start
+                    ),
+                )
+
+            s.when(chunk, "eq", self.chunks - 1, fill)
+
+    def _emit_accumulate(
+        self, k: KernelEmitter, s: StreamEmitter, item: Index, chunk: Index, round_: Index
+    ) -> None:
+        """Take the scores of a round into the states of the item's rows."""
+        if self.machine.softex is None:
+            return
+        slot = s.mod(round_, self.ring)
+
+        def rows(first: bool, last: bool) -> None:
+            def row(r: Index) -> None:
+                job = AccumulateOp(
+                    k.memory["s"],
+                    [s.value(slot), s.value(r)],
+                    length=self.chunk,
+                    slot=self._state(s, item, r),
+                    first=first,
+                    last=last,
+                )
+                s.insert(job)
+
+            s.leader(lambda: self._emit_jobs(s, row))
+
+        final = self.chunks - 1
+        s.when(chunk, "eq", 0, lambda: rows(True, final == 0))
+        if final > 1:
+            middle = partial(rows, False, False)
+            s.when(chunk, "sgt", 0, lambda: s.when(chunk, "slt", final, middle))
+        if final > 0:
+            s.when(chunk, "eq", final, lambda: rows(False, True))
+
+    def _emit_divide(
+        self, k: KernelEmitter, s: StreamEmitter, item: Index, chunk: Index, round_: Index
+    ) -> None:
+        """Probabilities from the scores of an earlier round."""
+        if self.machine.softex is None:
+            s.when(chunk, "eq", 0, lambda: self._emit_software_softmax(k, s, round_))
+            return
+        name, slot = self._weights(s, round_)
+
+        def rows(last: bool) -> None:
+            def row(r: Index) -> None:
+                where = (k.memory[name], [s.value(slot), s.value(r)])
+                state = self._state(s, item, r)
+                s.insert(DivideOp(*where, *where, length=self.chunk, slot=state, last=last))
+
+            s.leader(lambda: self._emit_jobs(s, row))
+
+        final = self.chunks - 1
+        if final > 0:
+            s.when(chunk, "ne", final, lambda: rows(False))
+        s.when(chunk, "eq", final, lambda: rows(True))
+
+    def _emit_jobs(self, s: StreamEmitter, row: Callable[[Index], None]) -> None:
+        s.loop(0, self.rows, row)
+        s.insert(DrainOp())
+
+    def _state(self, s: StreamEmitter, item: Index, row: Index):
+        """State slot of a row of an item."""
+        return s.value(s.add(s.add(s.mul(s.mod(item, 2), self.rows), row), 1))
+
+    def _emit_software_softmax(self, k: KernelEmitter, s: StreamEmitter, round_: Index) -> None:
+        """Softmax of an item's rows in place, at the first round that needs it."""
+        from softex_mlir.compiler.bodies import Emitter, RowRef, emit_softmax_of_pieces
+
+        first = s.value(s.mod(s.add(round_, -self.chunks), self.ring))
+        scores = k.memory["s"]
+
+        def row(r: SSAValue) -> None:
+            def piece(e: Emitter, number: SSAValue) -> RowRef:
+                slot = e.remainder(e.add_index(first, number), self.ring)
+                return RowRef(scores, (slot, r))
+
+            emit_softmax_of_pieces(s.builder, piece, self.chunks, self.chunk)
+
+        s.parallel(self.rows, row)
+
+    def _emit_out(self, k: KernelEmitter) -> None:
+        s = k.stream(OUT)
+
+        def spill(item: Index, chunk: Index, round_: Index) -> None:
+            if not self.spilled:
+                return
+            self._wait(s, self.engine, round_, self.scored(0))
+            source, target = [s.mod(round_, 2)], [self._place(s, item, chunk)]
+            sizes = [self.rows, self.chunk]
+            s.complete(s.transfer(k.memory["s"], source, k.values["s_l2"], target, sizes))
+
+        def store(item: Index, chunk: Index, round_: Index) -> None:
+            def result() -> None:
+                self._wait(s, self.engine, round_, self.weighted(0))
+                column = s.mul(s.div(item, self.blocks), self.value_size)
+                target = [self._query(s, item), column]
+                sizes = [self.rows, self.value_size]
+                memory = k.memory["o"]
+                s.complete(s.transfer(memory, [s.mod(item, 2)], k.values["out"], target, sizes))
+
+            s.when(chunk, "eq", self.chunks - 1, result)
+
+        self._emit_rounds(s, spill, store)

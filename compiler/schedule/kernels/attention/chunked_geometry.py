@@ -1,0 +1,193 @@
+"""The shape of attention by chunks of keys: buffers, counters and cost, without the streams."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from softex_mlir.compiler.schedule.kernels.attention.items import AttentionItems
+from softex_mlir.compiler.schedule.kernels.emitter import COMPUTE, OUT
+from softex_mlir.compiler.schedule.kernels.kernel import Buffer, Operand, SlotUse
+from softex_mlir.compiler.schedule.search.costs import (
+    chunk_job_cycles,
+    compute_row_cycles,
+    dma_box_cycles,
+    gemm_job_cycles,
+    streaming_slowdown,
+)
+from softex_mlir.compiler.weight_layout import round_up
+from softex_mlir.dialects.softex import MAX_SLOT
+from softex_mlir.isa_sim.units.softex_jobs import accumulate_cycles, normalise_cycles
+
+ROUND_CYCLES = 300
+"""Waits, barriers and counters of the compute stream in a round."""
+
+FEED_SLOWDOWN = 1.3
+"""How much longer transfers take beside RedMulE and SoftEx, measured on 1,024 and 2,048 keys."""
+
+MAX_ROWS = MAX_SLOT // 2
+"""Rows of an item: those of two items have state slots."""
+
+
+@dataclass(frozen=True)
+class ChunkedAttention(AttentionItems):
+    """Attention with scores of a chunk of keys at a time in the TCDM."""
+
+    chunk: int
+    """Keys of a chunk."""
+    spilled: bool
+    """Whether scores wait in L2 for their denominator."""
+
+    @property
+    def title(self) -> str:
+        return f"attention_{self.queries}x{self.keys}_{self.heads}x{self.size}_by_{self.chunk}"
+
+    @property
+    def chunks(self) -> int:
+        """Chunks of keys."""
+        return -(-self.keys // self.chunk)
+
+    @property
+    def rounds(self) -> int:
+        """Rounds of a launch: one item's more than the items have."""
+        return (self.items + 1) * self.chunks
+
+    @property
+    def columns(self) -> int:
+        """Keys with their padding."""
+        return self.chunks * self.chunk
+
+    @property
+    def padding(self) -> int:
+        """Columns of the last chunk past the keys."""
+        return self.columns - self.keys
+
+    @property
+    def ring(self) -> int:
+        """Slots for scores. In the TCDM, those of an item, and two to write the next ones to."""
+        return 2 if self.spilled else self.chunks + 2
+
+    @property
+    def zeros(self) -> int:
+        """Extent of the largest box of zeros."""
+        return max(self.rows, self.chunk, self.inner, self.value_size)
+
+    def buffers(self) -> tuple[Buffer, ...]:
+        scores = (self.z_rows, self.chunk)
+        shapes: list[tuple[str, tuple[int, ...], int]] = [
+            ("q", (self.rows, self.inner), 1),
+            ("kt", (self.inner, self.chunk), 2),
+            ("v", (self.chunk, self.value_size), 2),
+            ("s", scores, self.ring),
+        ]
+        if self.spilled:
+            shapes.append(("p", scores, 2))
+        shapes.append(("o", (self.z_rows, self.value_size), 2))
+        if not self.bias_per_query:
+            shapes.append(("bias_row", (1, self.columns), 1))
+        found: list[Buffer] = []
+        offset = self.offset
+        for name, shape, slots in shapes:
+            size = round_up(shape[0] * shape[1] * 2, 64)
+            found.append(Buffer(name, shape, slots, offset, size))
+            offset += slots * size
+        if self.machine.softex is not None:
+            words = 2 * self.rows + 1
+            size = round_up(words * 8, 64)
+            found.append(Buffer("states", (words, 2), 1, offset, size, "i32"))
+        return tuple(found)
+
+    @property
+    def end(self) -> int:
+        """First TCDM byte (from the start) behind the buffers."""
+        last = self.buffers()[-1]
+        return last.offset + last.slots * last.slot_bytes
+
+    def operands(self) -> tuple[Operand, ...]:
+        width, values = self.heads * self.size, self.heads * self.value_size
+        bias_rows = self.bias_pitch if self.bias_per_query else 0
+        found = [
+            Operand("q_l2", (self.queries, width), (self.q_pitch, 1), "feed"),
+            Operand("kt_l2", (self.chunks * width, self.chunk), (self.chunk, 1), "feed"),
+            Operand("v_l2", (self.keys, values), (self.v_pitch, 1), "feed"),
+            Operand("bias", (self.queries, round_up(self.keys, 32)), (bias_rows, 1), "feed"),
+            Operand("zeros", (self.zeros, self.zeros), (0, 1), "feed"),
+            Operand("out", (self.queries, values), (self.out_pitch, 1), "store"),
+        ]
+        if self.spilled:
+            shape = (2 * self.chunks, self.rows, self.chunk)
+            found.append(Operand("s_l2", shape, (self.rows * self.chunk, self.chunk, 1), "own"))
+        return tuple(found)
+
+    @property
+    def scratch(self) -> int:
+        """Elements of L2 for spilled scores."""
+        return 2 * self.chunks * self.rows * self.chunk if self.spilled else 0
+
+    def advances(self) -> tuple[int, int, int, int]:
+        steps = 2 * self.rounds
+        return (1 + steps, steps, 0 if self.engine is COMPUTE else steps, 1 + steps)
+
+    def uses(self, first_w: int = 0, first_x: int = 0) -> list[SlotUse]:
+        """TCDM bytes of a launch and when they are free again."""
+        _, out, _, compute = self.advances()
+        end = {"o": (OUT, out), "bias_row": (COMPUTE, compute), "states": (COMPUTE, compute)}
+        found: list[SlotUse] = []
+        for buffer in self.buffers():
+            stream, value = end.get(buffer.name, (self.engine, self.weighted(self.rounds - 1)))
+            place = (buffer.offset, buffer.offset + buffer.slots * buffer.slot_bytes)
+            found.append(SlotUse(*place, stream, value))
+        return found
+
+    # region Counter values of a round, relative to the launch's bases
+
+    def scored(self, round_: int) -> int:
+        """The engine, after QK."""
+        return 2 * round_ + (2 if self.engine is COMPUTE else 1)
+
+    def weighted(self, round_: int) -> int:
+        """The engine, after PV."""
+        return 2 * round_ + (3 if self.engine is COMPUTE else 2)
+
+    # endregion
+    def cycles(self) -> tuple[int, int, int, int]:
+        steps = self.items * self.chunks
+        feed, out, engine, compute = self.round_cycles
+        return (steps * feed, steps * out, steps * engine, steps * compute)
+
+    @property
+    def round_cycles(self) -> tuple[int, int, int, int]:
+        """Busy cycles of the four streams in one round, each with the memory to itself."""
+        machine, share = self.machine, 1 / self.chunks
+        scores = dma_box_cycles(machine, self.rows * self.chunk * 2, 1) if self.spilled else 0
+        result = share * dma_box_cycles(machine, self.value_size * 2, self.rows)
+        feed = dma_box_cycles(machine, self.size * self.chunk * 2, 1) + scores + result
+        feed += dma_box_cycles(machine, self.value_size * 2, self.chunk)
+        feed += share * dma_box_cycles(machine, self.size * 2, self.rows)
+        jobs = gemm_job_cycles(machine, self.rows, self.inner, self.chunk)
+        jobs += gemm_job_cycles(machine, self.rows, self.chunk, self.value_size)
+        if self.bias_per_query:
+            preset = 0
+            feed += dma_box_cycles(machine, self.chunk * 2, self.rows)
+        else:
+            preset = compute_row_cycles(machine, "repeat", self.rows * self.chunk)
+        if machine.softex is None:
+            compute = preset + compute_row_cycles(machine, "softmax", self.rows * self.chunk)
+        else:
+            accumulate = self.rows * chunk_job_cycles(accumulate_cycles(self.chunk, machine))
+            divide = self.rows * chunk_job_cycles(normalise_cycles(self.chunk, machine))
+            compute = accumulate + max(divide, preset)
+        compute += ROUND_CYCLES
+        if self.engine is COMPUTE:
+            return (int(feed), int(scores + result), 0, compute + jobs)
+        return (int(feed), int(scores + result), jobs, compute)
+
+    @property
+    def total_cycles(self) -> int:
+        """Predicted cycles of a launch: rounds as long as their busiest stream takes while all
+        contend for the memory."""
+        feed, out, engine, compute = self.round_cycles
+        feed = int(feed * FEED_SLOWDOWN)
+        if engine:
+            slower = streaming_slowdown(self.machine, self.inner) - 1
+            engine = int(engine + slower * min(engine, feed))
+        return self.rounds * max(feed, out, engine, compute)

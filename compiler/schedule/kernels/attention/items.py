@@ -1,0 +1,59 @@
+"""What both attention kernels share: heads, blocks of queries, operands' pitches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from softex_mlir.compiler.schedule.kernels.emitter import COMPUTE, GEMM
+from softex_mlir.compiler.schedule.kernels.kernel import Kernel
+from softex_mlir.compiler.weight_layout import round_up
+from softex_mlir.dialects.cluster import StreamKind
+
+
+@dataclass(frozen=True)
+class AttentionItems(Kernel):
+    """Attention of `queries` x `keys` tokens, `heads` heads of `size` (q, k) and `value_size`.
+
+    An item is a block of queries of one head. Pitches are in elements, `offset` in bytes from the
+    start of the TCDM.
+    """
+
+    queries: int
+    keys: int
+    heads: int
+    size: int
+    value_size: int
+    rows: int
+    """Query rows of an item."""
+    bias_per_query: bool
+    q_pitch: int
+    v_pitch: int
+    bias_pitch: int
+    out_pitch: int
+    offset: int
+
+    @property
+    def engine(self) -> StreamKind:
+        """Stream that computes the products."""
+        return COMPUTE if self.machine.redmule is None else GEMM
+
+    @property
+    def blocks(self) -> int:
+        """Query blocks."""
+        return -(-self.queries // self.rows)
+
+    @property
+    def items(self) -> int:
+        """Heads times query blocks."""
+        return self.heads * self.blocks
+
+    @property
+    def inner(self) -> int:
+        """Inner size of Q·Kᵀ: the head size padded with zeros."""
+        return round_up(self.size, 32)
+
+    @property
+    def z_rows(self) -> int:
+        """Rows of a result block in memory."""
+        unit = self.machine.redmule
+        return self.rows if unit is None or unit.masked_rows else round_up(self.rows, unit.rows)

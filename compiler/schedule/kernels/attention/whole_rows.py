@@ -1,0 +1,464 @@
+"""The kernel of `attention`: all heads and query blocks of one batch element.
+
+An item is (head, block of queries). RedMulE runs QK(0), QK(1), PV(0), QK(2), PV(1), …: while SoftEx
+normalises the scores of one item, RedMulE computes those of the next. Counters move by a fixed
+number of steps per item (some steps do nothing), so that every wait is affine in the item:
+
+    dma_in   K(0) | item(i), K(h+1) or nothing, V(h) or nothing
+    compute  transpose(0) | softmax(i), transpose(h+1) or nothing
+    redmule  QK(i), PV(i-1)
+    dma_out  store(i)
+
+Blocks of queries all have the same number of rows; the last one overlaps the one before it.
+
+Without RedMulE the cores compute the products themselves, one item after the other, and `compute`
+counts for `redmule` too: its first step of an item then means scores, softmax and output.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xdsl.ir import SSAValue
+
+from softex_mlir.compiler.schedule.kernels.attention.items import AttentionItems
+from softex_mlir.compiler.schedule.kernels.emitter import (
+    COMPUTE,
+    GEMM,
+    IN,
+    OUT,
+    Index,
+    StreamEmitter,
+)
+from softex_mlir.compiler.schedule.kernels.kernel import (
+    Buffer,
+    KernelEmitter,
+    Operand,
+    SlotUse,
+)
+from softex_mlir.compiler.schedule.search.costs import (
+    compute_row_cycles,
+    dma_box_cycles,
+    gemm_job_cycles,
+    softmax_cycles,
+    streaming_slowdown,
+)
+from softex_mlir.compiler.weight_layout import round_up
+from softex_mlir.dialects.redmule import GemmOp
+from softex_mlir.dialects.softex import DrainOp, SoftmaxOp
+
+
+def first_query(s: StreamEmitter, block: Index, blocks: int, rows: int, queries: int) -> Index:
+    """First query of a block; the last block ends with the last query."""
+    row = s.mul(block, rows)
+    over = blocks * rows - queries
+    if over == 0:
+        return row
+    return s.sub(row, s.mul(s.div(block, blocks - 1), over))
+
+
+@dataclass(frozen=True)
+class AttentionKernel(AttentionItems):
+    """Attention with whole rows of scores in the TCDM."""
+
+    padded: int
+    """Columns of a score row: softmax length and inner size of P·V."""
+    k_pitch: int
+    transposed_slots: int
+    value_slots: int
+    score_slots: int
+
+    @property
+    def title(self) -> str:
+        return f"attention_{self.queries}x{self.keys}_{self.heads}x{self.size}"
+
+    @property
+    def zeros(self) -> int:
+        """Extent of the largest box of zeros."""
+        return max(self.padded, self.rows, self.inner, self.value_size)
+
+    @property
+    def early(self) -> bool:
+        """Whether the next head's K is transposed at the head's first block, else at its last."""
+        return self.transposed_slots > 1
+
+    @property
+    def key_block(self) -> int:
+        """Block of queries with which the next head's keys are fetched and transposed."""
+        return 0 if self.early else self.blocks - 1
+
+    @property
+    def value_block(self) -> int:
+        """Block of queries with which the head's values are fetched."""
+        return 0 if self.engine is COMPUTE else min(1, self.blocks - 1)
+
+    def buffers(self) -> tuple[Buffer, ...]:
+        found: list[Buffer] = []
+        offset = self.offset
+        for name, shape, slots in (
+            ("k", (self.padded, self.inner), 1),
+            ("kt", (self.inner, self.padded), self.transposed_slots),
+            ("q", (self.rows, self.inner), 2),
+            ("s", (self.z_rows, self.padded), self.score_slots),
+            ("v", (self.padded, self.value_size), self.value_slots),
+            ("o", (self.z_rows, self.value_size), self.score_slots),
+        ):
+            size = round_up(shape[0] * shape[1] * 2, 64)
+            found.append(Buffer(name, shape, slots, offset, size))
+            offset += slots * size
+        return tuple(found)
+
+    @property
+    def end(self) -> int:
+        """First TCDM byte (from the start) behind the buffers."""
+        last = self.buffers()[-1]
+        return last.offset + last.slots * last.slot_bytes
+
+    def operands(self) -> tuple[Operand, ...]:
+        bias_rows = self.bias_pitch if self.bias_per_query else 0
+        width = self.heads * self.size
+        values = self.heads * self.value_size
+        return (
+            Operand("q_l2", (self.queries, width), (self.q_pitch, 1), "feed"),
+            Operand("k_l2", (self.keys, width), (self.k_pitch, 1), "feed"),
+            Operand("v_l2", (self.keys, values), (self.v_pitch, 1), "feed"),
+            Operand("bias", (self.queries, self.padded), (bias_rows, 1), "feed"),
+            Operand("zeros", (self.zeros, self.zeros), (0, 1), "feed"),
+            Operand("out", (self.queries, values), (self.out_pitch, 1), "store"),
+        )
+
+    def advances(self) -> tuple[int, int, int, int]:
+        n = self.items
+        return (1 + 3 * n, n, 0 if self.engine is COMPUTE else 2 * n + 2, 1 + 2 * n)
+
+    def uses(self, first_w: int = 0, first_x: int = 0) -> list[SlotUse]:
+        """TCDM bytes of a launch and when they are free again."""
+        n = self.items
+        found: list[SlotUse] = []
+        for buffer in self.buffers():
+            for slot in range(buffer.slots):
+                place = buffer.slot_range(slot)
+                if buffer.name == "k":
+                    found.append(SlotUse(*place, COMPUTE, self._transposed(self.heads - 1)))
+                elif buffer.name in ("kt", "q"):
+                    found.append(SlotUse(*place, self.engine, self._scored(n - 1)))
+                elif buffer.name in ("s", "v"):
+                    found.append(SlotUse(*place, self.engine, self._weighted(n - 1)))
+                else:
+                    found.append(SlotUse(*place, OUT, n))
+        return found
+
+    # region Counter values, relative to the launch's bases
+
+    def _scored(self, item: int) -> int:
+        """The engine, after QK(item)."""
+        return 2 * item + (2 if self.engine is COMPUTE else 1)
+
+    def _weighted(self, item: int) -> int:
+        """The engine, after PV(item)."""
+        return 2 * item + (2 if self.engine is COMPUTE else 4)
+
+    def _transposed(self, head: int) -> int:
+        """compute, after the transposition of a head's keys."""
+        if head == 0:
+            return 1
+        return 1 + 2 * ((head - 1) * self.blocks + self.key_block) + 2
+
+    # endregion
+    # region Streams
+
+    def emit(self, k: KernelEmitter) -> None:
+        self._emit_in(k)
+        if self.engine is GEMM:
+            self._emit_redmule(k)
+        self._emit_compute(k)
+        self._emit_out(k)
+
+    def _row(self, s: StreamEmitter, block: Index) -> Index:
+        return first_query(s, block, self.blocks, self.rows, self.queries)
+
+    def _wait_transposed(self, s: StreamEmitter, head: Index) -> None:
+        """Wait for the transposed keys of a head; affine for all heads but the first."""
+        s.wait(COMPUTE, 1)
+        if isinstance(head, int):
+            s.wait(COMPUTE, self._transposed(head))
+            return
+        step = 2 * self.blocks
+        offset = 3 + 2 * self.key_block - step
+        s.wait(COMPUTE, s.add(s.mul(head, step), offset))
+
+    def _wait_values(self, s: StreamEmitter, head: Index) -> None:
+        s.wait(IN, s.add(s.mul(head, 3 * self.blocks), 3 * self.value_block + 4))
+
+    def _emit_in(self, k: KernelEmitter) -> None:
+        s = k.stream(IN)
+        zeros = k.values["zeros"]
+
+        def load_padded(name: str, head: Index, slot: Index, width: int) -> None:
+            column = s.mul(head, width)
+            tokens = [
+                s.transfer(
+                    k.values[f"{name}_l2"], [0, column], k.memory[name], [slot], [self.keys, width]
+                )
+            ]
+            if self.padded > self.keys:
+                sizes = [self.padded - self.keys, width]
+                tokens.append(s.transfer(zeros, [], k.memory[name], [slot, self.keys], sizes))
+            s.complete(*tokens)
+
+        def item(head: Index, block: Index, index: Index) -> None:
+            slot = s.mod(index, self.score_slots)
+            s.wait(self.engine, s.add(s.mul(index, 2), self._weighted(-self.score_slots)))
+            row = self._row(s, block)
+            q = s.transfer(
+                k.values["q_l2"],
+                [row, s.mul(head, self.size)],
+                k.memory["q"],
+                [s.mod(index, 2)],
+                [self.rows, self.size],
+            )
+            bias_row: Index = row if self.bias_per_query else 0
+            preset = s.transfer(
+                k.values["bias"], [bias_row], k.memory["s"], [slot], [self.rows, self.padded]
+            )
+            s.wait(OUT, s.add(index, 1 - self.score_slots))
+            clear = s.transfer(zeros, [], k.memory["o"], [slot], [self.rows, self.value_size])
+            s.complete(q, preset, clear)
+            s.advance()
+
+        def next_keys(head: Index) -> None:
+            """The keys of head + 1, once those of `head` are transposed."""
+            self._wait_transposed(s, head)
+            load_padded("k", s.add(head, 1), 0, self.size)
+
+        def values(head: Index) -> None:
+            last = (1 - self.value_slots) * self.blocks - 1
+            s.wait(self.engine, s.add(s.mul(head, 2 * self.blocks), self._weighted(last)))
+            load_padded("v", head, s.mod(head, self.value_slots), self.value_size)
+
+        k.acquire(s)
+        k.depend(s)
+        if self.inner > self.size:
+            # columns past the head size stay zero: no transfer writes them
+            tokens = [s.transfer(zeros, [], k.memory["k"], [0], [self.padded, self.inner])]
+            for slot in range(2):
+                tokens.append(s.transfer(zeros, [], k.memory["q"], [slot], [self.rows, self.inner]))
+            s.complete(*tokens)
+        load_padded("k", 0, 0, self.size)
+        s.advance()
+
+        def step(head: Index, block: Index) -> None:
+            item(head, block, s.add(s.mul(head, self.blocks), block))
+            s.when(
+                block,
+                "eq",
+                self.key_block,
+                lambda: s.when(head, "slt", self.heads - 1, lambda: next_keys(head)),
+            )
+            s.advance()
+            s.when(block, "eq", self.value_block, lambda: values(head))
+            s.advance()
+
+        s.loop(0, self.heads, lambda h: s.loop(0, self.blocks, lambda b: step(h, b)))
+
+    def _emit_redmule(self, k: KernelEmitter) -> None:
+        s = k.stream(GEMM)
+
+        def scores(item: Index) -> None:
+            head = s.div(item, self.blocks)
+            s.wait(IN, s.add(s.mul(item, 3), 2))
+            self._wait_transposed(s, head)
+            job = GemmOp(
+                k.memory["q"],
+                [s.value(s.mod(item, 2))],
+                k.memory["kt"],
+                [s.value(s.mod(head, self.transposed_slots))],
+                k.memory["s"],
+                [s.value(s.mod(item, self.score_slots))],
+                m=self.rows,
+                n=self.inner,
+                k=self.padded,
+            )
+            s.insert(job)
+            s.complete(job.token)
+            s.advance()
+
+        def weigh(item: Index) -> None:
+            head = s.div(item, self.blocks)
+            slot = s.value(s.mod(item, self.score_slots))
+            self._wait_values(s, head)
+            s.wait(COMPUTE, s.add(s.mul(item, 2), 2))
+            job = GemmOp(
+                k.memory["s"],
+                [slot],
+                k.memory["v"],
+                [s.value(s.mod(head, self.value_slots))],
+                k.memory["o"],
+                [slot],
+                m=self.rows,
+                n=self.padded,
+                k=self.value_size,
+            )
+            s.insert(job)
+            s.complete(job.token)
+            s.advance()
+
+        scores(0)
+        s.advance()
+
+        def step(item: Index) -> None:
+            scores(item)
+            weigh(s.add(item, -1))
+
+        s.loop(1, self.items, step)
+        s.advance()
+        weigh(self.items - 1)
+
+    def _emit_compute(self, k: KernelEmitter) -> None:
+        s = k.stream(COMPUTE)
+
+        def transpose(head: Index) -> None:
+            from softex_mlir.compiler.bodies import TileRef, emit_transpose
+
+            slot = s.value(s.mod(head, self.transposed_slots))
+            zero = s.value(0)
+            s.parallel(
+                self.padded // 2,
+                lambda pair: emit_transpose(
+                    s.builder,
+                    TileRef(k.memory["k"], (zero,)),
+                    TileRef(k.memory["kt"], (slot,)),
+                    pair,
+                    rows=self.padded,
+                    columns=self.inner,
+                ),
+            )
+
+        def softmax(item: Index) -> None:
+            if self.engine is GEMM:
+                s.wait(GEMM, s.add(s.mul(item, 2), self._scored(0)))
+            slot = s.value(s.mod(item, self.score_slots))
+            scores = k.memory["s"]
+            if self.machine.softex is None:
+                from softex_mlir.compiler.bodies import RowRef, emit_softmax
+
+                def on_core(r: SSAValue) -> None:
+                    ref = RowRef(scores, (slot, r))
+                    emit_softmax(s.builder, ref, ref, self.padded)
+
+                s.parallel(self.rows, on_core)
+                return
+
+            def rows() -> None:
+                def row(r: Index) -> None:
+                    where = [slot, s.value(r)]
+                    s.insert(SoftmaxOp(scores, where, scores, where, length=self.padded))
+
+                s.loop(0, self.rows, row)
+                s.insert(DrainOp())
+
+            s.leader(rows)
+
+        def next_keys(head: Index) -> None:
+            # wait for K(head + 1)
+            s.wait(IN, s.add(s.mul(head, 3 * self.blocks), 1 + 3 * self.key_block + 2))
+            transpose(s.add(head, 1))
+
+        s.wait(IN, 1)
+        transpose(0)
+        s.advance()
+
+        def step(head: Index, block: Index) -> None:
+            item = s.add(s.mul(head, self.blocks), block)
+            if self.engine is GEMM:
+                softmax(item)
+            else:
+                s.wait(IN, s.add(s.mul(item, 3), 2))
+                self._emit_product(k, s, "q", "kt", "s", (head, item))
+                s.barrier()
+                softmax(item)
+                s.barrier()
+                self._wait_values(s, head)
+                self._emit_product(k, s, "s", "v", "o", (head, item))
+            s.advance()
+            s.when(
+                block,
+                "eq",
+                self.key_block,
+                lambda: s.when(head, "slt", self.heads - 1, lambda: next_keys(head)),
+            )
+            s.advance()
+
+        s.loop(0, self.heads, lambda h: s.loop(0, self.blocks, lambda b: step(h, b)))
+
+    def _emit_product(
+        self,
+        k: KernelEmitter,
+        s: StreamEmitter,
+        x: str,
+        w: str,
+        z: str,
+        position: tuple[Index, Index],
+    ) -> None:
+        """z += x · w on the cores, at a (head, item)."""
+        from softex_mlir.compiler.bodies import TileRef, emit_gemm, gemm_blocks
+
+        head, item = position
+        slots = {
+            "q": s.mod(item, 2),
+            "kt": s.mod(head, self.transposed_slots),
+            "v": s.mod(head, self.value_slots),
+        }
+        x_tile, w_tile, z_tile = (
+            TileRef(k.memory[name], (s.value(slots.get(name, s.mod(item, self.score_slots))),))
+            for name in (x, w, z)
+        )
+        inner, columns = (self.inner, self.padded) if z == "s" else (self.padded, self.value_size)
+        s.parallel(
+            gemm_blocks(self.rows, columns),
+            lambda block: emit_gemm(
+                s.builder, x_tile, w_tile, z_tile, block, self.rows, inner, columns
+            ),
+        )
+
+    def _emit_out(self, k: KernelEmitter) -> None:
+        s = k.stream(OUT)
+
+        def step(head: Index, block: Index) -> None:
+            item = s.add(s.mul(head, self.blocks), block)
+            s.wait(self.engine, s.add(s.mul(item, 2), self._weighted(0)))
+            s.complete(
+                s.transfer(
+                    k.memory["o"],
+                    [s.mod(item, self.score_slots)],
+                    k.values["out"],
+                    [self._row(s, block), s.mul(head, self.value_size)],
+                    [self.rows, self.value_size],
+                )
+            )
+            s.advance()
+
+        s.loop(0, self.heads, lambda h: s.loop(0, self.blocks, lambda b: step(h, b)))
+
+    # endregion
+
+    def cycles(self) -> tuple[int, int, int, int]:
+        machine, n = self.machine, self.items
+        head = 2 * dma_box_cycles(machine, self.size * 2, self.padded)
+        item = dma_box_cycles(machine, self.size * 2, self.rows)
+        item += dma_box_cycles(machine, self.padded * 2, self.rows)
+        item += dma_box_cycles(machine, self.value_size * 2, self.rows)
+        scores = gemm_job_cycles(machine, self.rows, self.inner, self.padded)
+        weigh = gemm_job_cycles(machine, self.rows, self.padded, self.value_size)
+        jobs = scores + weigh
+        transpose = compute_row_cycles(machine, "transpose", self.padded * self.inner)
+        compute = n * (softmax_cycles(machine, self.rows, self.padded) + 120)
+        compute += self.heads * transpose
+        out = n * dma_box_cycles(machine, self.value_size * 2, self.rows)
+        feed = head * self.heads + n * item
+        if self.engine is COMPUTE:
+            return (feed, out, 0, compute + n * jobs)
+        streaming = min(1.0, feed / (n * jobs))
+        stalls = scores * (streaming_slowdown(machine, self.inner) - 1.0)
+        stalls += weigh * (streaming_slowdown(machine, self.padded) - 1.0)
+        return (feed, out, n * (jobs + int(stalls * streaming)), compute)

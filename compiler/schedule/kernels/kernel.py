@@ -1,0 +1,236 @@
+"""What a kernel is to the scheduler, and how one becomes a `cluster.kernel`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from xdsl.dialects.builtin import BFloat16Type, IndexType, f32, i32
+from xdsl.ir import Attribute, SSAValue
+
+from softex_mlir.compiler.schedule.kernels.emitter import StreamEmitter, memref_type
+from softex_mlir.dialects.cluster import BufferOp, GetGlobalOp, KernelOp, StreamKind
+from softex_mlir.dialects.memory import AnyMemRef, L2Space, TcdmSpace
+from softex_mlir.isa_sim.machine import Machine
+
+Dtype: TypeAlias = Literal["bf16", "i32", "f32"]
+
+ELEMENT_BYTES: dict[str, int] = {"bf16": 2, "i32": 4, "f32": 4}
+ACQUIRE = {
+    StreamKind.DMA_OUT: "acquire_dma_out",
+    StreamKind.REDMULE: "acquire_redmule",
+    StreamKind.COMPUTE: "acquire_compute",
+}
+"""Launch arguments: counter values after which the launch's TCDM bytes are free."""
+
+DEPEND = "depend_dma_out"
+"""Launch argument: counter value of `dma_out` after which the operands are in L2."""
+
+Z_FREE = "z_free"
+Z_STEP = "z_step"
+"""Launch arguments: tile g of Z is free when `dma_out`'s counter is at z_free + g * z_step."""
+
+X_LOADED = "x_loaded"
+X_NEXT_READY = "x_next_ready"
+"""Launch arguments: how many chunks of X are there already; value of `dma_out`'s counter at which
+the next launch's X is stored."""
+
+SLOPES = "softex_slopes"
+WEIGHTS = "softex_weights"
+ZEROS = "zeros"
+
+
+def element_type(dtype: Dtype) -> Attribute:
+    """The IR's element type."""
+    return {"bf16": BFloat16Type(), "i32": i32, "f32": f32}[dtype]
+
+
+Access: TypeAlias = Literal["feed", "load", "store", "own"]
+"""What a kernel does with an L2 argument: `dma_in` reads it, `dma_out` reads it, `dma_out` writes
+it, or launches use the memory for themselves."""
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """TCDM memory of a kernel: `slots` times `shape`, slots `slot_bytes` apart.
+
+    `offset` is in bytes from the start of the TCDM.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    slots: int
+    offset: int
+    slot_bytes: int
+    dtype: Dtype = "bf16"
+
+    @property
+    def bytes_of_slot(self) -> int:
+        """Bytes a slot really occupies."""
+        size = ELEMENT_BYTES[self.dtype]
+        for extent in self.shape:
+            size *= extent
+        return size
+
+    @property
+    def type(self) -> AnyMemRef:
+        """The memref: the slots are its first dimension."""
+        strides: list[int] = [1]
+        for extent in reversed(self.shape[1:]):
+            strides.insert(0, strides[0] * extent)
+        stride = self.slot_bytes // ELEMENT_BYTES[self.dtype]
+        return memref_type(
+            (self.slots, *self.shape), element_type(self.dtype), TcdmSpace(), (stride, *strides)
+        )
+
+    def slot_range(self, slot: int) -> tuple[int, int]:
+        """First byte and end of a slot."""
+        start = self.offset + slot * self.slot_bytes
+        return start, start + self.bytes_of_slot
+
+
+@dataclass(frozen=True)
+class Operand:
+    """A kernel's L2 argument. Strides in elements."""
+
+    name: str
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    access: Access
+    dtype: Dtype = "bf16"
+
+    @property
+    def type(self) -> AnyMemRef:
+        """The memref."""
+        return memref_type(self.shape, element_type(self.dtype), L2Space(), self.strides)
+
+
+@dataclass(frozen=True)
+class SlotUse:
+    """A launch uses TCDM bytes [start, end) until `stream`'s counter is `offset` above its base.
+
+    `after_engine` marks slots that the kernel itself touches only when all matrix products of
+    earlier launches are done. Uses of equal, non-empty `family` are ordered by the streams that
+    touch them first (`dma_out` and `compute` walk the launches in order) and need no wait.
+    """
+
+    start: int
+    end: int
+    stream: StreamKind
+    offset: int
+    after_engine: bool = False
+    family: str = ""
+    ring: bool = False
+    """Whether the kernel itself waits for the last but one product of earlier launches."""
+    lane: int = -1
+    """Tile number, if the kernel waits for its tiles one by one (`Z_FREE`, `Z_STEP`)."""
+
+
+@dataclass(frozen=True)
+class Kernel(ABC):
+    """A schedule with static shapes. Equal kernels are emitted once."""
+
+    machine: Machine = field(repr=False)
+
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """Readable stem of the kernel's name."""
+
+    @abstractmethod
+    def buffers(self) -> tuple[Buffer, ...]:
+        """All TCDM memory of the kernel."""
+
+    @abstractmethod
+    def operands(self) -> tuple[Operand, ...]:
+        """L2 arguments."""
+
+    def integers(self) -> tuple[str, ...]:
+        """Integer arguments besides waits."""
+        return ()
+
+    @abstractmethod
+    def advances(self) -> tuple[int, int, int, int]:
+        """How far a launch moves the four counters."""
+
+    def uses(self, first_w: int = 0, first_x: int = 0) -> list[SlotUse]:
+        """TCDM bytes of a launch and when they are free again. The arguments are the first slots
+        of rings that continue from launch to launch."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def emit(self, k: KernelEmitter) -> None:
+        """Write the streams."""
+
+    @abstractmethod
+    def cycles(self) -> tuple[int, int, int, int]:
+        """Predicted busy cycles of the four streams."""
+
+    @property
+    def team(self) -> int:
+        """Cores that share the rows of the compute stream."""
+        return team_size(self.machine)
+
+
+def team_size(machine: Machine) -> int:
+    """Cores of the compute stream: all but the ones that drive DMA and RedMulE."""
+    return machine.cluster.cores - (2 if machine.redmule is None else 3)
+
+
+@dataclass
+class KernelEmitter:
+    """Gives a kernel's body access to buffers, arguments and streams."""
+
+    op: KernelOp
+    values: dict[str, SSAValue]
+    memory: dict[str, SSAValue]
+
+    @staticmethod
+    def open(kernel: Kernel, name: str, waits: Sequence[str]) -> KernelEmitter:
+        """A `cluster.kernel` with its arguments and buffers."""
+        operands = kernel.operands()
+        integers = (*kernel.integers(), *waits)
+        types: list[Attribute] = [operand.type for operand in operands]
+        types += [IndexType()] * len(integers)
+        op = KernelOp(name, types)
+        values: dict[str, SSAValue] = {}
+        for label, argument in zip(
+            (*(o.name for o in operands), *integers), op.arguments, strict=True
+        ):
+            argument.name_hint = label
+            values[label] = argument
+        for label, base in zip(("b_in", "b_out", "b_gemm", "b_compute"), op.bases, strict=True):
+            base.name_hint = label
+        memory: dict[str, SSAValue] = {}
+        for buffer in kernel.buffers():
+            buffer_op = BufferOp(buffer.name, buffer.type, buffer.offset)
+            op.body.block.add_op(buffer_op)
+            buffer_op.memref.name_hint = buffer.name
+            memory[buffer.name] = buffer_op.memref
+        emitter = KernelEmitter(op, values, memory)
+        kernel.emit(emitter)
+        return emitter
+
+    def stream(self, kind: StreamKind) -> StreamEmitter:
+        """Begin a stream."""
+        return StreamEmitter.open(self.op.body.block, kind)
+
+    def acquire(self, s: StreamEmitter) -> None:
+        """Wait until earlier launches have left the bytes this launch uses."""
+        for stream, name in ACQUIRE.items():
+            if name in self.values:
+                s.wait_value(stream, self.values[name])
+
+    def depend(self, s: StreamEmitter) -> None:
+        """Wait until the operands have been stored."""
+        if DEPEND in self.values:
+            s.wait_value(StreamKind.DMA_OUT, self.values[DEPEND])
+
+    def constant(self, symbol: str, elements: int) -> SSAValue:
+        """A TCDM constant of the program."""
+        type_ = memref_type((elements,), BFloat16Type(), TcdmSpace())
+        op = GetGlobalOp(symbol, type_)
+        self.op.body.block.add_op(op)
+        return op.memref

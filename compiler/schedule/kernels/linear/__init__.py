@@ -1,0 +1,1 @@
+"""The kernel of products with weights."""

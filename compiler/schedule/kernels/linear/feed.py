@@ -1,0 +1,163 @@
+"""The `dma_in` stream of `linear`: what RedMulE reads, in the order it reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from xdsl.dialects import arith
+from xdsl.ir import SSAValue
+
+from softex_mlir.compiler.schedule.kernels.emitter import IN, OUT, Index, StreamEmitter
+from softex_mlir.compiler.schedule.kernels.kernel import (
+    X_LOADED,
+    X_NEXT_READY,
+    Z_FREE,
+    Z_STEP,
+    KernelEmitter,
+)
+from softex_mlir.compiler.schedule.kernels.linear.geometry import LinearGeometry
+
+X_FIRST_JOBS = 8
+"""Jobs of a launch from which on X is fetched before W. In a short launch the operands are often
+still being computed, and W can be fetched meanwhile."""
+
+
+def ring_slot(s: StreamEmitter, k: KernelEmitter, ring: str, index: Index) -> Index:
+    """Slot of an element of a ring of two that began at a slot known at launch."""
+    return s.mod(s.add(k.values[ring], index), 2)
+
+
+def emit_feed(kernel: LinearGeometry, k: KernelEmitter) -> None:
+    """Bias into Z, chunks of X and W into their rings, the next launch's first chunk of X."""
+    s = k.stream(IN)
+
+    def load_w(chunk: Index, tile: Index) -> list[SSAValue]:
+        source, target = k.values["w_l2"], k.memory["w"]
+        slot = ring_slot(s, k, "first_w", s.add(s.mul(chunk, kernel.group), tile))
+        if kernel.w_pitch is not None:
+            row, column = s.mul(chunk, kernel.n), s.mul(tile, kernel.k)
+        else:
+            row, column = s.mul(s.add(s.mul(tile, kernel.chunks), chunk), kernel.n), 0
+
+        def piece(first: int, rows: int) -> SSAValue:
+            if not kernel.flat_w:
+                where = [s.add(row, first), column]
+                return s.transfer(source, where, target, [slot, first], [rows, kernel.k])
+            start, size = s.mul(s.add(row, first), kernel.k), rows * kernel.k
+            return s.transfer(source, [start], target, [slot, first * kernel.k], [size])
+
+        return s.transfer_pieces(kernel.n, 2 * kernel.k, piece)
+
+    def load_rows(
+        operand: str, chunk: Index, column: Index, start: Index, count: int
+    ) -> list[SSAValue]:
+        """`count` rows of a chunk of X, or of the next launch's X, from row `start` on."""
+        slot = ring_slot(s, k, "first_x", chunk)
+
+        def piece(first: int, rows: int) -> SSAValue:
+            row = s.add(start, first)
+            source, target = k.values[operand], k.memory["x"]
+            return s.transfer(source, [row, column], target, [slot, row], [rows, kernel.n])
+
+        return s.transfer_pieces(count, 2 * kernel.n, piece)
+
+    def load_x(chunk: Index) -> list[SSAValue]:
+        return load_rows("x_l2", chunk, s.mul(chunk, kernel.n), 0, kernel.m)
+
+    def preset(tile: Index) -> list[SSAValue]:
+        free = k.values[Z_FREE]
+        if isinstance(tile, int) and tile == 0:
+            s.wait_value(OUT, free)
+        else:
+            steps = s.builder.insert(arith.MuliOp(k.values[Z_STEP], s.value(tile)))
+            s.wait_value(OUT, s.add(free, steps.result))
+        column = s.mul(tile, kernel.k)
+
+        def piece(first: int, rows: int) -> SSAValue:
+            target = [tile, first]
+            return s.transfer(
+                k.values["bias"], [0, column], k.memory["z"], target, [rows, kernel.k]
+            )
+
+        return s.transfer_pieces(kernel.m, 2 * kernel.k, piece)
+
+    k.acquire(s)
+    if kernel.jobs >= X_FIRST_JOBS or kernel.w_pitch is not None:
+        # X and Z are free before the ring of W, which RedMulE still reads; and a W that is an
+        # activation depends on earlier launches as X does
+        k.depend(s)
+        s.when(k.values[X_LOADED], "eq", 0, lambda: s.complete(*load_x(0)))
+        tokens = preset(0)
+        s.wait(kernel.engine, -1)
+        s.complete(*tokens, *load_w(0, 0))
+    else:
+        s.wait(kernel.engine, -1)
+        s.complete(*load_w(0, 0), *preset(0))
+        k.depend(s)
+        s.when(k.values[X_LOADED], "eq", 0, lambda: s.complete(*load_x(0)))
+    s.advance()
+
+    def step(chunk: Index, tile: Index, first: bool) -> None:
+        s.wait(kernel.engine, s.add(s.add(s.mul(chunk, kernel.group), tile), -1))
+        tokens = load_w(chunk, tile)
+        if first:
+            tokens += preset(tile)
+        s.complete(*tokens)
+        if kernel.group == 1:
+            s.when(chunk, "sge", k.values[X_LOADED], lambda: s.complete(*load_x(chunk)))
+        s.advance()
+
+    # The slot of the next chunk of X is free from the second tile on: the tiles that follow
+    # load a share each, so that no W has to queue behind a whole chunk.
+    def share_of(rows: int, tile: Index, load: Callable[[Index, int], None]) -> None:
+        share = -(-rows // max(1, kernel.group - 1))
+        shares = -(-rows // share)
+        over = shares * share - rows
+        index = s.add(tile, -1)
+
+        def mine() -> None:
+            row = s.mul(index, share)
+            if over:
+                row = s.sub(row, s.mul(s.div(index, shares - 1), over))
+            load(row, share)
+
+        if shares < kernel.group - 1:
+            s.when(index, "slt", shares, mine)
+        else:
+            mine()
+
+    def next_chunk(chunk: Index, tile: Index) -> None:
+        following = s.add(chunk, 1)
+        column = s.mul(following, kernel.n)
+
+        def load(row: Index, rows: int) -> None:
+            s.complete(*load_rows("x_l2", following, column, row, rows))
+
+        share_of(kernel.m, tile, load)
+
+    def next_launch(tile: Index) -> None:
+        def load(row: Index, rows: int) -> None:
+            s.complete(*load_rows("x_next", kernel.chunks, 0, row, rows))
+
+        s.wait_value(OUT, k.values[X_NEXT_READY])
+        share_of(kernel.next_rows, tile, load)
+
+    def with_next_x(chunk: Index, tile: Index, first: bool) -> None:
+        step(chunk, tile, first)
+        missing = s.add(k.values[X_LOADED], -1)
+
+        def unless_loaded() -> None:
+            s.when(chunk, "sge", missing, lambda: next_chunk(chunk, tile))
+
+        s.when(chunk, "slt", kernel.chunks - 1, unless_loaded)
+        if kernel.next_rows:
+            s.when(chunk, "eq", kernel.chunks - 1, lambda: next_launch(tile))
+
+    def pass_over(chunk: Index, first: bool) -> None:
+        """All tiles of a chunk."""
+        if not first:
+            step(chunk, 0, False)
+        s.loop(1, kernel.group, lambda tile: with_next_x(chunk, tile, first))
+
+    pass_over(0, True)
+    s.loop(1, kernel.chunks, lambda chunk: pass_over(chunk, False))

@@ -1,0 +1,253 @@
+"""Geometry of the `linear` kernel: slots, operands, counters, cycles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from softex_mlir.compiler.schedule.kernels.emitter import COMPUTE, GEMM, OUT
+from softex_mlir.compiler.schedule.kernels.kernel import (
+    X_LOADED,
+    X_NEXT_READY,
+    Z_FREE,
+    Z_STEP,
+    Buffer,
+    Kernel,
+    Operand,
+    SlotUse,
+)
+from softex_mlir.compiler.schedule.search.costs import (
+    DMA_CONTENTION,
+    DMA_QUEUE_CYCLES,
+    dma_box_cycles,
+    epilogue_cycles,
+    gemm_job_cycles,
+    softex_sum_cycles,
+    streaming_slowdown,
+)
+from softex_mlir.compiler.weight_layout import round_up
+from softex_mlir.dialects.cluster import StreamKind
+
+X_SLOTS = 2
+"""Chunks of X in the TCDM."""
+
+
+@dataclass(frozen=True)
+class LinearArena:
+    """Where the rings of `linear` kernels of one inner size lie; offsets and slot sizes in bytes.
+
+    The epilogue's slots are at the same place in all arenas: `dma_out` is the first to touch them
+    and waits for nobody.
+    """
+
+    epilogue: int
+    epilogue_slot: int
+    z: int
+    z_slot: int
+    z_bytes: int
+    """All Z tiles of a group together."""
+    x: int
+    x_slot: int
+    w: int
+    w_slot: int
+    end: int
+    """First byte behind the arena."""
+
+
+@dataclass(frozen=True)
+class LinearGeometry(Kernel):
+    """`group` Z tiles of m x k with `chunks` inner chunks of n."""
+
+    arena: LinearArena
+    m: int
+    n: int
+    k: int
+    chunks: int
+    group: int
+    piece: int
+    """Rows the epilogue handles at a time."""
+    activation: str
+    x_pitch: int
+    out_pitch: int
+    residual_pitch: int | None
+    w_pitch: int | None
+    """None: weights packed in tiles; else W is a matrix in L2 with this pitch."""
+    next_rows: int = 0
+    """Rows of the next launch's X whose first chunk this launch loads; 0 if it does not."""
+
+    @property
+    def title(self) -> str:
+        epilogue = "" if self.activation == "none" else f"_{self.activation}"
+        residual = "" if self.residual_pitch is None else "_residual"
+        width = self.k * self.group
+        return f"linear_{self.m}x{self.n * self.chunks}x{width}{epilogue}{residual}"
+
+    @property
+    def engine(self) -> StreamKind:
+        """Stream that computes the products."""
+        return COMPUTE if self.machine.redmule is None else GEMM
+
+    @property
+    def epilogue(self) -> bool:
+        """Whether the cores touch the result."""
+        return self.activation != "none" or self.residual_pitch is not None
+
+    @property
+    def on_softex(self) -> bool:
+        """Whether the activation is GELU through SoftEx."""
+        return self.activation in ("gelu", "gelu_tanh") and self.machine.softex is not None
+
+    @property
+    def pieces(self) -> int:
+        """Row pieces of a tile in the epilogue."""
+        return -(-self.m // self.piece) if self.epilogue else 1
+
+    @property
+    def jobs(self) -> int:
+        """Matrix products of a launch."""
+        return self.chunks * self.group
+
+    @property
+    def stores(self) -> int:
+        """Steps of `dma_out` for one tile."""
+        return self.pieces if self.residual_pitch is None else 2 * self.pieces + 2
+
+    @property
+    def z_stride(self) -> int:
+        """Bytes from tile to tile of a group; the arena's where it has room, so that the tiles of
+        successive launches lie on one another."""
+        own = round_up(self.z_rows * self.k * 2, 64)
+        fits = own <= self.arena.z_slot and self.group * self.arena.z_slot <= self.arena.z_bytes
+        return self.arena.z_slot if fits else own
+
+    @property
+    def z_rows(self) -> int:
+        """Rows of Z in memory: RedMulE writes whole tiles, the epilogue whole pieces."""
+        unit = self.machine.redmule
+        rows = self.m if unit is None or unit.masked_rows else round_up(self.m, unit.rows)
+        return max(rows, self.pieces * self.piece if self.epilogue else 0)
+
+    def buffers(self) -> tuple[Buffer, ...]:
+        a = self.arena
+        w_shape = (self.n * self.k,) if self.flat_w else (self.n, self.k)
+        found = [
+            Buffer("z", (self.z_rows, self.k), self.group, a.z, self.z_stride),
+            Buffer("x", (self.m, self.n), 2, a.x, a.x_slot),
+            Buffer("w", w_shape, 2, a.w, a.w_slot),
+        ]
+        # dense slots: SoftEx takes a whole piece as one run
+        slot = self.piece * self.k * 2
+        offset = a.epilogue
+        if self.on_softex:
+            found.append(Buffer("q", (self.piece, self.k), 2, offset, slot))
+            offset += 2 * slot
+        if self.residual_pitch is not None:
+            found.append(Buffer("r", (self.piece, self.k), 2, offset, slot))
+        return tuple(found)
+
+    @property
+    def flat_w(self) -> bool:
+        """Packed chunks are one run; the cores' matrix product wants rows."""
+        return self.w_pitch is None and self.machine.redmule is not None
+
+    def operands(self) -> tuple[Operand, ...]:
+        inner, width = self.n * self.chunks, self.k * self.group
+        if self.w_pitch is not None:
+            w = Operand("w_l2", (inner, width), (self.w_pitch, 1), "feed")
+        elif self.flat_w:
+            w = Operand("w_l2", (inner * width,), (1,), "feed")
+        else:
+            w = Operand("w_l2", (self.group * inner, self.k), (self.k, 1), "feed")
+        found = [
+            Operand("x_l2", (self.m, inner), (self.x_pitch, 1), "feed"),
+            w,
+            Operand("bias", (self.m, width), (0, 1), "feed"),
+            Operand("out", (self.m, width), (self.out_pitch, 1), "store"),
+        ]
+        if self.residual_pitch is not None:
+            found.append(Operand("residual", (self.m, width), (self.residual_pitch, 1), "load"))
+        if self.next_rows:
+            found.append(Operand("x_next", (self.next_rows, inner), (self.x_pitch, 1), "feed"))
+        return tuple(found)
+
+    def integers(self) -> tuple[str, ...]:
+        ahead = (X_NEXT_READY,) if self.next_rows else ()
+        return ("first_w", "first_x", X_LOADED, Z_FREE, Z_STEP, *ahead)
+
+    def same_ring(self, other: LinearGeometry) -> bool:
+        """Whether both launches have the same slots for chunks of X of the same width."""
+        return (self.arena, self.n, self.chunks, self.x_pitch) == (
+            other.arena,
+            other.n,
+            other.chunks,
+            other.x_pitch,
+        )
+
+    def touches_ring(self, other: Kernel) -> bool:
+        """Whether another kernel uses bytes of the ring of X."""
+        start, end = self.arena.x, self.arena.x + X_SLOTS * self.arena.x_slot
+        return any(use.start < end and start < use.end for use in other.uses())
+
+    @property
+    def can_load_ahead(self) -> bool:
+        """Whether the last pass leaves time and a slot for the next launch's first chunk of X."""
+        return self.chunks > 1 and self.group > 1
+
+    def advances(self) -> tuple[int, int, int, int]:
+        out = self.group * self.stores
+        compute = self.group * self.pieces if self.epilogue else 0
+        if self.engine is COMPUTE:
+            return (self.jobs, out, 0, self.jobs + compute)
+        return (self.jobs, out, self.jobs, compute)
+
+    def uses(self, first_w: int = 0, first_x: int = 0) -> list[SlotUse]:
+        """TCDM bytes of a launch and when they are free again."""
+        out = self.advances()[1]
+        found: list[SlotUse] = []
+        for buffer in self.buffers():
+            if buffer.name == "z":
+                for tile in range(self.group):
+                    stored = self.stores * (tile + 1)
+                    found.append(SlotUse(*buffer.slot_range(tile), OUT, stored, lane=tile))
+            elif buffer.name == "x":
+                for chunk in range(min(2, self.chunks)):
+                    last = self.chunks - 1 - (self.chunks - 1 - chunk) % 2
+                    place = buffer.slot_range((first_x + chunk) % 2)
+                    done = (last + 1) * self.group
+                    found.append(SlotUse(*place, self.engine, done, chunk > 0))
+            elif buffer.name == "w":
+                for job in range(min(2, self.jobs)):
+                    last = self.jobs - 1 - (self.jobs - 1 - job) % 2
+                    place = buffer.slot_range((first_w + job) % 2)
+                    found.append(SlotUse(*place, self.engine, last + 1, job > 0, ring=True))
+            else:
+                for slot in range(2):
+                    place = buffer.slot_range(slot)
+                    found.append(SlotUse(*place, OUT, out, family="epilogue"))
+        return found
+
+    def cycles(self) -> tuple[int, int, int, int]:
+        machine = self.machine
+        w_run = self.n * self.k * 2 if self.flat_w else self.k * 2
+        w = dma_box_cycles(machine, w_run, 1 if self.flat_w else self.n)
+        x = dma_box_cycles(machine, self.n * 2, self.m)
+        tile = dma_box_cycles(machine, self.k * 2, self.m)
+        # a ring that holds all of X keeps it from launch to launch
+        x_loads = self.chunks if self.chunks > X_SLOTS else 0
+        feed = int((self.jobs * w + x_loads * x + self.group * tile) * DMA_CONTENTION)
+        compute = epilogue_cycles(
+            machine, self.activation, self.residual_pitch is not None, self.m, self.k, self.piece
+        )
+        if self.on_softex:
+            compute += softex_sum_cycles(machine, self.piece * self.k)
+        out = tile
+        if self.residual_pitch is not None:
+            # a piece's load waits for others, and the next piece's for this one's addition
+            piece = dma_box_cycles(machine, self.k * 2, self.piece)
+            out += self.pieces * (piece + DMA_QUEUE_CYCLES)
+        job = gemm_job_cycles(machine, self.m, self.n, self.k)
+        if self.engine is COMPUTE:
+            total = self.group * compute + self.jobs * job
+            return (feed, self.group * out, 0, total)
+        streaming = min(feed, self.jobs * job)
+        engine = self.jobs * job + int(streaming * (streaming_slowdown(machine, self.n) - 1.0))
+        return (feed, self.group * out, engine, self.group * compute)

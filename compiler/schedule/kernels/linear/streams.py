@@ -1,0 +1,245 @@
+"""The other streams of `linear`: products, epilogues, results."""
+
+from __future__ import annotations
+
+from xdsl.ir import SSAValue
+
+from softex_mlir.compiler.schedule.kernels.emitter import (
+    COMPUTE,
+    GEMM,
+    IN,
+    OUT,
+    Index,
+    StreamEmitter,
+)
+from softex_mlir.compiler.schedule.kernels.kernel import KernelEmitter
+from softex_mlir.compiler.schedule.kernels.linear.feed import ring_slot
+from softex_mlir.compiler.schedule.kernels.linear.geometry import LinearGeometry
+from softex_mlir.dialects.redmule import GemmOp
+from softex_mlir.dialects.softex import DrainOp, SumOfExponentialsOp
+
+
+def emit_products(kernel: LinearGeometry, k: KernelEmitter) -> None:
+    """RedMulE's jobs, chunk by chunk, tile by tile."""
+    s = k.stream(GEMM)
+
+    def step(chunk: Index, tile: Index) -> None:
+        index = s.add(s.mul(chunk, kernel.group), tile)
+        x_slot = s.value(ring_slot(s, k, "first_x", chunk))
+        w_slot = s.value(ring_slot(s, k, "first_w", index))
+        s.wait(IN, s.add(index, 1))
+        job = GemmOp(
+            k.memory["x"],
+            [x_slot],
+            k.memory["w"],
+            [w_slot],
+            k.memory["z"],
+            [s.value(tile)],
+            m=kernel.m,
+            n=kernel.n,
+            k=kernel.k,
+        )
+        s.insert(job)
+        s.complete(job.token)
+        s.advance()
+
+    s.loop(0, kernel.chunks, lambda c: s.loop(0, kernel.group, lambda g: step(c, g)))
+
+
+def emit_compute(kernel: LinearGeometry, k: KernelEmitter, constants: tuple[SSAValue, ...]) -> None:
+    """The cores' products, if there is no RedMulE, and the epilogues."""
+    s = k.stream(COMPUTE)
+    if kernel.engine is COMPUTE:
+        _emit_products_on_cores(kernel, k, s)
+    if not kernel.epilogue:
+        return
+
+    def tile_done(tile: Index) -> None:
+        if kernel.engine is GEMM:
+            s.wait(GEMM, s.add(tile, (kernel.chunks - 1) * kernel.group + 1))
+        if kernel.on_softex:
+            _emit_gelu(kernel, k, s, tile, constants)
+        else:
+            s.loop(0, kernel.pieces, lambda piece: _emit_piece(kernel, k, s, tile, piece))
+
+    s.loop(0, kernel.group, tile_done)
+
+
+def _emit_products_on_cores(kernel: LinearGeometry, k: KernelEmitter, s: StreamEmitter) -> None:
+    from softex_mlir.compiler.bodies import TileRef, emit_gemm, gemm_blocks
+
+    def step(chunk: Index, tile: Index) -> None:
+        index = s.add(s.mul(chunk, kernel.group), tile)
+        x_slot = s.value(ring_slot(s, k, "first_x", chunk))
+        w_slot = s.value(ring_slot(s, k, "first_w", index))
+        z_slot = s.value(tile)
+        s.wait(IN, s.add(index, 1))
+        s.parallel(
+            gemm_blocks(kernel.m, kernel.k),
+            lambda block: emit_gemm(
+                s.builder,
+                TileRef(k.memory["x"], (x_slot,)),
+                TileRef(k.memory["w"], (w_slot,)),
+                TileRef(k.memory["z"], (z_slot,)),
+                block,
+                rows=kernel.m,
+                inner=kernel.n,
+                columns=kernel.k,
+            ),
+        )
+        s.advance()
+
+    s.loop(0, kernel.chunks, lambda c: s.loop(0, kernel.group, lambda g: step(c, g)))
+
+
+def _wait_residual(kernel: LinearGeometry, s: StreamEmitter, tile: Index, piece: Index) -> None:
+    if kernel.residual_pitch is not None:
+        s.wait(OUT, s.add(s.add(s.mul(tile, kernel.stores), s.mul(piece, 2)), 1))
+
+
+def _emit_piece(
+    kernel: LinearGeometry, k: KernelEmitter, s: StreamEmitter, tile: Index, piece: Index
+) -> None:
+    """Activation and residual of a piece, then an advance."""
+    from softex_mlir.compiler.bodies import RowRef, emit_binary, emit_unary
+
+    name = kernel.activation
+    if name in ("gelu", "gelu_tanh"):
+        name += "_software"
+    _wait_residual(kernel, s, tile, piece)
+    first, slot = s.mul(piece, kernel.piece), s.mod(piece, 2)
+    z_slot = s.value(tile)
+    # materialise before the loop body: the cores share these values
+    first_value, slot_value = s.value(first), s.value(slot)
+
+    def row(r: SSAValue) -> None:
+        z = RowRef(k.memory["z"], (z_slot, s.value(s.add(first_value, r))))
+        if kernel.activation != "none":
+            emit_unary(s.builder, name, z, z, kernel.k)
+        if kernel.residual_pitch is not None:
+            residual = RowRef(k.memory["r"], (slot_value, r))
+            emit_binary(s.builder, "add", z, residual, z, kernel.k)
+
+    s.parallel(kernel.piece, row)
+    s.advance()
+
+
+def _emit_gelu(
+    kernel: LinearGeometry,
+    k: KernelEmitter,
+    s: StreamEmitter,
+    tile: Index,
+    constants: tuple[SSAValue, ...],
+) -> None:
+    """Squares on the cores, exponentials on SoftEx, the rest on the cores; SoftEx works on one
+    piece while the cores square the next."""
+    from softex_mlir.compiler.bodies import RowRef, emit_binary, emit_gelu_finish, emit_unary
+
+    assert kernel.machine.softex is not None
+    terms = kernel.machine.softex.terms
+    z, q = k.memory["z"], k.memory["q"]
+    z_slot = s.value(tile)
+
+    def rows(piece: Index, finish: bool) -> None:
+        first, slot = s.value(s.mul(piece, kernel.piece)), s.value(s.mod(piece, 2))
+
+        def row(r: SSAValue) -> None:
+            value = RowRef(z, (z_slot, s.value(s.add(first, r))))
+            square = RowRef(q, (slot, r))
+            if not finish:
+                emit_unary(s.builder, "gelu_square", value, square, kernel.k)
+                return
+            emit_gelu_finish(s.builder, value, square, value, kernel.k)
+            if kernel.residual_pitch is not None:
+                residual = RowRef(k.memory["r"], (slot, r))
+                emit_binary(s.builder, "add", value, residual, value, kernel.k)
+
+        s.parallel(kernel.piece, row)
+
+    def start(piece: Index, drain: bool) -> None:
+        slot = s.value(s.mod(piece, 2))
+        s.barrier()
+
+        def job() -> None:
+            if drain:
+                s.insert(DrainOp())
+            length = kernel.piece * kernel.k
+            s.insert(
+                SumOfExponentialsOp(q, [slot], q, [slot], *constants, length=length, terms=terms)
+            )
+
+        s.leader(job)
+
+    def finish(piece: Index) -> None:
+        s.barrier()
+        _wait_residual(kernel, s, tile, piece)
+        rows(piece, True)
+        s.advance()
+
+    def step(piece: Index) -> None:
+        rows(piece, False)
+        start(piece, True)
+        finish(s.add(piece, -1))
+
+    rows(0, False)
+    start(0, False)
+    s.loop(1, kernel.pieces, step)
+    s.leader(lambda: (s.insert(DrainOp()), None)[1])
+    finish(kernel.pieces - 1)
+
+
+def emit_results(kernel: LinearGeometry, k: KernelEmitter) -> None:
+    """Residuals in, finished tiles out."""
+    s = k.stream(OUT)
+    s.loop(0, kernel.group, lambda tile: _emit_tile_out(kernel, k, s, tile))
+
+
+def _emit_tile_out(kernel: LinearGeometry, k: KernelEmitter, s: StreamEmitter, tile: Index) -> None:
+    """Store a finished tile, piece by piece if it has an epilogue."""
+    column = s.mul(tile, kernel.k)
+    if not kernel.epilogue:
+        s.wait(kernel.engine, s.add(tile, (kernel.chunks - 1) * kernel.group + 1))
+        sizes = [kernel.m, kernel.k]
+        s.complete(s.transfer(k.memory["z"], [tile], k.values["out"], [0, column], sizes))
+        s.advance()
+        return
+    before = (kernel.jobs if kernel.engine is COMPUTE else 0) + 1
+    done = s.add(s.mul(tile, kernel.pieces), before)
+    tail = kernel.m - (kernel.pieces - 1) * kernel.piece
+
+    def store(piece: Index, rows: int) -> None:
+        s.wait(COMPUTE, s.add(piece, done))
+        row = s.mul(piece, kernel.piece)
+        sizes = [rows, kernel.k]
+        target = k.values["out"]
+        s.complete(s.transfer(k.memory["z"], [tile, row], target, [row, column], sizes))
+        s.advance()
+
+    def load(piece: Index, rows: int) -> None:
+        row = s.mul(piece, kernel.piece)
+        sizes = [rows, kernel.k]
+        slot = s.mod(piece, 2)
+        source = k.values["residual"]
+        s.complete(s.transfer(source, [row, column], k.memory["r"], [slot], sizes))
+        s.advance()
+
+    if kernel.residual_pitch is None:
+        s.loop(0, kernel.pieces - 1, lambda piece: store(piece, kernel.piece))
+        store(kernel.pieces - 1, tail)
+        return
+
+    def step(piece: Index) -> None:
+        load(piece, kernel.piece)
+        store(s.add(piece, -1), kernel.piece)
+
+    if kernel.pieces > 1:
+        load(0, kernel.piece)
+        s.advance()
+        s.loop(1, kernel.pieces - 1, step)
+        load(kernel.pieces - 1, tail)
+        store(kernel.pieces - 2, kernel.piece)
+    else:
+        load(0, tail)
+        s.advance()
+    s.advance()
+    store(kernel.pieces - 1, tail)

@@ -1,0 +1,405 @@
+"""The kernel of row-wise operations: layer norm, elementwise, activations, softmax, masks.
+
+`dma_out` loads blocks of rows into rings and stores the results; the cores share the rows
+of a block. `dma_in` is left alone: it keeps feeding RedMulE meanwhile.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from xdsl.ir import SSAValue
+
+from softex_mlir.compiler.schedule.kernels.emitter import COMPUTE, OUT, Index, StreamEmitter
+from softex_mlir.compiler.schedule.kernels.kernel import (
+    SLOPES,
+    WEIGHTS,
+    Buffer,
+    Dtype,
+    Kernel,
+    KernelEmitter,
+    Operand,
+    SlotUse,
+)
+from softex_mlir.compiler.schedule.search.costs import (
+    DMA_QUEUE_CYCLES,
+    SOFTEX_COMMAND_CYCLES,
+    compute_row_cycles,
+    dma_box_cycles,
+    softex_sum_cycles,
+)
+from softex_mlir.compiler.weight_layout import round_up
+from softex_mlir.dialects.softex import DrainOp, SoftmaxOp, SumOfExponentialsOp
+
+ARENA_ALIGNMENT = 64
+
+
+@dataclass(frozen=True)
+class RowOperand:
+    """An operand of a row-wise operation in L2.
+
+    `streamed` operands have a row for every row of the result; the others (gamma, a repeated
+    vector) are one row that is loaded once. Pitch in elements.
+    """
+
+    columns: int
+    pitch: int
+    streamed: bool = True
+    dtype: Dtype = "bf16"
+
+
+@dataclass(frozen=True)
+class RowsKernel(Kernel):
+    """`rows` rows in blocks of `block`; the result has `columns` columns."""
+
+    operation: str
+    rows: int
+    columns: int
+    block: int
+    inputs: tuple[RowOperand, ...]
+    out_pitch: int
+    offset: int
+    parameters: tuple[float, ...] = ()
+    out_dtype: Dtype = "bf16"
+    third_slot: bool = True
+    """Whether a softmax by SoftEx may have a third block in the TCDM."""
+
+    @property
+    def title(self) -> str:
+        return f"{self.operation}_{self.rows}x{self.columns}"
+
+    @property
+    def blocks(self) -> int:
+        """Blocks of rows, the last may be shorter."""
+        return -(-self.rows // self.block)
+
+    @property
+    def tail(self) -> int:
+        """Rows of the last block."""
+        return self.rows - (self.blocks - 1) * self.block
+
+    @property
+    def on_softex(self) -> bool:
+        """Whether SoftEx does part of the operation."""
+        return self.machine.softex is not None and self.operation in (
+            "gelu",
+            "gelu_tanh",
+            "softmax",
+        )
+
+    @property
+    def pipelined(self) -> bool:
+        """Whether SoftEx works on a block while the cores finish the one before and begin the next
+        (GELU)."""
+        return self.on_softex and self.operation != "softmax"
+
+    @property
+    def lag(self) -> int:
+        """Blocks that are loaded before the first one is stored."""
+        return 2 if self.pipelined or self.both_ways else 1
+
+    @property
+    def both_ways(self) -> bool:
+        """Whether a block is loaded while another is stored: SoftEx takes less time for a softmax
+        than the DMA for both, one after the other."""
+        return self.on_softex and not self.pipelined and self.third_slot
+
+    @property
+    def slots(self) -> int:
+        """Blocks in the TCDM: one is loaded while the others are in the works or stored."""
+        return self.lag + 1
+
+    @property
+    def width(self) -> int:
+        """Columns of a result row in memory; SoftEx needs whole beats, more than one."""
+        if self.on_softex and self.operation == "softmax":
+            return max(32, round_up(self.columns, 16))
+        return round_up(self.columns, 2)
+
+    def buffers(self) -> tuple[Buffer, ...]:
+        found: list[Buffer] = []
+        offset = self.offset
+
+        def place(name: str, rows: int, columns: int, slots: int, dtype: Dtype) -> None:
+            nonlocal offset
+            size = round_up(rows * columns * (4 if dtype == "i32" else 2), ARENA_ALIGNMENT)
+            found.append(Buffer(name, (rows, columns), slots, offset, size, dtype))
+            offset += slots * size
+
+        for index, operand in enumerate(self.inputs):
+            columns = round_up(operand.columns, 2)
+            if index == 0 and operand.dtype == "bf16":
+                columns = max(columns, self.width)
+            rows, slots = (self.block, self.slots) if operand.streamed else (1, 1)
+            place(f"in{index}", rows, columns, slots, operand.dtype)
+        if not self.in_place:
+            place("out", self.block, self.width, self.slots, self.out_dtype)
+        if self.pipelined:
+            place("q", self.block, self.width, 2, "bf16")
+        return tuple(found)
+
+    @property
+    def in_place(self) -> bool:
+        """Whether the result overwrites the first input."""
+        first = self.inputs[0]
+        return first.streamed and first.dtype == "bf16"
+
+    def narrowed(self, columns: int) -> RowsKernel:
+        """The same operation on rows of other columns."""
+        inputs = tuple(replace(operand, columns=columns) for operand in self.inputs)
+        return replace(self, columns=columns, inputs=inputs)
+
+    @property
+    def end(self) -> int:
+        """First TCDM byte (from the start) behind the buffers."""
+        last = self.buffers()[-1]
+        return last.offset + last.slots * last.slot_bytes
+
+    def operands(self) -> tuple[Operand, ...]:
+        found: list[Operand] = []
+        for index, operand in enumerate(self.inputs):
+            shape = (self.rows if operand.streamed else 1, operand.columns)
+            found.append(Operand(f"x{index}", shape, (operand.pitch, 1), "load", operand.dtype))
+        shape = (self.rows, self.columns)
+        found.append(Operand("y", shape, (self.out_pitch, 1), "store", self.out_dtype))
+        return tuple(found)
+
+    def advances(self) -> tuple[int, int, int, int]:
+        return (0, 2 * (self.blocks + self.lag), 0, self.blocks)
+
+    def uses(self, first_w: int = 0, first_x: int = 0) -> list[SlotUse]:
+        """TCDM bytes of a launch and when they are free again."""
+        return [SlotUse(self.offset, self.end, OUT, self.advances()[1], family="rows")]
+
+    # region Streams
+
+    def emit(self, k: KernelEmitter) -> None:
+        constants: tuple[SSAValue, ...] = ()
+        if self.pipelined:
+            assert self.machine.softex is not None
+            terms = self.machine.softex.terms
+            constants = (k.constant(SLOPES, terms), k.constant(WEIGHTS, terms))
+        self._emit_out(k)
+        self._emit_compute(k, constants)
+
+    def _emit_out(self, k: KernelEmitter) -> None:
+        s = k.stream(OUT)
+        result = k.memory["in0" if self.in_place else "out"]
+
+        def load(block: Index, rows: int) -> list[SSAValue]:
+            row, slot = s.mul(block, self.block), s.mod(block, self.slots)
+            tokens: list[SSAValue] = []
+            for index, operand in enumerate(self.inputs):
+                if operand.streamed:
+                    source, target = k.values[f"x{index}"], k.memory[f"in{index}"]
+                    sizes = [rows, operand.columns]
+                    tokens.append(s.transfer(source, [row], target, [slot], sizes))
+            return tokens
+
+        def store(block: Index, rows: int) -> list[SSAValue]:
+            s.wait(COMPUTE, s.add(block, 1))
+            row, slot = s.mul(block, self.block), s.mod(block, self.slots)
+            sizes = [rows, self.columns]
+            return [s.transfer(result, [slot], k.values["y"], [row], sizes)]
+
+        def move(block: Index, loaded: int, stored: int) -> None:
+            """Rows to load of a block, and to store of the one `lag` before it."""
+            loads = load(block, loaded) if loaded else []
+            if not self.both_ways:
+                s.complete(*loads)
+                s.advance()
+            stores = store(s.add(block, -lag), stored) if stored else []
+            if self.both_ways:
+                s.complete(*loads)
+                s.advance()
+            s.complete(*stores)
+            s.advance()
+
+        def rows(block: int) -> int:
+            if not 0 <= block <= last:
+                return 0
+            return self.tail if block == last else self.block
+
+        once = [
+            s.transfer(k.values[f"x{i}"], [], k.memory[f"in{i}"], [0], [1, operand.columns])
+            for i, operand in enumerate(self.inputs)
+            if not operand.streamed
+        ]
+        s.complete(*once)
+
+        lag, last = self.lag, self.blocks - 1
+
+        for block in range(lag):
+            move(block, rows(block), 0)
+        s.loop(lag, last, lambda block: move(block, self.block, self.block))
+        for block in range(max(lag, last), self.blocks + lag):
+            move(block, rows(block), rows(block - lag))
+
+    def _emit_compute(self, k: KernelEmitter, constants: tuple[SSAValue, ...]) -> None:
+        s = k.stream(COMPUTE)
+
+        def softmax(block: Index) -> None:
+            # SoftEx reads no rows past the end: they may never have been written
+            rows = self.tail if block == self.blocks - 1 else self.block
+            self._emit_softmax(k, s, self._loaded(s, block), rows)
+            s.advance()
+
+        def step(block: Index) -> None:
+            slot = self._loaded(s, block)
+            s.parallel(self.block, lambda r: self._emit_row(k, s, slot, r))
+            s.advance()
+
+        if self.pipelined:
+            self._emit_gelu(k, s, constants)
+        elif self.on_softex:
+            s.loop(0, self.blocks - 1, softmax)
+            softmax(self.blocks - 1)
+        else:
+            s.loop(0, self.blocks, step)
+
+    def _loaded(self, s: StreamEmitter, block: Index) -> SSAValue:
+        """Wait for a block; its slot."""
+        s.wait(OUT, s.add(s.mul(block, 2), 1))
+        return s.value(s.mod(block, self.slots))
+
+    def _emit_row(self, k: KernelEmitter, s: StreamEmitter, slot: SSAValue, r: SSAValue) -> None:
+        """One row on one core."""
+        from softex_mlir.compiler import bodies as kernels
+        from softex_mlir.compiler.bodies import RowRef
+
+        refs = [
+            RowRef(k.memory[f"in{i}"], (slot, r) if operand.streamed else (s.value(0),) * 2)
+            for i, operand in enumerate(self.inputs)
+        ]
+        out = refs[0] if self.in_place else RowRef(k.memory["out"], (slot, r))
+        name, b, n = self.operation, s.builder, self.columns
+        if name == "layer_norm":
+            kernels.emit_layer_norm(b, refs[0], refs[1], refs[2], out, n, self.parameters[0])
+        elif name == "rms_norm":
+            kernels.emit_rms_norm(b, refs[0], refs[1], out, n, self.parameters[0])
+        elif name in ("add", "sub", "mul"):
+            kernels.emit_binary(b, name, refs[0], refs[1], out, n)
+        elif name == "mul_add":
+            kernels.emit_mul_add(b, refs[0], refs[1], refs[2], out, n)
+        elif name == "scale":
+            kernels.emit_scale(b, refs[0], self.parameters[0], out, n)
+        elif name == "softmax":
+            kernels.emit_softmax(b, refs[0], out, n)
+        elif name == "mask_to_bias":
+            *base, mask = refs
+            keys = self.inputs[-1].columns
+            kernels.emit_mask_to_bias(
+                b,
+                mask,
+                out,
+                keys,
+                n,
+                base=base[0] if base else None,
+                inverted=bool(self.parameters),
+            )
+        elif name == "position_ids":
+            padding, offset, fill = (int(p) for p in self.parameters)
+            kernels.emit_position_ids(b, refs[0], out, n, padding, offset, fill)
+        elif name in ("gelu", "gelu_tanh"):
+            kernels.emit_unary(b, f"{name}_software", refs[0], out, n)
+        else:
+            kernels.emit_unary(b, name, refs[0], out, n)
+
+    def _emit_softmax(self, k: KernelEmitter, s: StreamEmitter, slot: SSAValue, rows: int) -> None:
+        from softex_mlir.compiler.bodies import RowRef, emit_fill
+
+        x = k.memory["in0"]
+        if self.width != self.columns:
+
+            def pad(r: SSAValue) -> None:
+                ref = RowRef(x, (slot, r), s.value(self.columns))
+                emit_fill(s.builder, ref, float("-inf"), self.width - self.columns)
+
+            s.parallel(rows, pad)
+            s.barrier()
+
+        def jobs() -> None:
+            def row(r: Index) -> None:
+                where = [slot, s.value(r)]
+                s.insert(SoftmaxOp(x, where, x, where, length=self.width))
+
+            s.loop(0, rows, row)
+            s.insert(DrainOp())
+
+        s.leader(jobs)
+
+    def _emit_gelu(
+        self, k: KernelEmitter, s: StreamEmitter, constants: tuple[SSAValue, ...]
+    ) -> None:
+        """Squares of a block, its job, the last step of the block before."""
+        from softex_mlir.compiler.bodies import RowRef, emit_gelu_finish, emit_unary
+
+        assert self.machine.softex is not None
+        terms = self.machine.softex.terms
+        x, q = k.memory["in0"], k.memory["q"]
+
+        def square(block: Index) -> None:
+            slot, half = self._loaded(s, block), s.value(s.mod(block, 2))
+
+            def row(r: SSAValue) -> None:
+                value, squared = RowRef(x, (slot, r)), RowRef(q, (half, r))
+                emit_unary(s.builder, "gelu_square", value, squared, self.columns)
+
+            s.parallel(self.block, row)
+            s.barrier()
+
+        def start(block: Index) -> None:
+            half, length = s.value(s.mod(block, 2)), self.block * self.width
+            job = SumOfExponentialsOp(q, [half], q, [half], *constants, length=length, terms=terms)
+            s.insert(job)
+
+        def finish(block: Index) -> None:
+            slot, half = s.value(s.mod(block, self.slots)), s.value(s.mod(block, 2))
+
+            def row(r: SSAValue) -> None:
+                value, squared = RowRef(x, (slot, r)), RowRef(q, (half, r))
+                emit_gelu_finish(s.builder, value, squared, value, self.columns)
+
+            s.barrier()
+            s.parallel(self.block, row)
+            s.advance()
+
+        def step(block: Index) -> None:
+            square(block)
+
+            def next_job() -> None:
+                s.insert(DrainOp())
+                start(block)
+
+            s.leader(next_job)
+            finish(s.add(block, -1))
+
+        square(0)
+        s.leader(lambda: start(0))
+        s.loop(1, self.blocks, step)
+
+        def drain() -> None:
+            s.insert(DrainOp())
+
+        s.leader(drain)
+        finish(self.blocks - 1)
+
+    # endregion
+
+    def cycles(self) -> tuple[int, int, int, int]:
+        machine, elements = self.machine, self.rows * self.columns
+        out = dma_box_cycles(machine, self.columns * 2, self.rows)
+        for operand in self.inputs:
+            if operand.streamed:
+                out += dma_box_cycles(machine, operand.columns * 2, self.rows)
+        rounded = -(-self.block // self.team) * self.team / self.block
+        compute = compute_row_cycles(machine, self.operation, int(elements * rounded))
+        if self.pipelined:
+            job = softex_sum_cycles(machine, self.block * self.columns)
+            compute = max(compute, self.blocks * job) + job
+        compute += self.blocks * (60 + SOFTEX_COMMAND_CYCLES)
+        # the first block's load and the last one's store have nothing to hide behind
+        streamed = sum(operand.streamed for operand in self.inputs)
+        block = dma_box_cycles(machine, self.columns * 2, self.block)
+        compute += block * (streamed + 1) + DMA_QUEUE_CYCLES
+        return (0, out, 0, compute)

@@ -1,0 +1,1 @@
+"""From each kind of operation to its kernels and tasks."""

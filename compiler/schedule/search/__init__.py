@@ -1,0 +1,1 @@
+"""Choosing tiles and chunks by closed forms of their cost."""

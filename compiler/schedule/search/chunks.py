@@ -1,0 +1,122 @@
+"""The choice of chunks for attention over many keys: closed forms, and the search they guide."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from softex_mlir.compiler.schedule.kernels.attention.chunked import ChunkedAttentionKernel
+from softex_mlir.compiler.schedule.kernels.attention.chunked_geometry import MAX_ROWS
+from softex_mlir.compiler.schedule.kernels.attention.whole_rows import AttentionKernel
+from softex_mlir.compiler.schedule.kernels.transposition import TransposeKernel
+from softex_mlir.compiler.schedule.search.tiling import attention_candidates, attention_cycles
+from softex_mlir.compiler.weight_layout import round_up
+from softex_mlir.dialects.transformer import AttentionOp, padded_keys
+from softex_mlir.dialects.transformer_attention import KEY_UNIT
+from softex_mlir.isa_sim.machine import Machine
+
+MAX_CHUNK = 512
+"""Longer chunks save nothing that matters of SoftEx's cycles a job."""
+
+
+def chunk_lengths(machine: Machine, keys: int) -> tuple[int, ...]:
+    """Lengths worth trying: multiples of 32 that leave little of the last chunk empty."""
+    # SoftEx drops jobs of one beat
+    shortest = KEY_UNIT if machine.softex is None else max(KEY_UNIT, machine.softex.lanes + 1)
+    shortest = round_up(shortest, KEY_UNIT)
+    longest = min(MAX_CHUNK, round_up(keys, KEY_UNIT))
+    counts = range(-(-keys // longest), -(-keys // shortest) + 1)
+    lengths = {round_up(-(-keys // count), KEY_UNIT) for count in counts}
+    return tuple(sorted(length for length in lengths if length >= shortest)) or (shortest,)
+
+
+def candidates(
+    kernel: ChunkedAttentionKernel, lengths: Iterable[int]
+) -> Iterator[ChunkedAttentionKernel]:
+    """Variants of a kernel with chunks of these lengths."""
+    machine = kernel.machine
+    unit = 8 if machine.redmule is None else machine.redmule.rows
+    most = MAX_ROWS if machine.softex is not None else kernel.queries
+    sizes = {-(-kernel.queries // -(-kernel.queries // rows)) for rows in range(unit, most, unit)}
+    sizes |= {rows for rows in (1, unit // 2) if rows <= kernel.queries}
+    for length in lengths:
+        for rows in sorted(sizes):
+            for spilled in (False, True) if machine.softex is not None else (False,):
+                yield replace(kernel, chunk=length, rows=rows, spilled=spilled)
+
+
+def best_chunks(
+    kernel: ChunkedAttentionKernel, lengths: Iterable[int], end: int
+) -> ChunkedAttentionKernel | None:
+    """The cheapest variant that ends before TCDM offset `end`."""
+    fitting = (found for found in candidates(kernel, lengths) if found.end <= end)
+    return min(fitting, key=lambda found: found.total_cycles, default=None)
+
+
+def whole_kernel(machine: Machine, op: AttentionOp, offset: int) -> AttentionKernel:
+    """Attention by whole rows of scores, operands dense; rows and slots are to be chosen."""
+    heads, size, value_size = op.heads.value.data, op.head_size, op.value_size
+    padded = padded_keys(op.keys)
+    return AttentionKernel(
+        machine,
+        queries=op.queries,
+        keys=op.keys,
+        padded=padded,
+        heads=heads,
+        size=size,
+        value_size=value_size,
+        rows=op.queries,
+        transposed_slots=2,
+        value_slots=1,
+        score_slots=3,
+        bias_per_query=op.bias_rows.data in ("query", "batch_query"),
+        q_pitch=heads * size,
+        k_pitch=heads * size,
+        v_pitch=heads * value_size,
+        bias_pitch=padded,
+        out_pitch=heads * value_size,
+        offset=offset,
+    )
+
+
+def chunked_kernel(machine: Machine, op: AttentionOp, offset: int) -> ChunkedAttentionKernel:
+    """Attention by chunks of keys, operands dense; chunk, rows and memory are to be chosen."""
+    heads, size, value_size = op.heads.value.data, op.head_size, op.value_size
+    return ChunkedAttentionKernel(
+        machine,
+        queries=op.queries,
+        keys=op.keys,
+        heads=heads,
+        size=size,
+        value_size=value_size,
+        rows=1,
+        chunk=op.chunk or KEY_UNIT,
+        spilled=False,
+        bias_per_query=op.bias_rows.data in ("query", "batch_query"),
+        q_pitch=heads * size,
+        v_pitch=heads * value_size,
+        bias_pitch=padded_keys(op.keys),
+        out_pitch=heads * value_size,
+        offset=offset,
+    )
+
+
+def key_chunk(machine: Machine, op: AttentionOp, offset: int) -> int | None:
+    """Keys of a chunk for an attention on a machine; None if whole rows are as fast, or nothing
+    fits."""
+    end = machine.cluster.tcdm_bytes
+    whole = attention_candidates(whole_kernel(machine, op, offset), end)
+    found = best_chunks(chunked_kernel(machine, op, offset), chunk_lengths(machine, op.keys), end)
+    if found is None:
+        return None
+    turn = max(transposition(found, found.size, offset).cycles())
+    if whole is not None and attention_cycles(whole) <= turn + found.total_cycles:
+        return None
+    return found.chunk
+
+
+def transposition(kernel: ChunkedAttentionKernel, pitch: int, offset: int) -> TransposeKernel:
+    """The kernel that lays out the keys, their rows `pitch` elements apart."""
+    return TransposeKernel(
+        kernel.machine, kernel.keys, kernel.chunk, kernel.heads, kernel.size, pitch, offset
+    )

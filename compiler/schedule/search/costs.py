@@ -1,0 +1,158 @@
+"""Closed-form cycles of jobs, transfers and core code, for choosing tiles and for reports."""
+
+from __future__ import annotations
+
+from softex_mlir.compiler.bodies.matrix import gemm_blocks
+from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.isa_sim.units.dma import streaming_cycles
+from softex_mlir.isa_sim.units.redmule import preload_cycles
+
+REDMULE_COMMAND_CYCLES = 70
+"""Clear, six register writes, trigger, wake-up and counter update between two jobs."""
+
+DMA_COMMAND_CYCLES = 60
+"""Programming a transfer and being woken at its end."""
+
+DMA_QUEUE_CYCLES = 800
+"""What a load waits for others of its direction on average: some pieces of a streamed operand."""
+
+DMA_CONTENTION = 1.2
+"""How much longer a transfer takes while RedMulE works; measured on simulated ViT-base."""
+
+TILE_STALL_CYCLES = 80
+"""RedMulE's loss a tile while every access meets the DMA's: a straight line through what
+`isa_sim.contention` charges launches of ViT-base, which it meets within 3 %."""
+
+PIECE_CYCLES = 80
+"""Waiting for a piece of a tile, meeting at a barrier, counting it."""
+
+SOFTEX_PIECE_CYCLES = 120
+"""Two more barriers and a job's programming; the job itself runs beside the cores."""
+
+SOFTEX_COMMAND_CYCLES = 40
+
+CHUNK_COMMAND_CYCLES = 44
+"""Programming a job on a chunk of a row, by the leader while the unit does the one before."""
+
+CORE_CYCLES: dict[str, float] = {
+    "none": 0.0,
+    "add": 2.2,
+    "sub": 2.2,
+    "mul": 2.2,
+    "mul_add": 3.3,
+    "relu": 1.6,
+    "gelu": 5.3,
+    "gelu_tanh": 5.3,
+    "exp": 14.4,
+    "tanh": 27.5,
+    "sigmoid": 22.4,
+    "silu": 23.5,
+    "gelu_software": 12.4,
+    "gelu_tanh_software": 12.4,
+    "layer_norm": 5.9,
+    "rms_norm": 4.4,
+    "softmax": 18.1,
+    "transpose": 1.6,
+    "copy": 1.0,
+    "repeat": 0.51,
+}
+"""Cycles one core needs for an element, by operation, measured on rows of 768 (softmax: 208)."""
+
+GEMM_STEP_CYCLES = 34.5
+GEMM_BLOCK_CYCLES = 120
+"""A step along the inner dimension of a block of a product on the cores; the rest of a block."""
+
+CORE_JOB_CYCLES = 150
+"""Waiting for the operands of a product on the cores, and for each other after it."""
+
+
+def gemm_job_cycles(machine: Machine, m: int, n: int, k: int) -> int:
+    """One RedMulE job with its programming; on the cores if there is no RedMulE."""
+    unit = machine.redmule
+    if unit is None:
+        blocks = -(-gemm_blocks(m, k) // (machine.cluster.cores - 2))
+        return int(blocks * (n * GEMM_STEP_CYCLES + GEMM_BLOCK_CYCLES)) + CORE_JOB_CYCLES
+    row_tiles = -(-m // unit.rows)
+    column_tiles = -(-k // unit.tile_columns)
+    tiles = row_tiles * column_tiles
+    padded = -(-n // unit.columns) * unit.columns
+    preload = preload_cycles(min(m, unit.rows), tiles, unit)
+    last = (k - 1) % unit.tile_columns + 1
+    core = (unit.pipeline_registers + 1) * padded * tiles
+    tail = last + unit.rows + 5
+    return preload + core + tail + unit.tiler_cycles + REDMULE_COMMAND_CYCLES
+
+
+def streaming_slowdown(machine: Machine, n: int) -> float:
+    """How much longer RedMulE takes while a DMA channel streams, for an inner size n.
+
+    The DMA's beats deny a wide access with a probability that follows from the banks both take.
+    RedMulE's buffers hide the denials but for the first and last accesses of an output tile.
+    """
+    unit = machine.redmule
+    if unit is None:
+        return 1.0
+    denied = min(0.9, (unit.tile_columns // 2 + 2) / machine.cluster.tcdm_banks)
+    return 1.0 + TILE_STALL_CYCLES * denied / ((unit.pipeline_registers + 1) * n)
+
+
+def dma_box_cycles(machine: Machine, run_bytes: int, runs: int) -> int:
+    """A transfer of `runs` runs, programming and latency included; 0 for nothing."""
+    if run_bytes == 0 or runs == 0:
+        return 0
+    dma, cluster = machine.dma, machine.cluster
+    streaming = streaming_cycles(
+        run_bytes,
+        runs,
+        runs == 1,
+        dma.bytes_per_cycle,
+        dma.burst_bytes,
+        cluster.l2_latency_cycles,
+        dma.outstanding,
+    )
+    return streaming + DMA_COMMAND_CYCLES
+
+
+def compute_row_cycles(machine: Machine, operation: str, elements: int) -> int:
+    """Elementwise or row-wise core code over `elements`, shared by the team."""
+    team = machine.cluster.cores - (2 if machine.redmule is None else 3)
+    if machine.softex is None and operation in ("gelu", "gelu_tanh"):
+        operation += "_software"
+    return int(elements * CORE_CYCLES.get(operation, 10.0) / team)
+
+
+def epilogue_cycles(
+    machine: Machine, activation: str, residual: bool, rows: int, columns: int, piece: int
+) -> int:
+    """Core code after a product of `rows` x `columns`, `piece` rows at a time."""
+    if activation == "none" and not residual:
+        return 0
+    team = machine.cluster.cores - (2 if machine.redmule is None else 3)
+    elements = -(-piece // team) * team * columns
+    cycles = compute_row_cycles(machine, activation, elements) + PIECE_CYCLES
+    if residual:
+        cycles += compute_row_cycles(machine, "add", elements)
+    if activation in ("gelu", "gelu_tanh") and machine.softex is not None:
+        cycles += SOFTEX_PIECE_CYCLES
+    return -(-rows // piece) * cycles
+
+
+def softex_sum_cycles(machine: Machine, elements: int) -> int:
+    """A sum-of-exponentials job."""
+    unit = machine.softex
+    if unit is None:
+        return 0
+    return 20 + unit.terms * -(-elements // unit.lanes)
+
+
+def softmax_cycles(machine: Machine, rows: int, columns: int) -> int:
+    """Softmax of `rows` rows, queued on SoftEx or on the cores."""
+    unit = machine.softex
+    if unit is None:
+        return compute_row_cycles(machine, "softmax", rows * columns)
+    return rows * (3 * -(-columns // unit.lanes) + 66) + SOFTEX_COMMAND_CYCLES
+
+
+def chunk_job_cycles(job: int) -> int:
+    """A job on a chunk of a row, one of many: as long as the leader takes to program the next."""
+    return max(job, CHUNK_COMMAND_CYCLES)

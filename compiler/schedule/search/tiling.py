@@ -1,0 +1,436 @@
+"""Choosing tiles: rows of a block, columns of a tile, inner chunk, under the TCDM's size."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+
+from softex_mlir.compiler.schedule.kernels.attention.whole_rows import AttentionKernel
+from softex_mlir.compiler.schedule.kernels.kernel import team_size
+from softex_mlir.compiler.schedule.kernels.linear.geometry import X_SLOTS, LinearArena
+from softex_mlir.compiler.schedule.search.costs import (
+    DMA_CONTENTION,
+    DMA_QUEUE_CYCLES,
+    compute_row_cycles,
+    dma_box_cycles,
+    epilogue_cycles,
+    gemm_job_cycles,
+    softmax_cycles,
+    streaming_slowdown,
+)
+from softex_mlir.compiler.weight_layout import round_up
+from softex_mlir.errors import UserError
+from softex_mlir.isa_sim.machine import Machine
+
+LAUNCH_CYCLES = 200
+"""What a launch costs RedMulE's stream: the next record, the first waits."""
+
+MAX_TILE = 512
+COLUMNS = (32, 64, 96, 128, 160, 192, 256, 320, 384, 512)
+"""Widths of a tile to try."""
+
+GROUPS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16)
+"""Tiles of a group to try."""
+
+
+class CapacityError(UserError, ValueError):
+    """The TCDM is too small; the text lists what needs how much."""
+
+
+@dataclass(frozen=True)
+class LinearShape:
+    """A matrix product as the tile search sees it; n and k padded."""
+
+    m: int
+    n: int
+    k: int
+    activation: str
+    residual: bool
+    layer: str = field(default="", compare=False)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates."""
+        return self.m * self.n * self.k
+
+
+@dataclass(frozen=True)
+class Tile:
+    """m rows (at most), inner chunk n, k columns, `group` neighbouring tiles in a launch, `piece`
+    rows of the epilogue at a time."""
+
+    m: int
+    n: int
+    k: int
+    group: int
+    piece: int
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Slot sizes of the linear arena in bytes; `z` is a whole group of tiles."""
+
+    z: int
+    z_slot: int
+    x: int
+    w: int
+    epilogue: int
+    epilogue_slots: int
+
+    @property
+    def total(self) -> int:
+        """Bytes of the whole arena."""
+        return self.z + 2 * (self.x + self.w) + self.epilogue_slots * self.epilogue
+
+
+def row_blocks(machine: Machine, rows: int, block: int) -> list[tuple[int, int]]:
+    """Blocks of at most `block` rows as (first, rows): whole RedMulE tiles, evenly spread."""
+    unit = 8 if machine.redmule is None else machine.redmule.rows
+    tiles = -(-rows // unit)
+    count = -(-tiles // max(1, block // unit))
+    found: list[tuple[int, int]] = []
+    start = 0
+    for index in range(count):
+        # the larger blocks last: the last one has the incomplete tile, so all are about as long
+        share = tiles // count + (1 if index >= count - tiles % count else 0)
+        size = min(share * unit, rows - start)
+        found.append((start, size))
+        start += size
+    return found
+
+
+class LinearSearch:
+    """Finds one set of slot sizes and a tile for every shape."""
+
+    def __init__(
+        self,
+        machine: Machine,
+        shapes: Iterable[LinearShape],
+        budget: int,
+        overrides: Mapping[str, Mapping[str, int]] | None = None,
+    ):
+        self.machine = machine
+        self.sequence = list(shapes)
+        self.counts = Counter(self.sequence)
+        self.shapes = list(self.counts)
+        self.budget = budget
+        self.overrides = overrides or {}
+        self.team = team_size(machine)
+        self.unit = 8 if machine.redmule is None else machine.redmule.rows
+        self._slow: dict[int, float] = {}
+        self._jobs: dict[tuple[int, int, int], int] = {}
+        self._boxes: dict[tuple[int, int], int] = {}
+        self._blocks: dict[tuple[int, int], Counter[int]] = {}
+        self._cycles: dict[tuple[LinearShape, Tile], int] = {}
+        both = any(s.residual and self._on_softex(s) for s in self.shapes)
+        some = any(s.residual or self._on_softex(s) for s in self.shapes)
+        self.epilogue_slots = 4 if both else 2 if some else 0
+
+    def _on_softex(self, shape: LinearShape) -> bool:
+        return shape.activation in ("gelu", "gelu_tanh") and self.machine.softex is not None
+
+    def _job(self, m: int, n: int, k: int) -> int:
+        key = (m, n, k)
+        if key not in self._jobs:
+            self._jobs[key] = gemm_job_cycles(self.machine, m, n, k)
+        return self._jobs[key]
+
+    def _box(self, run: int, runs: int) -> int:
+        key = (run, runs)
+        if key not in self._boxes:
+            self._boxes[key] = dma_box_cycles(self.machine, run, runs)
+        return self._boxes[key]
+
+    def _rows(self, rows: int, block: int) -> Counter[int]:
+        """How often each number of rows occurs among the blocks."""
+        key = (rows, block)
+        if key not in self._blocks:
+            self._blocks[key] = Counter(size for _, size in row_blocks(self.machine, rows, block))
+        return self._blocks[key]
+
+    def group_cycles(
+        self, shape: LinearShape, m: int, n: int, k: int, group: int, piece: int, first: bool
+    ) -> float:
+        """Predicted cycles of a group of tiles in the steady state: the busiest of the units."""
+        chunks = shape.n // n
+        job = self._job(m, n, k)
+        tile = self._box(2 * k, m)
+        feed = chunks * group * self._box(2 * n * k, 1)
+        if first or chunks > X_SLOTS:
+            feed += chunks * self._box(2 * n, m)
+        feed = int((feed + group * tile * (2 if shape.residual else 1)) * DMA_CONTENTION)
+        compute = epilogue_cycles(
+            self.machine, shape.activation, shape.residual, m, k, min(piece, m)
+        )
+        if self.machine.redmule is None:
+            return max(feed, group * (chunks * job + compute))
+        if n not in self._slow:
+            self._slow[n] = streaming_slowdown(self.machine, n) - 1.0
+        engine = chunks * group * job
+        engine += min(feed, engine) * self._slow[n]
+        # a tile's epilogue must be over when the next group comes back to it
+        each = compute + tile
+        if shape.residual:
+            each += -(-m // piece) * DMA_QUEUE_CYCLES
+        drain = each + DMA_QUEUE_CYCLES + int(tile * DMA_CONTENTION) - (group - 1) * job
+        last = group * each - 2 * (group - 1) * job
+        return max(engine + max(0, drain, last), feed, group * compute) + LAUNCH_CYCLES
+
+    def cycles(self, shape: LinearShape, tile: Tile) -> int:
+        """Predicted cycles of a whole product."""
+        found = self._cycles.get((shape, tile))
+        if found is None:
+            found = self._cycles[shape, tile] = self._sum_cycles(shape, tile)
+        return found
+
+    def _sum_cycles(self, shape: LinearShape, tile: Tile) -> int:
+        total = 0.0
+        tiles, tail = divmod(shape.k, tile.k)
+        full, rest = divmod(tiles, tile.group)
+        for rows, count in self._rows(shape.m, tile.m).items():
+            first = True
+            for times, k, group in ((full, tile.k, tile.group), (1, tile.k, rest), (1, tail, 1)):
+                if not times or not k or not group:
+                    continue
+                arguments = shape, rows, tile.n, k, group, tile.piece
+                cycles = self.group_cycles(*arguments, first)
+                if times > 1:
+                    cycles += (times - 1) * self.group_cycles(*arguments, False)
+                total += count * cycles
+                first = False
+        return int(total)
+
+    def _sizes(self, shape: LinearShape, tile: Tile) -> Sizes:
+        largest = max(self._rows(shape.m, tile.m))
+        z_rows = max(round_up(largest, self.unit), round_up(largest, tile.piece))
+        z_slot = round_up(z_rows * tile.k * 2, 64)
+        return Sizes(
+            z_slot * tile.group,
+            z_slot,
+            round_up(largest * tile.n * 2, 64),
+            round_up(tile.n * tile.k * 2, 64),
+            round_up(tile.piece * tile.k * 2, 64) if self.epilogue_slots else 0,
+            self.epilogue_slots,
+        )
+
+    def _pieces(self, shape: LinearShape, m: int) -> list[int]:
+        """Rows of the epilogue at a time to try."""
+        found = [-(-m // 2), 4 * self.team, 2 * self.team, self.team, 2, 1]
+        if shape.activation == "none" and not shape.residual:
+            # it has none, but the slots it asks for are those of the products that do
+            found = [4 * self.team, self.team, 1]
+        return [p for p in found if p <= m]
+
+    def _largest_block(self, rows: int) -> int:
+        """Row tiles of a block: with two blocks, norms of one hide behind products of the other."""
+        tiles = -(-rows // self.unit)
+        return min(tiles if tiles < 4 else -(-tiles // 2), 12)
+
+    def candidates(self, shape: LinearShape, m: int | None = None) -> Iterable[Tile]:
+        """All tiles to consider for a shape, pinned values respected."""
+        pinned = self.overrides.get(shape.layer, {})
+        steps = shape.n // 32
+        inner = [32 * d for d in range(1, min(steps, MAX_TILE // 32) + 1) if steps % d == 0]
+        columns = [k for k in COLUMNS if k <= shape.k]
+        tiles = range(1, self._largest_block(shape.m) + 1)
+        blocks = [m] if m is not None else [self.unit * t for t in tiles]
+        if m is None and "m" in pinned:
+            blocks = [round_up(pinned["m"], self.unit)]
+        for rows in blocks:
+            for n in inner if "n" not in pinned else [pinned["n"]]:
+                for k in columns if "k" not in pinned else [pinned["k"]]:
+                    for group in GROUPS if "group" not in pinned else [pinned["group"]]:
+                        if group * k > shape.k:
+                            break
+                        for piece in self._pieces(shape, min(rows, shape.m)):
+                            yield Tile(rows, n, k, group, piece)
+
+    def _best(self, shape: LinearShape, caps: Sizes, m: int | None) -> tuple[int, Tile] | None:
+        best: tuple[int, Tile] | None = None
+        for tile in self.candidates(shape, m):
+            size = self._sizes(shape, tile)
+            if (
+                size.z > caps.z
+                or size.x > caps.x
+                or size.w > caps.w
+                or size.epilogue > caps.epilogue
+            ):
+                continue
+            cycles = self.cycles(shape, tile)
+            if best is None or cycles < best[0]:
+                best = (cycles, tile)
+        return best
+
+    def search(self) -> tuple[dict[int, Sizes], dict[LinearShape, Tile]]:
+        """Slot sizes by inner size, and tiles.
+
+        Products with the same slots follow each other without a seam: their rings continue from
+        launch to launch. Slots fitted to each inner size serve large products best, common slots
+        a chain of small ones. All products with the same number of rows share the row blocks.
+        """
+        if not self.shapes:
+            return {}, {}
+        ranked = sorted(self.shapes, key=lambda s: -s.macs)
+        fitted: dict[int, list[LinearShape]] = {}
+        for shape in ranked:
+            fitted.setdefault(shape.n, []).append(shape)
+        best: tuple[int, dict[int, Sizes], dict[LinearShape, Tile]] | None = None
+        for groups in [list(fitted.values()), [ranked]][: len(fitted)]:
+            for m in sorted({tile.m for tile in self.candidates(ranked[0])}):
+                found = self._search_groups(groups, {ranked[0].m: m})
+                if found is not None and (best is None or found[0] < best[0]):
+                    best = found
+        if best is None:
+            raise self._overflow(ranked[0])
+        return best[1], best[2]
+
+    def _search_groups(
+        self, groups: Sequence[Sequence[LinearShape]], blocks: dict[int, int]
+    ) -> tuple[int, dict[int, Sizes], dict[LinearShape, Tile]] | None:
+        """Cycles, slot sizes by inner size and tiles, if each group has slots of its own."""
+        sizes: dict[int, Sizes] = {}
+        tiles: dict[LinearShape, Tile] = {}
+        total = 0
+        for shapes in groups:
+            found = self._search_slots(shapes, blocks, sizes)
+            if found is None:
+                return None
+            total += found[0]
+            sizes |= {shape.n: found[1] for shape in shapes}
+            tiles |= found[2]
+            for shape, tile in found[2].items():
+                blocks.setdefault(shape.m, tile.m)
+        if len(groups) > 1:
+            for before, after in pairwise(self.sequence):
+                if before.n != after.n:
+                    total += self._seam(sizes[after.n])
+        return total, sizes, tiles
+
+    def _seam(self, sizes: Sizes) -> int:
+        """Cycles RedMulE waits where slots change: first X and W have nothing to hide behind."""
+        return int(DMA_CONTENTION * (self._box(sizes.x, 1) + self._box(sizes.w, 1)))
+
+    def _search_slots(
+        self, shapes: Sequence[LinearShape], blocks: Mapping[int, int], others: Mapping[int, Sizes]
+    ) -> tuple[int, Sizes, dict[LinearShape, Tile]] | None:
+        """Cycles, slots and tiles for products of one inner size. The epilogue's slots lie at the
+        same place for all inner sizes; the first ones searched fix their size."""
+        heavy = shapes[0]
+        epilogue = next((size.epilogue for size in others.values()), None)
+        ranked: list[tuple[int, Sizes]] = []
+        for tile in self.candidates(heavy, blocks.get(heavy.m)):
+            size = self._sizes(heavy, tile)
+            if epilogue is not None:
+                if size.epilogue > epilogue:
+                    continue
+                size = replace(size, epilogue=epilogue)
+            if size.total > self.budget:
+                continue
+            ranked.append((self.cycles(heavy, tile), size))
+        ranked.sort(key=lambda entry: (entry[0], -entry[1].total))
+        best: tuple[int, Sizes, dict[LinearShape, Tile]] | None = None
+        for _, size in ranked[:5]:
+            caps = self._grown(size)
+            found = self._under(shapes, blocks, caps)
+            if found is not None and (best is None or found[0] < best[0]):
+                best = (found[0], caps, found[1])
+        return best
+
+    def _grown(self, sizes: Sizes) -> Sizes:
+        """Give unused bytes to the Z slots, so that smaller products may take wider tiles."""
+        spare = max(0, self.budget - sizes.total) // 64 * 64
+        return replace(sizes, z=sizes.z + spare)
+
+    def _under(
+        self, shapes: Sequence[LinearShape], blocks: Mapping[int, int], caps: Sizes
+    ) -> tuple[int, dict[LinearShape, Tile]] | None:
+        """Cycles and tiles of products with given slots."""
+        own = dict(blocks)
+        tiles: dict[LinearShape, Tile] = {}
+        total = 0
+        for shape in shapes:
+            best = self._best(shape, caps, own.get(shape.m))
+            if best is None:
+                return None
+            own.setdefault(shape.m, best[1].m)
+            tiles[shape] = best[1]
+            total += best[0] * self.counts[shape]
+        return total, tiles
+
+    def _overflow(self, heavy: LinearShape) -> CapacityError:
+        sizes = [self._sizes(heavy, tile) for tile in self.candidates(heavy)]
+        smallest = min(sizes, key=lambda size: size.total, default=None)
+        lines = [
+            f"no tile of linear '{heavy.layer}' ({heavy.m}x{heavy.n}x{heavy.k}) fits the TCDM: "
+            f"{self.budget} bytes are left for matrix products"
+        ]
+        if smallest is not None:
+            lines.append(
+                f"the smallest tile needs {smallest.total} bytes: Z {smallest.z}, X 2 x "
+                f"{smallest.x}, W 2 x {smallest.w}, epilogue {smallest.epilogue_slots} x "
+                f"{smallest.epilogue}"
+            )
+            missing = smallest.total - self.budget
+            lines.append(
+                f"use a TCDM of at least {self.machine.cluster.tcdm_bytes + max(0, missing)} bytes"
+            )
+        return CapacityError("; ".join(lines))
+
+
+def linear_arena(sizes: Sizes, offset: int) -> LinearArena:
+    """Place the slots one after another from a TCDM offset, the epilogue's first."""
+    z = offset + sizes.epilogue_slots * sizes.epilogue
+    x = z + sizes.z
+    w = x + X_SLOTS * sizes.x
+    return LinearArena(
+        offset, sizes.epilogue, z, sizes.z_slot, sizes.z, x, sizes.x, w, sizes.w, w + 2 * sizes.w
+    )
+
+
+def attention_candidates(kernel: AttentionKernel, end: int) -> AttentionKernel | None:
+    """The cheapest variant of an attention kernel that ends before TCDM offset `end`."""
+    machine = kernel.machine
+    unit = 8 if machine.redmule is None else machine.redmule.rows
+    best: tuple[float, AttentionKernel] | None = None
+    tiles = -(-kernel.queries // unit)
+    for count in range(1, tiles + 1):
+        rows = -(-kernel.queries // count)
+        for scores, transposed, values in (
+            (3, 2, 2),
+            (3, 2, 1),
+            (2, 2, 1),
+            (3, 1, 1),
+            (2, 1, 1),
+        ):
+            found = replace(
+                kernel,
+                rows=rows,
+                score_slots=scores,
+                transposed_slots=transposed,
+                value_slots=values,
+            )
+            if found.end > end:
+                continue
+            cost = float(attention_cycles(found))
+            if best is None or cost < best[0]:
+                best = (cost, found)
+    return None if best is None else best[1]
+
+
+def attention_cycles(kernel: AttentionKernel) -> int:
+    """Predicted cycles of a launch."""
+    feed, _, engine, compute = kernel.cycles()
+    machine = kernel.machine
+    bubbles = 0
+    if kernel.transposed_slots == 1:
+        keys = dma_box_cycles(machine, kernel.size * 2, kernel.padded)
+        turn = compute_row_cycles(machine, "transpose", kernel.padded * kernel.inner)
+        bubbles += kernel.heads * (keys + turn)
+    if kernel.score_slots == 2:
+        bubbles += kernel.items * dma_box_cycles(machine, kernel.padded * 2, kernel.rows)
+    if kernel.value_slots == 1 and kernel.blocks == 1:
+        bubbles += kernel.heads * dma_box_cycles(machine, kernel.value_size * 2, kernel.padded)
+    drain = softmax_cycles(machine, kernel.rows, kernel.padded)
+    return max(feed, engine, compute) + bubbles + drain

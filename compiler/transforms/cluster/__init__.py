@@ -1,0 +1,1 @@
+"""Passes on kernels, and from kernels to register accesses."""

@@ -1,0 +1,208 @@
+"""`convert-jobs-to-commands`: jobs of RedMulE and SoftEx become register accesses.
+
+RedMulE takes one job at a time and needs a soft clear before each. SoftEx has two contexts; a job
+is programmed as soon as one is free and runs after the one before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from xdsl.context import Context
+from xdsl.dialects import arith, func
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Operation, SSAValue
+from xdsl.passes import ModulePass
+from xdsl.rewriter import Rewriter
+
+from softex_mlir.compiler.transforms.cluster.command_builder import (
+    CommandBuilder,
+    stream_functions,
+    take_tokens,
+    take_waits_before,
+)
+from softex_mlir.dialects import redmule, softex
+from softex_mlir.dialects.cluster import AwaitOp, Worker
+from softex_mlir.dialects.hwpe import DelayOp, Unit
+from softex_mlir.dialects.target import machine_of
+from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.isa_sim.units.redmule import RedMulEJob
+from softex_mlir.isa_sim.units.softex_jobs import Command
+
+INDEX_SHIFT = 16
+"""COMMANDS bits 31:16: state slot, or number of terms of a sum of exponentials."""
+
+JOB_ID_BITS = 8
+
+
+def convert_gemm(op: redmule.GemmOp, machine: Machine) -> None:
+    """Clear, write the six registers, MACFG last because it starts the tiler, trigger."""
+    unit = machine.redmule
+    assert unit is not None
+    waits = take_waits_before(op)
+    to = CommandBuilder.before(op)
+    m, n, k = op.sizes
+    addresses = {
+        "X_ADDR": to.address(op.x, op.x_indices),
+        "W_ADDR": to.address(op.w, op.w_indices),
+        "Z_ADDR": to.address(op.z, op.z_indices),
+    }
+    if unit.requires_soft_clear:
+        to.write(Unit.REDMULE, "SOFT_CLEAR", 0)
+        # The access of the next write itself takes the peripheral latency.
+        rest = unit.soft_clear_cycles - machine.cluster.peripheral_latency_cycles
+        if rest > 0:
+            to.builder.insert(DelayOp(rest))
+        job = to.constant(0)
+    else:
+        job = acquire(to, Unit.REDMULE)
+    for register, address in addresses.items():
+        to.write(Unit.REDMULE, register, address)
+    sizes = RedMulEJob(0, 0, 0, m, n, k).registers()
+    for register in ("MCFG0", "MCFG1", "MACFG"):
+        to.write(Unit.REDMULE, register, sizes[register])
+    # The tiler works while the core waits for the operands.
+    to.insert_all(waits)
+    to.write(Unit.REDMULE, "TRIGGER", 0)
+    Rewriter.replace_op(op, (), (job,))
+
+
+def acquire(to: CommandBuilder, unit: Unit) -> SSAValue:
+    """Take a context, waiting for one to become free; returns the job's number."""
+
+    def taken(check: CommandBuilder) -> tuple[SSAValue, Sequence[SSAValue]]:
+        job = check.read(unit, "ACQUIRE")
+        return check.compare(job, "slt", 0), (job,)
+
+    return to.sleep_while(taken)[0]
+
+
+def drain(to: CommandBuilder, unit: Unit) -> None:
+    """Wait until the unit is idle."""
+
+    def busy(check: CommandBuilder) -> tuple[SSAValue, Sequence[SSAValue]]:
+        return check.compare(check.read(unit, "STATUS"), "ne", 0), ()
+
+    to.sleep_while(busy)
+
+
+def wait_for_job(to: CommandBuilder, unit: Unit, job: SSAValue) -> None:
+    """Wait until more jobs are finished than a job's number (modulo 256)."""
+    shift = 32 - JOB_ID_BITS
+
+    def unfinished(check: CommandBuilder) -> tuple[SSAValue, Sequence[SSAValue]]:
+        ahead = check.subtract(check.read(unit, "RUNNING_JOB"), job)
+        # Shifted to the top, the sign is that of the difference of two job numbers.
+        distance = check.builder.insert(arith.ShLIOp(ahead, check.constant(shift))).result
+        return check.compare(distance, "sle", 0), ()
+
+    to.sleep_while(unfinished)
+
+
+def start_softex(
+    op: Operation,
+    registers: Mapping[str, tuple[SSAValue, Sequence[SSAValue]]],
+    length: int,
+    commands: int,
+    slot: SSAValue | None = None,
+) -> None:
+    """Take a context, write the registers that the job uses, trigger."""
+    to = CommandBuilder.before(op)
+    # Addresses first: the context is programmed without detours.
+    addresses = {register: to.address(*place) for register, place in registers.items()}
+    word = int(commands) if slot is None else with_slot(to, int(commands), slot)
+    job = acquire(to, Unit.SOFTEX)
+    for register, address in addresses.items():
+        to.write(Unit.SOFTEX, register, address)
+    to.write(Unit.SOFTEX, "TOT_LEN", 2 * length)
+    to.write(Unit.SOFTEX, "COMMANDS", word)
+    to.write(Unit.SOFTEX, "TRIGGER", 0)
+    Rewriter.replace_op(op, (), (job,))
+
+
+def with_slot(to: CommandBuilder, commands: int, slot: SSAValue) -> SSAValue:
+    """COMMANDS with the number of a state slot."""
+    return to.add(to.multiply(to.word(slot), 1 << INDEX_SHIFT), commands)
+
+
+def convert_open_slots(op: softex.OpenSlotsOp) -> None:
+    """A soft clear empties the slots; a job without operation sets the spill area's address."""
+    to = CommandBuilder.before(op)
+    to.write(Unit.SOFTEX, "SOFT_CLEAR", 0)
+    address = to.address(op.spill, ())
+    acquire(to, Unit.SOFTEX)
+    to.write(Unit.SOFTEX, "COMMANDS", int(Command.NO_OP | Command.SET_CACHE_ADDR))
+    to.write(Unit.SOFTEX, "CACHE_BASE_ADDR", address)
+    to.write(Unit.SOFTEX, "TRIGGER", 0)
+    Rewriter.erase_op(op)
+
+
+def convert_softex(op: Operation) -> None:
+    """Convert an operation of the softex dialect."""
+    match op:
+        case softex.SoftmaxOp():
+            places = {"IN_ADDR": (op.x, op.x_indices), "OUT_ADDR": (op.y, op.y_indices)}
+            start_softex(op, places, op.length.value.data, 0)
+        case softex.SumOfExponentialsOp():
+            places = {
+                "IN_ADDR": (op.x, op.x_indices),
+                "OUT_ADDR": (op.y, op.y_indices),
+                "A_ADDR": (op.slopes, op.slopes_indices),
+                "B_ADDR": (op.weights, op.weights_indices),
+            }
+            commands = op.terms.value.data << INDEX_SHIFT | Command.GELU_MODE
+            start_softex(op, places, op.length.value.data, commands)
+        case softex.AccumulateOp():
+            places = {"IN_ADDR": (op.x, op.x_indices)}
+            commands = Command.ACC_ONLY | (Command.ACQUIRE_SLOT if op.first else 0)
+            commands |= Command.LAST if op.last else 0
+            start_softex(op, places, op.length.value.data, commands, op.slot)
+        case softex.DivideOp():
+            places = {"IN_ADDR": (op.x, op.x_indices), "OUT_ADDR": (op.y, op.y_indices)}
+            commands = Command.DIV_ONLY | (Command.LAST if op.last else 0)
+            start_softex(op, places, op.length.value.data, commands, op.slot)
+        case softex.OpenSlotsOp():
+            convert_open_slots(op)
+        case softex.DrainOp():
+            drain(CommandBuilder.before(op), Unit.SOFTEX)
+            Rewriter.erase_op(op)
+        case _:
+            pass
+
+
+def convert_await(op: AwaitOp, worker: Worker, machine: Machine) -> None:
+    """Wait for the job; RedMulE without a queue is idle then."""
+    to = CommandBuilder.before(op)
+    if worker is Worker.SOFTEX:
+        wait_for_job(to, Unit.SOFTEX, op.token)
+    elif machine.redmule is None or machine.redmule.requires_soft_clear:
+        drain(to, Unit.REDMULE)
+    else:
+        wait_for_job(to, Unit.REDMULE, op.token)
+    Rewriter.erase_op(op)
+
+
+def convert_function(function: func.FuncOp, machine: Machine) -> None:
+    """Convert all jobs of a function."""
+    operations = tuple(function.walk())
+    for op, worker in take_tokens(function, (Worker.REDMULE, Worker.SOFTEX)):
+        convert_await(op, worker, machine)
+    for op in operations:
+        if isinstance(op, redmule.GemmOp):
+            convert_gemm(op, machine)
+        elif op.name.startswith("softex."):
+            convert_softex(op)
+
+
+@dataclass(frozen=True)
+class ConvertJobsToCommandsPass(ModulePass):
+    """Lowers the redmule and softex dialects and the waits for their jobs."""
+
+    name = "convert-jobs-to-commands"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        """Convert all stream functions of the module."""
+        machine = machine_of(op)
+        for function, _ in stream_functions(op):
+            convert_function(function, machine)

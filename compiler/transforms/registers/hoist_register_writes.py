@@ -1,0 +1,137 @@
+"""`hoist-register-writes`: set a register once before a loop instead of in each iteration.
+
+Where all writes of a register in a loop write one value that does not vary in it, the value is
+also written before the loop; `elide-redundant-register-writes` then finds the writes in the loop
+redundant. This is done for the DMA, whose descriptor persists, and for a RedMulE that is cleared
+before every job: its soft clears are made to keep the registers, so that every job is programmed
+into the same bank.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xdsl.context import Context
+from xdsl.dialects import func, scf
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Operation
+from xdsl.passes import ModulePass
+
+from softex_mlir.compiler.transforms.cluster.command_builder import CommandBuilder, stream_functions
+from softex_mlir.compiler.transforms.registers.elide_redundant_register_writes import DESCRIPTOR
+from softex_mlir.compiler.transforms.registers.expression_keys import (
+    ExpressionKeys,
+    compute_outside,
+)
+from softex_mlir.dialects.hwpe import ReadOp, Unit, WriteOp, job_registers
+from softex_mlir.dialects.target import machine_of
+
+KEEP_REGISTERS = 1
+"""A soft clear with any value but 0 keeps the job registers."""
+
+
+def trip_count(loop: scf.ForOp, keys: ExpressionKeys) -> int | None:
+    """Iterations of a loop where they are known."""
+    bounds = [keys.key(value) for value in (loop.lb, loop.ub, loop.step)]
+    if not all(isinstance(bound, int) for bound in bounds):
+        return None
+    lower, upper, step = (bound for bound in bounds if isinstance(bound, int))
+    return len(range(lower, upper, step)) if step > 0 else None
+
+
+def writes_of(loop: Operation, unit: Unit) -> dict[str, list[WriteOp]]:
+    """The writes to a unit in a loop, by register."""
+    writes: dict[str, list[WriteOp]] = {}
+    for op in loop.walk():
+        if isinstance(op, WriteOp) and op.unit.data is unit:
+            writes.setdefault(op.register.data, []).append(op)
+    return writes
+
+
+def invariant_writes(
+    writes: dict[str, list[WriteOp]], registers: frozenset[str], loop: Operation
+) -> list[WriteOp]:
+    """One write for each register that the loop always sets to the same value."""
+    keys = ExpressionKeys()
+    return [
+        group[0]
+        for register, group in writes.items()
+        if register in registers
+        and len({keys.key(op.value) for op in group}) == 1
+        and not keys.varies_in(group[0].value, loop)
+    ]
+
+
+def write_before(loop: Operation, writes: list[WriteOp], to: CommandBuilder) -> None:
+    """Write the same in front of the loop."""
+    for op in writes:
+        value = compute_outside(op.value, loop, to.builder)
+        to.write(op.unit.data, op.register.data, value)
+
+
+def is_idle_around(function: func.FuncOp) -> bool:
+    """Whether every RedMulE job is waited for in the block that triggers it, before all else."""
+    for op in function.walk():
+        if not isinstance(op, WriteOp) or op.name_in_unit != (Unit.REDMULE, "TRIGGER"):
+            continue
+        following = op.next_op
+        while following is not None and not following.regions:
+            following = following.next_op
+        if not isinstance(following, scf.WhileOp) or not any(
+            isinstance(inner, ReadOp) and inner.name_in_unit == (Unit.REDMULE, "STATUS")
+            for inner in following.walk()
+        ):
+            return False
+    return True
+
+
+def hoist_redmule(loop: scf.ForOp, iterations: int) -> None:
+    """Keep the registers over the clears and set those that do not vary once."""
+    writes = writes_of(loop, Unit.REDMULE)
+    registers = job_registers(Unit.REDMULE) - {"MACFG"}
+    invariant = invariant_writes(writes, registers, loop)
+    # An added clear and the writes in front of the loop against those saved in it.
+    if (iterations - 1) * len(invariant) <= 1 or "SOFT_CLEAR" not in writes:
+        return
+    for clear in writes["SOFT_CLEAR"]:
+        clear.operands[0] = CommandBuilder.before(clear).constant(KEEP_REGISTERS)
+    to = CommandBuilder.before(loop)
+    to.write(Unit.REDMULE, "SOFT_CLEAR", KEEP_REGISTERS)
+    write_before(loop, invariant, to)
+
+
+def hoist_dma(loop: scf.ForOp, iterations: int) -> None:
+    """Set what all transfers of the loop share once."""
+    writes = writes_of(loop, Unit.DMA)
+    invariant = invariant_writes(writes, DESCRIPTOR, loop)
+    if iterations > 1:
+        write_before(loop, invariant, CommandBuilder.before(loop))
+
+
+def innermost_loops(function: func.FuncOp) -> list[scf.ForOp]:
+    """Loops without loops inside."""
+    return [
+        op
+        for op in function.walk()
+        if isinstance(op, scf.ForOp)
+        and not any(isinstance(inner, scf.ForOp) for inner in op.body.walk())
+    ]
+
+
+@dataclass(frozen=True)
+class HoistRegisterWritesPass(ModulePass):
+    """Writes registers that do not vary in a loop before it too."""
+
+    name = "hoist-register-writes"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        """Hoist in all stream functions of the module."""
+        redmule = machine_of(op).redmule
+        cleared = redmule is not None and redmule.requires_soft_clear
+        for function, _ in stream_functions(op):
+            idle = cleared and is_idle_around(function)
+            for loop in innermost_loops(function):
+                iterations = trip_count(loop, ExpressionKeys()) or 0
+                hoist_dma(loop, iterations)
+                if idle:
+                    hoist_redmule(loop, iterations)

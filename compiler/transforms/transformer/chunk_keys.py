@@ -1,0 +1,42 @@
+"""`chunk-keys`: attention over more keys than the TCDM can hold well goes by chunks of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import IntegerAttr, ModuleOp, i64
+from xdsl.passes import ModulePass
+
+from softex_mlir.dialects import transformer as t
+from softex_mlir.isa_sim.machine import Machine
+
+
+def chunk_keys(module: ModuleOp, machine: Machine) -> None:
+    """Write or remove `key_chunk` on every attention, in place."""
+    from softex_mlir.compiler.schedule.context import SchedulingContext
+    from softex_mlir.compiler.schedule.search.chunks import key_chunk
+
+    base = SchedulingContext(machine).base
+    for op in module.walk():
+        if isinstance(op, t.AttentionOp):
+            chunk = key_chunk(machine, op, base)
+            op.key_chunk = None if chunk is None else IntegerAttr(chunk, i64)
+
+
+@dataclass(frozen=True)
+class ChunkKeysPass(ModulePass):
+    """Chooses `key_chunk` of every attention, part of what it computes.
+
+    Attention by whole rows of scores stays where it fits and is as fast. `machine` is a name or a
+    TOML file; `tcdm` overrides its TCDM size in bytes, 0 keeps it.
+    """
+
+    name = "chunk-keys"
+
+    machine: str = "paper"
+    tcdm: int = 0
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        machine = Machine.load(self.machine)
+        chunk_keys(op, machine.with_tcdm_bytes(self.tcdm) if self.tcdm else machine)

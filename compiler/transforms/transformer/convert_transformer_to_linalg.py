@@ -1,0 +1,118 @@
+"""`convert-transformer-to-linalg`: what no pattern took becomes a loop nest on the cores.
+
+Runs behind fusion: operations of the graph form that remain, and broadcasts that are not rows
+repeated in order, are written as `linalg.generic`, one rounding to bf16 each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import prod
+
+from xdsl.context import Context
+from xdsl.dialects import math
+from xdsl.dialects.builtin import ModuleOp, bf16, f32
+from xdsl.ir import Operation, SSAValue
+from xdsl.passes import ModulePass
+from xdsl.rewriter import InsertPoint, Rewriter
+
+from softex_mlir.compiler.bodies.f32_functions import F32
+from softex_mlir.compiler.generic_builder import Scalars, elementwise, reduction
+from softex_mlir.dialects import transformer as t
+
+
+def _square_root(e: F32, x: Scalars) -> SSAValue:
+    return e.sqrt(x[0])
+
+
+def _error_function(e: F32, x: Scalars) -> SSAValue:
+    return e.insert(math.ErfOp(x[0]))
+
+
+def _without_nan(e: F32, x: Scalars) -> SSAValue:
+    return e.select(e.compare("uno", x[0], x[0]), e.number(0.0), x[0])
+
+
+UNARY: dict[type[Operation], Callable[[F32, Scalars], SSAValue]] = {
+    t.SqrtOp: _square_root,
+    t.ErfOp: _error_function,
+    t.NanToZeroOp: _without_nan,
+    t.ExpandOp: lambda e, x: x[0],
+}
+BINARY: dict[type[Operation], Callable[[F32, Scalars], SSAValue]] = {
+    t.AddOp: lambda e, x: e.add(*x),
+    t.SubOp: lambda e, x: e.sub(*x),
+    t.MulOp: lambda e, x: e.mul(*x),
+    t.DivOp: lambda e, x: e.div(*x),
+    t.PowOp: lambda e, x: e.insert(math.PowFOp(x[0], x[1])),
+}
+
+
+def repeats_rows(lhs: tuple[int, ...], rhs: tuple[int, ...]) -> bool:
+    """Whether row r of lhs meets row r modulo the rows of rhs: what a row-wise kernel does."""
+    core = rhs
+    while len(core) > 1 and core[0] == 1:
+        core = core[1:]
+    if len(lhs) == len(rhs) == 2 and lhs[1] == rhs[1] and lhs[0] % rhs[0] == 0:
+        return True
+    return bool(core) and core == lhs[len(lhs) - len(core) :]
+
+
+def _is_row_operation(op: t.BinaryOp) -> bool:
+    """Whether the row-wise kernels compute an operation."""
+    if not isinstance(op, t.AddOp | t.SubOp | t.MulOp):
+        return False
+    lhs, rhs = t.shape_of(op.lhs), t.shape_of(op.rhs)
+    return lhs == t.shape_of(op.result) and 0 < len(lhs) <= 3 and repeats_rows(lhs, rhs)
+
+
+def _reduce_mean(op: t.ReduceMeanOp) -> list[Operation]:
+    """The sum in f32 in the order of memory, then the product with 1 / count."""
+    axes = [int(a) for a in op.axes.get_values()]
+    count = prod(t.shape_of(op.x)[a] for a in axes)
+    total = reduction(
+        op.x,
+        axes,
+        f32,
+        0.0,
+        lambda e, x: e.add(x[1], x[0]),
+        keep=op.keep is not None,
+        layer=op.layer,
+    )
+    scaled = elementwise(
+        [total[-1].results[0]], bf16, lambda e, x: e.times(x[0], 1.0 / count), layer=op.layer
+    )
+    return [*total, *scaled]
+
+
+def _converted(op: Operation) -> list[Operation] | None:
+    """Operations that compute the same; None to keep an operation."""
+    match op:
+        case t.ReduceMeanOp():
+            return _reduce_mean(op)
+        case t.BinaryOp() if not _is_row_operation(op):
+            return elementwise([op.lhs, op.rhs], bf16, BINARY[type(op)], layer=op.layer)
+        case t.SqrtOp() | t.ErfOp() | t.NanToZeroOp():
+            return elementwise([op.x], bf16, UNARY[type(op)], layer=op.layer)
+        case t.ExpandOp():
+            shape = t.shape_of(op.result)
+            return elementwise([op.x], bf16, UNARY[t.ExpandOp], shape=shape, layer=op.layer)
+        case _:
+            return None
+
+
+@dataclass(frozen=True)
+class ConvertTransformerToLinalgPass(ModulePass):
+    """Loop nests for what has no kernel of its own."""
+
+    name = "convert-transformer-to-linalg"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        for inner in list(op.walk()):
+            made = _converted(inner)
+            if made is None:
+                continue
+            Rewriter.insert_op(made, InsertPoint.before(inner))
+            inner.results[0].replace_all_uses_with(made[-1].results[0])
+            Rewriter.erase_op(inner)

@@ -1,0 +1,91 @@
+"""`fold-affine`: factors and offsets of rows go into the weights, before these are rounded.
+
+Layer scale behind a projection, norms without statistics (MobileBERT's) and the factors of
+activations such as x·sigmoid(1.702 x) cost nothing then.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Operation
+from xdsl.passes import ModulePass
+from xdsl.pattern_rewriter import (
+    GreedyRewritePatternApplier,
+    PatternRewriter,
+    PatternRewriteWalker,
+    RewritePattern,
+    op_type_rewrite_pattern,
+)
+
+from softex_mlir.compiler.transforms.transformer.l1_values import Constants, name_of
+from softex_mlir.compiler.transforms.transformer.linear_columns import columns_of
+from softex_mlir.dialects import transformer as t
+
+
+@dataclass
+class FoldIntoLinearBefore(RewritePattern):
+    """``linear * row`` and ``linear + row``, if nothing else uses these columns of its result."""
+
+    constants: Constants
+
+    def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter) -> None:
+        if not isinstance(op, t.MulOp | t.AddOp | t.SubOp):
+            return
+        if op.lhs.type != op.result.type:
+            return
+        found = columns_of(op.lhs, op)
+        row = self.constants.data(op.rhs)
+        if found is None or row is None or t.shape_of(op.rhs) != t.shape_of(op.result)[1:]:
+            return
+        if isinstance(op, t.MulOp):
+            done = found.replace(self.constants, rewriter, factors=row)
+        else:
+            offsets = row if isinstance(op, t.AddOp) else -row
+            done = found.replace(self.constants, rewriter, offsets=offsets)
+        if done:
+            rewriter.replace(op, [], [op.lhs])
+
+
+@dataclass
+class FoldIntoLinearBehind(RewritePattern):
+    """``linear(x * row)``: the factors scale the rows of the weights."""
+
+    constants: Constants
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: t.LinearOp, rewriter: PatternRewriter) -> None:
+        product = op.x.owner
+        if not isinstance(product, t.MulOp) or not op.x.has_one_use():
+            return
+        row, w = self.constants.data(product.rhs), self.constants.data(op.w)
+        if row is None or w is None or row.ndim != 1 or product.lhs.type != op.x.type:
+            return
+        scaled = self.constants.make(f"{name_of(op.w)}.scaled", w * row[:, np.newaxis])
+        new = t.LinearOp(
+            product.lhs,
+            scaled,
+            op.bias,
+            op.residual,
+            activation=op.activation.data,
+            layer=op.layer,
+        )
+        rewriter.replace(op, [scaled, new])
+
+
+@dataclass(frozen=True)
+class FoldAffinePass(ModulePass):
+    """Multiplications by and additions of constant rows -> weights of linear layers."""
+
+    name = "fold-affine"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        constants = Constants(op)
+        patterns: list[RewritePattern] = [
+            FoldIntoLinearBefore(constants),
+            FoldIntoLinearBehind(constants),
+        ]
+        PatternRewriteWalker(GreedyRewritePatternApplier(patterns)).rewrite_module(op)

@@ -1,0 +1,63 @@
+"""`fold-scale`: the scale of attention goes into the weights behind q, before they are rounded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.passes import ModulePass
+from xdsl.pattern_rewriter import (
+    PatternRewriter,
+    PatternRewriteWalker,
+    RewritePattern,
+    op_type_rewrite_pattern,
+)
+
+from softex_mlir.compiler.transforms.transformer.l1_values import Constants
+from softex_mlir.compiler.transforms.transformer.linear_columns import columns_of
+from softex_mlir.dialects import transformer as t
+
+
+@dataclass
+class FoldScale(RewritePattern):
+    """softmax(scale * q k^T) with q = x @ w + b: scale the columns of w and b that make q."""
+
+    constants: Constants
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: t.AttentionOp, rewriter: PatternRewriter) -> None:
+        if op.scale is None:
+            return
+        scale = op.scale.value.data
+        q = op.q
+        if scale != 1.0:
+            columns = columns_of(q, op)
+            if columns is not None and columns.replace(self.constants, rewriter, factors=scale):
+                q = op.operands[0]
+            else:
+                factor = t.SplatOp(scale, t.shape_of(q)[1:])
+                product = t.MulOp(q, factor, layer=op.layer)
+                rewriter.insert([factor, product])
+                q = product.result
+        new = t.AttentionOp(
+            q,
+            op.k,
+            op.v,
+            op.bias,
+            heads=op.heads.value.data,
+            batch=op.batch.value.data,
+            bias_rows=op.bias_rows.data,
+            layer=op.layer,
+        )
+        rewriter.replace(op, new)
+
+
+@dataclass(frozen=True)
+class FoldScalePass(ModulePass):
+    """`attention {scale}` -> weights of the linear layer behind q, or a multiplication of q."""
+
+    name = "fold-scale"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        PatternRewriteWalker(FoldScale(Constants(op))).rewrite_module(op)

@@ -1,0 +1,1 @@
+"""Bare-metal programs on a single core."""

@@ -1,0 +1,1 @@
+"""What masters lose to each other at the TCDM's banks."""

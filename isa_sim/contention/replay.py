@@ -1,0 +1,265 @@
+"""A stretch of a run once more, cycle by cycle, at the TCDM's banks; compiled with numba.
+
+The accesses are those of the run: the cores' from their access logs, the units' and the DMA's from
+what the logs of jobs and transfers say they do at that time. A bank grants one access a cycle.
+Cores and DMA are narrow masters, served round robin; a unit's wide access takes all its adjacent
+banks at once, after the narrow masters unless it was denied `starvation` times in a row.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+
+from softex_mlir.isa_sim.contention import units as u
+from softex_mlir.isa_sim.core import state as st
+from softex_mlir.isa_sim.devices import state as d
+from softex_mlir.isa_sim.devices.dma import transfer_cycles
+from softex_mlir.isa_sim.devices.events import signed
+from softex_mlir.isa_sim.jit import njit
+
+# Columns of the result.
+DONE: Final = 0
+"""Accesses of a core or unit, beats of a channel."""
+LOST: Final = 1
+"""Cycles lost by them; denials of a unit."""
+
+# Columns of the DMA log.
+DMA_BEGIN: Final = 1
+DMA_END: Final = 2
+DMA_CHANNEL: Final = 3
+DMA_DESCRIPTOR: Final = 7
+
+# Columns of a channel's state.
+ROW: Final = 0
+BEAT: Final = 1
+BEATS: Final = 2
+RUN: Final = 3
+"""Beats of a run."""
+PACE: Final = 4
+"""Cycles a beat, in 1/256."""
+DUE: Final = 5
+"""When the beat is due, in 1/256 cycles."""
+WAITING: Final = 6
+"""Words of the beat that are not through."""
+CHANNEL_COLUMNS: Final = 7
+
+_LOOK_BACK: Final = 256
+"""Log entries that are searched for what overlaps a stretch."""
+_PARTS: Final = 256
+
+
+@njit(cache=True)
+def _first_row(log: Any, used: int, column: int, value: int, begin: int, end: int) -> int:
+    """Earliest entry of a unit or channel whose time (columns 1, 2) reaches into the stretch."""
+    found = used
+    for row in range(used - 1, max(-1, used - _LOOK_BACK), -1):
+        if log[row, column] != value or log[row, 1] >= end:
+            continue
+        if log[row, 2] <= begin:
+            break
+        found = row
+    return found
+
+
+@njit(cache=True)
+def _next_row(log: Any, used: int, column: int, value: int, row: int) -> int:
+    row += 1
+    while row < used and log[row, column] != value:
+        row += 1
+    return row
+
+
+@njit(cache=True)
+def _seek(log: Any, core: int, used: int, begin: int) -> int:
+    """Position before the core's first access at `begin` or later."""
+    low, high = 0, used
+    while low < high:
+        middle = (low + high) // 2
+        if log[core, middle, 4] < begin:
+            low = middle + 1
+        else:
+            high = middle
+    return low - 1
+
+
+@njit(cache=True)
+def _next_access(
+    dev: Any, state: Any, log: Any, core: int, at: Any, passed: int, lost: int, wanted: Any,
+    bank: Any, banks: int,
+) -> None:  # fmt: skip
+    """The core's next access to TCDM, `lost` cycles later than it would have come."""
+    base, size = dev.word[d.TCDM_BASE], dev.word[d.TCDM_BYTES]
+    used = state.s[core, st.LOG_USED]
+    index = at[core] + 1
+    while index < used and not 64 <= log[core, index, 1] - base < size:
+        index += 1
+    at[core] = index
+    wanted[core] = d.NEVER
+    if index < used:
+        # The log has the stalls that were charged: they do not count here.
+        charged = passed * state.s[core, st.STALL_RATE] >> 16
+        wanted[core] = log[core, index, 4] - charged + lost
+        bank[core] = (log[core, index, 1] - base) // 4 % banks
+
+
+@njit(cache=True)
+def _open_transfer(dev: Any, dma_log: Any, channel: Any, now: int, end: int) -> None:
+    """Look at the transfer in the channel's row, where it stands at `now`."""
+    used = dev.word[d.DMA_USED]
+    if channel[ROW] >= used or dma_log[channel[ROW], DMA_BEGIN] >= end:
+        channel[ROW] = used
+        return
+    entry = dma_log[channel[ROW]]
+    registers = entry[DMA_DESCRIPTOR:]
+    channel[RUN] = -(-registers[2] // dev.word[d.DMA_WIDTH])
+    channel[BEATS] = channel[RUN] * registers[5] * registers[8]
+    channel[PACE] = max(_PARTS, _PARTS * transfer_cycles(dev, registers) // channel[BEATS])
+    channel[BEAT] = 0
+    begin, over = entry[DMA_BEGIN], entry[DMA_END]
+    channel[DUE] = _PARTS * begin
+    if now > begin:
+        channel[BEAT] = min(
+            -(-channel[BEATS] * (now - begin) // (over - begin)), channel[BEATS] - 1
+        )
+        channel[DUE] += _PARTS * (over - begin) * channel[BEAT] // channel[BEATS]
+
+
+@njit(cache=True)
+def _next_beat(
+    dev: Any, dma_log: Any, channel: Any, index: int, wanted: Any, bank: Any, banks: int
+) -> None:
+    """The two words of the channel's next beat; none if its row is past the log."""
+    first = dev.word[d.CORES] + 2 * index
+    wanted[first] = wanted[first + 1] = d.NEVER
+    if channel[ROW] >= dev.word[d.DMA_USED]:
+        return
+    registers = dma_log[channel[ROW], DMA_DESCRIPTOR:]
+    run, within = channel[BEAT] // channel[RUN], channel[BEAT] % channel[RUN]
+    # The TCDM side: destination of channel 0, source of channel 1.
+    address = registers[index] + within * dev.word[d.DMA_WIDTH]
+    if registers[5] > 1:
+        address += signed(registers[3 + index]) * (run % registers[5])
+    if registers[8] > 1:
+        address += signed(registers[6 + index]) * (run // registers[5])
+    channel[WAITING] = 2
+    for word in range(2):
+        wanted[first + word] = channel[DUE] // _PARTS
+        bank[first + word] = (address // 4 + word) % banks
+
+
+@njit(cache=True)
+def replay(
+    dev: Any, state: Any, log: Any, job_log: Any, dma_log: Any, geometry: Any, slow: Any,
+    begin: int, end: int, core_result: Any, unit_result: Any, channel_result: Any,
+) -> None:  # fmt: skip
+    """Replay the cycles from `begin` to `end`; add to the results, int64 [n, (DONE, LOST)].
+
+    `slow`: slow-down of the units, float64 [units]; their jobs get on by so much less.
+    """
+    cores, jobs = dev.word[d.CORES], dev.word[d.JOB_USED]
+    banks, starvation = geometry[u.BANKS], geometry[u.STARVATION]
+    all_banks = (np.int64(1) << banks) - 1
+    masters = cores + 4
+    wanted = np.full(masters, d.NEVER, np.int64)
+    bank = np.zeros(masters, np.int64)
+    at = np.zeros(cores, np.int64)
+    moved = np.zeros(cores, np.int64)
+    passed = np.zeros(cores, np.int64)
+    for core in range(cores):
+        at[core] = _seek(log, core, state.s[core, st.LOG_USED], begin)
+        _next_access(dev, state, log, core, at, 0, 0, wanted, bank, banks)
+    channel = np.zeros((2, CHANNEL_COLUMNS), np.int64)
+    job = np.zeros(2, np.int64)
+    for index in range(2):
+        used = dev.word[d.DMA_USED]
+        channel[index, ROW] = _first_row(dma_log, used, DMA_CHANNEL, index, begin, end)
+        _open_transfer(dev, dma_log, channel[index], begin, end)
+        _next_beat(dev, dma_log, channel[index], index, wanted, bank, banks)
+        job[index] = _first_row(job_log, jobs, u.JOB_UNIT, index, begin, end)
+    pending = np.zeros((2, 3), np.int64)
+    pointer = np.full((2, 3, 3), -1, np.int64)
+    turn = np.zeros(2, np.int64)
+    denied = np.zeros(2, np.int64)
+    clock = np.full(2, begin, np.int64)
+    speed = 1.0 / slow
+    next_want = np.full(2, begin, np.int64)
+    width = np.array([geometry[u.TILE_COLUMNS] // 2 + 1, geometry[u.LANES] // 2 + 1])
+    for time in range(begin, end):
+        narrow = np.int64(0)
+        for master in range(masters):
+            if wanted[master] <= time:
+                narrow |= np.int64(1) << bank[master]
+        taken = np.int64(0)
+        for order in range(2):
+            unit = (order + time) & 1
+            if job[unit] >= jobs:
+                continue
+            clock[unit] = begin + np.int64((time - begin) * speed[unit])
+            while job[unit] < jobs and job_log[job[unit], u.JOB_END] <= time:
+                job[unit] = _next_row(job_log, jobs, u.JOB_UNIT, unit, job[unit])
+                pointer[unit, :, :] = -1
+                pending[unit, :] = 0
+                next_want[unit] = clock[unit]
+            if job[unit] >= jobs or job_log[job[unit], u.JOB_START] > time:
+                continue
+            this = job_log[job[unit]]
+            if clock[unit] >= next_want[unit]:
+                next_want[unit] = clock[unit] + u.wants(
+                    geometry, unit, this, clock[unit], pending[unit], pointer[unit]
+                )
+            stream = turn[unit] % 3
+            for _ in range(2):
+                if pending[unit, stream] == 0:
+                    stream = (stream + 1) % 3
+            if pending[unit, stream] == 0:
+                continue
+            address = u.address(geometry, unit, this, stream, pointer[unit])
+            span = ((np.int64(1) << width[unit]) - 1) << (address // 4 % banks)
+            span = (span | span >> banks) & all_banks
+            if span & taken != 0 or (denied[unit] < starvation and span & narrow != 0):
+                denied[unit] += 1
+                unit_result[unit, LOST] += 1
+                continue
+            denied[unit] = 0
+            taken |= span
+            unit_result[unit, DONE] += 1
+            pending[unit, stream] -= 1
+            pointer[unit, stream, 1] += 1
+            turn[unit] = stream + 1
+        if narrow == 0:
+            continue
+        first = time % masters
+        for offset in range(masters):
+            master = first + offset if first + offset < masters else first + offset - masters
+            if wanted[master] > time or taken >> bank[master] & 1:
+                continue
+            taken |= np.int64(1) << bank[master]
+            if master < cores:
+                result = core_result[master]
+                result[DONE] += 1
+                result[LOST] += time - wanted[master]
+                # Cycles lost so far in this stretch move all that follows.
+                moved[master] += time - wanted[master]
+                passed[master] += 1
+                _next_access(
+                    dev, state, log, master, at, passed[master], moved[master], wanted, bank, banks
+                )
+                continue
+            index = (master - cores) // 2
+            wanted[master] = d.NEVER
+            mine = channel[index]
+            mine[WAITING] -= 1
+            if mine[WAITING] > 0:
+                continue
+            due = mine[DUE] // _PARTS
+            channel_result[index, DONE] += 1
+            channel_result[index, LOST] += time - due
+            mine[DUE] = max(mine[DUE], _PARTS * time) + mine[PACE]
+            mine[BEAT] += 1
+            if mine[BEAT] == mine[BEATS]:
+                used = dev.word[d.DMA_USED]
+                mine[ROW] = _next_row(dma_log, used, DMA_CHANNEL, index, mine[ROW])
+                after = mine[DUE]
+                _open_transfer(dev, dma_log, mine, begin, end)
+                mine[DUE] = max(mine[DUE], after)
+            _next_beat(dev, dma_log, mine, index, wanted, bank, banks)

@@ -1,0 +1,1 @@
+"""A core: pre-decoded instructions, interpreted with their timing."""

@@ -1,0 +1,1 @@
+"""What is behind the peripheral interconnect, and completions of its work."""

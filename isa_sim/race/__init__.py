@@ -1,0 +1,1 @@
+"""The race detector: every access ordered by vector clocks, or reported."""

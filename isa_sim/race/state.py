@@ -1,0 +1,184 @@
+"""Arrays of the race detector and the names of their columns (see `isa_sim.sanitizer`).
+
+Agents are the cores, then the *slots*: a slot is what one core has started on one device (the two
+units, the two DMA channels), numbered as the pairs of device and core come up. A vector clock has a
+component for every agent and, behind them, one for every slot that says how much of its work is
+known to have been *started*.
+"""
+
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from softex_mlir.isa_sim.devices import state as d
+from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.isa_sim.units import event_unit
+
+GRANULE: Final = 2
+"""Bytes of a shadow entry: a BF16 element. Accesses to single bytes count as both."""
+
+MOST_AGENTS: Final = 64
+"""Bits of a set of agents."""
+CHANNEL_0: Final = 2
+CHANNEL_1: Final = 3
+DEVICES: Final = 4
+"""Units 0 and 1, then the DMA channels."""
+KEPT: Final = 1024
+"""Stores to a timeline word, and jobs of a device, that are remembered."""
+WORDS_SHARED: Final = 16
+"""Timeline words."""
+
+# `Shadow.word`
+RACE_FOUND: Final = 0
+"""The report buffer wants to be emptied."""
+REPORTS: Final = 1
+CORES: Final = 2
+AGENTS: Final = 3
+TCDM_BASE: Final = 4
+TCDM_GRANULES: Final = 5
+L2_BASE: Final = 6
+L2_GRANULES: Final = 7
+SLOTS_USED: Final = 8
+WORDS: Final = 9
+
+# Writers in shadow entries.
+NEVER_WRITTEN: Final = 0
+INITIAL: Final = 1
+FIRST_AGENT: Final = 2
+"""Agent a is writer FIRST_AGENT + a."""
+
+# Kinds of report.
+READ_AFTER_WRITE: Final = 0
+WRITE_AFTER_WRITE: Final = 1
+WRITE_AFTER_READ: Final = 2
+UNINITIALISED: Final = 3
+WRITE_AFTER_L2_READ: Final = 4
+"""The earlier access is a DMA's; its site is the DMA's clock."""
+ENDS_BEFORE: Final = 5
+"""The program ends, and the earlier work may be under way; its site is 0."""
+REPORT_COLUMNS: Final = 6
+"""kind, address, agent, site, earlier agent, earlier site."""
+
+EVENTS: Final = 17
+
+
+class Shadow(NamedTuple):
+    """State of the race detector. Large arrays are zero pages until they are touched."""
+
+    word: Any
+    checked: Any
+    """int64 [cores]: entries of the access log that have been checked."""
+    clock: Any
+    """int64 [agents, vector]"""
+    slot_device: Any
+    slot_core: Any
+    slot_of: Any
+    """int64 [devices, cores]: slot or -1."""
+    store_count: Any
+    """int64 [words]: stores to a timeline word so far."""
+    store_value: Any
+    """int64 [words, KEPT]: what was stored, the latest KEPT times."""
+    store_by: Any
+    """int64 [words, KEPT, 2]: core that stored, its clock."""
+    store_vector: Any
+    """int64 [words, KEPT, vector]"""
+    store_seen: Any
+    """int64 [cores, words]: stores a core has been shown."""
+    issued: Any
+    """int64 [devices]: jobs or transfers started."""
+    issued_by: Any
+    """int64 [devices, KEPT, 2]: slot and clock of the latest ones."""
+    done: Any
+    """int64 [devices]: jobs or transfers finished."""
+    base: Any
+    """int64 [units]: jobs finished before the last soft clear."""
+    done_seen: Any
+    """int64 [cores, devices]: ends a core has been shown."""
+    done_clock: Any
+    """int64 [slots]: clock of the last end of a slot."""
+    shown_clock: Any
+    """int64 [cores, slots]: clock of the last end that a core has been shown."""
+    context: Any
+    """int64 [units, contexts, 2]: slot and clock of the last job of a context."""
+    event: Any
+    """int64 [cores, EVENTS, vector]: clock of what latched an event."""
+    latched: Any
+    """int64 [cores]: events of which `event` holds the clock."""
+    drops_result: Any
+    """bool [cores]: the core's last access was a load to register zero."""
+    barrier: Any
+    """int64 [barriers, vector]: what those who have arrived release."""
+    writer: Any
+    writer_clock: Any
+    writer_site: Any
+    reader: Any
+    """uint64: agents that read since the last write."""
+    reader_clock: Any
+    reader_site: Any
+    l2_writer: Any
+    l2_clock: Any
+    l2_site: Any
+    l2_dma_read: Any
+    """int32 [slots, granules]: clock of the last read, 0 for none (only channel 0 reads L2)."""
+    l2_read: Any
+    """uint8: 1 if cores have read since the last write."""
+    l2_reader_clock: Any
+    """int32 [granules, cores]"""
+    l2_reader_site: Any
+    report: Any
+
+
+def make_shadow(machine: Machine, l2_bytes: int) -> Shadow:
+    """The detector's state at reset; `l2_bytes` of L2 are watched."""
+    cluster = machine.cluster
+    cores = cluster.cores
+    slots = min(DEVICES * cores, MOST_AGENTS - cores)
+    agents = cores + slots
+    vector = agents + slots
+    granules = cluster.tcdm_bytes // GRANULE
+    l2 = -(-l2_bytes // GRANULE)
+    word = np.zeros(WORDS, np.int64)
+    word[CORES], word[AGENTS] = cores, agents
+    word[TCDM_BASE], word[TCDM_GRANULES] = cluster.tcdm_base, granules
+    word[L2_BASE], word[L2_GRANULES] = cluster.l2_base, l2
+    clock = np.zeros((agents, vector), np.int64)
+    clock[np.arange(cores), np.arange(cores)] = 1
+    return Shadow(
+        word=word,
+        checked=np.zeros(cores, np.int64),
+        clock=clock,
+        slot_device=np.full(slots, -1, np.int64),
+        slot_core=np.full(slots, -1, np.int64),
+        slot_of=np.full((DEVICES, cores), -1, np.int64),
+        store_count=np.zeros(WORDS_SHARED, np.int64),
+        store_value=np.zeros((WORDS_SHARED, KEPT), np.int64),
+        store_by=np.zeros((WORDS_SHARED, KEPT, 2), np.int64),
+        store_vector=np.zeros((WORDS_SHARED, KEPT, vector), np.int64),
+        store_seen=np.zeros((cores, WORDS_SHARED), np.int64),
+        issued=np.zeros(DEVICES, np.int64),
+        issued_by=np.zeros((DEVICES, KEPT, 2), np.int64),
+        done=np.zeros(DEVICES, np.int64),
+        base=np.zeros(d.UNITS, np.int64),
+        done_seen=np.zeros((cores, DEVICES), np.int64),
+        done_clock=np.zeros(slots, np.int64),
+        shown_clock=np.zeros((cores, slots), np.int64),
+        context=np.zeros((d.UNITS, 2, 2), np.int64),
+        event=np.zeros((cores, EVENTS, vector), np.int64),
+        latched=np.zeros(cores, np.int64),
+        drops_result=np.zeros(cores, np.bool_),
+        barrier=np.zeros((event_unit.BARRIERS, vector), np.int64),
+        writer=np.zeros(granules, np.uint8),
+        writer_clock=np.zeros(granules, np.int64),
+        writer_site=np.zeros(granules, np.int64),
+        reader=np.zeros(granules, np.uint64),
+        reader_clock=np.zeros((granules, agents), np.int64),
+        reader_site=np.zeros((granules, agents), np.int64),
+        l2_writer=np.zeros(l2, np.uint8),
+        l2_clock=np.zeros(l2, np.int64),
+        l2_site=np.zeros(l2, np.int64),
+        l2_dma_read=np.zeros((slots, l2), np.int32),
+        l2_read=np.zeros(l2, np.uint8),
+        l2_reader_clock=np.zeros((l2, cores), np.int32),
+        l2_reader_site=np.zeros((l2, cores), np.int64),
+        report=np.zeros((256, REPORT_COLUMNS), np.int64),
+    )

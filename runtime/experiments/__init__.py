@@ -1,0 +1,1 @@
+"""Published figures repeated, models compared with recordings, coefficients fitted."""
