@@ -3,6 +3,8 @@
 import itertools
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from softex_mlir.compiler.models import BUILTIN
 from softex_mlir.compiler.pipeline import fuse
@@ -11,7 +13,12 @@ from softex_mlir.compiler.schedule.kernels.linear.kernel import LinearKernel
 from softex_mlir.compiler.schedule.lower import place_tasks, schedule_module
 from softex_mlir.compiler.schedule.order import order_tasks
 from softex_mlir.compiler.schedule.scheduler import Scheduler
-from softex_mlir.compiler.schedule.search.tiling import CapacityError, row_blocks
+from softex_mlir.compiler.schedule.search.tiling import (
+    CapacityError,
+    LinearSearch,
+    LinearShape,
+    row_blocks,
+)
 from softex_mlir.compiler.schedule.timeline import Timeline
 from softex_mlir.dialects.cluster import StreamKind
 from softex_mlir.isa_sim.machine import Machine
@@ -129,3 +136,33 @@ def test_the_order_respects_producers_and_loses_nothing() -> None:
     assert sorted(place) == sorted(id(task) for task in scheduler.tasks)
     for task in order:
         assert all(place[id(p)] < place[id(task)] for p in task.producers)
+
+
+shapes = st.builds(
+    LinearShape,
+    m=st.integers(1, 300),
+    n=st.integers(1, 8).map(lambda n: 32 * n),
+    k=st.integers(1, 10).map(lambda k: 32 * k),
+    activation=st.sampled_from(("none", "gelu", "relu")),
+    residual=st.booleans(),
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(shapes, min_size=1, max_size=4), st.integers(6, 24))
+def test_what_does_not_fit_fits_the_size_that_the_message_names(
+    products: list[LinearShape], kib: int
+) -> None:
+    """Products are refused together only where their smallest slots do not fit, whichever of them
+    is the largest."""
+    machine = PAPER.with_tcdm_bytes(kib * 1024)
+    base = 4224
+    try:
+        LinearSearch(machine, products, kib * 1024 - base).search()
+    except CapacityError as error:
+        asked = int(str(error).rsplit("at least ", 1)[1].split()[0])
+        assert asked > kib * 1024
+        machine = PAPER.with_tcdm_bytes(asked)
+        LinearSearch(machine, products, asked - base).search()
+        with pytest.raises(CapacityError):
+            LinearSearch(machine, products, asked - base - 64).search()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from itertools import pairwise
 
 from softex_mlir.compiler.schedule.kernels.attention.whole_rows import AttentionKernel
@@ -83,6 +84,16 @@ class Sizes:
     def total(self) -> int:
         """Bytes of the whole arena."""
         return self.z + 2 * (self.x + self.w) + self.epilogue_slots * self.epilogue
+
+    def at_least(self, other: Sizes) -> Sizes:
+        """Slots in which those of another product have room too."""
+        return replace(
+            self,
+            z=max(self.z, other.z),
+            x=max(self.x, other.x),
+            w=max(self.w, other.w),
+            epilogue=max(self.epilogue, other.epilogue),
+        )
 
 
 def row_blocks(machine: Machine, rows: int, block: int) -> list[tuple[int, int]]:
@@ -228,8 +239,8 @@ class LinearSearch:
         tiles = -(-rows // self.unit)
         return min(tiles if tiles < 4 else -(-tiles // 2), 12)
 
-    def candidates(self, shape: LinearShape, m: int | None = None) -> Iterable[Tile]:
-        """All tiles to consider for a shape, pinned values respected."""
+    def _choices(self, shape: LinearShape, m: int | None) -> tuple[Sequence[int], ...]:
+        """Rows, inner chunks, columns and groups to consider, pinned values respected."""
         pinned = self.overrides.get(shape.layer, {})
         steps = shape.n // 32
         inner = [32 * d for d in range(1, min(steps, MAX_TILE // 32) + 1) if steps % d == 0]
@@ -238,10 +249,25 @@ class LinearSearch:
         blocks = [m] if m is not None else [self.unit * t for t in tiles]
         if m is None and "m" in pinned:
             blocks = [round_up(pinned["m"], self.unit)]
+        return (
+            blocks,
+            inner if "n" not in pinned else [pinned["n"]],
+            columns if "k" not in pinned else [pinned["k"]],
+            GROUPS if "group" not in pinned else [pinned["group"]],
+        )
+
+    def _smallest(self, shape: LinearShape, m: int | None) -> Sizes:
+        """Slots without which the shape has no tile."""
+        rows, n, k, group = (choices[0] for choices in self._choices(shape, m))
+        return self._sizes(shape, Tile(rows, n, k, group, 1))
+
+    def candidates(self, shape: LinearShape, m: int | None = None) -> Iterable[Tile]:
+        """All tiles to consider for a shape."""
+        blocks, inner, columns, groups = self._choices(shape, m)
         for rows in blocks:
-            for n in inner if "n" not in pinned else [pinned["n"]]:
-                for k in columns if "k" not in pinned else [pinned["k"]]:
-                    for group in GROUPS if "group" not in pinned else [pinned["group"]]:
+            for n in inner:
+                for k in columns:
+                    for group in groups:
                         if group * k > shape.k:
                             break
                         for piece in self._pieces(shape, min(rows, shape.m)):
@@ -283,8 +309,21 @@ class LinearSearch:
                 if found is not None and (best is None or found[0] < best[0]):
                     best = found
         if best is None:
-            raise self._overflow(ranked[0])
+            return self._in_least_slots(ranked)
         return best[1], best[2]
+
+    def _in_least_slots(
+        self, shapes: Sequence[LinearShape]
+    ) -> tuple[dict[int, Sizes], dict[LinearShape, Tile]]:
+        """The smallest slots that serve all products, where nothing better fits."""
+        sizes = reduce(Sizes.at_least, (self._smallest(shape, None) for shape in shapes))
+        found = None
+        if sizes.total <= self.budget:
+            sizes = self._grown(sizes)
+            found = self._under(shapes, {}, sizes)
+        if found is None:
+            raise self._overflow(shapes, sizes)
+        return {shape.n: sizes for shape in shapes}, found[1]
 
     def _search_groups(
         self, groups: Sequence[Sequence[LinearShape]], blocks: dict[int, int]
@@ -319,9 +358,12 @@ class LinearSearch:
         same place for all inner sizes; the first ones searched fix their size."""
         heavy = shapes[0]
         epilogue = next((size.epilogue for size in others.values()), None)
+        others_need = [self._smallest(shape, blocks.get(shape.m)) for shape in shapes[1:]]
+        needed = reduce(Sizes.at_least, others_need) if others_need else None
         ranked: list[tuple[int, Sizes]] = []
         for tile in self.candidates(heavy, blocks.get(heavy.m)):
             size = self._sizes(heavy, tile)
+            size = size if needed is None else size.at_least(needed)
             if epilogue is not None:
                 if size.epilogue > epilogue:
                     continue
@@ -359,24 +401,18 @@ class LinearSearch:
             total += best[0] * self.counts[shape]
         return total, tiles
 
-    def _overflow(self, heavy: LinearShape) -> CapacityError:
-        sizes = [self._sizes(heavy, tile) for tile in self.candidates(heavy)]
-        smallest = min(sizes, key=lambda size: size.total, default=None)
-        lines = [
+    def _overflow(self, shapes: Sequence[LinearShape], sizes: Sizes) -> CapacityError:
+        """What the smallest slots of all products need, and which product needs most."""
+        heavy = max(shapes, key=lambda shape: self._smallest(shape, None).total)
+        missing = max(0, sizes.total - self.budget)
+        others = "" if len(shapes) == 1 else f", {len(shapes) - 1} other products included"
+        return CapacityError(
             f"no tile of linear '{heavy.layer}' ({heavy.m}x{heavy.n}x{heavy.k}) fits the TCDM: "
-            f"{self.budget} bytes are left for matrix products"
-        ]
-        if smallest is not None:
-            lines.append(
-                f"the smallest tile needs {smallest.total} bytes: Z {smallest.z}, X 2 x "
-                f"{smallest.x}, W 2 x {smallest.w}, epilogue {smallest.epilogue_slots} x "
-                f"{smallest.epilogue}"
-            )
-            missing = smallest.total - self.budget
-            lines.append(
-                f"use a TCDM of at least {self.machine.cluster.tcdm_bytes + max(0, missing)} bytes"
-            )
-        return CapacityError("; ".join(lines))
+            f"{self.budget} bytes are left for matrix products; the smallest tile needs "
+            f"{sizes.total} bytes{others}: Z {sizes.z}, X 2 x {sizes.x}, W 2 x {sizes.w}, epilogue "
+            f"{sizes.epilogue_slots} x {sizes.epilogue}; use a TCDM of at least "
+            f"{self.machine.cluster.tcdm_bytes + missing} bytes"
+        )
 
 
 def linear_arena(sizes: Sizes, offset: int) -> LinearArena:
