@@ -86,6 +86,30 @@ _MOST_WARNINGS = 100
 
 
 @dataclass(frozen=True)
+class JobRecord:
+    """A unit's job as it was executed.
+
+    Attributes:
+        unit: its name.
+        registers: the job registers in address order.
+        trigger: cycle in which the trigger was accepted.
+        cycles: from there (or from the end of the job before, if that came later) to the done
+            event, memory granting every access.
+        operands: (address, bytes) of what the job reads, before it.
+        results: the same of what it writes, after it.
+        warnings: quirks of the published RTL that it met.
+    """
+
+    unit: str
+    registers: tuple[int, ...]
+    trigger: int
+    cycles: int
+    operands: tuple[tuple[int, bytes], ...]
+    results: tuple[tuple[int, bytes], ...]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class RunResult:
     """What happened in a run.
 
@@ -200,6 +224,8 @@ class Cluster:
         progress: Callable[[int], None] | None = None,
         max_cycles: int | None = None,
         accesses: Callable[[int, np.ndarray], None] | None = None,
+        lenient: bool = False,
+        jobs: Callable[[JobRecord], None] | None = None,
     ) -> RunResult:
         """Run from reset to the end of computation.
 
@@ -211,6 +237,10 @@ class Cluster:
             accesses: called with a core and some of its loads and stores in order, int64
                 [n, (pc, address, bytes, is a store, cycle)]; only without contention and
                 without `sanitize`.
+            lenient: what goes wrong between jobs of the published RTL (register writes lost
+                behind a soft clear, state slots taken from a job in flight) happens, with a
+                warning, instead of being a fault.
+            jobs: called with every job of a unit after its execution.
 
         Raises:
             SimulationFault: the program did something the hardware cannot do.
@@ -220,7 +250,7 @@ class Cluster:
             raise SimulationFault(
                 "entry", "no program: call load_segment(executable=True) and set_entry", cycle=0
             )
-        run = _Run(self, sanitize, functional, progress, max_cycles, accesses)
+        run = _Run(self, sanitize, functional, progress, max_cycles, accesses, lenient, jobs)
         try:
             return run.execute()
         except KeyboardInterrupt:
@@ -238,6 +268,8 @@ class _Run:
         progress: Callable[[int], None] | None,
         max_cycles: int | None,
         accesses: Callable[[int, np.ndarray], None] | None,
+        lenient: bool,
+        jobs: Callable[[JobRecord], None] | None,
     ):
         self.cluster = cluster
         self.machine = cluster.machine
@@ -245,7 +277,9 @@ class _Run:
         self.state = cluster.state
         self.s = cluster.state.s
         self.names = Names(cluster.symbolizer, cluster.devices)
-        self.ports = make_ports(cluster.machine, functional, cluster.contention)
+        self.ports = make_ports(cluster.machine, functional, cluster.contention, strict=not lenient)
+        self.dev.word[d.LENIENT] = lenient
+        self.job_observer = jobs
         self.model = contention.make_model(cluster.machine)
         self.progress = progress
         self.max_cycles = max_cycles if max_cycles is not None else _END_OF_TIME
@@ -285,6 +319,8 @@ class _Run:
                 self.trigger()
             elif reason == engine.SOFT_CLEAR:
                 self.ports[d.SOFTEX].reset()
+            elif reason == engine.SLOT_REQUEST:
+                self.slot_request()
             elif reason == engine.END:
                 break
             elif reason == engine.SLICE:
@@ -303,6 +339,12 @@ class _Run:
             else:
                 self.core_stop()
         self.report_accesses()
+        lost = int(dev.unit[d.REDMULE, d.LOST])
+        if lost:
+            self.warnings.append(
+                f"{UNIT_NAMES[d.REDMULE]}: {lost} register writes too close behind a soft clear "
+                "were lost"
+            )
         return self.result()
 
     def report_accesses(self) -> None:
@@ -325,10 +367,18 @@ class _Run:
         port = self.ports[unit]
         tp = int(state.x[core, engine.TP]) & 0xFFFFFFFF
         try:
-            duration, rate = port.run(registers, self.cluster.tcdm, row)
+            time = int(word[d.TRIGGER_TIME])
+            operands = self.contents(port, registers, results=False)
+            duration, rate = port.run(registers, self.cluster.tcdm, row, time)
         except UnitFault as fault:
             self.stop("unit", core, f"{fault}\n  {self.names.job(unit, registers, tp)}")
             raise AssertionError("unreachable") from fault
+        if self.job_observer is not None:
+            values = tuple(int(value) & 0xFFFFFFFF for value in registers)
+            results = self.contents(port, registers, results=True)
+            name = UNIT_NAMES[unit]
+            record = JobRecord(name, values, time, duration, operands, results, port.warnings)
+            self.job_observer(record)
         if self.control[engine.CONTENTION]:
             model = self.model.unit[unit]
             model[contention.RATE] = rate
@@ -355,10 +405,36 @@ class _Run:
         self.unit_bytes += port.bytes
         if self.sanitizer:
             footprint = port.footprint(registers)
-            time = int(word[d.TRIGGER_TIME])
             unchecked = port.rewritten_from(registers)
             self.sanitizer.job(unit, context, core, number, time, footprint, unchecked)
         start_job(dev, unit, context, duration, self.job_log, number)
+
+    def slot_request(self) -> None:
+        """COMMANDS was written for a job with a state slot: the unit looks for it at once."""
+        dev = self.dev
+        row = dev.unit[d.SOFTEX]
+        at = d.BANK + int(dev.word[d.CONTEXT]) * d.JOB_REGISTERS
+        registers = row[at : at + d.JOB_REGISTERS]
+        core = int(self.control[engine.CORE])
+        tp = int(self.state.x[core, engine.TP]) & 0xFFFFFFFF
+        time = int(dev.word[d.TRIGGER_TIME])
+        try:
+            self.ports[d.SOFTEX].request_slot(registers, self.cluster.tcdm, row, time)
+        except UnitFault as fault:
+            self.stop("unit", core, f"{fault}\n  {self.names.job(d.SOFTEX, registers, tp)}")
+
+    def contents(
+        self, port: Any, registers: np.ndarray, *, results: bool
+    ) -> tuple[tuple[int, bytes], ...]:
+        """(address, bytes) of what a job reads or writes in the TCDM, if somebody wants it."""
+        if self.job_observer is None:
+            return ()
+        base, tcdm = self.machine.cluster.tcdm_base, self.cluster.tcdm
+        return tuple(
+            (address, tcdm[address - base : address - base + size].tobytes())
+            for address, size, writes in port.footprint(registers)
+            if writes is results and address >= base
+        )
 
     def warn(self, unit: int, tp: int, texts: tuple[str, ...]) -> None:
         """Note what the hardware may do otherwise, once a unit, layer and text."""

@@ -173,6 +173,12 @@ def access_fault(dev: d.Devices, names: Names, core: int, request: Any, tp: int)
             "RedMulE job triggered without a soft clear since the job before: the unit would "
             "compute garbage; write 0 to SOFT_CLEAR (+0x14) before each job"
         )
+    if code == d.FAULT_CLEAR_DISTANCE:
+        return "clear-distance", (
+            f"store of {value & 0xFFFFFFFF:#x} to {at} is accepted {detail} cycles after the soft "
+            f"clear and lost: the first write that counts comes "
+            f"{int(dev.unit[d.REDMULE, d.CLEAR_CYCLES])} cycles after it; wait in between"
+        )
     if code == d.FAULT_QUEUE:
         name = UNIT_NAMES[detail]
         return "queue", (

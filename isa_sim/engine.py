@@ -41,6 +41,7 @@ CORE_STOP: Final = 7
 RACES: Final = 8
 ACCESSES: Final = 9
 """The log of a core's accesses is full."""
+SLOT_REQUEST: Final = 10
 
 # Columns of the control words.
 WINDOW_END: Final = 0
@@ -151,13 +152,21 @@ def run(
                     state.s[core, st.REQUEST_VALUE], state.s[core, st.REQUEST_RD] == DISCARD,
                     status,
                 )  # fmt: skip
-        if status == d.DONE or status == d.TRIGGER or status == d.SOFT_CLEAR:
+        if (
+            status == d.DONE
+            or status == d.TRIGGER
+            or status == d.SOFT_CLEAR
+            or status == d.SLOT_REQUEST
+        ):
             dev.core[core, d.CORE_PENDING] = 0
             complete_access(state, core, dev.word[d.VALUE], dev.word[d.UNTIL] - time)
             _resume_woken(dev, state)
             if status == d.TRIGGER:
                 control[CORE] = core
                 return TRIGGER
+            if status == d.SLOT_REQUEST:
+                control[CORE] = core
+                return SLOT_REQUEST
             if status == d.SOFT_CLEAR and dev.word[d.CODE] == d.SOFTEX:
                 return SOFT_CLEAR
             if dev.word[d.COPIED] >= _COPIED_BYTES:

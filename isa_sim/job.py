@@ -56,7 +56,7 @@ def _unit(name: str, machine: Machine, memory: Memory) -> Any:
     return units[name, machine.hash]
 
 
-def _check_memory(memory: Any) -> None:
+def check_memory(memory: Any) -> None:
     """Raise for what cannot stand for the TCDM and be changed in place."""
     if not isinstance(memory, np.ndarray):
         raise UserError(f"tcdm must be a 1-D uint8 array, found {type(memory).__name__}")
@@ -87,7 +87,7 @@ def run_job(
     """
     if machine is None or isinstance(machine, str):
         machine = Machine.load(machine or "paper")
-    _check_memory(tcdm)
+    check_memory(tcdm)
     base = machine.cluster.tcdm_base
     if unit not in ("redmule", "softex"):
         raise UserError(f"no unit '{unit}': expected 'redmule' or 'softex'")
@@ -106,7 +106,9 @@ def run_job(
     from softex_mlir.isa_sim.units import softex_jobs
 
     words = words_of(unit, softex_jobs.JOB_REGISTERS, registers)
-    outcome = _unit(unit, machine, tcdm).execute(softex_jobs.decode_words(words), tcdm, base)
+    softex = _unit(unit, machine, tcdm)
+    softex.loads = 0
+    outcome = softex.execute(softex_jobs.decode_words(words), tcdm, base)
     return JobResult(
         outcome.cycles,
         outcome.maximum,

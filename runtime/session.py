@@ -15,7 +15,7 @@ from softex_mlir.runtime.profile import Profile, build_profile
 from softex_mlir.runtime.program import Port, Program
 
 if TYPE_CHECKING:
-    from softex_mlir.isa_sim.cluster import Cluster, RunResult
+    from softex_mlir.isa_sim.cluster import Cluster, JobRecord, RunResult
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,8 @@ def run(
     functional: bool = True,
     seed: int = 0,
     progress: Callable[[int], None] | None = None,
+    lenient: bool = False,
+    jobs: Callable[[JobRecord], None] | None = None,
 ) -> Result:
     """Simulate `program` once.
 
@@ -71,6 +73,9 @@ def run(
             the same but for SoftEx's rescaling, which depends on the data.
         seed: of the random inputs.
         progress: called now and then with the cycle reached.
+        lenient: what goes wrong between jobs of the published RTL happens, with a warning,
+            instead of being a fault.
+        jobs: called with every job of a unit (see `runtime.job_vectors`).
 
     Raises:
         UserError: an input has a wrong name, shape or dtype, or the machine is another one.
@@ -91,7 +96,9 @@ def run(
     cluster = load(program, machine)
     for port in program.inputs:
         write_port(cluster, port, arrays[port.name])
-    result = cluster.run(sanitize=sanitize, functional=functional, progress=progress)
+    result = cluster.run(
+        sanitize=sanitize, functional=functional, progress=progress, lenient=lenient, jobs=jobs
+    )
     outputs = {port.name: read_port(cluster, port) for port in program.outputs}
     profile = build_profile(program, machine, result, operating_point)
     return Result(outputs, profile, notices, arrays, result)

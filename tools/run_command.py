@@ -8,6 +8,8 @@ import re
 import sys
 import zipfile
 import zlib
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,7 @@ from softex_mlir.runtime.program import EM_RISCV, NOTE_NAME, write_atomically
 
 if TYPE_CHECKING:
     from softex_mlir.runtime.check import CheckReport
+    from softex_mlir.runtime.job_vectors import JobVectorWriter
     from softex_mlir.runtime.program import Program
     from softex_mlir.runtime.session import Result
 
@@ -140,3 +143,22 @@ def _print_summary(result: Result, report: CheckReport | None) -> None:
     if report is not None:
         for line in report.lines():
             out.print(line, markup=False, highlight=False)
+
+
+@contextmanager
+def vector_writer(folder: Path | None) -> Generator[JobVectorWriter | None]:
+    """Writes the jobs of a run into a folder, if there is one."""
+    if folder is None:
+        yield None
+        return
+    from softex_mlir.runtime.job_vectors import JobVectorWriter
+
+    try:
+        writer = JobVectorWriter(folder)
+    except OSError as error:
+        raise UserError(f"{folder}: cannot write job vectors: {error.strerror}") from error
+    try:
+        yield writer
+    finally:
+        writer.close()
+    sys.stderr.write(f"note: {writer.jobs} jobs written to {folder}\n")

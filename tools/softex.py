@@ -147,6 +147,16 @@ def run(
         typer.Option(help="Voltage and clock to report at; default: the machine's first."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the random inputs.")] = 0,
+    warn_only: Annotated[
+        bool,
+        typer.Option(
+            "--warn-only", help="Go on where the published RTL loses a write or a state slot."
+        ),
+    ] = False,
+    job_vectors: Annotated[
+        Path | None,
+        typer.Option(help="Write every accelerator job (registers, operands, results) here."),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Run a program on the simulated cluster: outputs, cycles, energy.
@@ -157,7 +167,12 @@ def run(
     from softex_mlir.runtime import session
     from softex_mlir.runtime.program import Program, check_writable
     from softex_mlir.tools.progress import progress_line
-    from softex_mlir.tools.run_command import finish_run, is_bare_metal, read_arrays
+    from softex_mlir.tools.run_command import (
+        finish_run,
+        is_bare_metal,
+        read_arrays,
+        vector_writer,
+    )
 
     if is_bare_metal(program):
         from softex_mlir.tools.sim_command import run_bare_metal
@@ -172,7 +187,7 @@ def run(
     inputs = None
     if input is not None:
         inputs, reference = read_arrays(input, loaded)
-    with progress_line("cycles", quiet=json) as progress:
+    with progress_line("cycles", quiet=json) as progress, vector_writer(job_vectors) as jobs:
         result = session.run(
             loaded,
             inputs,
@@ -181,6 +196,8 @@ def run(
             sanitize=sanitize,
             seed=seed,
             progress=progress,
+            lenient=warn_only,
+            jobs=jobs,
         )
     if sanitize:
         for race in result.run.races:

@@ -55,6 +55,7 @@ def access_hwpe(
             if state[d.PENDING] > 0:
                 return events.fault(dev, d.FAULT_CLEAR_BUSY, unit)
             _hwpe_reset(dev, unit, value == 0)
+            state[d.CLEAR_TIME] = until if value == 0 else -1
             dev.word[d.CODE] = unit
             events.finish(dev, until, 0)
             return d.SOFT_CLEAR
@@ -64,6 +65,13 @@ def access_hwpe(
         if offset == d.HWPE_SW_EVENT:
             event = event_unit.EVENT_REDMULE if unit == d.REDMULE else event_unit.EVENT_SOFTEX
             events.raise_event(dev, core, event, until)
+            return events.finish(dev, until, 0)
+        distance = until - state[d.CLEAR_TIME]
+        if state[d.CLEAR_TIME] >= 0 and distance < state[d.CLEAR_CYCLES]:
+            if dev.word[d.LENIENT] == 0:
+                dev.word[d.DETAIL] = distance
+                return events.fault(dev, d.FAULT_CLEAR_DISTANCE, distance)
+            state[d.LOST] += 1
             return events.finish(dev, until, 0)
         if state[d.LOCKED] < 0 and unit == d.REDMULE and state[d.PENDING] == 0:
             # The published unit takes register writes without an ACQUIRE when it is idle.
@@ -101,7 +109,12 @@ def access_hwpe(
             elif state[d.MACFG_TIME] >= 0 and state[d.MACFG_LAST]:
                 return events.fault(dev, d.FAULT_ORDER, offset)
         state[d.BANK + context * d.JOB_REGISTERS + register] = value
-        return events.finish(dev, until, 0)
+        events.finish(dev, until, 0)
+        if unit == d.SOFTEX and offset == d.SOFTEX_COMMANDS and value & d.SLOT_COMMANDS:
+            dev.word[d.CONTEXT] = context
+            dev.word[d.TRIGGER_TIME] = until
+            return d.SLOT_REQUEST
+        return d.DONE
     if offset == d.HWPE_ACQUIRE:
         return events.finish(dev, until, _acquire(dev, unit, core))
     if offset == d.HWPE_FINISHED:

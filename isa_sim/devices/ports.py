@@ -17,24 +17,27 @@ _COMMANDS = 3
 _GELU_MODE = 1 << 8
 
 
-def make_ports(machine: Machine, functional: bool, stalls: bool) -> list[Any]:
+def make_ports(
+    machine: Machine, functional: bool, stalls: bool, *, strict: bool = True
+) -> list[Any]:
     """The ports of a machine's units, indexed by `device_state.REDMULE` and `SOFTEX`.
 
     `stalls`: memory may deny accesses, so SoftEx warns about rows that this could endanger.
+    `strict`: what goes wrong between jobs of the published RTL is a fault; else it happens.
     """
     return [
-        RedMulEPort(machine, functional) if machine.redmule else None,
-        SoftExPort(machine, functional, stalls) if machine.softex else None,
+        RedMulEPort(machine, functional, strict) if machine.redmule else None,
+        SoftExPort(machine, functional, stalls, strict) if machine.softex else None,
     ]
 
 
 class RedMulEPort:
     """RedMulE. `macs`, `bytes` and `warnings` are those of the last job."""
 
-    def __init__(self, machine: Machine, functional: bool):
+    def __init__(self, machine: Machine, functional: bool, strict: bool):
         from softex_mlir.isa_sim.units.redmule import RedMulE, start_delay
 
-        self.unit = RedMulE(machine)
+        self.unit = RedMulE(machine, strict=strict)
         # The tiler works behind the gap between MACFG and trigger; beyond this it is done.
         longest = start_delay(1, machine)
         self.delays = [start_delay(gap, machine) for gap in range(longest + 2)]
@@ -51,10 +54,13 @@ class RedMulEPort:
         self.bytes = 0
         self.warnings: tuple[str, ...] = ()
 
-    def run(self, registers: np.ndarray, tcdm: np.ndarray, row: np.ndarray) -> tuple[int, float]:
+    def run(
+        self, registers: np.ndarray, tcdm: np.ndarray, row: np.ndarray, time: int
+    ) -> tuple[int, float]:
         """Cycles from trigger to done event, and port accesses a cycle.
 
-        `row` is the unit's row of `Devices.unit`, before the job is started.
+        `row` is the unit's row of `Devices.unit`, before the job is started; `time` that of the
+        trigger.
         """
         unit = self.unit
         cycles = unit.run(registers, tcdm, self.tcdm_base, functional=self.functional)
@@ -89,10 +95,10 @@ class RedMulEPort:
 class SoftExPort:
     """SoftEx. `macs` is 0; `bytes` and `warnings` are those of the last job."""
 
-    def __init__(self, machine: Machine, functional: bool, stalls: bool):
+    def __init__(self, machine: Machine, functional: bool, stalls: bool, strict: bool):
         from softex_mlir.isa_sim.units.softex import SoftEx
 
-        self.unit = SoftEx(machine)
+        self.unit = SoftEx(machine, strict=strict)
         self.tcdm_base = machine.cluster.tcdm_base
         self.functional = functional
         self.access_bytes = 2 * self.unit.lanes
@@ -100,22 +106,24 @@ class SoftExPort:
         self.exposed = 0.0
         self.turnovers = 0.0
         self.burst = 0
-        self.previous = "clear"
         self.macs = 0
         self.bytes = 0
         self.warnings: tuple[str, ...] = ()
 
-    def run(self, registers: np.ndarray, tcdm: np.ndarray, row: np.ndarray) -> tuple[int, float]:
-        """Cycles from trigger to done event, and port accesses a cycle."""
+    def run(
+        self, registers: np.ndarray, tcdm: np.ndarray, row: np.ndarray, time: int
+    ) -> tuple[int, float]:
+        """Cycles from trigger to done event, and port accesses a cycle; see `RedMulEPort.run`."""
         unit = self.unit
-        cycles = unit.run(registers, tcdm, self.tcdm_base, self.previous, self.functional)
-        self.previous = "soe" if int(registers[_COMMANDS]) & _GELU_MODE else "softmax"
+        begin = max(time, _end(row, int(row[d.NEXT_CONTEXT])) - 1)
+        cycles = unit.run(registers, tcdm, self.tcdm_base, self.functional, begin)
         self.bytes = unit.last_bytes
-        self.warnings = unit.last_warnings
+        self.warnings = (*unit.last_warnings, *unit.slots.warnings)
+        unit.slots.warnings.clear()
         rate = unit.last_bytes / (self.access_bytes * cycles)
         # A softmax job waits for every access; a sum of several terms has time in between.
         terms = int(registers[_COMMANDS]) >> 16 & 0xFF
-        hidden = self.previous == "soe" and terms > 2
+        hidden = int(registers[_COMMANDS]) & _GELU_MODE and terms > 2
         self.exposed = 0.0 if hidden else rate
         return cycles, rate
 
@@ -130,4 +138,17 @@ class SoftExPort:
     def reset(self) -> None:
         """A soft clear: state slots are lost, the load arbiter starts over."""
         self.unit.reset()
-        self.previous = "clear"
+
+    def request_slot(
+        self, registers: np.ndarray, tcdm: np.ndarray, row: np.ndarray, time: int
+    ) -> None:
+        """COMMANDS was written at `time` for a job with a state slot."""
+        if self.functional:
+            # Until its trigger, the context being programmed is the next one.
+            end = _end(row, 1 - int(row[d.NEXT_CONTEXT]))
+            self.unit.request_slot(registers, tcdm, self.tcdm_base, time, end)
+
+
+def _end(row: np.ndarray, context: int) -> int:
+    """Done event of the job that a context was given last."""
+    return int(row[d.JOB + context * d.JOB_COLUMNS + d.JOB_DONE])

@@ -30,6 +30,8 @@ FAULT: Final = 4
 END: Final = 5
 LOG_FULL: Final = 6
 SOFT_CLEAR: Final = 7
+SLOT_REQUEST: Final = 8
+"""SoftEx's COMMANDS was written for a job that needs a state slot."""
 
 # Sleep states of a core.
 AWAKE: Final = 0
@@ -72,7 +74,13 @@ TRIGGER_GAP: Final = 19
 """Cycles from the MACFG write to the trigger of the job just triggered."""
 MACFG_LAST: Final = 20
 """No job register may be written after MACFG."""
-BANK: Final = 21
+CLEAR_TIME: Final = 21
+"""When a soft clear that wipes the job registers was accepted, or -1."""
+CLEAR_CYCLES: Final = 22
+"""From such a clear to the first register write that is not lost."""
+LOST: Final = 23
+"""Register writes that were lost (`LENIENT`)."""
+BANK: Final = 24
 """Job registers of context c from BANK + c * JOB_REGISTERS."""
 JOB: Final = BANK + 2 * JOB_REGISTERS
 """Job of context c from JOB + c * JOB_COLUMNS."""
@@ -99,6 +107,9 @@ HWPE_SOFT_CLEAR: Final = 0x14
 HWPE_SW_EVENT: Final = 0x1C
 HWPE_BYTES: Final = 0x200
 REDMULE_MACFG: Final = 0x54
+SOFTEX_COMMANDS: Final = 0x2C
+SLOT_COMMANDS: Final = 3
+"""ACC_ONLY and DIV_ONLY: the job has a state slot."""
 
 # Columns of `Devices.channel`, then those of a transfer in its queue.
 CHANNEL_NEXT_ID: Final = 0
@@ -150,7 +161,9 @@ DETAIL: Final = 23
 JOB_USED: Final = 24
 COPIED: Final = 25
 """Bytes the DMA has moved since the run loop last returned for it."""
-WORDS: Final = 26
+LENIENT: Final = 26
+"""Writes that the published RTL loses are lost and counted instead of being a fault."""
+WORDS: Final = 27
 
 # Faults of an access.
 FAULT_UNMAPPED: Final = 1
@@ -168,6 +181,7 @@ FAULT_WAIT: Final = 12
 FAULT_BARRIER_TWICE: Final = 13
 FAULT_COMMIT_ONLY: Final = 14
 FAULT_DMA_BYTES: Final = 15
+FAULT_CLEAR_DISTANCE: Final = 16
 
 DMA_LOG_COLUMNS: Final = 16
 """launch, begin, done, channel, id, core, tp, then the nine descriptor registers."""
@@ -235,13 +249,14 @@ def make_devices(machine: Machine) -> Devices:
     unit = np.zeros((UNITS, HWPE_COLUMNS), np.int64)
     unit[:, LOCKED] = unit[:, RUNNING] = unit[:, MACFG_TIME] = -1
     unit[:, CLEARED] = 1
-    unit[:, LAST_DONE] = -1
+    unit[:, LAST_DONE] = unit[:, CLEAR_TIME] = -1
     if machine.redmule is not None:
         row = unit[REDMULE]
         row[PRESENT] = 1
         row[DEPTH] = machine.redmule.queue_depth
         row[NEEDS_CLEAR] = machine.redmule.requires_soft_clear
         row[MACFG_LAST] = machine.redmule.macfg_last
+        row[CLEAR_CYCLES] = machine.redmule.soft_clear_cycles
         row[FIRST_REGISTER], row[REGISTERS] = 0x40, 6
         row[OFFSET] = machine.redmule.base - cluster.peripheral_base
     if machine.softex is not None:

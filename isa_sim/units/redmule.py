@@ -7,7 +7,7 @@ public RTL (v2.0.4) at 24 x 8 in BF16 with ideal memory.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final
 
@@ -255,9 +255,12 @@ class RedMulE:
 
     REGISTERS = REGISTERS
 
-    def __init__(self, machine: Machine):
+    def __init__(self, machine: Machine, *, strict: bool = True):
+        """Where not `strict`, operands that lie in no memory read as zeros, as on the bus, instead
+        of being a :class:`UnitFault`."""
         self.machine = machine
         self.unit = _redmule(machine)
+        self.strict = strict
         self.last_macs = 0
         self.last_bytes = 0
         self.last_warnings: tuple[str, ...] = ()
@@ -274,7 +277,10 @@ class RedMulE:
         """
         words = registers.tolist() if isinstance(registers, np.ndarray) else registers
         job = decode_words(tuple(word & 0xFFFFFFFF for word in words))
-        outcome = self.execute(job, tcdm, tcdm_base, functional)
+        if self.strict:
+            outcome = self.execute(job, tcdm, tcdm_base, functional)
+        else:
+            outcome = self._execute_anywhere(job, tcdm, tcdm_base, functional)
         self.last_macs = outcome.operations
         self.last_bytes = outcome.bytes
         self.last_warnings = outcome.warnings
@@ -331,6 +337,33 @@ class RedMulE:
             )
         cycles = redmule_run_cycles(m, n, k, self.machine)
         return JobOutcome(cycles, m * n * k, self._traffic(job), warnings)
+
+    def _execute_anywhere(
+        self, job: RedMulEJob, memory: Memory, base: int, functional: bool
+    ) -> JobOutcome:
+        """As :meth:`execute`; what lies outside the memory reads as zeros and is not kept."""
+        sizes = {
+            "x": 2 * job.m * job.n,
+            "w": 2 * job.n * job.k,
+            "z": 2 * self.stored_rows(job.m) * job.k,
+        }
+        moved: dict[str, int] = {}
+        end = memory.size
+        for name, size in sizes.items():
+            offset = getattr(job, name) - base
+            if not 0 <= offset <= memory.size - size:
+                moved[name] = base + end
+                end += size
+        if not moved:
+            return self.execute(job, memory, base, functional)
+        wide = np.zeros(end, np.uint8)
+        wide[: memory.size] = memory
+        outcome = self.execute(replace(job, **moved), wide, base, functional)
+        memory[:] = wide[: memory.size]
+        found = ", ".join(f"{name.upper()} at {getattr(job, name):#x}" for name in moved)
+        return replace(
+            outcome, warnings=(*outcome.warnings, f"{found} is in no memory: it reads as zeros")
+        )
 
     def _multiply(self, x: Any, w: Any, z: Any, behind: Any) -> None:
         from softex_mlir.isa_sim.numerics.gemm import gemm_bits

@@ -16,7 +16,6 @@ from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.units.common import JobOutcome, Memory, span
 from softex_mlir.isa_sim.units.faults import UnitFault
 from softex_mlir.isa_sim.units.softex_jobs import (
-    AFTER,
     CONTROL_REGISTERS,
     JOB_REGISTERS,
     REGISTERS,
@@ -31,14 +30,14 @@ from softex_mlir.isa_sim.units.softex_jobs import (
     describe,
     max_terms,
     normalise_cycles,
+    port_loads,
     register_values,
     soe_cycles,
     softmax_cycles,
 )
-from softex_mlir.isa_sim.units.softex_slots import StateSlots
+from softex_mlir.isa_sim.units.softex_slots import NOW, Claim, StateSlots
 
 __all__ = [
-    "AFTER",
     "CONTROL_REGISTERS",
     "JOB_REGISTERS",
     "REGISTERS",
@@ -54,6 +53,7 @@ __all__ = [
     "describe",
     "max_terms",
     "normalise_cycles",
+    "port_loads",
     "register_values",
     "soe_cycles",
     "softmax_cycles",
@@ -65,8 +65,8 @@ RESCALE_HAZARD = (
     "or hang there; the simulator keeps the order of the stall-free unit"
 )
 """Warning of rows that are only safe without memory stalls."""
-NO_OPERATION_CYCLES = 5
-"""Trigger to event of a NO_OP: start at 3, one cycle in FINISHED, then the event."""
+NO_OPERATION_CYCLES = 4
+"""Trigger to event of a NO_OP."""
 
 
 class SoftEx:
@@ -79,13 +79,14 @@ class SoftEx:
 
     REGISTERS = REGISTERS
 
-    def __init__(self, machine: Machine):
+    def __init__(self, machine: Machine, *, strict: bool = True):
         if machine.softex is None:
             raise UnitFault("softex", "softex.absent", f"machine '{machine.name}' has no SoftEx")
         from softex_mlir.isa_sim.numerics import softmax_kernels
         from softex_mlir.isa_sim.numerics.expp import expp_table
 
         self.machine = machine
+        self.strict = strict
         self.softex = machine.softex
         self.lanes = machine.softex.lanes
         self._kernels = softmax_kernels
@@ -93,7 +94,7 @@ class SoftEx:
         self._state = np.zeros(softmax_kernels.STATE_WORDS, np.int64)
         self._first_cycle = 14 + 2 * (self.lanes.bit_length() - 1)
         self._plans: dict[tuple[int, ...], tuple[int, int, int, int, int, int]] = {}
-        self._outcomes: dict[tuple[tuple[int, ...], str], JobOutcome] = {}
+        self._outcomes: dict[tuple[tuple[int, ...], int], JobOutcome] = {}
         self._memory: Memory | None = None
         self._halves: Any = None
         self.memory_stalls = False
@@ -103,8 +104,10 @@ class SoftEx:
         self.reset()
 
     def reset(self) -> None:
-        """Soft clear: state slots and the address of their spill area are lost."""
-        self.slots = StateSlots(self.softex)
+        """Soft clear: state slots and the address of their spill area are lost, the arbiter of
+        loads starts over."""
+        self.slots = StateSlots(self.softex, strict=self.strict)
+        self.loads = 0
 
     # --- entry points ------------------------------------------------------------------------
 
@@ -113,42 +116,45 @@ class SoftEx:
         registers: Any,
         tcdm: Memory,
         tcdm_base: int,
-        previous: str = "clear",
         functional: bool = True,
+        time: int = NOW,
     ) -> int:
         """Execute the job in the eight register words; returns cycles from trigger to event.
 
-        ``previous``: what ran before, ``"clear"``, ``"softmax"`` or ``"soe"``. Without
-        ``functional`` the memory stays as it is and the closed-form duration is returned.
+        ``time`` is the cycle at which the job begins: state slots that are still on their way
+        then make it late. Without ``functional`` the memory stays as it is and the closed-form
+        duration is returned.
         """
         words = tuple(registers.tolist() if isinstance(registers, np.ndarray) else registers)
         if not functional:
-            outcome = self._outcomes.get((words, previous))
+            turn = self.loads % 4
+            outcome = self._outcomes.get((words, turn))
             if outcome is None:
-                outcome = self._dry_outcome(words, previous)
-                self._outcomes[words, previous] = outcome
+                outcome = self._dry_outcome(words)
+                self._outcomes[words, turn] = outcome
+            self.loads += port_loads(decode(words), self.lanes)
         else:
             cycles = self._quick_softmax(words, tcdm, tcdm_base)
             if cycles >= 0:
                 return cycles
             job = decode_words(tuple(word & 0xFFFFFFFF for word in words))
-            outcome = self.execute(job, tcdm, tcdm_base, previous)
+            outcome = self.execute(job, tcdm, tcdm_base, time)
         self.last_lane_cycles = outcome.operations
         self.last_bytes = outcome.bytes
         self.last_warnings = outcome.warnings
         return outcome.cycles
 
-    def _dry_outcome(self, words: tuple[int, ...], previous: str) -> JobOutcome:
+    def _dry_outcome(self, words: tuple[int, ...]) -> JobOutcome:
         """The outcome of a job that is not executed."""
         job = decode_words(tuple(word & 0xFFFFFFFF for word in words))
         check(job, self.softex)
-        cycles = self.cycles(job, previous)
+        cycles = self.cycles(job)
         return JobOutcome(cycles, self.lanes * cycles, self._traffic(job))
 
-    def cycles(self, job: SoftExJob, previous: str = "clear") -> int:
-        """Closed-form duration (no rising maxima), trigger to event."""
+    def cycles(self, job: SoftExJob) -> int:
+        """Closed-form duration (no rising maxima, slots in place), trigger to event."""
         if job.kind is Kind.SUM_OF_EXPONENTIALS:
-            return soe_cycles(job.elements, job.terms, self.machine, previous)
+            return soe_cycles(job.elements, job.terms, self.machine, self.loads)
         if job.kind is Kind.SOFTMAX:
             return softmax_cycles(job.elements, self.machine)
         if job.kind is Kind.ACCUMULATE:
@@ -178,18 +184,31 @@ class SoftEx:
             ranges.append((job.output, job.length_bytes, True))
         return ranges
 
-    def execute(
-        self, job: SoftExJob, memory: Memory, base: int, previous: str = "clear"
-    ) -> JobOutcome:
-        """Execute ``job`` on ``memory`` (address ``base`` is its first byte), in place."""
+    def request_slot(
+        self, registers: Any, memory: Memory, base: int, time: int = NOW, end: int = 0
+    ) -> None:
+        """A write to COMMANDS at cycle ``time``: a slot job's request comes now, not at its
+        trigger. ``end``: the done event of the job that was triggered last."""
+        job = decode(registers)
+        if job.requests_slot and job.kind in (Kind.ACCUMULATE, Kind.NORMALISE):
+            self.slots.request(job, memory, base, time, end)
+
+    def execute(self, job: SoftExJob, memory: Memory, base: int, time: int = NOW) -> JobOutcome:
+        """Execute ``job`` on ``memory`` (address ``base`` is its first byte), in place.
+
+        ``time``: as in :meth:`run`.
+        """
         check(job, self.softex)
         if job.cache_base is not None:
             self.slots.cache_base = job.cache_base
-        if job.kind is Kind.SUM_OF_EXPONENTIALS:
-            return self._sum_of_exponentials(job, memory, base, previous)
         if job.kind is Kind.NOTHING:
             return JobOutcome(NO_OPERATION_CYCLES, 0, 0)
-        return self._softmax(job, memory, base)
+        if job.kind is Kind.SUM_OF_EXPONENTIALS:
+            outcome = self._sum_of_exponentials(job, memory, base)
+        else:
+            outcome = self._softmax(job, memory, base, time)
+        self.loads += port_loads(job, self.lanes)
+        return outcome
 
     def _quick_softmax(self, words: tuple[int, ...], memory: Memory, base: int) -> int:
         """An ordinary whole row, as :meth:`execute` does it; -1 for anything else.
@@ -219,6 +238,7 @@ class SoftEx:
         if inversion < 0:
             return -1
         cycles = int(inversion) + 28 + 2 * -(-length // self.lanes)
+        self.loads += 2 * -(-length // self.lanes)
         self.last_lane_cycles = self.lanes * cycles
         self.last_bytes = traffic
         hazard = self.memory_stalls and cycles > softmax_cycles(length, self.machine)
@@ -265,7 +285,7 @@ class SoftEx:
         # The byte strobe of the rest is used as a lane strobe.
         return min(2 * rest, lanes)
 
-    def _softmax(self, job: SoftExJob, memory: Memory, base: int) -> JobOutcome:
+    def _softmax(self, job: SoftExJob, memory: Memory, base: int, time: int) -> JobOutcome:
         kernels, lanes, state = self._kernels, self.lanes, self._state
         beats = job.beats(lanes)
         enabled = self._enabled(job, beats)
@@ -285,10 +305,11 @@ class SoftEx:
         if job.kind is Kind.SOFTMAX:
             kernels.softmax_row(x, lanes, enabled, self._table, state, target, self._first_cycle)
             cycles = int(state[kernels.INVERSION]) + 28 + 2 * beats
+            late = 0
         elif job.kind is Kind.ACCUMULATE:
-            cycles = self._accumulate(job, memory, base, x, enabled)
+            cycles, late = self._accumulate(job, memory, base, x, enabled, time)
         else:
-            cycles = self._normalise(job, memory, base, x, enabled, target)
+            cycles, late = self._normalise(job, memory, base, x, enabled, target, time)
         if state[kernels.REDUCTION] < 0 and job.kind is not Kind.NORMALISE:
             raise UnitFault("softex", "softex.accumulator", "the accumulator never gets empty")
         if state[kernels.DENOMINATOR] & 0x7F800000 == 0x7F800000 and enabled:
@@ -302,7 +323,7 @@ class SoftEx:
             warnings.append(RESCALE_HAZARD)
         values = [int(value) for value in state[2:5]]
         return JobOutcome(
-            cycles,
+            cycles + late,
             lanes * cycles,
             self._traffic(job),
             tuple(warnings),
@@ -362,9 +383,12 @@ class SoftEx:
 
         return np.empty(job.elements, np.uint16), store
 
-    def _accumulate(self, job: SoftExJob, memory: Memory, base: int, x: Any, enabled: int) -> int:
+    def _accumulate(
+        self, job: SoftExJob, memory: Memory, base: int, x: Any, enabled: int, time: int
+    ) -> tuple[int, int]:
+        """Cycles, and how many of waiting for the slot come before them."""
         kernels, state = self._kernels, self._state
-        slot = self.slots.find(job, memory, base)
+        claim, slot = self.slots.claim(job, memory, base)
         state[:] = 0
         state[kernels.MAX] = NEGATIVE_INFINITY if job.acquire else slot.maximum
         state[kernels.VALID] = not job.acquire
@@ -372,20 +396,26 @@ class SoftEx:
         kernels.accumulate(
             x, self.lanes, enabled, self._table, not job.acquire, value, state, self._first_cycle
         )
-        slot.maximum = int(state[kernels.MAX])
-        slot.value = int(state[kernels.DENOMINATOR])
-        cycles = int(state[kernels.INVERSION]) + 1
+        cycles, kept = int(state[kernels.INVERSION]) + 1, kernels.DENOMINATOR
         if job.last:
             kernels.invert(state)
-            slot.value = int(state[kernels.RECIPROCAL])
-            cycles += 18
-        return cycles
+            cycles, kept = cycles + 18, kernels.RECIPROCAL
+        self.slots.finish(job, claim, int(state[kernels.MAX]), int(state[kept]))
+        return cycles, _late(claim, time)
 
     def _normalise(
-        self, job: SoftExJob, memory: Memory, base: int, x: Any, enabled: int, out: Any
-    ) -> int:
+        self,
+        job: SoftExJob,
+        memory: Memory,
+        base: int,
+        x: Any,
+        enabled: int,
+        out: Any,
+        time: int,
+    ) -> tuple[int, int]:
+        """Cycles, and how many of waiting for the slot come before them."""
         kernels, state = self._kernels, self._state
-        slot = self.slots.find(job, memory, base)
+        claim, slot = self.slots.claim(job, memory, base)
         state[:] = 0
         state[kernels.MAX] = slot.maximum
         state[kernels.RECIPROCAL] = slot.value
@@ -400,15 +430,12 @@ class SoftEx:
                 f"{above} beats exceed the maximum in slot {job.slot}; more than {capacity} "
                 "duplicate input beats and may hang: accumulate the whole row first",
             )
-        if job.last:
-            slot.valid = False
-        return 2 * job.beats(self.lanes) + 20
+        self.slots.finish(job, claim, slot.maximum, slot.value)
+        return 2 * job.beats(self.lanes) + 20, _late(claim, time)
 
     # --- sum of exponentials -----------------------------------------------------------------
 
-    def _sum_of_exponentials(
-        self, job: SoftExJob, memory: Memory, base: int, previous: str
-    ) -> JobOutcome:
+    def _sum_of_exponentials(self, job: SoftExJob, memory: Memory, base: int) -> JobOutcome:
         from softex_mlir.isa_sim.numerics.gelu import sum_of_exponentials_table
 
         softex = self.softex
@@ -426,7 +453,7 @@ class SoftEx:
             softex.soe_rounding_carry,
             softex.expp,
         )
-        cycles = soe_cycles(job.elements, job.terms, self.machine, previous)
+        cycles = soe_cycles(job.elements, job.terms, self.machine, self.loads)
         warnings: tuple[str, ...] = ()
         if job.requests_slot:
             warnings = (
@@ -459,6 +486,11 @@ class SoftEx:
             return 2 * beats * beat + 2 * -(-job.terms // 16) * 32
         passes = {Kind.SOFTMAX: 3, Kind.ACCUMULATE: 1, Kind.NORMALISE: 2}.get(job.kind, 0)
         return passes * beats * beat
+
+
+def _late(claim: Claim, time: int) -> int:
+    """Cycles that a job beginning at ``time`` waits for its slot."""
+    return max(0, claim.time + claim.cycles - time)
 
 
 def _narrow(word: int) -> int:

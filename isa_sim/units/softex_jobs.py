@@ -195,21 +195,37 @@ def normalise_cycles(length: int, machine: Machine) -> int:
     return 2 * max(1, -(-length // _softex(machine).lanes)) + 20
 
 
-AFTER: Final = {"clear": 20, "soe": 19, "softmax": 21}
-"""Constant of :func:`soe_cycles` by what the unit did before: its load arbiter's turn."""
+TURNS: Final = (20, 19, 21, 20)
+"""Constant of :func:`soe_cycles` by the turn of the load arbiter: port loads since the last soft
+clear modulo 4."""
+SINGLE_TERM_TURNS: Final = (10, 11, 14, 11)
+"""The same where one term leaves the port as the bound (measured at 9 beats)."""
 
 
-def soe_cycles(length: int, terms: int, machine: Machine, previous: str = "clear") -> int:
+def soe_cycles(length: int, terms: int, machine: Machine, loads: int = 0) -> int:
     """Trigger to done event of a sum of ``terms`` exponentials over ``length`` elements.
 
-    ``previous`` is what the unit ran before: ``"clear"`` (soft clear, reset), ``"soe"`` or
-    ``"softmax"``.
+    ``loads`` is what the unit loaded through its port since the last soft clear
+    (:func:`port_loads`).
     """
     beats = -(-length // _softex(machine).lanes)
-    start = AFTER[previous]
     if terms == 1:
-        return max(start + beats, start - 10 + 2 * beats)
-    return start + terms * beats
+        return max(TURNS[loads % 4] + beats, SINGLE_TERM_TURNS[loads % 4] + 2 * beats)
+    return TURNS[loads % 4] + terms * beats
+
+
+def port_loads(job: SoftExJob, lanes: int) -> int:
+    """Loads through the unit's port: its beats, twice for a softmax, and blocks of coefficients."""
+    beats = job.beats(lanes)
+    match job.kind:
+        case Kind.NOTHING:
+            return 0
+        case Kind.SOFTMAX:
+            return 2 * beats
+        case Kind.SUM_OF_EXPONENTIALS:
+            return beats + 2 * -(-job.terms // 16)
+        case _:
+            return beats
 
 
 def max_terms(softex: SoftExDescription) -> int:

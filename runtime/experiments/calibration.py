@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -290,6 +291,26 @@ def redmule_cycles(directory: Path) -> Iterator[Calibration]:
     yield _bits("RedMulE", "wrong jobs reported as faults", name, silent, nothing)
 
 
+def slots_in_sequence(directory: Path) -> Iterator[Calibration]:
+    """Slot jobs one after the other, queued and not: results and done events."""
+    from softex_mlir.isa_sim.bus_sequence import run_sequence
+
+    name = "sequences/softex_slots.npz"
+    data = _load(directory, name)
+    rows, width = data["x"].shape
+    outputs = np.empty_like(data["y"])
+    events: list[Any] = []
+    for index, (start, end) in enumerate(pairwise(data["offset"].tolist())):
+        tcdm = np.zeros(1 << 18, np.uint8)
+        tcdm[0x1000 : 0x1000 + 2 * rows * width] = data["x"].view(np.uint8).reshape(-1)
+        events.append(run_sequence("softex", data["accesses"][start:end], tcdm).events)
+        found = tcdm[0x8000 : 0x8000 + 2 * rows * width].view(np.uint16)
+        outputs[index] = found.reshape(rows, width)
+    yield _bits("SoftEx", "slots in sequence, outputs", name, outputs, data["y"])
+    found, recorded = np.concatenate(events), data["events"]
+    yield _cycles("SoftEx", "slots in sequence, done events", name, found, recorded)
+
+
 COMPARISONS: dict[str, Callable[[Path], Iterator[Calibration]]] = {
     "expp": expp,
     "reciprocal": reciprocal,
@@ -297,6 +318,7 @@ COMPARISONS: dict[str, Callable[[Path], Iterator[Calibration]]] = {
     "softmax, 8 lanes": lambda directory: softmax(directory, "softmax_L8.npz"),
     "softmax, rising maxima": lambda directory: softmax(directory, "rescale_L16.npz"),
     "softmax in chunks": chunked,
+    "slots in sequence": slots_in_sequence,
     "sum of exponentials": sum_of_exponentials,
     "fma": fma,
     "gemm": gemm,

@@ -34,6 +34,10 @@ SOFTEX_COMMAND_CYCLES = 40
 CHUNK_COMMAND_CYCLES = 44
 """Programming a job on a chunk of a row, by the leader while the unit does the one before."""
 
+ALONE_CYCLES = 22
+"""From the end of a job to the start of one that waited for it: waking up, STATUS, COMMANDS and
+the trigger."""
+
 CORE_CYCLES: dict[str, float] = {
     "none": 0.0,
     "add": 2.2,
@@ -153,6 +157,9 @@ def softmax_cycles(machine: Machine, rows: int, columns: int) -> int:
     return rows * (3 * -(-columns // unit.lanes) + 66) + SOFTEX_COMMAND_CYCLES
 
 
-def chunk_job_cycles(job: int) -> int:
-    """A job on a chunk of a row, one of many: as long as the leader takes to program the next."""
-    return max(job, CHUNK_COMMAND_CYCLES)
+def chunk_job_cycles(job: int, *, alone: bool = False) -> int:
+    """A job on a chunk of a row, one of many: as long as the leader takes to program the next.
+
+    `alone`: the next job is started when the unit is idle.
+    """
+    return max(job + ALONE_CYCLES if alone else job, CHUNK_COMMAND_CYCLES)

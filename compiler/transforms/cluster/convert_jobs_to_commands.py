@@ -106,8 +106,13 @@ def start_softex(
     length: int,
     commands: int,
     slot: SSAValue | None = None,
+    *,
+    alone: bool = False,
 ) -> None:
-    """Take a context, write the registers that the job uses, trigger."""
+    """Take a context, write the registers that the job uses, trigger.
+
+    `alone`: the job's slot is requested, by the write to COMMANDS, when the unit is idle.
+    """
     to = CommandBuilder.before(op)
     # Addresses first: the context is programmed without detours.
     addresses = {register: to.address(*place) for register, place in registers.items()}
@@ -116,6 +121,8 @@ def start_softex(
     for register, address in addresses.items():
         to.write(Unit.SOFTEX, register, address)
     to.write(Unit.SOFTEX, "TOT_LEN", 2 * length)
+    if alone:
+        drain(to, Unit.SOFTEX)
     to.write(Unit.SOFTEX, "COMMANDS", word)
     to.write(Unit.SOFTEX, "TRIGGER", 0)
     Rewriter.replace_op(op, (), (job,))
@@ -138,8 +145,13 @@ def convert_open_slots(op: softex.OpenSlotsOp) -> None:
     Rewriter.erase_op(op)
 
 
-def convert_softex(op: Operation) -> None:
-    """Convert an operation of the softex dialect."""
+def convert_softex(op: Operation, machine: Machine) -> None:
+    """Convert an operation of the softex dialect.
+
+    The published unit may take the slot of a job in flight away for another one. Divisions only
+    read theirs when they begin; jobs that change their slot when they end are alone in the unit.
+    """
+    in_order = machine.softex is not None and machine.softex.checked_slots
     match op:
         case softex.SoftmaxOp():
             places = {"IN_ADDR": (op.x, op.x_indices), "OUT_ADDR": (op.y, op.y_indices)}
@@ -157,11 +169,13 @@ def convert_softex(op: Operation) -> None:
             places = {"IN_ADDR": (op.x, op.x_indices)}
             commands = Command.ACC_ONLY | (Command.ACQUIRE_SLOT if op.first else 0)
             commands |= Command.LAST if op.last else 0
-            start_softex(op, places, op.length.value.data, commands, op.slot)
+            alone = not in_order
+            start_softex(op, places, op.length.value.data, commands, op.slot, alone=alone)
         case softex.DivideOp():
             places = {"IN_ADDR": (op.x, op.x_indices), "OUT_ADDR": (op.y, op.y_indices)}
             commands = Command.DIV_ONLY | (Command.LAST if op.last else 0)
-            start_softex(op, places, op.length.value.data, commands, op.slot)
+            alone = op.last is not None and not in_order
+            start_softex(op, places, op.length.value.data, commands, op.slot, alone=alone)
         case softex.OpenSlotsOp():
             convert_open_slots(op)
         case softex.DrainOp():
@@ -192,7 +206,7 @@ def convert_function(function: func.FuncOp, machine: Machine) -> None:
         if isinstance(op, redmule.GemmOp):
             convert_gemm(op, machine)
         elif op.name.startswith("softex."):
-            convert_softex(op)
+            convert_softex(op, machine)
 
 
 @dataclass(frozen=True)

@@ -173,7 +173,9 @@ class ChunkedAttention(AttentionItems):
         if machine.softex is None:
             compute = preset + compute_row_cycles(machine, "softmax", self.rows * self.chunk)
         else:
-            accumulate = self.rows * chunk_job_cycles(accumulate_cycles(self.chunk, machine))
+            alone = not machine.softex.checked_slots
+            job = accumulate_cycles(self.chunk, machine)
+            accumulate = self.rows * chunk_job_cycles(job, alone=alone)
             divide = self.rows * chunk_job_cycles(normalise_cycles(self.chunk, machine))
             compute = accumulate + max(divide, preset)
         compute += ROUND_CYCLES
