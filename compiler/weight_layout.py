@@ -11,15 +11,12 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from softex_mlir.arithmetic import round_up
+
 Array: TypeAlias = NDArray[Any]
 
 ALIGNMENT = 32
 """Elements to which pitches and matrix dimensions are rounded up."""
-
-
-def round_up(value: int, multiple: int) -> int:
-    """The smallest multiple of `multiple` that is at least `value`."""
-    return -(-value // multiple) * multiple
 
 
 @dataclass(frozen=True)

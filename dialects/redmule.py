@@ -17,6 +17,7 @@ from xdsl.irdl import (
 )
 from xdsl.utils.exceptions import VerifyException
 
+from softex_mlir.arithmetic import round_up
 from softex_mlir.dialects.cluster import StreamKind, TokenType, Worker, stream_of
 from softex_mlir.dialects.memory import check_dense_rows, check_indices, check_tcdm, memref_type
 from softex_mlir.dialects.target import machine_of
@@ -29,7 +30,7 @@ MAX_SIZE = 0xFFFF
 
 def stored_rows(unit: RedMulEDescription, m: int) -> int:
     """Rows of Z the unit reads and writes for `m` rows of X: whole tiles unless it masks rows."""
-    return m if unit.masked_rows else -(-m // unit.rows) * unit.rows
+    return m if unit.masked_rows else round_up(m, unit.rows)
 
 
 def check_sizes(unit: RedMulEDescription, m: int, n: int, k: int) -> None:
@@ -60,7 +61,7 @@ def check_sizes(unit: RedMulEDescription, m: int, n: int, k: int) -> None:
             f"with zeros to a multiple of {unit.tile_columns}"
         )
     left_over = n % unit.columns
-    padded = -(-n // unit.columns) * unit.columns
+    padded = round_up(n, unit.columns)
     if row_tiles >= padded and left_over:
         raise VerifyException(
             f"{UNIT} computes wrong rows from tile {padded - 1} on when m needs at least "

@@ -16,6 +16,7 @@ from xdsl.dialects.builtin import (
 from xdsl.ir import Operation, SSAValue
 from xdsl.irdl import irdl_op_definition, operand_def, opt_prop_def, prop_def, result_def
 
+from softex_mlir.arithmetic import round_up
 from softex_mlir.dialects.transformer_base import (
     BF16_TENSOR,
     TransformerOp,
@@ -113,7 +114,7 @@ class AttentionOp(TransformerOp):
     @property
     def columns(self) -> int:
         """Keys with their padding: columns of the scores."""
-        return -(-self.keys // (self.chunk or KEY_UNIT)) * (self.chunk or KEY_UNIT)
+        return round_up(self.keys, self.chunk or KEY_UNIT)
 
     @property
     def head_size(self) -> int:

@@ -32,6 +32,8 @@ from xdsl.irdl import (
 from xdsl.traits import Pure, SymbolOpInterface
 from xdsl.utils.exceptions import VerifyException
 
+from softex_mlir.arithmetic import round_up
+
 Bf16Tensor: TypeAlias = TensorType[BFloat16Type]
 IdTensor: TypeAlias = TensorType[I32]
 AnyTensor: TypeAlias = TensorType[Attribute]
@@ -50,7 +52,7 @@ values does not. -inf is kept for the columns that pad the keys.
 
 def padded_keys(keys: int) -> int:
     """Columns of a score row of `keys` keys: whole SoftEx beats, and whole lines of RedMulE."""
-    return -(-keys // 32) * 32
+    return round_up(keys, 32)
 
 
 def shape_of(value: SSAValue | Operation) -> tuple[int, ...]:

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from softex_mlir.errors import UserError
-from softex_mlir.runtime.program import EM_RISCV, NOTE_NAME, write_atomically
+from softex_mlir.files import write_atomically
+from softex_mlir.runtime.program import EM_RISCV, NOTE_NAME
 
 if TYPE_CHECKING:
     from softex_mlir.runtime.check import CheckReport

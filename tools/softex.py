@@ -97,7 +97,7 @@ def compile(
 ) -> None:
     """Compile a model to a program (one ELF file), or print any level on the way."""
     from softex_mlir.compiler import driver
-    from softex_mlir.runtime.program import check_writable, write_atomically
+    from softex_mlir.files import check_writable, write_atomically
 
     if emit is Level.elf and output is None:
         raise typer.BadParameter("an ELF file needs a name: -o FILE", param_hint="-o")
@@ -163,9 +163,10 @@ def run(
 
     An ELF file that `softex compile` did not write runs as with `softex sim`.
     """
+    from softex_mlir.files import check_writable
     from softex_mlir.isa_sim.machine import Machine
     from softex_mlir.runtime import session
-    from softex_mlir.runtime.program import Program, check_writable
+    from softex_mlir.runtime.program import Program
     from softex_mlir.tools.progress import progress_line
     from softex_mlir.tools.run_command import (
         finish_run,

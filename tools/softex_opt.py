@@ -21,7 +21,7 @@ from softex_mlir.compiler.transforms import get_all_passes
 from softex_mlir.dialects import register_all_dialects
 from softex_mlir.dialects.text import LocatedParser, Problem, operations_in_errors, problem_of
 from softex_mlir.errors import UserError
-from softex_mlir.runtime.program import write_atomically
+from softex_mlir.files import write_atomically
 
 TARGETS = ("mlir",)
 """Outputs of xDSL that make sense for our levels."""

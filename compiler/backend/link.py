@@ -16,6 +16,7 @@ from typing import Any, cast
 
 from xdsl.dialects.builtin import ArrayAttr, IntegerAttr, SymbolRefAttr
 
+from softex_mlir.arithmetic import round_up
 from softex_mlir.compiler.artifacts import CompiledModule, LaunchInfo, TensorEntry
 from softex_mlir.compiler.backend.assembler import Assembly, assemble
 from softex_mlir.compiler.backend.boot import boot_assembly
@@ -62,7 +63,7 @@ class Layout:
 
 def align(address: int) -> int:
     """The next aligned address."""
-    return -(-address // ALIGNMENT) * ALIGNMENT
+    return round_up(address, ALIGNMENT)
 
 
 def operations(compiled: CompiledModule, kind: type[Any]) -> list[Any]:

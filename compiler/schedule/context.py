@@ -11,6 +11,7 @@ from xdsl.dialects.func import FuncOp
 from xdsl.dialects.linalg import ops as linalg_ops
 from xdsl.ir import Attribute, Operation, SSAValue
 
+from softex_mlir.arithmetic import round_up
 from softex_mlir.compiler.artifacts import TensorEntry
 from softex_mlir.compiler.loop_nest import is_start_value
 from softex_mlir.compiler.schedule.kernels.kernel import Dtype, Kernel, team_size
@@ -27,7 +28,6 @@ from softex_mlir.compiler.schedule.search.tiling import (
     row_blocks,
 )
 from softex_mlir.compiler.schedule.views import Address, Region, View
-from softex_mlir.compiler.weight_layout import round_up
 from softex_mlir.dialects import transformer as tf
 from softex_mlir.dialects.cluster import COUNTER_BYTES, STACK_BYTES
 from softex_mlir.errors import UserError

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from softex_mlir.arithmetic import round_up
 from softex_mlir.compiler.artifacts import WeightImage
 from softex_mlir.compiler.schedule.kernels.kernel import SLOPES, WEIGHTS, ZEROS, Dtype
 from softex_mlir.compiler.schedule.views import Region, View, region_for, row_major
-from softex_mlir.compiler.weight_layout import ALIGNMENT, WeightLayout, round_up
+from softex_mlir.compiler.weight_layout import ALIGNMENT, WeightLayout
 from softex_mlir.dialects.cluster import GlobalKind
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import TypeAlias
 
+from softex_mlir.arithmetic import round_up
 from softex_mlir.compiler.schedule.kernels.kernel import ELEMENT_BYTES, Dtype
-from softex_mlir.compiler.weight_layout import ALIGNMENT, round_up
+from softex_mlir.compiler.weight_layout import ALIGNMENT
 from softex_mlir.dialects.cluster import GlobalKind
 
 

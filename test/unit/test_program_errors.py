@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from softex_mlir.errors import UserError
-from softex_mlir.runtime.program import Program, check_writable, write_atomically
+from softex_mlir.files import check_writable, write_atomically
+from softex_mlir.runtime.program import Program
 
 ELF_HEADER = bytes.fromhex("7f454c460101010000000000000000000200f300010000000000001c34000000")
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from xdsl.dialects import arith, memref
 from xdsl.dialects.builtin import IndexType
 
+from softex_mlir.arithmetic import round_up
 from softex_mlir.compiler.schedule.kernels.emitter import OUT, Index
 from softex_mlir.compiler.schedule.kernels.kernel import (
     ELEMENT_BYTES,
@@ -18,7 +19,6 @@ from softex_mlir.compiler.schedule.kernels.kernel import (
     SlotUse,
 )
 from softex_mlir.compiler.schedule.search.costs import DMA_COMMAND_CYCLES, dma_box_cycles
-from softex_mlir.compiler.weight_layout import round_up
 
 
 @dataclass(frozen=True)

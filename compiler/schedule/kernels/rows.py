@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from xdsl.ir import SSAValue
 
+from softex_mlir.arithmetic import round_up
 from softex_mlir.compiler.schedule.kernels.emitter import COMPUTE, OUT, Index, StreamEmitter
 from softex_mlir.compiler.schedule.kernels.kernel import (
     SLOPES,
@@ -28,7 +29,6 @@ from softex_mlir.compiler.schedule.search.costs import (
     dma_box_cycles,
     softex_sum_cycles,
 )
-from softex_mlir.compiler.weight_layout import round_up
 from softex_mlir.dialects.softex import DrainOp, SoftmaxOp, SumOfExponentialsOp
 
 ARENA_ALIGNMENT = 64

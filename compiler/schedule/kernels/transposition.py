@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from xdsl.ir import SSAValue
 
+from softex_mlir.arithmetic import round_up
 from softex_mlir.compiler.schedule.kernels.emitter import COMPUTE, OUT, Index
 from softex_mlir.compiler.schedule.kernels.kernel import (
     Buffer,
@@ -19,7 +20,6 @@ from softex_mlir.compiler.schedule.kernels.kernel import (
     SlotUse,
 )
 from softex_mlir.compiler.schedule.search.costs import compute_row_cycles, dma_box_cycles
-from softex_mlir.compiler.weight_layout import round_up
 
 
 @dataclass(frozen=True)

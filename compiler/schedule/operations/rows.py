@@ -8,6 +8,7 @@ from math import prod
 from xdsl.dialects.linalg import ops as linalg_ops
 from xdsl.ir import Operation
 
+from softex_mlir.arithmetic import round_up
 from softex_mlir.compiler.schedule.context import (
     BINARY,
     NORMS,
@@ -26,7 +27,6 @@ from softex_mlir.compiler.schedule.search.tiling import (
     CapacityError,
 )
 from softex_mlir.compiler.schedule.views import Address, View
-from softex_mlir.compiler.weight_layout import round_up
 from softex_mlir.dialects import transformer as tf
 
 WHOLE_ROWS = (*NORMS, tf.SoftmaxOp)

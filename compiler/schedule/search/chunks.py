@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from softex_mlir.arithmetic import round_up
 from softex_mlir.compiler.schedule.kernels.attention.chunked import ChunkedAttentionKernel
 from softex_mlir.compiler.schedule.kernels.attention.chunked_geometry import MAX_ROWS
 from softex_mlir.compiler.schedule.kernels.attention.whole_rows import AttentionKernel
 from softex_mlir.compiler.schedule.kernels.transposition import TransposeKernel
 from softex_mlir.compiler.schedule.search.tiling import attention_candidates, attention_cycles
-from softex_mlir.compiler.weight_layout import round_up
 from softex_mlir.dialects.transformer import AttentionOp, padded_keys
 from softex_mlir.dialects.transformer_attention import KEY_UNIT
 from softex_mlir.isa_sim.machine import Machine

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from softex_mlir.arithmetic import round_up
 from softex_mlir.compiler.bodies.matrix import gemm_blocks
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.units.dma import streaming_cycles
@@ -79,7 +80,7 @@ def gemm_job_cycles(machine: Machine, m: int, n: int, k: int) -> int:
     row_tiles = -(-m // unit.rows)
     column_tiles = -(-k // unit.tile_columns)
     tiles = row_tiles * column_tiles
-    padded = -(-n // unit.columns) * unit.columns
+    padded = round_up(n, unit.columns)
     preload = preload_cycles(min(m, unit.rows), tiles, unit)
     last = (k - 1) % unit.tile_columns + 1
     core = (unit.pipeline_registers + 1) * padded * tiles
@@ -132,7 +133,7 @@ def epilogue_cycles(
     if activation == "none" and not residual:
         return 0
     team = machine.cluster.cores - (2 if machine.redmule is None else 3)
-    elements = -(-piece // team) * team * columns
+    elements = round_up(piece, team) * columns
     cycles = compute_row_cycles(machine, activation, elements) + PIECE_CYCLES
     if residual:
         cycles += compute_row_cycles(machine, "add", elements)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import reduce
 from itertools import pairwise
 
+from softex_mlir.arithmetic import round_up
 from softex_mlir.compiler.schedule.kernels.attention.whole_rows import AttentionKernel
 from softex_mlir.compiler.schedule.kernels.kernel import team_size
 from softex_mlir.compiler.schedule.kernels.linear.geometry import X_SLOTS, LinearArena
@@ -21,7 +22,6 @@ from softex_mlir.compiler.schedule.search.costs import (
     softmax_cycles,
     streaming_slowdown,
 )
-from softex_mlir.compiler.weight_layout import round_up
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from softex_mlir.arithmetic import round_up
 from softex_mlir.compiler.schedule.kernels.attention.items import AttentionItems
 from softex_mlir.compiler.schedule.kernels.emitter import COMPUTE, OUT
 from softex_mlir.compiler.schedule.kernels.kernel import Buffer, Operand, SlotUse
@@ -14,7 +15,6 @@ from softex_mlir.compiler.schedule.search.costs import (
     gemm_job_cycles,
     streaming_slowdown,
 )
-from softex_mlir.compiler.weight_layout import round_up
 from softex_mlir.dialects.softex import MAX_SLOT
 from softex_mlir.isa_sim.units.softex_jobs import accumulate_cycles, normalise_cycles
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from softex_mlir.arithmetic import round_up
 from softex_mlir.compiler.schedule.kernels.emitter import COMPUTE, GEMM
 from softex_mlir.compiler.schedule.kernels.kernel import Kernel
-from softex_mlir.compiler.weight_layout import round_up
 from softex_mlir.dialects.cluster import StreamKind
 
 

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 from xdsl.ir import SSAValue
 
+from softex_mlir.arithmetic import round_up
 from softex_mlir.compiler.schedule.kernels.attention.items import AttentionItems
 from softex_mlir.compiler.schedule.kernels.emitter import (
     COMPUTE,
@@ -43,7 +44,6 @@ from softex_mlir.compiler.schedule.search.costs import (
     softmax_cycles,
     streaming_slowdown,
 )
-from softex_mlir.compiler.weight_layout import round_up
 from softex_mlir.dialects.redmule import GemmOp
 from softex_mlir.dialects.softex import DrainOp, SoftmaxOp
 

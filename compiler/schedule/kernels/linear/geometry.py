@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from softex_mlir.arithmetic import round_up
 from softex_mlir.compiler.schedule.kernels.emitter import COMPUTE, GEMM, OUT
 from softex_mlir.compiler.schedule.kernels.kernel import (
     X_LOADED,
@@ -24,7 +25,6 @@ from softex_mlir.compiler.schedule.search.costs import (
     softex_sum_cycles,
     streaming_slowdown,
 )
-from softex_mlir.compiler.weight_layout import round_up
 from softex_mlir.dialects.cluster import StreamKind
 
 X_SLOTS = 2

@@ -14,6 +14,7 @@ from math import prod
 
 from xdsl.ir import Block, SSAValue
 
+from softex_mlir.arithmetic import round_up
 from softex_mlir.compiler.schedule.kernels.emitter import COMPUTE, OUT, Index, StreamEmitter
 from softex_mlir.compiler.schedule.kernels.kernel import (
     ELEMENT_BYTES,
@@ -27,7 +28,6 @@ from softex_mlir.compiler.schedule.kernels.nest.body import NestBody, body_cycle
 from softex_mlir.compiler.schedule.kernels.nest.geometry import NestOperand
 from softex_mlir.compiler.schedule.kernels.nest.tiles import NestTiles
 from softex_mlir.compiler.schedule.search.costs import DMA_QUEUE_CYCLES, dma_box_cycles
-from softex_mlir.compiler.weight_layout import round_up
 
 ARENA_ALIGNMENT = 64
 NARROWEST = 64
