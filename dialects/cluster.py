@@ -54,8 +54,6 @@ from softex_mlir.dialects.cluster_attributes import (
 )
 from softex_mlir.dialects.cluster_functions import CoreIdOp, EntriesOp, LaunchWordOp, ViewOp
 from softex_mlir.dialects.cluster_program import (
-    COUNTER_BYTES,
-    STACK_BYTES,
     BufferOp,
     GetGlobalOp,
     GlobalOp,
@@ -75,8 +73,6 @@ from softex_mlir.dialects.memory import (
 )
 
 __all__ = [
-    "COUNTER_BYTES",
-    "STACK_BYTES",
     "STREAMS",
     "AddressAttr",
     "AdvanceOp",

@@ -24,17 +24,19 @@ from xdsl.parser import AttrParser
 from xdsl.printer import Printer
 from xdsl.utils.str_enum import StrEnum
 
+from softex_mlir import abi
+
 
 class StreamKind(StrEnum):
-    """The streams, in the order of their counters and of their words in a launch record."""
+    """The streams of a program (:mod:`softex_mlir.abi`)."""
 
-    DMA_IN = "dma_in"
-    DMA_OUT = "dma_out"
-    REDMULE = "redmule"
-    COMPUTE = "compute"
+    DMA_IN = abi.DMA_IN
+    DMA_OUT = abi.DMA_OUT
+    REDMULE = abi.REDMULE
+    COMPUTE = abi.COMPUTE
 
 
-STREAMS: tuple[StreamKind, ...] = tuple(StreamKind)
+STREAMS: tuple[StreamKind, ...] = tuple(StreamKind(name) for name in abi.STREAMS)
 """All streams; a stream's position is the number of its counter and of its software event."""
 
 

@@ -47,6 +47,7 @@ from xdsl.printer import Printer
 from xdsl.traits import NoTerminator, Pure, SymbolOpInterface
 from xdsl.utils.exceptions import VerifyException
 
+from softex_mlir import abi
 from softex_mlir.dialects.assembly_format import Body
 from softex_mlir.dialects.cluster_attributes import (
     STREAMS,
@@ -65,12 +66,6 @@ from softex_mlir.dialects.memory import (
     in_tcdm,
 )
 from softex_mlir.dialects.target import machine_of
-
-COUNTER_BYTES = 64
-"""Bytes at the start of the TCDM that hold the streams' counters and flags."""
-
-STACK_BYTES = 512
-"""Bytes of stack of each core, after the counters."""
 
 
 def words_attribute(bits: Sequence[int]) -> DenseArrayBase[I16]:
@@ -314,7 +309,7 @@ class BufferOp(IRDLOperation):
             return
         start = self.offset.value.data
         cluster = machine_of(self).cluster
-        reserved = COUNTER_BYTES + STACK_BYTES * cluster.cores
+        reserved = abi.COUNTER_BYTES + abi.STACK_BYTES * cluster.cores
         if start % 4 or start < reserved or start + size > cluster.tcdm_bytes:
             raise VerifyException(
                 f'buffer "{self.sym_name.data}" at bytes {start}..{start + size} must be 4-byte '

@@ -31,9 +31,6 @@ from softex_mlir.dialects.target import machine_of
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.units import dma, event_unit, redmule, softex_jobs
 
-TEAM_BARRIER = 1
-"""Hardware barrier of the compute team; barrier 0 belongs to all cores."""
-
 
 class Unit(StrEnum):
     """What has registers."""

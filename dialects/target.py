@@ -7,6 +7,7 @@ from functools import lru_cache
 from xdsl.dialects.builtin import StringAttr
 from xdsl.ir import Operation
 
+from softex_mlir import abi
 from softex_mlir.isa_sim.machine import Machine
 
 MACHINE_ATTRIBUTE = "cluster.machine"
@@ -40,4 +41,4 @@ def machine_of(op: Operation) -> Machine:
 
 def team_cores(machine: Machine) -> range:
     """The cores of the compute team: all that drive no other stream. The first one leads."""
-    return range(2 if machine.redmule is None else 3, machine.cluster.cores)
+    return abi.stream_cores(machine.cluster.cores, machine.redmule is not None)[abi.COMPUTE]

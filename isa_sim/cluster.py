@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from softex_mlir import abi
 from softex_mlir.errors import Interrupted
 from softex_mlir.isa_sim import engine
 from softex_mlir.isa_sim.contention import windows as contention
@@ -365,7 +366,7 @@ class _Run:
         at = d.BANK + context * d.JOB_REGISTERS
         registers = row[at : at + d.JOB_REGISTERS]
         port = self.ports[unit]
-        tp = int(state.x[core, engine.TP]) & 0xFFFFFFFF
+        tp = int(state.x[core, abi.RECORD_REGISTER]) & 0xFFFFFFFF
         try:
             time = int(word[d.TRIGGER_TIME])
             operands = self.contents(port, registers, results=False)
@@ -416,7 +417,7 @@ class _Run:
         at = d.BANK + int(dev.word[d.CONTEXT]) * d.JOB_REGISTERS
         registers = row[at : at + d.JOB_REGISTERS]
         core = int(self.control[engine.CORE])
-        tp = int(self.state.x[core, engine.TP]) & 0xFFFFFFFF
+        tp = int(self.state.x[core, abi.RECORD_REGISTER]) & 0xFFFFFFFF
         time = int(dev.word[d.TRIGGER_TIME])
         try:
             self.ports[d.SOFTEX].request_slot(registers, self.cluster.tcdm, row, time)
@@ -467,7 +468,7 @@ class _Run:
             "busy so far: " + ", ".join(f"{name} {share} %" for name, share in busy.items()),
         ]
         for core in range(cores):
-            tp = int(self.state.x[core, engine.TP]) & 0xFFFFFFFF
+            tp = int(self.state.x[core, abi.RECORD_REGISTER]) & 0xFFFFFFFF
             awake = int(self.dev.core[core, d.CORE_SLEEP]) == d.AWAKE
             pc = int(self.s[core, st.PC]) & 0xFFFFFFFF
             lines.append(
@@ -479,7 +480,7 @@ class _Run:
     def where(self, core: int) -> tuple[int, str]:
         """PC and a text of where a core stands."""
         pc = int(self.s[core, st.FAULT_PC]) & 0xFFFFFFFF
-        tp = int(self.state.x[core, engine.TP]) & 0xFFFFFFFF
+        tp = int(self.state.x[core, abi.RECORD_REGISTER]) & 0xFFFFFFFF
         text = (
             f"core {core}, cycle {int(self.s[core, st.CYCLE])}, pc {self.names.code(pc)}: "
             f"{self.disassembly(pc)}, layer {self.names.layer(tp)}"
@@ -516,7 +517,7 @@ class _Run:
     def access_fault(self) -> None:
         core = int(self.control[engine.CORE])
         request = self.s[core, st.REQUEST : st.REQUEST + 4]
-        tp = int(self.state.x[core, engine.TP]) & 0xFFFFFFFF
+        tp = int(self.state.x[core, abi.RECORD_REGISTER]) & 0xFFFFFFFF
         kind, text = access_fault(self.dev, self.names, core, request, tp)
         self.stop(kind, core, text, int(request[0]) & 0xFFFFFFFF)
 
@@ -533,9 +534,11 @@ class _Run:
         state = self.state
         cycle = int(max(self.s[:, st.CYCLE].max(), self.dev.core[:, d.CORE_SINCE].max()))
         pcs = self.s[:, st.FAULT_PC].astype(np.int64) & 0xFFFFFFFF
-        tps = state.x[:, engine.TP].astype(np.int64) & 0xFFFFFFFF
-        counters = self.cluster.tcdm[:16].view(np.int32)
-        text = deadlock(self.dev, self.names, pcs, tps, counters, cycle)
+        tps = state.x[:, abi.RECORD_REGISTER].astype(np.int64) & 0xFFFFFFFF
+        counters = self.cluster.tcdm[: 4 * len(abi.STREAMS)].view(np.int32)
+        machine = self.machine
+        owners = abi.stream_cores(machine.cluster.cores, machine.redmule is not None)
+        text = deadlock(self.dev, self.names, pcs, tps, counters, owners, cycle)
         raise SimulationFault("deadlock", text, cycle=cycle)
 
     def result(self) -> RunResult:

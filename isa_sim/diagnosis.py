@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
+from softex_mlir import abi
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.devices import state as d
 from softex_mlir.isa_sim.units import dma, event_unit, redmule, softex_jobs
 
 UNIT_NAMES = ("RedMulE", "SoftEx")
 REGISTERS = (redmule.REGISTERS, softex_jobs.REGISTERS)
-STREAMS = ("dma_in", "dma_out", "redmule", "compute")
 
 
 class Symbolizer(Protocol):
@@ -72,7 +73,7 @@ class Names:
         if 0 <= offset < 0x10000:
             return f"{address:#010x} ({self.register(offset)})"
         if 0 <= address - int(word[d.TCDM_BASE]) < 16:
-            stream = STREAMS[(address - int(word[d.TCDM_BASE])) // 4]
+            stream = abi.STREAMS[(address - int(word[d.TCDM_BASE])) // 4]
             return f"{address:#010x} (timeline counter of stream {stream})"
         name = self._symbolizer.buffer(address, tp) if self._symbolizer else ""
         return (
@@ -229,7 +230,15 @@ def access_fault(dev: d.Devices, names: Names, core: int, request: Any, tp: int)
     return "fault", f"{what} at {at} failed with code {code}"
 
 
-def deadlock(dev: d.Devices, names: Names, pcs: Any, tps: Any, counters: Any, cycle: int) -> str:
+def deadlock(
+    dev: d.Devices,
+    names: Names,
+    pcs: Any,
+    tps: Any,
+    counters: Any,
+    owners: Mapping[str, range],
+    cycle: int,
+) -> str:
     """Why nothing can go on: what each core waits for, and who could end the wait."""
     lines = [f"deadlock at cycle {cycle}: every core sleeps and no unit or transfer is under way"]
     cores = int(dev.word[d.CORES])
@@ -248,9 +257,9 @@ def deadlock(dev: d.Devices, names: Names, pcs: Any, tps: Any, counters: Any, cy
             mask = int(dev.core[core, d.CORE_MASK])
             waits = f"event mask {mask:#x}: {event_unit.describe_events(mask)}"
             signals: list[str] = []
-            for stream, name in enumerate(STREAMS):
+            for stream, name in enumerate(abi.STREAMS):
                 if mask >> stream & 1:
-                    owner = {0: "core 0", 1: "core 1", 2: "core 2"}.get(stream, "the leader core")
+                    owner = f"core {owners[name].start}" if owners[name] else "no core"
                     signals.append(
                         f"counter {name} stands at {int(counters[stream])}; {owner} advances it"
                     )

@@ -15,6 +15,7 @@ rate for the next window and lengthens the jobs and transfers under way.
 
 from typing import Any, Final
 
+from softex_mlir import abi
 from softex_mlir.isa_sim.contention import windows as contention
 from softex_mlir.isa_sim.core import state as st
 from softex_mlir.isa_sim.core.interpreter import complete_access, run_core
@@ -26,8 +27,6 @@ from softex_mlir.isa_sim.jit import njit
 from softex_mlir.isa_sim.race import memory as sanitizer_memory
 from softex_mlir.isa_sim.race import order as sanitizer_order
 from softex_mlir.isa_sim.race import state as sanitizer_state
-
-TP: Final = 4
 
 # Why the loop returns.
 TRIGGER: Final = 0
@@ -143,7 +142,8 @@ def run(
         kind = state.s[core, st.REQUEST + 2]
         status = access(
             dev, core, time, address, state.s[core, st.REQUEST + 1], kind,
-            state.s[core, st.REQUEST + 3], state.x[core, TP], tcdm, l2, dma_log, stream_log,
+            state.s[core, st.REQUEST + 3], state.x[core, abi.RECORD_REGISTER],
+            tcdm, l2, dma_log, stream_log,
         )  # fmt: skip
         if shadow is not None:  # noqa: SIM102
             if status != d.LOG_FULL and status != d.FAULT:

@@ -28,6 +28,7 @@ _KEPT_SECONDS = 24 * 3600
 _HERE = Path(__file__).resolve()
 _CORE = (_HERE.parent / "core", _HERE.parent / "isa")
 """The folders the interpreter is compiled from."""
+_SHARED = (_HERE.parent.parent / "abi.py",)
 _CONSTANTS = ("devices/state.py", "race/state.py")
 """What compiled code takes its columns from."""
 
@@ -39,12 +40,13 @@ def _is_core(path: Path) -> bool:
 
 def _source_hash(core_only: bool) -> str:
     digest = hashlib.sha256(numba.__version__.encode())
-    for path in sorted(_HERE.parent.rglob("*.py")):
+    for path in (*sorted(_HERE.parent.rglob("*.py")), *_SHARED):
         if core_only and not _is_core(path):
             continue
         text = path.read_bytes()
         # Compiled code comes from these files and takes constants from the units' maps.
-        constants = path.parent.name == "units" or path.as_posix().endswith(_CONSTANTS)
+        constants = path.parent.name == "units" or path in _SHARED
+        constants = constants or path.as_posix().endswith(_CONSTANTS)
         if b"njit" in text or constants or _is_core(path):
             digest.update(text)
     return digest.hexdigest()[:16]

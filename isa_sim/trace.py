@@ -11,25 +11,14 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from softex_mlir import abi
 from softex_mlir.isa_sim.machine import Machine
 
 if TYPE_CHECKING:
     from softex_mlir.isa_sim.cluster import RunResult
 
-STREAMS = ("dma_in", "dma_out", "redmule", "compute")
 UNITS = ("RedMulE", "SoftEx")
 CHANNELS = ("DMA in", "DMA out")
-
-
-def stream_cores(machine: Machine) -> dict[str, range]:
-    """Which cores execute each stream: one each for the DMA and RedMulE, the others as a team."""
-    first = 3 if machine.redmule is not None else 2
-    return {
-        "dma_in": range(0, 1),
-        "dma_out": range(1, 2),
-        "redmule": range(2, first),
-        "compute": range(first, machine.cluster.cores),
-    }
 
 
 def write_trace(
@@ -50,7 +39,7 @@ def write_trace(
         return cache[tp]
 
     events: list[dict[str, Any]] = []
-    cores = stream_cores(machine)
+    cores = abi.stream_cores(machine.cluster.cores, machine.redmule is not None)
     names = {core: name for name, members in cores.items() for core in members}
     tracks = [*UNITS, *CHANNELS, *(f"core {core} ({names[core]})" for core in sorted(names))]
     events.append(
@@ -105,10 +94,10 @@ def write_trace(
                 "destination": f"{int(transfer['destination']):#010x}",
             },
         )
-    before = [0] * len(STREAMS)
+    before = [0] * len(abi.STREAMS)
     for step in result.steps:
         stream, cycle = int(step["stream"]), int(step["cycle"])
-        for core in cores[STREAMS[stream]]:
+        for core in cores[abi.STREAMS[stream]]:
             span(
                 len(UNITS) + len(CHANNELS) + core,
                 layer(int(step["tp"])),

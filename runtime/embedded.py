@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from softex_mlir.abi import TRANSFORMER_SECTION
 from softex_mlir.errors import UserError
 from softex_mlir.runtime.dtypes import DTYPES
-from softex_mlir.runtime.program import TRANSFORMER_SECTION, Program
+from softex_mlir.runtime.program import Program
 
 if TYPE_CHECKING:
     from xdsl.dialects.builtin import ModuleOp

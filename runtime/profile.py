@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from softex_mlir import abi
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.energy import EnergyReport, energy
 from softex_mlir.isa_sim.machine import Machine, OperatingPoint
@@ -14,8 +15,6 @@ from softex_mlir.runtime.program import Program
 
 if TYPE_CHECKING:
     from softex_mlir.isa_sim.cluster import RunResult
-
-STREAMS = ("dma_in", "dma_out", "redmule", "compute")
 
 
 @dataclass(frozen=True)
@@ -200,7 +199,7 @@ def _layers(program: Program, result: RunResult) -> tuple[LayerProfile, ...]:
     predicted = dict.fromkeys(names, 0)
     macs = dict.fromkeys(names, 0)
     for launch in launches:
-        predicted[launch["layer"]] += launch["cycles"][STREAMS.index("redmule")]
+        predicted[launch["layer"]] += launch["cycles"][abi.STREAMS.index(abi.REDMULE)]
         macs[launch["layer"]] += launch["macs"]
     return tuple(
         LayerProfile(

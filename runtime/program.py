@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from softex_mlir.abi import FORMAT_VERSION, NOTE_NAME, TRANSFORMER_SECTION
 from softex_mlir.errors import UserError
 from softex_mlir.files import write_atomically
 
@@ -22,10 +23,6 @@ if TYPE_CHECKING:
 
     from softex_mlir.isa_sim.machine import Machine
     from softex_mlir.runtime.session import Result
-
-FORMAT_VERSION = 1
-NOTE_NAME = "softex"
-TRANSFORMER_SECTION = ".softex.transformer"
 
 EM_RISCV = 243
 _MAXIMUM_SEGMENT_BYTES = 1 << 30

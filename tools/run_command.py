@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from softex_mlir.abi import NOTE_NAME
 from softex_mlir.errors import UserError
 from softex_mlir.files import write_atomically
-from softex_mlir.runtime.program import EM_RISCV, NOTE_NAME
+from softex_mlir.runtime.program import EM_RISCV
 
 if TYPE_CHECKING:
     from softex_mlir.runtime.check import CheckReport

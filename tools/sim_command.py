@@ -6,9 +6,9 @@ import json
 import sys
 from pathlib import Path
 
+from softex_mlir.abi import NOTE_NAME
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
-from softex_mlir.runtime.program import NOTE_NAME
 from softex_mlir.tools.progress import progress_line
 
 _MEASURABLE = 10_000_000

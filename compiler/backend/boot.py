@@ -1,44 +1,27 @@
 """
 The code around the kernels: each core finds its stream and walks the table of launches.
 
-Registers while kernels run: `sp` the core's stack, `tp` the record of the running launch, `gp`
-four times the number of the core's stream (the place of its entry in a record). Kernels may use
-all others.
+Which registers have a role while kernels run says :mod:`softex_mlir.abi`; kernels may use all
+others.
 """
 
 from __future__ import annotations
 
-from softex_mlir.dialects.cluster import COUNTER_BYTES, STACK_BYTES, STREAMS, StreamKind
-from softex_mlir.dialects.hwpe import TEAM_BARRIER
+from softex_mlir import abi
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.units import event_unit
 
-PROGRAM_BARRIER = 0
-"""Barrier of all cores at the end of the program."""
 
-
-def stream_of_core(machine: Machine) -> tuple[StreamKind, ...]:
-    """The stream that each core drives."""
-    single = [StreamKind.DMA_IN, StreamKind.DMA_OUT]
-    if machine.redmule is not None:
-        single.append(StreamKind.REDMULE)
-    team = machine.cluster.cores - len(single)
-    if team < 1:
+def team_of(machine: Machine) -> range:
+    """The cores of the compute team; the others drive the stream of their own number."""
+    team = abi.stream_cores(machine.cluster.cores, machine.redmule is not None)[abi.COMPUTE]
+    if not team:
         raise UserError(
-            f"machine '{machine.name}': {len(single)} cores drive the DMA and the accelerators, so "
-            f"programs need at least {len(single) + 1}; cluster.cores is {machine.cluster.cores}"
+            f"machine '{machine.name}': {team.start} cores drive the DMA and the accelerators, so "
+            f"programs need at least {team.start + 1}; cluster.cores is {machine.cluster.cores}"
         )
-    return (*single, *[StreamKind.COMPUTE] * team)
-
-
-def team_mask(machine: Machine) -> int:
-    """The cores of the compute team, as a bit set."""
-    return sum(
-        1 << core
-        for core, stream in enumerate(stream_of_core(machine))
-        if stream is StreamKind.COMPUTE
-    )
+    return team
 
 
 def boot_assembly(machine: Machine, table: int, record_bytes: int, launches: int) -> str:
@@ -48,15 +31,14 @@ def boot_assembly(machine: Machine, table: int, record_bytes: int, launches: int
     `table` is the address of the first launch record, of `launches` records of `record_bytes` each.
     """
     cluster = machine.cluster
-    streams = stream_of_core(machine)
-    compute = STREAMS.index(StreamKind.COMPUTE)
-    first_of_team = streams.index(StreamKind.COMPUTE)
+    members = team_of(machine)
+    compute = abi.STREAMS.index(abi.COMPUTE)
     events = cluster.peripheral_base + event_unit.ALIAS_OFFSET
-    team = event_unit.BARRIER + TEAM_BARRIER * event_unit.BARRIER_STRIDE
-    everybody = event_unit.BARRIER + PROGRAM_BARRIER * event_unit.BARRIER_STRIDE
+    team = event_unit.BARRIER + abi.TEAM_BARRIER * event_unit.BARRIER_STRIDE
+    everybody = event_unit.BARRIER + abi.PROGRAM_BARRIER * event_unit.BARRIER_STRIDE
     trigger, target = event_unit.BARRIER_TRIGGER_MASK, event_unit.BARRIER_TARGET_MASK
     arrive = event_unit.BARRIER_TRIGGER_WAIT_CLEAR
-    stacks = cluster.tcdm_base + COUNTER_BYTES + STACK_BYTES
+    stacks = cluster.tcdm_base + abi.COUNTER_BYTES + abi.STACK_BYTES
     end = table + launches * record_bytes
     advance = (
         [f"    addi tp, tp, {record_bytes}"]
@@ -71,11 +53,11 @@ def boot_assembly(machine: Machine, table: int, record_bytes: int, launches: int
             "_start:",
             "    csrr t0, mhartid",
             f"    li sp, {stacks}",
-            f"    slli t1, t0, {STACK_BYTES.bit_length() - 1}",
+            f"    slli t1, t0, {abi.STACK_BYTES.bit_length() - 1}",
             "    add sp, sp, t1",
             "    # all members write the same masks, each before it arrives anywhere",
             f"    li t2, {events}",
-            f"    li t3, {team_mask(machine)}",
+            f"    li t3, {sum(1 << core for core in members)}",
             f"    sw t3, {team + trigger}(t2)",
             f"    sw t3, {team + target}(t2)",
             f"    li t3, {(1 << cluster.cores) - 1}",
@@ -83,7 +65,7 @@ def boot_assembly(machine: Machine, table: int, record_bytes: int, launches: int
             f"    sw t3, {everybody + target}(t2)",
             "    # cores before the team drive the stream of their own number",
             "    slli gp, t0, 2",
-            f"    li t1, {first_of_team}",
+            f"    li t1, {members.start}",
             "    blt t0, t1, .Lboot_walk",
             f"    li gp, {4 * compute}",
             ".Lboot_walk:",

@@ -16,6 +16,7 @@ from typing import Any, cast
 
 from xdsl.dialects.builtin import ArrayAttr, IntegerAttr, SymbolRefAttr
 
+from softex_mlir import abi
 from softex_mlir.arithmetic import round_up
 from softex_mlir.compiler.artifacts import CompiledModule, LaunchInfo, TensorEntry
 from softex_mlir.compiler.backend.assembler import Assembly, assemble
@@ -36,10 +37,6 @@ from softex_mlir.errors import UserError
 
 ALIGNMENT = 64
 """Bytes; of every object in L2."""
-ARGUMENT_WORDS = 8
-"""Words of a launch record before the kernel's arguments: four entries, four counter bases."""
-FORMAT_VERSION = 1
-NOTE_KIND = 1
 
 
 class LinkError(UserError):
@@ -81,7 +78,7 @@ def lay_out(compiled: CompiledModule, kernels: str) -> Layout:
     cluster = compiled.machine.cluster
     launches = launches_of(compiled)
     arguments = max((len(launch.arguments) for launch in launches), default=0)
-    record = 4 * (ARGUMENT_WORDS + arguments)
+    record = 4 * (abi.ARGUMENT_WORD + arguments)
 
     def boot(table: int) -> Assembly:
         text = boot_assembly(compiled.machine, table, record, len(launches))
@@ -245,7 +242,7 @@ def metadata(compiled: CompiledModule, layout: Layout) -> dict[str, Any]:
         launches.append(entry)
     source = dict(compiled.source)
     return {
-        "format": FORMAT_VERSION,
+        "format": abi.FORMAT_VERSION,
         "machine": {"name": machine.name, "hash": machine.hash, "toml": machine.to_toml()},
         "model": source.get("model", ""),
         "source": source,
@@ -329,9 +326,10 @@ def link(compiled: CompiledModule, kernels: str, weights: Mapping[str, Any]) -> 
         # The loader expects segments in the order of their addresses, and the TCDM is below L2.
         sections.insert(0, Section(".tcdm", [image[1]], image[0], writable=True))
     contents = json.dumps(metadata(compiled, layout), separators=(",", ":")).encode()
-    sections.append(Section(".note.softex", [note("softex", NOTE_KIND, contents)], is_note=True))
+    entry = note(abi.NOTE_NAME, abi.NOTE_KIND, contents)
+    sections.append(Section(abi.NOTE_SECTION, [entry], is_note=True))
     if compiled.transformer_text is not None:
-        sections.append(Section(".softex.transformer", [compiled.transformer_text.encode()]))
+        sections.append(Section(abi.TRANSFORMER_SECTION, [compiled.transformer_text.encode()]))
     symbols = [ElfSymbol(s.name, s.address, s.size, ".text", s.is_function) for s in code.symbols]
     symbols.append(ElfSymbol("launch_table", layout.table, len(table), ".launches", False))
     packed = {image.symbol for image in compiled.weights}

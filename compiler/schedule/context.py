@@ -11,6 +11,7 @@ from xdsl.dialects.func import FuncOp
 from xdsl.dialects.linalg import ops as linalg_ops
 from xdsl.ir import Attribute, Operation, SSAValue
 
+from softex_mlir import abi
 from softex_mlir.arithmetic import round_up
 from softex_mlir.compiler.artifacts import TensorEntry
 from softex_mlir.compiler.loop_nest import is_start_value
@@ -29,7 +30,6 @@ from softex_mlir.compiler.schedule.search.tiling import (
 )
 from softex_mlir.compiler.schedule.views import Address, Region, View
 from softex_mlir.dialects import transformer as tf
-from softex_mlir.dialects.cluster import COUNTER_BYTES, STACK_BYTES
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
 
@@ -92,7 +92,7 @@ class SchedulingContext:
     @property
     def constants_offset(self) -> int:
         """Where TCDM constants begin: behind counters and stacks."""
-        return COUNTER_BYTES + STACK_BYTES * self.machine.cluster.cores
+        return abi.COUNTER_BYTES + abi.STACK_BYTES * self.machine.cluster.cores
 
     @property
     def base(self) -> int:

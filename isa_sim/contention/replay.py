@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from softex_mlir import abi
 from softex_mlir.isa_sim.contention import units as u
 from softex_mlir.isa_sim.core import state as st
 from softex_mlir.isa_sim.devices import state as d
@@ -91,7 +92,7 @@ def _next_access(
     base, size = dev.word[d.TCDM_BASE], dev.word[d.TCDM_BYTES]
     used = state.s[core, st.LOG_USED]
     index = at[core] + 1
-    while index < used and not 64 <= log[core, index, 1] - base < size:
+    while index < used and not abi.COUNTER_BYTES <= log[core, index, 1] - base < size:
         index += 1
     at[core] = index
     wanted[core] = d.NEVER

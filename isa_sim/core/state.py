@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from softex_mlir.abi import COUNTER_BYTES
 from softex_mlir.isa_sim.machine import Machine
 
 LIMIT, ACCESS, FAULT, STOPPED, LOG_FULL, DECODE, HOST = range(7)
@@ -88,7 +89,7 @@ class CoreState(NamedTuple):
     config: NDArray[np.int64]
 
 
-def make_state(machine: Machine, cores: int, reserved_bytes: int = 64) -> CoreState:
+def make_state(machine: Machine, cores: int, reserved_bytes: int = COUNTER_BYTES) -> CoreState:
     """Reset state. Accesses to the first ``reserved_bytes`` of TCDM return as ``ACCESS``."""
     cluster, core = machine.cluster, machine.core
     config = np.zeros(32, np.int64)

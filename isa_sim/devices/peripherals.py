@@ -1,7 +1,7 @@
 """An access of a core to what is behind the peripheral interconnect, compiled with numba.
 
 Event unit and barriers, the control ports of the two HWPE units, the DMA, the timer, the
-end-of-computation register and the first 64 bytes of TCDM (the timeline counters, which go
+end-of-computation register and the beginning of TCDM (the timeline counters, which go
 this way so that synchronisation happens in exact global time order).
 
 `access` performs one access of one core at one time; the run loop (`isa_sim.engine`) calls it,
@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from softex_mlir import abi
 from softex_mlir.isa_sim.devices import events
 from softex_mlir.isa_sim.devices import state as d
 from softex_mlir.isa_sim.devices.dma import access_dma
@@ -40,11 +41,11 @@ def access(
     address &= 0xFFFFFFFF
     value &= 0xFFFFFFFF
     word = address - dev.word[d.TCDM_BASE]
-    if 0 <= word < 64:
+    if 0 <= word < abi.COUNTER_BYTES:
         if size != 4 or word % 4 != 0:
             return events.fault(dev, d.FAULT_WIDTH, address)
         if kind == d.STORE:
-            if word < 16:
+            if word < 4 * len(abi.STREAMS):
                 used = dev.word[d.STREAM_USED]
                 if used >= stream_log.shape[0]:
                     return d.LOG_FULL

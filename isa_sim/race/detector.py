@@ -3,7 +3,7 @@
 Agents are the cores and, for every core, what it has started on the two accelerators and the two
 DMA channels. What orders two agents:
 
-* a store to a timeline counter (or another of the first 64 bytes of TCDM) releases, a load of it
+* a store to a timeline counter (the first `abi.COUNTER_BYTES` of TCDM) releases, a load of it
   acquires; a software event likewise: the first one since the core took the last;
 * a barrier orders all before it against all after it;
 * a trigger or a DMA launch orders what the core did before against the job; the job against a core
@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 
+from softex_mlir import abi
 from softex_mlir.isa_sim.devices import state as d
 from softex_mlir.isa_sim.diagnosis import UNIT_NAMES, Names
 from softex_mlir.isa_sim.machine import Machine
@@ -62,7 +63,7 @@ class Sanitizer:
         base = description.l2_base
         ends = [address + size - base for address, size in written if address >= base]
         self.shadow = k.make_shadow(machine, max(ends, default=0))
-        self.shadow.writer[: 64 // k.GRANULE] = k.INITIAL
+        self.shadow.writer[: abi.COUNTER_BYTES // k.GRANULE] = k.INITIAL
         for address, size in written:
             in_l2 = address >= base
             shadow = self.shadow.l2_writer if in_l2 else self.shadow.writer

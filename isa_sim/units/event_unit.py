@@ -8,6 +8,8 @@ registers (compiler, simulator, inspector) takes the number from here.
 
 from typing import Final
 
+from softex_mlir.abi import STREAMS
+
 ALIAS_OFFSET: Final = 0x4000
 """Per-core alias, relative to the peripheral base."""
 ALIAS_BYTES: Final = 0x400
@@ -52,14 +54,8 @@ EVENT_SOFTEX: Final = 13
 EVENT_BARRIER: Final = 16
 
 EVENT_NAMES: Final[dict[int, str]] = {
-    0: "counter of stream dma_in advanced",
-    1: "counter of stream dma_out advanced",
-    2: "counter of stream redmule advanced",
-    3: "counter of stream compute advanced",
-    4: "software event 4",
-    5: "software event 5",
-    6: "software event 6",
-    7: "software event 7",
+    **{event: f"software event {event}" for event in range(SW_EVENTS)},
+    **{event: f"counter of stream {name} advanced" for event, name in enumerate(STREAMS)},
     EVENT_DMA: "DMA transfer done",
     EVENT_REDMULE: "RedMulE job done",
     EVENT_SOFTEX: "SoftEx job done",

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from softex_mlir.abi import NOTE_NAME
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.baremetal import run as baremetal
 from softex_mlir.isa_sim.baremetal.elf import BareMetalError
 from softex_mlir.isa_sim.baremetal.run import BareMetal, BareMetalResult, run_elf
 from softex_mlir.isa_sim.isa.encoding import encode
 from softex_mlir.isa_sim.machine import Machine
-from softex_mlir.runtime.program import NOTE_NAME
 from softex_mlir.tools.sim_command import run_bare_metal
 
 BASE = 0x80000000

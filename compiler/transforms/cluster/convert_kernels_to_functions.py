@@ -15,6 +15,7 @@ from xdsl.ir import Block, Operation, OpResult, Region, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint
 
+from softex_mlir import abi
 from softex_mlir.compiler.transforms.cluster.command_builder import (
     STREAM_ATTRIBUTE,
     CommandBuilder,
@@ -34,9 +35,6 @@ from softex_mlir.dialects.cluster import (
 )
 from softex_mlir.dialects.memory import memref_type
 from softex_mlir.dialects.target import machine_of
-
-FIRST_WORD = 4
-"""Word of the launch record with the first counter base; the arguments follow the bases."""
 
 
 def tcdm_offset(op: BufferOp | GlobalOp) -> int:
@@ -84,7 +82,7 @@ class StreamConverter:
         cluster = machine_of(self.kernel).cluster
         if not isinstance(value, OpResult):
             position = tuple(self.kernel.body.block.args).index(value)  # pyright: ignore[reportArgumentType]
-            word = to.builder.insert(LaunchWordOp(FIRST_WORD + position)).word
+            word = to.builder.insert(LaunchWordOp(abi.BASE_WORD + position)).word
             result = self.view(word, value, to)
         else:
             op = value.op

@@ -16,6 +16,7 @@ from xdsl.ir import Block, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 
+from softex_mlir import abi
 from softex_mlir.compiler.transforms.cluster.command_builder import CommandBuilder, stream_functions
 from softex_mlir.dialects.cluster import (
     STREAMS,
@@ -25,7 +26,7 @@ from softex_mlir.dialects.cluster import (
     StreamKind,
     WaitForOp,
 )
-from softex_mlir.dialects.hwpe import TEAM_BARRIER, ReadOp, RegisterAccess, Unit, WaitOp
+from softex_mlir.dialects.hwpe import ReadOp, RegisterAccess, Unit, WaitOp
 from softex_mlir.dialects.target import machine_of, team_cores
 from softex_mlir.isa_sim.units import event_unit
 
@@ -57,7 +58,7 @@ def convert_wait_for(op: WaitForOp) -> None:
 def insert_barrier(to: CommandBuilder, team: range) -> None:
     """Arrive at the team's barrier and sleep until all have; one core need not."""
     if len(team) > 1:
-        to.builder.insert(WaitOp(f"BARRIER_{TEAM_BARRIER}_TRIGGER_WAIT_CLEAR"))
+        to.builder.insert(WaitOp(f"BARRIER_{abi.TEAM_BARRIER}_TRIGGER_WAIT_CLEAR"))
 
 
 def insert_advance(to: CommandBuilder, stream: StreamKind) -> None:
