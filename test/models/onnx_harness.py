@@ -158,7 +158,8 @@ def agree(path: Path, model: Any, inputs: dict[str, Any], least: float = 0.999) 
     """Import, fuse and compare with ONNX's reference; the fused operations."""
     imported = import_onnx(path)
     fuse(imported, Machine.load("paper"))
-    expected = np.asarray(ReferenceEvaluator(model).run(None, inputs)[0], np.float32)
+    reference: Any = ReferenceEvaluator(model).run(None, inputs)
+    expected = np.asarray(reference[0], np.float32)
     plain = evaluate(imported.module, imported.weights, inputs, arithmetic="float32")
     assert compare(plain["y"], expected).cosine > 0.9995
     exact = evaluate(imported.module, imported.weights, inputs)

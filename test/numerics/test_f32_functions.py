@@ -7,6 +7,7 @@ import pytest
 from exact_functions import EXACT
 from xdsl.dialects import math
 from xdsl.dialects.builtin import TensorType, f32
+from xdsl.dialects.linalg.ops import GenericOp
 from xdsl.ir import Block
 
 from softex_mlir.compiler.bodies.f32_functions import EXPANSIONS
@@ -51,7 +52,9 @@ def apply(op, *values):
     block = Block(arg_types=[TensorType(f32, v.shape) for v in values])
     ops = elementwise(block.args, f32, lambda e, x: e.insert(op(*x)))
     block.add_ops(ops)
-    (result,) = evaluate_generic(ops[-1], list(values), exact=True)
+    nest = ops[-1]
+    assert isinstance(nest, GenericOp)
+    (result,) = evaluate_generic(nest, list(values), exact=True)
     return result
 
 

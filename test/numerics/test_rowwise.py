@@ -22,7 +22,7 @@ BITS32 = st.integers(0, 0xFFFFFFFF)
 
 @nb.njit
 def fma32(a, b, addend):
-    return kernels.fma(a, b, addend)
+    return kernels.fma(a, b, addend)  # pyright: ignore[reportCallIssue]
 
 
 def every_finite():
@@ -174,7 +174,7 @@ def test_position_ids():
 
 def test_mask_to_bias_needs_room():
     with pytest.raises(ValueError, match="cannot hold"):
-        rowwise.mask_to_bias(np.ones((1, 20)), 16)
+        rowwise.mask_to_bias(np.ones((1, 20), np.int32), 16)
 
 
 def test_arrays_of_another_type_are_refused():

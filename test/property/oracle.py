@@ -41,7 +41,7 @@ def sample(short: int, share: int = 1) -> settings:
         derandomize=not LONG,
         deadline=None,
         database=None,
-        suppress_health_check=list(HealthCheck),
+        suppress_health_check=list(HealthCheck),  # pyright: ignore[reportArgumentType],
     )
 
 

@@ -12,6 +12,7 @@ late. Written from the published structure of the interconnect, apart from `isa_
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numba
 import numpy as np
@@ -84,7 +85,7 @@ def step_all(
     unit_bounds, unit_rows = _join([part for three in streams for part in three], 3)
     dma_bounds, dma_rows = _join([np.stack([c.wanted, c.banks], 1) for c in channels], 2)
     widths = np.array([unit.width for unit in units], np.int64)
-    delays = _step(
+    delays: Any = _step(
         core_bounds, core_rows.astype(np.int64), unit_bounds, unit_rows, widths,
         dma_bounds, dma_rows.astype(np.int64), banks, starvation, denial, seed, cycles,
     )  # fmt: skip

@@ -12,6 +12,8 @@ L2 = MACHINE.cluster.l2_base
 PERIPHERALS = MACHINE.cluster.peripheral_base
 EVENTS = PERIPHERALS + event_unit.ALIAS_OFFSET
 DMA = PERIPHERALS + dma.ALIAS_OFFSET
+assert MACHINE.redmule is not None
+assert MACHINE.softex is not None
 REDMULE = MACHINE.redmule.base
 SOFTEX = MACHINE.softex.base
 ZERO, SP, TP, T0, T1, T2, A0, A1, A2, A3, A4, A5, A6 = 0, 2, 4, 5, 6, 7, 10, 11, 12, 13, 14, 15, 16

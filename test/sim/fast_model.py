@@ -9,7 +9,7 @@ import numpy as np
 from softex_mlir.isa_sim.contention import windows as contention
 from softex_mlir.isa_sim.core import state as st
 from softex_mlir.isa_sim.devices import state as d
-from softex_mlir.isa_sim.devices.ports import RedMulEPort, SoftExPort
+from softex_mlir.isa_sim.devices.ports import make_ports
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.units import redmule
 
@@ -47,7 +47,7 @@ class FastModel:
         self.dma = np.zeros((len(transfers), 16), np.int64)
         for column, name in enumerate(("start", "end", "channel"), 1):
             self.dma[:, column] = transfers[name]
-        for column, name in enumerate(transfers.dtype.names[8:], 7):
+        for column, name in enumerate((transfers.dtype.names or ())[8:], 7):
             self.dma[:, column] = transfers[name]
         self.rates = [self._rates(job) for job in jobs]
 
@@ -55,9 +55,8 @@ class FastModel:
         """What a port tells the model of a job."""
         registers, tcdm = job["registers"], np.zeros(1 << 18, np.uint8)
         row = np.zeros(d.HWPE_COLUMNS, np.int64)
-        unit = int(job["unit"])
-        port = SoftExPort(MACHINE, False, True) if unit else RedMulEPort(MACHINE, False)
-        _, rate = port.run(registers, tcdm, row)
+        port = make_ports(MACHINE, functional=False, stalls=True, strict=False)[int(job["unit"])]
+        _, rate = port.run(registers, tcdm, row, int(job["start"]))
         return np.array([port.exposed, rate, port.turnovers, port.burst])
 
     def window(self, begin: int, total: Prediction | None = None) -> None:

@@ -14,6 +14,7 @@ from softex_mlir.compiler.pipeline import COMMAND_PASSES, RISCV_PASSES, fuse
 from softex_mlir.compiler.schedule.lower import schedule_module
 from softex_mlir.compiler.transforms import get_all_passes
 from softex_mlir.dialects.cluster import AwaitOp, BarrierOp, WaitForOp
+from softex_mlir.dialects.cluster_program import KernelOp, StreamOp
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.runtime.program import Program
 
@@ -30,9 +31,9 @@ def kernel_of(op: Operation) -> str:
     names: list[str] = []
     while (parent := op.parent_op()) is not None:
         op = parent
-        if op.name == "cluster.kernel":
+        if isinstance(op, KernelOp):
             names.append(op.sym_name.data)
-        elif op.name == "cluster.stream":
+        elif isinstance(op, StreamOp):
             names.append(op.kind.data.name)
     return ".".join(reversed(names))
 

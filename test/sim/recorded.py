@@ -68,7 +68,9 @@ def redmule_streams(x: int, w: int, z: int, m: int, n: int, k: int) -> tuple[np.
     fill = sum(len(rows) for rows in first)
     streams = [[part] for part in in_turns(first, begin - fill)]
 
-    def add(stream: int, addresses: list[int], wanted: np.ndarray, needed: float | np.ndarray):
+    def add(
+        stream: int, addresses: list[int], wanted: float | np.ndarray, needed: float | np.ndarray
+    ):
         rows = np.empty((len(addresses), 3))
         rows[:, 0], rows[:, 1] = wanted, needed
         rows[:, 2] = bank(np.array(addresses, np.int64))
@@ -81,7 +83,10 @@ def redmule_streams(x: int, w: int, z: int, m: int, n: int, k: int) -> tuple[np.
             (
                 w
                 + 2
-                * ((r + AHEAD) % padded * k + WIDTH * (j if r + AHEAD < padded else following[1])),
+                * (
+                    (r + AHEAD) % padded * k
+                    + WIDTH * (j if r + AHEAD < padded or not following else following[1])
+                ),
                 r,
             )
             for r in range(padded)
@@ -181,7 +186,8 @@ class Recording:
             & (transfers["start"] < end)
             & (transfers["end"] > begin)
         ]
-        wanted, banks = [np.zeros(0)], [np.zeros(0, np.int64)]
+        wanted: list[np.ndarray] = [np.zeros(0)]
+        banks: list[np.ndarray] = [np.zeros(0, np.int64)]
         side = "source" if channel else "destination"
         for transfer in mine:
             outer = np.arange(transfer["reps_3"])[:, None, None] * int(transfer[f"{side}_stride_3"])

@@ -265,10 +265,9 @@ def test_dma_outside_its_memory_faults_whatever_the_numbers():
         reps = [rng.choice(near[1:5] if rng.random() < 0.7 else near + huge) for _ in range(2)]
         length = rng.choice(near[1:7] if rng.random() < 0.7 else huge)
         ends = [WORK + 0x1000, INPUT + 0x8000]
-        source, destination = ends if channel else reversed(ends)
-        transfer = Transfer(
-            destination, source, length, *strides[:2], reps[0], *strides[2:], reps[1]
-        )
+        source, destination = ends if channel else ends[::-1]
+        (a, b, c, d), (inner, outer) = strides, reps
+        transfer = Transfer(destination, source, length, a, b, inner, c, d, outer)
         program = single(launch(Assembly(), transfer, channel).wait_event(8).end())
         try:
             run(program, max_cycles=1 << 40)

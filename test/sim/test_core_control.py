@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -180,7 +181,7 @@ def test_access_to_control_registers(name: str, operands: dict[str, int], after:
     assert (x(hart, 10), x(hart, 12)) == (0b1100, after)
 
 
-def traps(*code: Word, **registers: int) -> list[tuple[int, int, int]]:
+def traps(*code: Word, **registers: Any) -> list[tuple[int, int, int]]:
     """(cause, pc - first instruction's address, value) of every trap of 4-byte instructions."""
     handler = (
         ins("csrrs", rd=29, csr=0x342, rs1=0), ins("sw", rs2=29, rs1=31, imm=0),

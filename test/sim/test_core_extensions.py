@@ -69,7 +69,8 @@ def pairs(count: int) -> list[tuple[int, int, int]]:
     """Register triples of two ordinary bfloat16 each."""
     rng = np.random.default_rng(1)
     values = rng.normal(size=(count, 3, 2)).astype(ml_dtypes.bfloat16).view(np.uint16)
-    return [tuple(int(v[0]) | int(v[1]) << 16 for v in row) for row in values.tolist()]
+    words = values[..., 0].astype(int) | values[..., 1].astype(int) << 16
+    return [(a, b, c) for a, b, c in words.tolist()]
 
 
 def lanes(register: int) -> np.ndarray:

@@ -6,6 +6,8 @@ format), pairs of ``np.float32`` for vector<2xbf16>; memrefs are numpy arrays.
 
 from __future__ import annotations
 
+from typing import Any
+
 import ml_dtypes
 import numba as nb
 import numpy as np
@@ -20,7 +22,7 @@ F = np.float32
 
 @nb.njit
 def fma(a, b, addend):
-    return exact.fma(a, b, addend)
+    return exact.fma(a, b, addend)  # pyright: ignore[reportCallIssue]
 
 
 def narrow(value) -> np.float32:
@@ -30,7 +32,7 @@ def narrow(value) -> np.float32:
 def _scalar(name: str, is_bf16: bool, args):
     """One arithmetic operation of one element."""
     a = args[0]
-    b = args[1] if len(args) > 1 else None
+    b: Any = args[1] if len(args) > 1 else None
     with np.errstate(all="ignore"):
         match name:
             case "arith.addf":
@@ -151,6 +153,7 @@ class Interpreter:
                 return wrap32(args[0] << args[1])
             case "arith.cmpi":
                 left, right = args
+                assert isinstance(op, arith.CmpiOp)
                 kind = op.predicate.value.data
                 return {0: left == right, 1: left != right, 2: left < right}[kind]
             case "arith.cmpf":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Mapping
 
 import pytest
 
@@ -38,6 +39,12 @@ def words(text):
     return [int.from_bytes(code[i : i + 4], "little") for i in range(0, len(code), 4)]
 
 
+def operands(word: int) -> Mapping[str, int]:
+    decoded = isa.decode(word)
+    assert decoded is not None
+    return decoded.operands
+
+
 @pytest.mark.parametrize("line", SAMPLES.strip().splitlines())
 def test_disassembles_to_itself(line):
     (word,) = words(line)
@@ -60,7 +67,7 @@ def test_load_immediate(value):
 
 def test_labels_are_relative():
     text = "start:\nbeqz a0, end\nj start\ncv.setup 0, a1, end\nnop\nnop\nnop\nend:\nret\n"
-    immediates = [isa.decode(w).operands.get("imm") for w in words(text)]
+    immediates = [operands(word).get("imm") for word in words(text)]
     assert immediates[:3] == [24, -4, 16]
 
 
@@ -68,8 +75,8 @@ def test_far_branch_goes_around_a_jump():
     text = "start:\n" + "nop\n" * 1100 + "bne a0, a1, start\nret\n"
     around, jump, end = words(text)[-3:]
     assert isa.disassemble(around, 0).startswith("beq a0, a1")
-    assert isa.decode(around).operands["imm"] == 8
-    assert isa.decode(jump).operands["imm"] == -1101 * 4
+    assert operands(around)["imm"] == 8
+    assert operands(jump)["imm"] == -1101 * 4
     assert isa.disassemble(end) in ("ret", "jalr zero, 0(ra)")
 
 

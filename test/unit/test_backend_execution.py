@@ -41,16 +41,16 @@ def execute(arrays, emit, rows=ROWS, vectorised=True):
         element = i32 if array.dtype == np.int32 else bf16
         type_ = MemRefType(element, list(array.shape), memory_space=TcdmSpace())
         views.append(builder.insert(ViewOp(constant, type_)).memref)
-    bounds = [
+    start, end, step = (
         builder.insert(arith.ConstantOp.from_int_and_width(v, IndexType())) for v in (0, rows, 1)
-    ]
+    )
     body = Block(arg_types=[IndexType()])
     inner = Builder(InsertPoint.at_end(body))
     emit(inner, views, body.args[0])
     inner.insert(scf.YieldOp())
     if vectorised:
         vectorize_block(body)
-    builder.insert(scf.ForOp(*bounds, [], Region(body)))
+    builder.insert(scf.ForOp(start, end, step, [], Region(body)))
     builder.insert(func.ReturnOp())
     module = ModuleOp([func.FuncOp("kernel", ((), ()), Region(block))])
     memory = dict(zip(addresses, arrays, strict=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -254,7 +255,7 @@ class Generator:
         return "\n".join(self.lines), meaning, outputs
 
 
-def run(meaning, values: dict[str, int], memory: list[int]) -> None:
+def run(meaning: Any, values: dict[str, int], memory: list[int]) -> None:
     """What a generated program does."""
     for step in meaning:
         match step:

@@ -8,6 +8,7 @@ import json
 import shutil
 import struct
 import subprocess
+from typing import Any
 
 import ml_dtypes
 import numpy as np
@@ -67,6 +68,12 @@ def compiled(source=SOURCE, machine=MACHINE):
 WEIGHTS = {"w": np.arange(128, dtype=np.float32).reshape(4, 32).astype(ml_dtypes.bfloat16)}
 
 
+def section(file: ELFFile, name: str) -> Any:
+    found = file.get_section_by_name(name)
+    assert found is not None, name
+    return found
+
+
 @pytest.fixture(scope="module")
 def elf() -> bytes:
     return emit_program(compiled(), WEIGHTS)
@@ -85,13 +92,13 @@ def test_header_and_segments(elf):
     assert addresses == sorted(addresses)
     for load in loads:
         assert load["p_offset"] % load["p_align"] == load["p_vaddr"] % load["p_align"]
-    text = file.get_section_by_name(".text")
+    text = section(file, ".text")
     assert text["sh_addr"] <= file["e_entry"] < text["sh_addr"] + text["sh_size"]
-    tcdm = file.get_section_by_name(".tcdm")
+    tcdm = section(file, ".tcdm")
     assert tcdm["sh_addr"] == MACHINE.cluster.tcdm_base + 4608
     assert tcdm.data() == struct.pack("<HH", 1, 0xFFFF)
-    assert file.get_section_by_name(".bss")["sh_type"] == "SHT_NOBITS"
-    assert file.get_section_by_name(".weights").data()[:256] == WEIGHTS["w"].tobytes()
+    assert section(file, ".bss")["sh_type"] == "SHT_NOBITS"
+    assert section(file, ".weights").data()[:256] == WEIGHTS["w"].tobytes()
 
 
 def test_launch_records(elf):
@@ -156,7 +163,7 @@ def test_machine_without_a_compute_team():
 
 def test_objects_do_not_overlap(elf):
     file = ELFFile(io.BytesIO(elf))
-    table = file.get_section_by_name(".symtab")
+    table: Any = section(file, ".symtab")
     places = sorted((s["st_value"], s["st_size"]) for s in table.iter_symbols() if s.name)
     for (address, size), (following, _) in itertools.pairwise(places):
         assert address + size <= following

@@ -37,7 +37,7 @@ fuzz = settings(
     deadline=5_000,
     database=None,
     derandomize=True,
-    suppress_health_check=list(HealthCheck),
+    suppress_health_check=list(HealthCheck),  # pyright: ignore[reportArgumentType],
 )
 
 

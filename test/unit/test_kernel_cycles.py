@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import test_backend_execution
@@ -23,7 +25,7 @@ def cycles(monkeypatch):
     seen = []
 
     def watched(*arguments):
-        result = run_function(*arguments)
+        result: Any = run_function(*arguments)
         counters = result[1].s[0]
         seen.append(int(counters[st.CYCLE] - counters[st.FETCH_STALLS]))
         return result
@@ -44,21 +46,21 @@ def emit_named(name, columns):
         refs = [RowRef(v, (row,) if len(v.type.get_shape()) == 2 else ()) for v in views]
         match name:
             case "layer_norm":
-                kernels.emit_layer_norm(builder, *refs, columns, 1e-5)
+                kernels.emit_layer_norm(builder, *refs, columns=columns, epsilon=1e-5)
             case "rms_norm":
-                kernels.emit_rms_norm(builder, *refs, columns, 1e-5)
+                kernels.emit_rms_norm(builder, *refs, columns=columns, epsilon=1e-5)
             case "softmax":
-                kernels.emit_softmax(builder, *refs, columns)
+                kernels.emit_softmax(builder, *refs, columns=columns)
             case "gelu_finish":
-                kernels.emit_gelu_finish(builder, *refs, columns)
+                kernels.emit_gelu_finish(builder, *refs, columns=columns)
             case "copy":
-                kernels.emit_copy(builder, *refs, columns)
+                kernels.emit_copy(builder, *refs, columns=columns)
             case "mul_add":
-                kernels.emit_mul_add(builder, *refs, columns)
+                kernels.emit_mul_add(builder, *refs, columns=columns)
             case "add":
-                kernels.emit_binary(builder, name, *refs, columns)
+                kernels.emit_binary(builder, name, *refs, columns=columns)
             case _:
-                kernels.emit_unary(builder, name, *refs, columns)
+                kernels.emit_unary(builder, name, *refs, columns=columns)
 
     return emit
 
@@ -111,7 +113,7 @@ def test_gemm(cycles):
     arrays = [test_backend_execution.sample(shape, seed) for seed, shape in enumerate(shapes)]
 
     def emit(builder, views, block):
-        kernels.emit_gemm(builder, *map(TileRef, views), block, 24, 96, 96)
+        kernels.emit_gemm(builder, *map(TileRef, views), block=block, rows=24, inner=96, columns=96)
 
     found = cycles(arrays, emit, rows=kernels.gemm_blocks(24, 96))
     assert found / np.prod((24, 96, 96)) <= 0.75 * SLACK

@@ -72,7 +72,9 @@ def test_binary(operation, columns, vectorised):
     x, y, out = sample((1, columns)), sample((1, columns), 1), sample((1, columns))
 
     def emit(b, x_, y_, out_, i):
-        kernels.emit_binary(b, operation, *(RowRef(m, (i,)) for m in (x_, y_, out_)), columns)
+        kernels.emit_binary(
+            b, operation, *(RowRef(m, (i,)) for m in (x_, y_, out_)), columns=columns
+        )
 
     execute([x, y, out], emit, vectorised=vectorised, indices=[0])
     same(out, getattr(rowwise, operation)(x, y))
@@ -111,13 +113,13 @@ def test_norms(columns, vectorised):
     out = np.zeros_like(x)
 
     def layer(b, *m):
-        kernels.emit_layer_norm(b, *map(RowRef, m), columns, 1e-5)
+        kernels.emit_layer_norm(b, *map(RowRef, m), columns=columns, epsilon=1e-5)
 
     execute([x, gamma, beta, out], layer, vectorised=vectorised)
     same(out, rowwise.layer_norm(x, gamma, beta, 1e-5))
 
     def rms(b, *m):
-        kernels.emit_rms_norm(b, *map(RowRef, m), columns, 1e-6)
+        kernels.emit_rms_norm(b, *map(RowRef, m), columns=columns, epsilon=1e-6)
 
     execute([x, gamma, out], rms, vectorised=vectorised)
     same(out, rowwise.rms_norm(x, gamma, 1e-6))
@@ -197,7 +199,7 @@ def test_mul_add(columns, vectorised):
 
     def emit(b, x_, factor_, addend_, i):
         rows = [RowRef(m, (i,)) for m in (x_, factor_, addend_)]
-        kernels.emit_mul_add(b, *rows, rows[0], columns)
+        kernels.emit_mul_add(b, *rows, out=rows[0], columns=columns)
 
     execute([x, factor, addend], emit, vectorised=vectorised, indices=[0])
     same(x, expected)

@@ -159,7 +159,7 @@ WORKS = {
 @pytest.mark.parametrize("name", WORKS)
 def test_works(tmp_path: Path, name: str) -> None:
     nodes, options = WORKS[name]
-    options = dict(options)
+    options: dict[str, Any] = dict(options)
     model = save(tmp_path / "m.onnx", nodes, options.pop("outputs", ("y",)), **options)
     agree(tmp_path / "m.onnx", model, {"x": SHAPE} if "shape" in options else None)
 

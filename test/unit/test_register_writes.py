@@ -128,11 +128,11 @@ class Maker:
                     clear = self.constant(block, value)
                     block.add_op(WriteOp(Unit.REDMULE, "SOFT_CLEAR", clear))
                 case ("for", trips, body):
-                    bounds = [self.constant(block, n, IndexType()) for n in (0, trips, 1)]
+                    start, end, step = (self.constant(block, n, IndexType()) for n in (0, trips, 1))
                     inner = Block(arg_types=(IndexType(),))
                     self.fill(inner, body)
                     inner.add_op(scf.YieldOp())
-                    block.add_op(scf.ForOp(*bounds, (), inner))
+                    block.add_op(scf.ForOp(start, end, step, (), inner))
                 case ("if", decision, body):
                     source = TestOp(result_types=(i1,))
                     block.add_op(source)
@@ -165,7 +165,7 @@ class Model:
 
     def __init__(self, decisions: dict[SSAValue, bool]):
         self.decisions = decisions
-        self.banks = {
+        self.banks: dict[Unit, list[dict[str, Any]]] = {
             u: [dict.fromkeys(names, f"{u}.{b}") for b in (0, 1)] for u, names in JOB_UNITS.items()
         }
         self.next = dict.fromkeys(JOB_UNITS, 0)

@@ -1,6 +1,7 @@
 """Schedules: waits refer to the past, tiles respect the TCDM, errors say what does not fit."""
 
 import itertools
+from collections.abc import Mapping
 
 import pytest
 from hypothesis import given, settings
@@ -26,10 +27,12 @@ from softex_mlir.isa_sim.machine import Machine
 PAPER = Machine.load("paper")
 
 
-def planned(name: str, machine: Machine = PAPER, **overrides: dict[str, int]) -> Timeline:
+def planned(
+    name: str, machine: Machine = PAPER, overrides: Mapping[str, dict[str, int]] | None = None
+) -> Timeline:
     model = BUILTIN[name]()
     fuse(model, machine)
-    scheduler = Scheduler(machine, overrides)
+    scheduler = Scheduler(machine, overrides or {})
     scheduler.run(model.main)
     engine = StreamKind.REDMULE if machine.redmule else StreamKind.COMPUTE
     timeline = Timeline(engine)
@@ -84,7 +87,7 @@ def test_equal_layers_share_their_kernels() -> None:
 
 def test_pinned_tiles_are_used() -> None:
     layer = "encoder.layer.0.mlp.fc1"
-    timeline = planned("demo-vit", **{layer: {"k": 32, "group": 1}})
+    timeline = planned("demo-vit", overrides={layer: {"k": 32, "group": 1}})
     kernels = [launch.kernel for launch in timeline.launches if launch.layer == layer]
     assert {kernel.k for kernel in kernels} == {32}  # pyright: ignore
     assert {kernel.group for kernel in kernels} == {1}  # pyright: ignore

@@ -1,5 +1,7 @@
 """Single accelerator jobs: quirks the hardware shows, and jobs it does not do."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -29,7 +31,13 @@ def row(length: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).standard_normal(length).astype(bf16.BF16)
 
 
-def softex_job(tcdm: np.ndarray, elements: int, commands: int = 0, machine="paper", **others: int):
+def softex_job(
+    tcdm: np.ndarray,
+    elements: int,
+    commands: int = 0,
+    machine: Machine | str = "paper",
+    **others: int,
+):
     registers = {
         "IN_ADDR": BASE,
         "OUT_ADDR": BASE + OUT,
@@ -105,7 +113,7 @@ def test_state_slots_spill_to_memory():
     rows = [row(80, seed) for seed in range(3)]
     tcdm = memory()
     whole = []
-    spill = {"CACHE_BASE_ADDR": BASE + 0x8000}
+    spill: dict[str, Any] = {"CACHE_BASE_ADDR": BASE + 0x8000}
     for x in rows:
         put(tcdm, 0, x)
         softex_job(tcdm, 80)
@@ -223,7 +231,7 @@ def test_lengths_of_sums_are_bytes():
     tcdm[OUT:] = 0x55
     one_term = Command.GELU_MODE | 1 << 16
     put(tcdm, 0x2000, np.array([0.5], bf16.BF16))
-    registers = {"A_ADDR": BASE + 0x2000, "B_ADDR": BASE + 0x2000}
+    registers: dict[str, Any] = {"A_ADDR": BASE + 0x2000, "B_ADDR": BASE + 0x2000}
     assert softex_job(tcdm, 0, one_term, **registers).cycles == 20
     assert (tcdm[OUT:] == 0x55).all()
     softex_job(tcdm, 0, one_term, TOT_LEN=33, **registers)
@@ -392,7 +400,7 @@ def test_wrong_names_are_user_errors():
     with pytest.raises(UserError, match="softex has no job register 'X_ADDR'"):
         run_job("softex", {"X_ADDR": 0}, memory())
     with pytest.raises(UserError, match="1-D uint8"):
-        run_job("softex", {}, np.zeros(4, np.float32))
+        run_job("softex", {}, np.zeros(4, np.float32))  # pyright: ignore[reportArgumentType]
     with pytest.raises(UserError, match="contiguous and writable"):
         run_job("softex", {}, np.zeros(64, np.uint8)[::2])
     with pytest.raises(UserError, match="register IN_ADDR holds 32 bits"):
