@@ -9,25 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from xdsl.dialects.builtin import ModuleOp
 
+from softex_mlir.abi import Port
 from softex_mlir.compiler.weight_layout import WeightLayout, pack_weight
 from softex_mlir.isa_sim.machine import Machine
-
-
-@dataclass(frozen=True)
-class TensorEntry:
-    """An input or output of the program: where it lies and how.
-
-    `shape` is the logical shape; in memory the last dimension has `pitch` elements. `offset` is in
-    bytes from the symbol. Elements of an integer input must be in [0, limit) if there is a limit.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: str
-    symbol: str
-    pitch: int
-    offset: int = 0
-    limit: int | None = None
 
 
 @dataclass(frozen=True)
@@ -71,8 +55,8 @@ class CompiledModule:
 
     module: ModuleOp
     machine: Machine
-    inputs: list[TensorEntry] = field(default_factory=list[TensorEntry])
-    outputs: list[TensorEntry] = field(default_factory=list[TensorEntry])
+    inputs: list[Port] = field(default_factory=list[Port])
+    outputs: list[Port] = field(default_factory=list[Port])
     weights: list[WeightImage] = field(default_factory=list[WeightImage])
     launches: list[LaunchInfo] = field(default_factory=list[LaunchInfo])
     predicted_cycles: int = 0

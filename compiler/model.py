@@ -9,6 +9,7 @@ from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp, StringAtt
 from xdsl.dialects.func import FuncOp
 from xdsl.ir import Attribute
 
+from softex_mlir.abi import Port
 from softex_mlir.compiler.weights import WeightStore
 from softex_mlir.dialects.transformer import WeightOp, ints
 from softex_mlir.errors import UserError
@@ -16,16 +17,6 @@ from softex_mlir.errors import UserError
 
 class ModelError(UserError, ValueError):
     """A model that cannot be read."""
-
-
-@dataclass(frozen=True)
-class Port:
-    """An input or output of a model as its user knows it."""
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: str
-    """Type in the source model: float32, float16, bfloat16, int64, int32, bool."""
 
 
 @dataclass

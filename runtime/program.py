@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from softex_mlir.abi import FORMAT_VERSION, NOTE_NAME, TRANSFORMER_SECTION
+from softex_mlir.abi import FORMAT_VERSION, NOTE_NAME, TRANSFORMER_SECTION, Port
 from softex_mlir.errors import UserError
 from softex_mlir.files import write_atomically
 
@@ -39,29 +39,6 @@ class Segment:
     data: bytes
     memory_bytes: int
     executable: bool
-
-
-@dataclass(frozen=True)
-class Port:
-    """An input or output of the model as it lies in L2.
-
-    A tensor of `shape` is stored as `rows` rows of `columns` elements, `pitch` elements apart.
-    Elements of an integer input must be in [0, limit) if there is a `limit` (token ids).
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: str
-    address: int
-    rows: int
-    columns: int
-    pitch: int
-    limit: int | None = None
-
-    @property
-    def item_bytes(self) -> int:
-        """Bytes an element takes in memory."""
-        return 2 if self.dtype == "bf16" else 4
 
 
 @dataclass(frozen=True)
@@ -127,12 +104,12 @@ class Program:
     @property
     def inputs(self) -> tuple[Port, ...]:
         """The model's inputs, in the model's order."""
-        return tuple(_port(entry) for entry in self.metadata["inputs"])
+        return tuple(Port.from_json(entry) for entry in self.metadata["inputs"])
 
     @property
     def outputs(self) -> tuple[Port, ...]:
         """The model's outputs, in the model's order."""
-        return tuple(_port(entry) for entry in self.metadata["outputs"])
+        return tuple(Port.from_json(entry) for entry in self.metadata["outputs"])
 
     def run(self, inputs: Mapping[str, np.ndarray] | None = None, **options: Any) -> Result:
         """Run the program on the simulator; see `softex_mlir.runtime.session.run`."""
@@ -141,19 +118,6 @@ class Program:
         # A checker that follows the editable install sees this class under two names.
         program: Any = self
         return run(program, inputs, **options)
-
-
-def _port(entry: Mapping[str, Any]) -> Port:
-    return Port(
-        name=entry["name"],
-        shape=tuple(entry["shape"]),
-        dtype=entry["dtype"],
-        address=entry["address"],
-        rows=entry["rows"],
-        columns=entry["columns"],
-        pitch=entry["pitch_elements"],
-        limit=entry.get("limit"),
-    )
 
 
 def _read(data: bytes, name: str, path: Path | None) -> Program:

@@ -10,15 +10,15 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from math import prod
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from xdsl.dialects.builtin import ArrayAttr, IntegerAttr, SymbolRefAttr
 
 from softex_mlir import abi
+from softex_mlir.abi import Port
 from softex_mlir.arithmetic import round_up
-from softex_mlir.compiler.artifacts import CompiledModule, LaunchInfo, TensorEntry
+from softex_mlir.compiler.artifacts import CompiledModule, LaunchInfo
 from softex_mlir.compiler.backend.assembler import Assembly, assemble
 from softex_mlir.compiler.backend.boot import boot_assembly
 from softex_mlir.compiler.backend.elf import ElfSymbol, Section, note, write_elf
@@ -164,19 +164,9 @@ def launch_table(compiled: CompiledModule, layout: Layout) -> bytes:
     return bytes(table) + bytes(layout.record_bytes)
 
 
-def port(entry: TensorEntry, layout: Layout) -> dict[str, Any]:
+def placed(port: Port, layout: Layout) -> dict[str, Any]:
     """An input or output for the note."""
-    shape = entry.shape or (1,)
-    return {
-        "name": entry.name,
-        "shape": list(entry.shape),
-        "dtype": entry.dtype,
-        "address": layout.globals[entry.symbol][0] + entry.offset,
-        "rows": prod(shape[:-1]),
-        "columns": shape[-1],
-        "pitch_elements": entry.pitch,
-        "limit": entry.limit,
-    }
+    return replace(port, address=layout.globals[port.symbol][0]).to_json()
 
 
 def buffer_places(op: EntriesOp) -> list[tuple[str, tuple[int, int]]]:
@@ -246,8 +236,8 @@ def metadata(compiled: CompiledModule, layout: Layout) -> dict[str, Any]:
         "machine": {"name": machine.name, "hash": machine.hash, "toml": machine.to_toml()},
         "model": source.get("model", ""),
         "source": source,
-        "inputs": [port(entry, layout) for entry in compiled.inputs],
-        "outputs": [port(entry, layout) for entry in compiled.outputs],
+        "inputs": [placed(port, layout) for port in compiled.inputs],
+        "outputs": [placed(port, layout) for port in compiled.outputs],
         "weights": [
             {
                 "name": image.name,

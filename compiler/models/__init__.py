@@ -56,7 +56,7 @@ def demo_vit() -> Model:
 
 def single_operation(kind: str, rows: int, columns: int) -> Model:
     """A model of one operation on an input x [rows, columns]: softmax, gelu or layer_norm."""
-    from softex_mlir.compiler.model import Port
+    from softex_mlir.abi import Port
     from softex_mlir.compiler.models.builder import ModelBuilder
     from softex_mlir.dialects import transformer as t
 

@@ -10,7 +10,8 @@ from xdsl.dialects.builtin import ArrayAttr, ModuleOp, StringAttr, TensorType, b
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Block, Operation, Region, SSAValue
 
-from softex_mlir.compiler.model import Model, Port, port_attributes
+from softex_mlir.abi import Port
+from softex_mlir.compiler.model import Model, port_attributes
 from softex_mlir.compiler.weights import Array, WeightStore
 from softex_mlir.dialects import transformer as t
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from xdsl.ir import SSAValue
 
-from softex_mlir.compiler.model import Model, Port
+from softex_mlir.abi import Port
+from softex_mlir.compiler.model import Model
 from softex_mlir.compiler.models.builder import ModelBuilder
 from softex_mlir.dialects import transformer as t
 

@@ -12,8 +12,8 @@ from xdsl.dialects.linalg import ops as linalg_ops
 from xdsl.ir import Attribute, Operation, SSAValue
 
 from softex_mlir import abi
+from softex_mlir.abi import Port
 from softex_mlir.arithmetic import round_up
-from softex_mlir.compiler.artifacts import TensorEntry
 from softex_mlir.compiler.loop_nest import is_start_value
 from softex_mlir.compiler.schedule.kernels.kernel import Dtype, Kernel, team_size
 from softex_mlir.compiler.schedule.kernels.linear.geometry import LinearArena
@@ -80,8 +80,8 @@ class SchedulingContext:
     overrides: Mapping[str, Mapping[str, int]] = field(default_factory=dict[str, Mapping[str, int]])
     tasks: list[Task] = field(default_factory=list[Task])
     memory: L2Objects = field(default_factory=L2Objects)
-    inputs: list[TensorEntry] = field(default_factory=list[TensorEntry])
-    outputs: list[TensorEntry] = field(default_factory=list[TensorEntry])
+    inputs: list[Port] = field(default_factory=list[Port])
+    outputs: list[Port] = field(default_factory=list[Port])
     values: dict[SSAValue, View | WeightValue] = field(
         default_factory=dict[SSAValue, "View | WeightValue"]
     )

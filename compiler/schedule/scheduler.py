@@ -9,7 +9,7 @@ from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.dialects.linalg import ops as linalg_ops
 from xdsl.ir import Operation, SSAValue
 
-from softex_mlir.compiler.artifacts import TensorEntry
+from softex_mlir.abi import Port
 from softex_mlir.compiler.loop_nest import is_start_value
 from softex_mlir.compiler.schedule.context import (
     BINARY,
@@ -43,7 +43,7 @@ class Scheduler(Products):
             region = self.memory.add_input(name, shape, dtype)
             self.values[argument] = row_major(region, shape)
             limit = _id_limit(argument)
-            entry = TensorEntry(name, shape, dtype, region.symbol, region.pitch, limit=limit)
+            entry = Port(name, shape, dtype, region.pitch, limit, region.symbol)
             self.inputs.append(entry)
         for op in block.ops:
             if isinstance(op, ReturnOp):
@@ -130,7 +130,7 @@ class Scheduler(Products):
                 view = self._copy(op, view, shape)
             region = view.region
             self.memory.make_output(region, name)
-            self.outputs.append(TensorEntry(name, shape, view.dtype, region.symbol, region.pitch))
+            self.outputs.append(Port(name, shape, view.dtype, region.pitch, symbol=region.symbol))
 
     # endregion
 

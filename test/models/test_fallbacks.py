@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from softex_mlir.abi import Port
 from softex_mlir.compiler.driver import Compilation
-from softex_mlir.compiler.model import Model, Port
+from softex_mlir.compiler.model import Model
 from softex_mlir.compiler.models.builder import ModelBuilder
 from softex_mlir.dialects import transformer as t
 from softex_mlir.runtime.reference import evaluate

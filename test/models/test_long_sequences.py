@@ -10,8 +10,9 @@ import pytest
 from xdsl.dialects.builtin import IntegerAttr, i64
 from xdsl.ir import SSAValue
 
+from softex_mlir.abi import Port
 from softex_mlir.compiler.driver import Compilation
-from softex_mlir.compiler.model import Model, Port
+from softex_mlir.compiler.model import Model
 from softex_mlir.compiler.models import single_operation
 from softex_mlir.compiler.models.builder import ModelBuilder
 from softex_mlir.compiler.models.text import bert

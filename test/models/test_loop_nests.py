@@ -15,6 +15,7 @@ from xdsl.dialects.linalg.ops import IndexOp
 from xdsl.ir import Block, Region
 from xdsl.ir.affine import AffineExpr
 
+from softex_mlir.abi import Port
 from softex_mlir.compiler.driver import Compilation
 from softex_mlir.compiler.generic_builder import (
     PARALLEL,
@@ -26,7 +27,7 @@ from softex_mlir.compiler.generic_builder import (
     i32,
     reduction,
 )
-from softex_mlir.compiler.model import Model, Port, port_attributes
+from softex_mlir.compiler.model import Model, port_attributes
 from softex_mlir.compiler.weights import WeightStore
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.runtime.reference import evaluate

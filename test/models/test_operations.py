@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import pytest
 
+from softex_mlir.abi import Port
 from softex_mlir.compiler.driver import Compilation
-from softex_mlir.compiler.model import Model, Port
+from softex_mlir.compiler.model import Model
 from softex_mlir.compiler.models.builder import ModelBuilder
 from softex_mlir.dialects import transformer as t
 from softex_mlir.isa_sim.machine import Machine

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from xdsl.ir import SSAValue
 
+from softex_mlir.abi import Port
 from softex_mlir.compiler.driver import Compilation
-from softex_mlir.compiler.model import Port
 from softex_mlir.compiler.models.builder import ModelBuilder
 from softex_mlir.dialects import transformer as t
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from softex_mlir.abi import Port
 from softex_mlir.compiler.driver import Compilation
-from softex_mlir.compiler.model import Port
 from softex_mlir.compiler.models.builder import ModelBuilder
 from softex_mlir.dialects import transformer as t
 

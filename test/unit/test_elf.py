@@ -17,7 +17,8 @@ from elftools.elf.elffile import ELFFile
 from xdsl.context import Context
 from xdsl.parser import Parser
 
-from softex_mlir.compiler.artifacts import CompiledModule, TensorEntry, WeightImage
+from softex_mlir.abi import Port
+from softex_mlir.compiler.artifacts import CompiledModule, WeightImage
 from softex_mlir.compiler.backend import emit_program
 from softex_mlir.compiler.backend.elf import ElfSymbol, Section, write_elf
 from softex_mlir.compiler.backend.link import LinkError
@@ -56,8 +57,8 @@ def compiled(source=SOURCE, machine=MACHINE):
     return CompiledModule(
         Parser(context, source).parse_module(),
         machine,
-        inputs=[TensorEntry("x", (4, 20), "bf16", "x", 32)],
-        outputs=[TensorEntry("y", (4, 20), "bf16", "y", 32)],
+        inputs=[Port("x", (4, 20), "bf16", 32, symbol="x")],
+        outputs=[Port("y", (4, 20), "bf16", 32, symbol="y")],
         weights=[
             WeightImage("w", "w", (4, 32), "bf16", WeightLayout.rows((4, 32)), 256),
         ],

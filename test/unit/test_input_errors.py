@@ -8,13 +8,14 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+from softex_mlir.abi import Port
 from softex_mlir.errors import UserError
-from softex_mlir.runtime.program import Port, Program
+from softex_mlir.runtime.program import Program
 from softex_mlir.runtime.session import convert_inputs
 from softex_mlir.tools.run_command import read_arrays
 
-X = Port("x", (4, 8), "bf16", 0, 4, 8, 32)
-IDS = Port("ids", (1, 6), "i32", 0, 1, 6, 32, limit=10)
+X = Port("x", (4, 8), "bf16", 32)
+IDS = Port("ids", (1, 6), "i32", 32, limit=10)
 GOOD = np.ones((4, 8), np.float32)
 
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import SSAValue
 
+from softex_mlir.abi import Port
 from softex_mlir.compiler.driver import Compilation
-from softex_mlir.compiler.model import Model, Port
+from softex_mlir.compiler.model import Model
 from softex_mlir.compiler.models.builder import ModelBuilder
 from softex_mlir.compiler.pipeline import fuse
 from softex_mlir.compiler.schedule.kernels.kernel import DEPEND

@@ -14,13 +14,14 @@ from xdsl.dialects.builtin import ArrayAttr, ModuleOp
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Region, SSAValue
 
+from softex_mlir.abi import Port
 from softex_mlir.compiler.importers.onnx.file import load
 from softex_mlir.compiler.importers.onnx.graph import Importer
 from softex_mlir.compiler.importers.onnx.inputs import Shapes, make_inputs
 from softex_mlir.compiler.importers.onnx.operators import OPERATORS
 from softex_mlir.compiler.importers.onnx.reader import GraphReader, listed
 from softex_mlir.compiler.importers.onnx.values import OnnxError, Symbolic
-from softex_mlir.compiler.model import Model, Port, port_attributes
+from softex_mlir.compiler.model import Model, port_attributes
 from softex_mlir.dialects import transformer as t
 
 

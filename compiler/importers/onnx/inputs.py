@@ -11,9 +11,9 @@ import onnx
 from onnx import helper
 from xdsl.dialects.builtin import TensorType, bf16, i32
 
+from softex_mlir.abi import Port
 from softex_mlir.compiler.importers.onnx.types import FLOATS, tensor_type
 from softex_mlir.compiler.importers.onnx.values import OnnxError, Symbolic
-from softex_mlir.compiler.model import Port
 
 if TYPE_CHECKING:
     from softex_mlir.compiler.importers.onnx.reader import GraphReader
