@@ -11,7 +11,7 @@ from xdsl.dialects import arith, tensor
 from xdsl.dialects.builtin import FloatAttr, IntegerAttr, TensorType
 from xdsl.dialects.linalg import ops as linalg_ops
 from xdsl.dialects.linalg.attrs import IteratorType
-from xdsl.ir import Attribute, Operation, SSAValue
+from xdsl.ir import Attribute, Block, Operation, SSAValue
 from xdsl.ir.affine import AffineBinaryOpExpr, AffineBinaryOpKind, AffineExpr
 
 from softex_mlir.dialects.transformer import shape_of
@@ -155,6 +155,17 @@ def element_type(value: SSAValue) -> Attribute:
 def is_start_value(op: Operation) -> bool:
     """Whether an operation only says where accumulators or results start; nothing executes it."""
     return isinstance(op, tensor.EmptyOp | tensor.SplatOp | linalg_ops.FillOp | arith.ConstantOp)
+
+
+def captured_constants(body: Block) -> list[arith.ConstantOp]:
+    """Constants from outside that a body uses; each once, in the order of their first use."""
+    found: dict[arith.ConstantOp, None] = {}
+    for op in body.ops:
+        for operand in op.operands:
+            owner = operand.owner
+            if isinstance(owner, arith.ConstantOp) and owner.parent is not body:
+                found[owner] = None
+    return list(found)
 
 
 def dimensions(axes: Sequence[Axis]) -> list[tuple[int, ...]]:

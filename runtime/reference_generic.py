@@ -28,7 +28,7 @@ from xdsl.dialects.linalg import ops as linalg_ops
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from softex_mlir.compiler.bodies.expand_math import expanded
-from softex_mlir.compiler.loop_nest import Access, LoopNest
+from softex_mlir.compiler.loop_nest import Access, LoopNest, captured_constants
 from softex_mlir.dialects.transformer import shape_of
 from softex_mlir.isa_sim.numerics import bf16, f32
 
@@ -236,6 +236,8 @@ class _Body:
         self.constants: dict[SSAValue, Any] = {}
         self.steps: list[Operation] = []
         self.chain = _chain(block)
+        for constant in captured_constants(block):
+            self.constants[constant.result] = self._constant(constant)
         for op in block.ops:
             if isinstance(op, arith.ConstantOp):
                 self.constants[op.result] = self._constant(op)

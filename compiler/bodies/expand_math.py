@@ -11,6 +11,7 @@ from xdsl.rewriter import InsertPoint
 
 from softex_mlir.compiler.bodies.emit import Emitter
 from softex_mlir.compiler.bodies.f32_functions import EXPANSIONS, expand
+from softex_mlir.compiler.loop_nest import captured_constants
 
 NARROW = (arith.AddfOp, arith.SubfOp, arith.MulfOp, arith.DivfOp)
 """Operations whose f32 result of bf16 operands, rounded to bf16, is the one of the bf16
@@ -25,6 +26,8 @@ def expanded(body: Block) -> Block:
     block = Block(arg_types=[argument.type for argument in body.args])
     e = Emitter(Builder(InsertPoint.at_end(block)))
     mapper: dict[SSAValue, SSAValue] = dict(zip(body.args, block.args, strict=True))
+    for constant in captured_constants(body):
+        e.builder.insert(constant.clone(mapper))
     for op in body.ops:
         if op.name in EXPANSIONS and isinstance(op.results[0].type, Float32Type):
             operands = [mapper[operand] for operand in op.operands]

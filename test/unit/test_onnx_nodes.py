@@ -66,7 +66,6 @@ REFUSED = {
     ),
     "cast like integers": (NODE("CastLike", ["x", "index"], ["y"]), "activation as int64"),
     "index out of range": (NODE("Gather", ["x", "index"], ["y"]), "index 7 lies outside 4 elem"),
-    "limits": (NODE("Clip", ["x", "low", "high"], ["y"]), "limits -65504 and 65504"),
     "training": (NODE("Dropout", ["x", "ratio", "true"], ["y"]), "training mode"),
     "statistics": (
         NODE("LayerNormalization", ["x", "ones"], ["z", "y"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial, reduce
 from math import prod
 
 import numpy as np
@@ -9,6 +10,12 @@ import onnx
 from onnx import helper
 from xdsl.ir import SSAValue
 
+from softex_mlir.compiler.importers.onnx.general import (
+    clipped,
+    larger,
+    map_elements,
+    smaller,
+)
 from softex_mlir.compiler.importers.onnx.graph import Importer
 from softex_mlir.compiler.importers.onnx.masks import VERY_NEGATIVE
 from softex_mlir.compiler.importers.onnx.node import Node
@@ -44,7 +51,7 @@ UNARY: dict[str, type[t.UnaryOp]] = {
 }
 
 
-@operator(*BINARY, note="row broadcasting; Div and Pow by constants or inside fused patterns")
+@operator(*BINARY)
 def binary(state: Importer, node: Node) -> list[Value]:
     lhs, rhs = (state.operand(v) for v in node.inputs())
     rank = max(len(t.shape_of(lhs)), len(t.shape_of(rhs)))
@@ -52,7 +59,7 @@ def binary(state: Importer, node: Node) -> list[Value]:
     return [state.emit(BINARY[node.kind](lhs, rhs))]
 
 
-@operator(*UNARY, note="Erf and Sqrt inside fused patterns only")
+@operator(*UNARY)
 def unary(state: Importer, node: Node) -> list[Value]:
     return [state.emit(UNARY[node.kind](node.activation(0)))]
 
@@ -77,8 +84,12 @@ HALF_LIMIT = 6e4
 """Limits beyond this guard against overflow in float16 (65504), which bf16 does not know."""
 
 
-@operator("Max", "Min", "Clip", note="as ReLU; limits beyond 60000 in float16 models are dropped")
+@operator("Max", "Min", "Clip", note="limits beyond 60000 in float16 models are dropped")
 def clip(state: Importer, node: Node) -> list[Value]:
+    if node.kind != "Clip" and not _has_one_limit(node):
+        combine = larger if node.kind == "Max" else smaller
+        inputs = [state.operand(value) for value in node.inputs()]
+        return [map_elements(state, inputs, lambda e, v: reduce(partial(combine, e), v))]
     low, high = -np.inf, np.inf
     if node.kind == "Clip":
         x = node.activation(0)
@@ -87,20 +98,24 @@ def clip(state: Importer, node: Node) -> list[Value]:
         high = float(node.attribute("max", high) if limits[1] is None else limits[1].item())
     else:
         first = 0 if isinstance(node.input(0), SSAValue) else 1
-        if len(node.operands) != 2:
-            raise Unsupported(f"{len(node.operands)} operands instead of x and a number")
         x, limit = node.activation(first), node.required(1 - first, "limit")
-        if limit.size != 1:
-            raise Unsupported(f"a limit of shape {limit.shape} instead of a number")
         x = state.of_rank(x, limit.ndim)
         number = float(limit.item())
         low, high = (number, high) if node.kind == "Max" else (low, number)
     if node.element_type(0) == onnx.TensorProto.FLOAT16:
         low = -np.inf if low < -HALF_LIMIT else low
         high = np.inf if high > HALF_LIMIT else high
-    if high != np.inf or low not in (0, -np.inf):
-        raise Unsupported(f"limits {low:g} and {high:g}; only 0 as the lower one can be done")
-    return [state.emit(t.ReluOp(x)) if low == 0 else x]
+    if high == np.inf and low in (0, -np.inf):
+        return [state.emit(t.ReluOp(x)) if low == 0 else x]
+    return [map_elements(state, [x], lambda e, v: clipped(e, v[0], low, high))]
+
+
+def _has_one_limit(node: Node) -> bool:
+    """Whether a maximum or minimum is the one of an activation and a number."""
+    if len(node.operands) != 2:
+        return False
+    constants = [v for v in node.operands if isinstance(v, np.ndarray)]
+    return len(constants) == 1 and constants[0].size == 1
 
 
 @operator("Swish", note="alpha = 1")
@@ -219,7 +234,7 @@ def _row(array: Array, shape: tuple[int, ...], axis: int) -> Array | None:
     return inner if inner.shape == full.shape else np.ascontiguousarray(full)
 
 
-@operator("ReduceMean", note="inside layer norm, or over the tokens (pooling)")
+@operator("ReduceMean", note="over any axes, in float32")
 def reduce_mean(state: Importer, node: Node) -> list[Value]:
     x = node.activation(0)
     rank = len(t.shape_of(x))

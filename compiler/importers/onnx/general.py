@@ -1,0 +1,369 @@
+"""ONNX operators on the general path: loop nests on the cores for what has no kernel of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import inf, prod
+
+import numpy as np
+from xdsl.dialects import arith, math
+from xdsl.dialects.builtin import bf16, f32
+from xdsl.ir import Operation, SSAValue
+
+from softex_mlir.compiler.bodies.f32_functions import F32
+from softex_mlir.compiler.generic_builder import Body, Scalars, elementwise, reduction
+from softex_mlir.compiler.importers.onnx.graph import Importer
+from softex_mlir.compiler.importers.onnx.node import Node
+from softex_mlir.compiler.importers.onnx.registry import axis_of, operator
+from softex_mlir.compiler.importers.onnx.values import Unsupported, Value
+from softex_mlir.dialects import transformer as t
+
+Function = Callable[[F32, SSAValue], SSAValue]
+
+
+def _emit(state: Importer, operations: Sequence[Operation]) -> SSAValue:
+    """Append the operations of a loop nest; its first result."""
+    state.block.add_ops(operations)
+    return operations[-1].results[0]
+
+
+def map_elements(state: Importer, inputs: Sequence[SSAValue], body: Body) -> SSAValue:
+    """A function of the elements of broadcast inputs."""
+    return _emit(state, elementwise(inputs, bf16, body, layer=state.layer))
+
+
+def larger(e: F32, a: SSAValue, b: SSAValue) -> SSAValue:
+    """The maximum, NaN if either is."""
+    return e.insert(arith.MaximumfOp(a, b))
+
+
+def smaller(e: F32, a: SSAValue, b: SSAValue) -> SSAValue:
+    """The minimum, NaN if either is."""
+    return e.insert(arith.MinimumfOp(a, b))
+
+
+def clipped(e: F32, x: SSAValue, low: float, high: float) -> SSAValue:
+    """x within limits, which may be infinite."""
+    if low > -inf:
+        x = larger(e, x, e.number(low))
+    return smaller(e, x, e.number(high)) if high < inf else x
+
+
+def _softplus(e: F32, x: SSAValue) -> SSAValue:
+    """ln(1 + e^x) without overflow."""
+    tail = e.insert(math.ExpOp(e.neg(e.magnitude(x))))
+    return e.add(larger(e, x, e.number(0.0)), e.insert(math.Log1pOp(tail)))
+
+
+def _sign(e: F32, x: SSAValue) -> SSAValue:
+    above = e.select(e.compare("ogt", x, 0.0), e.number(1.0), x)
+    return e.select(e.compare("olt", x, 0.0), e.number(-1.0), above)
+
+
+def _library(op: Callable[[SSAValue], Operation]) -> Function:
+    return lambda e, x: e.insert(op(x))
+
+
+PLAIN: dict[str, Function] = {
+    "Abs": lambda e, x: e.magnitude(x),
+    "Ceil": _library(math.CeilOp),
+    "Floor": _library(math.FloorOp),
+    "Round": _library(math.RoundEvenOp),
+    "Sign": _sign,
+    "Log": _library(math.LogOp),
+    "Sin": _library(math.SinOp),
+    "Cos": _library(math.CosOp),
+    "Tan": _library(math.TanOp),
+    "Asin": _library(math.AsinOp),
+    "Acos": _library(math.AcosOp),
+    "Atan": _library(math.AtanOp),
+    "Sinh": _library(math.SinhOp),
+    "Cosh": _library(math.CoshOp),
+    "Asinh": _library(math.AsinhOp),
+    "Acosh": _library(math.AcoshOp),
+    "Atanh": _library(math.AtanhOp),
+    "Softplus": _softplus,
+    "Softsign": lambda e, x: e.div(x, e.plus(e.magnitude(x), 1.0)),
+    "HardSwish": lambda e, x: e.mul(x, clipped(e, e.plus(e.times(x, 1 / 6), 0.5), 0.0, 1.0)),
+    "Mish": lambda e, x: e.mul(x, e.insert(math.TanhOp(_softplus(e, x)))),
+}
+"""Functions without attributes."""
+
+
+@operator(*PLAIN, note="on the cores, in float32 inside")
+def plain(state: Importer, node: Node) -> list[Value]:
+    function = PLAIN[node.kind]
+    return [map_elements(state, [node.activation(0)], lambda e, x: function(e, x[0]))]
+
+
+def _negative_part(e: F32, x: SSAValue, low: SSAValue) -> SSAValue:
+    """x where it is not negative, else another value."""
+    return e.select(e.compare("olt", x, 0.0), low, x)
+
+
+def _expm1(e: F32, x: SSAValue) -> SSAValue:
+    return e.insert(math.ExpM1Op(x))
+
+
+@operator("Elu", "Selu", "Celu", "LeakyRelu", note="on the cores")
+def rectified(state: Importer, node: Node) -> list[Value]:
+    defaults = {"Elu": 1.0, "Selu": 1.67326319217681884765625, "Celu": 1.0, "LeakyRelu": 0.01}
+    alpha = float(node.attribute("alpha", defaults[node.kind]))
+    gamma = float(node.attribute("gamma", 1.05070102214813232421875)) if node.kind == "Selu" else 1
+    kind = node.kind
+
+    def body(e: F32, operands: Scalars) -> SSAValue:
+        (x,) = operands
+        if kind == "LeakyRelu":
+            return _negative_part(e, x, e.times(x, alpha))
+        scaled = e.times(x, 1 / alpha) if kind == "Celu" else x
+        found = _negative_part(e, x, e.times(_expm1(e, scaled), alpha))
+        return e.times(found, gamma) if kind == "Selu" else found
+
+    return [map_elements(state, [node.activation(0)], body)]
+
+
+@operator("ThresholdedRelu", "HardSigmoid", "Shrink", note="on the cores")
+def piecewise(state: Importer, node: Node) -> list[Value]:
+    kind = node.kind
+    alpha = float(node.attribute("alpha", 0.2 if kind == "HardSigmoid" else 1.0))
+    beta = float(node.attribute("beta", 0.5)) if kind == "HardSigmoid" else 0.0
+    bias, limit = (0.0, 0.5)
+    if kind == "Shrink":
+        bias, limit = float(node.attribute("bias", 0.0)), float(node.attribute("lambd", 0.5))
+
+    def body(e: F32, operands: Scalars) -> SSAValue:
+        (x,) = operands
+        zero = e.number(0.0)
+        if kind == "HardSigmoid":
+            return clipped(e, e.plus(e.times(x, alpha), beta), 0.0, 1.0)
+        if kind == "ThresholdedRelu":
+            return e.select(e.compare("ogt", x, alpha), x, zero)
+        above = e.select(e.compare("ogt", x, limit), e.plus(x, -bias), zero)
+        return e.select(e.compare("olt", x, -limit), e.plus(x, bias), above)
+
+    return [map_elements(state, [node.activation(0)], body)]
+
+
+@operator("PRelu", note="on the cores")
+def prelu(state: Importer, node: Node) -> list[Value]:
+    x, slope = node.activation(0), state.operand(node.input(1))
+    shape = tuple(np.broadcast_shapes(t.shape_of(x), t.shape_of(slope)))
+    if shape != t.shape_of(x):
+        raise Unsupported(f"slopes of shape {t.shape_of(slope)} for {t.shape_of(x)}")
+    return [
+        map_elements(state, [x, slope], lambda e, v: _negative_part(e, v[0], e.mul(v[0], v[1])))
+    ]
+
+
+@operator("Sum", "Mean", note="on the cores")
+def sum_of_operands(state: Importer, node: Node) -> list[Value]:
+    inputs = [state.operand(value) for value in node.inputs()]
+    share = 1 / len(inputs) if node.kind == "Mean" else 1.0
+
+    def body(e: F32, operands: Scalars) -> SSAValue:
+        total = operands[0]
+        for value in operands[1:]:
+            total = e.add(total, value)
+        return e.times(total, share) if share != 1.0 else total
+
+    return [map_elements(state, inputs, body)]
+
+
+# --- reductions ------------------------------------------------------------------------------
+
+
+def _axes(node: Node, rank: int) -> list[int] | None:
+    """Reduced dimensions; None if the node does nothing."""
+    axes, noop = node.ints(1, "axes", "axes"), node.attribute("noop_with_empty_axes", 0)
+    if not axes and noop:
+        return None
+    return [axis_of(a, rank) for a in axes] if axes else list(range(rank))
+
+
+def _reduce(
+    state: Importer,
+    x: SSAValue,
+    axes: Sequence[int],
+    start: float,
+    body: Body,
+    *,
+    keep: bool = True,
+) -> SSAValue:
+    """An accumulation in f32."""
+    return _emit(state, reduction(x, axes, f32, start, body, keep=keep, layer=state.layer))
+
+
+def _added(term: Function) -> Body:
+    """Accumulates terms: the operands are the element and the sum."""
+    return lambda e, v: e.add(v[1], term(e, v[0]))
+
+
+REDUCTIONS: dict[str, tuple[float, Body, Function | None]] = {
+    "ReduceSum": (0.0, _added(lambda e, x: x), None),
+    "ReduceL1": (0.0, _added(lambda e, x: e.magnitude(x)), None),
+    "ReduceL2": (0.0, _added(lambda e, x: e.mul(x, x)), lambda e, x: e.sqrt(x)),
+    "ReduceSumSquare": (0.0, _added(lambda e, x: e.mul(x, x)), None),
+    "ReduceLogSum": (0.0, _added(lambda e, x: x), _library(math.LogOp)),
+    "ReduceProd": (1.0, lambda e, v: e.mul(v[1], v[0]), None),
+    "ReduceMax": (-inf, lambda e, v: larger(e, v[1], v[0]), None),
+    "ReduceMin": (inf, lambda e, v: smaller(e, v[1], v[0]), None),
+}
+"""Start, combination of element and accumulator, and what follows."""
+
+
+@operator(*REDUCTIONS, note="over any axes, in float32 on the cores")
+def reduce(state: Importer, node: Node) -> list[Value]:
+    x = node.activation(0)
+    axes = _axes(node, len(t.shape_of(x)))
+    keep = bool(node.attribute("keepdims", 1))
+    start, body, finish = REDUCTIONS[node.kind]
+    if axes is None:
+        if node.kind not in ("ReduceSum", "ReduceProd", "ReduceMax", "ReduceMin"):
+            raise Unsupported("no axes with noop_with_empty_axes")
+        return [x]
+    total = _reduce(state, x, axes, start, body, keep=keep)
+    return [map_elements(state, [total], lambda e, v: finish(e, v[0]) if finish else v[0])]
+
+
+def _exponential_sum(
+    state: Importer, x: SSAValue, axes: Sequence[int]
+) -> tuple[SSAValue, SSAValue]:
+    """The largest element, and the sum of exponentials below it; f32, dimensions kept."""
+    top = _reduce(state, x, axes, -inf, lambda e, v: larger(e, v[1], v[0]))
+    powers = _emit(
+        state,
+        elementwise(
+            [x, top], f32, lambda e, v: e.insert(math.ExpOp(e.sub(v[0], v[1]))), layer=state.layer
+        ),
+    )
+    return top, _reduce(state, powers, axes, 0.0, _added(lambda e, p: p))
+
+
+def _log(e: F32, x: SSAValue) -> SSAValue:
+    return e.insert(math.LogOp(x))
+
+
+@operator("ReduceLogSumExp", note="over any axes, in float32 on the cores")
+def log_sum_exp(state: Importer, node: Node) -> list[Value]:
+    x = node.activation(0)
+    shape = t.shape_of(x)
+    axes = _axes(node, len(shape))
+    if axes is None:
+        raise Unsupported("no axes with noop_with_empty_axes")
+    found = map_elements(
+        state, _exponential_sum(state, x, axes), lambda e, v: e.add(v[0], _log(e, v[1]))
+    )
+    if not node.attribute("keepdims", 1):
+        kept = tuple(n for i, n in enumerate(shape) if i not in axes)
+        found = state.emit(t.ReshapeOp(found, kept))
+    return [found]
+
+
+@operator("LogSoftmax", note="in float32 on the cores")
+def log_softmax(state: Importer, node: Node) -> list[Value]:
+    x = node.activation(0)
+    rank = len(t.shape_of(x))
+    axis = axis_of(node.attribute("axis", -1 if node.opset >= 13 else 1), rank)
+    axes = [axis] if node.opset >= 13 else list(range(axis, rank))
+    top, total = _exponential_sum(state, x, axes)
+    return [
+        map_elements(state, [x, top, total], lambda e, v: e.sub(e.sub(v[0], v[1]), _log(e, v[2])))
+    ]
+
+
+# --- normalisation ---------------------------------------------------------------------------
+
+
+@operator("LpNormalization", note="p = 1 or 2, in float32 on the cores")
+def lp_normalization(state: Importer, node: Node) -> list[Value]:
+    x, p = node.activation(0), node.attribute("p", 2)
+    axis = axis_of(node.attribute("axis", -1), len(t.shape_of(x)))
+    if p not in (1, 2):
+        raise Unsupported(f"p = {p}; it is 1 or 2")
+    _, body, finish = REDUCTIONS["ReduceL1" if p == 1 else "ReduceL2"]
+    total = _reduce(state, x, [axis], 0.0, body)
+
+    def divided(e: F32, v: Scalars) -> SSAValue:
+        norm = finish(e, v[1]) if finish else v[1]
+        # A row of zeros stays one.
+        quotient = e.div(v[0], norm)
+        return e.select(e.compare("oeq", norm, 0.0), e.number(0.0), quotient)
+
+    return [map_elements(state, [x, total], divided)]
+
+
+def _standardised(state: Importer, x: SSAValue, axes: Sequence[int], eps: float) -> SSAValue:
+    """(x - mean) / sqrt(variance + eps), dimensions kept, in f32 until the end."""
+    count = prod(t.shape_of(x)[a] for a in axes)
+    total = _reduce(state, x, axes, 0.0, _added(lambda e, v: v))
+
+    def squared_distance(e: F32, v: Scalars) -> SSAValue:
+        distance = e.sub(v[0], e.times(v[1], 1 / count))
+        return e.mul(distance, distance)
+
+    squares = _emit(state, elementwise([x, total], f32, squared_distance, layer=state.layer))
+    spread = _reduce(state, squares, axes, 0.0, _added(lambda e, v: v))
+
+    def body(e: F32, v: Scalars) -> SSAValue:
+        deviation = e.sqrt(e.plus(e.times(v[2], 1 / count), eps))
+        return e.div(e.sub(v[0], e.times(v[1], 1 / count)), deviation)
+
+    return map_elements(state, [x, total, spread], body)
+
+
+def _scaled(state: Importer, x: SSAValue, scale: Value, shift: Value) -> SSAValue:
+    """x · scale + shift with one factor and offset a channel (dimension 1)."""
+    rank = len(t.shape_of(x))
+    columns = [
+        state.emit(t.ReshapeOp(v, (1, t.shape_of(v)[0], *(1,) * (rank - 2))))
+        for v in (state.operand(scale), state.operand(shift))
+    ]
+    return map_elements(state, [x, *columns], lambda e, v: e.add(e.mul(v[0], v[1]), v[2]))
+
+
+@operator("InstanceNormalization", note="in float32 on the cores")
+def instance_norm(state: Importer, node: Node) -> list[Value]:
+    x, eps = node.activation(0), float(node.attribute("epsilon", 1e-5))
+    axes = list(range(2, len(t.shape_of(x))))
+    normal = _standardised(state, x, axes, eps)
+    return [_scaled(state, normal, node.input(1), node.input(2))]
+
+
+@operator("GroupNormalization", note="from opset 21, in float32 on the cores")
+def group_norm(state: Importer, node: Node) -> list[Value]:
+    x, eps = node.activation(0), float(node.attribute("epsilon", 1e-5))
+    groups, shape = int(node.attribute("num_groups")), t.shape_of(x)
+    node.attribute("stash_type")
+    if node.opset < 21:
+        raise Unsupported("scales by group (before opset 21)", "export with opset 21 or later")
+    grouped = state.emit(t.ReshapeOp(x, (shape[0], groups, prod(shape[1:]) // groups)))
+    normal = state.emit(t.ReshapeOp(_standardised(state, grouped, [2], eps), shape))
+    return [_scaled(state, normal, node.input(1), node.input(2))]
+
+
+@operator("BatchNormalization", note="in inference")
+def batch_norm(state: Importer, node: Node) -> list[Value]:
+    x, eps = node.activation(0), float(node.attribute("epsilon", 1e-5))
+    node.attribute("momentum")
+    if node.attribute("training_mode", 0):
+        raise Unsupported("training mode", "export the model with model.eval()")
+    names = ("scale", "bias", "mean", "variance")
+    scale, bias, mean, variance = (
+        node.required(i, name).astype(np.float64) for i, name in enumerate(names, 1)
+    )
+    factor = scale / np.sqrt(variance + eps)
+    offset = bias - mean * factor
+    values = (v.astype(np.float32) for v in (factor, offset))
+    return [_scaled(state, x, *values)]
+
+
+@operator("GlobalAveragePool", "GlobalMaxPool", note="in float32 on the cores")
+def global_pool(state: Importer, node: Node) -> list[Value]:
+    x = node.activation(0)
+    axes = list(range(2, len(t.shape_of(x))))
+    kind = "ReduceSum" if node.kind == "GlobalAveragePool" else "ReduceMax"
+    start, body, _ = REDUCTIONS[kind]
+    share = 1 / prod(t.shape_of(x)[a] for a in axes) if kind == "ReduceSum" else 1.0
+    total = _reduce(state, x, axes, start, body)
+    return [map_elements(state, [total], lambda e, v: e.times(v[0], share))]
