@@ -15,9 +15,6 @@ from xdsl.dialects.builtin import (
     IntegerType,
     StringAttr,
     TensorType,
-    bf16,
-    f32,
-    i32,
 )
 from xdsl.dialects.linalg import ops as linalg_ops
 from xdsl.dialects.linalg.attrs import IteratorType, IteratorTypeAttr
@@ -167,19 +164,3 @@ def _widened(e: F32, value: SSAValue) -> SSAValue:
 def _narrowed(e: F32, value: SSAValue, kind: Attribute) -> SSAValue:
     narrow = isinstance(kind, BFloat16Type) and isinstance(value.type, Float32Type)
     return e.narrow(value) if narrow else value
-
-
-__all__ = [
-    "PARALLEL",
-    "REDUCTION",
-    "Body",
-    "bf16",
-    "broadcast_map",
-    "dimension_map",
-    "elementwise",
-    "f32",
-    "generic",
-    "i1",
-    "i32",
-    "reduction",
-]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import cast
 
 from xdsl.dialects import arith, tensor
@@ -166,14 +165,3 @@ def captured_constants(body: Block) -> list[arith.ConstantOp]:
             if isinstance(owner, arith.ConstantOp) and owner.parent is not body:
                 found[owner] = None
     return list(found)
-
-
-def dimensions(axes: Sequence[Axis]) -> list[tuple[int, ...]]:
-    """The loops each axis depends on."""
-    return [tuple(d for d, factor in enumerate(axis.factors) if factor) for axis in axes]
-
-
-def is_contiguous(shape: Sequence[int], strides: Sequence[int]) -> bool:
-    """Whether a strided box is one run of elements."""
-    pairs = [(n, s) for n, s in zip(shape, strides, strict=True) if n > 1]
-    return not pairs or (pairs[-1][1] == 1 and all(a[1] == b[0] * b[1] for a, b in pairwise(pairs)))

@@ -51,6 +51,8 @@ class _Jobs(Protocol):
 
     first: int
     count: int
+    readable: bool
+    """Whether job registers can be read; RedMulE's file returns its data a cycle early: zeros."""
 
     def write(self, offset: int, registers: list[int], time: int, end: int) -> None:
         """A job register was written at a cycle; the last job ends at `end`."""
@@ -79,6 +81,7 @@ class _SoftExJobs:
     warn: Callable[[str], None]
     first: int = 0x20
     count: int = 8
+    readable: bool = True
 
     def __post_init__(self) -> None:
         from softex_mlir.isa_sim.units.softex import SoftEx
@@ -116,6 +119,7 @@ class _RedMulEJobs:
     warn: Callable[[str], None]
     first: int = 0x40
     count: int = 6
+    readable: bool = False
     macfg: int = -1
     cleared: bool = True
 
@@ -206,7 +210,9 @@ class _Bus:
         if offset == d.HWPE_RUNNING_JOB:
             return self.done_jobs
         register = self._register(offset)
-        return 0 if register is None or self.jobs.count == 6 else self.bank[self.context][register]
+        if register is None or not self.jobs.readable:
+            return 0
+        return self.bank[self.context][register]
 
     def _acquire(self) -> int:
         if self.locked:

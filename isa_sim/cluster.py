@@ -358,15 +358,11 @@ class _Run:
 
     def trigger(self) -> None:
         """A job was triggered: execute it, schedule its end."""
-        dev, state = self.dev, self.state
+        dev = self.dev
         word = dev.word
         unit, context = int(word[d.CODE]), int(word[d.CONTEXT])
-        core = int(self.control[engine.CORE])
-        row = dev.unit[unit]
-        at = d.BANK + context * d.JOB_REGISTERS
-        registers = row[at : at + d.JOB_REGISTERS]
+        row, registers, core, tp = self.accessed(unit)
         port = self.ports[unit]
-        tp = int(state.x[core, abi.RECORD_REGISTER]) & 0xFFFFFFFF
         try:
             time = int(word[d.TRIGGER_TIME])
             operands = self.contents(port, registers, results=False)
@@ -410,15 +406,19 @@ class _Run:
             self.sanitizer.job(unit, context, core, number, time, footprint, unchecked)
         start_job(dev, unit, context, duration, self.job_log, number)
 
-    def slot_request(self) -> None:
-        """COMMANDS was written for a job with a state slot: the unit looks for it at once."""
-        dev = self.dev
-        row = dev.unit[d.SOFTEX]
-        at = d.BANK + int(dev.word[d.CONTEXT]) * d.JOB_REGISTERS
-        registers = row[at : at + d.JOB_REGISTERS]
+    def accessed(self, unit: int) -> tuple[np.ndarray, np.ndarray, int, int]:
+        """A unit's row, the job registers of the context just written to, the core that did it
+        and its launch record's address."""
+        row = self.dev.unit[unit]
+        at = d.BANK + int(self.dev.word[d.CONTEXT]) * d.JOB_REGISTERS
         core = int(self.control[engine.CORE])
         tp = int(self.state.x[core, abi.RECORD_REGISTER]) & 0xFFFFFFFF
-        time = int(dev.word[d.TRIGGER_TIME])
+        return row, row[at : at + d.JOB_REGISTERS], core, tp
+
+    def slot_request(self) -> None:
+        """COMMANDS was written for a job with a state slot: the unit looks for it at once."""
+        row, registers, core, tp = self.accessed(d.SOFTEX)
+        time = int(self.dev.word[d.TRIGGER_TIME])
         try:
             self.ports[d.SOFTEX].request_slot(registers, self.cluster.tcdm, row, time)
         except UnitFault as fault:

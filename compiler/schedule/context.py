@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import cast
 
-from xdsl.dialects.builtin import BFloat16Type, Float32Type, StringAttr, TensorType
+from xdsl.dialects.builtin import StringAttr
 from xdsl.dialects.func import FuncOp
 from xdsl.dialects.linalg import ops as linalg_ops
-from xdsl.ir import Attribute, Operation, SSAValue
+from xdsl.ir import Operation, SSAValue
 
 from softex_mlir import abi
 from softex_mlir.abi import Port
 from softex_mlir.arithmetic import round_up
 from softex_mlir.compiler.loop_nest import is_start_value
-from softex_mlir.compiler.schedule.kernels.kernel import Dtype, Kernel, team_size
+from softex_mlir.compiler.schedule.kernels.kernel import Kernel, team_size
 from softex_mlir.compiler.schedule.kernels.linear.geometry import LinearArena
 from softex_mlir.compiler.schedule.l2_objects import L2Objects, WeightValue
 from softex_mlir.compiler.schedule.operations.generics import generic_bytes
@@ -253,11 +252,3 @@ def layer_of(op: Operation) -> str:
     """The model's layer an operation is part of; empty if unknown."""
     layer = getattr(op, "layer", None) or op.attributes.get("layer")
     return layer.data if isinstance(layer, StringAttr) else ""
-
-
-def dtype_of(value: SSAValue) -> Dtype:
-    """Element type of a tensor."""
-    kind = cast("TensorType[Attribute]", value.type)
-    if isinstance(kind.element_type, BFloat16Type):
-        return "bf16"
-    return "f32" if isinstance(kind.element_type, Float32Type) else "i32"

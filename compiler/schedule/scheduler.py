@@ -15,9 +15,9 @@ from softex_mlir.compiler.schedule.context import (
     BINARY,
     UNARY,
     UnsupportedError,
-    dtype_of,
     layer_of,
 )
+from softex_mlir.compiler.schedule.kernels.kernel import dtype_of
 from softex_mlir.compiler.schedule.l2_objects import WeightValue
 from softex_mlir.compiler.schedule.operations.products import Products
 from softex_mlir.compiler.schedule.views import row_major

@@ -20,7 +20,7 @@ _GELU_MODE = 1 << 8
 def make_ports(
     machine: Machine, functional: bool, stalls: bool, *, strict: bool = True
 ) -> list[Any]:
-    """The ports of a machine's units, indexed by `device_state.REDMULE` and `SOFTEX`.
+    """The ports of a machine's units, indexed by `devices.state.REDMULE` and `SOFTEX`.
 
     `stalls`: memory may deny accesses, so SoftEx warns about rows that this could endanger.
     `strict`: what goes wrong between jobs of the published RTL is a fault; else it happens.

@@ -14,6 +14,7 @@ sequences of 668 jobs recorded from the RTL, results and cycles.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final
 
 import numpy as np
@@ -148,10 +149,11 @@ class StateSlots:
 
     def _victim(self, finishing: _Update | None) -> int:
         """The physical slot that makes room."""
-        for usable in (lambda s: not s.valid, lambda s: s.uses == 0):  # pyright: ignore
-            found = next((i for i, s in enumerate(self._slots) if usable(s)), None)
-            if found is not None:
-                return found
+        empty = (i for i, slot in enumerate(self._slots) if not slot.valid)
+        unused = (i for i, slot in enumerate(self._slots) if slot.uses == 0)
+        found = next(chain(empty, unused), None)
+        if found is not None:
+            return found
         # Recorded once: not the one whose division ends in this very cycle.
         return 1 if finishing is not None and finishing.claim.index == 0 else 0
 

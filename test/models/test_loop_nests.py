@@ -9,7 +9,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 from xdsl.dialects import arith, math
-from xdsl.dialects.builtin import ArrayAttr, ModuleOp, TensorType, bf16, f32
+from xdsl.dialects.builtin import ArrayAttr, ModuleOp, TensorType, bf16, f32, i32
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.dialects.linalg.ops import IndexOp
 from xdsl.ir import Block, Region
@@ -24,7 +24,6 @@ from softex_mlir.compiler.generic_builder import (
     elementwise,
     generic,
     i1,
-    i32,
     reduction,
 )
 from softex_mlir.compiler.model import Model, port_attributes

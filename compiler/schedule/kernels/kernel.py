@@ -5,9 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, cast
 
-from xdsl.dialects.builtin import BFloat16Type, IndexType, f32, i32
+from xdsl.dialects.builtin import BFloat16Type, Float32Type, IndexType, TensorType, f32, i32
 from xdsl.ir import Attribute, SSAValue
 
 from softex_mlir.compiler.schedule.kernels.emitter import StreamEmitter, memref_type
@@ -50,6 +50,14 @@ def element_type(dtype: Dtype) -> Attribute:
 Access: TypeAlias = Literal["feed", "load", "store", "own"]
 """What a kernel does with an L2 argument: `dma_in` reads it, `dma_out` reads it, `dma_out` writes
 it, or launches use the memory for themselves."""
+
+
+def dtype_of(value: SSAValue) -> Dtype:
+    """Element type of a tensor."""
+    kind = cast("TensorType[Attribute]", value.type)
+    if isinstance(kind.element_type, BFloat16Type):
+        return "bf16"
+    return "f32" if isinstance(kind.element_type, Float32Type) else "i32"
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from xdsl.dialects.linalg import ops as linalg_ops
 from xdsl.ir import Block, SSAValue
 
 from softex_mlir.compiler.bodies.expand_math import expanded
-from softex_mlir.compiler.loop_nest import LoopNest, element_type
-from softex_mlir.compiler.schedule.kernels.kernel import Dtype
+from softex_mlir.compiler.loop_nest import LoopNest
+from softex_mlir.compiler.schedule.kernels.kernel import dtype_of
 from softex_mlir.compiler.schedule.kernels.nest.geometry import NestShape, place_nest
 from softex_mlir.compiler.schedule.kernels.nest.kernel import NestKernel, fit_nest
 from softex_mlir.compiler.schedule.kernels.nest.tiles import NestTiles
@@ -73,8 +73,7 @@ def _planned(op: linalg_ops.GenericOp, machine: Machine) -> NestKernel:
     views: list[View] = []
     for value in (*op.inputs, *op.results):
         shape = shape_of(value)
-        kind = str(element_type(value))
-        dtype: Dtype = "bf16" if kind == "bf16" else "f32" if kind == "f32" else "i32"
-        views.append(row_major(region_for("", GlobalKind.TEMPORARY, shape, dtype), shape))
+        region = region_for("", GlobalKind.TEMPORARY, shape, dtype_of(value))
+        views.append(row_major(region, shape))
     split = len(op.inputs)
     return nest_kernel(op, machine, views[:split], views[split:], 0)

@@ -11,10 +11,9 @@ from xdsl.ir import Operation
 from softex_mlir.compiler.schedule.context import (
     COPY_BYTES,
     SchedulingContext,
-    dtype_of,
 )
 from softex_mlir.compiler.schedule.kernels.copies import CopyKernel, EmbeddingKernel
-from softex_mlir.compiler.schedule.kernels.kernel import ELEMENT_BYTES
+from softex_mlir.compiler.schedule.kernels.kernel import ELEMENT_BYTES, dtype_of
 from softex_mlir.compiler.schedule.search.tiling import (
     row_blocks,
 )

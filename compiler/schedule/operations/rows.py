@@ -15,10 +15,9 @@ from softex_mlir.compiler.schedule.context import (
     PART_BLOCKS,
     UNARY,
     UnsupportedError,
-    dtype_of,
     layer_of,
 )
-from softex_mlir.compiler.schedule.kernels.kernel import team_size
+from softex_mlir.compiler.schedule.kernels.kernel import dtype_of, team_size
 from softex_mlir.compiler.schedule.kernels.nest.kernel import fit_nest
 from softex_mlir.compiler.schedule.kernels.rows import RowOperand, RowsKernel
 from softex_mlir.compiler.schedule.operations.generics import nest_kernel
