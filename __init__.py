@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from softex_mlir.compiler.driver import compile
+    from softex_mlir.front_door import compile
     from softex_mlir.runtime.program import Program
     from softex_mlir.runtime.session import Result
 
@@ -25,7 +25,7 @@ __all__ = ["Program", "Result", "__version__", "compile"]
 def __getattr__(name: str) -> object:
     # Importing xDSL, numba or onnx costs seconds; who only asks for the version pays nothing.
     if name == "compile":
-        from softex_mlir.compiler.driver import compile
+        from softex_mlir.front_door import compile
 
         return compile
     if name == "Program":

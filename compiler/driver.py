@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from softex_mlir.compiler.model import Model
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
 
 if TYPE_CHECKING:
     from softex_mlir.compiler.artifacts import CompiledModule
-    from softex_mlir.compiler.model import Model
     from softex_mlir.compiler.transforms.transformer.place import Placement
     from softex_mlir.runtime.program import Program
 
@@ -45,6 +45,7 @@ class Compilation:
         *,
         shapes: Mapping[str, tuple[int, ...]] | None = None,
         tile_overrides: Path | Mapping[str, Any] | None = None,
+        observe: Callable[[str, Model], None] | None = None,
     ) -> Compilation:
         """Read and fuse a model.
 
@@ -52,6 +53,7 @@ class Compilation:
             model: ONNX file, transformer-level `.mlir` file, built-in model's name, or a `Model`.
             shapes: values for dynamic input shapes, by input name.
             tile_overrides: TOML file or mapping, layer name to tile.
+            observe: sees the model after "import" and after "fusion", its weights in float32.
 
         Raises:
             UserError: the model cannot be read or holds operations that are not supported, or the
@@ -63,8 +65,10 @@ class Compilation:
         if isinstance(machine, str):
             machine = Machine.load(machine)
         check_target(machine)
-        loaded = _load(model, shapes or {}) if isinstance(model, str | Path) else model
-        placement = fuse(loaded, machine)
+        loaded = model if isinstance(model, Model) else load_model(model, shapes or {})
+        if observe is not None:
+            observe("import", loaded)
+        placement = fuse(loaded, machine, None if observe is None else partial(observe, "fusion"))
         return Compilation(loaded, machine, tuple(placement), _overrides(tile_overrides))
 
     def emit(self, level: str) -> str | bytes:
@@ -108,22 +112,12 @@ class Compilation:
         return compiled
 
 
-def compile(
-    model: Model | str | Path,
-    target: Machine | str = "paper",
-    *,
-    shapes: Mapping[str, tuple[int, ...]] | None = None,
-    tile_overrides: Path | Mapping[str, Any] | None = None,
-) -> Program:
-    """Compile a model to a program for a machine; the arguments are those of `Compilation.of`.
+def load_model(model: str | Path, shapes: Mapping[str, tuple[int, ...]]) -> Model:
+    """Read a model from a file, or make a built-in one.
 
     Raises:
-        UserError: the model cannot be read, or does not fit the machine.
+        UserError: it cannot be read, or there is none of that name.
     """
-    return Compilation.of(model, target, shapes=shapes, tile_overrides=tile_overrides).program()
-
-
-def _load(model: str | Path, shapes: Mapping[str, tuple[int, ...]]) -> Model:
     path = Path(model)
     if path.suffix == ".mlir":
         from softex_mlir.compiler.model import read_model

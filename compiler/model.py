@@ -7,7 +7,7 @@ from pathlib import Path
 
 from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp, StringAttr, TensorType
 from xdsl.dialects.func import FuncOp
-from xdsl.ir import Attribute
+from xdsl.ir import Attribute, SSAValue
 
 from softex_mlir.abi import Port
 from softex_mlir.compiler.weights import WeightStore
@@ -30,6 +30,8 @@ class Model:
     """File or builder the model came from."""
     notes: list[str] = field(default_factory=lambda: list[str]())
     """What the importer had to decide, one sentence each."""
+    origins: dict[str, SSAValue] = field(default_factory=lambda: dict[str, SSAValue]())
+    """Values of the module by their names in the source; empty once passes change the module."""
 
     @property
     def main(self) -> FuncOp:

@@ -60,6 +60,7 @@ def fuse(
     from softex_mlir.compiler.transforms.transformer.place import place
 
     attach_weights(model.module, model.weights)
+    model.origins.clear()
     context, passes = Context(), get_all_passes()
     for name in TRANSFORMER_PASSES:
         if name == ROUNDING and observe is not None:

@@ -86,6 +86,7 @@ from softex_mlir.dialects.transformer_movement import (
     ReshapeOp,
     SliceOp,
     TransposeOp,
+    id_limit,
 )
 
 ACTIVATIONS = ("none", "gelu", "gelu_tanh", "relu", "tanh", "silu", "sigmoid", "exp")
@@ -377,6 +378,7 @@ __all__ = [
     "UnaryOp",
     "WeightOp",
     "broadcast",
+    "id_limit",
     "ints",
     "padded_keys",
     "shape_of",

@@ -389,3 +389,16 @@ class TransposeOp(TransformerOp):
         self.expect(sorted(order) == list(range(len(x))), f"{order} is no permutation of {len(x)}")
         expected = tuple(x[p] for p in order)
         self.expect(shape_of(self.result) == expected, f"result must be {expected}")
+
+
+def id_limit(ids: SSAValue) -> int | None:
+    """Rows of the smallest table that an integer tensor selects rows of; None if there is none."""
+    limits: list[int] = []
+    for use in ids.uses:
+        op = use.operation
+        if isinstance(op, EmbeddingOp) and use.index == 0:
+            limits.append(shape_of(op.table)[0])
+        elif isinstance(op, ReshapeOp | SliceOp | TransposeOp | ConcatOp):
+            limit = id_limit(op.results[0])
+            limits += [] if limit is None else [limit]
+    return min(limits, default=None)

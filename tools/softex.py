@@ -94,19 +94,28 @@ def compile(
     placement: Annotated[
         bool, typer.Option("--placement", help="Print which unit each operation runs on, and why.")
     ] = False,
+    self_check: Annotated[
+        bool | None,
+        typer.Option(
+            help="Evaluate the model on random inputs against ONNX's reference implementation; "
+            "default: models of up to 1 GMAC.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Compile a model to a program (one ELF file), or print any level on the way."""
-    from softex_mlir.compiler import driver
     from softex_mlir.files import check_writable, write_atomically
+    from softex_mlir.front_door import compile_and_check
 
     if emit is Level.elf and output is None:
         raise typer.BadParameter("an ELF file needs a name: -o FILE", param_hint="-o")
     if output is not None:
         check_writable(output)
     machine = _machine(target, tcdm_bytes, no_softex, no_redmule)
-    compilation = driver.Compilation.of(
-        model, machine, shapes=_shapes(shape or []), tile_overrides=tiles
+    compilation, line = compile_and_check(
+        model, machine, shapes=_shapes(shape or []), tile_overrides=tiles, self_check=self_check
     )
+    sys.stderr.write(f"{line}\n")
     text_or_bytes: str | bytes = compilation.emit(emit.value)
     if output is None:
         assert isinstance(text_or_bytes, str)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.dialects.linalg import ops as linalg_ops
-from xdsl.ir import Operation, SSAValue
+from xdsl.ir import Operation
 
 from softex_mlir.abi import Port
 from softex_mlir.compiler.loop_nest import is_start_value
@@ -42,7 +42,7 @@ class Scheduler(Products):
             shape = tf.shape_of(argument)
             region = self.memory.add_input(name, shape, dtype)
             self.values[argument] = row_major(region, shape)
-            limit = _id_limit(argument)
+            limit = tf.id_limit(argument)
             entry = Port(name, shape, dtype, region.pitch, limit, region.symbol)
             self.inputs.append(entry)
         for op in block.ops:
@@ -141,16 +141,3 @@ def _port_name(main: FuncOp, index: int, is_input: bool) -> str | None:
         return None
     name = attributes.data[index].data.get("transformer.name")
     return getattr(name, "data", None)
-
-
-def _id_limit(ids: SSAValue) -> int | None:
-    """Rows of the smallest table that an integer tensor selects rows of."""
-    limits: list[int] = []
-    for use in ids.uses:
-        op = use.operation
-        if isinstance(op, tf.EmbeddingOp):
-            limits.append(tf.shape_of(op.table)[0])
-        elif isinstance(op, tf.ReshapeOp | tf.SliceOp | tf.TransposeOp | tf.ConcatOp):
-            limit = _id_limit(op.results[0])
-            limits += [] if limit is None else [limit]
-    return min(limits, default=None)

@@ -67,7 +67,8 @@ def import_onnx(path: str | Path, shapes: Shapes | None = None) -> Model:
         res_attrs=ArrayAttr([port_attributes(p) for p in ports]),
     )
     module = ModuleOp([*state.weight_ops, main])
-    return Model(module, state.weights, Path(file).stem, file, state.notes)
+    origins = {name: v for name, v in reader.values.items() if isinstance(v, SSAValue)}
+    return Model(module, state.weights, Path(file).stem, file, state.notes, origins)
 
 
 def _dtype(value: Any) -> str:

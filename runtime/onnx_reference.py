@@ -1,0 +1,120 @@
+"""What an ONNX model computes in float32, by somebody else's implementation.
+
+ONNX's own reference implementation; ONNX Runtime, if it is installed, for what that one lacks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
+
+from softex_mlir.compiler.importers.onnx.file import load
+
+Array = npt.NDArray[Any]
+
+_ONNX: Any = onnx  # its type stubs are partial
+_TENSOR = onnx.TensorProto
+NARROW = (_TENSOR.FLOAT16, _TENSOR.BFLOAT16)
+"""Types whose every operation rounds; the comparison is about meaning, so they become float32."""
+OVERLOOKED = ("Softmax", "LogSoftmax", "Hardmax")
+"""Before opset 13 they work on all dimensions from the axis on: ONNX's reference overlooks that."""
+
+
+class NoReference(Exception):
+    """Nobody here can evaluate the model, and why."""
+
+
+def load_widened(path: Path, kind: int = _TENSOR.FLOAT) -> Any:
+    """An ONNX model whose narrower floating-point types are float32 (or double)."""
+    narrow = NARROW if kind == _TENSOR.FLOAT else (*NARROW, _TENSOR.FLOAT)
+    proto = load(path)
+    _widen(proto.graph, narrow, kind)
+    return proto
+
+
+def _widen(graph: Any, narrow: tuple[int, ...], kind: int) -> None:
+    for number, tensor in enumerate(graph.initializer):
+        if tensor.data_type in narrow:
+            graph.initializer[number].CopyFrom(_widened(tensor, kind))
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        if value.type.tensor_type.elem_type in narrow:
+            value.type.tensor_type.elem_type = kind
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                _widen(attribute.g, narrow, kind)
+            elif attribute.HasField("t") and attribute.t.data_type in narrow:
+                attribute.t.CopyFrom(_widened(attribute.t, kind))
+            elif attribute.name in ("to", "dtype") and attribute.i in narrow:
+                attribute.i = kind
+
+
+def _widened(tensor: Any, kind: int) -> Any:
+    dtype = helper.tensor_dtype_to_np_dtype(kind)
+    return numpy_helper.from_array(numpy_helper.to_array(tensor).astype(dtype), tensor.name)
+
+
+def evaluate_onnx(
+    proto: Any, inputs: Mapping[str, Array], names: Sequence[str]
+) -> dict[str, Array]:
+    """Values of a graph by name: outputs, or any other value of its nodes.
+
+    Raises `NoReference` if no implementation here knows the model.
+    """
+    opset = next((o.version for o in proto.opset_import if o.domain in ("", "ai.onnx")), 1)
+    if opset < 13 and any(
+        node.op_type in OVERLOOKED and _axis(node) != -1 for node in proto.graph.node
+    ):
+        raise NoReference(
+            f"ONNX's reference implementation reads the axis of Softmax in opset {opset} otherwise"
+        )
+    wanted = _ONNX.ModelProto()
+    wanted.CopyFrom(proto)
+    del wanted.graph.output[:]
+    empty = onnx.TypeProto()
+    wanted.graph.output.extend(helper.make_value_info(name, empty) for name in names)
+    try:
+        with np.errstate(all="ignore"):
+            evaluator: Any = ReferenceEvaluator(wanted)
+            found: list[Any] = evaluator.run(None, dict(inputs))
+    except Exception as error:
+        # It raises anything on what it does not implement.
+        return _by_onnxruntime(proto, inputs, names, " ".join(str(error).split())[:160])
+    return {name: np.asarray(array) for name, array in zip(names, found, strict=True)}
+
+
+def _axis(node: Any) -> int:
+    return next((int(a.i) for a in node.attribute if a.name == "axis"), 1)
+
+
+def _by_onnxruntime(
+    proto: Any, inputs: Mapping[str, Array], names: Sequence[str], why: str
+) -> dict[str, Array]:
+    if find_spec("onnxruntime") is None:
+        raise NoReference(f"{why} (ONNX Runtime is not installed)")
+    from importlib import import_module
+
+    ort: Any = import_module("onnxruntime")
+    own = [o.name for o in proto.graph.output]
+    try:
+        options: Any = ort.SessionOptions()
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+        options.log_severity_level = 4
+        session: Any = ort.InferenceSession(
+            proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+        found: list[Any] = session.run(own, dict(inputs))
+    except Exception as error:
+        raise NoReference(f"{why}; ONNX Runtime: {' '.join(str(error).split())[:160]}") from error
+    values = dict(zip(own, found, strict=True))
+    if any(name not in values for name in names):
+        raise NoReference(why)
+    return {name: np.asarray(values[name]) for name in names}

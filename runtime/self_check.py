@@ -1,0 +1,268 @@
+"""The self-check of a compilation: the model against an independent implementation, step by step.
+
+A run's `--check` compares two readers of the same IR, so it cannot see what import and fusion did
+wrong. Here the model is evaluated on random inputs as it was imported and as it was fused, both in
+float32, and compared with ONNX's reference implementation; then in the hardware's arithmetic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import numpy.typing as npt
+import onnx
+from xdsl.context import Context
+from xdsl.dialects.linalg import ops as linalg_ops
+from xdsl.ir import Operation, SSAValue
+
+from softex_mlir.compiler.driver import Compilation, load_model
+from softex_mlir.compiler.loop_nest import LoopNest
+from softex_mlir.compiler.model import Model
+from softex_mlir.compiler.pipeline import ROUNDING, TRANSFORMER_PASSES
+from softex_mlir.compiler.transforms import get_all_passes
+from softex_mlir.compiler.transforms.transformer.l1_values import attach_weights
+from softex_mlir.dialects import transformer as t
+from softex_mlir.errors import UserError
+from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.runtime.onnx_reference import NoReference, evaluate_onnx, load_widened
+from softex_mlir.runtime.reference import evaluate
+
+Array = npt.NDArray[Any]
+Shapes = Mapping[str, tuple[int, ...]]
+
+MOST_MACS = 1_000_000_000
+"""Multiply-accumulates up to which a model is checked unless told otherwise (about 2 s)."""
+TOLERANCE = 1e-4
+"""Of float32 results, relative to the largest expected value of the output."""
+NOISE = 4
+"""Times the error that float32 alone makes, which is allowed too: scores - 20000 lose digits."""
+HARDWARE_TOLERANCE = 0.1
+"""Root mean square of the error in the hardware's arithmetic over that of the expected values."""
+SEED = 0
+
+
+class SelfCheckError(UserError):
+    """The compiler changed what the model computes."""
+
+
+@dataclass
+class SelfCheck:
+    """Watches a compilation: pass `observe` to `Compilation.of`, then call `finish`.
+
+    Attributes:
+        forced: True checks models of any size, False none, None those of up to `MOST_MACS`.
+    """
+
+    source: str | Path | Model
+    machine: Machine
+    shapes: Shapes
+    forced: bool | None = None
+    skipped: str = ""
+    """Why nothing is compared; empty if it is."""
+    errors: dict[str, float] = field(default_factory=dict[str, float])
+    """Largest relative error after import and after fusion."""
+    _inputs: dict[str, Array] = field(default_factory=dict[str, Array])
+    _expected: dict[str, Array] = field(default_factory=dict[str, Array])
+
+    def observe(self, stage: str, model: Model) -> None:
+        """Compare the model as it stands after `import` or `fusion` with what is expected.
+
+        Raises `SelfCheckError` if they differ.
+        """
+        if stage == "import":
+            self._start(model)
+        if self.skipped or (stage == "import" and not self._from_onnx):
+            return
+        found = evaluate(model.module, model.weights, self._inputs, arithmetic="float32")
+        worst = 0.0
+        for name, wanted in self._expected.items():
+            error = relative_error(found[name], wanted)
+            if not error <= TOLERANCE and not error <= NOISE * self._noise.get(name, 0.0):
+                raise SelfCheckError(self._blame(stage, name, error))
+            worst = max(worst, error)
+        self.errors[stage] = worst
+
+    def finish(self, compilation: Compilation) -> str:
+        """One line about what was compared, and how close the hardware's arithmetic comes."""
+        if self.skipped:
+            return f"self-check: {self.skipped}"
+        model = compilation.model
+        found = evaluate(model.module, model.weights, self._inputs, machine=self.machine)
+        worst = 0.0
+        for name, wanted in self._expected.items():
+            finite = np.isfinite(wanted)
+            scale = (
+                float(np.sqrt(np.mean(np.square(wanted[finite], dtype=np.float64))))
+                if finite.any()
+                else 0.0
+            )
+            wrong = np.asarray(found[name], np.float64)[finite] - wanted[finite]
+            error = float(np.sqrt(np.mean(np.square(wrong)))) if finite.any() else 0.0
+            worst = max(worst, error / scale if scale else error)
+        steps = ", ".join(f"{stage} {error:.1e}" for stage, error in self.errors.items())
+        line = f"self-check: {steps} of float32; in the hardware's arithmetic {worst:.1%} (rms)"
+        if not worst <= HARDWARE_TOLERANCE:
+            line += f"; warning: more than {HARDWARE_TOLERANCE:.0%} on random inputs"
+        return line
+
+    @cached_property
+    def _noise(self) -> dict[str, float]:
+        """Relative errors of the expected outputs themselves: float32 against double."""
+        if not self._from_onnx:
+            return {}
+        assert not isinstance(self.source, Model)
+        try:
+            proto = load_widened(Path(self.source), onnx.TensorProto.DOUBLE)
+            exact = evaluate_onnx(proto, self._for_onnx(proto), list(self._expected))
+        except NoReference:
+            return {}
+        return {name: relative_error(array, exact[name]) for name, array in self._expected.items()}
+
+    @property
+    def _from_onnx(self) -> bool:
+        return not isinstance(self.source, Model) and Path(self.source).suffix == ".onnx"
+
+    def _start(self, model: Model) -> None:
+        """Inputs and expected outputs, or why there are none."""
+        count = macs(model)
+        if self.forced is False:
+            self.skipped = "not asked for"
+        elif self.forced is None and count > MOST_MACS:
+            self.skipped = (
+                f"not run: {count / 1e9:.1f} GMACs are more than {MOST_MACS / 1e9:.0f} "
+                "(--self-check runs it)"
+            )
+        if self.skipped:
+            return
+        self._inputs = sample_inputs(model, SEED)
+        names = [port.name for port in model.outputs]
+        if not self._from_onnx:
+            self._expected = evaluate(
+                model.module, model.weights, self._inputs, arithmetic="float32"
+            )
+            return
+        assert not isinstance(self.source, Model)
+        try:
+            proto = load_widened(Path(self.source))
+            self._expected = evaluate_onnx(proto, self._for_onnx(proto), names)
+        except NoReference as error:
+            self.skipped = f"not verified: {error}"
+
+    def _for_onnx(self, proto: Any) -> dict[str, Array]:
+        """The inputs in the types that the (widened) file gives them."""
+        from onnx import helper
+
+        kinds: dict[str, int] = {v.name: v.type.tensor_type.elem_type for v in proto.graph.input}
+        return {
+            name: array.astype(helper.tensor_dtype_to_np_dtype(kinds[name]))
+            for name, array in self._inputs.items()
+        }
+
+    def _blame(self, stage: str, output: str, error: float) -> str:
+        """What went wrong, and where first."""
+        where = self._first_value() if stage == "import" else self._first_pass(output)
+        return (
+            f"{self.source if not isinstance(self.source, Model) else self.source.name}: "
+            f"self-check: after {stage} output '{output}' differs from what the model computes by "
+            f"{error:.2g} of its largest value ({TOLERANCE:g} is allowed){where}; this is a fault "
+            "of the compiler: please report it (--no-self-check compiles nevertheless)"
+        )
+
+    def _first_value(self) -> str:
+        """The first value of the graph that was imported wrongly."""
+        assert not isinstance(self.source, Model)
+        model = load_model(self.source, self.shapes)
+        values: dict[SSAValue, Array] = {}
+
+        def keep(op: Operation, result: Array) -> None:
+            values[op.results[0]] = result
+
+        evaluate(model.module, model.weights, self._inputs, arithmetic="float32", observe=keep)
+        proto = load_widened(Path(self.source))
+        known = {name: value for name, value in model.origins.items() if value in values}
+        try:
+            expected = evaluate_onnx(proto, self._for_onnx(proto), list(known))
+        except NoReference:
+            return ""
+        for name, value in known.items():
+            if not relative_error(values[value], expected[name]) <= TOLERANCE:
+                kind = next(n.op_type for n in proto.graph.node if name in n.output)
+                return f"; the first value that differs is '{name}' ({kind})"
+        return ""
+
+    def _first_pass(self, output: str) -> str:
+        """The first pass after which the output is wrong."""
+        if isinstance(self.source, Model):
+            return ""
+        model = load_model(self.source, self.shapes)
+        attach_weights(model.module, model.weights)
+        passes, context = get_all_passes(), Context()
+        for number, name in enumerate(TRANSFORMER_PASSES[: TRANSFORMER_PASSES.index(ROUNDING)]):
+            passes[name]()().apply(context, model.module)
+            found = evaluate(model.module, model.weights, self._inputs, arithmetic="float32")
+            if not relative_error(found[output], self._expected[output]) <= TOLERANCE:
+                return f"; the first pass after which it does is {name} (number {number + 1})"
+        return ""
+
+
+def relative_error(found: Array, expected: Array) -> float:
+    """The largest difference over the largest expected value; infinite for another shape, or NaN
+    and infinities at other places."""
+    a, b = np.asarray(found, np.float64), np.asarray(expected, np.float64)
+    if a.shape != b.shape:
+        return float("inf")
+    special = ~np.isfinite(b)
+    if not np.array_equal(a[special], b[special], equal_nan=True):
+        return float("inf")
+    if not np.isfinite(a[~special]).all():
+        return float("inf")
+    error = float(np.abs(a[~special] - b[~special]).max(initial=0.0))
+    return error / max(float(np.abs(b[~special]).max(initial=0.0)), 1e-6)
+
+
+def macs(model: Model) -> int:
+    """Multiply-accumulates of a model's products and reductions."""
+    total = 0
+    for op in model.module.walk():
+        match op:
+            case t.MatmulOp():
+                total += prod(t.shape_of(op.result)) * t.shape_of(op.a)[-1]
+            case t.LinearOp():
+                total += prod(t.shape_of(op.result)) * t.shape_of(op.x)[1]
+            case t.AttentionOp():
+                heads = op.heads.value.data * (op.head_size + op.value_size)
+                total += t.shape_of(op.q)[0] * op.keys * heads
+            case linalg_ops.GenericOp():
+                total += prod(LoopNest.of(op).extents)
+            case _:
+                pass
+    return total
+
+
+def sample_inputs(model: Model, seed: int) -> dict[str, Array]:
+    """Random inputs that fit the model and that BF16 holds: normal values, ids within their
+    tables, bytes, masks that hide some keys but never the first."""
+    random = np.random.default_rng(seed)
+    arrays: dict[str, Array] = {}
+    for port, argument in zip(model.inputs, model.main.body.block.args, strict=True):
+        limit = t.id_limit(argument)
+        if port.dtype in ("uint8", "int8") and not t.ID_TENSOR.verifies(argument.type):
+            low = 0 if port.dtype == "uint8" else -128
+            arrays[port.name] = random.integers(low, low + 256, port.shape).astype(port.dtype)
+        elif not t.ID_TENSOR.verifies(argument.type):
+            values = random.standard_normal(port.shape).astype(ml_dtypes.bfloat16)
+            arrays[port.name] = values.astype(np.float32)
+        elif limit is not None:
+            arrays[port.name] = random.integers(0, limit, port.shape)
+        else:
+            mask = (random.random(port.shape) < 0.75).astype(np.int64)
+            mask[..., :1] = 1
+            arrays[port.name] = mask
+    return arrays
