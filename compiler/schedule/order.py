@@ -9,33 +9,12 @@ clocks of the two sides tell how much that is.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from itertools import groupby
 
 from softex_mlir.compiler.schedule.kernels.attention.whole_rows import AttentionKernel
-from softex_mlir.compiler.schedule.kernels.kernel import Kernel
 from softex_mlir.compiler.schedule.kernels.linear.kernel import LinearKernel
 from softex_mlir.compiler.schedule.search.tiling import attention_cycles
-from softex_mlir.compiler.schedule.views import Address
-
-
-@dataclass(eq=False)
-class Task:
-    """A launch before it has its place in the order.
-
-    `on_engine` tells matrix products (and attention) from work of the cores and the DMA alone.
-    """
-
-    kernel: Kernel
-    addresses: dict[str, Address]
-    layer: str
-    operation: str
-    on_engine: bool
-    producers: list[Task]
-    feeders: list[Task] = field(default_factory=list["Task"])
-    """Producers whose results `dma_in` reads."""
-    macs: int = 0
-
+from softex_mlir.compiler.schedule.tasks import Task
 
 LOOKAHEAD = 64
 """Tasks of the cores considered at a time."""

@@ -2,137 +2,96 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from xdsl.dialects.func import FuncOp, ReturnOp
-from xdsl.dialects.linalg import ops as linalg_ops
-from xdsl.ir import Operation
+from xdsl.ir import Block, Operation
 
 from softex_mlir.abi import Port
 from softex_mlir.compiler.loop_nest import is_start_value
-from softex_mlir.compiler.schedule.context import (
-    BINARY,
-    UNARY,
-    UnsupportedError,
-    layer_of,
-)
+from softex_mlir.compiler.schedule.fused_form import UnsupportedError, layer_of
 from softex_mlir.compiler.schedule.kernels.kernel import dtype_of
-from softex_mlir.compiler.schedule.l2_objects import WeightValue
-from softex_mlir.compiler.schedule.operations.products import Products
+from softex_mlir.compiler.schedule.l2_objects import L2Objects
+from softex_mlir.compiler.schedule.operations import schedule_of
+from softex_mlir.compiler.schedule.operations.copies import copy
+from softex_mlir.compiler.schedule.plan import make_plan
+from softex_mlir.compiler.schedule.scheduling import Scheduling
+from softex_mlir.compiler.schedule.tasks import Task
 from softex_mlir.compiler.schedule.views import row_major
 from softex_mlir.dialects import transformer as tf
 from softex_mlir.dialects.cluster import GlobalKind
+from softex_mlir.isa_sim.machine import Machine
 
 
-class Scheduler(Products):
-    """Turns operations into tasks."""
+@dataclass(frozen=True)
+class Scheduled:
+    """A program's tasks, and what they work on in L2."""
 
-    def run(self, main: FuncOp) -> None:
-        """Schedule all operations of `@main`."""
-        self.plan(main)
-        block = main.body.block
-        self._check(block.ops)
-        self.memory.name_weights(
-            op.weight.root_reference.data for op in block.ops if isinstance(op, tf.GetWeightOp)
+    tasks: list[Task]
+    memory: L2Objects
+    inputs: list[Port]
+    outputs: list[Port]
+
+
+def schedule_operations(
+    main: FuncOp, machine: Machine, overrides: Mapping[str, Mapping[str, int]]
+) -> Scheduled:
+    """Turn all operations of `@main` into tasks; `overrides` pins tiles by layer.
+
+    Raises:
+        UnsupportedError: there are operations that nothing schedules.
+        CapacityError: the TCDM is too small.
+    """
+    block = main.body.block
+    _check(block)
+    s = Scheduling(make_plan(main, machine, overrides))
+    s.memory.name_weights(
+        op.weight.root_reference.data for op in block.ops if isinstance(op, tf.GetWeightOp)
+    )
+    inputs = [_input(main, s, index) for index in range(len(block.args))]
+    outputs: list[Port] = []
+    for op in block.ops:
+        if isinstance(op, ReturnOp):
+            outputs += [_output(main, s, op, index) for index in range(len(op.arguments))]
+        elif (schedule := schedule_of(op)) is not None:
+            schedule(op, s)
+    return Scheduled(s.tasks.program, s.memory, inputs, outputs)
+
+
+def _check(block: Block) -> None:
+    bad = [f"{op.name} (layer '{layer_of(op)}')" for op in block.ops if not _is_known(op)]
+    if bad:
+        raise UnsupportedError(
+            "these operations cannot be scheduled: " + ", ".join(bad) + "; run the fusion "
+            "passes first, or rewrite the model without them"
         )
-        for index, argument in enumerate(block.args):
-            name = _port_name(main, index, True) or f"input_{index}"
-            dtype = dtype_of(argument)
-            shape = tf.shape_of(argument)
-            region = self.memory.add_input(name, shape, dtype)
-            self.values[argument] = row_major(region, shape)
-            limit = tf.id_limit(argument)
-            entry = Port(name, shape, dtype, region.pitch, limit, region.symbol)
-            self.inputs.append(entry)
-        for op in block.ops:
-            if isinstance(op, ReturnOp):
-                self._return(main, op)
-            else:
-                self._operation(op)
 
-    def _check(self, ops: Iterable[Operation]) -> None:
-        known = (
-            tf.GetWeightOp,
-            tf.LinearOp,
-            tf.AttentionOp,
-            tf.LayerNormOp,
-            tf.RMSNormOp,
-            tf.MatmulOp,
-            tf.EmbeddingOp,
-            tf.MaskToBiasOp,
-            tf.PositionIdsOp,
-            tf.PatchifyOp,
-            tf.SliceOp,
-            tf.ConcatOp,
-            tf.ReshapeOp,
-            tf.TransposeOp,
-            linalg_ops.GenericOp,
-            ReturnOp,
-        )
-        bad = [
-            f"{op.name} (layer '{layer_of(op)}')"
-            for op in ops
-            if not isinstance(op, known)
-            and not is_start_value(op)
-            and op.name not in UNARY
-            and op.name not in BINARY
-        ]
-        if bad:
-            raise UnsupportedError(
-                "these operations cannot be scheduled: " + ", ".join(bad) + "; run the fusion "
-                "passes first, or rewrite the model without them"
-            )
 
-    def _operation(self, op: Operation) -> None:
-        if isinstance(op, tf.GetWeightOp):
-            name = op.weight.root_reference.data
-            self.values[op.result] = WeightValue(name, tf.shape_of(op.result), dtype_of(op.result))
-        elif isinstance(op, tf.LinearOp):
-            self._linear(op)
-        elif isinstance(op, tf.MatmulOp):
-            self._matmul(op)
-        elif isinstance(op, tf.AttentionOp):
-            self._attention(op)
-        elif isinstance(op, tf.EmbeddingOp):
-            self._embedding(op)
-        elif isinstance(op, tf.ReshapeOp):
-            x = self.view(op.x)
-            shape = tf.shape_of(op.result)
-            self.values[op.result] = x.reshaped(shape) or self._copy_reshaped(op, x, shape)
-        elif isinstance(op, tf.SliceOp):
-            self.values[op.result] = self.view(op.x).sliced(
-                [int(v) for v in op.offsets.get_values()],
-                [int(v) for v in op.sizes.get_values()],
-                op.steps,
-            )
-        elif isinstance(op, tf.TransposeOp):
-            order = [int(v) for v in op.permutation.get_values()]
-            self.values[op.result] = self.view(op.x).permuted(order)
-        elif isinstance(op, tf.ConcatOp):
-            self._concat(op)
-        elif isinstance(op, tf.PatchifyOp):
-            self._patchify(op)
-        elif isinstance(op, linalg_ops.GenericOp):
-            self._generic(op)
-        elif not is_start_value(op):
-            self._rowwise(op)
+def _is_known(op: Operation) -> bool:
+    return isinstance(op, ReturnOp) or is_start_value(op) or schedule_of(op) is not None
 
-    def _return(self, main: FuncOp, op: ReturnOp) -> None:
-        for index, value in enumerate(op.arguments):
-            name = _port_name(main, index, False) or f"output_{index}"
-            view = self.view(value)
-            shape = tf.shape_of(value)
-            whole = replace(view, zero_padded=True) == row_major(view.region, shape)
-            # not an input, a weight, or an output already
-            own = view.region.kind in (GlobalKind.ACTIVATION, GlobalKind.TEMPORARY)
-            if not (own and whole):
-                view = self._copy(op, view, shape)
-            region = view.region
-            self.memory.make_output(region, name)
-            self.outputs.append(Port(name, shape, view.dtype, region.pitch, symbol=region.symbol))
 
-    # endregion
+def _input(main: FuncOp, s: Scheduling, index: int) -> Port:
+    argument = main.body.block.args[index]
+    name = _port_name(main, index, True) or f"input_{index}"
+    dtype, shape = dtype_of(argument), tf.shape_of(argument)
+    region = s.memory.add_input(name, shape, dtype)
+    s.values[argument] = row_major(region, shape)
+    return Port(name, shape, dtype, region.pitch, tf.id_limit(argument), region.symbol)
+
+
+def _output(main: FuncOp, s: Scheduling, op: ReturnOp, index: int) -> Port:
+    value = op.arguments[index]
+    name = _port_name(main, index, False) or f"output_{index}"
+    view, shape = s.view(value), tf.shape_of(value)
+    whole = replace(view, zero_padded=True) == row_major(view.region, shape)
+    # not an input, a weight, or an output already
+    own = view.region.kind in (GlobalKind.ACTIVATION, GlobalKind.TEMPORARY)
+    if not (own and whole):
+        view = copy(s, op, view, shape)
+    s.memory.make_output(view.region, name)
+    return Port(name, shape, view.dtype, view.region.pitch, symbol=view.region.symbol)
 
 
 def _port_name(main: FuncOp, index: int, is_input: bool) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from softex_mlir.compiler.schedule.intervals import Intervals
@@ -14,6 +14,7 @@ from softex_mlir.compiler.schedule.kernels.kernel import (
     Kernel,
     SlotUse,
 )
+from softex_mlir.compiler.schedule.tasks import Task
 from softex_mlir.compiler.schedule.views import Address
 from softex_mlir.dialects.cluster import StreamKind
 
@@ -63,17 +64,15 @@ class Timeline:
 
     def add(
         self,
+        task: Task,
         kernel: Kernel,
         addresses: dict[str, Address],
-        *,
-        layer: str,
-        operation: str,
-        uses: Sequence[SlotUse] = (),
-        integers: dict[str, int] | None = None,
-        depends: int = 0,
-        macs: int = 0,
+        uses: Sequence[SlotUse],
+        integers: Mapping[str, int],
+        depends: int,
     ) -> Launch:
-        """Append a launch. `uses` are the bytes that `dma_in` is the first to touch, plus the ones
+        """Append a launch of a task. `kernel` and `addresses` are the task's with what follows
+        from its place; `uses` are the bytes that `dma_in` is the first to touch, plus the ones
         that only later `dma_in` launches must respect; `depends` is the value of `dma_out`'s
         counter at which all operands of `dma_in` are stored."""
         bases = (self.counters[0], self.counters[1], self.counters[2], self.counters[3])
@@ -82,11 +81,19 @@ class Timeline:
             waits = self._acquire(uses, bases)
             if depends:
                 waits[DEPEND] = depends
-        values = dict(integers or {})
+        values = dict(integers)
         if Z_FREE in kernel.integers():
             values[Z_FREE], values[Z_STEP] = self._lanes(uses, bases[DMA_OUT])
         launch = Launch(
-            kernel, layer, operation, addresses, values, bases, waits, tuple(uses), macs
+            kernel,
+            task.layer,
+            task.operation,
+            addresses,
+            values,
+            bases,
+            waits,
+            tuple(uses),
+            task.macs,
         )
         self._release(uses, bases)
         for index, count in enumerate(kernel.advances()):

@@ -11,9 +11,10 @@ from softex_mlir.compiler.models import BUILTIN
 from softex_mlir.compiler.pipeline import fuse
 from softex_mlir.compiler.schedule.kernels.attention.whole_rows import AttentionKernel
 from softex_mlir.compiler.schedule.kernels.linear.kernel import LinearKernel
-from softex_mlir.compiler.schedule.lower import place_tasks, schedule_module
+from softex_mlir.compiler.schedule.launches import launch_tasks
+from softex_mlir.compiler.schedule.lower import schedule_module
 from softex_mlir.compiler.schedule.order import order_tasks
-from softex_mlir.compiler.schedule.scheduler import Scheduler
+from softex_mlir.compiler.schedule.scheduler import schedule_operations
 from softex_mlir.compiler.schedule.search.tiling import (
     CapacityError,
     LinearSearch,
@@ -32,12 +33,7 @@ def planned(
 ) -> Timeline:
     model = BUILTIN[name]()
     fuse(model, machine)
-    scheduler = Scheduler(machine, overrides or {})
-    scheduler.run(model.main)
-    engine = StreamKind.REDMULE if machine.redmule else StreamKind.COMPUTE
-    timeline = Timeline(engine)
-    place_tasks(scheduler, timeline)
-    return timeline
+    return launch_tasks(schedule_operations(model.main, machine, overrides or {}).tasks, machine)
 
 
 @pytest.mark.parametrize("name", ["demo-vit", "demo-bert", "demo-gpt2"])
@@ -132,11 +128,10 @@ def test_equal_operands_stay_in_the_tcdm() -> None:
 def test_the_order_respects_producers_and_loses_nothing() -> None:
     model = BUILTIN["demo-bert"]()
     fuse(model, PAPER)
-    scheduler = Scheduler(PAPER, {})
-    scheduler.run(model.main)
-    order = order_tasks(scheduler.tasks)
+    tasks = schedule_operations(model.main, PAPER, {}).tasks
+    order = order_tasks(tasks)
     place = {id(task): index for index, task in enumerate(order)}
-    assert sorted(place) == sorted(id(task) for task in scheduler.tasks)
+    assert sorted(place) == sorted(id(task) for task in tasks)
     for task in order:
         assert all(place[id(p)] < place[id(task)] for p in task.producers)
 

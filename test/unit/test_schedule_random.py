@@ -18,10 +18,11 @@ from softex_mlir.compiler.model import Model
 from softex_mlir.compiler.models.builder import ModelBuilder
 from softex_mlir.compiler.pipeline import fuse
 from softex_mlir.compiler.schedule.kernels.kernel import DEPEND
-from softex_mlir.compiler.schedule.lower import place_tasks, schedule_module
-from softex_mlir.compiler.schedule.scheduler import Scheduler
+from softex_mlir.compiler.schedule.launches import launch_tasks
+from softex_mlir.compiler.schedule.lower import schedule_module
+from softex_mlir.compiler.schedule.scheduler import schedule_operations
 from softex_mlir.compiler.schedule.search.tiling import CapacityError
-from softex_mlir.compiler.schedule.timeline import Launch, Timeline
+from softex_mlir.compiler.schedule.timeline import Launch
 from softex_mlir.compiler.schedule.verify import ScheduleError, verify_launches
 from softex_mlir.dialects import transformer as t
 from softex_mlir.dialects.cluster import StreamKind
@@ -121,10 +122,7 @@ def launches(machine: Machine = PAPER) -> list[Launch]:
     x = b.linear(x, 128, "down", residual=b.arguments[0])
     model = b.finish({"y": b.layer_norm(x, "last")})
     fuse(model, machine)
-    scheduler = Scheduler(machine, {})
-    scheduler.run(model.main)
-    timeline = Timeline(StreamKind.REDMULE)
-    place_tasks(scheduler, timeline)
+    timeline = launch_tasks(schedule_operations(model.main, machine, {}).tasks, machine)
     verify_launches(timeline.launches, timeline.engine)
     return timeline.launches
 

@@ -66,7 +66,7 @@ class CopyKernel(Kernel):
     def advances(self) -> tuple[int, int, int, int]:
         return (0, 1, 0, 0)
 
-    def uses(self, first_w: int = 0, first_x: int = 0) -> list[SlotUse]:
+    def uses(self) -> list[SlotUse]:
         """TCDM bytes of a launch and when they are free again."""
         buffer = self.buffers()[0]
         end = buffer.offset + 2 * buffer.slot_bytes
@@ -141,7 +141,7 @@ class EmbeddingKernel(Kernel):
     def advances(self) -> tuple[int, int, int, int]:
         return (0, 1, 0, 0)
 
-    def uses(self, first_w: int = 0, first_x: int = 0) -> list[SlotUse]:
+    def uses(self) -> list[SlotUse]:
         """TCDM bytes of a launch and when they are free again."""
         buffer = self.buffers()[0]
         end = buffer.offset + buffer.slot_bytes

@@ -163,10 +163,9 @@ class Kernel(ABC):
     def advances(self) -> tuple[int, int, int, int]:
         """How far a launch moves the four counters."""
 
-    def uses(self, first_w: int = 0, first_x: int = 0) -> list[SlotUse]:
-        """TCDM bytes of a launch and when they are free again. The arguments are the first slots
-        of rings that continue from launch to launch."""
-        raise NotImplementedError
+    @abstractmethod
+    def uses(self) -> list[SlotUse]:
+        """TCDM bytes of a launch and when they are free again."""
 
     @abstractmethod
     def emit(self, k: KernelEmitter) -> None:

@@ -167,7 +167,7 @@ class RowsKernel(Kernel):
     def advances(self) -> tuple[int, int, int, int]:
         return (0, 2 * (self.blocks + self.lag), 0, self.blocks)
 
-    def uses(self, first_w: int = 0, first_x: int = 0) -> list[SlotUse]:
+    def uses(self) -> list[SlotUse]:
         """TCDM bytes of a launch and when they are free again."""
         return [SlotUse(self.offset, self.end, OUT, self.advances()[1], family="rows")]
 

@@ -70,7 +70,7 @@ class TransposeKernel(Kernel):
     def advances(self) -> tuple[int, int, int, int]:
         return (0, self.steps + min(2, self.steps), 0, self.steps)
 
-    def uses(self, first_w: int = 0, first_x: int = 0) -> list[SlotUse]:
+    def uses(self) -> list[SlotUse]:
         """TCDM bytes of a launch and when they are free again."""
         last = self.buffers()[-1]
         end = last.offset + 2 * last.slot_bytes

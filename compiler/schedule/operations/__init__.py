@@ -1,1 +1,13 @@
-"""From each kind of operation to its kernels and tasks."""
+"""How each kind of operation becomes kernels and tasks. Every module registers its functions."""
+
+from softex_mlir.compiler.schedule.operations import (
+    attention,
+    generic,
+    moves,
+    products,
+    rows,
+    views,
+)
+from softex_mlir.compiler.schedule.scheduling import schedule_of
+
+__all__ = ["attention", "generic", "moves", "products", "rows", "schedule_of", "views"]

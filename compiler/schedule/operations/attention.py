@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from softex_mlir.compiler.schedule.context import layer_of
+from softex_mlir.compiler.schedule.fused_form import layer_of
 from softex_mlir.compiler.schedule.kernels.attention.chunked import ChunkedAttentionKernel
 from softex_mlir.compiler.schedule.kernels.attention.whole_rows import AttentionKernel
-from softex_mlir.compiler.schedule.operations.rows import RowOperations
+from softex_mlir.compiler.schedule.operations.copies import matrix_of
+from softex_mlir.compiler.schedule.scheduling import Scheduling, schedules
 from softex_mlir.compiler.schedule.search.chunks import (
     best_chunks,
     chunked_kernel,
@@ -20,130 +21,137 @@ from softex_mlir.compiler.schedule.views import Address, View
 from softex_mlir.dialects import transformer as tf
 
 
-class Attentions(RowOperations):
-    """Schedules attention, one launch a batch element."""
+@schedules(tf.AttentionOp)
+def schedule_attention(op: tf.AttentionOp, s: Scheduling) -> None:
+    """Launches by whole rows of scores, or by chunks of keys where the operation has them."""
+    target = s.memory.allocate(tf.shape_of(op.result), "bf16", "attention")
+    out = target.matrix()
+    assert out is not None
+    matrices = {
+        "q_l2": matrix_of(s, op, s.view(op.q)),
+        "k_l2": matrix_of(s, op, s.view(op.k)),
+        "v_l2": matrix_of(s, op, s.view(op.v)),
+        "bias": matrix_of(s, op, s.view(op.bias)),
+        "out": out,
+    }
+    if op.chunk is None:
+        _by_rows(s, op, matrices)
+    else:
+        _by_chunks(s, op, matrices)
+    s.values[op.result] = target
 
-    def _attention(self, op: tf.AttentionOp) -> None:
-        target = self.memory.allocate(tf.shape_of(op.result), "bf16", "attention")
-        out = target.matrix()
-        assert out is not None
-        matrices = {
-            "q_l2": self._matrix(op, self.view(op.q)),
-            "k_l2": self._matrix(op, self.view(op.k)),
-            "v_l2": self._matrix(op, self.view(op.v)),
-            "bias": self._matrix(op, self.view(op.bias)),
-            "out": out,
-        }
-        if op.chunk is None:
-            self._by_rows(op, matrices)
-        else:
-            self._by_chunks(op, matrices)
-        self.values[op.result] = target
 
-    def _by_rows(self, op: tf.AttentionOp, matrices: dict[str, View]) -> None:
-        kernel = replace(
-            whole_kernel(self.machine, op, self.base),
-            q_pitch=matrices["q_l2"].strides[0],
-            k_pitch=matrices["k_l2"].strides[0],
-            v_pitch=matrices["v_l2"].strides[0],
-            bias_pitch=matrices["bias"].strides[0],
-            out_pitch=matrices["out"].strides[0],
-        )
-        found = attention_candidates(kernel, self.machine.cluster.tcdm_bytes)
-        if found is None:
-            raise self._overflow(op, kernel)
-        for index in range(op.batch.value.data):
-            self._attend(op, found, index, self._parts(op, matrices, index))
+def _by_rows(s: Scheduling, op: tf.AttentionOp, matrices: dict[str, View]) -> None:
+    kernel = replace(
+        whole_kernel(s.machine, op, s.plan.base),
+        q_pitch=matrices["q_l2"].strides[0],
+        k_pitch=matrices["k_l2"].strides[0],
+        v_pitch=matrices["v_l2"].strides[0],
+        bias_pitch=matrices["bias"].strides[0],
+        out_pitch=matrices["out"].strides[0],
+    )
+    found = attention_candidates(kernel, s.machine.cluster.tcdm_bytes)
+    if found is None:
+        raise _overflow(s, op, kernel)
+    for index in range(op.batch.value.data):
+        _attend(s, op, found, index, _parts(op, matrices, index))
 
-    def _by_chunks(self, op: tf.AttentionOp, matrices: dict[str, View]) -> None:
-        assert op.chunk is not None
-        kernel = replace(
-            chunked_kernel(self.machine, op, self.base),
-            q_pitch=matrices["q_l2"].strides[0],
-            v_pitch=matrices["v_l2"].strides[0],
-            bias_pitch=matrices["bias"].strides[0],
-            out_pitch=matrices["out"].strides[0],
-        )
-        found = best_chunks(kernel, (op.chunk,), self.machine.cluster.tcdm_bytes)
-        if found is None:
-            raise self._overflow(op, kernel)
-        scratch = self._scratch(found)
-        for index in range(op.batch.value.data):
-            parts = self._parts(op, matrices, index)
-            keys = parts.pop("k_l2")
-            parts["kt_l2"] = self._transposed(op, found, keys)
-            self._attend(op, found, index, parts, scratch)
 
-    def _transposed(self, op: tf.AttentionOp, kernel: ChunkedAttentionKernel, keys: View) -> View:
-        """Kᵀ of a batch element, chunk by chunk."""
-        turn = transposition(kernel, keys.strides[0], self.base)
-        target = self.memory.allocate((turn.steps * turn.size, turn.chunk), "bf16", "keys")
-        addresses: dict[str, View | Address] = {"source": keys, "target": target}
-        addresses["zeros"] = self.memory.zeros(turn.size)
-        self.task(op, turn, addresses, reads=[keys], writes=[target])
-        return target
+def _by_chunks(s: Scheduling, op: tf.AttentionOp, matrices: dict[str, View]) -> None:
+    assert op.chunk is not None
+    kernel = replace(
+        chunked_kernel(s.machine, op, s.plan.base),
+        q_pitch=matrices["q_l2"].strides[0],
+        v_pitch=matrices["v_l2"].strides[0],
+        bias_pitch=matrices["bias"].strides[0],
+        out_pitch=matrices["out"].strides[0],
+    )
+    found = best_chunks(kernel, (op.chunk,), s.machine.cluster.tcdm_bytes)
+    if found is None:
+        raise _overflow(s, op, kernel)
+    scratch = _scratch(s, found)
+    for index in range(op.batch.value.data):
+        parts = _parts(op, matrices, index)
+        keys = parts.pop("k_l2")
+        parts["kt_l2"] = _transposed(s, op, found, keys)
+        _attend(s, op, found, index, parts, scratch)
 
-    def _scratch(self, kernel: ChunkedAttentionKernel) -> dict[str, Address]:
-        """L2 for spilled scores, shared by all launches: RedMulE separates their uses."""
-        if not kernel.spilled:
-            return {}
-        return {"s_l2": (self.memory.scratch(kernel.scratch), 0)}
 
-    def _parts(self, op: tf.AttentionOp, matrices: dict[str, View], index: int) -> dict[str, View]:
-        """The operands of a batch element."""
-        queries, keys, kind = op.queries, op.keys, op.bias_rows.data
-        first = {"all": 0, "query": 0, "batch": index, "batch_query": index * queries}[kind]
-        rows = queries if kind in ("query", "batch_query") else 1
-        return {
-            "q_l2": matrices["q_l2"].row_range(index * queries, queries),
-            "k_l2": matrices["k_l2"].row_range(index * keys, keys),
-            "v_l2": matrices["v_l2"].row_range(index * keys, keys),
-            "bias": matrices["bias"].row_range(first, rows),
-            "out": matrices["out"].row_range(index * queries, queries),
-        }
+def _transposed(
+    s: Scheduling, op: tf.AttentionOp, kernel: ChunkedAttentionKernel, keys: View
+) -> View:
+    """Kᵀ of a batch element, chunk by chunk."""
+    turn = transposition(kernel, keys.strides[0], s.plan.base)
+    target = s.memory.allocate((turn.steps * turn.size, turn.chunk), "bf16", "keys")
+    addresses: dict[str, View | Address] = {"source": keys, "target": target}
+    addresses["zeros"] = s.memory.zeros(turn.size)
+    s.tasks.add(op, turn, addresses, reads=[keys], writes=[target])
+    return target
 
-    def _attend(
-        self,
-        op: tf.AttentionOp,
-        kernel: AttentionKernel | ChunkedAttentionKernel,
-        index: int,
-        parts: dict[str, View],
-        scratch: dict[str, Address] | None = None,
-    ) -> None:
-        addresses: dict[str, View | Address] = {**parts, **(scratch or {})}
-        addresses["zeros"] = self.memory.zeros(kernel.zeros)
-        self.task(
-            op,
-            kernel,
-            addresses,
-            reads=[],
-            feeds=[part for name, part in parts.items() if name != "out"],
-            writes=[parts["out"]],
-            on_engine=True,
-            macs=kernel.heads * kernel.queries * kernel.keys * (kernel.size + kernel.value_size),
-        )
 
-    def _overflow(
-        self, op: tf.AttentionOp, kernel: AttentionKernel | ChunkedAttentionKernel
-    ) -> CapacityError:
-        """What the smallest form of a kernel needs, and what would fit instead."""
-        without = self.machine.softex is None
-        if isinstance(kernel, AttentionKernel):
-            small = replace(kernel, rows=1, score_slots=2, transposed_slots=1, value_slots=1)
-            form = "by whole rows of scores"
-        else:
-            small = replace(kernel, rows=1, spilled=not without)
-            form = f"by chunks of {op.chunk} keys"
-        chunk = key_chunk(self.machine, op, self.base)
-        if chunk is not None and chunk != op.chunk:
-            advice = f"chunks of {chunk} keys fit (the pass chunk-keys)"
-        elif without:
-            advice = "without SoftEx the cores need whole rows of scores in TCDM: enlarge it"
-        else:
-            advice = "enlarge it"
-        return CapacityError(
-            f"attention (layer '{layer_of(op)}') of {op.keys} keys of {op.head_size} {form} needs "
-            f"{small.end} bytes of TCDM at least, of {self.machine.cluster.tcdm_bytes}: "
-            + ", ".join(f"{b.name} {b.slots} x {b.slot_bytes}" for b in small.buffers())
-            + f"; {advice}"
-        )
+def _scratch(s: Scheduling, kernel: ChunkedAttentionKernel) -> dict[str, Address]:
+    """L2 for spilled scores, shared by all launches: RedMulE separates their uses."""
+    if not kernel.spilled:
+        return {}
+    return {"s_l2": (s.memory.scratch(kernel.scratch), 0)}
+
+
+def _parts(op: tf.AttentionOp, matrices: dict[str, View], index: int) -> dict[str, View]:
+    """The operands of a batch element."""
+    queries, keys, kind = op.queries, op.keys, op.bias_rows.data
+    first = {"all": 0, "query": 0, "batch": index, "batch_query": index * queries}[kind]
+    rows = queries if kind in ("query", "batch_query") else 1
+    return {
+        "q_l2": matrices["q_l2"].row_range(index * queries, queries),
+        "k_l2": matrices["k_l2"].row_range(index * keys, keys),
+        "v_l2": matrices["v_l2"].row_range(index * keys, keys),
+        "bias": matrices["bias"].row_range(first, rows),
+        "out": matrices["out"].row_range(index * queries, queries),
+    }
+
+
+def _attend(
+    s: Scheduling,
+    op: tf.AttentionOp,
+    kernel: AttentionKernel | ChunkedAttentionKernel,
+    index: int,
+    parts: dict[str, View],
+    scratch: dict[str, Address] | None = None,
+) -> None:
+    addresses: dict[str, View | Address] = {**parts, **(scratch or {})}
+    addresses["zeros"] = s.memory.zeros(kernel.zeros)
+    s.tasks.add(
+        op,
+        kernel,
+        addresses,
+        feeds=[part for name, part in parts.items() if name != "out"],
+        writes=[parts["out"]],
+        on_engine=True,
+        macs=kernel.heads * kernel.queries * kernel.keys * (kernel.size + kernel.value_size),
+    )
+
+
+def _overflow(
+    s: Scheduling, op: tf.AttentionOp, kernel: AttentionKernel | ChunkedAttentionKernel
+) -> CapacityError:
+    """What the smallest form of a kernel needs, and what would fit instead."""
+    without = s.machine.softex is None
+    if isinstance(kernel, AttentionKernel):
+        small = replace(kernel, rows=1, score_slots=2, transposed_slots=1, value_slots=1)
+        form = "by whole rows of scores"
+    else:
+        small = replace(kernel, rows=1, spilled=not without)
+        form = f"by chunks of {op.chunk} keys"
+    chunk = key_chunk(s.machine, op, s.plan.base)
+    if chunk is not None and chunk != op.chunk:
+        advice = f"chunks of {chunk} keys fit (the pass chunk-keys)"
+    elif without:
+        advice = "without SoftEx the cores need whole rows of scores in TCDM: enlarge it"
+    else:
+        advice = "enlarge it"
+    return CapacityError(
+        f"attention (layer '{layer_of(op)}') of {op.keys} keys of {op.head_size} {form} needs "
+        f"{small.end} bytes of TCDM at least, of {s.machine.cluster.tcdm_bytes}: "
+        + ", ".join(f"{b.name} {b.slots} x {b.slot_bytes}" for b in small.buffers())
+        + f"; {advice}"
+    )

@@ -8,7 +8,8 @@ from xdsl.ir import Operation
 
 from softex_mlir.compiler.schedule.kernels.linear.kernel import LinearKernel
 from softex_mlir.compiler.schedule.l2_objects import WeightValue
-from softex_mlir.compiler.schedule.operations.attention import Attentions
+from softex_mlir.compiler.schedule.operations.copies import matrix_of, move
+from softex_mlir.compiler.schedule.scheduling import Scheduling, schedules
 from softex_mlir.compiler.schedule.search.tiling import (
     LinearShape,
     Tile,
@@ -20,127 +21,129 @@ from softex_mlir.dialects import transformer as tf
 from softex_mlir.dialects.cluster import GlobalKind
 
 
-class Products(Attentions):
-    """Schedules everything RedMulE computes."""
+@schedules(tf.LinearOp)
+def schedule_linear(op: tf.LinearOp, s: Scheduling) -> None:
+    """A product with its bias, activation and residual."""
+    shape = LinearShape.of(op)
+    x = matrix_of(s, op, s.view(op.x), padded=True)
+    residual = None if op.residual is None else matrix_of(s, op, s.view(op.residual), True)
+    bias = None if op.bias is None else s.view(op.bias)
+    target = s.memory.allocate(tf.shape_of(op.result), "bf16", "linear")
+    _product(s, op, shape, x, s.values[op.w], bias, residual, target)
+    s.values[op.result] = target
 
-    def _linear(self, op: tf.LinearOp) -> None:
-        shape = self._linear_shapes(op)[0]
-        x = self._matrix(op, self.view(op.x), padded=True)
-        residual = None if op.residual is None else self._matrix(op, self.view(op.residual), True)
-        bias = None if op.bias is None else self.view(op.bias)
-        target = self.memory.allocate(tf.shape_of(op.result), "bf16", "linear")
-        self._product(op, shape, x, self.values[op.w], bias, residual, target)
-        self.values[op.result] = target
 
-    def _matmul(self, op: tf.MatmulOp) -> None:
-        shape = self._linear_shapes(op)[0]
-        a, b = self.view(op.a), self.view(op.b)
-        target = self.memory.allocate(tf.shape_of(op.result), "bf16", "matmul")
-        if len(a.shape) == 2:
-            weight = self.values[op.b]
-            self._product(op, shape, self._matrix(op, a, True), weight, None, None, target)
-        else:
-            for index in range(a.shape[0]):
+@schedules(tf.MatmulOp)
+def schedule_matmul(op: tf.MatmulOp, s: Scheduling) -> None:
+    """A product of two activations a batch element."""
+    shape = LinearShape.of(op)
+    a, b = s.view(op.a), s.view(op.b)
+    target = s.memory.allocate(tf.shape_of(op.result), "bf16", "matmul")
+    if len(a.shape) == 2:
+        weight = s.values[op.b]
+        _product(s, op, shape, matrix_of(s, op, a, True), weight, None, None, target)
+    else:
+        for index in range(a.shape[0]):
 
-                def part(view: View, index: int = index) -> View:
-                    offsets = [index] + [0] * (len(view.shape) - 1)
-                    sliced = view.sliced(offsets, (1, *view.shape[1:]), [1] * len(view.shape))
-                    found = sliced.reshaped(view.shape[1:])
-                    assert found is not None
-                    return found
+            def part(view: View, index: int = index) -> View:
+                offsets = [index] + [0] * (len(view.shape) - 1)
+                sliced = view.sliced(offsets, (1, *view.shape[1:]), [1] * len(view.shape))
+                found = sliced.reshaped(view.shape[1:])
+                assert found is not None
+                return found
 
-                left = self._matrix(op, part(a), True)
-                self._product(op, shape, left, part(b), None, None, part(target))
-        self.values[op.result] = target
+            left = matrix_of(s, op, part(a), True)
+            _product(s, op, shape, left, part(b), None, None, part(target))
+    s.values[op.result] = target
 
-    def _product(
-        self,
-        op: Operation,
-        shape: LinearShape,
-        x: View,
-        weight: View | WeightValue,
-        bias: View | None,
-        residual: View | None,
-        target: View,
-    ) -> None:
-        tile = self.tiles[shape]
-        out = target.matrix()
-        assert out is not None
-        inner, wide = x.shape[1], tf.shape_of(op.results[0])[-1]
-        w_pitch: int | None = None
-        w_view: View | None = None
-        packed: Region | None = None
-        layout: WeightLayout | None = None
-        if isinstance(weight, WeightValue):
-            packed, layout = self.memory.weight_tiles(weight, tile.n, tile.k)
-        else:
-            w_view = self._padded_inner(op, weight, shape.n)
-            w_pitch = w_view.strides[0]
-        for first, rows in row_blocks(self.machine, shape.m, tile.m):
-            for start, width, group in _groups(shape.k, tile):
-                kernel = LinearKernel(
-                    self.machine,
-                    self.arenas[shape.n],
-                    rows,
-                    tile.n,
-                    width // group,
-                    shape.n // tile.n,
-                    group,
-                    min(tile.piece, rows),
-                    shape.activation,
-                    x.strides[0],
-                    out.strides[0],
-                    None if residual is None else residual.strides[0],
-                    w_pitch,
-                )
-                x_rows = x.row_range(first, rows)
-                stored = replace(
-                    out.row_range(first, rows),
-                    offset=out.offset + first * out.strides[0] + start,
-                    shape=(rows, width),
-                )
-                addresses: dict[str, View | Address] = {"x_l2": x_rows, "out": stored}
-                feeds = [x_rows]
-                if packed is not None and layout is not None:
-                    addresses["w_l2"] = (packed, 2 * layout.tile_offset(start // tile.k))
-                else:
-                    assert w_view is not None
-                    addresses["w_l2"] = (w_view.region, 2 * (w_view.offset + start))
-                    feeds.append(w_view)
-                if bias is None:
-                    addresses["bias"] = self.memory.zeros(width)
-                else:
-                    addresses["bias"] = (bias.region, 2 * (bias.offset + start))
-                    feeds.append(bias)
-                reads: list[View] = []
-                if residual is not None:
-                    part = residual.row_range(first, rows)
-                    addresses["residual"] = (part.region, 2 * (part.offset + start))
-                    reads.append(part)
-                self.task(
-                    op,
-                    kernel,
-                    addresses,
-                    reads=reads,
-                    feeds=feeds,
-                    writes=[stored],
-                    on_engine=True,
-                    macs=rows * inner * min(width, max(0, wide - start)),
-                )
 
-    def _padded_inner(self, op: Operation, view: View, inner: int) -> View:
-        """An activation as W: rows up to a multiple of 32 exist, zero, and so do columns."""
-        found = self._matrix(op, view, True)
-        if found.shape[0] == inner:
-            return found
-        shape = (inner, found.shape[1])
-        region = self.memory.add(GlobalKind.ACTIVATION, shape, "bf16")
-        region.filled = found.shape[0], found.shape[1]
-        padded = row_major(region, shape)
-        self._move(op, found, padded.row_range(0, found.shape[0]))
-        return padded
+def _product(
+    s: Scheduling,
+    op: Operation,
+    shape: LinearShape,
+    x: View,
+    weight: View | WeightValue,
+    bias: View | None,
+    residual: View | None,
+    target: View,
+) -> None:
+    tile = s.plan.tiles[shape]
+    out = target.matrix()
+    assert out is not None
+    inner, wide = x.shape[1], tf.shape_of(op.results[0])[-1]
+    w_pitch: int | None = None
+    w_view: View | None = None
+    packed: Region | None = None
+    layout: WeightLayout | None = None
+    if isinstance(weight, WeightValue):
+        packed, layout = s.memory.weight_tiles(weight, tile.n, tile.k)
+    else:
+        w_view = _padded_inner(s, op, weight, shape.n)
+        w_pitch = w_view.strides[0]
+    for first, rows in row_blocks(s.machine, shape.m, tile.m):
+        for start, width, group in _groups(shape.k, tile):
+            kernel = LinearKernel(
+                s.machine,
+                s.plan.arenas[shape.n],
+                rows,
+                tile.n,
+                width // group,
+                shape.n // tile.n,
+                group,
+                min(tile.piece, rows),
+                shape.activation,
+                x.strides[0],
+                out.strides[0],
+                None if residual is None else residual.strides[0],
+                w_pitch,
+            )
+            x_rows = x.row_range(first, rows)
+            stored = replace(
+                out.row_range(first, rows),
+                offset=out.offset + first * out.strides[0] + start,
+                shape=(rows, width),
+            )
+            addresses: dict[str, View | Address] = {"x_l2": x_rows, "out": stored}
+            feeds = [x_rows]
+            if packed is not None and layout is not None:
+                addresses["w_l2"] = (packed, 2 * layout.tile_offset(start // tile.k))
+            else:
+                assert w_view is not None
+                addresses["w_l2"] = (w_view.region, 2 * (w_view.offset + start))
+                feeds.append(w_view)
+            if bias is None:
+                addresses["bias"] = s.memory.zeros(width)
+            else:
+                addresses["bias"] = (bias.region, 2 * (bias.offset + start))
+                feeds.append(bias)
+            reads: list[View] = []
+            if residual is not None:
+                part = residual.row_range(first, rows)
+                addresses["residual"] = (part.region, 2 * (part.offset + start))
+                reads.append(part)
+            s.tasks.add(
+                op,
+                kernel,
+                addresses,
+                reads=reads,
+                feeds=feeds,
+                writes=[stored],
+                on_engine=True,
+                macs=rows * inner * min(width, max(0, wide - start)),
+            )
 
-    # endregion
+
+def _padded_inner(s: Scheduling, op: Operation, view: View, inner: int) -> View:
+    """An activation as W: rows up to a multiple of 32 exist, zero, and so do columns."""
+    found = matrix_of(s, op, view, True)
+    if found.shape[0] == inner:
+        return found
+    shape = (inner, found.shape[1])
+    region = s.memory.add(GlobalKind.ACTIVATION, shape, "bf16")
+    region.filled = found.shape[0], found.shape[1]
+    padded = row_major(region, shape)
+    move(s, op, found, padded.row_range(0, found.shape[0]))
+    return padded
 
 
 def _groups(columns: int, tile: Tile) -> list[tuple[int, int, int]]:

@@ -9,6 +9,7 @@ from functools import reduce
 from itertools import pairwise
 
 from softex_mlir.arithmetic import round_up
+from softex_mlir.compiler.schedule.fused_form import layer_of
 from softex_mlir.compiler.schedule.kernels.attention.whole_rows import AttentionKernel
 from softex_mlir.compiler.schedule.kernels.kernel import team_size
 from softex_mlir.compiler.schedule.kernels.linear.geometry import X_SLOTS, LinearArena
@@ -22,6 +23,7 @@ from softex_mlir.compiler.schedule.search.costs import (
     softmax_cycles,
     streaming_slowdown,
 )
+from softex_mlir.dialects.transformer import LinearOp, MatmulOp, shape_of
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
 
@@ -50,6 +52,18 @@ class LinearShape:
     activation: str
     residual: bool
     layer: str = field(default="", compare=False)
+
+    @staticmethod
+    def of(op: LinearOp | MatmulOp) -> LinearShape:
+        """The shape of an operation; that of one batch element."""
+        if isinstance(op, LinearOp):
+            (m, n), k = shape_of(op.x), shape_of(op.w)[1]
+            activation, residual = op.activation.data, op.residual is not None
+        else:
+            (m, n), k = shape_of(op.a)[-2:], shape_of(op.b)[-1]
+            activation, residual = "none", False
+        inner, columns = round_up(n, 32), round_up(k, 32)
+        return LinearShape(m, inner, columns, activation, residual, layer_of(op))
 
     @property
     def macs(self) -> int:

@@ -14,10 +14,10 @@ from softex_mlir.isa_sim.machine import Machine
 
 def chunk_keys(module: ModuleOp, machine: Machine) -> None:
     """Write or remove `key_chunk` on every attention, in place."""
-    from softex_mlir.compiler.schedule.context import SchedulingContext
+    from softex_mlir.compiler.schedule.plan import buffers_offset
     from softex_mlir.compiler.schedule.search.chunks import key_chunk
 
-    base = SchedulingContext(machine).base
+    base = buffers_offset(machine)
     for op in module.walk():
         if isinstance(op, t.AttentionOp):
             chunk = key_chunk(machine, op, base)

@@ -127,7 +127,7 @@ class ChunkedAttention(AttentionItems):
         steps = 2 * self.rounds
         return (1 + steps, steps, 0 if self.engine is COMPUTE else steps, 1 + steps)
 
-    def uses(self, first_w: int = 0, first_x: int = 0) -> list[SlotUse]:
+    def uses(self) -> list[SlotUse]:
         """TCDM bytes of a launch and when they are free again."""
         _, out, _, compute = self.advances()
         end = {"o": (OUT, out), "bias_row": (COMPUTE, compute), "states": (COMPUTE, compute)}

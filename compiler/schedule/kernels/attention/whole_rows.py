@@ -131,7 +131,7 @@ class AttentionKernel(AttentionItems):
         n = self.items
         return (1 + 3 * n, n, 0 if self.engine is COMPUTE else 2 * n + 2, 1 + 2 * n)
 
-    def uses(self, first_w: int = 0, first_x: int = 0) -> list[SlotUse]:
+    def uses(self) -> list[SlotUse]:
         """TCDM bytes of a launch and when they are free again."""
         n = self.items
         found: list[SlotUse] = []

@@ -199,8 +199,13 @@ class LinearGeometry(Kernel):
             return (self.jobs, out, 0, self.jobs + compute)
         return (self.jobs, out, self.jobs, compute)
 
-    def uses(self, first_w: int = 0, first_x: int = 0) -> list[SlotUse]:
-        """TCDM bytes of a launch and when they are free again."""
+    def uses(self) -> list[SlotUse]:
+        """TCDM bytes of a launch whose rings begin with their first slots."""
+        return self.ring_uses(0, 0)
+
+    def ring_uses(self, first_w: int, first_x: int) -> list[SlotUse]:
+        """TCDM bytes of a launch and when they are free again, by the first slots of the rings of W
+        and X, which continue from launch to launch."""
         out = self.advances()[1]
         found: list[SlotUse] = []
         for buffer in self.buffers():

@@ -89,11 +89,10 @@ class NestKernel(Kernel):
     def advances(self) -> tuple[int, int, int, int]:
         return (0, 2 * (self.tiles.steps + 1), 0, self.tiles.steps)
 
-    def uses(self, first_w: int = 0, first_x: int = 0) -> list[SlotUse]:
+    def uses(self) -> list[SlotUse]:
         """TCDM bytes of a launch and when they are free again."""
         return [SlotUse(self.offset, self.end, OUT, self.advances()[1], family="rows")]
 
-    # endregion
     # region Streams
 
     def emit(self, k: KernelEmitter) -> None:

@@ -1,0 +1,101 @@
+"""Tasks in their order become launches: slots of rings, and chunks of X that products find."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+
+from softex_mlir.compiler.schedule.kernels.emitter import COMPUTE, GEMM
+from softex_mlir.compiler.schedule.kernels.kernel import X_LOADED, X_NEXT_READY
+from softex_mlir.compiler.schedule.kernels.linear.geometry import X_SLOTS
+from softex_mlir.compiler.schedule.kernels.linear.kernel import LinearKernel
+from softex_mlir.compiler.schedule.order import order_tasks
+from softex_mlir.compiler.schedule.tasks import Task
+from softex_mlir.compiler.schedule.timeline import DMA_OUT, Launch, Timeline
+from softex_mlir.isa_sim.machine import Machine
+
+
+def launch_tasks(tasks: Sequence[Task], machine: Machine) -> Timeline:
+    """Order tasks, given in the program's order, and launch them."""
+    order = order_tasks(tasks)
+    launcher = _Launcher(Timeline(COMPUTE if machine.redmule is None else GEMM), _next(order))
+    for task in order:
+        launcher.launch(task)
+    return launcher.timeline
+
+
+def _next(order: Sequence[Task]) -> dict[Task, tuple[Task, Sequence[Task]]]:
+    """For each task that `dma_in` serves the next such task, and those between."""
+    served = [place for place, task in enumerate(order) if task.kernel.advances()[0]]
+    return {order[i]: (order[j], order[i + 1 : j]) for i, j in pairwise(served)}
+
+
+@dataclass
+class _Launcher:
+    """Follows the rings of products from launch to launch."""
+
+    timeline: Timeline
+    next: dict[Task, tuple[Task, Sequence[Task]]]
+    stored: dict[Task, int] = field(default_factory=dict[Task, int])
+    """Value of `dma_out`'s counter at which a task's results are in L2."""
+    loaded: dict[Task, int] = field(default_factory=dict[Task, int])
+    """Chunks of X that a product will find in its ring."""
+    first_x: int = 0
+    """Slot of the next chunk of X."""
+    jobs: int = 0
+    """Matrix products so far."""
+
+    def launch(self, task: Task) -> None:
+        """Append a launch to the timeline."""
+        kernel = task.kernel
+        if isinstance(kernel, LinearKernel):
+            launch = self._product(task, kernel)
+        else:
+            depends = self._ready(task) or 0
+            launch = self.timeline.add(task, kernel, task.addresses, kernel.uses(), {}, depends)
+        self.stored[task] = launch.stored
+
+    def _product(self, task: Task, kernel: LinearKernel) -> Launch:
+        addresses = task.addresses
+        found = self.loaded.get(task, 0)
+        if found == kernel.chunks:
+            self.first_x = (self.first_x - found) % X_SLOTS
+        integers = {"first_w": self.jobs % 2, "first_x": self.first_x, X_LOADED: found}
+        after, between = self.next.get(task, (None, ()))
+        if after is not None and isinstance(after.kernel, LinearKernel):
+            # waiting for what comes behind this launch would be waiting for itself
+            ready = self._ready(after)
+            stored = ready is not None and ready <= self.timeline.counters[DMA_OUT]
+            left = 0
+            if not any(kernel.touches_ring(other.kernel) for other in between):
+                left = self.loaded[after] = _chunks_left(task, after, stored)
+            if 0 < left < after.kernel.chunks:
+                kernel = replace(kernel, next_rows=after.kernel.m)
+                addresses = {**addresses, "x_next": after.addresses["x_l2"]}
+                integers[X_NEXT_READY] = ready or 0
+        uses = kernel.ring_uses(self.jobs % 2, self.first_x)
+        self.first_x = (self.first_x + kernel.chunks) % X_SLOTS
+        self.jobs += kernel.jobs
+        return self.timeline.add(task, kernel, addresses, uses, integers, self._ready(task) or 0)
+
+    def _ready(self, task: Task) -> int | None:
+        """Value of `dma_out`'s counter at which a task's operands are stored; None if a producer
+        has no place yet."""
+        if any(producer not in self.stored for producer in task.feeders):
+            return None
+        return max((self.stored[producer] for producer in task.feeders), default=0)
+
+
+def _chunks_left(before: Task, after: Task, ready: bool) -> int:
+    """Chunks of X a product finds in its ring: all if the one before had the same operand and the
+    ring holds it, the first if that launch can load it ahead."""
+    one, other = before.kernel, after.kernel
+    if not isinstance(one, LinearKernel) or not isinstance(other, LinearKernel):
+        return 0
+    if not other.same_ring(one):
+        return 0
+    same = before.addresses["x_l2"] == after.addresses["x_l2"] and one.m == other.m
+    if same and other.chunks <= X_SLOTS:
+        return other.chunks
+    return 1 if ready and one.can_load_ahead else 0

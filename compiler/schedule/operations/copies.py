@@ -1,0 +1,104 @@
+"""Copies: tensors in other places, other shapes, or with contiguous rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import prod
+
+from xdsl.ir import Operation
+
+from softex_mlir.compiler.schedule.kernels.copies import CopyKernel
+from softex_mlir.compiler.schedule.kernels.kernel import ELEMENT_BYTES
+from softex_mlir.compiler.schedule.scheduling import Scheduling
+from softex_mlir.compiler.schedule.views import Address, View, region_for, row_major
+from softex_mlir.dialects.cluster import GlobalKind
+
+COPY_BYTES = 16384
+"""Wanted size of a copy's transfer."""
+
+
+def matrix_of(s: Scheduling, op: Operation, view: View, padded: bool = False) -> View:
+    """Rows with contiguous columns; `padded`: continued with zeros to a multiple of 32."""
+    found = view.matrix()
+    if found is not None and padded and found.shape[1] % 32 and not found.zero_padded:
+        found = None
+    if found is None:
+        found = copy(s, op, view, view.shape).matrix()
+        assert found is not None
+    return found
+
+
+def copy(s: Scheduling, op: Operation, view: View, shape: Sequence[int]) -> View:
+    """The tensor in a region of its own."""
+    target = s.memory.allocate(shape, view.dtype)
+    move(s, op, view, target)
+    return target
+
+
+def copy_reshaped(s: Scheduling, op: Operation, view: View, shape: Sequence[int]) -> View:
+    """A reshape that moves data: at once where the rows of one shape are whole rows of the
+    other, else row by row through a region without padding."""
+    target = row_major(region_for("", GlobalKind.ACTIVATION, shape, view.dtype), shape)
+    if target.reshaped(view.shape) is not None:
+        target = s.memory.allocate(shape, view.dtype)
+        written = target.reshaped(view.shape)
+        assert written is not None
+        move(s, op, view, written)
+        return target
+    flat = s.memory.add(GlobalKind.ACTIVATION, (1, prod(shape)), view.dtype)
+    dense = row_major(flat, (1, prod(shape)))
+    as_source = dense.reshaped(view.shape)
+    as_result = dense.reshaped(shape)
+    assert as_source is not None
+    assert as_result is not None
+    move(s, op, view, replace(as_source, zero_padded=False))
+    if shape[-1] % 32 == 0:
+        return replace(as_result, zero_padded=True)
+    return copy(s, op, replace(as_result, zero_padded=False), shape)
+
+
+def move(s: Scheduling, op: Operation, source: View, target: View) -> None:
+    """Copy tasks for a box of any rank."""
+    dims = [
+        [size, a, b]
+        for size, a, b in zip(source.shape, source.strides, target.strides, strict=True)
+        if size != 1
+    ] or [[1, 1, 1]]
+    merged: list[list[int]] = [dims[0]]
+    for size, a, b in dims[1:]:
+        last = merged[-1]
+        if last[1] == size * a and last[2] == size * b:
+            merged[-1] = [last[0] * size, a, b]
+        else:
+            merged.append([size, a, b])
+    if merged[-1][1:] != [1, 1]:
+        merged.append([1, 1, 1])
+    limit = min(COPY_BYTES, (s.machine.cluster.tcdm_bytes - s.plan.base) // 2 // 128 * 64)
+    limit //= ELEMENT_BYTES[source.dtype]
+    merged = _box(merged, limit)
+    kernel = CopyKernel(
+        s.machine,
+        tuple(d[0] for d in merged),
+        tuple(d[1] for d in merged),
+        tuple(d[2] for d in merged),
+        source.dtype,
+        s.plan.base,
+    )
+    addresses: dict[str, View | Address] = {"source": source, "target": target}
+    s.tasks.add(op, kernel, addresses, reads=[source], writes=[target])
+
+
+def _box(dims: list[list[int]], limit: int) -> list[list[int]]:
+    """Split dimensions so that the last three have at most `limit` elements."""
+    result = [list(d) for d in dims]
+    while (size := prod(d[0] for d in result[-3:])) > limit:
+        # divide the outermost dimension of the box by the smallest factor that makes it fit
+        index = next(i for i in range(max(0, len(result) - 3), len(result)) if result[i][0] > 1)
+        extent, a, b = result[index]
+        factors = [f for f in range(2, extent + 1) if extent % f == 0]
+        factor = next((f for f in factors if size // f <= limit), factors[-1])
+        inner = extent // factor
+        result[index] = [inner, a, b]
+        result.insert(max(0, len(result) - 3), [factor, a * inner, b * inner])
+    return result

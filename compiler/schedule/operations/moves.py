@@ -1,0 +1,101 @@
+"""Operations that only move data: concatenation, patches, embeddings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import prod
+
+from softex_mlir.compiler.schedule.kernels.copies import EmbeddingKernel
+from softex_mlir.compiler.schedule.kernels.kernel import dtype_of
+from softex_mlir.compiler.schedule.operations.copies import copy_reshaped, move
+from softex_mlir.compiler.schedule.scheduling import Scheduling, schedules
+from softex_mlir.dialects import transformer as tf
+
+
+@schedules(tf.ConcatOp)
+def schedule_concat(op: tf.ConcatOp, s: Scheduling) -> None:
+    """Copies side by side."""
+    axis = op.axis.value.data
+    shape = tf.shape_of(op.result)
+    target = s.memory.allocate(shape, dtype_of(op.result), "concat")
+    start = 0
+    for x in op.xs:
+        source = s.view(x)
+        offsets = [0] * len(shape)
+        offsets[axis] = start
+        part = target.sliced(offsets, source.shape, [1] * len(shape))
+        if axis == 0 and len(shape) == 2:
+            # by the row blocks of products, so that work on the first block can begin
+            rows = source.shape[0]
+            for first, size in s.plan.row_blocks(rows):
+                pieces = source.row_range(first, size), part.row_range(first, size)
+                move(s, op, *pieces)
+        else:
+            move(s, op, source, part)
+        start += source.shape[axis]
+    s.values[op.result] = target
+
+
+@schedules(tf.PatchifyOp)
+def schedule_patchify(op: tf.PatchifyOp, s: Scheduling) -> None:
+    """One copy: patches are a view of the image."""
+    image = s.view(op.image)
+    batch, channels, height, width = image.shape
+    high, wide = (int(v) for v in op.patch.get_values())
+    sb, sc, sy, sx = image.strides
+    rows, columns = height // high, width // wide
+    patches = replace(
+        image,
+        shape=(batch, rows, columns, channels, high, wide),
+        strides=(sb, high * sy, wide * sx, sc, sy, sx),
+    )
+    result = s.memory.allocate(tf.shape_of(op.result), "bf16", "patches")
+    pitch = result.strides[0]
+    target = replace(
+        result,
+        shape=patches.shape,
+        strides=(rows * columns * pitch, columns * pitch, pitch, high * wide, wide, 1),
+    )
+    # largest box: a row of patches, for one channel
+    order = (0, 1, 3, 2, 4, 5)
+    move(s, op, patches.permuted(order), target.permuted(order))
+    s.values[op.result] = result
+
+
+@schedules(tf.EmbeddingOp)
+def schedule_embedding(op: tf.EmbeddingOp, s: Scheduling) -> None:
+    """Rows of a table, gathered by the DMA."""
+    ids = s.view(op.ids)
+    count = prod(ids.shape)
+    flat = ids.reshaped((count,))
+    if flat is None or (count > 1 and flat.strides[0] != 1):
+        dense = copy_reshaped(s, op, ids, (1, count))
+        flat = dense.reshaped((count,))
+        assert flat is not None
+    table = s.view(op.table)
+    target = s.memory.allocate(tf.shape_of(op.result), "bf16", "embedding")
+    rows = target.matrix()
+    assert rows is not None
+    columns = table.shape[1]
+    block = max(1, min(16, s.plan.rows_limit // (2 * columns)))
+    for first, size in s.plan.parts(count, count):
+        kernel = EmbeddingKernel(
+            s.machine,
+            size,
+            table.shape[0],
+            columns,
+            table.strides[0],
+            rows.strides[0],
+            min(block, size),
+            s.plan.base,
+        )
+        part = rows.row_range(first, size)
+        source = flat.row_range(first, size)
+        s.tasks.add(
+            op,
+            kernel,
+            {"ids": source, "table": table, "target": part},
+            reads=[source, table],
+            writes=[part],
+        )
+    s.values[op.result] = target

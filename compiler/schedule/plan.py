@@ -1,0 +1,153 @@
+"""The division of the TCDM and the tiles of all products: decided before anything is scheduled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from xdsl.dialects.func import FuncOp
+from xdsl.dialects.linalg import ops as linalg_ops
+from xdsl.ir import Operation
+
+from softex_mlir.abi import COUNTER_BYTES, STACK_BYTES
+from softex_mlir.arithmetic import round_up
+from softex_mlir.compiler.loop_nest import is_start_value
+from softex_mlir.compiler.schedule.fused_form import BINARY, NORMS, UNARY
+from softex_mlir.compiler.schedule.kernels.kernel import team_size
+from softex_mlir.compiler.schedule.kernels.linear.geometry import LinearArena
+from softex_mlir.compiler.schedule.kernels.nest.build import generic_bytes
+from softex_mlir.compiler.schedule.search.tiling import (
+    CapacityError,
+    LinearSearch,
+    LinearShape,
+    Tile,
+    linear_arena,
+    row_blocks,
+)
+from softex_mlir.dialects import transformer as tf
+from softex_mlir.isa_sim.machine import Machine
+
+ROWS_SHARE = 4
+"""Beside matrix products, row-wise kernels take at most this fraction (1/n) of the TCDM."""
+
+PARTS = 160
+"""About the most launches of a row-wise operation, however many rows it has."""
+
+
+def constants_offset(machine: Machine) -> int:
+    """Where TCDM constants begin, in bytes: behind counters and stacks."""
+    return COUNTER_BYTES + STACK_BYTES * machine.cluster.cores
+
+
+def buffers_offset(machine: Machine) -> int:
+    """Where kernels' buffers begin, in bytes from the start of the TCDM."""
+    terms = 0 if machine.softex is None else machine.softex.terms
+    return round_up(constants_offset(machine) + 4 * round_up(terms, 2), 64)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Offsets and sizes in bytes."""
+
+    machine: Machine
+    base: int
+    """Where buffers begin, those of row-wise kernels first."""
+    rows_limit: int
+    """What row-wise kernels may ask for."""
+    linear_base: int
+    """Where the slots of products begin."""
+    tiles: Mapping[LinearShape, Tile]
+    arenas: Mapping[int, LinearArena]
+    """Slots of products by inner size."""
+    blocks: Mapping[int, int]
+    """Most rows of a block, by the rows of a product."""
+
+    @property
+    def rows_room(self) -> int:
+        """Bytes for row-wise kernels."""
+        return self.linear_base - self.base
+
+    def row_blocks(self, rows: int) -> list[tuple[int, int]]:
+        """Blocks of rows of products with this many, as (first, rows)."""
+        return row_blocks(self.machine, rows, self.blocks.get(rows, rows))
+
+    def parts(self, rows: int, part: int) -> list[tuple[int, int]]:
+        """Launches of a row-wise operation: pieces of the blocks that matrix products use; one
+        launch where there are no products, which could begin with a piece."""
+        if not self.tiles:
+            return [(0, rows)]
+        part = max(part, -(-rows // PARTS))
+        found: list[tuple[int, int]] = []
+        for start, size in self.row_blocks(rows):
+            for first in range(0, size, part):
+                found.append((start + first, min(part, size - first)))
+        return found
+
+
+def make_plan(main: FuncOp, machine: Machine, overrides: Mapping[str, Mapping[str, int]]) -> Plan:
+    """Size the arenas: row-wise kernels first, matrix products get the rest.
+
+    Raises:
+        CapacityError: the TCDM is too small.
+    """
+    tcdm, base = machine.cluster.tcdm_bytes, buffers_offset(machine)
+    ops = list(main.body.walk())
+    shapes = [LinearShape.of(op) for op in ops if isinstance(op, tf.LinearOp | tf.MatmulOp)]
+    limit = max(4096, (tcdm - base) // (ROWS_SHARE if shapes else 1))
+    need = 0
+    norms = any(isinstance(op, NORMS) for op in ops)
+    for op in ops:
+        # these get a row for every core, others only where there is nothing more frequent
+        by_row = isinstance(op, (*NORMS, tf.SoftmaxOp)) or not norms
+        need = max(need, _rows_bytes(machine, op, limit, team_size(machine) if by_row else 1))
+    if not shapes:
+        need = max(need, limit)
+    linear_base = round_up(base + need, 64)
+    if linear_base > tcdm:
+        raise CapacityError(
+            f"row-wise operations need {need} bytes of TCDM, but only {tcdm - base} of "
+            f"{tcdm} are left behind counters and stacks: use a larger TCDM"
+        )
+    sizes, tiles = LinearSearch(machine, shapes, tcdm - linear_base, overrides).search()
+    arenas = {inner: linear_arena(size, linear_base) for inner, size in sizes.items()}
+    blocks = {shape.m: tile.m for shape, tile in tiles.items()}
+    return Plan(machine, base, limit, linear_base, tiles, arenas, blocks)
+
+
+def _rows_bytes(machine: Machine, op: Operation, limit: int, wanted: int) -> int:
+    """TCDM bytes of a row-wise operation in blocks of `wanted` rows, or fewer to respect the
+    limit."""
+    if isinstance(op, tf.LayerNormOp):
+        columns = tf.shape_of(op.result)[-1]
+        fixed, row = 4 * columns + 128, 4 * columns + 128
+    elif isinstance(op, tf.RMSNormOp):
+        columns = tf.shape_of(op.result)[-1]
+        fixed, row = 2 * columns + 64, 4 * columns + 128
+    elif type(op) in BINARY:
+        columns = tf.shape_of(op.results[0])[-1]
+        fixed, row = 64, 8 * columns + 256
+    elif isinstance(op, tf.PositionIdsOp):
+        fixed, row = 64, 16 * tf.shape_of(op.result)[-1] + 256
+    elif isinstance(op, tf.SoftmaxOp):
+        width = round_up(max(32, tf.shape_of(op.result)[-1]), 16)
+        slot = 2 * width + 64
+        third = machine.softex is not None and 64 + 3 * slot <= limit
+        fixed, row = 64, (3 if third else 2) * slot
+    elif type(op) in UNARY or isinstance(op, tf.MaskToBiasOp):
+        columns = max(32, tf.shape_of(op.results[0])[-1])
+        fixed, row = 64, 14 * columns + 256
+    elif isinstance(op, tf.EmbeddingOp):
+        fixed, row = 0, 2 * tf.shape_of(op.result)[-1] + 64
+    elif isinstance(op, linalg_ops.GenericOp):
+        return generic_bytes(op, machine, limit)
+    elif is_start_value(op) or isinstance(
+        op, tf.LinearOp | tf.AttentionOp | tf.MatmulOp | tf.GetWeightOp | FuncOp
+    ):
+        return 0
+    else:
+        return 4096
+    while wanted > 1 and fixed + wanted * row > limit:
+        wanted -= 1
+    need = fixed + wanted * row
+    elementwise = type(op) in BINARY or (type(op) in UNARY and not isinstance(op, tf.SoftmaxOp))
+    return min(need, limit) if elementwise else need  # longer rows go piece by piece
