@@ -11,8 +11,8 @@ the job's arithmetic on TCDM and tells when the job ends. Deterministic.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from softex_mlir.isa_sim.contention import windows as contention
 from softex_mlir.isa_sim.core import state as st
 from softex_mlir.isa_sim.core.decode import PAGE_BYTES, Program
 from softex_mlir.isa_sim.devices import state as d
+from softex_mlir.isa_sim.devices.events import job_at
 from softex_mlir.isa_sim.devices.hwpe import start_job
 from softex_mlir.isa_sim.devices.ports import make_ports
 from softex_mlir.isa_sim.diagnosis import (
@@ -36,50 +37,22 @@ from softex_mlir.isa_sim.diagnosis import (
 )
 from softex_mlir.isa_sim.energy import Counters
 from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.isa_sim.records import (
+    JOB,
+    SLEEP,
+    SPENT,
+    STEP,
+    TRANSFER,
+    RunResult,
+    core_spent,
+    job_records,
+    sleep_records,
+    step_records,
+    transfer_records,
+)
 from softex_mlir.isa_sim.units.faults import UnitFault
 
-JOB = np.dtype(
-    [
-        ("unit", "u1"),
-        ("core", "u1"),
-        ("start", "i8"),
-        ("end", "i8"),
-        ("tp", "u4"),
-        ("pc", "u4"),
-        ("macs", "i8"),
-        ("registers", "i8", (8,)),
-    ]
-)
-"""A unit job: unit 0 RedMulE, 1 SoftEx; start is the trigger (or the end of the job before)."""
-
-TRANSFER = np.dtype(
-    [
-        ("channel", "u1"),
-        ("core", "u1"),
-        ("launch", "i8"),
-        ("start", "i8"),
-        ("end", "i8"),
-        ("tp", "u4"),
-        ("bytes", "i8"),
-        ("id", "i8"),
-        ("destination", "u4"),
-        ("source", "u4"),
-        ("length", "u4"),
-        ("destination_stride_2", "i4"),
-        ("source_stride_2", "i4"),
-        ("reps_2", "u4"),
-        ("destination_stride_3", "i4"),
-        ("source_stride_3", "i4"),
-        ("reps_3", "u4"),
-    ]
-)
-"""A DMA transfer: channel 0 in, 1 out; it streams from start to end."""
-
-STEP = np.dtype([("stream", "u1"), ("cycle", "i8"), ("tp", "u4"), ("value", "i8")])
-"""A store to a timeline counter."""
-
 _FAULT_KINDS = {st.CAUSE_FETCH: "fetch", st.CAUSE_ILLEGAL: "illegal-instruction"}
-_JOB_WORDS = 16
 _SLICE = 1 << 22
 _LOG_ENTRIES = 4096
 _END_OF_TIME = 1 << 60
@@ -108,39 +81,6 @@ class JobRecord:
     operands: tuple[tuple[int, bytes], ...]
     results: tuple[tuple[int, bytes], ...]
     warnings: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """What happened in a run.
-
-    Attributes:
-        exit_code: what the program wrote to the end-of-computation register.
-        cycles: cluster cycles from reset to that write.
-        busy: busy cycles of redmule, softex, dma_in, dma_out (streaming) and of all st.
-        core_active: cycles each core was awake, int64 [cores].
-        core_instructions: instructions each core retired, int64 [cores].
-        core_stalls: cycles each core lost to TCDM contention and full DMA queues, int64 [cores].
-        jobs: unit jobs in trigger order, dtype `JOB`.
-        transfers: DMA transfers in launch order, dtype `TRANSFER`.
-        steps: timeline-counter advances, dtype `STEP`.
-        counters: what the energy model charges.
-        warnings: things the hardware may do otherwise, in words.
-        races: what the race detector found (empty without `sanitize`).
-    """
-
-    exit_code: int
-    cycles: int
-    busy: Mapping[str, int]
-    core_active: np.ndarray
-    core_instructions: np.ndarray
-    core_stalls: np.ndarray
-    jobs: np.ndarray
-    transfers: np.ndarray
-    steps: np.ndarray
-    counters: Counters
-    warnings: tuple[str, ...] = field(default=())
-    races: tuple[str, ...] = field(default=())
 
 
 class Cluster:
@@ -286,7 +226,8 @@ class _Run:
         self.max_cycles = max_cycles if max_cycles is not None else _END_OF_TIME
         self.dma_log = np.zeros((4096, d.DMA_LOG_COLUMNS), np.int64)
         self.stream_log = np.zeros((4096, d.STREAM_LOG_COLUMNS), np.int64)
-        self.job_log = np.zeros((4096, _JOB_WORDS), np.int64)
+        self.job_log = np.zeros((4096, d.JOB_LOG_COLUMNS), np.int64)
+        self.sleep_log = np.zeros((4096, d.SLEEP_LOG_COLUMNS), np.int64)
         self.jobs = 0
         self.macs = 0
         self.unit_bytes = 0
@@ -314,7 +255,8 @@ class _Run:
         while True:
             reason = engine.run(
                 dev, self.state, cluster.program, cluster.tcdm, cluster.l2, self.log,
-                self.job_log, self.dma_log, self.stream_log, self.model, shadow, control,
+                self.job_log, self.dma_log, self.stream_log, self.sleep_log, self.model, shadow,
+                control,
             )  # fmt: skip
             if reason == engine.TRIGGER:
                 self.trigger()
@@ -329,6 +271,8 @@ class _Run:
             elif reason == engine.DMA_LOG_FULL:
                 self.dma_log = _grown(self.dma_log, int(dev.word[d.DMA_USED]))
                 self.stream_log = _grown(self.stream_log, int(dev.word[d.STREAM_USED]))
+            elif reason == engine.SLEEP_LOG_FULL:
+                self.sleep_log = _grown(self.sleep_log, int(dev.word[d.SLEEP_USED]))
             elif reason == engine.RACES:
                 self.sanitizer.collect(self.job_log, self.dma_log)
             elif reason == engine.ACCESSES:
@@ -376,6 +320,7 @@ class _Run:
             name = UNIT_NAMES[unit]
             record = JobRecord(name, values, time, duration, operands, results, port.warnings)
             self.job_observer(record)
+        stalled = 0
         if self.control[engine.CONTENTION]:
             model = self.model.unit[unit]
             model[contention.RATE] = rate
@@ -383,7 +328,8 @@ class _Run:
             model[contention.TURNOVERS] = port.turnovers
             model[contention.BURST] = port.burst
             if unit == d.SOFTEX:
-                duration = int(duration * model[contention.SLOW])
+                granted, duration = duration, int(duration * model[contention.SLOW])
+                stalled = duration - granted
         if self.jobs == len(self.job_log):
             self.job_log = _grown(self.job_log, self.jobs)
         number = self.jobs
@@ -393,7 +339,12 @@ class _Run:
         entry[4] = core
         entry[5] = self.s[core, st.PC]
         entry[6] = port.macs
-        entry[8:] = registers
+        entry[7] = context
+        entry[8:16] = registers
+        entry[d.JOB_STALLED] = stalled
+        entry[d.JOB_ACQUIRED_AT] = row[job_at(context) + d.JOB_ACQUIRED]
+        entry[d.JOB_TRIGGERED_AT] = time
+        entry[d.JOB_BYTES] = port.bytes
         self.jobs = number + 1
         word[d.JOB_USED] = number + 1
         self.macs += port.macs
@@ -549,11 +500,8 @@ class _Run:
         asleep[sleeping] += np.maximum(0, end - dev.core[sleeping, d.CORE_SINCE])
         active = np.maximum(0, end - asleep)
         self.close_logs(end)
-        jobs = self.job_records()
-        transfers = _transfers(self.dma_log[: int(dev.word[d.DMA_USED])])
-        steps = np.zeros(int(dev.word[d.STREAM_USED]), STEP)
-        for index, name in enumerate(("cycle", "stream", "tp", "value")):
-            steps[name] = self.stream_log[: len(steps), index] & (0xFFFFFFFF if index == 2 else -1)
+        jobs = job_records(self.job_log[: self.jobs])
+        transfers = transfer_records(self.dma_log[: int(dev.word[d.DMA_USED])])
         busy = {"cores": int(active.sum())}
         for unit, name in ((d.REDMULE, "redmule"), (d.SOFTEX, "softex")):
             row = dev.unit[unit]
@@ -590,7 +538,11 @@ class _Run:
             core_stalls=s[:, st.STALL_CYCLES] + dev.core[:, d.CORE_STALLED],
             jobs=jobs,
             transfers=transfers,
-            steps=steps,
+            steps=step_records(self.stream_log[: int(dev.word[d.STREAM_USED])]),
+            sleeps=sleep_records(
+                self.sleep_log[: int(dev.word[d.SLEEP_USED])], dev, self.state, end
+            ),
+            core_spent=core_spent(dev, self.state),
             counters=counters,
             warnings=tuple(self.warnings),
             races=races,
@@ -613,16 +565,6 @@ class _Run:
                 entry[1] = min(row[at + d.TRANSFER_BEGIN], end)
                 entry[2] = min(row[at + d.TRANSFER_DONE], end)
 
-    def job_records(self) -> np.ndarray:
-        log = self.job_log[: self.jobs]
-        jobs = np.zeros(self.jobs, JOB)
-        for index, name in ((0, "unit"), (1, "start"), (2, "end"), (3, "tp"), (4, "core")):
-            jobs[name] = log[:, index]
-        jobs["pc"] = log[:, 5] & 0xFFFFFFFF
-        jobs["macs"] = log[:, 6]
-        jobs["registers"] = log[:, 8:]
-        return jobs
-
 
 def _grown(log: np.ndarray, used: int) -> np.ndarray:
     """The log with room for as many entries again, if it is more than half full."""
@@ -633,15 +575,14 @@ def _grown(log: np.ndarray, used: int) -> np.ndarray:
     return larger
 
 
-def _transfers(log: np.ndarray) -> np.ndarray:
-    transfers = np.zeros(len(log), TRANSFER)
-    for index, name in enumerate(("launch", "start", "end", "channel", "id", "core", "tp")):
-        transfers[name] = log[:, index] & (0xFFFFFFFF if name == "tp" else -1)
-    for index, name in enumerate(TRANSFER.names[8:]):  # type: ignore[index]
-        words = log[:, 7 + index] & 0xFFFFFFFF
-        transfers[name] = words.astype(np.uint32).view(TRANSFER[name])
-    transfers["bytes"] = log[:, 9] * log[:, 12] * log[:, 15]
-    return transfers
-
-
-__all__ = ["JOB", "STEP", "TRANSFER", "UNIT_NAMES", "Cluster", "RunResult", "SimulationFault"]
+__all__ = [
+    "JOB",
+    "SLEEP",
+    "SPENT",
+    "STEP",
+    "TRANSFER",
+    "UNIT_NAMES",
+    "Cluster",
+    "RunResult",
+    "SimulationFault",
+]

@@ -41,6 +41,7 @@ RACES: Final = 8
 ACCESSES: Final = 9
 """The log of a core's accesses is full."""
 SLOT_REQUEST: Final = 10
+SLEEP_LOG_FULL: Final = 11
 
 # Columns of the control words.
 WINDOW_END: Final = 0
@@ -60,10 +61,17 @@ _COPIED_BYTES: Final = 1 << 26
 
 
 @njit(cache=True)
-def _resume_woken(dev: d.Devices, state: Any) -> None:
+def _resume_woken(dev: d.Devices, state: Any, sleep_log: Any) -> None:
     for core in range(dev.word[d.CORES]):
         resume = dev.core[core, d.CORE_RESUME]
         if resume >= 0:
+            entry = sleep_log[dev.word[d.SLEEP_USED]]
+            entry[0] = core
+            entry[1] = dev.core[core, d.CORE_SINCE]
+            entry[2] = resume
+            entry[3] = state.x[core, abi.RECORD_REGISTER]
+            entry[4] = state.s[core, st.FAULT_PC]
+            dev.word[d.SLEEP_USED] += 1
             dev.core[core, d.CORE_RESUME] = -1
             dev.core[core, d.CORE_PENDING] = 0
             extra = resume - state.s[core, st.CYCLE]
@@ -71,9 +79,25 @@ def _resume_woken(dev: d.Devices, state: Any) -> None:
 
 
 @njit(cache=True)
+def _note_spent(dev: d.Devices, state: Any, step: Any) -> None:
+    """Complete the record of a step with what the stream's cores have spent so far."""
+    step[d.STREAM_SPENT :] = 0
+    for core in range(dev.word[d.CORES]):
+        if dev.core[core, d.CORE_STREAM] == step[1]:
+            s = state.s[core]
+            step[d.STREAM_SPENT] += s[st.INSTRUCTIONS]
+            step[d.STREAM_SPENT + 1] += s[st.STALL_CYCLES]
+            step[d.STREAM_SPENT + 2] += s[st.CONTENTION_STALLS]
+            step[d.STREAM_SPENT + 3] += dev.core[core, d.CORE_STALLED]
+            step[d.STREAM_SPENT + 4] += s[st.TCDM_LOADS] + s[st.TCDM_STORES]
+            step[d.STREAM_SPENT + 5] += s[st.L2_ACCESSES]
+
+
+@njit(cache=True)
 def run(
     dev: d.Devices, state: Any, program: Any, tcdm: Any, l2: Any, log: Any,
-    job_log: Any, dma_log: Any, stream_log: Any, model: Any, shadow: Any, control: Any,
+    job_log: Any, dma_log: Any, stream_log: Any, sleep_log: Any, model: Any, shadow: Any,
+    control: Any,
 ) -> int:  # fmt: skip
     """Run until Python is needed; the reason.
 
@@ -86,6 +110,9 @@ def run(
         if shadow is not None:  # noqa: SIM102
             if shadow.word[sanitizer_state.RACE_FOUND]:
                 return RACES
+        # A turn wakes a core up to twice: the core that arrives at a barrier is its last.
+        if dev.word[d.SLEEP_USED] + 2 * cores > sleep_log.shape[0]:
+            return SLEEP_LOG_FULL
         core = -1
         time = d.NEVER
         for candidate in range(cores):
@@ -118,7 +145,7 @@ def run(
             complete(dev, event, job_log, dma_log)
             if shadow is not None:
                 sanitizer_order.woken(dev, shadow)
-            _resume_woken(dev, state)
+            _resume_woken(dev, state, sleep_log)
             continue
         if dev.core[core, d.CORE_PENDING] == 0:
             status = run_core(core, control[WINDOW_END], state, program, tcdm, l2, log)
@@ -140,11 +167,14 @@ def run(
             continue
         address = state.s[core, st.REQUEST]
         kind = state.s[core, st.REQUEST + 2]
+        steps = dev.word[d.STREAM_USED]
         status = access(
             dev, core, time, address, state.s[core, st.REQUEST + 1], kind,
             state.s[core, st.REQUEST + 3], state.x[core, abi.RECORD_REGISTER],
             tcdm, l2, dma_log, stream_log,
         )  # fmt: skip
+        if dev.word[d.STREAM_USED] > steps:
+            _note_spent(dev, state, stream_log[steps])
         if shadow is not None:  # noqa: SIM102
             if status != d.LOG_FULL and status != d.FAULT:
                 sanitizer_order.after_access(
@@ -160,7 +190,7 @@ def run(
         ):
             dev.core[core, d.CORE_PENDING] = 0
             complete_access(state, core, dev.word[d.VALUE], dev.word[d.UNTIL] - time)
-            _resume_woken(dev, state)
+            _resume_woken(dev, state, sleep_log)
             if status == d.TRIGGER:
                 control[CORE] = core
                 return TRIGGER
@@ -174,7 +204,7 @@ def run(
                 dev.word[d.COPIED] = 0
                 return SLICE
         elif status == d.SLEEP:
-            _resume_woken(dev, state)
+            _resume_woken(dev, state, sleep_log)
         elif status == d.RETRY:
             dev.core[core, d.CORE_STALLED] += dev.word[d.UNTIL] - time
             state.s[core, st.CYCLE] = dev.word[d.UNTIL]

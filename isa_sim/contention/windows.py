@@ -206,6 +206,8 @@ def _lengthen_job(dev: Any, model: Model, unit: int, busy: float, job_log: Any) 
             entry[u.JOB_END] = row[at + d.JOB_DONE]
             if context != row[d.RUNNING]:
                 entry[u.JOB_START] += whole
+            else:
+                entry[d.JOB_STALLED] += whole
 
 
 @njit(cache=True)
@@ -228,6 +230,8 @@ def _lengthen_transfers(dev: Any, model: Model, channel: int, moved: float, dma_
         if index > 0:
             row[at + d.TRANSFER_BEGIN] += whole
         entry = dma_log[row[at + d.TRANSFER_LOG]]
+        if index == 0:
+            entry[d.DMA_STALLED] += whole
         entry[1], entry[2] = row[at + d.TRANSFER_BEGIN], row[at + d.TRANSFER_DONE]
 
 

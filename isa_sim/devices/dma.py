@@ -149,6 +149,7 @@ def _launch(
     log[row, 6] = tp
     for index in range(9):
         log[row, 7 + index] = reg[index]
+    log[row, d.DMA_STALLED] = 0
     dev.word[d.DMA_USED] = row + 1
     events.update_next_event(dev)
     return events.finish(dev, until, identifier)

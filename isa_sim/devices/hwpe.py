@@ -23,7 +23,7 @@ def _hwpe_reset(dev: d.Devices, unit: int, wipe: bool) -> None:
 
 
 @njit(cache=True)
-def _acquire(dev: d.Devices, unit: int, core: int) -> int:
+def _acquire(dev: d.Devices, unit: int, core: int, time: int) -> int:
     """Lock the next context; the job id, -1 if none is free, -2 if one is locked already."""
     state = dev.unit[unit]
     if state[d.LOCKED] >= 0:
@@ -35,6 +35,7 @@ def _acquire(dev: d.Devices, unit: int, core: int) -> int:
     state[d.LOCKED_BY] = core
     state[d.MACFG_TIME] = -1
     state[job_at(context) + d.JOB_STATE] = d.PROGRAMMED
+    state[job_at(context) + d.JOB_ACQUIRED] = time
     state[job_at(context) + d.JOB_ID] = state[d.NEXT_ID]
     state[d.NEXT_ID] = (state[d.NEXT_ID] + 1) & 0xFF
     return state[job_at(context) + d.JOB_ID]
@@ -75,7 +76,7 @@ def access_hwpe(
             return events.finish(dev, until, 0)
         if state[d.LOCKED] < 0 and unit == d.REDMULE and state[d.PENDING] == 0:
             # The published unit takes register writes without an ACQUIRE when it is idle.
-            _acquire(dev, unit, core)
+            _acquire(dev, unit, core, time)
         context = state[d.LOCKED]
         if context < 0:
             return events.fault(dev, d.FAULT_NOT_ACQUIRED, offset)
@@ -116,7 +117,7 @@ def access_hwpe(
             return d.SLOT_REQUEST
         return d.DONE
     if offset == d.HWPE_ACQUIRE:
-        return events.finish(dev, until, _acquire(dev, unit, core))
+        return events.finish(dev, until, _acquire(dev, unit, core, time))
     if offset == d.HWPE_FINISHED:
         finished = state[d.FINISHED]
         state[d.FINISHED] = 0

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from softex_mlir import abi
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.units import event_unit
 
@@ -84,7 +85,7 @@ BANK: Final = 24
 """Job registers of context c from BANK + c * JOB_REGISTERS."""
 JOB: Final = BANK + 2 * JOB_REGISTERS
 """Job of context c from JOB + c * JOB_COLUMNS."""
-JOB_COLUMNS: Final = 5
+JOB_COLUMNS: Final = 6
 HWPE_COLUMNS: Final = JOB + 2 * JOB_COLUMNS
 
 # Columns of a context's job.
@@ -93,6 +94,8 @@ JOB_DONE: Final = 1
 JOB_CORE: Final = 2
 JOB_ID: Final = 3
 JOB_LOG: Final = 4
+JOB_ACQUIRED: Final = 5
+"""When the context was acquired."""
 FREE: Final = 0
 PROGRAMMED: Final = 1
 QUEUED: Final = 2
@@ -159,11 +162,12 @@ STREAM_USED: Final = 21
 TRIGGER_TIME: Final = 22
 DETAIL: Final = 23
 JOB_USED: Final = 24
+SLEEP_USED: Final = 27
 COPIED: Final = 25
 """Bytes the DMA has moved since the run loop last returned for it."""
 LENIENT: Final = 26
 """Writes that the published RTL loses are lost and counted instead of being a fault."""
-WORDS: Final = 27
+WORDS: Final = 28
 
 # Faults of an access.
 FAULT_UNMAPPED: Final = 1
@@ -183,10 +187,26 @@ FAULT_COMMIT_ONLY: Final = 14
 FAULT_DMA_BYTES: Final = 15
 FAULT_CLEAR_DISTANCE: Final = 16
 
-DMA_LOG_COLUMNS: Final = 16
-"""launch, begin, done, channel, id, core, tp, then the nine descriptor registers."""
-STREAM_LOG_COLUMNS: Final = 4
-"""cycle, stream, tp, value."""
+DMA_STALLED: Final = 16
+DMA_LOG_COLUMNS: Final = 17
+"""launch, begin, done, channel, id, core, tp, the nine descriptor registers, then DMA_STALLED:
+cycles lost to others in the TCDM."""
+JOB_STALLED: Final = 16
+JOB_ACQUIRED_AT: Final = 17
+JOB_TRIGGERED_AT: Final = 18
+JOB_BYTES: Final = 19
+JOB_LOG_COLUMNS: Final = 20
+"""unit, start, end, tp, core, pc, MACs, context, the eight job registers, then these columns:
+cycles lost to others in the TCDM, when the context was acquired and triggered, bytes of TCDM read
+and written."""
+STREAM_SPENT: Final = 4
+SPENT_COLUMNS: Final = 6
+STREAM_LOG_COLUMNS: Final = STREAM_SPENT + SPENT_COLUMNS
+"""cycle, stream, tp, value; then what the stream's cores have spent up to here: instructions,
+stall cycles, those of them lost in the TCDM, cycles without room in a DMA queue, accesses to TCDM
+and to L2."""
+SLEEP_LOG_COLUMNS: Final = 5
+"""core, since, until, tp, pc."""
 
 
 # Columns of `Devices.core`.
@@ -207,7 +227,9 @@ CORE_PENDING: Final = 8
 """1 while the core stands before an access."""
 CORE_STALLED: Final = 9
 """Cycles the core waited for room in a DMA queue."""
-DMA_DESCRIPTOR: Final = 10
+CORE_STREAM: Final = 10
+"""Stream the core belongs to."""
+DMA_DESCRIPTOR: Final = 11
 """The core's copy of the nine DMA descriptor registers."""
 CORE_COLUMNS: Final = DMA_DESCRIPTOR + 9
 
@@ -269,6 +291,9 @@ def make_devices(machine: Machine) -> Devices:
     channel[:, CHANNEL_NEXT_ID] = 1
     core = np.zeros((cores, CORE_COLUMNS), np.int64)
     core[:, CORE_RESUME] = -1
+    streams = abi.stream_cores(cores, machine.redmule is not None)
+    for number, name in enumerate(abi.STREAMS):
+        core[list(streams[name]), CORE_STREAM] = number
     core[:, DMA_DESCRIPTOR + 5] = core[:, DMA_DESCRIPTOR + 8] = 1
     barrier = np.zeros((event_unit.BARRIERS, 3), np.int64)
     barrier[0, 0] = barrier[0, 2] = (1 << cores) - 1

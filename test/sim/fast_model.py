@@ -40,11 +40,11 @@ class FastModel:
         self.model = contention.make_model(MACHINE)
         self.charged = [0] * len(logs)
         self.log = np.zeros((len(logs), 4096, 5), np.int64)
-        self.jobs = np.zeros((len(jobs), 16), np.int64)
+        self.jobs = np.zeros((len(jobs), d.JOB_LOG_COLUMNS), np.int64)
         for column, name in enumerate(("unit", "start", "end")):
             self.jobs[:, column] = jobs[name]
-        self.jobs[:, 8:] = jobs["registers"]
-        self.dma = np.zeros((len(transfers), 16), np.int64)
+        self.jobs[:, 8:16] = jobs["registers"]
+        self.dma = np.zeros((len(transfers), d.DMA_LOG_COLUMNS), np.int64)
         for column, name in enumerate(("start", "end", "channel"), 1):
             self.dma[:, column] = transfers[name]
         for column, name in enumerate((transfers.dtype.names or ())[8:], 7):
