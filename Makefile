@@ -5,7 +5,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test venv lit pytest lint typecheck counts bench fuzz clean
+.PHONY: help demo test venv lit pytest lint typecheck counts pages bench fuzz clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -13,7 +13,7 @@ help: ## Show this list
 demo: venv ## Build a small ViT, compile it, run it on the simulated cluster, print the report
 	$(BIN)/softex demo
 
-test: venv ## Run all tests; ends with "N passed, N failed"
+test: venv ## Run every check; ends with "N passed, N failed"
 	$(BIN)/python test/run_all.py
 
 venv: $(VENV)/.installed ## Make the virtual environment and install the package into it
@@ -37,7 +37,7 @@ lint: venv ## Check formatting and lint rules
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
-typecheck: venv ## Check types (strict)
+typecheck: venv ## Check types
 	$(BIN)/pyright
 
 counts: venv ## Record cycle counts of the benchmark models in test/counts.csv (minutes)
@@ -48,8 +48,11 @@ bench: venv ## Reproduce the published figures (minutes)
 	$(BIN)/softex bench vit-base
 	$(BIN)/softex bench kernels
 
-fuzz: venv ## Broken files and random models, 100,000 of each kind (hours)
-	FUZZ_CASES=100000 $(BIN)/pytest -q test/unit/test_fuzz_files.py test/unit/test_fuzz_readers.py test/property
+fuzz: venv ## Property tests with 100,000 random cases each, and all of every matrix (hours)
+	FUZZ_CASES=100000 $(BIN)/pytest -q -m "hypothesis or matrix"
+
+pages: venv ## Write the pages that are made from the code
+	$(BIN)/python test/pages.py
 
 clean: ## Remove everything that was built
 	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache

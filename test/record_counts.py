@@ -1,14 +1,19 @@
-"""Writes the counts of the benchmark models as CSV: `make counts` keeps them in `test/counts.csv`.
+"""Counts of the benchmark models as CSV: `make counts` keeps them in `test/counts.csv`.
 
 The simulator is deterministic, so a schedule that became slower, or a program that grew, shows as
 a diff of that file. Tests pin what a schedule must respect, not these numbers. Arithmetic of the
 accelerators is skipped: it changes no count but SoftEx's rescaling.
+
+With `--check`, the models that take seconds are counted again and compared with the file.
 """
 
 from __future__ import annotations
 
 import csv
 import sys
+from collections.abc import Iterable, Iterator
+from itertools import product
+from pathlib import Path
 
 from softex_mlir.compiler import models
 from softex_mlir.compiler.driver import Compilation
@@ -41,29 +46,56 @@ COLUMNS = (
 )
 
 
-def main() -> None:
-    """One row a model and target, on standard output."""
+RECORDED = Path(__file__).with_name("counts.csv")
+QUICK = [name for name in MODELS if name.startswith("demo-") or name.endswith("2 layers")]
+"""What `--check` counts again."""
+
+
+def rows(names: Iterable[str]) -> Iterator[list[str]]:
+    """One row a model and target, in the order of `COLUMNS`."""
     paper = Machine.load("paper")
     targets = {"paper": paper, "without SoftEx": paper.without_softex()}
+    for name, (target, machine) in product(names, targets.items()):
+        program = Compilation.of(MODELS[name](), machine).program()
+        found = run(program, machine=machine, functional=False).run
+        counts = [
+            found.cycles,
+            *(found.busy[unit] for unit in ("redmule", "softex", "dma_in", "dma_out")),
+            int(found.core_instructions.sum()),
+            len(program.metadata["launches"]),
+            sum(len(s.data) for s in program.segments if s.executable),
+        ]
+        yield [name, target, *map(str, counts)]
+
+
+def check() -> int:
+    """Print what `counts.csv` says and is no longer so; the number of such rows."""
+    with RECORDED.open(newline="") as file:
+        _, *lines = csv.reader(file)
+    recorded = {(model, target): counts for model, target, *counts in lines}
+    stale = {(model, target) for model, target in recorded if model not in MODELS}
+    for model, target, *counts in rows(QUICK):
+        before = recorded.get((model, target), [""] * len(counts))
+        for column, old, new in zip(COLUMNS[2:], before, counts, strict=True):
+            if old != new:
+                stale.add((model, target))
+                print(f"{model}, {target}: {column} {old or '(none)'} recorded, {new} counted")
+    if stale:
+        print(
+            f"{RECORDED.name} is stale: run `make counts` and say in the commit what changed them"
+        )
+    return len(stale)
+
+
+def main() -> None:
+    """Print the rows, or check them."""
+    if sys.argv[1:] == ["--check"]:
+        raise SystemExit(int(check() > 0))
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for name, build in MODELS.items():
-        for target, machine in targets.items():
-            program = Compilation.of(build(), machine).program()
-            found = run(program, machine=machine, functional=False).run
-            code = sum(len(s.data) for s in program.segments if s.executable)
-            writer.writerow(
-                (
-                    name,
-                    target,
-                    found.cycles,
-                    *(found.busy[unit] for unit in ("redmule", "softex", "dma_in", "dma_out")),
-                    int(found.core_instructions.sum()),
-                    len(program.metadata["launches"]),
-                    code,
-                )
-            )
-            sys.stdout.flush()
+    for row in rows(MODELS):
+        writer.writerow(row)
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""Run lit and pytest and print one closing line with their counts added."""
+"""Run every check: format, lint, types, recorded counts, generated pages, lit and pytest.
+
+The closing line adds what passed and what failed; a tool that finds nothing counts as one.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,21 @@ import os
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from subprocess import PIPE
 from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
+CHECKS = {
+    "format": [BIN / "ruff", "format", "--check", "."],
+    "lint": [BIN / "ruff", "check", "."],
+    "types": [BIN / "pyright"],
+    "pages": [sys.executable, "test/pages.py", "--check"],
+    "counts": [sys.executable, "test/record_counts.py", "--check"],
+}
+"""Tools that tell by their exit status whether all is well."""
 
 
 def run_lit(scratch: Path) -> tuple[int, int, int]:
@@ -39,15 +52,30 @@ def run_pytest(scratch: Path) -> tuple[int, int, int]:
         return 0, 1, 0
     total, skipped = int(suite.get("tests", 0)), int(suite.get("skipped", 0))
     failed = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
-    # An interrupted or empty collection fails without a failing test to count.
-    failed = failed or int(status not in (0, 1))
+    # Interrupted, nothing collected, or over the budget: fails without a failing test to count.
+    failed = failed or int(status != 0)
     return total - failed - skipped, failed, skipped
+
+
+def run_checks() -> tuple[int, int, int]:
+    """Passed and failed checks by other tools. What a failed one says is printed when it ends."""
+    failed = 0
+    for name, command in CHECKS.items():
+        done = subprocess.run(
+            command, cwd=ROOT, check=False, text=True, stdout=PIPE, stderr=subprocess.STDOUT
+        )
+        if done.returncode:
+            failed += 1
+            print(f"\n--- {name} failed: {' '.join(map(str, command))}\n{done.stdout}", flush=True)
+    return len(CHECKS) - failed, failed, 0
 
 
 def main() -> int:
     os.environ["PATH"] = f"{BIN}{os.pathsep}{os.environ['PATH']}"
-    with tempfile.TemporaryDirectory() as name:
-        counts = [run_lit(Path(name)), run_pytest(Path(name))]
+    # One tool after the other beside the tests, which keep one core busy.
+    with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor() as pool:
+        checks = pool.submit(run_checks)
+        counts = [run_lit(Path(name)), run_pytest(Path(name)), checks.result()]
     passed, failed, skipped = (sum(column) for column in zip(*counts, strict=True))
     print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
     return int(failed > 0 or passed == 0)

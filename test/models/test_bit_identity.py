@@ -6,10 +6,12 @@ other buffering and another overlap of launches.
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
+from sampling import matrix
 
 from softex_mlir.compiler.driver import Compilation
 from softex_mlir.compiler.models import BUILTIN, single_operation
@@ -32,8 +34,7 @@ MODELS = {
 }
 
 
-@pytest.mark.parametrize("kib", [256, 128, 96, 64, 48, 32])
-@pytest.mark.parametrize("name", list(MODELS))
+@matrix("name, kib", list(product(MODELS, [256, 128, 96, 64, 48, 32])), short=12)
 def test_smaller_memory_same_bits(name: str, kib: int):
     machine = Machine.load().with_tcdm_bytes(kib * KIB)
     program = Compilation.of(MODELS[name](), machine).program()

@@ -5,8 +5,9 @@ from fractions import Fraction
 import ml_dtypes
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
+from sampling import sample
 
 from softex_mlir.isa_sim.numerics import bf16
 from softex_mlir.isa_sim.numerics.bf16 import Rounding
@@ -76,7 +77,7 @@ def reference_fma(x: int, w: int, y: int, rounding: Rounding) -> int:
 
 
 @pytest.mark.parametrize("rounding", list(Rounding))
-@settings(max_examples=400, deadline=None)
+@sample(400)
 @given(BITS, BITS, BITS)
 @example(0x3F81, 0x3F81, 0x0001)
 @example(0x3F80, 0x3F80, 0xBF80)
@@ -90,7 +91,7 @@ def test_fma_rounds_once(rounding: Rounding, x: int, w: int, y: int):
 
 
 @pytest.mark.parametrize("rounding", list(Rounding))
-@settings(max_examples=300, deadline=None)
+@sample(300)
 @given(st.floats(width=64))
 @example(float.fromhex("0x1.01p0"))
 @example(float.fromhex("0x1.0100000000001p0"))
@@ -108,7 +109,7 @@ def test_conversion_rounds_once(rounding: Rounding, x: float):
         assert found == rounded(Fraction(x), rounding, int(np.signbit(x)))
 
 
-@settings(max_examples=200, deadline=None)
+@sample(200)
 @given(BITS, BITS)
 def test_products_and_differences(a: int, b: int):
     found = int(bf16.mul_bits(np.uint16(a), np.uint16(b)))

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from sampling import sample
 
 from softex_mlir.isa_sim.numerics import bf16
 from softex_mlir.isa_sim.numerics.gemm import gemm
@@ -24,7 +25,7 @@ def check(x: np.ndarray, w: np.ndarray, y: np.ndarray):
     np.testing.assert_array_equal(bf16.to_bits(found), chain(x, w, y))
 
 
-@settings(max_examples=100, deadline=None)
+@sample(100)
 @given(st.data(), st.integers(1, 6), st.integers(1, 20), st.integers(1, 9))
 def test_any_bits(data: st.DataObject, m: int, n: int, k: int):
     bits = st.one_of(

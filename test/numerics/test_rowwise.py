@@ -9,8 +9,9 @@ import ml_dtypes
 import numba as nb
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from sampling import sample
 
 from softex_mlir.isa_sim.numerics import rowwise
 from softex_mlir.isa_sim.numerics import rowwise_kernels as kernels
@@ -49,7 +50,7 @@ def nearest(exact: Fraction, bits: int, smallest: int, largest: int) -> Fraction
 
 
 @given(BITS16, BITS16, BITS16)
-@settings(max_examples=400, deadline=None)
+@sample(400)
 def test_bf16_operations_round_once(a, b, addend):
     x, y, z = (from_bits(bits) for bits in (a, b, addend))
     if not all(map(np.isfinite, (x, y, z))):
@@ -66,7 +67,7 @@ def test_bf16_operations_round_once(a, b, addend):
 
 
 @given(BITS32, BITS32, BITS32)
-@settings(max_examples=300, deadline=None)
+@sample(300)
 def test_f32_fma_rounds_once(a, b, addend):
     values = np.array([a, b, addend], dtype=np.uint32).view(np.float32)
     if not np.isfinite(values).all():

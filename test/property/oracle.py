@@ -6,14 +6,12 @@ people, or right: at import and after fusion in float32, and bit for bit on the 
 
 from __future__ import annotations
 
-import os
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
-from hypothesis import HealthCheck, settings
 from onnx import TensorProto
 from onnx.reference import ReferenceEvaluator
 
@@ -29,20 +27,7 @@ TOLERANCE = 1e-4
 """Of float32 results, relative to the largest expected value."""
 NARROW = (TensorProto.FLOAT16, TensorProto.BFLOAT16)
 """Types whose rounding the reference shows and this project's float32 arithmetic does not."""
-LONG = "FUZZ_CASES" in os.environ
 MACHINE = Machine.load("paper")
-
-
-def sample(short: int, share: int = 1) -> settings:
-    """Settings of a property test: a short fixed sample, or FUZZ_CASES / share random cases."""
-    cases = max(1, int(os.environ.get("FUZZ_CASES", 0)) // share) if LONG else short
-    return settings(
-        max_examples=cases,
-        derandomize=not LONG,
-        deadline=None,
-        database=None,
-        suppress_health_check=list(HealthCheck),  # pyright: ignore[reportArgumentType],
-    )
 
 
 def expected_of(model: Any, inputs: dict[str, Any]) -> dict[str, np.ndarray] | None:

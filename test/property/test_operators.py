@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from onnx_cases import GENERATORS, build
-from oracle import LONG, refusal, sample
+from oracle import refusal
+from sampling import LONG, sample
 
 from softex_mlir.compiler.importers.onnx.importer import supported_operators
 
@@ -14,6 +15,7 @@ IN_PATTERNS = {"IsNaN", "Where"}
 """Operators that by themselves may be refused throughout: they are parts of patterns."""
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("kind", GENERATORS)
 def test_operator(kind: str) -> None:
     refused: list[str] = []

@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from onnx_cases import Draw, Shape
-from oracle import LONG, refusal, sample
+from oracle import refusal
+from sampling import LONG, sample
 
 Step = Callable[[str], str]
 
@@ -244,6 +245,7 @@ def pooling(v: Views) -> str:
 PATTERNS = [attention, gelu, silu, norm, layer_norm, linear, parts, pooling]
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_views_around(pattern: Callable[[Views], str]) -> None:
     @sample(25, share=10 * len(PATTERNS))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
+from sampling import sample
 
 from softex_mlir.isa_sim.core import operations as op
 from softex_mlir.isa_sim.core.floats import execute_float
@@ -37,7 +38,7 @@ def agrees(name: str, a: int, b: int, c: int) -> None:
     assert result in (-1, execute_float(operation, a, b, c, 0)), name
 
 
-@settings(max_examples=400, deadline=None)
+@sample(400)
 @given(singles, singles, singles)
 @example(0x7F7FFFFF, 0x72FFFFFF, 0xF2FFFFFF)  # sums and products beside the largest number
 @example(0x00800001, 0x3F7FFFFF, 0x00000001)  # and around the smallest normal one
@@ -48,7 +49,7 @@ def test_binary32(a: int, b: int, c: int) -> None:
         agrees(name, a, a ^ 0x80000000, b)
 
 
-@settings(max_examples=400, deadline=None)
+@sample(400)
 @given(pairs, pairs, pairs)
 def test_packed(a: int, b: int, c: int) -> None:
     for name in PACKED:
@@ -56,7 +57,7 @@ def test_packed(a: int, b: int, c: int) -> None:
         agrees(name, a, b, a ^ 0x80008000)
 
 
-@settings(max_examples=300, deadline=None)
+@sample(300)
 @given(singles, st.booleans())
 def test_truncation(a: int, unsigned: bool) -> None:
     exact = execute_float(op.FCVT_WU if unsigned else op.FCVT_W, a, 0, 0, 1)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sampling import sample
 
 from softex_mlir.isa_sim.core import softfloat as sf
 
@@ -87,7 +88,7 @@ def clip(a: int, precision: int) -> int:
     return a if precision == 24 else a & 0xFFFF0000
 
 
-@settings(max_examples=500, deadline=None)
+@sample(500)
 @given(patterns, patterns, patterns, modes, precisions)
 def test_finite_arithmetic(a: int, b: int, c: int, mode: int, precision: int) -> None:
     a, b, c = clip(a, precision), clip(b, precision), clip(c, precision)
@@ -110,7 +111,7 @@ def test_finite_arithmetic(a: int, b: int, c: int, mode: int, precision: int) ->
             assert result >> 32 == 0
 
 
-@settings(max_examples=300, deadline=None)
+@sample(300)
 @given(patterns, modes, precisions)
 def test_square_root(a: int, mode: int, precision: int) -> None:
     a = clip(a, precision) & 0x7FFFFFFF
@@ -125,7 +126,7 @@ def test_square_root(a: int, mode: int, precision: int) -> None:
     assert hex(sf.sqrt(a, mode, precision)) == hex(pack(exact, False, mode, precision))
 
 
-@settings(max_examples=300, deadline=None)
+@sample(300)
 @given(patterns, modes, st.booleans())
 def test_conversion_to_integers(a: int, mode: int, unsigned: bool) -> None:
     x = value(a)
@@ -156,7 +157,7 @@ def test_conversion_from_integers(integer: int, mode: int, precision: int) -> No
     assert sf.from_integer(integer, mode, precision) == expected
 
 
-@settings(max_examples=300, deadline=None)
+@sample(300)
 @given(patterns, patterns)
 def test_comparisons_against_numpy(a: int, b: int) -> None:
     x = np.array([a], np.uint32).view(np.float32)[0]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from sampling import sample
 
 from softex_mlir.errors import UserError
 from softex_mlir.files import check_writable, write_atomically
@@ -30,14 +31,14 @@ def test_truncated_header():
         Program.from_bytes(ELF_HEADER)
 
 
-@settings(max_examples=200, deadline=None)
+@sample(200)
 @given(st.binary(max_size=400))
 def test_any_bytes_after_the_magic_are_an_error(tail):
     with pytest.raises(UserError):
         Program.from_bytes(ELF_HEADER[:4] + tail)
 
 
-@settings(max_examples=200, deadline=None)
+@sample(200)
 @given(st.binary(max_size=400))
 def test_any_bytes_after_a_good_start_are_an_error(tail):
     with pytest.raises(UserError):

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from sampling import sample
 from xdsl.context import Context
 from xdsl.dialects import arith, func, scf
 from xdsl.dialects.builtin import IndexType, IntegerAttr, ModuleOp, i1, i32
@@ -210,7 +211,7 @@ def jobs(function: func.FuncOp, decisions: dict[SSAValue, bool]) -> list[Any]:
     return model.seen
 
 
-@settings(max_examples=200, deadline=None)
+@sample(200)
 @given(programs)
 def test_elision_changes_no_job(program: Any) -> None:
     maker = Maker()
@@ -243,7 +244,7 @@ job_loops = st.lists(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@sample(100)
 @given(job_loops)
 def test_hoisting_changes_no_job(program: Any) -> None:
     maker = Maker()

@@ -4,8 +4,9 @@ import itertools
 from collections.abc import Mapping
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from sampling import sample
 
 from softex_mlir.compiler.models import BUILTIN
 from softex_mlir.compiler.pipeline import fuse
@@ -146,7 +147,7 @@ shapes = st.builds(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@sample(25)
 @given(st.lists(shapes, min_size=1, max_size=4), st.integers(6, 24))
 def test_what_does_not_fit_fits_the_size_that_the_message_names(
     products: list[LinearShape], kib: int

@@ -1,8 +1,9 @@
 """Views of L2 tensors agree with numpy's strided views."""
 
 import numpy as np
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
+from sampling import sample
 
 from softex_mlir.compiler.schedule.views import View, region_for, row_major
 from softex_mlir.dialects.cluster import GlobalKind
@@ -22,7 +23,7 @@ def tensor(*shape: int) -> View:
     return row_major(region_for("t", GlobalKind.ACTIVATION, shape, "bf16"), shape)
 
 
-@settings(max_examples=100, deadline=None)
+@sample(100)
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=4), st.randoms(use_true_random=False))
 def test_reshape_keeps_the_elements_or_declines(shape: list[int], random) -> None:
     view = tensor(*shape)
@@ -39,7 +40,7 @@ def test_reshape_keeps_the_elements_or_declines(shape: list[int], random) -> Non
     assert (elements(found).ravel() == elements(view).ravel()).all()
 
 
-@settings(max_examples=100, deadline=None)
+@sample(100)
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=4), st.randoms(use_true_random=False))
 def test_slices_of_any_direction(shape: list[int], random) -> None:
     view = tensor(*shape)

@@ -1,15 +1,16 @@
 """Packing a weight and unpacking it gives the weight, for all shapes and tiles."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from sampling import sample
 
 from softex_mlir.compiler.weight_layout import WeightLayout, pack_weight, unpack_weight
 
 SIZES = st.integers(1, 150)
 
 
-@settings(max_examples=60, deadline=None)
+@sample(60)
 @given(SIZES, SIZES, st.sampled_from([32, 64, 96]), st.sampled_from([32, 64, 160]))
 def test_tiles_round_trip(rows: int, columns: int, inner: int, width: int) -> None:
     weight = np.arange(1, rows * columns + 1, dtype=np.int32).reshape(rows, columns)
@@ -21,7 +22,7 @@ def test_tiles_round_trip(rows: int, columns: int, inner: int, width: int) -> No
     assert WeightLayout.from_json(layout.to_json()) == layout
 
 
-@settings(max_examples=40, deadline=None)
+@sample(40)
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=3))
 def test_rows_round_trip(shape: list[int]) -> None:
     weight = np.arange(np.prod(shape), dtype=np.int32).reshape(shape)

@@ -65,6 +65,7 @@ def test_the_sdist_holds_every_file_of_the_repository(distributions: Path):
     assert not {name for name in tracked if (ROOT / name).exists()} - held
 
 
+@pytest.mark.slow("compiles all of the simulator once more")
 def test_an_installation_needs_no_checkout(installed: Path, tmp_path: Path):
     cache = str(tmp_path / "cache")
     told = run(installed / "softex", "--version", cwd=tmp_path)

@@ -1,0 +1,83 @@
+"""A budget for every test: 20 s of CPU time, all its parameters together, compiling apart.
+
+Processor time, because the machine may be busy; without numba's compilation, because whichever test
+runs first on an empty cache would pay for the others. `make fuzz` has no budget, and what a test
+marked `slow` says it takes long for is worth it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from typing import Any
+
+import pytest
+from numba.core import event
+from sampling import LONG
+
+BUDGET_SECONDS = 20.0
+
+
+def processor_seconds() -> float:
+    """CPU time of this process and of those it waited for."""
+    return sum(os.times()[:4])
+
+
+class Compiling(event.Listener):
+    """Adds up the time that numba compiles, whichever function asked for it."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._depth = 0
+        self._start = 0.0
+
+    def on_start(self, event: Any) -> None:
+        if not self._depth:
+            self._start = processor_seconds()
+        self._depth += 1
+
+    def on_end(self, event: Any) -> None:
+        self._depth -= 1
+        if not self._depth:
+            self.seconds += processor_seconds() - self._start
+
+
+compiling = Compiling()
+used: Counter[str] = Counter()
+"""CPU seconds by test function."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    event.register("numba:compile", compiling)
+    config.addinivalue_line("markers", "matrix: a sample of many cases; `make fuzz` runs them all")
+    config.addinivalue_line("markers", "slow(reason): takes longer than the budget, and why")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Any:
+    before = processor_seconds() - compiling.seconds
+    try:
+        return (yield)
+    finally:
+        if not pyfuncitem.get_closest_marker("slow"):
+            name = pyfuncitem.nodeid.partition("[")[0]
+            used[name] += processor_seconds() - compiling.seconds - before
+
+
+def over_budget() -> list[str]:
+    return [] if LONG else [name for name, seconds in used.items() if seconds > BUDGET_SECONDS]
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    if over_budget() and exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    for name, seconds in used.most_common(5):
+        terminalreporter.write_line(f"{seconds:6.1f} s of CPU time: {name}")
+    for name in over_budget():
+        terminalreporter.write_line(
+            f"over the budget of {BUDGET_SECONDS:.0f} s: {name}; "
+            "take a smaller sample (test/property/sampling.py)"
+        )

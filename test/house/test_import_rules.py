@@ -1,0 +1,108 @@
+"""Who may know whom: every import of every room, also those inside functions."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = "softex_mlir"
+
+LEAVES = "leaves"
+ROOMS = {
+    "isa_sim.machine": "ground floor",
+    "isa_sim.machine_limits": "ground floor",
+    "isa_sim.isa": "ground floor",
+    "isa_sim.jit": "ground floor",
+    "isa_sim.numerics": "ground floor",
+    "isa_sim.units": "ground floor",
+    "isa_sim": "simulator",
+    "dialects": "dialects",
+    "compiler": "compiler",
+    "runtime.experiments": "experiments",
+    "runtime": "runtime",
+    "tools": "tools",
+    "": LEAVES,
+}
+"""Room of a module, by the longest beginning of its name."""
+
+MAY_IMPORT = {
+    LEAVES: set[str](),
+    "ground floor": {LEAVES},
+    "simulator": {LEAVES, "ground floor"},
+    "dialects": {LEAVES, "ground floor"},
+    "compiler": {LEAVES, "ground floor", "dialects"},
+    "runtime": {LEAVES, "ground floor", "simulator", "dialects"},
+    "experiments": {LEAVES, "ground floor", "simulator", "dialects", "runtime", "compiler"},
+    "tools": {
+        LEAVES,
+        "ground floor",
+        "simulator",
+        "dialects",
+        "compiler",
+        "runtime",
+        "experiments",
+    },
+}
+
+EXCEPTIONS = {
+    ("compiler.driver", "runtime.program"): "the program that a compilation returns",
+    ("runtime.embedded", "compiler.weight_layout"): "weights of a program, read back",
+    ("runtime.reference", "compiler.model"): "what is evaluated",
+    ("runtime.reference", "compiler.loop_nest"): "what is evaluated",
+    ("runtime.reference_generic", "compiler.loop_nest"): "what is evaluated",
+    ("runtime.reference_generic", "compiler.bodies.expand_math"): "functions have the cores' bits",
+}
+"""Imports, from module to module, against the rules, and what for. A new one needs a reason."""
+
+
+def room(module: str) -> str:
+    """Room of a module, named from the package's root."""
+    parts = module.split(".")
+    beginnings = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
+    return next((ROOMS[name] for name in beginnings if name in ROOMS), LEAVES)
+
+
+def imports(file: Path) -> Iterator[tuple[int, str]]:
+    """Line and name, from the package's root, of every module or object of ours a file imports."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}:{node.lineno}: relative import"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            if name.startswith(f"{PACKAGE}."):
+                yield node.lineno, name.removeprefix(f"{PACKAGE}.")
+
+
+def ours() -> Iterator[tuple[Path, str]]:
+    """Files of all rooms with their modules' names; the front door knows everybody."""
+    for file in sorted(ROOT.glob("*.py")):
+        if file.name not in ("__init__.py", "setup.py"):
+            yield file, file.stem
+    for folder in ("compiler", "dialects", "isa_sim", "runtime", "tools"):
+        for file in sorted((ROOT / folder).rglob("*.py")):
+            name = ".".join(file.relative_to(ROOT).with_suffix("").parts)
+            yield file, name.removesuffix(".__init__")
+
+
+def test_every_room_imports_only_what_it_may():
+    wrong: list[str] = []
+    unused = set(EXCEPTIONS)
+    for file, module in ours():
+        for line, name in imports(file):
+            if room(name) in MAY_IMPORT[room(module)] | {room(module)}:
+                continue
+            allowed = {
+                e for e in EXCEPTIONS if e[0] == module and f"{name}.".startswith(f"{e[1]}.")
+            }
+            unused -= allowed
+            if not allowed:
+                place = f"{file.relative_to(ROOT)}:{line}"
+                wrong.append(f"{place}: {room(module)} imports {name} of {room(name)}")
+    assert not wrong, "\n".join(wrong)
+    assert not unused, f"exceptions that nobody needs any more: {sorted(unused)}"
