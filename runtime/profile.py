@@ -11,10 +11,10 @@ from softex_mlir import abi
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.energy import EnergyReport, energy
 from softex_mlir.isa_sim.machine import Machine, OperatingPoint
-from softex_mlir.runtime.program import Program
 
 if TYPE_CHECKING:
     from softex_mlir.isa_sim.cluster import RunResult
+    from softex_mlir.runtime.program import Program
 
 
 @dataclass(frozen=True)

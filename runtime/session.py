@@ -13,10 +13,10 @@ from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.runtime.dtypes import DTYPES
 from softex_mlir.runtime.profile import Profile, build_profile
-from softex_mlir.runtime.program import Program
 
 if TYPE_CHECKING:
     from softex_mlir.isa_sim.cluster import Cluster, JobRecord, RunResult
+    from softex_mlir.runtime.program import Program
 
 
 @dataclass(frozen=True)

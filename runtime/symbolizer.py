@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from softex_mlir.runtime.program import Program
+if TYPE_CHECKING:
+    from softex_mlir.runtime.program import Program
 
 
 class Symbolizer:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from softex_mlir.isa_sim.machine import Machine
-from softex_mlir.runtime.experiments.benchmarks import Table, provenance
+from softex_mlir.runtime.experiments.measure import Table, provenance
 
 
 def run_benchmark(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from softex_mlir.compiler import models as zoo
 from softex_mlir.isa_sim.machine import Machine
-from softex_mlir.runtime.experiments.benchmarks import Measurement, Table, measure
+from softex_mlir.runtime.experiments.measure import Measurement, Table, measure
 
 
 def tables(machine: Machine) -> Sequence[Table]:
