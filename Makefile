@@ -33,9 +33,10 @@ lit: venv ## Run the lit/FileCheck tests only
 pytest: venv ## Run the pytest tests only
 	$(BIN)/pytest -q
 
-lint: venv ## Check formatting and lint rules
+lint: venv ## Check formatting, lint rules and generated pages
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/python test/pages.py --check
 
 typecheck: venv ## Check types
 	$(BIN)/pyright

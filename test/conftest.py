@@ -8,7 +8,7 @@ marked `slow` says it takes long for is worth it.
 from __future__ import annotations
 
 import os
-from collections import Counter
+from collections import defaultdict
 from typing import Any
 
 import pytest
@@ -43,7 +43,7 @@ class Compiling(event.Listener):
 
 
 compiling = Compiling()
-used: Counter[str] = Counter()
+used: defaultdict[str, float] = defaultdict(float)
 """CPU seconds by test function."""
 
 
@@ -74,7 +74,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    for name, seconds in used.most_common(5):
+    for name, seconds in sorted(used.items(), key=lambda item: -item[1])[:5]:
         terminalreporter.write_line(f"{seconds:6.1f} s of CPU time: {name}")
     for name in over_budget():
         terminalreporter.write_line(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from difflib import ndiff
 from pathlib import Path
 
 from softex_mlir.compiler.importers.onnx.importer import supported_operators
@@ -37,22 +39,29 @@ def operators() -> str:
 PAGES = {"compiler/importers/onnx/OPERATORS.md": operators}
 
 
+def changes(old: str, new: str) -> Iterator[str]:
+    """Lines to take away (`-`) and to add (`+`)."""
+    lines = ndiff(old.splitlines(), new.splitlines())
+    return (line for line in lines if line.startswith(("- ", "+ ")))
+
+
 def main() -> None:
     """Write the pages, or compare them with what would be written."""
     check = sys.argv[1:] == ["--check"]
     stale: list[str] = []
     for name, page in PAGES.items():
         path, text = ROOT / name, page()
-        if path.exists() and path.read_text(encoding="utf-8") == text:
+        old = path.read_text(encoding="utf-8") if path.exists() else ""
+        if old == text:
             continue
-        if check:
-            stale.append(name)
-        else:
+        stale.append(name)
+        if not check:
             path.write_text(text, encoding="utf-8")
             print(f"written: {name}")
-    for name in stale:
-        print(f"{name} is stale: run `make pages`")
-    raise SystemExit(int(bool(stale)))
+            continue
+        print(f"{name}: error: stale, the code says otherwise; run `make pages` and commit it")
+        print("\n".join(changes(old, text)))
+    raise SystemExit(int(check and bool(stale)))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Who may know whom: every import of every room, also those inside functions."""
+"""Who may know whom: every import of every room, also those inside functions; and no circles."""
 
 from __future__ import annotations
 
@@ -64,9 +64,18 @@ def room(module: str) -> str:
     return next((ROOMS[name] for name in beginnings if name in ROOMS), LEAVES)
 
 
-def imports(file: Path) -> Iterator[tuple[int, str]]:
+def nodes(tree: ast.AST, *, types: bool) -> Iterator[ast.AST]:
+    """All nodes below one; without `types`, what only type checkers see is left out."""
+    for node in ast.iter_child_nodes(tree):
+        if not types and isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            continue
+        yield node
+        yield from nodes(node, types=types)
+
+
+def imports(file: Path, *, types: bool = True) -> Iterator[tuple[int, str]]:
     """Line and name, from the package's root, of every module or object of ours a file imports."""
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in nodes(ast.parse(file.read_text(encoding="utf-8")), types=types):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -106,3 +115,41 @@ def test_every_room_imports_only_what_it_may():
                 wrong.append(f"{place}: {room(module)} imports {name} of {room(name)}")
     assert not wrong, "\n".join(wrong)
     assert not unused, f"exceptions that nobody needs any more: {sorted(unused)}"
+
+
+def circle(graph: dict[str, set[str]]) -> tuple[str, ...]:
+    """The first circle of a graph, its first node again at the end; empty if there is none."""
+    done: set[str] = set()
+
+    def search(node: str, path: tuple[str, ...]) -> tuple[str, ...]:
+        if node in path:
+            return (*path[path.index(node) :], node)
+        if node in done:
+            return ()
+        for other in sorted(graph[node]):
+            if found := search(other, (*path, node)):
+                return found
+        done.add(node)
+        return ()
+
+    return next((found for node in sorted(graph) if (found := search(node, ()))), ())
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    files = {module: file for file, module in ours()}
+    graph = {
+        module: {
+            name if name in files else name.rpartition(".")[0]
+            for _, name in imports(file, types=False)
+        }
+        & files.keys()
+        for module, file in files.items()
+    }
+    for importer, imported in EXCEPTIONS:
+        graph[importer].discard(imported)
+    assert not circle(graph), " imports ".join(circle(graph))
+
+
+def test_a_circle_is_found():
+    assert circle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ("b", "c", "b")
+    assert circle({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == ()
