@@ -182,10 +182,11 @@ def convert_inputs(
         limit_notice = f"input {port.name!r}: {array.dtype} converted to {port.dtype}"
         if is_float and array.dtype != wanted:
             notices.append(limit_notice)
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             arrays[port.name] = array.astype(wanted)
+            infinite = is_float and np.isinf(arrays[port.name]) & np.isfinite(array)
         if is_float:
-            lost = np.isinf(arrays[port.name]) & np.isfinite(array)
+            lost = np.asarray(infinite)
             if lost.any():
                 notices.append(f"input {port.name!r}: {int(lost.sum())} values became infinite")
     if problems:

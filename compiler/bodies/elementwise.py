@@ -15,6 +15,7 @@ from xdsl.ir import SSAValue
 
 from softex_mlir.compiler.bodies import functions
 from softex_mlir.compiler.bodies.emit import Emitter, RowRef
+from softex_mlir.compiler.bodies.reduce import is_finite
 
 LOWEST_BF16 = -3.3895313892515355e38
 """The most negative finite BF16 (0xFF7F)."""
@@ -82,15 +83,40 @@ UNARY: tuple[str, ...] = tuple(_UNARY)
 :mod:`softex_mlir.isa_sim.numerics.rowwise`."""
 
 
+_LOSES_NAN = frozenset({"relu", "exp", "sigmoid", "tanh"})
+"""Functions that clamp: a minimum or maximum of NaN and a number is the number."""
+
+
 def emit_unary(builder: Builder, function: str, x: RowRef, out: RowRef, columns: int) -> None:
-    """``out[j] = function(x[j])``."""
+    """``out[j] = function(x[j])``; NaN stays NaN.
+
+    A row that holds NaN or infinite elements takes a slower loop where the function by itself would
+    lose NaN.
+    """
     if function not in _UNARY:
         raise ValueError(f"expected one of {', '.join(_UNARY)}, found '{function}'")
+    value = _UNARY[function]
 
-    def body(e: Emitter, j: SSAValue, _: tuple[SSAValue, ...]) -> None:
-        e.store(_UNARY[function](e, e.load(x, j)), out, j)
+    def plain(e: Emitter, j: SSAValue, _: tuple[SSAValue, ...]) -> None:
+        e.store(value(e, e.load(x, j)), out, j)
 
-    Emitter(builder).loop(0, columns, 1, body)
+    def keeping_nan(e: Emitter, j: SSAValue, _: tuple[SSAValue, ...]) -> None:
+        element = e.load(x, j)
+        nan = e.insert(arith.CmpfOp(element, element, "uno"))
+        result = arith.SelectOp(nan, e.add(element, element), value(e, element))
+        e.store(e.insert(result), out, j)
+
+    def loop(body: Callable[[Emitter, SSAValue, tuple[SSAValue, ...]], None]):
+        def emit(e: Emitter) -> None:
+            e.loop(0, columns, 1, body)
+
+        return emit
+
+    e = Emitter(builder)
+    if function in _LOSES_NAN:
+        e.if_else(is_finite(e, x, columns), loop(plain), loop(keeping_nan))
+    else:
+        loop(plain)(e)
 
 
 def emit_gelu_finish(builder: Builder, v: RowRef, q: RowRef, out: RowRef, columns: int) -> None:

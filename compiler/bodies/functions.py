@@ -30,10 +30,14 @@ def exp_within(e: Emitter, x: SSAValue, log2_e: float = c.LOG2_E) -> SSAValue:
     return result
 
 
-def exp_lanes(e: Emitter, xs: Sequence[SSAValue], log2_e: float = c.LOG2_E) -> list[SSAValue]:
-    """:func:`exp_within` of several values at once, step by step."""
+def exp_lanes(
+    e: Emitter, xs: Sequence[SSAValue], log2_e: float = c.LOG2_E, *, overflows: bool = False
+) -> list[SSAValue]:
+    """:func:`exp_within` of several values at once, step by step; `overflows`: or above 127."""
     magic, factor = e.number(c.EXPONENT_MAGIC), e.number(log2_e)
     k = [e.fma(x, factor, magic) for x in xs]
+    if overflows:
+        k = [e.minimum(v, e.number(c.EXPONENT_MAX)) for v in k]
     n = [e.sub(v, magic) for v in k]
     f = [e.fma(x, factor, e.neg(v)) for x, v in zip(xs, n, strict=True)]
     bits = [e.bits(v) for v in k]
@@ -49,23 +53,20 @@ def bounded(e: Emitter, x: SSAValue, low: float, high: float) -> SSAValue:
     return e.minimum(e.maximum(x, e.number(low)), e.number(high))
 
 
-def reciprocal(e: Emitter, d: SSAValue) -> SSAValue:
-    """1/d by a seed from the bits and two Newton steps."""
-    two, minus_d = e.number(2.0), e.neg(d)
-    r = e.from_bits(e.insert(arith.SubiOp(e.integer(c.RECIPROCAL_SEED), e.bits(d))))
-    r = e.mul(r, e.fma(minus_d, r, two))
-    return e.mul(r, e.fma(minus_d, r, two))
-
-
 def exp(e: Emitter, x: SSAValue) -> SSAValue:
     """e^x."""
-    return exp_within(e, bounded(e, x, c.EXP_MIN, c.EXP_MAX))
+    (result,) = exp_lanes(e, (e.maximum(x, e.number(c.EXP_MIN)),), overflows=True)
+    return result
 
 
 def sigmoid(e: Emitter, x: SSAValue) -> SSAValue:
-    """1 / (1 + e^-x)."""
-    power = exp_within(e, bounded(e, x, -c.EXP_MAX, -c.EXP_MIN), -c.LOG2_E)
-    return reciprocal(e, e.add(power, e.number(1.0)))
+    """1 / (1 + e^-x), the reciprocal by a seed from the bits and two Newton steps."""
+    power = exp_within(e, bounded(e, x, -c.LOGISTIC_MAX, -c.EXP_MIN), -c.LOG2_E)
+    d = e.add(power, e.number(1.0))
+    two, minus_d = e.number(2.0), e.neg(d)
+    r = e.from_bits(e.insert(arith.SubiOp(e.integer(c.RECIPROCAL_SEED), e.bits(d))))
+    r = e.mul(r, e.fma(minus_d, r, two))
+    return e.fma(r, e.fma(minus_d, r, two), e.number(-c.LOGISTIC_MIN))
 
 
 def silu(e: Emitter, x: SSAValue) -> SSAValue:

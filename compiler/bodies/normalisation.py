@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from xdsl.builder import Builder
+from xdsl.dialects import arith
 from xdsl.dialects.builtin import bf16
 from xdsl.ir import SSAValue
 
 from softex_mlir.compiler.bodies.emit import Emitter, RowRef
 from softex_mlir.compiler.bodies.functions import exp_lanes
+from softex_mlir.compiler.bodies.reduce import reduce_pairs
 from softex_mlir.isa_sim.numerics import coefficients as c
 
 Values = tuple[SSAValue, ...]
@@ -36,9 +38,10 @@ def emit_layer_norm(
     def moments(e: Emitter, pair: SSAValue, sums: Values) -> Values:
         return e.dot(pair, ones, sums[0]), e.dot(pair, pair, sums[1])
 
-    first, second = _reduce(e, x, columns, (zero, zero), moments)
+    first, second = reduce_pairs(e, x, columns, (zero, zero), moments)
     m = e.mul(first, inverse_n)
-    var = e.maximum(e.fma(e.neg(m), m, e.mul(second, inverse_n)), zero)
+    # rounding may leave less than 0; a maximum would lose NaN
+    var = e.magnitude(e.fma(e.neg(m), m, e.mul(second, inverse_n)))
     inv = e.div(e.number(1.0), e.sqrt(e.add(var, e.number(epsilon))))
     shift = e.neg(e.mul(m, inv))
 
@@ -69,7 +72,7 @@ def emit_rms_norm(
     def squares(e: Emitter, pair: SSAValue, sums: Values) -> Values:
         return (e.dot(pair, pair, sums[0]),)
 
-    (total,) = _reduce(e, x, columns, (e.number(0.0),), squares)
+    (total,) = reduce_pairs(e, x, columns, (e.number(0.0),), squares)
     mean = e.fma(total, e.number(1.0 / columns), e.number(epsilon))
     high, low = _split(e, e.div(e.number(1.0), e.sqrt(mean)))
 
@@ -90,8 +93,8 @@ def _split(e: Emitter, value: SSAValue) -> tuple[SSAValue, SSAValue]:
 def emit_softmax(builder: Builder, x: RowRef, out: RowRef, columns: int) -> None:
     """``out = softmax(x)`` over one row without SoftEx, see ``rowwise.softmax_software``."""
     e = Emitter(builder)
-    top = e.widen(_row_maximum(e, x, columns))
     zero = e.number(0.0)
+    top = _or_nan(e, *_row_maximum(e, x, columns, zero))
     even, odd = _exponentials(e, x, out, columns, top, (zero, zero))
     _scale(e, out, columns, _softmax_factor(e, even, odd))
 
@@ -108,11 +111,12 @@ def emit_softmax_of_pieces(
     e = Emitter(builder)
 
     def maximum(e: Emitter, number: SSAValue, tops: Values) -> Values:
-        return (e.maximum(tops[0], _row_maximum(e, piece(e, number), columns)),)
+        top, trace = _row_maximum(e, piece(e, number), columns, tops[1])
+        return e.maximum(tops[0], top), trace
 
-    (top,) = e.loop(0, pieces, 1, maximum, (e.number(float("-inf"), bf16),))
-    top = e.widen(top)
     zero = e.number(0.0)
+    top, trace = e.loop(0, pieces, 1, maximum, (e.number(float("-inf"), bf16), zero))
+    top = _or_nan(e, top, trace)
 
     def exponentials(e: Emitter, number: SSAValue, sums: Values) -> Values:
         row = piece(e, number)
@@ -182,70 +186,54 @@ _MAX_UNROLL = 4
 """Pairs examined in one step of the maximum, each with its own accumulator."""
 
 
-def _row_maximum(e: Emitter, x: RowRef, columns: int) -> SSAValue:
-    """The maximum of a row as BF16; the order does not matter."""
+_TINY = 2.0**-20
+"""Rows of up to 2^20 finite elements, times this, have a finite sum."""
+
+
+def _or_nan(e: Emitter, top: SSAValue, trace: SSAValue) -> SSAValue:
+    """The maximum as f32, NaN where the trace is: subtracted, it makes the whole row NaN."""
+    nan = e.insert(arith.CmpfOp(trace, trace, "uno"))
+    return e.insert(arith.SelectOp(nan, e.add(trace, trace), e.widen(top)))
+
+
+def _row_maximum(e: Emitter, x: RowRef, columns: int, trace: SSAValue) -> tuple[SSAValue, SSAValue]:
+    """The maximum of a row as BF16, in any order, and an f32 sum that NaN in the row makes NaN.
+
+    (And +inf beside -inf, but +inf makes a softmax NaN by itself.)
+    """
     pairs = columns // 2
+    tiny = e.pair_constant(_TINY)
     if pairs == 0:
-        return e.load(x, e.index(0))
+        only = e.load(x, e.index(0))
+        return only, e.dot(e.pack(only, e.number(0.0, bf16)), tiny, trace)
     ways = min(_MAX_UNROLL, pairs)
     start = e.index(0)
-    accumulators = tuple(e.load_pair(x, start, 2 * w) for w in range(ways))
 
-    def body(e: Emitter, j: SSAValue, tops: Values) -> Values:
-        loaded = [e.load_pair(x, j, 2 * w) for w in range(ways)]
-        return tuple(e.maximum(a, b) for a, b in zip(tops, loaded, strict=True))
+    def step(e: Emitter, j: SSAValue, tops: Values, trace: SSAValue, count: int) -> Values:
+        loaded = [e.load_pair(x, j, 2 * w) for w in range(count)]
+        found: list[SSAValue] = []
+        for w, pair in enumerate(loaded):
+            found.append(e.maximum(tops[w], pair) if tops else pair)
+            trace = e.dot(pair, tiny, trace)
+        return (*found, *tops[count:], trace)
 
     full = pairs // ways * ways * 2
-    accumulators = e.loop(2 * ways, full, 2 * ways, body, accumulators)
-    top = accumulators[0]
-    for other in accumulators[1:]:
+    carried = step(e, start, (), trace, ways)
+    carried = e.loop(
+        2 * ways, full, 2 * ways, lambda e, j, c: step(e, j, c[:-1], c[-1], ways), carried
+    )
+    if full < 2 * pairs:
+        carried = step(e, e.index(full), carried[:-1], carried[-1], pairs - full // 2)
+    *tops, trace = carried
+    top = tops[0]
+    for other in tops[1:]:
         top = e.maximum(top, other)
-    for position in range(full, 2 * pairs, 2):
-        top = e.maximum(top, e.load_pair(x, e.index(position)))
     result = e.maximum(e.lane(top, 0), e.lane(top, 1))
     if columns % 2:
-        result = e.maximum(result, e.load(x, e.index(columns - 1)))
-    return result
-
-
-_REDUCE_UNROLL = 8
-"""Pairs added in one step of a reduction, so that advancing the pointer costs little."""
-
-
-def _reduce(
-    e: Emitter,
-    x: RowRef,
-    columns: int,
-    initial: Values,
-    step: Callable[[Emitter, SSAValue, Values], Values],
-) -> Values:
-    """Run ``step`` over the row pair by pair; a last odd element is paired with zero.
-
-    Each pair is loaded before the one in front of it is added: neither a load nor the sum before
-    is waited for.
-    """
-
-    def body(count: int) -> Callable[[Emitter, SSAValue, Values], Values]:
-        def pairs(e: Emitter, j: SSAValue, sums: Values) -> Values:
-            following = e.load_pair(x, j)
-            for k in range(1, count + 1):
-                pair = following
-                if k < count:
-                    following = e.load_pair(x, j, 2 * k)
-                sums = step(e, pair, sums)
-            return sums
-
-        return pairs
-
-    even = columns // 2 * 2
-    grouped = columns // (2 * _REDUCE_UNROLL) * 2 * _REDUCE_UNROLL
-    sums = e.loop(0, grouped, 2 * _REDUCE_UNROLL, body(_REDUCE_UNROLL), initial)
-    if grouped < even:
-        sums = body((even - grouped) // 2)(e, e.index(grouped), sums)
-    if columns % 2:
         last = e.load(x, e.index(columns - 1))
-        sums = step(e, e.pack(last, e.number(0.0, bf16)), sums)
-    return sums
+        result = e.maximum(result, last)
+        trace = e.dot(e.pack(last, e.number(0.0, bf16)), tiny, trace)
+    return result, trace
 
 
 def _by_two(values: Sequence[SSAValue]) -> list[tuple[SSAValue, SSAValue]]:

@@ -25,8 +25,13 @@ EXP_MIN: Final = -88.02969360351562
 """-127·ln 2: arguments of exp are raised to this; there the exponent field is 0, and so is
 the result."""
 
-EXP_MAX: Final = 87.3365478515625
-"""126·ln 2: arguments of exp are lowered to this where they may be positive."""
+EXPONENT_MAX: Final = EXPONENT_MAGIC + 127.0
+"""The largest exponent field of a number. Of arguments beyond it only the integer is held there:
+the polynomial then grows, to 0.9 % below e^88.5, the last one that is finite in BF16, and from 89
+on its product with 2^127 is infinite as it should be."""
+
+LOGISTIC_MAX: Final = 87.3365478515625
+"""126·ln 2: sigmoid's exponential is bounded by 2^126, whose reciprocal is the last normal one."""
 
 PHI: Final = (
     0.39411333203315735,
@@ -59,6 +64,10 @@ TANH_LIMIT: Final = 4.9700002670288086
 RECIPROCAL_SEED: Final = 0x7EF311C7
 """1/d ≈ the float whose bits are RECIPROCAL_SEED - bits(d); relative error at most 0.12, and after
 two Newton steps at most 2.2e-4, for d in [2^-126, 2^126]."""
+
+LOGISTIC_MIN: Final = 1.1748489127496195e-38
+"""What the reciprocal is at LOGISTIC_MAX, to the bit: taken off every sigmoid, so that it is 0 for
+all arguments below."""
 
 LARGEST_SHIFT: Final = 0.125
 """Rows whose mean is below this many standard deviations are normalised in BF16: rounding

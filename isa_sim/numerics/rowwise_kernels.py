@@ -23,7 +23,9 @@ _LOG2_E = _F(c.LOG2_E)
 _E0, _E1, _E2 = (_F(v) for v in c.EXP2)
 _MAGIC = _F(c.EXPONENT_MAGIC)
 _EXP_MIN = _F(c.EXP_MIN)
-_EXP_MAX = _F(c.EXP_MAX)
+_EXPONENT_MAX = _F(c.EXPONENT_MAX)
+_LOGISTIC_MAX = _F(c.LOGISTIC_MAX)
+_LOGISTIC_MIN = _F(c.LOGISTIC_MIN)
 _PHI = np.array(c.PHI, dtype=_F)
 _PHI_TANH = np.array(c.PHI_TANH, dtype=_F)
 _N0, _N1, _N2, _N3 = (_F(v) for v in c.TANH_NUMERATOR)
@@ -161,7 +163,12 @@ def fmin(a, b):
 @njit(cache=True)
 def exp_within(x, log2_e):
     """2^(x·log2_e) for x·log2_e in [-127, 127): an integer n by MAGIC, degree 2 for the rest."""
-    k = fma(x, log2_e, _MAGIC)
+    return _power(x, log2_e, fma(x, log2_e, _MAGIC))
+
+
+@njit(cache=True)
+def _power(x, log2_e, k):
+    """2^(x·log2_e) by its integer part, which is k - MAGIC."""
     f = fma(x, log2_e, _F(-_F(k - _MAGIC)))
     p = fma(fma(f, _E2, _E1), f, _E0)
     scale = as_float(np.int32(np.uint32(as_int(k)) << np.uint32(23)))
@@ -175,17 +182,25 @@ def bounded(x, low, high):
 
 
 @njit(cache=True)
-def reciprocal(d):
-    """1/d by a seed from the bits and two Newton steps."""
-    r = as_float(np.int32(_SEED - as_int(d)))
-    r = _F(r * fma(-d, r, _TWO))
-    return _F(r * fma(-d, r, _TWO))
+def exp_or_infinity(x):
+    """e^x."""
+    x = fmax(x, _EXP_MIN)
+    return _power(x, _LOG2_E, fmin(fma(x, _LOG2_E, _MAGIC), _EXPONENT_MAX))
 
 
 @njit(cache=True)
 def logistic(x):
-    """1 / (1 + e^-x)."""
-    return reciprocal(_F(exp_within(bounded(x, _F(-_EXP_MAX), _F(-_EXP_MIN)), _F(-_LOG2_E)) + _ONE))
+    """1 / (1 + e^-x), the reciprocal by a seed from the bits and two Newton steps."""
+    d = _F(exp_within(bounded(x, _F(-_LOGISTIC_MAX), _F(-_EXP_MIN)), _F(-_LOG2_E)) + _ONE)
+    r = as_float(np.int32(_SEED - as_int(d)))
+    r = _F(r * fma(-d, r, _TWO))
+    return fma(r, fma(-d, r, _TWO), _F(-_LOGISTIC_MIN))
+
+
+@njit(cache=True)
+def nan_or(x, y):
+    """y, or NaN where x is."""
+    return x + x if x != x else y
 
 
 @njit(cache=True)
@@ -214,10 +229,11 @@ def binary(a, b, operation, out):
 
 @njit(cache=True)
 def relu(x, out):
-    """fmax(x, +0)."""
+    """max(x, +0)."""
     for i in range(x.shape[0]):
         for j in range(x.shape[1]):
-            out[i, j] = narrow(fmax(widen(x[i, j]), _ZERO))
+            value = widen(x[i, j])
+            out[i, j] = narrow(nan_or(value, fmax(value, _ZERO)))
 
 
 @njit(cache=True)
@@ -244,7 +260,8 @@ def exp(x, out):
     """e^x."""
     for i in range(x.shape[0]):
         for j in range(x.shape[1]):
-            out[i, j] = narrow(exp_within(bounded(widen(x[i, j]), _EXP_MIN, _EXP_MAX), _LOG2_E))
+            value = widen(x[i, j])
+            out[i, j] = narrow(nan_or(value, exp_or_infinity(value)))
 
 
 @njit(cache=True)
@@ -252,7 +269,8 @@ def sigmoid(x, out):
     """1 / (1 + e^-x)."""
     for i in range(x.shape[0]):
         for j in range(x.shape[1]):
-            out[i, j] = narrow(logistic(widen(x[i, j])))
+            value = widen(x[i, j])
+            out[i, j] = narrow(nan_or(value, logistic(value)))
 
 
 @njit(cache=True)
@@ -269,7 +287,8 @@ def tanh(x, out):
     """tanh(x)."""
     for i in range(x.shape[0]):
         for j in range(x.shape[1]):
-            out[i, j] = narrow(lambert_tanh(widen(x[i, j])))
+            value = widen(x[i, j])
+            out[i, j] = narrow(nan_or(value, lambert_tanh(value)))
 
 
 @njit(cache=True)
@@ -307,7 +326,7 @@ def layer_norm(x, gamma, beta, inverse_n, epsilon, out):
             s1 = _F(s1 + v)
             s2 = fma(v, v, s2)
         m = _F(s1 * inverse_n)
-        var = fmax(fma(_F(-m), m, _F(s2 * inverse_n)), _ZERO)
+        var = _F(abs(fma(_F(-m), m, _F(s2 * inverse_n))))
         inv = _F(_ONE / _F(np.sqrt(_F(var + epsilon))))
         shift = _F(-_F(m * inv))
         high = widen(narrow(inv))
@@ -349,6 +368,8 @@ def softmax(x, out):
         top = widen(x[i, 0])
         for j in range(1, n):
             top = fmax(top, widen(x[i, j]))
+        for j in range(n):
+            top = nan_or(widen(x[i, j]), top)
         even, odd = _ZERO, _ZERO
         for j in range(n):
             e = exp_within(fmax(_F(widen(x[i, j]) - top), _EXP_MIN), _LOG2_E)

@@ -70,9 +70,7 @@ def _compare(
         target = exact(v)
         found = widen_bits(found_bits[bits]).astype(np.float64)
         rounded = widen_bits(round_float64_bits(target)).astype(np.float64)
-        # Beyond 64 all these functions are 0 or the input itself, in BF16 exactly.
-        error = np.where(np.abs(v) <= 64, np.abs(found - target), 0.0)
-        floor = np.where(np.abs(v) <= 64, np.abs(rounded - target), 0.0)
+        error, floor = np.abs(found - target), np.abs(rounded - target)
     worst = int(np.argmax(error))
     return Accuracy(
         function,

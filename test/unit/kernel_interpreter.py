@@ -157,7 +157,10 @@ class Interpreter:
                 kind = op.predicate.value.data
                 return {0: left == right, 1: left != right, 2: left < right}[kind]
             case "arith.cmpf":
-                return args[0] < args[1]
+                unordered = bool(np.isnan(args[0]) or np.isnan(args[1]))
+                assert isinstance(op, arith.CmpfOp)
+                kind = op.predicate.value.data
+                return {4: args[0] < args[1], 14: unordered}[kind]
             case "xpulp.dot":
                 (x0, x1), (y0, y1), accumulator = args
                 return fma(x1, y1, fma(x0, y0, accumulator))

@@ -77,7 +77,9 @@ def emit_named(name, columns):
         ("silu", 768, "xx", 23.53),
         ("layer_norm", 768, "xggx", 5.93),
         ("rms_norm", 768, "xgx", 4.45),
-        ("softmax", 208, "xx", 18.2),
+        ("relu", 768, "xx", 2.78),
+        ("exp", 768, "xx", 15.5),
+        ("softmax", 208, "xx", 18.8),
     ],
 )
 def test_rows(cycles, name, columns, operands, expected):
