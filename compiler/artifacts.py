@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from xdsl.dialects.builtin import ModuleOp
 
 from softex_mlir.abi import Port
+from softex_mlir.compiler.layer_names import LayerName
 from softex_mlir.compiler.weight_layout import WeightLayout, pack_weight
 from softex_mlir.isa_sim.machine import Machine
 
@@ -63,3 +64,5 @@ class CompiledModule:
     placement: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
     source: dict[str, Any] = field(default_factory=dict[str, Any])
     transformer_text: str | None = None
+    layer_names: dict[str, LayerName] = field(default_factory=dict[str, LayerName])
+    """Kind and title of layers, by the names in `launches`."""

@@ -104,10 +104,13 @@ class Compilation:
 
     def _scheduled(self) -> CompiledModule:
         # Later passes change the module in place, so every caller gets its own.
+        from softex_mlir.compiler.layer_names import name_layers
         from softex_mlir.compiler.schedule.lower import schedule_module
 
         compiled = schedule_module(self.model.module, self.machine, self.overrides)
         compiled.placement = [dataclasses.asdict(entry) for entry in self.placement]
+        compiled.source = {"model": self.model.name}
+        compiled.layer_names = name_layers(self.model.module)
         compiled.transformer_text = f"{self.model.module!s}\n"
         return compiled
 

@@ -1,57 +1,41 @@
-"""What a run cost: cycles, time, energy, and where they went, by unit and by layer."""
+"""What a run cost: cycles, time, energy, and where they went, by unit, layer and operation."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from softex_mlir import abi
 from softex_mlir.errors import UserError
-from softex_mlir.isa_sim.energy import EnergyReport, energy
+from softex_mlir.isa_sim.energy import CALIBRATION, EnergyReport, energy
 from softex_mlir.isa_sim.machine import Machine, OperatingPoint
+from softex_mlir.runtime.costs.exclusive import WAITING
+from softex_mlir.runtime.costs.ledger import Ledger, ledger_of
+from softex_mlir.runtime.costs.rows import CostRow, fold, labels_of
 
 if TYPE_CHECKING:
-    from softex_mlir.isa_sim.cluster import RunResult
+    from softex_mlir.isa_sim.records import RunResult
     from softex_mlir.runtime.program import Program
+
+SCHEMA_VERSION = 2
+"""Of the profile's JSON, described in `runtime/schema/profile.schema.json`."""
 
 
 @dataclass(frozen=True)
 class UnitProfile:
-    """Busy time of one unit. `busy_share` is a fraction of the run's cycles."""
+    """Busy time of one unit. `busy_share` is a fraction of the run's cycles.
+
+    `exclusive_cycles` of all units and `waiting` add up to the run's cycles (`costs.exclusive`);
+    `stalled_cycles` were lost to others in the TCDM.
+    """
 
     busy_cycles: int
     busy_share: float
     jobs: int
-
-
-@dataclass(frozen=True)
-class LayerProfile:
-    """Figures of one layer; layers overlap, so spans do not add up to the run's cycles.
-
-    Attributes:
-        name: the layer's name in the model.
-        start, end: first and last cycle in which a unit or stream worked for the layer.
-        redmule, softex, dma_in, dma_out: busy cycles of the units.
-        predicted: RedMulE's busy cycles as the compiler's cost model expected them.
-        macs: multiply-accumulates of the model.
-    """
-
-    name: str
-    start: int
-    end: int
-    redmule: int
-    softex: int
-    dma_in: int
-    dma_out: int
-    predicted: int
-    macs: int
-
-    @property
-    def cycles(self) -> int:
-        """Cycles from the layer's first activity to its last."""
-        return self.end - self.start
+    exclusive_cycles: int = 0
+    stalled_cycles: int = 0
 
 
 @dataclass(frozen=True)
@@ -63,10 +47,14 @@ class Profile:
         seconds: at the operating point's clock.
         macs: multiply-accumulates of the model (padding not counted).
         gops: 2 * macs / seconds / 1e9.
-        energy_j: J; `energy_parts` splits it by cause. Calibrated on the published totals.
+        energy_j: J; `energy` splits it by cause and says what it rests on.
         tops_per_watt: 2 * macs / energy / 1e12.
+        peak_macs: of RedMulE, a cycle; 0 without it.
+        layers, kinds, operations: the run divided three ways; each adds up to the totals.
+        padding: array cycles of RedMulE lost to tiles that are not full, by dimension.
     """
 
+    machine: Machine
     operating_point: OperatingPoint
     cycles: int
     seconds: float
@@ -74,24 +62,57 @@ class Profile:
     gops: float
     energy_j: float
     tops_per_watt: float
+    peak_macs: int
     energy: EnergyReport
     units: dict[str, UnitProfile]
-    layers: tuple[LayerProfile, ...]
+    layers: tuple[CostRow, ...]
+    kinds: tuple[CostRow, ...]
+    operations: tuple[CostRow, ...]
+    padding: Mapping[str, float]
+    waiting: int
+    ledger: Ledger
+
+    @property
+    def peak_share(self) -> float:
+        """Multiply-accumulates of the model over those RedMulE could have done."""
+        possible = self.peak_macs * self.cycles
+        return self.macs / possible if possible else 0.0
+
+    @property
+    def watts(self) -> float:
+        """Average power, W."""
+        return self.energy_j / self.seconds if self.seconds else 0.0
 
     def to_json(self) -> dict[str, Any]:
-        """The profile as JSON-ready values; every key is documented in `runtime/README.md`."""
+        """The profile as JSON-ready values, as its schema says."""
+        point = self.operating_point
+        bandwidth = self.machine.dma.bytes_per_cycle
+
+        def rows(table: tuple[CostRow, ...]) -> list[dict[str, Any]]:
+            return [row.to_json(self.peak_macs, point, bandwidth) for row in table]
+
         return {
-            "operating_point": asdict(self.operating_point),
+            "schema_version": SCHEMA_VERSION,
+            "machine": self.machine.name,
+            "operating_point": asdict(point),
             "cycles": self.cycles,
             "seconds": self.seconds,
+            "inferences_per_second": 1 / self.seconds if self.seconds else 0.0,
             "macs": self.macs,
+            "peak_share": self.peak_share,
             "gops": self.gops,
             "energy_j": self.energy_j,
+            "watts": self.watts,
             "energy_parts_j": self.energy.parts,
-            "energy_calibration": "calibrated on the published totals",
+            "energy_calibration": CALIBRATION,
+            "energy_note": self.energy.note,
             "tops_per_watt": self.tops_per_watt,
             "units": {name: asdict(unit) for name, unit in self.units.items()},
-            "layers": [{**asdict(layer), "cycles": layer.cycles} for layer in self.layers],
+            "waiting_cycles": self.waiting,
+            "padding_cycles": dict(self.padding),
+            "layers": rows(self.layers),
+            "kinds": rows(self.kinds),
+            "operations": rows(self.operations),
         }
 
 
@@ -114,42 +135,91 @@ def build_profile(
     program: Program, machine: Machine, result: RunResult, point_name: str | None = None
 ) -> Profile:
     """Fold the simulator's record of a run into figures a user reads."""
-    point = operating_point(machine, point_name)
-    macs = sum(launch["macs"] for launch in program.metadata["launches"])
-    seconds = result.cycles / point.frequency_hz
-    report = energy(result.counters, result.cycles, machine, point)
-    operations = 2 * macs
-    return Profile(
-        operating_point=point,
-        cycles=result.cycles,
-        seconds=seconds,
-        macs=macs,
-        gops=operations / seconds / 1e9 if seconds else 0.0,
-        energy_j=report.total_j,
-        tops_per_watt=operations / report.total_j / 1e12 if report.total_j else 0.0,
-        energy=report,
-        units=_units(machine, result),
-        layers=_layers(program, result),
+    launches = program.metadata["launches"]
+    return profile_of(
+        ledger_of(result, machine, launches),
+        program.metadata,
+        machine,
+        operating_point(machine, point_name),
+        energy(result.counters, result.cycles, machine, operating_point(machine, point_name)),
+        _covered(result.transfers),
     )
 
 
-def _units(machine: Machine, result: RunResult) -> dict[str, UnitProfile]:
-    cycles = max(result.cycles, 1)
+def profile_of(
+    ledger: Ledger,
+    metadata: Mapping[str, Any],
+    machine: Machine,
+    point: OperatingPoint,
+    report: EnergyReport,
+    streaming: int,
+) -> Profile:
+    """The profile of a ledger; `metadata` has its `launches`, and names of `layers`.
 
-    def unit(busy: int, jobs: int) -> UnitProfile:
-        return UnitProfile(int(busy), float(busy / cycles), int(jobs))
+    `streaming`: cycles in which the DMA streams in any direction.
+    """
+    launches, labels = metadata["launches"], labels_of(metadata)
+    macs = int(ledger.macs.sum())
+    seconds = ledger.cycles / point.frequency_hz
+    unit = machine.redmule
+    peak = unit.rows * unit.columns if unit else 0
 
-    active = int(np.sum(result.core_active))
-    channels = [result.transfers[result.transfers["channel"] == channel] for channel in (0, 1)]
-    return {
+    def table(keys: list[Any]) -> tuple[CostRow, ...]:
+        return tuple(fold(ledger, labels, keys, launches, machine, point))
+
+    exclusive = dict(
+        zip(ledger.exclusive.names, map(int, ledger.exclusive.cycles.sum(0)), strict=True)
+    )
+    return Profile(
+        machine=machine,
+        operating_point=point,
+        cycles=ledger.cycles,
+        seconds=seconds,
+        macs=macs,
+        gops=2 * macs / seconds / 1e9 if seconds else 0.0,
+        energy_j=report.total_j,
+        tops_per_watt=2 * macs / report.total_j / 1e12 if report.total_j else 0.0,
+        peak_macs=peak,
+        energy=report,
+        units=_units(ledger, machine, exclusive, streaming),
+        layers=table([label.layer for label in labels]),
+        kinds=table([label.kind for label in labels]),
+        operations=table([(label.layer, label.operation) for label in labels]),
+        padding={
+            name: int(lost.sum()) / peak if peak else 0.0 for name, lost in ledger.padding.items()
+        },
+        waiting=exclusive[WAITING],
+        ledger=ledger,
+    )
+
+
+def _units(
+    ledger: Ledger, machine: Machine, exclusive: Mapping[str, int], streaming: int
+) -> dict[str, UnitProfile]:
+    cycles = max(ledger.cycles, 1)
+    units: dict[str, UnitProfile] = {}
+    for name, busy in ledger.busy.items():
+        total = int(busy.sum())
         # A core is one of several: its share is of all the cores' cycles together.
-        "cores": UnitProfile(active, active / cycles / machine.cluster.cores, 0),
-        "redmule": unit(result.busy["redmule"], int(np.sum(result.jobs["unit"] == 0))),
-        "softex": unit(result.busy["softex"], int(np.sum(result.jobs["unit"] == 1))),
-        "dma": unit(_covered(result.transfers), len(result.transfers)),
-        "dma_in": unit(result.busy["dma_in"], len(channels[0])),
-        "dma_out": unit(result.busy["dma_out"], len(channels[1])),
-    }
+        many = machine.cluster.cores if name == "cores" else 1
+        units[name] = UnitProfile(
+            total,
+            total / cycles / many,
+            int(ledger.jobs[name].sum()),
+            exclusive[name],
+            int(ledger.stalled[name].sum()),
+        )
+    transfers = units["dma_in"].jobs + units["dma_out"].jobs
+    both = ("dma_in", "dma_out")
+    units["dma"] = UnitProfile(
+        streaming,
+        streaming / cycles,
+        transfers,
+        sum(exclusive[name] for name in both),
+        sum(units[name].stalled_cycles for name in both),
+    )
+    order = ("cores", "redmule", "softex", "dma", "dma_in", "dma_out")
+    return dict(sorted(units.items(), key=lambda item: order.index(item[0])))
 
 
 def _covered(spans: np.ndarray) -> int:
@@ -161,57 +231,3 @@ def _covered(spans: np.ndarray) -> int:
     ends = np.maximum.accumulate(spans["end"][order])
     gaps = starts[1:] - ends[:-1]
     return int(ends[-1] - starts[0] - gaps[gaps > 0].sum())
-
-
-def _layers(program: Program, result: RunResult) -> tuple[LayerProfile, ...]:
-    launches = program.metadata["launches"]
-    names = list(dict.fromkeys(launch["layer"] for launch in launches))
-    index = {name: position for position, name in enumerate(names)}
-    addresses = np.array([launch["record_address"] for launch in launches], np.int64)
-    layer_of_launch = np.array([index[launch["layer"]] for launch in launches], np.int64)
-    start = np.full(len(names), np.iinfo(np.int64).max)
-    end = np.zeros(len(names), np.int64)
-    busy = np.zeros((4, len(names)), np.int64)
-
-    def layers_of(tp: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        position = np.searchsorted(addresses, tp)
-        position = np.minimum(position, len(addresses) - 1)
-        known = addresses[position] == tp
-        return layer_of_launch[position[known]], known
-
-    if len(addresses):
-        for row, spans in enumerate(
-            (
-                result.jobs[result.jobs["unit"] == 0],
-                result.jobs[result.jobs["unit"] == 1],
-                result.transfers[result.transfers["channel"] == 0],
-                result.transfers[result.transfers["channel"] == 1],
-            )
-        ):
-            layers, known = layers_of(spans["tp"].astype(np.int64))
-            np.minimum.at(start, layers, spans["start"][known])
-            np.maximum.at(end, layers, spans["end"][known])
-            np.add.at(busy[row], layers, spans["end"][known] - spans["start"][known])
-        layers, known = layers_of(result.steps["tp"].astype(np.int64))
-        np.minimum.at(start, layers, result.steps["cycle"][known])
-        np.maximum.at(end, layers, result.steps["cycle"][known])
-
-    predicted = dict.fromkeys(names, 0)
-    macs = dict.fromkeys(names, 0)
-    for launch in launches:
-        predicted[launch["layer"]] += launch["cycles"][abi.STREAMS.index(abi.REDMULE)]
-        macs[launch["layer"]] += launch["macs"]
-    return tuple(
-        LayerProfile(
-            name=name,
-            start=int(min(start[i], end[i])),
-            end=int(end[i]),
-            redmule=int(busy[0, i]),
-            softex=int(busy[1, i]),
-            dma_in=int(busy[2, i]),
-            dma_out=int(busy[3, i]),
-            predicted=predicted[name],
-            macs=macs[name],
-        )
-        for name, i in index.items()
-    )

@@ -9,8 +9,9 @@ from pathlib import Path
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.runtime import session
 from softex_mlir.runtime.check import check
+from softex_mlir.runtime.costs.summary import Summary
 from softex_mlir.runtime.program import Program
-from softex_mlir.tools.tables import console, profile_tables
+from softex_mlir.tools.tables import console, summary_tables
 
 
 def run_demo(machine: Machine) -> None:
@@ -37,7 +38,8 @@ def run_demo(machine: Machine) -> None:
     report = check(program, result, {})
     for line in report.lines():
         out.print(line, markup=False, highlight=False)
-    for table in profile_tables(result.profile):
+    summary = Summary.of(result.profile, program.metadata, simulated=True)
+    for table in summary_tables(summary, per_layer=False):
         out.print(table)
     if not report.identical:
         raise SystemExit(1)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from softex_mlir.runtime.job_vectors import JobVectorWriter
     from softex_mlir.runtime.program import Program
     from softex_mlir.runtime.session import Result
+    from softex_mlir.tools.summary_report import Form
 
 _REFERENCE_KEY = re.compile(r"out_\d+")
 
@@ -99,7 +100,9 @@ def finish_run(
     trace: Path | None,
     *,
     check: bool,
-    as_json: bool,
+    form: Form,
+    per_layer: bool,
+    report_file: Path | None,
 ) -> None:
     """Write what was asked for, check, print the summary; exit status 1 if a check fails."""
     if output is not None:
@@ -118,33 +121,41 @@ def finish_run(
         from softex_mlir.runtime.symbolizer import Symbolizer
 
         write_atomically(trace, write_trace(result.run, program.machine, Symbolizer(program).layer))
-    report = None
+    found = None
     if check:
         from softex_mlir.runtime.check import check as run_check
 
-        report = run_check(program, result, reference)
-    if as_json:
-        summary: dict[str, Any] = {**result.profile.to_json(), "notices": list(result.notices)}
-        if report is not None:
-            summary["check"] = report.to_json()
-        sys.stdout.write(json.dumps(summary, indent=1) + "\n")
-    else:
-        _print_summary(result, report)
-    if report is not None and not report.identical:
+        found = run_check(program, result, reference)
+    from softex_mlir.runtime.costs.summary import Summary
+    from softex_mlir.tools.summary_report import Form, report
+
+    summary = Summary.of(
+        result.profile, program.metadata, simulated=True, quality=_quality(program, found)
+    )
+    more: dict[str, Any] = {"notices": list(result.notices)}
+    if found is not None:
+        more["check"] = found.to_json()
+    if form is Form.text:
+        for notice in result.notices:
+            sys.stdout.write(f"note: {notice}\n")
+        if found is not None:
+            sys.stdout.write("".join(f"{line}\n" for line in found.lines()))
+    report(summary, form, per_layer=per_layer, output=report_file, more=more)
+    if found is not None and not found.identical:
         raise SystemExit(1)
 
 
-def _print_summary(result: Result, report: CheckReport | None) -> None:
-    from softex_mlir.tools.tables import console, profile_tables
-
-    out = console()
-    for notice in result.notices:
-        out.print(f"note: {notice}", markup=False, highlight=False)
-    for table in profile_tables(result.profile):
-        out.print(table)
-    if report is not None:
-        for line in report.lines():
-            out.print(line, markup=False, highlight=False)
+def _quality(program: Program, found: CheckReport | None) -> tuple[str, ...]:
+    """How close the outputs are to FP32, or how to find out."""
+    lines = [
+        f"{output.name}: {output.quality}"
+        for output in (found.outputs if found is not None else ())
+        if output.quality is not None
+    ]
+    if lines:
+        return tuple(lines)
+    name = program.outputs[0].name
+    return (f"not compared: --check --input x.npz, with FP32 outputs in it ({name!r} or out_0)",)
 
 
 @contextmanager

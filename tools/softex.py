@@ -65,6 +65,13 @@ TargetOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+CsvOption = Annotated[bool, typer.Option("--csv", help="Print a line for every row, as CSV.")]
+PerLayerOption = Annotated[
+    bool, typer.Option("--per-layer", help="Every layer by itself, not folded by kind.")
+]
+ReportOption = Annotated[
+    Path | None, typer.Option("-o", "--report", help="Write the summary to a file, print nothing.")
+]
 
 
 @app.command()
@@ -166,7 +173,10 @@ def run(
         Path | None,
         typer.Option(help="Write every accelerator job (registers, operands, results) here."),
     ] = None,
+    per_layer: PerLayerOption = False,
+    report: ReportOption = None,
     json: JsonOption = False,
+    csv: CsvOption = False,
 ) -> None:
     """Run a program on the simulated cluster: outputs, cycles, energy.
 
@@ -183,13 +193,15 @@ def run(
         read_arrays,
         vector_writer,
     )
+    from softex_mlir.tools.summary_report import form_of
 
     if is_bare_metal(program):
         from softex_mlir.tools.sim_command import run_bare_metal
 
         sys.stderr.write("note: no softex program: running it bare-metal on one core\n")
         raise SystemExit(run_bare_metal(program, Machine.load(target or "paper"), as_json=json))
-    for path in (output, profile, trace):
+    form = form_of(as_json=json, as_csv=csv)
+    for path in (output, profile, trace, report):
         if path is not None:
             check_writable(path)
     loaded = Program.load(program)
@@ -216,7 +228,18 @@ def run(
         sys.stderr.write(
             "note: the detector shows counters late, so cycles are not the usual ones\n"
         )
-    finish_run(loaded, result, reference, output, profile, trace, check=check, as_json=json)
+    finish_run(
+        loaded,
+        result,
+        reference,
+        output,
+        profile,
+        trace,
+        check=check,
+        form=form,
+        per_layer=per_layer,
+        report_file=report,
+    )
     if result.run.races:
         raise SystemExit(1)
 

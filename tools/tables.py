@@ -1,19 +1,26 @@
-"""Tables the commands print."""
+"""Tables the commands print: they need 80 columns."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
+
+from softex_mlir.runtime.costs.verdict import unit_name
 
 if TYPE_CHECKING:
+    from softex_mlir.runtime.costs.rows import CostRow
+    from softex_mlir.runtime.costs.summary import Summary
     from softex_mlir.runtime.profile import Profile
 
-
-FILE_WIDTH = 120
+FILE_WIDTH = 80
 """Columns of a table that goes to a file or a pipe."""
+MOST_NAME = 30
+"""Columns of a layer's name before it is broken, between words."""
+UNITS = ("redmule", "softex", "cores", "dma_in", "dma_out")
 
 
 def console() -> Console:
@@ -22,52 +29,176 @@ def console() -> Console:
     return found if found.is_terminal else Console(width=FILE_WIDTH)
 
 
-def profile_tables(profile: Profile) -> list[Table]:
-    """Summary, busy shares and layers of a run."""
+def short(number: float) -> str:
+    """A count in at most five characters: 109M, 97.8k, 12."""
+    for scale, suffix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= 0.9995 * scale:
+            scaled = number / scale
+            return f"{scaled:.0f}{suffix}" if scaled >= 99.95 else f"{scaled:.3g}{suffix}"
+    return f"{number:.0f}" if number else ""
+
+
+def joules(energy: float) -> str:
+    """An energy with its unit."""
+    for scale, unit in ((1.0, "J"), (1e-3, "mJ"), (1e-6, "µJ")):
+        if energy >= scale:
+            return f"{energy / scale:.3g} {unit}"
+    return f"{energy * 1e9:.3g} nJ"
+
+
+def seconds(time: float) -> str:
+    """A time with its unit."""
+    return f"{time * 1e3:.2f} ms" if time >= 1e-3 else f"{time * 1e6:.1f} µs"
+
+
+def share(part: float) -> str:
+    """A share in per cent, or a multiple; empty for nothing."""
+    return f"{part:.1%}" if 0 < part < 10 else f"{part:.0f}x" if part else ""
+
+
+def _title(row: CostRow) -> Text:
+    """A name that breaks behind its slashes only."""
+    return Text(row.title.replace(" /", "\N{NO-BREAK SPACE}/"))
+
+
+def summary_tables(summary: Summary, *, per_layer: bool) -> list[Table | Text]:
+    """The summary in lines, then where time and work go, by kind of layers or layer by layer."""
+    profile = summary.profile
+    rows = [row for row in (profile.layers if per_layer else profile.kinds) if _counts(row)]
+    return [
+        Text(f"{summary.model or 'model'} on {summary.machine}, {_source(summary)}"),
+        _lines(summary),
+        Text(),
+        time_table(profile, rows),
+        Text(),
+        work_table(profile, rows),
+    ]
+
+
+def _source(summary: Summary) -> str:
+    how = "simulated" if summary.simulated else "estimated by the cost model"
+    return f"{how} (softex-mlir {summary.version})"
+
+
+def _counts(row: CostRow) -> bool:
+    return bool(row.exclusive_cycles or any(row.busy.values()))
+
+
+def _lines(summary: Summary) -> Table:
+    profile, memory = summary.profile, summary.memory
     point = profile.operating_point
-    summary = Table(title="Run", show_header=False)
-    for name, value in (
-        ("cycles", f"{profile.cycles:,}"),
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    speed = 1 / profile.seconds if profile.seconds else 0.0
+    lines = [
         (
-            "time",
-            f"{profile.seconds * 1e3:.3f} ms at {point.voltage} V, "
-            f"{point.frequency_hz / 1e6:.0f} MHz",
+            "latency",
+            f"{seconds(profile.seconds)}, {speed:.4g} inferences/s at {point.voltage} V, "
+            f"{point.frequency_hz / 1e6:.0f} MHz ({profile.cycles:,} cycles)",
         ),
-        ("multiply-accumulates", f"{profile.macs / 1e6:,.2f} M"),
-        ("throughput", f"{profile.gops:.1f} GOPS"),
-        ("energy", f"{profile.energy_j * 1e6:.1f} µJ (calibrated on the published totals)"),
-        ("efficiency", f"{profile.tops_per_watt:.3f} TOPS/W"),
-    ):
-        summary.add_row(name, value)
+        (
+            "energy",
+            f"{joules(profile.energy_j)} an inference, {profile.watts * 1e3:.4g} mW on average "
+            f"({profile.energy.note})",
+        ),
+        (
+            "throughput",
+            f"{profile.gops:.1f} GOPS, {profile.peak_share:.1%} of the peak; "
+            f"{profile.tops_per_watt:.3g} TOPS/W",
+        ),
+        (
+            "memory",
+            f"weights {_size(memory.weights)}, L2 {_size(memory.l2)}, "
+            f"TCDM {memory.tcdm / 1024:.0f} of {memory.tcdm_bytes / 1024:.0f} KiB",
+        ),
+        *(("FP32" if not place else "", line) for place, line in enumerate(summary.quality)),
+        ("verdict", str(summary.verdict)),
+    ]
+    if summary.verdict.advice:
+        lines.append(("what helps", summary.verdict.advice))
+    for name, text in lines:
+        grid.add_row(Text(name), Text(text))
+    return grid
 
-    units = Table(title="Units")
-    units.add_column("unit")
-    for column in ("busy cycles", "busy share", "jobs"):
-        units.add_column(column, justify="right")
-    for name, unit in profile.units.items():
-        jobs = f"{unit.jobs:,}" if unit.jobs else ""
-        units.add_row(name, f"{unit.busy_cycles:,}", f"{unit.busy_share:.1%}", jobs)
 
-    layers = Table(title="Layers (they overlap: spans do not add up)")
-    layers.add_column("layer", overflow="fold")
-    for column in ("start", "cycles", "redmule", "softex", "dma in", "dma out"):
-        layers.add_column(column, justify="right")
-    for layer in profile.layers:
-        figures = (
-            layer.start,
-            layer.cycles,
-            layer.redmule,
-            layer.softex,
-            layer.dma_in,
-            layer.dma_out,
+def _size(number: int) -> str:
+    return f"{number / 1e6:.1f} MB" if number >= 1e6 else f"{number / 1e3:.1f} kB"
+
+
+def time_table(profile: Profile, rows: Sequence[CostRow]) -> Table:
+    """Exclusive cycles and busy cycles."""
+    table = _table("time", rows)
+    folded = any(row.layers > 1 for row in rows)
+    for name in ("n", "time", "cycles")[not folded :]:
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("bound by", no_wrap=True)
+    for name in UNITS:
+        table.add_column(unit_name(name), justify="right", no_wrap=True)
+    total = max(profile.cycles, 1)
+    for row in rows:
+        table.add_row(
+            _title(row),
+            *((str(row.layers),) if folded else ()),
+            share(row.exclusive_cycles / total),
+            short(row.exclusive_cycles),
+            unit_name(row.bound_by),
+            *(short(row.busy[name]) for name in UNITS),
         )
-        layers.add_row(layer.name, *(f"{figure:,}" for figure in figures))
-    return [summary, units, layers]
+    table.add_section()
+    table.add_row(
+        "total",
+        *(("",) if folded else ()),
+        "100%",
+        short(profile.cycles),
+        "busy",
+        *(f"{profile.units[name].busy_share:.0%}" for name in UNITS),
+    )
+    return table
+
+
+def work_table(profile: Profile, rows: Sequence[CostRow]) -> Table:
+    """MACs, how well they use RedMulE, energy and traffic."""
+    table = _table("work", rows)
+    for name in ("MACs", "padded", "of peak", "GOPS", "energy", "share", "TOPS/W", "L2 bytes"):
+        table.add_column(name, justify="right", no_wrap=True)
+    frequency = profile.operating_point.frequency_hz
+    for row in (*rows, None):
+        macs = profile.macs if row is None else row.macs
+        array = sum(r.array_macs for r in rows) if row is None else row.array_macs
+        cycles = profile.cycles if row is None else row.exclusive_cycles
+        energy = profile.energy_j if row is None else row.energy.total_j
+        moved = sum(r.l2_bytes for r in rows) if row is None else row.l2_bytes
+        possible = profile.peak_macs * cycles
+        if row is None:
+            table.add_section()
+        table.add_row(
+            "total" if row is None else _title(row),
+            short(macs),
+            share(array / macs - 1) if macs and array else "",
+            share(macs / possible) if possible else "",
+            f"{2 * macs / cycles * frequency / 1e9:.3g}" if macs and cycles else "",
+            joules(energy) if energy else "",
+            share(energy / profile.energy_j) if profile.energy_j else "",
+            f"{2 * macs / energy / 1e12:.3g}" if macs and energy else "",
+            short(moved),
+        )
+    return table
+
+
+def _table(title: str, rows: Sequence[CostRow]) -> Table:
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
+    words = [len(part) for row in rows for part in _title(row).plain.split(" ")]
+    longest = max((len(row.title) for row in rows), default=0)
+    # Wide enough for every word: names break between words only.
+    width = min(max([5, *words]), MOST_NAME)
+    table.add_column(title, min_width=width, max_width=max(width, min(longest, MOST_NAME)))
+    return table
 
 
 def placement_table(placement: Iterable[object]) -> Table:
     """Which unit each operation runs on, and why."""
-    table = Table(title="Placement")
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
     for column in ("layer", "operation", "unit", "reason"):
         table.add_column(column, overflow="fold")
     for entry in placement:

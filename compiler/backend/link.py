@@ -257,6 +257,10 @@ def metadata(compiled: CompiledModule, layout: Layout) -> dict[str, Any]:
             {"name": name, "functions": functions}
             for name, functions in entries_of(compiled).items()
         ],
+        "layers": {
+            name: {"kind": found.kind, "title": found.title}
+            for name, found in compiled.layer_names.items()
+        },
         "placement": compiled.placement,
         "predicted_cycles": compiled.predicted_cycles,
     }

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from softex_mlir.arithmetic import round_up
 from softex_mlir.isa_sim.machine import Machine, RedMulEDescription
 from softex_mlir.isa_sim.units.common import JobOutcome, Memory, halves, span, values_of, words_of
 from softex_mlir.isa_sim.units.faults import UnitFault
@@ -121,6 +122,12 @@ def preload_cycles(rows: int, tiles: int, unit: RedMulEDescription) -> int:
         return table[rows - 1]
     # Not measured for this array: X block, Y tile and W rows share one port, plus its latency.
     return unit.rows + unit.columns + rows + 10
+
+
+def array_macs(m: int, n: int, k: int, unit: RedMulEDescription) -> int:
+    """Multiply-accumulates the array goes through for a job: whole tiles, N in whole columns."""
+    tiles = -(-m // unit.rows) * -(-k // unit.tile_columns)
+    return tiles * unit.rows * unit.tile_columns * round_up(n, unit.columns)
 
 
 def refill_stalls(m: int, n: int, k: int, unit: RedMulEDescription) -> int:
