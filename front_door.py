@@ -24,6 +24,7 @@ def compile(
     *,
     shapes: Mapping[str, tuple[int, ...]] | None = None,
     tile_overrides: Path | Mapping[str, Any] | None = None,
+    accuracy: str | None = None,
     self_check: bool | None = None,
 ) -> Program:
     """Compile a model to a program for a machine, and check what it computes.
@@ -33,6 +34,7 @@ def compile(
         target: a machine, the name of a shipped one, or a TOML file.
         shapes: values for dynamic input shapes, by input name.
         tile_overrides: TOML file or mapping, layer name to tile.
+        accuracy: "fast" (the default for models that do not say) or "balanced"; see the README.
         self_check: compare the imported and the fused model with an independent implementation;
             None does so for models of up to a billion multiply-accumulates. The result is logged.
 
@@ -40,7 +42,12 @@ def compile(
         UserError: the model cannot be read, does not fit the machine, or fails the self-check.
     """
     compilation, line = compile_and_check(
-        model, target, shapes=shapes, tile_overrides=tile_overrides, self_check=self_check
+        model,
+        target,
+        shapes=shapes,
+        tile_overrides=tile_overrides,
+        accuracy=accuracy,
+        self_check=self_check,
     )
     LOG.log(logging.WARNING if "warning:" in line else logging.INFO, line)
     return compilation.program()
@@ -52,12 +59,18 @@ def compile_and_check(
     *,
     shapes: Mapping[str, tuple[int, ...]] | None = None,
     tile_overrides: Path | Mapping[str, Any] | None = None,
+    accuracy: str | None = None,
     self_check: bool | None = None,
 ) -> tuple[Compilation, str]:
     """A compilation as `compile` makes it, at all its levels, and what the self-check says."""
     machine = Machine.load(target) if isinstance(target, str) else target
     watch = SelfCheck(model, machine, shapes or {}, self_check)
     compilation = Compilation.of(
-        model, machine, shapes=shapes, tile_overrides=tile_overrides, observe=watch.observe
+        model,
+        machine,
+        shapes=shapes,
+        tile_overrides=tile_overrides,
+        accuracy=accuracy,
+        observe=watch.observe,
     )
     return compilation, watch.finish(compilation)

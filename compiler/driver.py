@@ -10,6 +10,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from softex_mlir.compiler.accuracy import ACCURACIES, Accuracy
 from softex_mlir.compiler.model import Model
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
@@ -45,6 +46,7 @@ class Compilation:
         *,
         shapes: Mapping[str, tuple[int, ...]] | None = None,
         tile_overrides: Path | Mapping[str, Any] | None = None,
+        accuracy: str | None = None,
         observe: Callable[[str, Model], None] | None = None,
     ) -> Compilation:
         """Read and fuse a model.
@@ -53,6 +55,8 @@ class Compilation:
             model: ONNX file, transformer-level `.mlir` file, built-in model's name, or a `Model`.
             shapes: values for dynamic input shapes, by input name.
             tile_overrides: TOML file or mapping, layer name to tile.
+            accuracy: one of `ACCURACIES`; None computes sums as the model's text has them: whole,
+                unless it says otherwise.
             observe: sees the model after "import" and after "fusion", its weights in float32.
 
         Raises:
@@ -68,7 +72,9 @@ class Compilation:
         loaded = model if isinstance(model, Model) else load_model(model, shapes or {})
         if observe is not None:
             observe("import", loaded)
-        placement = fuse(loaded, machine, None if observe is None else partial(observe, "fusion"))
+        level = None if accuracy is None else _accuracy(accuracy)
+        watch = None if observe is None else partial(observe, "fusion")
+        placement = fuse(loaded, machine, watch, accuracy=level)
         return Compilation(loaded, machine, tuple(placement), _overrides(tile_overrides))
 
     def emit(self, level: str) -> str | bytes:
@@ -139,6 +145,13 @@ def load_model(model: str | Path, shapes: Mapping[str, tuple[int, ...]]) -> Mode
     from softex_mlir.compiler.importers.onnx.importer import import_onnx
 
     return import_onnx(path, shapes)
+
+
+def _accuracy(name: str) -> Accuracy:
+    if name not in ACCURACIES:
+        levels = ", ".join(ACCURACIES)
+        raise UserError(f"accuracy: expected one of {levels}, found '{name}'")
+    return ACCURACIES[name]
 
 
 def _overrides(source: Path | Mapping[str, Any] | None) -> Mapping[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from softex_mlir.compiler.accuracy import Accuracy
     from softex_mlir.compiler.model import Model
     from softex_mlir.compiler.transforms.transformer.place import Placement
     from softex_mlir.isa_sim.machine import Machine
@@ -45,12 +46,16 @@ RISCV_PASSES: tuple[str, ...] = ("convert-to-riscv", "allocate-registers", "pad-
 
 
 def fuse(
-    model: Model, machine: Machine, observe: Callable[[Model], None] | None = None
+    model: Model,
+    machine: Machine,
+    observe: Callable[[Model], None] | None = None,
+    *,
+    accuracy: Accuracy | None = None,
 ) -> list[Placement]:
-    """Bring a model into the fused form, chunk keys and place operations for a machine, in place.
+    """Bring a model into the fused form, split sums, chunk keys and place operations, in place.
 
     Rounds the weights to bf16; `observe` sees the fused model before that. A model that is fused
-    already (the built-in ones) is only placed.
+    already (the built-in ones) is only placed. Without an accuracy, sums stay as they are.
     """
     from xdsl.context import Context
 
@@ -58,6 +63,7 @@ def fuse(
     from softex_mlir.compiler.transforms.transformer.chunk_keys import chunk_keys
     from softex_mlir.compiler.transforms.transformer.l1_values import attach_weights
     from softex_mlir.compiler.transforms.transformer.place import place
+    from softex_mlir.compiler.transforms.transformer.split_sums import split_sums
 
     attach_weights(model.module, model.weights)
     model.origins.clear()
@@ -67,5 +73,7 @@ def fuse(
             observe(model)
         passes[name]()().apply(context, model.module)
     model.module.verify()
+    if accuracy is not None:
+        split_sums(model.module, accuracy.sum_chunk)
     chunk_keys(model.module, machine)
     return place(model.module, machine)

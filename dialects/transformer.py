@@ -20,6 +20,7 @@ from __future__ import annotations
 from xdsl.dialects.builtin import (
     BFloat16Type,
     FloatAttr,
+    IntegerAttr,
     StringAttr,
     TensorType,
     f64,
@@ -31,10 +32,12 @@ from xdsl.irdl import (
     irdl_op_definition,
     operand_def,
     opt_operand_def,
+    opt_prop_def,
     prop_def,
     result_def,
 )
 
+from softex_mlir.arithmetic import round_up
 from softex_mlir.dialects.transformer_attention import AttentionOp
 from softex_mlir.dialects.transformer_base import (
     ANY_TENSOR,
@@ -89,6 +92,9 @@ from softex_mlir.dialects.transformer_movement import (
     id_limit,
 )
 
+INNER_UNIT = 32
+"""Inner dimensions of products are padded with zeros to a multiple of this."""
+
 ACTIVATIONS = ("none", "gelu", "gelu_tanh", "relu", "tanh", "silu", "sigmoid", "exp")
 """Functions `transformer.linear` can apply to its result before the residual is added."""
 
@@ -103,6 +109,10 @@ class LinearOp(TransformerOp):
     with one bf16 rounding each (`numerics.gemm`). If N is no multiple of 32, x and w continue
     with zeros up to the next one. The activation is the one of the unary operation of the same
     name; the residual is added by one bf16 addition.
+
+    `sum_chunk` (set by `split-sums`, a multiple of 32) divides the padded N into chunks. The first
+    one is accumulated as above, every other one from +0, and the partial sums are added in the
+    order of the chunks, with one bf16 rounding each: short sums lose less to rounding.
     """
 
     name = "transformer.linear"
@@ -112,6 +122,7 @@ class LinearOp(TransformerOp):
     bias = opt_operand_def(BF16_TENSOR)
     residual = opt_operand_def(BF16_TENSOR)
     activation = prop_def(StringAttr, default_value=StringAttr("none"))
+    sum_chunk = opt_prop_def(IntegerAttr)
     result = result_def(BF16_TENSOR)
 
     irdl_options = (AttrSizedOperandSegments(as_property=True), ParsePropInAttrDict())
@@ -137,6 +148,16 @@ class LinearOp(TransformerOp):
             result_types=[kind],
         )
 
+    @property
+    def inner(self) -> int:
+        """N, padded as RedMulE reads it."""
+        return round_up(shape_of(self.x)[1], INNER_UNIT)
+
+    @property
+    def chunk(self) -> int:
+        """Inner values of a partial sum; all of them if the sums are not split."""
+        return self.inner if self.sum_chunk is None else self.sum_chunk.value.data
+
     def verify_(self) -> None:
         x, w, result = shape_of(self.x), shape_of(self.w), shape_of(self.result)
         self.expect(len(x) == 2 and len(w) == 2, f"x and w must have rank 2, found {x} and {w}")
@@ -152,6 +173,11 @@ class LinearOp(TransformerOp):
         self.expect(
             self.activation.data in ACTIVATIONS,
             f"activation must be one of {', '.join(ACTIVATIONS)}, found '{self.activation.data}'",
+        )
+        self.expect(
+            self.chunk > 0 and self.chunk % INNER_UNIT == 0 and self.inner % self.chunk == 0,
+            f"sum_chunk must be a multiple of {INNER_UNIT} that divides {self.inner}, "
+            f"found {self.chunk}",
         )
 
 
@@ -335,6 +361,7 @@ __all__ = [
     "FUSED_OPS",
     "GRAPH_OPS",
     "ID_TENSOR",
+    "INNER_UNIT",
     "MASKED",
     "AddOp",
     "AnyTensor",

@@ -117,13 +117,24 @@ def evaluate(
     return results
 
 
+def _sum_of_chunks(
+    x: Array, w: Array, bias: Array | None, chunk: int, arithmetic: Arithmetic
+) -> Array:
+    """A product as partial sums over `chunk` inner values, added one after the other."""
+    total = arithmetic.gemm(x[:, :chunk], w[:chunk], bias)
+    for start in range(chunk, x.shape[1], chunk):
+        part = arithmetic.gemm(x[:, start : start + chunk], w[start : start + chunk], None)
+        total = arithmetic.binary("add", total, part)
+    return total
+
+
 def evaluate_op(op: Operation, operands: list[Array], arithmetic: Arithmetic) -> Array:
     """Result of one operation on given operands."""
     match op:
         case t.LinearOp():
             x, w, *rest = operands
             bias = rest.pop(0) if op.bias is not None else None
-            y = arithmetic.gemm(x, w, bias)
+            y = _sum_of_chunks(x, w, bias, op.chunk, arithmetic)
             if op.activation.data != "none":
                 y = arithmetic.unary(op.activation.data, y)
             return arithmetic.binary("add", y, rest[0]) if rest else y

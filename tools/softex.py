@@ -40,6 +40,13 @@ def everywhere(
     """Options of the command itself."""
 
 
+class AccuracyLevel(StrEnum):
+    """What `softex compile --accuracy` takes."""
+
+    fast = "fast"
+    balanced = "balanced"
+
+
 class Level(StrEnum):
     """What `softex compile --emit` can print or write."""
 
@@ -98,6 +105,14 @@ def compile(
     tiles: Annotated[
         Path | None, typer.Option(help="TOML file that pins tile shapes by layer.")
     ] = None,
+    accuracy: Annotated[
+        AccuracyLevel | None,
+        typer.Option(
+            help="How close to float32: fast sums in RedMulE alone, balanced splits long sums. "
+            "Default: what the model's text says, fast if it says nothing.",
+            show_default=False,
+        ),
+    ] = None,
     placement: Annotated[
         bool, typer.Option("--placement", help="Print which unit each operation runs on, and why.")
     ] = False,
@@ -120,7 +135,12 @@ def compile(
         check_writable(output)
     machine = _machine(target, tcdm_bytes, no_softex, no_redmule)
     compilation, line = compile_and_check(
-        model, machine, shapes=_shapes(shape or []), tile_overrides=tiles, self_check=self_check
+        model,
+        machine,
+        shapes=_shapes(shape or []),
+        tile_overrides=tiles,
+        accuracy=None if accuracy is None else accuracy.value,
+        self_check=self_check,
     )
     sys.stderr.write(f"{line}\n")
     text_or_bytes: str | bytes = compilation.emit(emit.value)

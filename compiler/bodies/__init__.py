@@ -12,6 +12,7 @@ without the `emit_`.
 from softex_mlir.compiler.bodies.elementwise import (
     LOWEST_BF16,
     UNARY,
+    emit_accumulate,
     emit_binary,
     emit_copy,
     emit_fill,
@@ -44,6 +45,7 @@ __all__ = [
     "Emitter",
     "RowRef",
     "TileRef",
+    "emit_accumulate",
     "emit_binary",
     "emit_copy",
     "emit_fill",

@@ -40,6 +40,16 @@ def emit_binary(
     Emitter(builder).loop(0, columns, 1, body)
 
 
+def emit_accumulate(builder: Builder, total: RowRef, part: RowRef, columns: int) -> None:
+    """``total[j] = bf16(total[j] + part[j]); part[j] = +0``."""
+
+    def body(e: Emitter, j: SSAValue, _: tuple[SSAValue, ...]) -> None:
+        e.store(e.add(e.load(total, j), e.load(part, j)), total, j)
+        e.store(e.number(0.0, bf16), part, j)
+
+    Emitter(builder).loop(0, columns, 1, body)
+
+
 def emit_mul_add(
     builder: Builder, x: RowRef, factor: RowRef, addend: RowRef, out: RowRef, columns: int
 ) -> None:

@@ -19,8 +19,22 @@ class Intervals(Generic[T]):
         """Values of ranges that have bytes in common with a range."""
         return (value for first, last, value in self._ranges if first < end and start < last)
 
+    def covers(self, start: int, end: int) -> bool:
+        """Whether all bytes of a range have a value."""
+        overlaps = (
+            min(end, last) - max(start, first)
+            for first, last, _ in self._ranges
+            if first < end and start < last
+        )
+        return sum(overlaps) == end - start
+
     def assign(self, start: int, end: int, value: T) -> None:
         """Give a range a value."""
+        self.forget(start, end)
+        self._ranges.append((start, end, value))
+
+    def forget(self, start: int, end: int) -> None:
+        """Take the values of a range."""
         kept: list[tuple[int, int, T]] = []
         for first, last, old in self._ranges:
             if first >= end or start >= last:
@@ -30,4 +44,4 @@ class Intervals(Generic[T]):
                 kept.append((first, start, old))
             if last > end:
                 kept.append((end, last, old))
-        self._ranges = [*kept, (start, end, value)]
+        self._ranges = kept

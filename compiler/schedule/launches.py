@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
+from softex_mlir.compiler.schedule.intervals import Intervals
 from softex_mlir.compiler.schedule.kernels.emitter import COMPUTE, GEMM
-from softex_mlir.compiler.schedule.kernels.kernel import X_LOADED, X_NEXT_READY
+from softex_mlir.compiler.schedule.kernels.kernel import PARTIALS_CLEARED, X_LOADED, X_NEXT_READY
 from softex_mlir.compiler.schedule.kernels.linear.geometry import X_SLOTS
 from softex_mlir.compiler.schedule.kernels.linear.kernel import LinearKernel
 from softex_mlir.compiler.schedule.order import order_tasks
@@ -45,6 +46,8 @@ class _Launcher:
     """Slot of the next chunk of X."""
     jobs: int = 0
     """Matrix products so far."""
+    zeros: Intervals[None] = field(default_factory=Intervals[None])
+    """TCDM bytes that hold zeros, for partial sums."""
 
     def launch(self, task: Task) -> None:
         """Append a launch to the timeline."""
@@ -55,6 +58,11 @@ class _Launcher:
             depends = self._ready(task) or 0
             launch = self.timeline.add(task, kernel, task.addresses, kernel.uses(), {}, depends)
         self.stored[task] = launch.stored
+        for use in launch.uses:
+            self.zeros.forget(use.start, use.end)
+        if isinstance(kernel, LinearKernel):
+            for start, end in kernel.cleared():
+                self.zeros.assign(start, end, None)
 
     def _product(self, task: Task, kernel: LinearKernel) -> Launch:
         addresses = task.addresses
@@ -62,6 +70,8 @@ class _Launcher:
         if found == kernel.chunks:
             self.first_x = (self.first_x - found) % X_SLOTS
         integers = {"first_w": self.jobs % 2, "first_x": self.first_x, X_LOADED: found}
+        if kernel.splits > 1:
+            integers[PARTIALS_CLEARED] = int(self._holds_zeros(kernel))
         after, between = self.next.get(task, (None, ()))
         if after is not None and isinstance(after.kernel, LinearKernel):
             # waiting for what comes behind this launch would be waiting for itself
@@ -78,6 +88,10 @@ class _Launcher:
         self.first_x = (self.first_x + kernel.chunks) % X_SLOTS
         self.jobs += kernel.jobs
         return self.timeline.add(task, kernel, addresses, uses, integers, self._ready(task) or 0)
+
+    def _holds_zeros(self, kernel: LinearKernel) -> bool:
+        """Whether the kernel's partial sums need no clearing."""
+        return all(self.zeros.covers(start, end) for start, end in kernel.cleared())
 
     def _ready(self, task: Task) -> int | None:
         """Value of `dma_out`'s counter at which a task's operands are stored; None if a producer

@@ -107,8 +107,9 @@ class _Order:
             for tile, time in enumerate(self.stored[: kernel.group]):
                 start = max(start, time - tile * step)
             first = start + cycles - (kernel.group - 1) * step
-            self._fill(first)
-            each = max(out, compute * CONTENTION) / kernel.group
+            self._fill(first if kernel.splits == 1 else start + 2 * cycles / kernel.splits)
+            epilogue = compute - kernel.early_sum_cycles
+            each = max(out, epilogue * CONTENTION) / kernel.group
             self.stored = []
             for tile in range(kernel.group):
                 self.team = max(self.team, first + tile * step) + each

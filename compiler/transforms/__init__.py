@@ -44,6 +44,7 @@ OWN_PASSES: dict[str, tuple[str, str]] = {
         "RoundWeightsPass",
     ),
     "chunk-keys": ("softex_mlir.compiler.transforms.transformer.chunk_keys", "ChunkKeysPass"),
+    "split-sums": ("softex_mlir.compiler.transforms.transformer.split_sums", "SplitSumsPass"),
     "place": ("softex_mlir.compiler.transforms.transformer.place", "PlacePass"),
     "convert-transformer-to-jobs": (
         "softex_mlir.compiler.transforms.cluster.convert_transformer_to_jobs",

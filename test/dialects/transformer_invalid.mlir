@@ -46,3 +46,11 @@ func.func @main(%image : tensor<1x3x16x16xbf16>) {
   %f = transformer.patchify %image {patch = array<i64: 5, 5>} : tensor<1x3x16x16xbf16> -> tensor<9x75xbf16>
   func.return
 }
+
+// -----
+
+func.func @main(%x : tensor<8x64xbf16>, %w : tensor<64x96xbf16>) {
+  // expected-error@below {{sum_chunk must be a multiple of 32 that divides 64, found 48}}
+  %y = transformer.linear %x, %w {sum_chunk = 48 : i64} : tensor<8x64xbf16>, tensor<64x96xbf16> -> tensor<8x96xbf16>
+  func.return
+}

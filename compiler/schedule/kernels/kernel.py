@@ -37,6 +37,9 @@ X_NEXT_READY = "x_next_ready"
 """Launch arguments: how many chunks of X are there already; value of `dma_out`'s counter at which
 the next launch's X is stored."""
 
+PARTIALS_CLEARED = "partials_cleared"
+"""Launch argument: 1 if the memory of partial sums holds zeros already."""
+
 SLOPES = "softex_slopes"
 WEIGHTS = "softex_weights"
 ZEROS = "zeros"

@@ -96,6 +96,7 @@ def _product(
                 out.strides[0],
                 None if residual is None else residual.strides[0],
                 w_pitch,
+                shape.chunk // tile.n,
             )
             x_rows = x.row_range(first, rows)
             stored = replace(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from softex_mlir.arithmetic import round_up
 from softex_mlir.compiler.bodies.matrix import gemm_blocks
+from softex_mlir.compiler.schedule.kernels.kernel import team_size
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.units.dma import streaming_cycles
 from softex_mlir.isa_sim.units.redmule import preload_cycles
@@ -60,6 +61,7 @@ CORE_CYCLES: dict[str, float] = {
     "transpose": 1.6,
     "copy": 1.0,
     "repeat": 0.51,
+    "accumulate": 2.7,
 }
 """Cycles one core needs for an element, by operation, measured on rows of 768 (softmax: 208)."""
 
@@ -120,7 +122,7 @@ def dma_box_cycles(machine: Machine, run_bytes: int, runs: int) -> int:
 
 def compute_row_cycles(machine: Machine, operation: str, elements: int) -> int:
     """Elementwise or row-wise core code over `elements`, shared by the team."""
-    team = machine.cluster.cores - (2 if machine.redmule is None else 3)
+    team = team_size(machine)
     if machine.softex is None and operation in ("gelu", "gelu_tanh"):
         operation += "_software"
     return int(elements * CORE_CYCLES.get(operation, 10.0) / team)
@@ -132,7 +134,7 @@ def epilogue_cycles(
     """Core code after a product of `rows` x `columns`, `piece` rows at a time."""
     if activation == "none" and not residual:
         return 0
-    team = machine.cluster.cores - (2 if machine.redmule is None else 3)
+    team = team_size(machine)
     elements = round_up(piece, team) * columns
     cycles = compute_row_cycles(machine, activation, elements) + PIECE_CYCLES
     if residual:
@@ -140,6 +142,14 @@ def epilogue_cycles(
     if activation in ("gelu", "gelu_tanh") and machine.softex is not None:
         cycles += SOFTEX_PIECE_CYCLES
     return -(-rows // piece) * cycles
+
+
+def partial_sum_cycles(machine: Machine, splits: int, rows: int, columns: int) -> int:
+    """Core code that adds one of the `splits` partial sums of a tile; 0 if there is but one."""
+    if splits == 1:
+        return 0
+    elements = round_up(rows, team_size(machine)) * columns
+    return compute_row_cycles(machine, "accumulate", elements) + PIECE_CYCLES
 
 
 def softex_sum_cycles(machine: Machine, elements: int) -> int:

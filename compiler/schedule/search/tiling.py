@@ -20,6 +20,7 @@ from softex_mlir.compiler.schedule.search.costs import (
     dma_box_cycles,
     epilogue_cycles,
     gemm_job_cycles,
+    partial_sum_cycles,
     softmax_cycles,
     streaming_slowdown,
 )
@@ -51,6 +52,8 @@ class LinearShape:
     k: int
     activation: str
     residual: bool
+    chunk: int = 0
+    """Inner values of a partial sum; 0 if the sums are not split."""
     layer: str = field(default="", compare=False)
 
     @staticmethod
@@ -59,11 +62,17 @@ class LinearShape:
         if isinstance(op, LinearOp):
             (m, n), k = shape_of(op.x), shape_of(op.w)[1]
             activation, residual = op.activation.data, op.residual is not None
+            chunk = 0 if op.chunk == op.inner else op.chunk
         else:
             (m, n), k = shape_of(op.a)[-2:], shape_of(op.b)[-1]
-            activation, residual = "none", False
+            activation, residual, chunk = "none", False, 0
         inner, columns = round_up(n, 32), round_up(k, 32)
-        return LinearShape(m, inner, columns, activation, residual, layer_of(op))
+        return LinearShape(m, inner, columns, activation, residual, chunk, layer_of(op))
+
+    @property
+    def splits(self) -> int:
+        """Partial sums of a result."""
+        return self.n // self.chunk if self.chunk else 1
 
     @property
     def macs(self) -> int:
@@ -85,10 +94,12 @@ class Tile:
 
 @dataclass(frozen=True)
 class Sizes:
-    """Slot sizes of the linear arena in bytes; `z` is a whole group of tiles."""
+    """Slot sizes of the linear arena in bytes; `z` is a whole group of tiles, and there is as much
+    for partial sums if there are any: `z_copies` is 2 then, else 1."""
 
     z: int
     z_slot: int
+    z_copies: int
     x: int
     w: int
     epilogue: int
@@ -97,13 +108,14 @@ class Sizes:
     @property
     def total(self) -> int:
         """Bytes of the whole arena."""
-        return self.z + 2 * (self.x + self.w) + self.epilogue_slots * self.epilogue
+        return self.z_copies * self.z + 2 * (self.x + self.w) + self.epilogue_slots * self.epilogue
 
     def at_least(self, other: Sizes) -> Sizes:
         """Slots in which those of another product have room too."""
         return replace(
             self,
             z=max(self.z, other.z),
+            z_copies=max(self.z_copies, other.z_copies),
             x=max(self.x, other.x),
             w=max(self.w, other.w),
             epilogue=max(self.epilogue, other.epilogue),
@@ -189,19 +201,24 @@ class LinearSearch:
         compute = epilogue_cycles(
             self.machine, shape.activation, shape.residual, m, k, min(piece, m)
         )
+        part = partial_sum_cycles(self.machine, shape.splits, m, k)
+        compute += part
+        early = (shape.splits - 2) * part if part else 0
         if self.machine.redmule is None:
-            return max(feed, group * (chunks * job + compute))
+            return max(feed, group * (chunks * job + early + compute))
         if n not in self._slow:
             self._slow[n] = streaming_slowdown(self.machine, n) - 1.0
         engine = chunks * group * job
         engine += min(feed, engine) * self._slow[n]
+        # a partial sum is added while RedMulE works on the other tiles of the group
+        engine += shape.splits * max(0.0, part - (group - 1) * job)
         # a tile's epilogue must be over when the next group comes back to it
         each = compute + tile
         if shape.residual:
             each += -(-m // piece) * DMA_QUEUE_CYCLES
         drain = each + DMA_QUEUE_CYCLES + int(tile * DMA_CONTENTION) - (group - 1) * job
         last = group * each - 2 * (group - 1) * job
-        return max(engine + max(0, drain, last), feed, group * compute) + LAUNCH_CYCLES
+        return max(engine + max(0, drain, last), feed, group * (early + compute)) + LAUNCH_CYCLES
 
     def cycles(self, shape: LinearShape, tile: Tile) -> int:
         """Predicted cycles of a whole product."""
@@ -234,6 +251,7 @@ class LinearSearch:
         return Sizes(
             z_slot * tile.group,
             z_slot,
+            1 if shape.splits == 1 else 2,
             round_up(largest * tile.n * 2, 64),
             round_up(tile.n * tile.k * 2, 64),
             round_up(tile.piece * tile.k * 2, 64) if self.epilogue_slots else 0,
@@ -256,7 +274,7 @@ class LinearSearch:
     def _choices(self, shape: LinearShape, m: int | None) -> tuple[Sequence[int], ...]:
         """Rows, inner chunks, columns and groups to consider, pinned values respected."""
         pinned = self.overrides.get(shape.layer, {})
-        steps = shape.n // 32
+        steps = (shape.chunk or shape.n) // 32
         inner = [32 * d for d in range(1, min(steps, MAX_TILE // 32) + 1) if steps % d == 0]
         columns = [k for k in COLUMNS if k <= shape.k]
         tiles = range(1, self._largest_block(shape.m) + 1)
@@ -396,7 +414,7 @@ class LinearSearch:
 
     def _grown(self, sizes: Sizes) -> Sizes:
         """Give unused bytes to the Z slots, so that smaller products may take wider tiles."""
-        spare = max(0, self.budget - sizes.total) // 64 * 64
+        spare = max(0, self.budget - sizes.total) // sizes.z_copies // 64 * 64
         return replace(sizes, z=sizes.z + spare)
 
     def _under(
@@ -434,8 +452,19 @@ def linear_arena(sizes: Sizes, offset: int) -> LinearArena:
     z = offset + sizes.epilogue_slots * sizes.epilogue
     x = z + sizes.z
     w = x + X_SLOTS * sizes.x
+    partial = w + 2 * sizes.w
     return LinearArena(
-        offset, sizes.epilogue, z, sizes.z_slot, sizes.z, x, sizes.x, w, sizes.w, w + 2 * sizes.w
+        epilogue=offset,
+        epilogue_slot=sizes.epilogue,
+        z=z,
+        z_slot=sizes.z_slot,
+        z_bytes=sizes.z,
+        x=x,
+        x_slot=sizes.x,
+        w=w,
+        w_slot=sizes.w,
+        partial=partial,
+        end=partial + (sizes.z_copies - 1) * sizes.z,
     )
 
 

@@ -53,6 +53,9 @@ def unit_of(op: t.TransformerOp, machine: Machine) -> tuple[str, str]:
                 unit, reason = _epilogue(op.activation.data, machine)
                 units.append(unit)
                 reasons.append(reason)
+            if op.chunk != op.inner:
+                units.append("cores")
+                reasons.append(f"partial sums of {op.chunk} added")
             if op.residual is not None:
                 units.append("cores")
                 reasons.append("residual added while the result is in TCDM")

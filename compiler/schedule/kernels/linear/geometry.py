@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from softex_mlir.arithmetic import round_up
 from softex_mlir.compiler.schedule.kernels.emitter import COMPUTE, GEMM, OUT
 from softex_mlir.compiler.schedule.kernels.kernel import (
+    PARTIALS_CLEARED,
     X_LOADED,
     X_NEXT_READY,
     Z_FREE,
@@ -22,6 +23,7 @@ from softex_mlir.compiler.schedule.search.costs import (
     dma_box_cycles,
     epilogue_cycles,
     gemm_job_cycles,
+    partial_sum_cycles,
     softex_sum_cycles,
     streaming_slowdown,
 )
@@ -49,6 +51,8 @@ class LinearArena:
     x_slot: int
     w: int
     w_slot: int
+    partial: int
+    """Partial sums, in slots like those of Z."""
     end: int
     """First byte behind the arena."""
 
@@ -71,12 +75,16 @@ class LinearGeometry(Kernel):
     residual_pitch: int | None
     w_pitch: int | None
     """None: weights packed in tiles; else W is a matrix in L2 with this pitch."""
+    sum_chunks: int = 0
+    """Inner chunks of a partial sum; 0 if all chunks are one sum."""
     next_rows: int = 0
     """Rows of the next launch's X whose first chunk this launch loads; 0 if it does not."""
 
     @property
     def title(self) -> str:
         epilogue = "" if self.activation == "none" else f"_{self.activation}"
+        if self.splits > 1:
+            epilogue += f"_by{self.sum_chunks * self.n}"
         residual = "" if self.residual_pitch is None else "_residual"
         width = self.k * self.group
         return f"linear_{self.m}x{self.n * self.chunks}x{width}{epilogue}{residual}"
@@ -87,9 +95,19 @@ class LinearGeometry(Kernel):
         return COMPUTE if self.machine.redmule is None else GEMM
 
     @property
+    def splits(self) -> int:
+        """Partial sums of a result."""
+        return self.chunks // self.sum_chunks if self.sum_chunks else 1
+
+    @property
+    def counted_sums(self) -> int:
+        """Steps of the compute stream before the first epilogue, beside RedMulE."""
+        return 1 + self.group * (self.splits - 2) if self.splits > 1 else 0
+
+    @property
     def epilogue(self) -> bool:
         """Whether the cores touch the result."""
-        return self.activation != "none" or self.residual_pitch is not None
+        return self.splits > 1 or self.activation != "none" or self.residual_pitch is not None
 
     @property
     def on_softex(self) -> bool:
@@ -134,6 +152,9 @@ class LinearGeometry(Kernel):
             Buffer("x", (self.m, self.n), 2, a.x, a.x_slot),
             Buffer("w", w_shape, 2, a.w, a.w_slot),
         ]
+        if self.splits > 1:
+            z = (self.z_rows, self.k)
+            found.append(Buffer("partial", z, self.group, a.partial, self.z_stride))
         # dense slots: SoftEx takes a whole piece as one run
         slot = self.piece * self.k * 2
         offset = a.epilogue
@@ -171,7 +192,16 @@ class LinearGeometry(Kernel):
 
     def integers(self) -> tuple[str, ...]:
         ahead = (X_NEXT_READY,) if self.next_rows else ()
-        return ("first_w", "first_x", X_LOADED, Z_FREE, Z_STEP, *ahead)
+        sums = (PARTIALS_CLEARED,) if self.splits > 1 else ()
+        return ("first_w", "first_x", X_LOADED, Z_FREE, Z_STEP, *sums, *ahead)
+
+    def cleared(self) -> list[tuple[int, int]]:
+        """TCDM bytes, as (start, end), that are zero when a launch begins and when it ends."""
+        found = next((b for b in self.buffers() if b.name == "partial"), None)
+        if found is None:
+            return []
+        starts = (found.slot_range(tile)[0] for tile in range(self.group))
+        return [(start, start + 2 * self.m * self.k) for start in starts]
 
     def same_ring(self, other: LinearGeometry) -> bool:
         """Whether both launches have the same slots for chunks of X of the same width."""
@@ -197,7 +227,13 @@ class LinearGeometry(Kernel):
         compute = self.group * self.pieces if self.epilogue else 0
         if self.engine is COMPUTE:
             return (self.jobs, out, 0, self.jobs + compute)
-        return (self.jobs, out, self.jobs, compute)
+        return (self.jobs, out, self.jobs, self.counted_sums + compute)
+
+    @property
+    def early_sum_cycles(self) -> int:
+        """Part of the compute stream's cycles before the first epilogue."""
+        each = partial_sum_cycles(self.machine, self.splits, self.m, self.k)
+        return max(0, self.splits - 2) * self.group * each
 
     def uses(self) -> list[SlotUse]:
         """TCDM bytes of a launch whose rings begin with their first slots."""
@@ -206,7 +242,7 @@ class LinearGeometry(Kernel):
     def ring_uses(self, first_w: int, first_x: int) -> list[SlotUse]:
         """TCDM bytes of a launch and when they are free again, by the first slots of the rings of W
         and X, which continue from launch to launch."""
-        out = self.advances()[1]
+        _, out, _, computed = self.advances()
         found: list[SlotUse] = []
         for buffer in self.buffers():
             if buffer.name == "z":
@@ -224,6 +260,10 @@ class LinearGeometry(Kernel):
                     last = self.jobs - 1 - (self.jobs - 1 - job) % 2
                     place = buffer.slot_range((first_w + job) % 2)
                     found.append(SlotUse(*place, self.engine, last + 1, job > 0, ring=True))
+            elif buffer.name == "partial":
+                for tile in range(self.group):
+                    place = buffer.slot_range(tile)
+                    found.append(SlotUse(*place, COMPUTE, computed, family="partial"))
             else:
                 for slot in range(2):
                     place = buffer.slot_range(slot)
@@ -244,6 +284,7 @@ class LinearGeometry(Kernel):
         )
         if self.on_softex:
             compute += softex_sum_cycles(machine, self.piece * self.k)
+        compute += (self.splits - 1) * partial_sum_cycles(machine, self.splits, self.m, self.k)
         out = tile
         if self.residual_pitch is not None:
             # a piece's load waits for others, and the next piece's for this one's addition

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from xdsl.ir import SSAValue
 
 from softex_mlir.compiler.schedule.kernels.emitter import (
@@ -12,9 +14,13 @@ from softex_mlir.compiler.schedule.kernels.emitter import (
     Index,
     StreamEmitter,
 )
-from softex_mlir.compiler.schedule.kernels.kernel import KernelEmitter
+from softex_mlir.compiler.schedule.kernels.kernel import PARTIALS_CLEARED, KernelEmitter
 from softex_mlir.compiler.schedule.kernels.linear.feed import ring_slot
 from softex_mlir.compiler.schedule.kernels.linear.geometry import LinearGeometry
+from softex_mlir.compiler.schedule.kernels.linear.sums import (
+    emit_partial_sums,
+    emit_products_on_cores,
+)
 from softex_mlir.dialects.redmule import GemmOp
 from softex_mlir.dialects.softex import DrainOp, SumOfExponentialsOp
 
@@ -23,7 +29,7 @@ def emit_products(kernel: LinearGeometry, k: KernelEmitter) -> None:
     """RedMulE's jobs, chunk by chunk, tile by tile."""
     s = k.stream(GEMM)
 
-    def step(chunk: Index, tile: Index) -> None:
+    def step(chunk: Index, tile: Index, target: str = "z") -> None:
         index = s.add(s.mul(chunk, kernel.group), tile)
         x_slot = s.value(ring_slot(s, k, "first_x", chunk))
         w_slot = s.value(ring_slot(s, k, "first_w", index))
@@ -33,7 +39,7 @@ def emit_products(kernel: LinearGeometry, k: KernelEmitter) -> None:
             [x_slot],
             k.memory["w"],
             [w_slot],
-            k.memory["z"],
+            k.memory[target],
             [s.value(tile)],
             m=kernel.m,
             n=kernel.n,
@@ -43,14 +49,45 @@ def emit_products(kernel: LinearGeometry, k: KernelEmitter) -> None:
         s.complete(job.token)
         s.advance()
 
-    s.loop(0, kernel.chunks, lambda c: s.loop(0, kernel.group, lambda g: step(c, g)))
+    def tiles(body: Callable[[Index], None]) -> None:
+        s.loop(0, kernel.group, body)
+
+    if kernel.splits == 1:
+        s.loop(0, kernel.chunks, lambda c: tiles(lambda g: step(c, g)))
+        return
+
+    def partial_sum(split: Index) -> None:
+        first = s.mul(split, kernel.sum_chunks)
+        added = s.add(s.mul(split, kernel.group), 2 - 2 * kernel.group)
+
+        def start(tile: Index) -> None:
+            s.wait(COMPUTE, s.add(added, tile))
+            step(first, tile, "partial")
+
+        if isinstance(split, int) and split == 1:
+            cleared = k.values[PARTIALS_CLEARED]
+            s.when(cleared, "eq", 0, lambda: s.wait(COMPUTE, 1))
+            tiles(lambda g: step(first, g, "partial"))
+        else:
+            tiles(start)
+        s.loop(
+            1,
+            kernel.sum_chunks,
+            lambda c: tiles(lambda g: step(s.add(first, c), g, "partial")),
+        )
+
+    s.loop(0, kernel.sum_chunks, lambda c: tiles(lambda g: step(c, g)))
+    partial_sum(1)
+    s.loop(2, kernel.splits, partial_sum)
 
 
 def emit_compute(kernel: LinearGeometry, k: KernelEmitter, constants: tuple[SSAValue, ...]) -> None:
     """The cores' products, if there is no RedMulE, and the epilogues."""
     s = k.stream(COMPUTE)
     if kernel.engine is COMPUTE:
-        _emit_products_on_cores(kernel, k, s)
+        emit_products_on_cores(kernel, k, s)
+    elif kernel.splits > 1:
+        emit_partial_sums(kernel, k, s)
     if not kernel.epilogue:
         return
 
@@ -65,33 +102,6 @@ def emit_compute(kernel: LinearGeometry, k: KernelEmitter, constants: tuple[SSAV
     s.loop(0, kernel.group, tile_done)
 
 
-def _emit_products_on_cores(kernel: LinearGeometry, k: KernelEmitter, s: StreamEmitter) -> None:
-    from softex_mlir.compiler.bodies import TileRef, emit_gemm, gemm_blocks
-
-    def step(chunk: Index, tile: Index) -> None:
-        index = s.add(s.mul(chunk, kernel.group), tile)
-        x_slot = s.value(ring_slot(s, k, "first_x", chunk))
-        w_slot = s.value(ring_slot(s, k, "first_w", index))
-        z_slot = s.value(tile)
-        s.wait(IN, s.add(index, 1))
-        s.parallel(
-            gemm_blocks(kernel.m, kernel.k),
-            lambda block: emit_gemm(
-                s.builder,
-                TileRef(k.memory["x"], (x_slot,)),
-                TileRef(k.memory["w"], (w_slot,)),
-                TileRef(k.memory["z"], (z_slot,)),
-                block,
-                rows=kernel.m,
-                inner=kernel.n,
-                columns=kernel.k,
-            ),
-        )
-        s.advance()
-
-    s.loop(0, kernel.chunks, lambda c: s.loop(0, kernel.group, lambda g: step(c, g)))
-
-
 def _wait_residual(kernel: LinearGeometry, s: StreamEmitter, tile: Index, piece: Index) -> None:
     if kernel.residual_pitch is not None:
         s.wait(OUT, s.add(s.add(s.mul(tile, kernel.stores), s.mul(piece, 2)), 1))
@@ -101,7 +111,7 @@ def _emit_piece(
     kernel: LinearGeometry, k: KernelEmitter, s: StreamEmitter, tile: Index, piece: Index
 ) -> None:
     """Activation and residual of a piece, then an advance."""
-    from softex_mlir.compiler.bodies import RowRef, emit_binary, emit_unary
+    from softex_mlir.compiler.bodies import RowRef, emit_accumulate, emit_binary, emit_unary
 
     name = kernel.activation
     if name in ("gelu", "gelu_tanh"):
@@ -113,7 +123,11 @@ def _emit_piece(
     first_value, slot_value = s.value(first), s.value(slot)
 
     def row(r: SSAValue) -> None:
-        z = RowRef(k.memory["z"], (z_slot, s.value(s.add(first_value, r))))
+        index = s.value(s.add(first_value, r))
+        z = RowRef(k.memory["z"], (z_slot, index))
+        if kernel.splits > 1:
+            partial = RowRef(k.memory["partial"], (z_slot, index))
+            emit_accumulate(s.builder, z, partial, kernel.k)
         if kernel.activation != "none":
             emit_unary(s.builder, name, z, z, kernel.k)
         if kernel.residual_pitch is not None:
@@ -133,7 +147,13 @@ def _emit_gelu(
 ) -> None:
     """Squares on the cores, exponentials on SoftEx, the rest on the cores; SoftEx works on one
     piece while the cores square the next."""
-    from softex_mlir.compiler.bodies import RowRef, emit_binary, emit_gelu_finish, emit_unary
+    from softex_mlir.compiler.bodies import (
+        RowRef,
+        emit_accumulate,
+        emit_binary,
+        emit_gelu_finish,
+        emit_unary,
+    )
 
     assert kernel.machine.softex is not None
     terms = kernel.machine.softex.terms
@@ -144,8 +164,12 @@ def _emit_gelu(
         first, slot = s.value(s.mul(piece, kernel.piece)), s.value(s.mod(piece, 2))
 
         def row(r: SSAValue) -> None:
-            value = RowRef(z, (z_slot, s.value(s.add(first, r))))
+            index = s.value(s.add(first, r))
+            value = RowRef(z, (z_slot, index))
             square = RowRef(q, (slot, r))
+            if not finish and kernel.splits > 1:
+                partial = RowRef(k.memory["partial"], (z_slot, index))
+                emit_accumulate(s.builder, value, partial, kernel.k)
             if not finish:
                 emit_unary(s.builder, "gelu_square", value, square, kernel.k)
                 return
@@ -203,7 +227,7 @@ def _emit_tile_out(kernel: LinearGeometry, k: KernelEmitter, s: StreamEmitter, t
         s.complete(s.transfer(k.memory["z"], [tile], k.values["out"], [0, column], sizes))
         s.advance()
         return
-    before = (kernel.jobs if kernel.engine is COMPUTE else 0) + 1
+    before = (kernel.jobs if kernel.engine is COMPUTE else kernel.counted_sums) + 1
     done = s.add(s.mul(tile, kernel.pieces), before)
     tail = kernel.m - (kernel.pieces - 1) * kernel.piece
 

@@ -1,0 +1,23 @@
+"""The levels of `--accuracy`: what the arithmetic gives up for speed, decided in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """What a level asks of the transformer-level passes.
+
+    Attributes:
+        sum_chunk: the most inner values a linear layer accumulates in bf16 without a break; 0 for
+            all of them.
+    """
+
+    sum_chunk: int
+
+
+ACCURACIES: dict[str, Accuracy] = {
+    "fast": Accuracy(sum_chunk=0),
+    "balanced": Accuracy(sum_chunk=192),
+}

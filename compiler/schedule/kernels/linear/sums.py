@@ -1,0 +1,130 @@
+"""Sums on the cores: partial sums of RedMulE, and whole products where there is no RedMulE.
+
+The first partial sum grows in Z, from the bias; every other one in `partial`, from zeros. RedMulE
+goes on to the next tile while the cores add a tile's partial sum to Z and clear it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from xdsl.ir import SSAValue
+
+from softex_mlir.compiler.bodies import (
+    RowRef,
+    TileRef,
+    emit_accumulate,
+    emit_fill,
+    emit_gemm,
+    gemm_blocks,
+)
+from softex_mlir.compiler.schedule.kernels.emitter import GEMM, IN, Index, StreamEmitter
+from softex_mlir.compiler.schedule.kernels.kernel import PARTIALS_CLEARED, KernelEmitter
+from softex_mlir.compiler.schedule.kernels.linear.feed import ring_slot
+from softex_mlir.compiler.schedule.kernels.linear.geometry import LinearGeometry
+
+
+def emit_partial_sums(kernel: LinearGeometry, k: KernelEmitter, s: StreamEmitter) -> None:
+    """Clear `partial` unless an earlier launch left zeros, which is counted as one step; then add
+    it to Z after every partial sum but the last, which the epilogue adds: a step for each tile."""
+
+    def clear() -> None:
+        # dma_in has waited for whoever used the bytes before
+        s.wait(IN, 1)
+        s.loop(0, kernel.group, lambda g: _rows(kernel, s, _clearing(kernel, k, s, g)))
+
+    def add(split: Index, tile: Index) -> None:
+        last = s.add(s.mul(s.add(split, 1), kernel.sum_chunks * kernel.group), 1 - kernel.group)
+        s.wait(GEMM, s.add(last, tile))
+        _rows(kernel, s, _adding(kernel, k, s, tile))
+        s.advance()
+
+    s.when(k.values[PARTIALS_CLEARED], "eq", 0, clear)
+    s.advance()
+    s.loop(1, kernel.splits - 1, lambda n: s.loop(0, kernel.group, lambda g: add(n, g)))
+
+
+def _rows(kernel: LinearGeometry, s: StreamEmitter, body: Callable[[SSAValue], None]) -> None:
+    s.parallel(kernel.m, body)
+
+
+def _clearing(
+    kernel: LinearGeometry, k: KernelEmitter, s: StreamEmitter, tile: Index
+) -> Callable[[SSAValue], None]:
+    slot = s.value(tile)
+
+    def row(r: SSAValue) -> None:
+        emit_fill(s.builder, RowRef(k.memory["partial"], (slot, r)), 0.0, kernel.k)
+
+    return row
+
+
+def _adding(
+    kernel: LinearGeometry, k: KernelEmitter, s: StreamEmitter, tile: Index
+) -> Callable[[SSAValue], None]:
+    slot = s.value(tile)
+
+    def row(r: SSAValue) -> None:
+        z, partial = (RowRef(k.memory[name], (slot, r)) for name in ("z", "partial"))
+        emit_accumulate(s.builder, z, partial, kernel.k)
+
+    return row
+
+
+def emit_products_on_cores(kernel: LinearGeometry, k: KernelEmitter, s: StreamEmitter) -> None:
+    """The products chunk by chunk, tile by tile, each counted; partial sums are not."""
+
+    def step(chunk: Index, tile: Index, target: str = "z") -> None:
+        index = s.add(s.mul(chunk, kernel.group), tile)
+        x_slot = s.value(ring_slot(s, k, "first_x", chunk))
+        w_slot = s.value(ring_slot(s, k, "first_w", index))
+        z_slot = s.value(tile)
+        s.wait(IN, s.add(index, 1))
+        s.parallel(
+            gemm_blocks(kernel.m, kernel.k),
+            lambda block: emit_gemm(
+                s.builder,
+                TileRef(k.memory["x"], (x_slot,)),
+                TileRef(k.memory["w"], (w_slot,)),
+                TileRef(k.memory[target], (z_slot,)),
+                block,
+                rows=kernel.m,
+                inner=kernel.n,
+                columns=kernel.k,
+            ),
+        )
+        s.advance()
+
+    def tiles(body: Callable[[Index], None]) -> None:
+        s.loop(0, kernel.group, body)
+
+    if kernel.splits == 1:
+        s.loop(0, kernel.chunks, lambda c: tiles(lambda g: step(c, g)))
+        return
+
+    def chunk_of(split: Index, c: Index) -> Index:
+        return s.add(s.mul(split, kernel.sum_chunks), c)
+
+    def partial_sum(split: Index) -> None:
+        s.loop(
+            0,
+            kernel.sum_chunks,
+            lambda c: tiles(lambda g: step(chunk_of(split, c), g, "partial")),
+        )
+
+    def partial_sum_added(split: Index) -> None:
+        partial_sum(split)
+        s.barrier()
+        tiles(lambda g: _rows(kernel, s, _adding(kernel, k, s, g)))
+        s.barrier()
+
+    s.loop(0, kernel.sum_chunks, lambda c: tiles(lambda g: step(c, g)))
+    s.when(
+        k.values[PARTIALS_CLEARED],
+        "eq",
+        0,
+        lambda: tiles(lambda g: _rows(kernel, s, _clearing(kernel, k, s, g))),
+    )
+    s.barrier()
+    s.loop(1, kernel.splits - 1, partial_sum_added)
+    partial_sum(kernel.splits - 1)

@@ -1,0 +1,107 @@
+"""Partial sums of linear layers: every epilogue, memory and target, bit for bit, without a race."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from softex_mlir.abi import Port
+from softex_mlir.compiler import models
+from softex_mlir.compiler.driver import Compilation
+from softex_mlir.compiler.model import Model
+from softex_mlir.compiler.models.builder import ModelBuilder
+from softex_mlir.compiler.transforms.transformer.split_sums import split_sums
+from softex_mlir.dialects import transformer as t
+from softex_mlir.errors import UserError
+from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.runtime import session
+from softex_mlir.runtime.check import check
+from softex_mlir.runtime.reference import evaluate
+
+PAPER = Machine.load("paper")
+MACHINES = {
+    "paper": PAPER,
+    "48 KiB": PAPER.with_tcdm_bytes(48 * 1024),
+    "no SoftEx": PAPER.without_softex(),
+    "no RedMulE": PAPER.without_redmule(),
+}
+
+
+def mlp(rows: int, inner: int, hidden: int, activation: str) -> Model:
+    """Two linear layers with a residual around them."""
+    b = ModelBuilder("mlp", [Port("x", (rows, inner), "float32")])
+    x = b.arguments[0]
+    y = b.linear(x, hidden, "first", activation=activation)
+    return b.finish({"y": b.linear(y, inner, "second", residual=x)})
+
+
+def compiled(model: Model, machine: Machine, chunk: int) -> Compilation:
+    compilation = Compilation.of(model, machine)
+    split_sums(compilation.model.module, chunk)
+    return compilation
+
+
+def chunks(compilation: Compilation) -> list[int]:
+    module = compilation.model.module
+    return [op.chunk for op in module.walk() if isinstance(op, t.LinearOp)]
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+@pytest.mark.parametrize(
+    ("rows", "inner", "hidden", "activation", "chunk"),
+    [
+        (50, 96, 320, "gelu", 32),  # many partial sums, a last tile with rows to spare
+        (7, 70, 128, "none", 64),  # an inner dimension that needs padding, few rows
+        (120, 128, 96, "silu", 64),  # two partial sums, the least there are
+    ],
+)
+def test_partial_sums_are_exact(
+    rows: int, inner: int, hidden: int, activation: str, chunk: int, machine: str
+):
+    compilation = compiled(mlp(rows, inner, hidden, activation), MACHINES[machine], chunk)
+    assert min(chunks(compilation)) <= chunk
+    program = compilation.program()
+    x = np.random.default_rng(0).standard_normal((rows, inner)).astype(np.float32)
+    result = session.run(program, {"x": x}, machine=MACHINES[machine], sanitize=True)
+    assert result.run.races == ()
+    assert check(program, result, {}).identical
+
+
+@pytest.mark.parametrize("name", ["demo-vit", "demo-bert", "demo-gpt2"])
+def test_models_with_partial_sums_are_exact(name: str):
+    compilation = compiled(models.BUILTIN[name](), PAPER, 32)
+    program = compilation.program()
+    random = np.random.default_rng(0)
+    inputs = {
+        port.name: random.integers(0, port.limit, port.shape)
+        if port.limit is not None
+        else random.standard_normal(port.shape).astype(np.float32)
+        for port in program.inputs
+    }
+    result = session.run(program, inputs, sanitize=True)
+    assert result.run.races == ()
+    assert check(program, result, {}).identical
+
+
+def test_short_sums_lose_less():
+    """Without a common sign, the error of a sum in bf16 grows with its length."""
+    model = mlp(16, 768, 768, "none")
+    x = {"x": np.random.default_rng(0).standard_normal((16, 768)).astype(np.float32)}
+    errors: list[float] = []
+    for chunk in (0, 384, 192, 64):
+        module = compiled(model, PAPER, chunk).model.module
+        exact = evaluate(module, model.weights, x)["y"].astype(np.float64)
+        right = evaluate(module, model.weights, x, arithmetic="float32")["y"]
+        errors.append(float(np.abs(exact - right).mean()))
+    assert errors == sorted(errors, reverse=True)
+    assert errors[2] < 0.6 * errors[0]
+
+
+def test_levels_decide_what_the_text_does_not_say():
+    wide = mlp(8, 384, 64, "relu")
+    assert chunks(Compilation.of(wide)) == [384, 64]
+    assert chunks(Compilation.of(wide, accuracy="balanced")) == [192, 64]
+    assert chunks(Compilation.of(wide)) == [192, 64]
+    assert chunks(Compilation.of(wide, accuracy="fast")) == [384, 64]
+    with pytest.raises(UserError, match="expected one of fast, balanced, found 'best'"):
+        Compilation.of(wide, accuracy="best")
