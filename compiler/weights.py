@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from softex_mlir.errors import UserError
+from softex_mlir.isa_sim.numerics.bf16 import saturated
 
 if TYPE_CHECKING:
     from xdsl.dialects.builtin import ModuleOp
@@ -64,10 +65,10 @@ class WeightStore(Mapping[str, Array]):
         del self._arrays[name]
 
     def round_to_bf16(self) -> None:
-        """Round all float32 parameters to bf16 (nearest, ties to even)."""
+        """Round all float32 parameters to bf16 (nearest, ties to even; finite stays finite)."""
         for name, array in self._arrays.items():
             if array.dtype == np.float32:
-                self._arrays[name] = array.astype(BF16)
+                self._arrays[name] = saturated(array)
 
     @property
     def bytes(self) -> int:

@@ -74,6 +74,7 @@ from softex_mlir.dialects.transformer_graph import (
     DivOp,
     ErfOp,
     ExpandOp,
+    MaskFillOp,
     NanToZeroOp,
     PowOp,
     ReduceMeanOp,
@@ -348,6 +349,7 @@ GRAPH_OPS: tuple[type[TransformerOp], ...] = (
     ErfOp,
     ReduceMeanOp,
     NanToZeroOp,
+    MaskFillOp,
     ExpandOp,
 )
 """Operations of the graph form only: fusion removes them."""
@@ -380,6 +382,7 @@ __all__ = [
     "IdTensor",
     "LayerNormOp",
     "LinearOp",
+    "MaskFillOp",
     "MaskToBiasOp",
     "MatmulOp",
     "MulOp",

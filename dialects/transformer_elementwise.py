@@ -153,7 +153,9 @@ class ExpOp(UnaryOp):
 class SoftmaxOp(UnaryOp):
     """Softmax over each row (last dimension).
 
-    Numerics: the row continues with -inf to `padded_keys` elements, then `numerics.softmax`.
+    Numerics: the row continues with -inf to `padded_keys` elements, then `numerics.softmax`. With
+    SoftEx, the first element of a row whose first beat is -inf alone is the lowest finite value if
+    an element behind is larger; rows that hold NaN or +inf, or -inf alone, are NaN.
     """
 
     name = "transformer.softmax"

@@ -26,7 +26,7 @@ from softex_mlir.dialects.transformer_base import (
     ints,
     shape_of,
 )
-from softex_mlir.dialects.transformer_elementwise import BinaryOp, UnaryOp
+from softex_mlir.dialects.transformer_elementwise import BinaryOp, UnaryOp, broadcast
 
 
 @irdl_op_definition
@@ -80,6 +80,32 @@ class NanToZeroOp(UnaryOp):
     """NaN becomes 0: PyTorch's guard behind a softmax whose row may be masked entirely."""
 
     name = "transformer.nan_to_zero"
+
+
+@irdl_op_definition
+class MaskFillOp(TransformerOp):
+    """``x``, and `fill` where the mask is set: elements of `mask` are 0 or very negative (set)."""
+
+    name = "transformer.mask_fill"
+
+    x = operand_def(BF16_TENSOR)
+    mask = operand_def(BF16_TENSOR)
+    fill = prop_def(FloatAttr)
+    result = result_def(BF16_TENSOR)
+
+    assembly_format = "$x `,` $mask attr-dict `:` type($x) `,` type($mask) `->` type($result)"
+
+    def __init__(self, x: SSAValue | Operation, mask: SSAValue | Operation, fill: float):
+        shape = broadcast(shape_of(x), shape_of(mask)) or ()
+        super().__init__(
+            operands=[x, mask],
+            properties={"fill": FloatAttr(fill, f64)},
+            result_types=[TensorType(BFloat16Type(), shape)],
+        )
+
+    def verify_(self) -> None:
+        x, mask, result = shape_of(self.x), shape_of(self.mask), shape_of(self.result)
+        self.expect(result == broadcast(x, mask), f"{x} and {mask} do not broadcast to {result}")
 
 
 @irdl_op_definition

@@ -8,9 +8,10 @@ import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 
-from softex_mlir.dialects.transformer import padded_keys
+from softex_mlir.dialects.transformer import MASKED, padded_keys
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.numerics import rowwise
+from softex_mlir.isa_sim.numerics.bf16 import saturated
 
 Array = npt.NDArray[Any]
 BF16 = np.dtype(ml_dtypes.bfloat16)
@@ -27,6 +28,18 @@ def pad(x: Array, axis: int, multiple: int, fill: float = 0.0) -> Array:
     return np.pad(x, widths, constant_values=x.dtype.type(fill))
 
 
+def before_softex(x: Array, lanes: int) -> Array:
+    """Rows as SoftEx can take them: where the first beat is -inf alone and others are larger, its
+    first element becomes finite."""
+    with np.errstate(invalid="ignore"):
+        values = x.astype(np.float32)
+        unseen = ~(np.fmax.reduce(values[:, :lanes], axis=1) > -np.inf)
+        seen = np.fmax.reduce(values, axis=1) > -np.inf
+    x = x.copy()
+    x[unseen & seen, 0] = MASKED
+    return x
+
+
 class ExactArithmetic:
     """Bit-exact arithmetic for one machine; bf16 in, bf16 out."""
 
@@ -35,7 +48,7 @@ class ExactArithmetic:
 
     def value(self, x: Array) -> Array:
         """A parameter or input as the cluster's memory holds it."""
-        return x if x.dtype.kind in "iub" else x.astype(BF16)
+        return x if x.dtype.kind in "iub" else saturated(x)
 
     def unary(self, name: str, x: Array) -> Array:
         """An elementwise function, or softmax of the rows."""
@@ -47,7 +60,11 @@ class ExactArithmetic:
         match name:
             case "softmax":
                 padded = pad(x, 1, padded_keys(x.shape[1]), -np.inf)
-                return np.ascontiguousarray(self._softmax(padded)[:, : x.shape[1]])
+                if softex is not None:
+                    padded = before_softex(padded, softex.lanes)
+                y = np.ascontiguousarray(self._softmax(padded)[:, : x.shape[1]])
+                y[~(y[:, 0].astype(np.float32) >= 0)] = np.nan
+                return y
             case "gelu" | "gelu_tanh" if softex is not None:
                 from softex_mlir.isa_sim.numerics.gelu import gelu
 

@@ -11,6 +11,7 @@ import numpy as np
 from softex_mlir.abi import Port
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.isa_sim.numerics.bf16 import LARGEST, saturated
 from softex_mlir.runtime.dtypes import DTYPES
 from softex_mlir.runtime.profile import Profile, build_profile
 
@@ -182,13 +183,14 @@ def convert_inputs(
         limit_notice = f"input {port.name!r}: {array.dtype} converted to {port.dtype}"
         if is_float and array.dtype != wanted:
             notices.append(limit_notice)
-        with np.errstate(over="ignore", invalid="ignore"):
-            arrays[port.name] = array.astype(wanted)
-            infinite = is_float and np.isinf(arrays[port.name]) & np.isfinite(array)
-        if is_float:
-            lost = np.asarray(infinite)
-            if lost.any():
-                notices.append(f"input {port.name!r}: {int(lost.sum())} values became infinite")
+        arrays[port.name] = saturated(array) if is_float else array.astype(wanted)
+        if is_float and array.dtype != wanted:
+            wide = np.abs(array.astype(np.float64))
+            beyond = int((np.isfinite(wide) & (wide > LARGEST)).sum())
+            if beyond:
+                notices.append(
+                    f"input {port.name!r}: {beyond} values are beyond bf16 and became its largest"
+                )
     if problems:
         expected = ", ".join(f"{port.name}: {port.dtype}{list(port.shape)}" for port in ports)
         raise UserError("; ".join(problems) + f" (the program takes {expected})")

@@ -32,6 +32,8 @@ from softex_mlir.compiler.bodies.matrix import (
     gemm_blocks,
 )
 from softex_mlir.compiler.bodies.normalisation import (
+    emit_after_softex,
+    emit_before_softex,
     emit_layer_norm,
     emit_rms_norm,
     emit_softmax,
@@ -46,6 +48,8 @@ __all__ = [
     "RowRef",
     "TileRef",
     "emit_accumulate",
+    "emit_after_softex",
+    "emit_before_softex",
     "emit_binary",
     "emit_copy",
     "emit_fill",

@@ -13,6 +13,7 @@ from xdsl.dialects import arith
 from xdsl.dialects.builtin import bf16
 from xdsl.ir import SSAValue
 
+from softex_mlir.compiler.bodies.elementwise import LOWEST_BF16, emit_fill
 from softex_mlir.compiler.bodies.emit import Emitter, RowRef
 from softex_mlir.compiler.bodies.functions import exp_lanes
 from softex_mlir.compiler.bodies.reduce import reduce_pairs
@@ -97,6 +98,39 @@ def emit_softmax(builder: Builder, x: RowRef, out: RowRef, columns: int) -> None
     top = _or_nan(e, *_row_maximum(e, x, columns, zero))
     even, odd = _exponentials(e, x, out, columns, top, (zero, zero))
     _scale(e, out, columns, _softmax_factor(e, even, odd))
+
+
+def emit_before_softex(builder: Builder, x: RowRef, columns: int, lanes: int) -> None:
+    """Make a row one that SoftEx can take: its first beat is not -inf alone if others are larger.
+
+    The unit would give NaN. The lowest finite value there gives 0, as -inf does.
+    """
+    e = Emitter(builder)
+    nothing = e.number(float("-inf"), bf16)
+
+    def unless_above(e: Emitter, value: SSAValue, action: Callable[[Emitter], None]) -> None:
+        e.if_else(e.less(nothing, value), lambda e: None, action)
+
+    def look_further(e: Emitter) -> None:
+        top, _ = _row_maximum(e, x, lanes, e.number(0.0))
+        unless_above(e, top, look_everywhere)
+
+    def look_everywhere(e: Emitter) -> None:
+        top, _ = _row_maximum(e, x, columns, e.number(0.0))
+        e.if_else(e.less(nothing, top), replace)
+
+    def replace(e: Emitter) -> None:
+        e.store(e.number(LOWEST_BF16, bf16), x, e.index(0))
+
+    unless_above(e, e.load(x, e.index(0)), look_further)
+
+
+def emit_after_softex(builder: Builder, out: RowRef, columns: int) -> None:
+    """Rows that SoftEx cannot normalise are NaN: it gives -inf for those of -inf alone or with NaN,
+    and -inf for elements of +inf."""
+    e = Emitter(builder)
+    right = e.less(e.number(-1.0, bf16), e.load(out, e.index(0)))
+    e.if_else(right, lambda e: None, lambda e: emit_fill(e.builder, out, float("nan"), columns))
 
 
 def emit_softmax_of_pieces(

@@ -25,6 +25,8 @@ Bits = npt.NDArray[np.uint16]
 BF16 = ml_dtypes.bfloat16
 CANONICAL_NAN = 0x7FC0
 NEGATIVE_INFINITY = 0xFF80
+LARGEST = 3.3895313892515355e38
+"""The largest finite BF16 (0x7F7F)."""
 
 
 class Rounding(IntEnum):
@@ -111,6 +113,19 @@ def from_float(x: Any, rounding: Rounding = Rounding.RNE) -> Bf16Array:
     if array.dtype == np.float32:
         return from_bits(round_float32_bits(array, rounding))
     return from_bits(round_float64_bits(array, rounding))
+
+
+def saturated(x: Any) -> Bf16Array:
+    """The nearest BF16 of floats; finite ones beyond its range become its largest.
+
+    So the lowest float32, with which many models mask scores, stays finite.
+    """
+    array = np.asarray(x)
+    with np.errstate(over="ignore", invalid="ignore"):
+        rounded = array.astype(BF16)
+        lost = np.isinf(rounded) & np.isfinite(array)
+    rounded[lost] = np.where(array[lost] > 0, LARGEST, -LARGEST).astype(BF16)
+    return rounded
 
 
 def odd_sum(a: Any, b: Any) -> npt.NDArray[np.float64]:

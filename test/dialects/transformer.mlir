@@ -41,5 +41,7 @@ func.func @main(%x : tensor<8x64xbf16>, %ids : tensor<8xi32>, %mask : tensor<2x4
   %d = transformer.concat %x, %q {axis = 0 : i64} : tensor<8x64xbf16>, tensor<80x64xbf16> -> tensor<88x64xbf16>
   // CHECK-NEXT: transformer.transpose %x {permutation = array<i64: 1, 0>} : tensor<8x64xbf16> -> tensor<64x8xbf16>
   %g = transformer.transpose %x {permutation = array<i64: 1, 0>} : tensor<8x64xbf16> -> tensor<64x8xbf16>
+  // CHECK-NEXT: transformer.mask_fill %x, %v {fill = -1.000000e+09 : f64} : tensor<8x64xbf16>, tensor<64xbf16> -> tensor<8x64xbf16>
+  %i = transformer.mask_fill %x, %v {fill = -1.000000e+09 : f64} : tensor<8x64xbf16>, tensor<64xbf16> -> tensor<8x64xbf16>
   func.return
 }

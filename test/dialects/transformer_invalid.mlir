@@ -54,3 +54,11 @@ func.func @main(%x : tensor<8x64xbf16>, %w : tensor<64x96xbf16>) {
   %y = transformer.linear %x, %w {sum_chunk = 48 : i64} : tensor<8x64xbf16>, tensor<64x96xbf16> -> tensor<8x96xbf16>
   func.return
 }
+
+// -----
+
+func.func @main(%x : tensor<8x64xbf16>, %mask : tensor<8x1xbf16>) {
+  // expected-error@below {{(8, 64) and (8, 1) do not broadcast to (8, 1)}}
+  %z = transformer.mask_fill %x, %mask {fill = -1.0 : f64} : tensor<8x64xbf16>, tensor<8x1xbf16> -> tensor<8x1xbf16>
+  func.return
+}

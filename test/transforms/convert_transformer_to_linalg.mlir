@@ -22,5 +22,10 @@ func.func @main(%x: tensor<2x5x8xbf16>, %rows: tensor<2x1x8xbf16>, %row: tensor<
   // CHECK: arith.constant 2.000000e-01 : f32
   // CHECK: arith.truncf
   %mean = transformer.reduce_mean %root {axes = array<i64: 1>} : tensor<2x5x8xbf16> -> tensor<2x8xbf16>
-  func.return %root, %mean : tensor<2x5x8xbf16>, tensor<2x8xbf16>
+  // A mask that reaches no softmax: the fill stays finite in bf16.
+  // CHECK: linalg.generic
+  // CHECK: arith.constant -3.38953139e+38 : f32
+  // CHECK: arith.select
+  %masked = transformer.mask_fill %root, %row {fill = -3.4028235e+38 : f64} : tensor<2x5x8xbf16>, tensor<8xbf16> -> tensor<2x5x8xbf16>
+  func.return %masked, %mean : tensor<2x5x8xbf16>, tensor<2x8xbf16>
 }

@@ -50,8 +50,11 @@ def test_bytes_are_numbers_that_bf16_holds(dtype):
 
 def test_values_beyond_bf16_are_counted():
     wide = GOOD.astype(np.float64)
-    wide[0, :2] = 1e300
-    assert "input 'x': 2 values became infinite" in convert_inputs((X,), {"x": wide})[1]
+    wide[0, :3] = 1e300, -3.4028235e38, np.inf
+    arrays, notices = convert_inputs((X,), {"x": wide})
+    assert "input 'x': 2 values are beyond bf16 and became its largest" in notices
+    largest = float(ml_dtypes.finfo(ml_dtypes.bfloat16).max)
+    assert arrays["x"].astype(np.float64)[0, :3].tolist() == [largest, -largest, np.inf]
 
 
 @pytest.mark.parametrize(

@@ -160,7 +160,7 @@ def where(state: Importer, node: Node) -> list[Value]:
     for scores, fill, keep in ((yes, no, True), (no, yes, False)):
         if not isinstance(scores, SSAValue) or not isinstance(fill, np.ndarray):
             continue
-        if not (fill <= VERY_NEGATIVE).all():
+        if not (fill.size and (fill == fill.flat[0]).all() and fill.flat[0] <= VERY_NEGATIVE):
             continue
 
         def bias(arrays: list[Array], keep: bool = keep) -> Array:
@@ -171,8 +171,8 @@ def where(state: Importer, node: Node) -> list[Value]:
             mask = state.constant(bias([condition]), splat=False)
         else:
             mask = state.mask(state.derive([condition], bias))
-        return [state.emit(t.AddOp(scores, mask))]
-    raise Unsupported("it must choose between scores and a constant below -10000 (a mask)")
+        return [state.emit(t.MaskFillOp(scores, mask, float(fill.flat[0])))]
+    raise Unsupported("it must choose between scores and a number below -10000 (a mask)")
 
 
 @operator("LayerNormalization")

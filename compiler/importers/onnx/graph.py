@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from onnx.reference import ReferenceEvaluator
 from xdsl.dialects.builtin import StringAttr, TensorType, bf16
 from xdsl.ir import Block, Operation, SSAValue
 
-from softex_mlir.compiler.importers.onnx.masks import mask_base
+from softex_mlir.compiler.importers.onnx.masks import Empty, mask_bias
 from softex_mlir.compiler.importers.onnx.node import Node
 from softex_mlir.compiler.importers.onnx.positions import positions, shift_of
 from softex_mlir.compiler.importers.onnx.values import (
@@ -25,6 +26,7 @@ from softex_mlir.compiler.importers.onnx.values import (
     Value,
     describe,
 )
+from softex_mlir.compiler.transforms.transformer.attention_bias import replace_masked_rows
 from softex_mlir.compiler.weights import WeightStore
 from softex_mlir.dialects import transformer as t
 
@@ -117,14 +119,39 @@ class Importer:
     def mask(self, value: Symbolic) -> SSAValue:
         """An additive attention bias computed from a mask input."""
         name, argument = self._argument_of(value)
-        shape = t.shape_of(argument)
+        shape, wanted = t.shape_of(argument), value.sample.shape
+        if wanted and value.sample.size == prod(shape):
+            # Every query has a row of its own, or all of a batch element share one.
+            rows = value.sample.size // wanted[-1]
+            value, argument = _by_rows(value, name, shape, rows), self._rows(argument, rows)
+            shape = t.shape_of(argument)
         if len(shape) != 2:
-            raise Unsupported(f"mask input '{name}' has shape {shape}, expected [batch, keys]")
-        base, inverted = mask_base(value, *shape)
-        base_value = None if base is None else self.constant(base, splat=False)
-        bias = self.emit(t.MaskToBiasOp(argument, shape[1], base_value, inverted=inverted))
-        batch, queries = shape[0], 1 if base is None else len(base)
-        return self.emit(t.ReshapeOp(bias, (batch, 1, queries, shape[1])))
+            raise Unsupported(
+                f"mask input '{name}' has shape {shape}, expected [batch, keys] or the shape of "
+                "the mask"
+            )
+        found = mask_bias(value, *shape)
+        if not found.same:
+            note = f"mask '{name}': queries that see no key attend to all keys evenly"
+            self.notes += [] if note in self.notes else [note]
+        base = None if found.base is None else self.constant(found.base, splat=False)
+        bias = self.emit(t.MaskToBiasOp(argument, shape[1], base, inverted=found.inverted))
+        queries = 1 if found.base is None else len(found.base)
+        if found.empty is not Empty.EVEN:
+            number = 0.0 if found.empty is Empty.OPEN else -np.inf
+            operations = replace_masked_rows(bias, number)
+            self.block.add_ops(operations)
+            bias = operations[-1].results[0]
+        if value.sample.size == prod(shape) and found.base is None:
+            return self.emit(t.ReshapeOp(bias, wanted))
+        return self.emit(t.ReshapeOp(bias, (shape[0], 1, queries, shape[1])))
+
+    def _rows(self, argument: SSAValue, rows: int) -> SSAValue:
+        """An integer input as a matrix."""
+        shape = t.shape_of(argument)
+        if len(shape) == 2 and shape[0] == rows:
+            return argument
+        return self.emit(t.ReshapeOp(argument, (rows, prod(shape) // rows)))
 
     def ids(self, value: Symbolic, rows: int) -> tuple[SSAValue, int]:
         """(ids, c): indices of a table of `rows` rows are ids [n] + c.
@@ -236,6 +263,16 @@ class Importer:
             else None
             for i, name in enumerate(node.proto.output)
         ]
+
+
+def _by_rows(value: Symbolic, name: str, shape: Sequence[int], rows: int) -> Symbolic:
+    """A value with as many elements as its one input, as rows [rows, 1, 1, keys] of a matrix."""
+    sample = value.sample.reshape(rows, 1, 1, -1)
+
+    def at(assignment: Assignment) -> Array:
+        return value.at({name: assignment[name].reshape(shape)}).reshape(sample.shape)
+
+    return Symbolic(value.inputs, at, sample, value.numbers)
 
 
 def _is_uniform(array: Array) -> bool:

@@ -135,7 +135,7 @@ def _windows(state: Importer, x: SSAValue, size: int, stride: int, pads: list[in
 def _as_bias(arrays: list[Array]) -> Array:
     """A mask as an additive bias: booleans say what is visible, numbers are added."""
     if arrays[0].dtype == np.bool_:
-        return np.where(arrays[0], np.float32(0), np.float32(t.MASKED))
+        return np.where(arrays[0], np.float32(0), np.float32(-np.inf))
     return arrays[0].astype(np.float32)
 
 
@@ -175,7 +175,9 @@ def attention(state: Importer, node: Node) -> list[Value]:
         scores = state.emit(t.AddOp(scores, state.constant(_as_bias([mask]))))
     elif mask is not None:
         scores = state.emit(t.AddOp(scores, state.operand(mask)))
-    result = state.emit(t.MatmulOp(state.emit(t.SoftmaxOp(scores)), v))
+    # A query that sees no key gets 0.
+    weights = state.emit(t.NanToZeroOp(state.emit(t.SoftmaxOp(scores))))
+    result = state.emit(t.MatmulOp(weights, v))
     if flat:
         result = state.emit(t.TransposeOp(result, (0, 2, 1, 3)))
         result = state.emit(t.ReshapeOp(result, (batch, queries, heads * t.shape_of(v)[3])))

@@ -306,17 +306,21 @@ class RowsKernel(Kernel):
             kernels.emit_unary(b, name, refs[0], out, n)
 
     def _emit_softmax(self, k: KernelEmitter, s: StreamEmitter, slot: SSAValue, rows: int) -> None:
-        from softex_mlir.compiler.bodies import RowRef, emit_fill
+        from softex_mlir.compiler.bodies import (
+            RowRef,
+            emit_after_softex,
+            emit_before_softex,
+            emit_fill,
+        )
 
-        x = k.memory["in0"]
-        if self.width != self.columns:
+        assert self.machine.softex is not None
+        x, lanes = k.memory["in0"], self.machine.softex.lanes
 
-            def pad(r: SSAValue) -> None:
-                ref = RowRef(x, (slot, r), s.value(self.columns))
-                emit_fill(s.builder, ref, float("-inf"), self.width - self.columns)
-
-            s.parallel(rows, pad)
-            s.barrier()
+        def before(r: SSAValue) -> None:
+            if self.width != self.columns:
+                padding = RowRef(x, (slot, r), s.value(self.columns))
+                emit_fill(s.builder, padding, float("-inf"), self.width - self.columns)
+            emit_before_softex(s.builder, RowRef(x, (slot, r)), self.width, lanes)
 
         def jobs() -> None:
             def row(r: Index) -> None:
@@ -326,7 +330,14 @@ class RowsKernel(Kernel):
             s.loop(0, rows, row)
             s.insert(DrainOp())
 
+        def after(r: SSAValue) -> None:
+            emit_after_softex(s.builder, RowRef(x, (slot, r)), self.columns)
+
+        s.parallel(rows, before)
+        s.barrier()
         s.leader(jobs)
+        s.barrier()
+        s.parallel(rows, after)
 
     def _emit_gelu(
         self, k: KernelEmitter, s: StreamEmitter, constants: tuple[SSAValue, ...]

@@ -7,21 +7,33 @@ from dataclasses import dataclass, field
 from math import prod
 
 import numpy as np
-from xdsl.dialects.builtin import TensorType, bf16
+from xdsl.dialects import arith
+from xdsl.dialects.builtin import TensorType, bf16, f32
 from xdsl.ir import Operation, SSAValue
 
+from softex_mlir.compiler.bodies.f32_functions import F32
+from softex_mlir.compiler.generic_builder import Scalars, elementwise, reduction
 from softex_mlir.compiler.transforms.transformer.l1_values import Array, Constants, trace
 from softex_mlir.dialects import transformer as t
 
-VERY_NEGATIVE = -1e4
-"""Biases at or below this, relative to the largest of their row, mean "masked"."""
+VERY_NEGATIVE = -9984.0
+"""Biases at or below this, relative to the largest of their row, mean "masked": -1e4 in BF16."""
 ABSORBING = -1e8
 """Biases at or below this swallow the scores: float32 has steps of 8 there, of 64 at -1e9."""
 ABSORBER = -1e30
 """A bias that absorbs scores in BF16 as well and lies far above `MASKED`."""
 
-Bias = tuple[SSAValue, str]
-"""The operand and its `bias_rows`."""
+
+@dataclass(frozen=True)
+class Bias:
+    """The bias of an attention."""
+
+    value: SSAValue
+    """[rows, padded keys]."""
+    rows: str
+    """Its `bias_rows`."""
+    factor: SSAValue | None = None
+    """[rows, 1], what results are multiplied by: 0 (or NaN) for queries that see no key, else 1."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +44,8 @@ class BiasTerm:
     factor: float
     shape: tuple[int, ...]
     """Shape of the scores it is added to, [.., keys]: their dimensions, some of them joined."""
+    fill: float | None = None
+    """What replaces the scores where the mask is set, instead of being added to them."""
 
 
 @dataclass(frozen=True)
@@ -78,19 +92,40 @@ def relative(bias: Array) -> Array:
     return np.where(np.isneginf(top), -np.inf, found).astype(np.float32)
 
 
+def _relative(e: F32, v: Scalars, empty: float) -> SSAValue:
+    """:func:`relative` of an element, given its row's largest; `empty` in rows of -inf alone."""
+    bias, top = v
+    below = e.sub(bias, top)
+    lifted = e.select(e.compare("ole", top, VERY_NEGATIVE), below, bias)
+    absorbed = e.select(e.compare("oeq", below, 0.0), e.number(ABSORBER), lifted)
+    lifted = e.select(e.compare("ole", top, ABSORBING), absorbed, lifted)
+    found = e.select(e.compare("ole", below, VERY_NEGATIVE), e.number(t.MASKED), lifted)
+    return e.select(e.compare("oeq", top, -np.inf), e.number(empty), found)
+
+
+def _larger(e: F32, v: Scalars) -> SSAValue:
+    return e.insert(arith.MaximumfOp(v[1], v[0]))
+
+
 @dataclass
 class BiasBuilder:
     """Makes bias operands; layers with the same masks share one."""
 
     constants: Constants
-    masks: dict[tuple[SSAValue, bool, int, bytes], Bias] = field(
-        default_factory=dict[tuple[SSAValue, bool, int, bytes], Bias]
-    )
+    masks: dict[tuple[object, ...], Bias] = field(default_factory=dict[tuple[object, ...], Bias])
 
     def build(
-        self, terms: Sequence[BiasTerm], scores: ScoreShape, made: list[Operation]
+        self,
+        terms: Sequence[BiasTerm],
+        scores: ScoreShape,
+        made: list[Operation],
+        *,
+        guarded: bool,
     ) -> Bias | None:
-        """The sum of the terms; None if it cannot be expressed."""
+        """The sum of the terms; None if it cannot be expressed.
+
+        `guarded`: NaN becomes 0 behind the softmax, so that queries whose keys are all -inf get 0.
+        """
         constant = np.zeros((1, 1, 1, scores.keys), np.float32)
         dynamic: list[BiasTerm] = []
         for term in terms:
@@ -98,17 +133,27 @@ class BiasBuilder:
             if data is None:
                 dynamic.append(term)
                 continue
+            if term.fill is not None:
+                data = np.where(data < 0, np.float32(_as_bias(term.fill)), np.float32(0))
             with np.errstate(invalid="ignore", over="ignore"):
                 scaled = data.astype(np.float32) * np.float32(term.factor)
                 constant = constant + scores.by_dimension(scaled, term.shape)
         if np.isnan(constant).any() or constant.shape[1] != 1 or len(dynamic) > 1:
             return None
         if dynamic:
-            return self._dynamic(dynamic[0], constant, scores, made)
+            return self._dynamic(dynamic[0], constant, scores, made, guarded=guarded)
         rows = relative(constant)
-        kinds = {(1, 1): "all", (1, 0): "query", (0, 1): "batch", (0, 0): "batch_query"}
-        kind = kinds[int(rows.shape[0] == 1), int(rows.shape[2] == 1)]
-        return self._padded(rows.reshape(-1, scores.keys), made), kind
+        kind = _kind(rows.shape)
+        rows = rows.reshape(-1, scores.keys)
+        empty = np.isneginf(rows).all(axis=1, keepdims=True)
+        if not empty.any():
+            return Bias(self._padded(rows, made), kind)
+        value = self._padded(np.where(empty, np.float32(t.MASKED), rows), made)
+        factor = self.constants.make(
+            "visible", np.where(empty, 0.0 if guarded else np.nan, 1.0).astype(np.float32)
+        )
+        made.append(factor)
+        return Bias(value, kind, factor.result)
 
     def _padded(self, rows: Array, made: list[Operation]) -> SSAValue:
         """A parameter of these rows, with -inf in the columns that pad the keys."""
@@ -126,7 +171,13 @@ class BiasBuilder:
         return get.result
 
     def _dynamic(
-        self, term: BiasTerm, constant: Array, scores: ScoreShape, made: list[Operation]
+        self,
+        term: BiasTerm,
+        constant: Array,
+        scores: ScoreShape,
+        made: list[Operation],
+        *,
+        guarded: bool,
     ) -> Bias | None:
         """A bias computed at run time, combined with the constant one."""
         value = term.value
@@ -140,27 +191,86 @@ class BiasBuilder:
             or not np.array_equal(indices.ravel(), np.arange(size))
         ):
             return None
-        root = trace(value).root.owner
-        if isinstance(root, t.MaskToBiasOp) and term.factor > 0:
+        found = trace(value)
+        root = found.root.owner
+        # A mask with a row a query of its own cannot be repeated for the rows of a constant.
+        own_rows = indices.shape[2] > 1 and constant.shape[2] > 1
+        if isinstance(root, t.MaskToBiasOp) and term.factor > 0 and not own_rows:
             rows = np.where(constant <= VERY_NEGATIVE, np.float32(t.MASKED), constant)
-            return self._masked(root, rows.reshape(-1, keys), made)
-        if constant.any() or term.factor != 1.0:
+            queries = max(indices.shape[2], constant.shape[2])
+            kind = _kind((indices.shape[0], 1, queries))
+            bias = self._masked(root, rows.reshape(-1, keys), kind, made)
+            if bias is None or term.fill is None or np.isfinite(term.fill):
+                return bias
+            return self._infinite(bias, made, guarded=guarded)
+        if term.fill is not None:
             return None
-        padded = t.padded_keys(keys)
-        flat = t.ReshapeOp(value, (size // keys, keys))
+        if np.array_equal(found.indices.ravel(), np.arange(prod(t.shape_of(found.root)))):
+            value = found.root
+        shape = (indices.shape[0], indices.shape[2], keys)
+        return self._given(value, term.factor, shape, constant[:, 0], made, guarded=guarded)
+
+    def _given(
+        self,
+        value: SSAValue,
+        factor: float,
+        shape: tuple[int, int, int],
+        constant: Array,
+        made: list[Operation],
+        *,
+        guarded: bool,
+    ) -> Bias:
+        """A bias of numbers [batch or 1, queries or 1, keys], which may be infinite."""
+        key = (value, factor, shape, constant.tobytes(), guarded)
+        if key in self.masks:
+            return self.masks[key]
+        keys = shape[2]
+        shaped = t.ReshapeOp(value, shape)
+        operands = [shaped.result]
+        made.append(shaped)
+        if constant.any():
+            get = self.constants.make("attention_bias", constant)
+            made.append(get)
+            operands.append(get.result)
+
+        def total(e: F32, v: Scalars) -> SSAValue:
+            scaled = e.times(v[0], factor) if factor != 1.0 else v[0]
+            return e.add(scaled, v[1]) if len(v) > 1 else scaled
+
+        summed = _added(made, elementwise(operands, f32, total))
+        top = _added(made, reduction(summed, [2], f32, -np.inf, _larger))
+        empty = t.MASKED if guarded else -np.inf
+        bias = _added(made, elementwise([summed, top], bf16, lambda e, v: _relative(e, v, empty)))
+        rows = prod(t.shape_of(bias)[:2])
+        flat = t.ReshapeOp(bias, (rows, keys))
         made.append(flat)
-        result = flat.result
+        padded, result = t.padded_keys(keys), flat.result
         if padded > keys:
-            fill = np.full((size // keys, padded - keys), -np.inf, np.float32)
+            fill = np.full((rows, padded - keys), -np.inf, np.float32)
             padding = self.constants.make("attention_padding", fill)
             joined = t.ConcatOp([result, padding.result], 1)
             made += [padding, joined]
             result = joined.result
-        # Every batch element may share one mask row (batch 1 broadcast) or have its own.
-        single = {(1, 1): "all", (1, 0): "query", (0, 1): "batch", (0, 0): "batch_query"}
-        return result, single[int(indices.shape[0] == 1), int(indices.shape[2] == 1)]
+        one, two = t.shape_of(bias)[:2]
+        visible = _visible(top, -np.inf, made) if guarded else None
+        self.masks[key] = Bias(result, _kind((one, 1, two)), visible)
+        return self.masks[key]
 
-    def _masked(self, mask: t.MaskToBiasOp, rows: Array, made: list[Operation]) -> Bias | None:
+    def _infinite(self, bias: Bias, made: list[Operation], *, guarded: bool) -> Bias:
+        """A bias whose masked elements stand for -inf: what rows without any other give."""
+        key = (bias.value, guarded)
+        if key not in self.masks:
+            if guarded:
+                top = _added(made, reduction(bias.value, [1], f32, -np.inf, _larger))
+                found = Bias(bias.value, bias.rows, _visible(top, t.MASKED, made))
+            else:
+                found = Bias(_added(made, replace_masked_rows(bias.value, -np.inf)), bias.rows)
+            self.masks[key] = found
+        return self.masks[key]
+
+    def _masked(
+        self, mask: t.MaskToBiasOp, rows: Array, kind: str, made: list[Operation]
+    ) -> Bias | None:
         """The rows of a constant bias [queries or 1, keys] where the mask is set."""
         keys = rows.shape[1]
         if mask.base is not None:
@@ -169,14 +279,52 @@ class BiasBuilder:
                 return None
             rows = np.where((rows <= t.MASKED) | (base <= t.MASKED), t.MASKED, rows + base)
         inverted = mask.inverted is not None
-        key = (mask.mask, inverted, keys, rows.astype(np.float32).tobytes())
+        key = (mask.mask, inverted, keys, kind, rows.astype(np.float32).tobytes())
         if key not in self.masks:
             padded = t.padded_keys(keys)
             base_value = self._padded(rows, made) if rows.any() else None
             # The layer of a mask that all layers share would mislead.
             new = t.MaskToBiasOp(mask.mask, padded, base_value, inverted=inverted)
             made.append(new)
-            batch = t.shape_of(mask.mask)[0]
-            kinds = ("all", "query") if batch == 1 else ("batch", "batch_query")
-            self.masks[key] = new.result, kinds[base_value is not None and len(rows) > 1]
+            self.masks[key] = Bias(new.result, kind)
         return self.masks[key]
+
+
+def replace_masked_rows(bias: SSAValue, number: float) -> list[Operation]:
+    """Loop nests: the rows of a bias [rows, columns] that mask all keys, replaced by a number."""
+    top = reduction(bias, [1], f32, -np.inf, _larger)
+
+    def body(e: F32, v: Scalars) -> SSAValue:
+        hidden = e.compare("ole", v[1], t.MASKED)
+        return e.select(hidden, e.number(number), v[0])
+
+    return [*top, *elementwise([bias, top[-1].results[0]], bf16, body)]
+
+
+def _as_bias(fill: float) -> float:
+    """What stands for a filled score."""
+    return t.MASKED if np.isfinite(fill) else fill
+
+
+def _kind(shape: Sequence[int]) -> str:
+    """`bias_rows` of [batch or 1, 1, queries or 1, ..]."""
+    kinds = {(1, 1): "all", (1, 0): "query", (0, 1): "batch", (0, 0): "batch_query"}
+    return kinds[int(shape[0] == 1), int(shape[2] == 1)]
+
+
+def _added(made: list[Operation], operations: Sequence[Operation]) -> SSAValue:
+    """Append the operations of a loop nest; its result."""
+    made += operations
+    return operations[-1].results[0]
+
+
+def _visible(top: SSAValue, empty: float, made: list[Operation]) -> SSAValue:
+    """[rows, 1]: 0 where the largest bias of a row is `empty`, else 1."""
+
+    def body(e: F32, v: Scalars) -> SSAValue:
+        return e.select(e.compare("ole", v[0], empty), e.number(0.0), e.number(1.0))
+
+    found = _added(made, elementwise([top], bf16, body))
+    rows = t.ReshapeOp(found, (prod(t.shape_of(top)), 1))
+    made.append(rows)
+    return rows.result

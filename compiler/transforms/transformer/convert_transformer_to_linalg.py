@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import prod
+from math import isfinite, prod
 
 from xdsl.context import Context
 from xdsl.dialects import math
@@ -32,6 +32,17 @@ def _error_function(e: F32, x: Scalars) -> SSAValue:
 
 def _without_nan(e: F32, x: Scalars) -> SSAValue:
     return e.select(e.compare("uno", x[0], x[0]), e.number(0.0), x[0])
+
+
+def _filled(op: t.MaskFillOp) -> list[Operation]:
+    fill = op.fill.value.data
+    # Finite values beyond what bf16 holds stay finite.
+    number = max(fill, t.MASKED) if isfinite(fill) else fill
+
+    def body(e: F32, v: Scalars) -> SSAValue:
+        return e.select(e.compare("olt", v[1], 0.0), e.number(number), v[0])
+
+    return elementwise([op.x, op.mask], bf16, body, layer=op.layer)
 
 
 UNARY: dict[type[Operation], Callable[[F32, Scalars], SSAValue]] = {
@@ -95,6 +106,8 @@ def _converted(op: Operation) -> list[Operation] | None:
             return elementwise([op.lhs, op.rhs], bf16, BINARY[type(op)], layer=op.layer)
         case t.SqrtOp() | t.ErfOp() | t.NanToZeroOp():
             return elementwise([op.x], bf16, UNARY[type(op)], layer=op.layer)
+        case t.MaskFillOp():
+            return _filled(op)
         case t.ExpandOp():
             shape = t.shape_of(op.result)
             return elementwise([op.x], bf16, UNARY[t.ExpandOp], shape=shape, layer=op.layer)

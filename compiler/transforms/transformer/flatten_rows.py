@@ -107,18 +107,6 @@ class RepeatByConcat(RewritePattern):
         rewriter.replace(op, made)
 
 
-class DropNanGuard(RewritePattern):
-    """SoftEx gives no NaN where masked scores are finite, as the importer makes them."""
-
-    @op_type_rewrite_pattern
-    def match_and_rewrite(self, op: t.NanToZeroOp, rewriter: PatternRewriter) -> None:
-        owner = op.x.owner
-        while isinstance(owner, t.ReshapeOp):
-            owner = owner.x.owner
-        if isinstance(owner, t.SoftmaxOp):
-            rewriter.replace(op, [], [op.x])
-
-
 @dataclass
 class FlattenBinary(RewritePattern):
     """Elementwise operations: lhs [rows, features], rhs the same, fewer rows, or one row."""
@@ -190,7 +178,6 @@ class FlattenRowsPass(ModulePass):
             FlattenMatmul(),
             FlattenSlice(),
             RepeatByConcat(),
-            DropNanGuard(),
             FlattenBinary(constants),
         ]
         PatternRewriteWalker(GreedyRewritePatternApplier(patterns)).rewrite_module(op)

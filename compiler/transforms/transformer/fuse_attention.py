@@ -24,6 +24,8 @@ from xdsl.pattern_rewriter import (
 )
 
 from softex_mlir.compiler.transforms.transformer.attention_bias import (
+    VERY_NEGATIVE,
+    Bias,
     BiasBuilder,
     BiasTerm,
     ScoreShape,
@@ -128,6 +130,9 @@ def find_scores(value: SSAValue) -> Scores | None:
             return Scores(owner, scale, biases)
         elif isinstance(owner, t.ReshapeOp) and keeps_rows(owner):
             value = owner.x
+        elif isinstance(owner, t.MaskFillOp) and owner.fill.value.data <= VERY_NEGATIVE:
+            biases.append(BiasTerm(owner.mask, 1.0, t.shape_of(owner.x), owner.fill.value.data))
+            value = owner.x
         elif isinstance(owner, t.AddOp):
             # The scores are the operand of full shape that leads to a product.
             for scores, bias in ((owner.lhs, owner.rhs), (owner.rhs, owner.lhs)):
@@ -142,15 +147,17 @@ def find_scores(value: SSAValue) -> Scores | None:
     return None
 
 
-def find_softmax(value: SSAValue) -> t.SoftmaxOp | None:
-    """The softmax whose rows a value has, in order."""
+def find_softmax(value: SSAValue) -> tuple[t.SoftmaxOp, bool] | None:
+    """The softmax whose rows a value has, in order, and whether its NaN became 0."""
+    guarded = False
     while isinstance(owner := value.owner, Operation):
         if isinstance(owner, t.SoftmaxOp):
-            return owner
+            return owner, guarded
         if not isinstance(owner, t.NanToZeroOp) and not (
             isinstance(owner, t.ReshapeOp) and keeps_rows(owner)
         ):
             return None
+        guarded |= isinstance(owner, t.NanToZeroOp)
         value = owner.operands[0]
     return None
 
@@ -164,9 +171,12 @@ class FuseAttention(RewritePattern):
 
     @op_type_rewrite_pattern
     def match_and_rewrite(self, op: t.MatmulOp, rewriter: PatternRewriter) -> None:
-        softmax = find_softmax(op.a)
-        scores = None if softmax is None else find_scores(softmax.x)
-        if softmax is None or scores is None:
+        found = find_softmax(op.a)
+        if found is None:
+            return
+        softmax, guarded = found
+        scores = find_scores(softmax.x)
+        if scores is None:
             return
         # The heads of the scores and of the values are the same dimensions.
         shape = t.shape_of(scores.product.result)
@@ -192,7 +202,7 @@ class FuseAttention(RewritePattern):
             return
         q, k, v = parts
         dimensions = ScoreShape(q.batch, q.heads, q.tokens, k.tokens)
-        bias = self.biases.build(scores.biases, dimensions, made)
+        bias = self.biases.build(scores.biases, dimensions, made, guarded=guarded)
         if bias is None:
             discard(made)
             return
@@ -200,17 +210,19 @@ class FuseAttention(RewritePattern):
             operands[0],
             operands[1],
             operands[2],
-            bias[0],
+            bias.value,
             heads=q.heads,
             batch=q.batch,
-            bias_rows=bias[1],
+            bias_rows=bias.rows,
             scale=scores.scale * q.scale * k.scale,
             layer=softmax.layer or op.layer,
         )
-        split = t.ReshapeOp(attention, (q.batch, q.tokens, q.heads, v.size))
+        made.append(attention)
+        result = _times_rows(attention.result, bias, dimensions, made)
+        split = t.ReshapeOp(result, (q.batch, q.tokens, q.heads, v.size))
         order = t.TransposeOp(split, (0, 2, 1, 3))
         shaped = t.ReshapeOp(order, t.shape_of(op.result))
-        rewriter.replace(op, [*made, attention, split, order, shaped])
+        rewriter.replace(op, [*made, split, order, shaped])
 
     def _operands(self, parts: Sequence[Heads], made: list[Operation]) -> list[SSAValue] | None:
         """The matrices of q, k and v; None if their columns cannot be brought side by side."""
@@ -254,6 +266,23 @@ class FuseAttention(RewritePattern):
         joined = t.ConcatOp(pieces, 1)
         made.append(joined)
         return joined.result
+
+
+def _times_rows(
+    result: SSAValue, bias: Bias, scores: ScoreShape, made: list[Operation]
+) -> SSAValue:
+    """The rows of an attention [batch * queries, columns] times the factors of their biases."""
+    if bias.factor is None:
+        return result
+    rows, columns = t.shape_of(result)
+    batch = scores.batch if bias.rows in ("batch", "batch_query") else 1
+    queries = scores.queries if bias.rows in ("query", "batch_query") else 1
+    split = t.ReshapeOp(result, (scores.batch, scores.queries, columns))
+    factor = t.ReshapeOp(bias.factor, (batch, queries, 1))
+    product = t.MulOp(split, factor)
+    joined = t.ReshapeOp(product, (rows, columns))
+    made += [split, factor, product, joined]
+    return joined.result
 
 
 def _runs(columns: Indices) -> list[tuple[int, int]]:
