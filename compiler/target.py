@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.units.softex_jobs import max_terms
+from softex_mlir.isa_sim.units.softex_sums import BLOCK
 
 PADDING = 32
 """Elements that inner dimensions and columns of matrix products are padded to a multiple of."""
@@ -67,4 +68,9 @@ def _problems(machine: Machine) -> Iterator[str]:
         yield (
             f"a sum of softex.terms = {softex.terms} exponentials deadlocks with {softex.lanes} "
             f"lanes: expected at most {max_terms(softex)}"
+        )
+    elif softex is not None and softex.terms > BLOCK:
+        yield (
+            f"sums of more than {BLOCK} exponentials hang unless the unit is cleared before each, "
+            f"which programs do not: softex.terms must be at most {BLOCK}, found {softex.terms}"
         )

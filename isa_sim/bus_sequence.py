@@ -8,6 +8,7 @@ results and cycles.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
@@ -20,13 +21,18 @@ from softex_mlir.isa_sim.devices import state as d
 from softex_mlir.isa_sim.machine import Machine, RedMulEDescription
 from softex_mlir.isa_sim.units.common import Memory
 from softex_mlir.isa_sim.units.faults import UnitFault
+from softex_mlir.isa_sim.units.softex_jobs import SOFT_CLEAR_CYCLES
 
 Accesses = npt.NDArray[np.int64]
 
-FREE, PROGRAMMED, TRIGGERED = range(3)
 CONTEXTS: Final = 2
-MAX_PENDING_FINISHED: Final = 2
+FINISHED_LIMIT: Final = 2
 """The counter of finished jobs saturates here."""
+CLEAR_CYCLES: Final = 4
+"""A soft clear lasts so long: the effects of accesses in these cycles are lost."""
+RUNNING_CYCLES: Final = 3
+"""From the last cycle of a job to the first read of RUNNING_JOB that counts it."""
+NEVER: Final = -(1 << 62)
 
 
 @dataclass(frozen=True)
@@ -54,12 +60,15 @@ class _Jobs(Protocol):
     readable: bool
     """Whether job registers can be read; RedMulE's file returns its data a cycle early: zeros."""
 
-    def write(self, offset: int, registers: list[int], time: int, end: int) -> None:
-        """A job register was written at a cycle; the last job ends at `end`."""
+    def write(self, offset: int, value: int, registers: list[int], time: int) -> None:
+        """A job register was written at a cycle; `registers` of the context with the value."""
         ...
 
-    def run(self, registers: list[int], time: int, begin: int) -> int:
-        """Execute a job triggered at `time` that begins at `begin`; its done event."""
+    def run(self, registers: list[int], time: int, begin: int) -> int | None:
+        """Execute a job triggered at `time` that begins at `begin`; its done event.
+
+        None: the job waits, and later accesses may let it go on.
+        """
         ...
 
     def clear(self) -> None:
@@ -67,11 +76,8 @@ class _Jobs(Protocol):
         ...
 
 
-@dataclass
 class _Hang(Exception):
     """The unit never finishes the job."""
-
-    why: str
 
 
 @dataclass
@@ -89,18 +95,22 @@ class _SoftExJobs:
         self.unit = SoftEx(self.machine, strict=False)
         self.base = self.machine.cluster.tcdm_base
 
-    def write(self, offset: int, registers: list[int], time: int, end: int) -> None:
-        if offset != d.SOFTEX_COMMANDS or not registers[3] & d.SLOT_COMMANDS:
-            return
-        self.unit.request_slot(registers, self.memory, self.base, time, end)
-        self._take_warnings()
+    def write(self, offset: int, value: int, registers: list[int], time: int) -> None:
+        if offset == d.SOFTEX_COMMANDS and value & d.SLOT_COMMANDS:
+            self.unit.request_slot(registers, self.memory, self.base, time)
+            self._take_warnings()
 
-    def run(self, registers: list[int], time: int, begin: int) -> int:
-        del time
-        cycles = self.unit.run(registers, self.memory, self.base, True, begin)
+    def run(self, registers: list[int], time: int, begin: int) -> int | None:
+        try:
+            cycles = self.unit.run(registers, self.memory, self.base, True, begin)
+        except UnitFault as fault:
+            if fault.rule != "softex.slot_missing":
+                raise
+            return None
+        finally:
+            self._take_warnings()
         for text in self.unit.last_warnings:
             self.warn(text)
-        self._take_warnings()
         return begin + cycles
 
     def clear(self) -> None:
@@ -120,7 +130,7 @@ class _RedMulEJobs:
     first: int = 0x40
     count: int = 6
     readable: bool = False
-    macfg: int = -1
+    macfg: int = NEVER
     cleared: bool = True
 
     def __post_init__(self) -> None:
@@ -132,17 +142,16 @@ class _RedMulEJobs:
         assert description is not None
         self.description: RedMulEDescription = description
 
-    def write(self, offset: int, registers: list[int], time: int, end: int) -> None:
-        del registers, end
+    def write(self, offset: int, value: int, registers: list[int], time: int) -> None:
         if offset == d.REDMULE_MACFG:
             self.macfg = time
-        elif self.macfg >= 0 and self.description.macfg_last:
+        elif self.macfg > NEVER and self.description.macfg_last:
             self.warn(
                 "a job register is written after MACFG, which starts the tiler: the tiler has "
                 "sampled the value before"
             )
 
-    def run(self, registers: list[int], time: int, begin: int) -> int:
+    def run(self, registers: list[int], time: int, begin: int) -> int | None:
         from softex_mlir.isa_sim.units.redmule import start_delay
 
         if not self.cleared and self.description.requires_soft_clear:
@@ -150,78 +159,110 @@ class _RedMulEJobs:
                 "a job without a soft clear since the one before: the published RTL computes it "
                 "from what that one left in its buffers"
             )
-        if self.macfg < 0:
+        if self.macfg == NEVER:
             raise _Hang("a job is triggered without a write to MACFG")
         gap = max(1, time - self.macfg)
         cycles = self.unit.run(registers[: self.count], self.memory, self.base)
         for text in self.unit.last_warnings:
             self.warn(text)
-        self.macfg, self.cleared = -1, False
+        self.macfg, self.cleared = NEVER, False
         return begin + start_delay(gap, self.machine) + cycles
 
     def clear(self) -> None:
-        self.macfg, self.cleared = -1, True
+        self.macfg, self.cleared = NEVER, True
 
 
 @dataclass
-class _Bus:
-    """The control port of a unit (hwpe-ctrl): two contexts, one running, one queued."""
+class _Job:
+    """A job that was committed at a cycle (triggered, if that came later)."""
+
+    context: int
+    time: int
+
+
+@dataclass
+class _Port:
+    """The control port of a unit (hwpe-ctrl): two contexts, one running, one queued.
+
+    Registers and triggers are taken with and without an ACQUIRE. A commit (a trigger other than
+    0) waits for a trigger, if there was none since the soft clear.
+    """
 
     jobs: _Jobs
     warn: Callable[[str], None]
     clear_cycles: int
     """From a clear of the registers to the first register write that is not lost."""
     bank: list[list[int]] = field(default_factory=lambda: [[0] * 8 for _ in range(CONTEXTS)])
-    state: list[int] = field(default_factory=lambda: [FREE] * CONTEXTS)
-    ends: list[int] = field(default_factory=lambda: [0] * CONTEXTS)
+    queue: list[_Job] = field(default_factory=lambda: list[_Job]())
+    """All jobs since the soft clear."""
+    ends: list[int] = field(default_factory=lambda: list[int]())
+    """The done events of the first ones of them, which have begun."""
     events: list[int] = field(default_factory=lambda: list[int]())
-    context: int = 0
-    locked: bool = False
-    next_id: int = 0
-    done_jobs: int = 0
-    finished_counter: int = 0
-    cleared: int | None = None
-    hung: bool = False
+    committed: int = 0
+    """Jobs before `queue`: a soft clear with another value than 0 keeps their numbers."""
+    acquired: int = 0
+    is_locked: bool = False
+    is_triggered: bool = False
+    finished_read: int = NEVER
+    cleared: int = NEVER
+    wiped: int = NEVER
+    stuck: str = ""
 
     def access(self, time: int, write: bool, offset: int, value: int) -> int:
         """One access; the value a read returns."""
-        self._complete(time)
         if write:
-            self._write(time, offset, value)
+            self._write(time, offset, value & 0xFFFFFFFF)
             return 0
-        return self._read(offset)
+        return self._read(time, offset)
 
-    def _complete(self, time: int) -> None:
-        """Jobs whose done event has come."""
-        for context in sorted(range(CONTEXTS), key=lambda c: self.ends[c]):
-            if self.state[context] == TRIGGERED and self.ends[context] <= time and not self.hung:
-                self.state[context] = FREE
-                self.done_jobs = (self.done_jobs + 1) & 0xFF
-                self.finished_counter = min(self.finished_counter + 1, MAX_PENDING_FINISHED)
+    @property
+    def is_finished(self) -> bool:
+        """Whether every job that was to start has a done event."""
+        return len(self.ends) == len(self.queue) or not self.is_triggered
 
-    def _read(self, offset: int) -> int:
+    def _pending(self, time: int) -> list[_Job]:
+        """The jobs that are not done, as seen at a cycle."""
+        return self.queue[bisect_right(self.ends, time) :]
+
+    def _context(self) -> int:
+        """The context that is programmed."""
+        return len(self.queue) % CONTEXTS
+
+    def _read(self, time: int, offset: int) -> int:
         if offset == d.HWPE_ACQUIRE:
-            return self._acquire()
+            return self._acquire(time)
+        if self.wiped + 2 <= time <= self.wiped + CLEAR_CYCLES:
+            return 0
         if offset == d.HWPE_FINISHED:
-            found, self.finished_counter = self.finished_counter, 0
-            return found
+            count = bisect_right(self.ends, time) - bisect_right(self.ends, self.finished_read)
+            self.finished_read = time
+            return min(count, FINISHED_LIMIT)
         if offset == d.HWPE_STATUS:
-            return sum((s == TRIGGERED) << (8 * c) for c, s in enumerate(self.state))
+            contexts = {job.context for job in self._pending(time)}
+            return sum(1 << (8 * context) for context in contexts)
         if offset == d.HWPE_RUNNING_JOB:
-            return self.done_jobs
+            return self.committed + bisect_right(self.ends, time + 1 - RUNNING_CYCLES) & 0xFF
         register = self._register(offset)
         if register is None or not self.jobs.readable:
             return 0
-        return self.bank[self.context][register]
+        return self.bank[self._context()][register]
 
-    def _acquire(self) -> int:
-        if self.locked:
+    def _acquire(self, time: int) -> int:
+        if self.is_locked:
             return -2
-        if self.state[self.context] != FREE:
+        if len(self._pending(time)) == CONTEXTS:
             return -1
-        self.locked, self.state[self.context] = True, PROGRAMMED
-        self.next_id, found = (self.next_id + 1) & 0xFF, self.next_id
-        return found
+        number = self.acquired & 0xFF
+        if not self._is_clearing(time):
+            self.is_locked = True
+            self.acquired += 1
+        elif time == self.cleared + CLEAR_CYCLES:
+            # The context is not locked, but the number is used up.
+            self.acquired += 1
+        return number
+
+    def _is_clearing(self, time: int) -> bool:
+        return self.cleared < time <= self.cleared + CLEAR_CYCLES
 
     def _register(self, offset: int) -> int | None:
         register, rest = divmod(offset - self.jobs.first, 4)
@@ -229,63 +270,84 @@ class _Bus:
 
     def _write(self, time: int, offset: int, value: int) -> None:
         if offset == d.HWPE_SOFT_CLEAR:
-            self._clear(time, wipe=value == 0)
-            return
-        if self.cleared is not None and time - self.cleared < self.clear_cycles:
+            if not self.cleared < time < self.cleared + CLEAR_CYCLES:
+                self._clear(time, wipe=value == 0)
+        elif offset == d.HWPE_FINISHED:
+            self.finished_read = time
+        elif offset == d.HWPE_TRIGGER:
+            self._commit(time, value)
+        elif (register := self._register(offset)) is not None:
+            self._write_register(time, offset, register, value)
+
+    def _write_register(self, time: int, offset: int, register: int, value: int) -> None:
+        if time - self.wiped < self.clear_cycles:
             self.warn(
-                f"a register write {time - self.cleared} cycles after the soft clear is lost: the "
+                f"a register write {time - self.wiped} cycles after the soft clear is lost: the "
                 f"first that counts comes {self.clear_cycles} cycles after it"
             )
             return
-        if offset == d.HWPE_FINISHED:
-            self.finished_counter = 0
+        if len(self._pending(time)) >= CONTEXTS:
+            self.warn("a job register is written while both contexts are taken: a job changes")
+        registers = self.bank[self._context()]
+        registers[register] = value
+        if self._is_clearing(time):
+            # The register is kept, what its write starts is not.
+            if offset == d.SOFTEX_COMMANDS and self.jobs.count == 8 and value & d.SLOT_COMMANDS:
+                self.warn("the request for a state slot is lost: the soft clear is under way")
             return
-        if offset == d.HWPE_TRIGGER:
-            self._trigger(time, value)
-            return
-        register = self._register(offset)
-        if register is None:
-            return
-        if not self.locked and self.state[self.context] == FREE:
-            # Registers can be written without an ACQUIRE while a context is free.
-            self._acquire()
-        self.bank[self.context][register] = value & 0xFFFFFFFF
-        last = self.ends[1 - self.context]
-        self.jobs.write(offset, self.bank[self.context], time, last)
+        self.jobs.write(offset, value, registers, time)
+        self._start()
 
     def _clear(self, time: int, *, wipe: bool) -> None:
-        if TRIGGERED in self.state:
+        if self._pending(time + 2):
             self.warn("a soft clear while a job is under way: the job is lost")
-            self.events = [event for event in self.events if event <= time]
+            self.events = [event for event in self.events if event <= time + 2]
         self.jobs.clear()
-        self.state = [FREE] * CONTEXTS
-        self.ends = [0] * CONTEXTS
-        self.context = self.next_id = self.done_jobs = self.finished_counter = 0
-        self.locked = self.hung = False
-        self.cleared = time if wipe else None
+        self.cleared, self.is_locked, self.is_triggered, self.stuck = time, False, False, ""
         if wipe:
+            self.wiped, self.committed, self.acquired = time, 0, 0
             self.bank = [[0] * 8 for _ in range(CONTEXTS)]
+        else:
+            self.committed += bisect_right(self.ends, time + 2)
+        self.queue, self.ends = [], []
 
-    def _trigger(self, time: int, value: int) -> None:
-        if value != 0:
-            self.warn("a trigger other than 0 commits the job and never starts it")
+    def _commit(self, time: int, value: int) -> None:
+        if self._is_clearing(time):
+            self.warn("a trigger is lost: the soft clear is under way")
             return
-        if not self.locked:
+        if len(self._pending(time)) >= CONTEXTS:
+            self.warn("a trigger while both contexts are taken")
+        self.is_locked = False
+        self.queue.append(_Job(self._context(), time))
+        if value == 0 and not self.is_triggered:
+            self.is_triggered = True
+            for job in self.queue:
+                job.time = time
+        elif not self.is_triggered:
+            self.warn("a trigger other than 0 commits the job and does not start it")
+        self._start()
+
+    def _start(self) -> None:
+        """Let the jobs begin that can, one after the other."""
+        if not self.is_triggered or self.stuck:
             return
-        context = self.context
-        begin = max(time, self.ends[1 - context] - 1)
-        self.locked = False
-        self.state[context] = TRIGGERED
-        self.context = 1 - context
-        if self.hung:
-            return
-        try:
-            self.ends[context] = self.jobs.run(self.bank[context], time, begin)
-        except (_Hang, UnitFault) as fault:
-            self.warn(f"the job never ends or is wrong: {fault}")
-            self.hung = True
-            return
-        self.events.append(self.ends[context])
+        for job in self.queue[len(self.ends) :]:
+            begin = max(job.time, self.ends[-1] - 1 if self.ends else NEVER)
+            try:
+                end = self.jobs.run(self.bank[job.context], job.time, begin)
+            except (_Hang, UnitFault) as fault:
+                self.stuck = str(fault)
+                self.warn(f"the job never ends or is wrong: {fault}")
+                return
+            if end is None:
+                return
+            self.ends.append(end)
+            self.events.append(end)
+
+    def close(self) -> None:
+        """Warn of a job that still waits at the end of the sequence."""
+        if not self.is_finished and not self.stuck:
+            self.warn("a job waits for ever for its state slot, which is not in the unit")
 
 
 def run_sequence(
@@ -326,17 +388,21 @@ def run_sequence(
         found = bus.access(cycle, bool(write), offset, value)
         if not write:
             reads.append(found)
+    bus.close()
     return SequenceResult(
-        np.array(bus.events, np.int64), np.array(reads, np.int64), not bus.hung, tuple(warnings)
+        np.array(bus.events, np.int64),
+        np.array(reads, np.int64),
+        bus.is_finished,
+        tuple(warnings),
     )
 
 
-def _bus(unit: str, machine: Machine, tcdm: Memory, warn: Callable[[str], None]) -> _Bus:
+def _bus(unit: str, machine: Machine, tcdm: Memory, warn: Callable[[str], None]) -> _Port:
     if unit == "softex" and machine.softex is not None:
-        return _Bus(_SoftExJobs(machine, tcdm, warn), warn, 0)
+        return _Port(_SoftExJobs(machine, tcdm, warn), warn, SOFT_CLEAR_CYCLES)
     if unit == "redmule" and machine.redmule is not None:
         description = machine.redmule
-        return _Bus(_RedMulEJobs(machine, tcdm, warn), warn, description.soft_clear_cycles)
+        return _Port(_RedMulEJobs(machine, tcdm, warn), warn, description.soft_clear_cycles)
     raise UserError(f"machine '{machine.name}' has no unit '{unit}': expected softex or redmule")
 
 

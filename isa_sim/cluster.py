@@ -284,12 +284,12 @@ class _Run:
             else:
                 self.core_stop()
         self.report_accesses()
-        lost = int(dev.unit[d.REDMULE, d.LOST])
-        if lost:
-            self.warnings.append(
-                f"{UNIT_NAMES[d.REDMULE]}: {lost} register writes too close behind a soft clear "
-                "were lost"
-            )
+        for unit, lost in enumerate(dev.unit[:, d.LOST].tolist()):
+            if lost:
+                self.warnings.append(
+                    f"{UNIT_NAMES[unit]}: {lost} register writes too close behind a soft clear "
+                    "were lost"
+                )
         return self.result()
 
     def report_accesses(self) -> None:

@@ -178,7 +178,7 @@ def access_fault(dev: d.Devices, names: Names, core: int, request: Any, tp: int)
         return "clear-distance", (
             f"store of {value & 0xFFFFFFFF:#x} to {at} is accepted {detail} cycles after the soft "
             f"clear and lost: the first write that counts comes "
-            f"{int(dev.unit[d.REDMULE, d.CLEAR_CYCLES])} cycles after it; wait in between"
+            f"{int(dev.unit[:, d.CLEAR_CYCLES].max())} cycles after it; wait in between"
         )
     if code == d.FAULT_QUEUE:
         name = UNIT_NAMES[detail]

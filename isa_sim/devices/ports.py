@@ -143,10 +143,9 @@ class SoftExPort:
         self, registers: np.ndarray, tcdm: np.ndarray, row: np.ndarray, time: int
     ) -> None:
         """COMMANDS was written at `time` for a job with a state slot."""
-        if self.functional:
-            # Until its trigger, the context being programmed is the next one.
-            end = _end(row, 1 - int(row[d.NEXT_CONTEXT]))
-            self.unit.request_slot(registers, tcdm, self.tcdm_base, time, end)
+        # Until its trigger, the context being programmed is the next one.
+        self.unit.slots.postpone(_end(row, 1 - int(row[d.NEXT_CONTEXT])))
+        self.unit.request_slot(registers, tcdm, self.tcdm_base, time)
 
 
 def _end(row: np.ndarray, context: int) -> int:

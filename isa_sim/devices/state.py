@@ -11,6 +11,7 @@ import numpy as np
 from softex_mlir import abi
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.units import event_unit
+from softex_mlir.isa_sim.units.softex_jobs import SOFT_CLEAR_CYCLES
 
 NEVER: Final = 1 << 62
 """A time that never comes."""
@@ -285,6 +286,7 @@ def make_devices(machine: Machine) -> Devices:
         row = unit[SOFTEX]
         row[PRESENT] = 1
         row[DEPTH] = machine.softex.queue_depth
+        row[CLEAR_CYCLES] = 0 if machine.softex.checked_slots else SOFT_CLEAR_CYCLES
         row[FIRST_REGISTER], row[REGISTERS] = 0x20, 8
         row[OFFSET] = machine.softex.base - cluster.peripheral_base
     channel = np.zeros((2, QUEUE + machine.dma.queue * TRANSFER_COLUMNS), np.int64)

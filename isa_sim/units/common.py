@@ -69,6 +69,24 @@ def span(
     return start, start + size
 
 
+def copy_in(memory: Memory, base: int, address: int, size: int) -> Memory:
+    """A copy of ``size`` bytes at ``address``; outside the memory they are 0."""
+    copy = np.zeros(size, np.uint8)
+    start = address - base
+    first, last = max(start, 0), min(start + size, memory.size)
+    if first < last:
+        copy[first - start : last - start] = memory[first:last]
+    return copy
+
+
+def copy_out(memory: Memory, base: int, address: int, data: Memory) -> None:
+    """Store bytes at ``address``; what lies outside the memory is lost."""
+    start = address - base
+    first, last = max(start, 0), min(start + data.size, memory.size)
+    if first < last:
+        memory[first:last] = data[first - start : last - start]
+
+
 def halves(memory: Memory, start: int, stop: int) -> npt.NDArray[np.uint16]:
     """Bytes as uint16: a view, or a copy where the address is odd."""
     part = memory[start:stop]

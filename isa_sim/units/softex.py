@@ -7,6 +7,7 @@ machine with ``softex.masked_tail`` has right lane enables instead.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -35,7 +36,7 @@ from softex_mlir.isa_sim.units.softex_jobs import (
     soe_cycles,
     softmax_cycles,
 )
-from softex_mlir.isa_sim.units.softex_slots import NOW, Claim, StateSlots
+from softex_mlir.isa_sim.units.softex_slots import Slot, StateSlots
 
 __all__ = [
     "CONTROL_REGISTERS",
@@ -67,6 +68,11 @@ RESCALE_HAZARD = (
 """Warning of rows that are only safe without memory stalls."""
 NO_OPERATION_CYCLES = 4
 """Trigger to event of a NO_OP."""
+START_CYCLES = 3
+"""From the cycle in which a job begins to the one in which the unit looks for its slot."""
+_IDLE_CYCLES = 64
+"""A time in which every state slot arrives."""
+_ON_SLOTS = (Kind.ACCUMULATE, Kind.NORMALISE)
 
 
 class SoftEx:
@@ -108,6 +114,8 @@ class SoftEx:
         loads starts over."""
         self.slots = StateSlots(self.softex, strict=self.strict)
         self.loads = 0
+        self._begun = self._idle = 0
+        self.last_moves: tuple[tuple[int, int, bool], ...] = ()
 
     # --- entry points ------------------------------------------------------------------------
 
@@ -117,22 +125,18 @@ class SoftEx:
         tcdm: Memory,
         tcdm_base: int,
         functional: bool = True,
-        time: int = NOW,
+        time: int | None = None,
     ) -> int:
         """Execute the job in the eight register words; returns cycles from trigger to event.
 
-        ``time`` is the cycle at which the job begins: state slots that are still on their way
-        then make it late. Without ``functional`` the memory stays as it is and the closed-form
-        duration is returned.
+        ``time`` is the cycle at which the job begins, the one of its trigger or the last one of
+        the job before: state slots that are still on their way then make it late. None: the unit
+        was idle long enough, and the job's slot is requested for it. Without ``functional`` the
+        memory stays as it is but for state slots and the closed-form duration is returned.
         """
         words = tuple(registers.tolist() if isinstance(registers, np.ndarray) else registers)
         if not functional:
-            turn = self.loads % 4
-            outcome = self._outcomes.get((words, turn))
-            if outcome is None:
-                outcome = self._dry_outcome(words)
-                self._outcomes[words, turn] = outcome
-            self.loads += port_loads(decode(words), self.lanes)
+            outcome = self._dry_outcome(words, tcdm, tcdm_base, time)
         else:
             cycles = self._quick_softmax(words, tcdm, tcdm_base)
             if cycles >= 0:
@@ -144,12 +148,26 @@ class SoftEx:
         self.last_warnings = outcome.warnings
         return outcome.cycles
 
-    def _dry_outcome(self, words: tuple[int, ...]) -> JobOutcome:
-        """The outcome of a job that is not executed."""
+    def _dry_outcome(
+        self, words: tuple[int, ...], memory: Memory, base: int, time: int | None
+    ) -> JobOutcome:
+        """The outcome of a job that is not executed; its state slot takes its way."""
         job = decode_words(tuple(word & 0xFFFFFFFF for word in words))
-        check(job, self.softex)
-        cycles = self.cycles(job)
-        return JobOutcome(cycles, self.lanes * cycles, self._traffic(job))
+        late = 0
+        if job.kind in _ON_SLOTS or job.kind is Kind.NOTHING:
+            check(job, self.softex)
+            late, _ = self._begin(job, memory, base, time)
+        turn = self.loads % 4
+        outcome = self._outcomes.get((words, turn))
+        if outcome is None:
+            check(job, self.softex)
+            cycles = self.cycles(job)
+            outcome = JobOutcome(cycles, self.lanes * cycles, self._traffic(job))
+            self._outcomes[words, turn] = outcome
+        self.loads += port_loads(job, self.lanes)
+        if job.kind in _ON_SLOTS:
+            self._end(job, NEGATIVE_INFINITY, 0, outcome.cycles)
+        return replace(outcome, cycles=outcome.cycles + late) if late else outcome
 
     def cycles(self, job: SoftExJob) -> int:
         """Closed-form duration (no rising maxima, slots in place), trigger to event."""
@@ -178,37 +196,68 @@ class SoftEx:
             beats = job.beats(self.lanes)
             taken = (beats - 1) * self.lanes + self._enabled(job, beats)
             size = size if job.cast_input else max(size, 2 * taken)
-            ranges = [] if job.kind is Kind.SOFTMAX else list(self.slots.moved)
+            ranges = [] if job.kind is Kind.SOFTMAX else list(self.last_moves)
         ranges.append((job.input, size, False))
         if job.kind is not Kind.ACCUMULATE:
             ranges.append((job.output, job.length_bytes, True))
         return ranges
 
-    def request_slot(
-        self, registers: Any, memory: Memory, base: int, time: int = NOW, end: int = 0
-    ) -> None:
-        """A write to COMMANDS at cycle ``time``: a slot job's request comes now, not at its
-        trigger. ``end``: the done event of the job that was triggered last."""
+    def request_slot(self, registers: Any, memory: Memory, base: int, time: int) -> None:
+        """A write to COMMANDS at cycle ``time``: it requests a slot at once, not the trigger."""
         job = decode(registers)
-        if job.requests_slot and job.kind in (Kind.ACCUMULATE, Kind.NORMALISE):
-            self.slots.request(job, memory, base, time, end)
+        if job.requests_slot:
+            self.slots.request(job, time, memory, base)
 
-    def execute(self, job: SoftExJob, memory: Memory, base: int, time: int = NOW) -> JobOutcome:
+    def execute(
+        self, job: SoftExJob, memory: Memory, base: int, time: int | None = None
+    ) -> JobOutcome:
         """Execute ``job`` on ``memory`` (address ``base`` is its first byte), in place.
 
         ``time``: as in :meth:`run`.
         """
         check(job, self.softex)
-        if job.cache_base is not None:
-            self.slots.cache_base = job.cache_base
+        late, slot = self._begin(job, memory, base, time)
         if job.kind is Kind.NOTHING:
             return JobOutcome(NO_OPERATION_CYCLES, 0, 0)
         if job.kind is Kind.SUM_OF_EXPONENTIALS:
             outcome = self._sum_of_exponentials(job, memory, base)
         else:
-            outcome = self._softmax(job, memory, base, time)
+            outcome = self._softmax(job, memory, base, slot)
         self.loads += port_loads(job, self.lanes)
-        return outcome
+        if job.kind in _ON_SLOTS:
+            kept = outcome.reciprocal if job.last else outcome.denominator
+            self._end(job, outcome.maximum, kept, outcome.cycles)
+        return replace(outcome, cycles=outcome.cycles + late) if late else outcome
+
+    def _begin(
+        self, job: SoftExJob, memory: Memory, base: int, time: int | None
+    ) -> tuple[int, Slot]:
+        """Let a job begin; how late it is because of its slot, and the state it finds."""
+        if time is None:
+            time = self._idle + _IDLE_CYCLES
+            if job.cache_base is not None:
+                self.slots.set_cache_base(job.cache_base, self._idle, memory, base)
+            if job.requests_slot:
+                self.slots.request(job, self._idle + 1, memory, base)
+        start = found = time + START_CYCLES
+        if job.cache_base is not None:
+            self.slots.set_cache_base(job.cache_base, start, memory, base)
+        slot = Slot()
+        if job.kind in _ON_SLOTS:
+            found, slot = self.slots.begin(job, start, memory, base)
+            # Loads of states take turns with all others.
+            self.last_moves = tuple(self.slots.moved)
+            self.slots.moved.clear()
+            self.loads += sum(not is_write for _, _, is_write in self.last_moves)
+        self._begun = time + found - start
+        self._idle = max(self._idle, self._begun)
+        return found - start, slot
+
+    def _end(self, job: SoftExJob, maximum: int, value: int, cycles: int) -> None:
+        """Let a slot job end, ``cycles`` from its beginning to its done event."""
+        last = self._begun + cycles - 1
+        self.slots.end(job, maximum, value, last)
+        self._idle = max(self._idle, last)
 
     def _quick_softmax(self, words: tuple[int, ...], memory: Memory, base: int) -> int:
         """An ordinary whole row, as :meth:`execute` does it; -1 for anything else.
@@ -285,7 +334,7 @@ class SoftEx:
         # The byte strobe of the rest is used as a lane strobe.
         return min(2 * rest, lanes)
 
-    def _softmax(self, job: SoftExJob, memory: Memory, base: int, time: int) -> JobOutcome:
+    def _softmax(self, job: SoftExJob, memory: Memory, base: int, slot: Slot) -> JobOutcome:
         kernels, lanes, state = self._kernels, self.lanes, self._state
         beats = job.beats(lanes)
         enabled = self._enabled(job, beats)
@@ -305,11 +354,10 @@ class SoftEx:
         if job.kind is Kind.SOFTMAX:
             kernels.softmax_row(x, lanes, enabled, self._table, state, target, self._first_cycle)
             cycles = int(state[kernels.INVERSION]) + 28 + 2 * beats
-            late = 0
         elif job.kind is Kind.ACCUMULATE:
-            cycles, late = self._accumulate(job, memory, base, x, enabled, time)
+            cycles = self._accumulate(job, slot, x, enabled)
         else:
-            cycles, late = self._normalise(job, memory, base, x, enabled, target, time)
+            cycles = self._normalise(job, slot, x, enabled, target)
         if state[kernels.REDUCTION] < 0 and job.kind is not Kind.NORMALISE:
             raise UnitFault("softex", "softex.accumulator", "the accumulator never gets empty")
         if state[kernels.DENOMINATOR] & 0x7F800000 == 0x7F800000 and enabled:
@@ -323,7 +371,7 @@ class SoftEx:
             warnings.append(RESCALE_HAZARD)
         values = [int(value) for value in state[2:5]]
         return JobOutcome(
-            cycles + late,
+            cycles,
             lanes * cycles,
             self._traffic(job),
             tuple(warnings),
@@ -383,12 +431,8 @@ class SoftEx:
 
         return np.empty(job.elements, np.uint16), store
 
-    def _accumulate(
-        self, job: SoftExJob, memory: Memory, base: int, x: Any, enabled: int, time: int
-    ) -> tuple[int, int]:
-        """Cycles, and how many of waiting for the slot come before them."""
+    def _accumulate(self, job: SoftExJob, slot: Slot, x: Any, enabled: int) -> int:
         kernels, state = self._kernels, self._state
-        claim, slot = self.slots.claim(job, memory, base)
         state[:] = 0
         state[kernels.MAX] = NEGATIVE_INFINITY if job.acquire else slot.maximum
         state[kernels.VALID] = not job.acquire
@@ -396,26 +440,14 @@ class SoftEx:
         kernels.accumulate(
             x, self.lanes, enabled, self._table, not job.acquire, value, state, self._first_cycle
         )
-        cycles, kept = int(state[kernels.INVERSION]) + 1, kernels.DENOMINATOR
+        cycles = int(state[kernels.INVERSION]) + 1
         if job.last:
             kernels.invert(state)
-            cycles, kept = cycles + 18, kernels.RECIPROCAL
-        self.slots.finish(job, claim, int(state[kernels.MAX]), int(state[kept]))
-        return cycles, _late(claim, time)
+            cycles += 18
+        return cycles
 
-    def _normalise(
-        self,
-        job: SoftExJob,
-        memory: Memory,
-        base: int,
-        x: Any,
-        enabled: int,
-        out: Any,
-        time: int,
-    ) -> tuple[int, int]:
-        """Cycles, and how many of waiting for the slot come before them."""
+    def _normalise(self, job: SoftExJob, slot: Slot, x: Any, enabled: int, out: Any) -> int:
         kernels, state = self._kernels, self._state
-        claim, slot = self.slots.claim(job, memory, base)
         state[:] = 0
         state[kernels.MAX] = slot.maximum
         state[kernels.RECIPROCAL] = slot.value
@@ -430,8 +462,7 @@ class SoftEx:
                 f"{above} beats exceed the maximum in slot {job.slot}; more than {capacity} "
                 "duplicate input beats and may hang: accumulate the whole row first",
             )
-        self.slots.finish(job, claim, slot.maximum, slot.value)
-        return 2 * job.beats(self.lanes) + 20, _late(claim, time)
+        return 2 * job.beats(self.lanes) + 20
 
     # --- sum of exponentials -----------------------------------------------------------------
 
@@ -486,11 +517,6 @@ class SoftEx:
             return 2 * beats * beat + 2 * -(-job.terms // 16) * 32
         passes = {Kind.SOFTMAX: 3, Kind.ACCUMULATE: 1, Kind.NORMALISE: 2}.get(job.kind, 0)
         return passes * beats * beat
-
-
-def _late(claim: Claim, time: int) -> int:
-    """Cycles that a job beginning at ``time`` waits for its slot."""
-    return max(0, claim.time + claim.cycles - time)
 
 
 def _narrow(word: int) -> int:

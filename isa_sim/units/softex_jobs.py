@@ -14,6 +14,7 @@ from typing import Any, Final
 from softex_mlir.isa_sim.machine import Machine, SoftExDescription
 from softex_mlir.isa_sim.units.common import values_of, words_of
 from softex_mlir.isa_sim.units.faults import UnitFault
+from softex_mlir.isa_sim.units.softex_sums import sum_cycles
 
 CONTROL_REGISTERS: Final = {
     "TRIGGER": 0x00,
@@ -195,23 +196,21 @@ def normalise_cycles(length: int, machine: Machine) -> int:
     return 2 * max(1, -(-length // _softex(machine).lanes)) + 20
 
 
-TURNS: Final = (20, 19, 21, 20)
-"""Constant of :func:`soe_cycles` by the turn of the load arbiter: port loads since the last soft
-clear modulo 4."""
-SINGLE_TERM_TURNS: Final = (10, 11, 14, 11)
-"""The same where one term leaves the port as the bound (measured at 9 beats)."""
-
-
 def soe_cycles(length: int, terms: int, machine: Machine, loads: int = 0) -> int:
     """Trigger to done event of a sum of ``terms`` exponentials over ``length`` elements.
 
     ``loads`` is what the unit loaded through its port since the last soft clear
-    (:func:`port_loads`).
+    (:func:`port_loads`). Raises :class:`UnitFault` for a job that never ends because of it.
     """
-    beats = -(-length // _softex(machine).lanes)
-    if terms == 1:
-        return max(TURNS[loads % 4] + beats, SINGLE_TERM_TURNS[loads % 4] + 2 * beats)
-    return TURNS[loads % 4] + terms * beats
+    cycles = sum_cycles(terms, -(-length // _softex(machine).lanes), loads)
+    if cycles is None:
+        raise UnitFault(
+            "softex",
+            "softex.turn",
+            f"a sum of {terms} exponentials hangs after {loads} loads of jobs since the last soft "
+            "clear: with more than 16 terms, clear the unit before the job",
+        )
+    return cycles
 
 
 def port_loads(job: SoftExJob, lanes: int) -> int:
@@ -226,6 +225,11 @@ def port_loads(job: SoftExJob, lanes: int) -> int:
             return beats + 2 * -(-job.terms // 16)
         case _:
             return beats
+
+
+SOFT_CLEAR_CYCLES: Final = 5
+"""From a soft clear to the first access that counts: writes before are lost, and an ACQUIRE takes
+no context."""
 
 
 def max_terms(softex: SoftExDescription) -> int:

@@ -3,42 +3,51 @@
 A few slots are in the unit; the others spill to memory at the cache base, 8 bytes a slot: the
 maximum in bits 15:0 of the first word, the value with bit 31 set in the second (its sign is lost).
 
-A write to COMMANDS with ACC_ONLY or DIV_ONLY requests the job's slot at once, whatever runs then.
-The published RTL counts the requests of each physical slot; the end of an accumulation and of a
-division with LAST lower the count, a division without LAST never does. A request for a slot that is
-not resident takes an empty physical slot, else the first without uses, else number 0, even if a
-job in flight uses it: that job's result then goes to the other row's state. Reproduced on 26
-sequences of 668 jobs recorded from the RTL, results and cycles.
+A write to COMMANDS with ACC_ONLY or DIV_ONLY queues a request for the job's slot at once, whatever
+runs then; the end of an accumulation and of a division with LAST queues an update. A state machine
+beside the jobs takes one of either at a time, updates first. Its steps are followed here at their
+cycles, with those of the published RTL that go wrong:
+
+- A request raises the slot's count of uses (2 bits), an update lowers it. A division without LAST
+  sends none: its use is never taken back.
+- A slot that is not resident takes an empty physical slot, else the first without uses, else
+  number 0, even if a job in flight needs what is there.
+- An update whose slot is not resident goes to the physical slot that a request would take, which
+  then also gets the id and the uses of number 0.
+- A state that arrives from memory while an update waits is written over the slot of the update.
+- A job waits until its slot is resident; if nothing brings it there, for ever. It then reads the
+  last physical slot with its id, also an empty one (all have id 0 after a soft clear).
+
+``checked_slots`` lifts all of it: requests wait for a slot without uses.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import chain
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from softex_mlir.isa_sim.machine import SoftExDescription
-from softex_mlir.isa_sim.units.common import Memory, span
+from softex_mlir.isa_sim.units.common import Memory, copy_in, copy_out
 from softex_mlir.isa_sim.units.faults import UnitFault
 from softex_mlir.isa_sim.units.softex_jobs import Kind, SoftExJob
 
-_PRESENT = 0x80000000
-NOW: Final = 1 << 62
-"""A time at which whatever was in flight has ended."""
+_PRESENT: Final = 0x80000000
+_USES: Final = 3
+"""Mask of the counter of uses."""
+_REQUESTS: Final = 4
+"""Requests that the queue holds; more are lost."""
 
 SPILL_CYCLES: Final = 2
-RELOAD_CYCLES: Final = 4
-"""From the write to COMMANDS until a state is where the job finds it."""
+"""From the start of a spill until the next step."""
+RELOAD_CYCLES: Final = 5
+"""From the start of a reload until the state arrives."""
 
 
 @dataclass
 class Slot:
-    """A physical slot: BF16 bits of the maximum, binary32 bits of the value.
-
-    All have id 0 after reset, which is why slot 0 alone fails in the published RTL.
-    """
+    """A physical slot: BF16 bits of the maximum, binary32 bits of the value."""
 
     id: int = 0
     valid: bool = False
@@ -47,30 +56,31 @@ class Slot:
     value: int = 0
 
 
-@dataclass(frozen=True)
-class Claim:
-    """A job's hold on physical slot `index` from its request at `time`, whose state is there
-    `cycles` later; `moved` as :attr:`StateSlots.moved`."""
+@dataclass(eq=False)
+class _Request:
+    """A job's request for its slot, queued at a cycle; kept while the job needs the slot.
 
-    index: int
-    time: int
-    cycles: int
-    moved: tuple[tuple[int, int, bool], ...] = ()
-
-
-@dataclass(frozen=True)
-class _Update:
-    """What the job that was triggered last does to its slot when it ends."""
+    ``read`` is the cycle at which the job took its state.
+    """
 
     job: SoftExJob
-    claim: Claim
-    maximum: int
-    value: int
+    time: int
+    read: int | None = None
 
     @property
-    def writes(self) -> bool:
-        """Whether the slot changes: an accumulation, or a division that frees it."""
+    def updates(self) -> bool:
+        """Whether the job changes its slot when it ends: it accumulates, or frees it."""
         return self.job.kind is Kind.ACCUMULATE or self.job.last
+
+
+@dataclass
+class _Update:
+    """What the job of a request leaves in its slot, queued in the last cycle of the job."""
+
+    request: _Request
+    maximum: int
+    value: int
+    time: int
 
 
 class StateSlots:
@@ -78,147 +88,165 @@ class StateSlots:
 
     Attributes:
         cache_base: where slots spill to; 0 until it is given.
-        moved: (address, bytes, is write) of what the last job's slot spilled or brought in.
+        moved: (address, bytes, is write) of what was spilled or brought in and not yet taken.
         strict: whether what goes wrong in the published RTL is a :class:`UnitFault`; else it
             happens, and `warnings` says so.
-        warnings: one line for every request that went wrong.
+        warnings: one line for everything that went wrong and was not yet taken.
     """
 
     def __init__(self, softex: SoftExDescription, *, strict: bool = True):
         self._checked = softex.checked_slots
         self._slots = [Slot() for _ in range(softex.state_slots)]
-        self._claims: list[Claim] = []
-        self._update: _Update | None = None
+        self._requests: list[_Request] = []
+        self._updates: list[_Update] = []
+        self._in_flight: list[_Request] = []
+        self._running: _Request | None = None
+        self._free = 0
+        self._arrival: int | None = None
+        self._spilling = False
         self.cache_base = 0
-        self.moved: tuple[tuple[int, int, bool], ...] = ()
+        self.moved: list[tuple[int, int, bool]] = []
         self.strict = strict
         self.warnings: list[str] = []
 
-    def request(
-        self, job: SoftExJob, memory: Memory, base: int, time: int = NOW, end: int = 0
-    ) -> None:
-        """A write to COMMANDS at `time`, while the job triggered last has its end event at `end`.
+    # --- what jobs do ------------------------------------------------------------------------
 
-        Raises :class:`UnitFault` if the slot holds no state, there is no room for it, or (where
-        `strict`) the published RTL would use another one or take one away from a job in flight.
+    def request(self, job: SoftExJob, time: int, memory: Memory, base: int) -> None:
+        """COMMANDS was written at a cycle for a job with a slot."""
+        self._settle(time, memory, base)
+        if len(self._requests) == _REQUESTS:
+            self._wrong("softex.slot", f"more than {_REQUESTS} requests for slots: one is lost")
+            return
+        request = _Request(job, time)
+        self._requests.append(request)
+        if job.kind in (Kind.ACCUMULATE, Kind.NORMALISE):
+            self._in_flight.append(request)
+
+    def set_cache_base(self, address: int, time: int, memory: Memory, base: int) -> None:
+        """A job with SET_CACHE_ADDR started at a cycle."""
+        self._settle(time + 1, memory, base)
+        self.cache_base = address
+
+    def begin(self, job: SoftExJob, time: int, memory: Memory, base: int) -> tuple[int, Slot]:
+        """The cycle from `time` on at which a job finds its slot resident, and what it reads.
+
+        Raises :class:`UnitFault` if that never happens, or (where `strict`) something went wrong.
         """
-        running = self._update
-        finishing = running is not None and time == end - 1
-        if running is None or time >= end - 1:
-            self._settle()
-        moved: list[tuple[int, int, bool]] = []
-        index, cycles = self._resident(job.slot), 0
-        if index is None:
-            index = self._victim(running if finishing else None)
-            cycles = self._bring(index, job, memory, base, moved)
-            if cycles and finishing and running is not None and running.job.last:
-                # The slot that is being freed takes the cycle.
-                cycles += running.job.kind is Kind.NORMALISE
-        index = self._looked_up(index, job.slot)
-        self._slots[index].uses += 1
-        self._claims.append(Claim(index, time, cycles, tuple(moved)))
+        while True:
+            self._settle(time, memory, base)
+            if self._is_resident(job.slot, time):
+                break
+            step = self._next_step()
+            if step is None:
+                raise UnitFault(
+                    "softex",
+                    "softex.slot_missing",
+                    f"the job waits for ever for slot {job.slot}, which is not in the unit and not "
+                    "on its way there",
+                )
+            time = max(time, step) + 1
+        waiting = (r for r in self._in_flight if r.job.slot == job.slot and r.read is None)
+        self._running = next(waiting, None) or _Request(job, time)
+        self._running.read = time
+        return time, self._looked_up(job)
 
-    def claim(self, job: SoftExJob, memory: Memory, base: int) -> tuple[Claim, Slot]:
-        """The claim of a job that is triggered, and the state it will find."""
-        self._settle()
-        if not self._claims:
-            self.request(job, memory, base)
-        claim = self._claims.pop(0)
-        self.moved = claim.moved
-        return claim, self._slots[claim.index]
+    def end(self, job: SoftExJob, maximum: int, value: int, time: int) -> None:
+        """The job that began last has its last cycle at `time`, with this state."""
+        request, self._running = self._running or _Request(job, time), None
+        if any(request is other for other in self._in_flight):
+            self._in_flight.remove(request)
+        request.job = job
+        if request.updates or self._checked:
+            self._updates.append(_Update(request, maximum, value, time))
 
-    def finish(self, job: SoftExJob, claim: Claim, maximum: int, value: int) -> None:
-        """Note what a triggered job leaves in its slot when it ends."""
-        self._update = _Update(job, claim, maximum, value)
+    def postpone(self, end: int) -> None:
+        """The job triggered last has its done event at `end`, later than it was to be expected."""
+        if self._updates:
+            last = self._updates[-1]
+            last.time = max(last.time, end - 1)
 
-    def _settle(self) -> None:
-        """The job triggered last has ended."""
-        update, self._update = self._update, None
-        if update is None:
-            return
-        slot = self._slots[update.claim.index]
-        if update.job.kind is Kind.ACCUMULATE:
-            slot.maximum, slot.value = update.maximum, update.value
-        elif update.job.last:
-            slot.valid = False
-        if update.writes or self._checked:
-            slot.uses = max(0, slot.uses - 1)
+    # --- the state machine -------------------------------------------------------------------
 
-    def _resident(self, number: int) -> int | None:
-        return next((i for i, s in enumerate(self._slots) if s.valid and s.id == number), None)
+    def _settle(self, until: int, memory: Memory, base: int) -> None:
+        """Follow the steps before a cycle."""
+        while (step := self._next_step()) is not None and step < until:
+            self._step(step, memory, base)
 
-    def _victim(self, finishing: _Update | None) -> int:
-        """The physical slot that makes room."""
-        empty = (i for i, slot in enumerate(self._slots) if not slot.valid)
-        unused = (i for i, slot in enumerate(self._slots) if slot.uses == 0)
-        found = next(chain(empty, unused), None)
-        if found is not None:
-            return found
-        # Recorded once: not the one whose division ends in this very cycle.
-        return 1 if finishing is not None and finishing.claim.index == 0 else 0
+    def _next_step(self) -> int | None:
+        """The cycle of the next step, if there is one."""
+        if self._arrival is not None:
+            return self._arrival
+        if self._spilling:
+            return self._free
+        waiting = [update.time for update in self._updates[:1]]
+        if self._requests and not self._is_blocked(self._requests[0]):
+            waiting.append(self._requests[0].time)
+        return max(self._free, min(waiting) + 1) if waiting else None
 
-    def _bring(
-        self, index: int, job: SoftExJob, memory: Memory, base: int, moved: list[Any]
-    ) -> int:
-        """Make a physical slot the job's; cycles until its state is there."""
-        slot, cycles = self._slots[index], 0
-        if slot.valid:
-            self._check_idle(index, slot, job)
-            self._spill(slot, job, memory, base, moved)
-            cycles += SPILL_CYCLES
-        if not job.acquire:
-            slot.maximum, slot.value = self._reload(job, memory, base, moved)
-            cycles += RELOAD_CYCLES
-        slot.id, slot.valid, slot.uses = job.slot, True, 0
-        return cycles
+    def _is_blocked(self, request: _Request) -> bool:
+        """Whether a request waits for a slot that nobody uses, as it should."""
+        if not self._checked or self._resident(request.job.slot) is not None:
+            return False
+        return all(slot.valid and slot.uses for slot in self._slots)
 
-    def _check_idle(self, index: int, slot: Slot, job: SoftExJob) -> None:
-        running = self._update
-        if running is None or running.claim.index != index or not running.writes:
-            return
-        self._wrong(
-            "softex.slot_in_use",
-            f"slot {job.slot} takes the place of slot {slot.id} in the unit while the "
-            f"{running.job.kind.value} of that one is in flight: its result goes to the wrong row; "
-            "wait until the unit is idle before an accumulation or a division with LAST",
-        )
+    def _step(self, now: int, memory: Memory, base: int) -> None:
+        if self._arrival is not None:
+            self._arrive(now, memory, base)
+        elif self._spilling:
+            self._spill(now, memory, base)
+        elif self._updates and self._updates[0].time < now:
+            self._update(self._updates.pop(0))
+            self._free = now + 1
+        else:
+            self._take(now)
 
-    def _looked_up(self, index: int, number: int) -> int:
-        """The physical slot that the published RTL's lookup finds: it ignores `valid`."""
-        found = max(i for i, slot in enumerate(self._slots) if slot.id == number)
-        if found == index or self._checked:
-            return index
-        self._wrong(
-            "softex.slot",
-            f"slot {number} is also the id of an empty physical slot, which the published "
-            "RTL reads instead; use slots from 1 on",
-        )
-        return found
+    def _take(self, now: int) -> None:
+        """Begin with the first request."""
+        job = self._requests[0].job
+        index = self._resident(job.slot)
+        if index is not None:
+            self._slots[index].uses = self._slots[index].uses + 1 & _USES
+            self._requests.pop(0)
+            self._free = now + 1
+        elif all(slot.valid for slot in self._slots):
+            self._check_unused(job, now)
+            self._spilling, self._free = True, now + SPILL_CYCLES
+        elif job.acquire:
+            self._acquire(now + 1)
+        else:
+            self._arrival = now + RELOAD_CYCLES
 
-    def _wrong(self, rule: str, message: str) -> None:
-        if self.strict:
-            raise UnitFault("softex", rule, message)
-        self.warnings.append(message)
+    def _acquire(self, free: int) -> None:
+        """The first request's slot begins a row: what it holds does not matter."""
+        job = self._requests.pop(0).job
+        slot = self._slots[self._victim()]
+        slot.id, slot.valid, slot.uses = job.slot, True, 1
+        slot.maximum, slot.value = self._slots[0].maximum, self._slots[0].value
+        self._free = free
 
-    def _spill(
-        self, slot: Slot, job: SoftExJob, memory: Memory, base: int, moved: list[Any]
-    ) -> None:
+    def _spill(self, now: int, memory: Memory, base: int) -> None:
+        job, slot = self._requests[0].job, self._slots[self._victim()]
         if not self.cache_base:
-            raise UnitFault(
-                "softex",
+            self._wrong(
                 "softex.slot",
                 f"slot {job.slot} is one more than the {len(self._slots)} in the unit: give "
                 "CACHE_BASE_ADDR with SET_CACHE_ADDR for the others to spill to",
             )
-        words = self._place(slot.id, memory, base)
-        moved.append((self.cache_base + 8 * slot.id, 8, True))
-        words[0] = slot.maximum
-        words[1] = _PRESENT | (slot.value & 0x7FFFFFFF)
+        words = np.array([slot.maximum, _PRESENT | (slot.value & ~_PRESENT)], np.uint32)
+        address = self._place(slot.id, memory, base)
+        copy_out(memory, base, address, words.view(np.uint8))
+        self.moved.append((address, 8, True))
+        self._spilling = False
+        if job.acquire:
+            self._acquire(now + 2)
+        else:
+            self._arrival = now + RELOAD_CYCLES
 
-    def _reload(
-        self, job: SoftExJob, memory: Memory, base: int, moved: list[Any]
-    ) -> tuple[int, int]:
-        words = self._place(job.slot, memory, base).tolist() if self.cache_base else (0, 0)
+    def _arrive(self, now: int, memory: Memory, base: int) -> None:
+        """The state of the first request's slot comes from memory."""
+        job = self._requests.pop(0).job
+        address = self._place(job.slot, memory, base)
+        words = copy_in(memory, base, address, 8).view(np.uint32).tolist()
         if not words[1] & _PRESENT:
             self._wrong(
                 "softex.slot",
@@ -226,14 +254,106 @@ class StateSlots:
                 f"(CACHE_BASE_ADDR {self.cache_base:#x}): start the row with ACC_ONLY and "
                 "ACQUIRE_SLOT, and set SET_CACHE_ADDR for more than two open rows",
             )
-        moved.append((self.cache_base + 8 * job.slot, 8, False))
-        return words[0] & 0xFFFF, words[1] & 0x7FFFFFFF
-
-    def _place(self, slot: int, memory: Memory, base: int) -> Any:
-        address = self.cache_base + 8 * slot
-        start, stop = span("softex", memory, base, address, 8, f"the spill area of slot {slot}")
-        if start % 4:
-            raise UnitFault(
-                "softex", "softex.alignment", f"CACHE_BASE_ADDR {self.cache_base:#x} is unaligned"
+        self.moved.append((address, 8, False))
+        index = self._victim()
+        if self._updates and self._updates[0].time < now and not self._checked:
+            self._wrong(
+                "softex.slot_in_use",
+                f"the state of slot {job.slot} arrives in the cycle in which another job's is to "
+                "be written, and takes its place",
             )
-        return memory[start:stop].view(np.uint32)
+            found = self._resident(self._updates[0].request.job.slot)
+            index = index if found is None else found
+        slot = self._slots[index]
+        slot.id, slot.valid, slot.uses = job.slot, True, 1
+        slot.maximum, slot.value = words[0] & 0xFFFF, words[1] & ~_PRESENT
+        self._arrival, self._free = None, now + 2
+
+    def _update(self, update: _Update) -> None:
+        job = update.request.job
+        index = self._resident(job.slot)
+        if index is None:
+            # The header that is written back is the one of number 0.
+            self._wrong(
+                "softex.slot_in_use",
+                f"slot {job.slot} is not in the unit when its {job.kind.value} ends: the state of "
+                "another row is overwritten",
+            )
+            index, header = self._victim(), self._slots[0]
+        else:
+            header = self._slots[index]
+        slot = Slot(header.id, header.valid, header.uses, header.maximum, header.value)
+        if job.kind is Kind.NORMALISE and job.last:
+            slot.valid, slot.uses = False, 0
+        else:
+            slot.uses = slot.uses - 1 & _USES
+            if job.kind is Kind.ACCUMULATE:
+                slot.maximum, slot.value = update.maximum, update.value
+        self._slots[index] = slot
+
+    def _resident(self, number: int) -> int | None:
+        """The last physical slot that holds a slot."""
+        found = [i for i, slot in enumerate(self._slots) if slot.valid and slot.id == number]
+        return found[-1] if found else None
+
+    def _victim(self) -> int:
+        """The physical slot that is written if the wanted one is not resident."""
+        empty = (i for i, slot in enumerate(self._slots) if not slot.valid)
+        unused = (i for i, slot in enumerate(self._slots) if not slot.uses)
+        return next(empty, next(unused, 0))
+
+    # --- what a job finds --------------------------------------------------------------------
+
+    def _is_resident(self, number: int, now: int) -> bool:
+        coming = self._updates and self._updates[0].time < now
+        if coming and self._updates[0].request.job.slot == number:
+            return False
+        return self._resident(number) is not None
+
+    def _looked_up(self, job: SoftExJob) -> Slot:
+        index = self._resident(job.slot)
+        assert index is not None
+        found = max(i for i, slot in enumerate(self._slots) if slot.id == job.slot)
+        if found == index or self._checked:
+            return self._slots[index]
+        if self.strict or not job.acquire:
+            # A job that begins a row reads nothing, but the next one on the slot will.
+            self._wrong(
+                "softex.slot",
+                f"slot {job.slot} is also the id of an empty physical slot, which the published "
+                "RTL reads instead; use slots from 1 on",
+            )
+        return self._slots[found]
+
+    def _check_unused(self, job: SoftExJob, now: int) -> None:
+        """Warn if the slot that makes room is needed by a job in flight."""
+        number = self._slots[self._victim()].id
+        for request in (*self._in_flight, *(update.request for update in self._updates)):
+            taken = request.read is not None and request.read <= now
+            if request.job.slot != number or (taken and not request.updates):
+                continue
+            if any(request is waiting for waiting in self._requests):
+                continue
+            self._wrong(
+                "softex.slot_in_use",
+                f"slot {job.slot} takes the place of slot {number} in the unit while the "
+                f"{request.job.kind.value} of that one is in flight: its result goes to the wrong "
+                "row; wait until the unit is idle before an accumulation or a division with LAST",
+            )
+            return
+
+    def _place(self, number: int, memory: Memory, base: int) -> int:
+        address = self.cache_base + 8 * number
+        if address % 4:
+            self._wrong("softex.alignment", f"CACHE_BASE_ADDR {self.cache_base:#x} is unaligned")
+        if self.cache_base and not base <= address <= base + memory.size - 8:
+            self._wrong(
+                "softex.address",
+                f"the spill area of slot {number} lies at {address:#x}, outside the TCDM",
+            )
+        return address
+
+    def _wrong(self, rule: str, message: str) -> None:
+        if self.strict:
+            raise UnitFault("softex", rule, message)
+        self.warnings.append(message)

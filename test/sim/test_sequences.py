@@ -63,12 +63,14 @@ def test_jobs_of_programs_in_sequence():
     tcdm = np.zeros(1 << 18, np.uint8)
     unit = SoftEx(machine)
     late = {317: 10}
+    trigger = 0
     for index, (words, offset) in enumerate(zip(JOBS["registers"], JOBS["offset"], strict=True)):
         words = [int(word) for word in words]
         job = decode(words)
         if JOBS["fresh"][index]:
             unit = SoftEx(machine)
             unit.slots.cache_base = BASE + tcdm.size - 4096
+            trigger = 0
         x, y, coefficients = (
             int(JOBS[f"{name}_bytes"][index]) for name in ("x", "y", "coefficient")
         )
@@ -78,9 +80,9 @@ def test_jobs_of_programs_in_sequence():
             half = coefficients // 2
             for address, start in ((job.slopes, x + y), (job.weights, x + y + half)):
                 tcdm[address - BASE : address - BASE + half] = data[start : start + half]
-        trigger = 1000
+        trigger += 1000
         if job.requests_slot:
-            unit.request_slot(words, tcdm, BASE, trigger - late.get(index, 4), trigger - 50)
+            unit.request_slot(words, tcdm, BASE, trigger - late.get(index, 4))
         outcome = unit.execute(job, tcdm, BASE, trigger)
         assert outcome.cycles == JOBS["cycles"][index], index
         found = tcdm[job.output - BASE : job.output - BASE + y]
@@ -133,6 +135,143 @@ def test_what_never_ends_is_not_finished():
     assert not result.finished
     assert len(result.events) == 0
     assert result.reads.tolist() == [1]
+
+
+class Trace:
+    """Register accesses of SoftEx jobs on rows in memory, four cycles apart."""
+
+    def __init__(self):
+        self.rows = []
+        self.cycle = 0
+
+    def write(self, offset, value, gap=4):
+        self.cycle += gap
+        self.rows.append((self.cycle, 1, offset, value))
+        return self
+
+    def read(self, offset, gap=4):
+        self.cycle += gap
+        self.rows.append((self.cycle, 0, offset, 0))
+        return self
+
+    def job(self, commands, length=64, wait=100):
+        self.read(4, wait)
+        self.write(0x20, BASE).write(0x24, BASE + 0x2000).write(0x28, 2 * length)
+        self.write(0x38, BASE).write(0x3C, BASE)
+        return self.write(0x2C, commands).write(0, 0)
+
+    def play(self):
+        return run_sequence("softex", np.array(self.rows, np.int64), rows_of_ones())
+
+
+def rows_of_ones():
+    tcdm = np.zeros(1 << 18, np.uint8)
+    tcdm[:0x1000].view(np.uint16)[:] = 0x3F80
+    return tcdm
+
+
+ACCUMULATE, DIVIDE, FIRST, LAST, SET_CACHE, NOTHING, SUM = 1, 2, 4, 8, 16, 32, 256
+
+
+def slot(number):
+    return number << 16
+
+
+def test_a_job_whose_request_a_soft_clear_swallowed_waits_for_ever():
+    """SOFT_CLEAR = 1 keeps the registers; the request that COMMANDS sends is lost."""
+    trace = Trace().read(4).write(0x20, BASE).write(0x28, 128)
+    trace.write(0x14, 1).write(0x2C, ACCUMULATE | FIRST | slot(1), 2).write(0, 0, 20)
+    result = trace.read(0x0C, 500).play()
+    assert not result.finished
+    assert len(result.events) == 0
+    assert result.reads.tolist() == [0, 1]
+    assert any("request for a state slot is lost" in line for line in result.warnings)
+    assert any("waits for ever" in line for line in result.warnings)
+
+
+def test_a_later_request_lets_a_waiting_job_begin():
+    trace = Trace().read(4).write(0x20, BASE).write(0x28, 128)
+    trace.write(0x14, 1).write(0x2C, ACCUMULATE | FIRST | slot(1), 2).write(0, 0, 20)
+    trace.read(4).write(0x2C, ACCUMULATE | FIRST | slot(1), 100)
+    result = trace.play()
+    assert result.finished
+    # The request is taken a cycle later, and the slot is there in the next.
+    start = trace.cycle + 2
+    assert result.events.tolist() == [start - 3 + 4 + 17 + 8 + 11]
+
+
+@pytest.mark.parametrize("distance", range(1, 7))
+def test_triggers_in_a_soft_clear_are_lost(distance):
+    trace = Trace().read(4).write(0x2C, NOTHING).write(0x14, 1).write(0, 0, distance)
+    assert len(trace.play().events) == (distance > 4)
+
+
+def test_without_an_acquire_registers_and_triggers_count():
+    result = Trace().write(0x2C, NOTHING).write(0, 0).write(0x2C, NOTHING, 50).write(0, 0).play()
+    assert result.events.tolist() == [12, 66]
+    assert result.finished
+
+
+def test_a_commit_waits_for_the_first_trigger():
+    trace = Trace().write(0x2C, NOTHING).write(0, 1).write(0x2C, NOTHING, 50).read(0x0C)
+    result = trace.write(0, 0).read(0x10, 20).play()
+    assert result.events.tolist() == [trace.cycle - 16, trace.cycle - 13]
+    assert result.reads.tolist() == [1, 2]
+
+
+def test_running_job_is_counted_after_the_done_event():
+    trace = Trace().write(0x2C, NOTHING).write(0, 0)
+    trace.read(0x10, 5).read(0x10, 1).read(8, 1).read(8, 1)
+    result = trace.play()
+    assert result.events.tolist() == [12]
+    assert result.reads.tolist() == [0, 1, 1, 0]
+
+
+def test_uses_that_no_division_takes_back_lead_to_wrong_rows():
+    """After two divisions without LAST the third row takes the place of one in flight."""
+    cache = BASE + 0x8000
+    trace = Trace().write(0x30, cache).write(0x2C, NOTHING | SET_CACHE).write(0, 0)
+    for row in (1, 2):
+        trace.job(ACCUMULATE | FIRST | LAST | slot(row))
+        trace.job(DIVIDE | slot(row))
+    # Queued: the request for row 4 comes while row 3 is accumulated.
+    trace.job(ACCUMULATE | FIRST | slot(3), 1024).job(ACCUMULATE | FIRST | slot(4), wait=4)
+    result = trace.play()
+    assert result.finished
+    assert any("takes the place of slot 3" in line for line in result.warnings)
+    assert any("slot 3 is not in the unit when its accumulate ends" in w for w in result.warnings)
+
+
+def test_rows_that_free_their_slots_never_meet_it():
+    trace = Trace().write(0x30, BASE + 0x8000).write(0x2C, NOTHING | SET_CACHE).write(0, 0)
+    for row in range(1, 9):
+        trace.job(ACCUMULATE | FIRST | LAST | slot(row), wait=200 if row % 3 else 24)
+    for row in range(1, 9):
+        trace.job(DIVIDE | LAST | slot(row), wait=200 if row % 2 else 24)
+    result = trace.play()
+    assert result.finished
+    assert len(result.events) == 17
+    assert result.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("terms", "length", "loads", "cycles"),
+    [
+        (1, 144, 0, 29), (1, 144, 1, 29), (1, 144, 2, 32), (1, 144, 3, 29),
+        (4, 144, 0, 56), (4, 144, 1, 55), (4, 144, 2, 57), (4, 144, 3, 56),
+        (17, 40, 0, 71), (17, 40, 1, 70), (17, 40, 2, None), (32, 40, 1, None),
+    ],
+)  # fmt: skip
+def test_sums_of_exponentials_by_the_turn_of_the_arbiter(terms, length, loads, cycles):
+    """A chunk of `loads` beats before; what hangs is not finished."""
+    trace = Trace()
+    if loads:
+        trace.job(ACCUMULATE | FIRST | slot(1), 16 * loads - 1)
+    trace.job(SUM | terms << 16, length, wait=500)
+    result = trace.play()
+    assert result.finished == (cycles is not None)
+    if cycles is not None:
+        assert result.events[-1] == trace.cycle + cycles
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,8 @@ func.func @f() attributes {cluster.stream = #cluster<stream redmule>} {
   // CHECK-NEXT: %[[OFFSET:.*]] = arith.muli %[[SLOT]], %[[BYTES]] : i32
   // CHECK-NEXT: %[[X:.*]] = arith.addi %a, %[[OFFSET]] : i32
   // CHECK: hwpe.write redmule "SOFT_CLEAR", %{{.*}}
+  // A write 4 cycles after the clear would be lost.
+  // CHECK-NEXT: hwpe.delay 1
   // CHECK: hwpe.write redmule "X_ADDR", %[[X]]
   // CHECK-NEXT: hwpe.write redmule "W_ADDR", %a
   // CHECK-NEXT: hwpe.write redmule "Z_ADDR", %{{.*}}

@@ -35,6 +35,7 @@ func.func @f() attributes {cluster.stream = #cluster<stream compute>} {
   %spill = cluster.view %m : memref<2x2xi32, #cluster.tcdm>
   // no operation, set the spill area's address
   // CHECK: hwpe.write softex "SOFT_CLEAR"
+  // CHECK-NEXT: hwpe.delay 1
   // CHECK: %[[COMMANDS:.*]] = arith.constant 48 : i32
   // CHECK-NEXT: hwpe.write softex "COMMANDS", %[[COMMANDS]]
   // CHECK-NEXT: hwpe.write softex "CACHE_BASE_ADDR", %m

@@ -23,6 +23,8 @@ func.func @f() attributes {cluster.stream = #cluster<stream redmule>} {
     // CHECK: %[[KEEP:.*]] = arith.constant 1 : i32
     // CHECK-NEXT: hwpe.write redmule "SOFT_CLEAR", %[[KEEP]]
     hwpe.write redmule "SOFT_CLEAR", %0
+    // after a clear that keeps the registers no write is lost
+    hwpe.delay 1
     // CHECK-NEXT: hwpe.write redmule "X_ADDR", %x
     hwpe.write redmule "X_ADDR", %x
     hwpe.write redmule "Z_ADDR", %zz

@@ -267,6 +267,8 @@ def test_sum_of_exponentials_depends_on_the_loads_before():
     machine = Machine.load()
     assert [softex.soe_cycles(160, 4, machine, loads) for loads in range(5)] == [60, 59, 61, 60, 60]
     assert [softex.soe_cycles(144, 1, machine, loads) for loads in range(4)] == [29, 29, 32, 29]
+    # A short job has its slopes sooner.
+    assert [softex.soe_cycles(16, 4, machine, loads) for loads in range(4)] == [24, 23, 24, 24]
     assert softex.soe_cycles(160, 1, machine) == 30
     assert softex.soe_cycles(320, 1, machine) == 50
 

@@ -28,7 +28,7 @@ from softex_mlir.dialects.hwpe import DelayOp, Unit
 from softex_mlir.dialects.target import machine_of
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.units.redmule import RedMulEJob
-from softex_mlir.isa_sim.units.softex_jobs import Command
+from softex_mlir.isa_sim.units.softex_jobs import SOFT_CLEAR_CYCLES, Command
 
 INDEX_SHIFT = 16
 """COMMANDS bits 31:16: state slot, or number of terms of a sum of exponentials."""
@@ -133,10 +133,13 @@ def with_slot(to: CommandBuilder, commands: int, slot: SSAValue) -> SSAValue:
     return to.add(to.multiply(to.word(slot), 1 << INDEX_SHIFT), commands)
 
 
-def convert_open_slots(op: softex.OpenSlotsOp) -> None:
+def convert_open_slots(op: softex.OpenSlotsOp, machine: Machine) -> None:
     """A soft clear empties the slots; a job without operation sets the spill area's address."""
     to = CommandBuilder.before(op)
     to.write(Unit.SOFTEX, "SOFT_CLEAR", 0)
+    rest = SOFT_CLEAR_CYCLES - machine.cluster.peripheral_latency_cycles
+    if rest > 0:
+        to.builder.insert(DelayOp(rest))
     address = to.address(op.spill, ())
     acquire(to, Unit.SOFTEX)
     to.write(Unit.SOFTEX, "COMMANDS", int(Command.NO_OP | Command.SET_CACHE_ADDR))
@@ -177,7 +180,7 @@ def convert_softex(op: Operation, machine: Machine) -> None:
             alone = op.last is not None and not in_order
             start_softex(op, places, op.length.value.data, commands, op.slot, alone=alone)
         case softex.OpenSlotsOp():
-            convert_open_slots(op)
+            convert_open_slots(op, machine)
         case softex.DrainOp():
             drain(CommandBuilder.before(op), Unit.SOFTEX)
             Rewriter.erase_op(op)

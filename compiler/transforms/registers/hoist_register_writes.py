@@ -16,6 +16,7 @@ from xdsl.dialects import func, scf
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation
 from xdsl.passes import ModulePass
+from xdsl.rewriter import Rewriter
 
 from softex_mlir.compiler.transforms.cluster.command_builder import CommandBuilder, stream_functions
 from softex_mlir.compiler.transforms.registers.elide_redundant_register_writes import DESCRIPTOR
@@ -23,7 +24,7 @@ from softex_mlir.compiler.transforms.registers.expression_keys import (
     ExpressionKeys,
     compute_outside,
 )
-from softex_mlir.dialects.hwpe import ReadOp, Unit, WriteOp, job_registers
+from softex_mlir.dialects.hwpe import DelayOp, ReadOp, Unit, WriteOp, job_registers
 from softex_mlir.dialects.target import machine_of
 
 KEEP_REGISTERS = 1
@@ -95,6 +96,9 @@ def hoist_redmule(loop: scf.ForOp, iterations: int) -> None:
         return
     for clear in writes["SOFT_CLEAR"]:
         clear.operands[0] = CommandBuilder.before(clear).constant(KEEP_REGISTERS)
+        # Only after a clear that wipes the registers does the next write have to wait.
+        if isinstance(clear.next_op, DelayOp):
+            Rewriter.erase_op(clear.next_op)
     to = CommandBuilder.before(loop)
     to.write(Unit.REDMULE, "SOFT_CLEAR", KEEP_REGISTERS)
     write_before(loop, invariant, to)
