@@ -302,7 +302,7 @@ def inspect(
 @app.command()
 def bench(
     name: Annotated[
-        str, typer.Argument(help="vit-base, models, kernels, calibration, accuracy, core.")
+        str, typer.Argument(help="vit-base, models, kernels, calibration, accuracy, core, onnx.")
     ],
     target: TargetOption = "paper",
     json: JsonOption = False,

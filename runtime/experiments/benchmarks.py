@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.runtime.experiments.conformance import conformance
 from softex_mlir.runtime.experiments.measure import Measurement, Table, measure
 
 
@@ -269,5 +270,6 @@ BENCHMARKS: dict[str, Callable[[Machine], Sequence[Table]]] = {
     "calibration": calibration,
     "accuracy": accuracy,
     "core": core,
+    "onnx": conformance,
 }
 """What `softex bench` offers, by name."""

@@ -45,6 +45,7 @@ MAY_IMPORT["tools"] = {"experiments", "front door", *MAY_IMPORT["experiments"]}
 EXCEPTIONS = {
     ("compiler.driver", "runtime.program"): "the program that a compilation returns",
     ("runtime.embedded", "compiler.weight_layout"): "weights of a program, read back",
+    ("runtime.experiments.conformance", "runtime.onnx_reference"): "what is expected",
     ("runtime.reference", "compiler.model"): "what is evaluated",
     ("runtime.reference", "compiler.loop_nest"): "what is evaluated",
     ("runtime.reference_generic", "compiler.loop_nest"): "what is evaluated",

@@ -17,10 +17,11 @@ from xdsl.ir import Region, SSAValue
 from softex_mlir.abi import Port
 from softex_mlir.compiler.importers.onnx.file import load
 from softex_mlir.compiler.importers.onnx.graph import Importer
-from softex_mlir.compiler.importers.onnx.inputs import Shapes, make_inputs
+from softex_mlir.compiler.importers.onnx.inputs import Shapes, dtype_name, make_inputs
 from softex_mlir.compiler.importers.onnx.operators import OPERATORS
 from softex_mlir.compiler.importers.onnx.reader import GraphReader, listed
-from softex_mlir.compiler.importers.onnx.values import OnnxError, Symbolic
+from softex_mlir.compiler.importers.onnx.types import FLOATS
+from softex_mlir.compiler.importers.onnx.values import OnnxError, Symbolic, Unsupported
 from softex_mlir.compiler.model import Model, port_attributes
 from softex_mlir.dialects import transformer as t
 
@@ -56,7 +57,14 @@ def import_onnx(path: str | Path, shapes: Shapes | None = None) -> Model:
         value = reader.values[name]
         if isinstance(value, Symbolic):
             raise OnnxError(file, f"output '{name}' is computed from integer inputs only")
-        outputs[name] = state.operand(value)
+        kind = int(results[name].type.tensor_type.elem_type)
+        if kind not in (0, *FLOATS):
+            found = dtype_name(kind)
+            raise OnnxError(file, f"output '{name}' is of type {found}; expected floats")
+        try:
+            outputs[name] = state.operand(value)
+        except Unsupported as error:
+            raise OnnxError(file, f"output '{name}': {error}") from error
     ports = [Port(name, t.shape_of(v), _dtype(results[name])) for name, v in outputs.items()]
     state.block.add_op(ReturnOp(*outputs.values()))
     main = FuncOp(
