@@ -73,7 +73,10 @@ class FloatArithmetic:
 
     def _out(self, x: Array) -> Array:
         result = np.asarray(x, np.float32)
-        return result.astype(ml_dtypes.bfloat16).astype(np.float32) if self.rounded else result
+        if not self.rounded:
+            return result
+        with np.errstate(invalid="ignore"):
+            return result.astype(ml_dtypes.bfloat16).astype(np.float32)
 
     def value(self, x: Array) -> Array:
         """A parameter or input as this arithmetic holds it."""

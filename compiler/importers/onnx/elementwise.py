@@ -7,7 +7,6 @@ from math import prod
 
 import numpy as np
 import onnx
-from onnx import helper
 from xdsl.ir import SSAValue
 
 from softex_mlir.compiler.importers.onnx.general import (
@@ -15,6 +14,7 @@ from softex_mlir.compiler.importers.onnx.general import (
     larger,
     map_elements,
     smaller,
+    statistics,
 )
 from softex_mlir.compiler.importers.onnx.graph import Importer
 from softex_mlir.compiler.importers.onnx.masks import VERY_NEGATIVE
@@ -179,7 +179,12 @@ def where(state: Importer, node: Node) -> list[Value]:
 def layer_norm(state: Importer, node: Node) -> list[Value]:
     x, gamma, beta = node.activation(0), node.required(1, "scale"), node.constant(2, "bias")
     _check_stash(node)
-    return [_norm(state, node, x, gamma, beta, centred=True)]
+    y = _norm(state, node, x, gamma, beta, centred=True)
+    if not any(node.proto.output[1:]):
+        return [y]
+    rank = len(t.shape_of(x))
+    axes = range(axis_of(node.attribute("axis", -1), rank), rank)
+    return [y, *statistics(state, x, axes, float(node.attribute("epsilon", 1e-5)))]
 
 
 @operator("RMSNormalization", "SimplifiedLayerNormalization")
@@ -248,27 +253,6 @@ def reduce_mean(state: Importer, node: Node) -> list[Value]:
 @operator("Identity")
 def identity(state: Importer, node: Node) -> list[Value]:
     return [node.input(0)]
-
-
-@operator("Cast", "CastLike", note="between floating-point types, which changes nothing")
-def cast(state: Importer, node: Node) -> list[Value]:
-    value = node.input(0)
-    # They say how float8 is rounded; the type itself is refused below.
-    node.attribute("saturate")
-    node.attribute("round_mode")
-    target = node.attribute("to") if node.kind == "Cast" else node.element_type(1)
-    if node.kind == "CastLike":
-        node.input(1)
-    if isinstance(value, np.ndarray) and target in FLOATS:
-        return [value.astype(helper.tensor_dtype_to_np_dtype(target))]
-    if isinstance(value, Symbolic) and target in FLOATS:
-        dtype = helper.tensor_dtype_to_np_dtype(target)
-        return [state.derive([value], lambda arrays: arrays[0].astype(dtype))]
-    node.activation(0)
-    if target not in FLOATS:
-        name = onnx.TensorProto.DataType.Name(target).lower()
-        raise Unsupported(f"an activation as {name}; activations are floating-point numbers")
-    return [value]
 
 
 @operator("Dropout", note="which does nothing in inference")

@@ -293,8 +293,8 @@ def lp_normalization(state: Importer, node: Node) -> list[Value]:
     return [map_elements(state, [x, total], divided)]
 
 
-def _standardised(state: Importer, x: SSAValue, axes: Sequence[int], eps: float) -> SSAValue:
-    """(x - mean) / sqrt(variance + eps), dimensions kept, in f32 until the end."""
+def _moments(state: Importer, x: SSAValue, axes: Sequence[int]) -> tuple[SSAValue, SSAValue, int]:
+    """The sum, the sum of squared distances from the mean (f32, dimensions kept), the count."""
     count = prod(t.shape_of(x)[a] for a in axes)
     total = _reduce(state, x, axes, 0.0, _added(lambda e, v: v))
 
@@ -303,7 +303,25 @@ def _standardised(state: Importer, x: SSAValue, axes: Sequence[int], eps: float)
         return e.mul(distance, distance)
 
     squares = _emit(state, elementwise([x, total], f32, squared_distance, layer=state.layer))
-    spread = _reduce(state, squares, axes, 0.0, _added(lambda e, v: v))
+    return total, _reduce(state, squares, axes, 0.0, _added(lambda e, v: v)), count
+
+
+def statistics(
+    state: Importer, x: SSAValue, axes: Sequence[int], eps: float
+) -> tuple[SSAValue, SSAValue]:
+    """Mean and 1 / sqrt(variance + eps), dimensions kept."""
+    total, spread, count = _moments(state, x, axes)
+    mean = map_elements(state, [total], lambda e, v: e.times(v[0], 1 / count))
+
+    def inverse(e: F32, v: Scalars) -> SSAValue:
+        return e.div(e.number(1.0), e.sqrt(e.plus(e.times(v[0], 1 / count), eps)))
+
+    return mean, map_elements(state, [spread], inverse)
+
+
+def _standardised(state: Importer, x: SSAValue, axes: Sequence[int], eps: float) -> SSAValue:
+    """(x - mean) / sqrt(variance + eps), dimensions kept, in f32 until the end."""
+    total, spread, count = _moments(state, x, axes)
 
     def body(e: F32, v: Scalars) -> SSAValue:
         deviation = e.sqrt(e.plus(e.times(v[2], 1 / count), eps))

@@ -21,9 +21,15 @@ from softex_mlir.compiler.importers.onnx.inputs import Shapes, dtype_name, make_
 from softex_mlir.compiler.importers.onnx.operators import OPERATORS
 from softex_mlir.compiler.importers.onnx.reader import GraphReader, listed
 from softex_mlir.compiler.importers.onnx.types import FLOATS
-from softex_mlir.compiler.importers.onnx.values import OnnxError, Symbolic, Unsupported
+from softex_mlir.compiler.importers.onnx.values import (
+    Discrete,
+    OnnxError,
+    Symbolic,
+    Unsupported,
+)
 from softex_mlir.compiler.model import Model, port_attributes
 from softex_mlir.dialects import transformer as t
+from softex_mlir.errors import Refusal
 
 
 def supported_operators() -> dict[str, str]:
@@ -58,9 +64,13 @@ def import_onnx(path: str | Path, shapes: Shapes | None = None) -> Model:
         if isinstance(value, Symbolic):
             raise OnnxError(file, f"output '{name}' is computed from integer inputs only")
         kind = int(results[name].type.tensor_type.elem_type)
+        if isinstance(value, Discrete):
+            kind = value.element
         if kind not in (0, *FLOATS):
-            found = dtype_name(kind)
-            raise OnnxError(file, f"output '{name}' is of type {found}; expected floats")
+            reason = f"output '{name}' is of type {dtype_name(kind)}; expected floats"
+            operator = next((n.op_type for n in graph.node if name in n.output), "")
+            refusal = Refusal(name, operator, reason, "add a Cast")
+            raise OnnxError(file, f"{reason} (add a Cast)", [refusal])
         try:
             outputs[name] = state.operand(value)
         except Unsupported as error:

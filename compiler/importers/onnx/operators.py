@@ -1,9 +1,17 @@
 """How each ONNX operator on activations is translated. Operators on constants are evaluated."""
 
+from softex_mlir.compiler.importers.onnx import casts as onnx_casts
 from softex_mlir.compiler.importers.onnx import elementwise as onnx_elementwise
 from softex_mlir.compiler.importers.onnx import general as onnx_general
 from softex_mlir.compiler.importers.onnx import movement as onnx_movement
 from softex_mlir.compiler.importers.onnx import products as onnx_products
 from softex_mlir.compiler.importers.onnx.registry import OPERATORS
 
-__all__ = ["OPERATORS", "onnx_elementwise", "onnx_general", "onnx_movement", "onnx_products"]
+__all__ = [
+    "OPERATORS",
+    "onnx_casts",
+    "onnx_elementwise",
+    "onnx_general",
+    "onnx_movement",
+    "onnx_products",
+]

@@ -18,6 +18,7 @@ from softex_mlir.compiler.importers.onnx.node import Node
 from softex_mlir.compiler.importers.onnx.values import (
     ActivationSequence,
     Broken,
+    Discrete,
     NanTest,
     Symbolic,
     Unsupported,
@@ -58,6 +59,8 @@ def type_of(value: Value, inferred: Any, operands: Sequence[Any]) -> Any:
         return tensor_type(element_type_of(value.sample), value.sample.shape)
     if isinstance(value, NanTest):
         return tensor_type(_TENSOR.BOOL, shape_of_value(value))
+    if isinstance(value, Discrete):
+        return tensor_type(value.element, shape_of_value(value))
     element = 0 if inferred is None else int(inferred.tensor_type.elem_type)
     known = (int(o.tensor_type.elem_type) for o in operands if o is not None)
     element = element or next((e for e in known if e in FLOATS), int(_TENSOR.FLOAT))

@@ -4,6 +4,7 @@
 - an activation: an SSA value of the module being built;
 - a `Symbolic`: computed from integer inputs (token ids, masks) only. Such subgraphs are not
   translated node by node: the importer asks *what they compute* by evaluating them on probes;
+- a `Discrete`: an activation of integers, booleans or float8, held as numbers;
 - a `NanTest`: the result of IsNaN on an activation;
 - an `ActivationSequence`: activations, as SplitToSequence makes them;
 - a `Broken`: what a refused node would have computed. It matters only if an output needs it.
@@ -17,6 +18,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import onnx
 from xdsl.ir import SSAValue
 
 from softex_mlir.errors import Refusal, UserError
@@ -73,6 +75,14 @@ class NanTest:
 
 
 @dataclass(frozen=True)
+class Discrete:
+    """An activation of a type of which every value is a BF16, too; `element` is ONNX's number."""
+
+    of: SSAValue
+    element: int
+
+
+@dataclass(frozen=True)
 class ActivationSequence:
     """Activations in an ONNX sequence."""
 
@@ -87,7 +97,9 @@ class Broken:
     """Whether it depends on an activation's elements, as far as one can tell."""
 
 
-Value: TypeAlias = "Array | SSAValue | Symbolic | NanTest | ActivationSequence | Broken | None"
+Value: TypeAlias = (
+    "Array | SSAValue | Symbolic | NanTest | Discrete | ActivationSequence | Broken | None"
+)
 
 
 def shape_of_value(value: Value) -> tuple[int, ...]:
@@ -98,7 +110,7 @@ def shape_of_value(value: Value) -> tuple[int, ...]:
         return tuple(int(n) for n in value.shape)
     if isinstance(value, Symbolic):
         return tuple(int(n) for n in value.sample.shape)
-    if isinstance(value, NanTest):
+    if isinstance(value, NanTest | Discrete):
         return shape_of(value.of)
     if not isinstance(value, SSAValue):
         raise Unsupported(f"{describe(value)} has no shape")
@@ -114,6 +126,9 @@ def describe(value: Value) -> str:
         return f"a {value.sample.dtype} tensor {value.sample.shape} computed from input {names}"
     if isinstance(value, NanTest):
         return "a test for NaN"
+    if isinstance(value, Discrete):
+        name = onnx.TensorProto.DataType.Name(value.element).lower()
+        return f"an activation {shape_of_value(value)} of type {name}"
     if isinstance(value, ActivationSequence):
         return f"a sequence of {len(value.parts)} activations"
     if isinstance(value, SSAValue):

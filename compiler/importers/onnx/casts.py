@@ -1,0 +1,159 @@
+"""ONNX's Cast and CastLike.
+
+Activations are BF16, of which every one of the narrower types' values is one: truncation, truth
+and rounding to float8 are computed on numbers, and a result of another type is a `Discrete`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+from onnx import helper
+from xdsl.dialects import math
+from xdsl.ir import SSAValue
+
+from softex_mlir.compiler.bodies.f32_functions import F32
+from softex_mlir.compiler.importers.onnx.general import clipped, map_elements
+from softex_mlir.compiler.importers.onnx.graph import Importer
+from softex_mlir.compiler.importers.onnx.node import Node
+from softex_mlir.compiler.importers.onnx.registry import operator
+from softex_mlir.compiler.importers.onnx.types import FLOATS
+from softex_mlir.compiler.importers.onnx.values import (
+    Discrete,
+    NanTest,
+    Symbolic,
+    Unsupported,
+    Value,
+)
+
+_TENSOR = onnx.TensorProto
+INTEGERS: dict[int, tuple[float, float]] = {
+    _TENSOR.INT8: (-(2.0**7), 2.0**7 - 1),
+    _TENSOR.UINT8: (0.0, 2.0**8 - 1),
+    _TENSOR.INT16: (-(2.0**15), 2.0**15 - 1),
+    _TENSOR.UINT16: (0.0, 2.0**16 - 1),
+    _TENSOR.INT32: (-(2.0**31), 2.0**31 - 1),
+    _TENSOR.INT64: (-(2.0**63), 2.0**63 - 1),
+}
+"""Smallest and largest values. Beyond them ONNX leaves open what a cast gives; here it is them."""
+
+
+@dataclass(frozen=True)
+class Float8:
+    """A format of eight bits.
+
+    Attributes:
+        mantissa: bits of it.
+        smallest: the smallest normal number.
+        largest: the largest finite number.
+        beyond: what larger numbers become unless they saturate.
+        zero: whether there is a negative zero.
+    """
+
+    mantissa: int
+    smallest: float
+    largest: float
+    beyond: float
+    zero: bool
+
+
+FLOAT8: dict[int, Float8] = {
+    _TENSOR.FLOAT8E4M3FN: Float8(3, 2.0**-6, 448.0, np.nan, True),
+    _TENSOR.FLOAT8E4M3FNUZ: Float8(3, 2.0**-7, 240.0, np.nan, False),
+    _TENSOR.FLOAT8E5M2: Float8(2, 2.0**-14, 57344.0, np.inf, True),
+    _TENSOR.FLOAT8E5M2FNUZ: Float8(2, 2.0**-15, 57344.0, np.nan, False),
+}
+
+
+def truncated(e: F32, x: SSAValue) -> SSAValue:
+    """x rounded towards zero."""
+    below = e.insert(math.CeilOp(x))
+    return e.select(e.compare("olt", x, 0.0), below, e.insert(math.FloorOp(x)))
+
+
+def truth(e: F32, x: SSAValue) -> SSAValue:
+    """1 where x is not 0 (NaN included), else 0."""
+    return e.select(e.compare("une", x, 0.0), e.number(1.0), e.number(0.0))
+
+
+def rounded(e: F32, x: SSAValue, kind: Float8, *, saturate: bool) -> SSAValue:
+    """x in a format of eight bits, ties to even."""
+    dropped = 23 - kind.mantissa
+    bits = e.bits(x)
+    odd = e.bit_and(e.shift_right(bits, dropped), 1)
+    up = e.int_add(e.int_add(bits, (1 << (dropped - 1)) - 1), odd)
+    normal = e.from_bits(e.bit_and(up, 0xFFFFFFFF << dropped & 0xFFFFFFFF))
+    # Adding a large number leaves multiples of the smallest step.
+    coarse = 1.5 * kind.smallest * 2.0 ** (23 - kind.mantissa)
+    subnormal = e.copysign(e.plus(e.plus(e.magnitude(x), coarse), -coarse), x)
+    small = e.compare("olt", e.magnitude(x), kind.smallest)
+    found = e.select(small, subnormal, normal)
+    limit = e.copysign(e.number(kind.largest if saturate else kind.beyond), x)
+    found = e.select(e.compare("ogt", e.magnitude(found), kind.largest), limit, found)
+    if not kind.zero:
+        found = e.select(e.compare("oeq", found, 0.0), e.number(0.0), found)
+    return e.select(e.compare("uno", x, x), x, found)
+
+
+@operator(
+    "Cast",
+    "CastLike",
+    note="between floats it does nothing; to integers, booleans, float8 where a cast back follows",
+)
+def cast(state: Importer, node: Node) -> list[Value]:
+    value = node.input(0)
+    saturate = bool(node.attribute("saturate", 1))
+    node.attribute("round_mode")  # of a format that is refused below
+    target = node.attribute("to") if node.kind == "Cast" else node.element_type(1)
+    if node.kind == "CastLike":
+        node.input(1)
+    if isinstance(value, np.ndarray | Symbolic) and target in FLOATS:
+        dtype = helper.tensor_dtype_to_np_dtype(target)
+        if isinstance(value, np.ndarray):
+            return [value.astype(dtype)]
+        return [state.derive([value], lambda arrays: arrays[0].astype(dtype))]
+    if isinstance(value, NanTest):
+        value = Discrete(_nan_test(state, value.of), _TENSOR.BOOL)
+    if isinstance(value, Discrete):
+        return [_from_discrete(state, value, target)]
+    x = node.activation(0)
+    if target in FLOATS:
+        return [x]
+    if target == _TENSOR.BOOL:
+        found = map_elements(state, [x], lambda e, v: truth(e, v[0]))
+    elif target in INTEGERS:
+        low, high = INTEGERS[target]
+        found = map_elements(state, [x], lambda e, v: clipped(e, truncated(e, v[0]), low, high))
+    elif target in FLOAT8:
+        kind = FLOAT8[target]
+        found = map_elements(state, [x], lambda e, v: rounded(e, v[0], kind, saturate=saturate))
+    else:
+        raise Unsupported(f"an activation as {_name(target)}")
+    return [Discrete(found, target)]
+
+
+def _nan_test(state: Importer, x: SSAValue) -> SSAValue:
+    return map_elements(
+        state,
+        [x],
+        lambda e, v: e.select(e.compare("uno", v[0], v[0]), e.number(1.0), e.number(0.0)),
+    )
+
+
+def _from_discrete(state: Importer, value: Discrete, target: int) -> Value:
+    """A cast of integers, booleans or float8."""
+    if target in FLOATS:
+        return value.of
+    if target == _TENSOR.BOOL:
+        return Discrete(map_elements(state, [value.of], lambda e, v: truth(e, v[0])), target)
+    within = INTEGERS.get(target)
+    source = (0.0, 1.0) if value.element == _TENSOR.BOOL else INTEGERS.get(value.element)
+    if within is None or source is None or not within[0] <= source[0] <= source[1] <= within[1]:
+        raise Unsupported(f"{_name(value.element)} as {_name(target)}")
+    return Discrete(value.of, target)
+
+
+def _name(element: int) -> str:
+    return _TENSOR.DataType.Name(element).lower()

@@ -1,0 +1,90 @@
+"""Casts of activations to narrower types and back, on all BF16 values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import ml_dtypes
+import numpy as np
+import pytest
+from onnx import TensorProto, helper
+from onnx_harness import Graph
+
+from softex_mlir.compiler.driver import Compilation
+from softex_mlir.errors import UserError
+from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.runtime import session
+from softex_mlir.runtime.check import check
+
+BF16 = ml_dtypes.bfloat16
+EVERY = np.arange(1 << 16, dtype=np.uint16).view(BF16).reshape(256, 256)
+FLOAT8 = {
+    "FLOAT8E4M3FN": ml_dtypes.float8_e4m3fn,
+    "FLOAT8E4M3FNUZ": ml_dtypes.float8_e4m3fnuz,
+    "FLOAT8E5M2": ml_dtypes.float8_e5m2,
+    "FLOAT8E5M2FNUZ": ml_dtypes.float8_e5m2fnuz,
+}
+INTEGERS = {"INT8": np.int8, "UINT8": np.uint8, "INT16": np.int16, "INT32": np.int32}
+
+
+def through(path: Path, kinds: list[str], x: np.ndarray, **attributes: int) -> np.ndarray:
+    """The output of casts one after the other, the last one to float, on the cluster."""
+    g = Graph(opset=19)
+    value = "x"
+    for kind in kinds:
+        value = g.node("Cast", value, to=getattr(TensorProto, kind), **attributes)
+    value = g.node("Cast", value, to=TensorProto.FLOAT)
+    g.save(path, [helper.make_tensor_value_info("x", TensorProto.FLOAT, x.shape)], value)
+    program = Compilation.of(path, Machine.load("paper")).program()
+    result = session.run(program, {"x": x})
+    assert check(program, result, {"x": x}).identical
+    return np.asarray(next(iter(result.outputs.values()))).astype(np.float32)
+
+
+@pytest.mark.parametrize("kind", FLOAT8)
+def test_float8(kind: str, tmp_path: Path) -> None:
+    """Finite numbers that saturate, and what becomes of those beyond the range if they do not."""
+    dtype, wide = FLOAT8[kind], EVERY.astype(np.float32)
+    largest = float(ml_dtypes.finfo(dtype).max)
+    with np.errstate(all="ignore"):
+        plain = wide.astype(dtype).astype(np.float32)
+        held = np.where(np.isnan(wide), wide, np.clip(wide, -largest, largest))
+        saturated = held.astype(dtype).astype(np.float32)
+    found = through(tmp_path / "a.onnx", [kind], EVERY, saturate=1)
+    np.testing.assert_array_equal(found, saturated)
+    found = through(tmp_path / "b.onnx", [kind], EVERY, saturate=0)
+    np.testing.assert_array_equal(found, plain)
+
+
+@pytest.mark.parametrize("kind", INTEGERS)
+def test_integers(kind: str, tmp_path: Path) -> None:
+    """Rounded towards zero; beyond the range the nearest one."""
+    limits = np.iinfo(INTEGERS[kind])
+    wide = EVERY.astype(np.float64)
+    found = through(tmp_path / "m.onnx", [kind], EVERY)
+    number = ~np.isnan(wide)
+    expected = np.clip(np.trunc(wide[number]), limits.min, limits.max).astype(np.float32)
+    np.testing.assert_array_equal(found[number], expected.astype(BF16).astype(np.float32))
+
+
+@pytest.mark.parametrize("kinds", [["BOOL"], ["INT32", "BOOL"], ["BOOL", "INT64"]])
+def test_truth(kinds: list[str], tmp_path: Path) -> None:
+    wide = EVERY.astype(np.float64)
+    found = through(tmp_path / "m.onnx", kinds, EVERY)
+    number = ~np.isnan(wide)
+    value = np.trunc(wide) if kinds[0] == "INT32" else wide
+    np.testing.assert_array_equal(found[number], (value != 0)[number])
+
+
+@pytest.mark.parametrize("kinds", [["INT32", "INT8"], ["FLOAT8E5M2", "INT8"]])
+def test_what_cannot_be_done_is_refused(kinds: list[str], tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="as int"):
+        through(tmp_path / "m.onnx", kinds, EVERY)
+
+
+def test_an_output_of_integers_is_refused(tmp_path: Path) -> None:
+    g = Graph()
+    y = g.node("Cast", "x", to=TensorProto.INT32)
+    g.save(tmp_path / "m.onnx", [helper.make_tensor_value_info("x", TensorProto.FLOAT, [2, 3])], y)
+    with pytest.raises(UserError, match="output 'y' is of type int32; expected floats"):
+        Compilation.of(tmp_path / "m.onnx", Machine.load("paper"))
