@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from softex_mlir.compiler.driver import Compilation
-from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.runtime.self_check import SelfCheck
 
 if TYPE_CHECKING:
+    from xdsl.passes import PassPipelineCallbackType
+
     from softex_mlir.compiler.model import Model
+    from softex_mlir.isa_sim.machine import Machine
     from softex_mlir.runtime.program import Program
 
 LOG = logging.getLogger("softex_mlir")
@@ -20,7 +22,7 @@ LOG = logging.getLogger("softex_mlir")
 
 def compile(
     model: Model | str | Path,
-    target: Machine | str = "paper",
+    target: Machine | str | None = None,
     *,
     shapes: Mapping[str, tuple[int, ...]] | None = None,
     tile_overrides: Path | Mapping[str, Any] | None = None,
@@ -30,8 +32,9 @@ def compile(
     """Compile a model to a program for a machine, and check what it computes.
 
     Args:
-        model: ONNX file, transformer-level `.mlir` file, built-in model's name, or a `Model`.
-        target: a machine, the name of a shipped one, or a TOML file.
+        model: ONNX file, `.mlir` file of any level, built-in model's name, or a `Model`.
+        target: a machine, the name of a shipped one, or a TOML file; default: that of a scheduled
+            module, else ``paper``.
         shapes: values for dynamic input shapes, by input name.
         tile_overrides: TOML file or mapping, layer name to tile.
         accuracy: "fast" (the default for models that do not say) or "balanced"; see the README.
@@ -55,22 +58,23 @@ def compile(
 
 def compile_and_check(
     model: Model | str | Path,
-    target: Machine | str = "paper",
+    target: Machine | str | None = None,
     *,
     shapes: Mapping[str, tuple[int, ...]] | None = None,
     tile_overrides: Path | Mapping[str, Any] | None = None,
     accuracy: str | None = None,
     self_check: bool | None = None,
+    instrument: PassPipelineCallbackType | None = None,
 ) -> tuple[Compilation, str]:
     """A compilation as `compile` makes it, at all its levels, and what the self-check says."""
-    machine = Machine.load(target) if isinstance(target, str) else target
-    watch = SelfCheck(model, machine, shapes or {}, self_check)
+    watch = SelfCheck(model, shapes or {}, self_check)
     compilation = Compilation.of(
         model,
-        machine,
+        target,
         shapes=shapes,
         tile_overrides=tile_overrides,
         accuracy=accuracy,
         observe=watch.observe,
+        instrument=instrument,
     )
     return compilation, watch.finish(compilation)

@@ -1,24 +1,37 @@
-"""What the compiler's stages hand to each other besides IR."""
+"""A scheduled module as the linker sees it: ports, weights and launches, read from its IR."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.builtin import BFloat16Type, Float32Type, IntegerType, ModuleOp
+from xdsl.ir import Operation
 
 from softex_mlir.abi import Port
-from softex_mlir.compiler.layer_names import LayerName
 from softex_mlir.compiler.weight_layout import WeightLayout, pack_weight
+from softex_mlir.dialects.cluster import GlobalKind, GlobalOp, LaunchOp, ScheduleOp, SourceOp
+from softex_mlir.dialects.memory import footprint_bytes
+from softex_mlir.dialects.target import machine_of
+from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
+
+OperationT = TypeVar("OperationT", bound=Operation)
+
+
+class LinkError(UserError):
+    """The program does not fit, or something in it has no place."""
+
+    def __init__(self, message: str, operation: Operation | None = None) -> None:
+        super().__init__(message)
+        self.operation = operation
 
 
 @dataclass(frozen=True)
 class WeightImage:
-    """A weight as it lies in L2. `name` is its name in the weight store, None for constants the
-    scheduler adds (zeros); `data` is the array then."""
+    """A weight as it lies in L2; `name` is its name in the weight store, None for zeros."""
 
     symbol: str
     name: str | None
@@ -26,43 +39,116 @@ class WeightImage:
     dtype: str
     layout: WeightLayout
     bytes: int
-    data: NDArray[Any] | None = None
 
-    def pack(self, weights: Any) -> bytes:
-        """Contents of the symbol. `weights` maps names to arrays."""
-        array = self.data if self.name is None else weights[self.name]
-        assert array is not None
-        packed = pack_weight(np.asarray(array), self.layout)
-        return packed.tobytes()
+    def pack(self, weights: Mapping[str, Any]) -> bytes:
+        """Contents of the symbol. `weights` maps names to arrays.
+
+        Raises:
+            LinkError: the weight has no data, or data of another shape.
+        """
+        if self.name is None:
+            return bytes(self.bytes)
+        if self.name not in weights:
+            raise LinkError(
+                f"no data for the weight '{self.name}': expected it in the .safetensors file that "
+                "belongs to the module (`softex compile --emit LEVEL -o FILE.mlir` writes both)"
+            )
+        array = np.asarray(weights[self.name])
+        if array.shape != self.shape:
+            raise LinkError(
+                f"the weight '{self.name}' is {self.shape} in the module, {array.shape} in the data"
+            )
+        data = pack_weight(array, self.layout).tobytes()
+        if len(data) != self.bytes:
+            raise LinkError(
+                f"weight @{self.symbol}: expected {self.bytes} bytes, its image has {len(data)}"
+            )
+        return data
 
 
 @dataclass(frozen=True)
-class LaunchInfo:
-    """One launch for reports: what it does and how long the scheduler thinks each unit is busy.
-
-    `cycles` are predicted busy cycles by stream, in the order of the counters.
-    """
-
-    kernel: str
-    layer: str
-    operation: str
-    cycles: tuple[int, int, int, int] = (0, 0, 0, 0)
-    macs: int = 0
-
-
-@dataclass
 class CompiledModule:
-    """A scheduled program (level L2 and below) with everything IR does not hold."""
+    """A scheduled module (level L2 and below), taken apart."""
 
     module: ModuleOp
     machine: Machine
-    inputs: list[Port] = field(default_factory=list[Port])
-    outputs: list[Port] = field(default_factory=list[Port])
-    weights: list[WeightImage] = field(default_factory=list[WeightImage])
-    launches: list[LaunchInfo] = field(default_factory=list[LaunchInfo])
-    predicted_cycles: int = 0
-    placement: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
-    source: dict[str, Any] = field(default_factory=dict[str, Any])
-    transformer_text: str | None = None
-    layer_names: dict[str, LayerName] = field(default_factory=dict[str, LayerName])
-    """Kind and title of layers, by the names in `launches`."""
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    weights: tuple[WeightImage, ...]
+    launches: tuple[LaunchOp, ...]
+    predicted_cycles: int
+    source: SourceOp | None
+
+    @staticmethod
+    def of(module: ModuleOp) -> CompiledModule:
+        """What a module says.
+
+        Raises:
+            LinkError: it holds a tensor that no program can hold.
+        """
+        objects = tuple(operations(module, GlobalOp))
+        schedules = tuple(operations(module, ScheduleOp))
+        return CompiledModule(
+            module,
+            machine_of(module),
+            tuple(port(op) for op in objects if op.kind.data is GlobalKind.INPUT),
+            tuple(port(op) for op in objects if op.kind.data is GlobalKind.OUTPUT),
+            tuple(weight_image(op) for op in objects if op.kind.data is GlobalKind.WEIGHT),
+            tuple(launch for schedule in schedules for launch in schedule.launches),
+            sum(s.cycles.value.data for s in schedules if s.cycles is not None),
+            next(iter(operations(module, SourceOp)), None),
+        )
+
+
+def operations(module: ModuleOp, kind: type[OperationT]) -> Iterable[OperationT]:
+    """The module's top-level operations of a class."""
+    return (op for op in module.body.block.ops if isinstance(op, kind))
+
+
+def port(op: GlobalOp) -> Port:
+    """The input or output that an object is."""
+    symbol = op.sym_name.data
+    return Port(
+        symbol if op.tensor is None else op.tensor.data,
+        op.tensor_shape,
+        _dtype(op),
+        _pitch(op),
+        None if op.limit is None else op.limit.value.data,
+        symbol,
+    )
+
+
+def weight_image(op: GlobalOp) -> WeightImage:
+    """The weight that an object holds."""
+    size, dtype = footprint_bytes(op.type), _dtype(op)
+    shape, name = op.tensor_shape, None if op.tensor is None else op.tensor.data
+    layout = WeightLayout("rows", pitch=_pitch(op))
+    if op.tiles is not None:
+        rows, columns = shape
+        layout = WeightLayout.tiled((rows, columns), *map(int, op.tiles.get_values()))
+    expected = layout.elements(shape) * (2 if dtype == "bf16" else 4)
+    if expected != size:
+        raise LinkError(
+            f"weight @{op.sym_name.data}: {shape} in this layout takes {expected} bytes, "
+            f"{op.type} has {size}",
+            op,
+        )
+    return WeightImage(op.sym_name.data, name, shape, dtype, layout, size)
+
+
+def _pitch(op: GlobalOp) -> int:
+    return int(op.type.get_shape()[-1]) if op.type.get_shape() else 1
+
+
+def _dtype(op: GlobalOp) -> str:
+    match op.type.element_type:
+        case BFloat16Type():
+            return "bf16"
+        case Float32Type():
+            return "f32"
+        case IntegerType() as kind if kind.width.data == 32:
+            return "i32"
+        case kind:
+            raise LinkError(
+                f"@{op.sym_name.data}: expected elements bf16, f32 or i32, found {kind}", op
+            )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
-import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -12,11 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from softex_mlir.compiler.accuracy import ACCURACIES, Accuracy
 from softex_mlir.compiler.model import Model
+from softex_mlir.compiler.tile_overrides import Tiles, check_tiles, read_tiles
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
 
 if TYPE_CHECKING:
-    from softex_mlir.compiler.artifacts import CompiledModule
+    from xdsl.dialects.builtin import ModuleOp
+    from xdsl.passes import PassPipelineCallbackType
+
     from softex_mlir.compiler.transforms.transformer.place import Placement
     from softex_mlir.runtime.program import Program
 
@@ -29,35 +31,41 @@ class Compilation:
     """One model compiled for one machine, level by level, each computed when it is asked for.
 
     Attributes:
-        model: the fused model; later levels leave it as it is.
+        model: the fused model, or a module of the level it was read at; later levels leave it as
+            it is.
         placement: which unit each operation runs on, and why.
         overrides: tile shapes pinned by layer; see `compiler/README.md`.
+        instrument: called between the passes.
     """
 
     model: Model
     machine: Machine
     placement: tuple[Placement, ...]
-    overrides: Mapping[str, Any]
+    overrides: Tiles
+    instrument: PassPipelineCallbackType | None = None
 
     @staticmethod
     def of(
         model: Model | str | Path,
-        machine: Machine | str = "paper",
+        machine: Machine | str | None = None,
         *,
         shapes: Mapping[str, tuple[int, ...]] | None = None,
         tile_overrides: Path | Mapping[str, Any] | None = None,
         accuracy: str | None = None,
         observe: Callable[[str, Model], None] | None = None,
+        instrument: PassPipelineCallbackType | None = None,
     ) -> Compilation:
-        """Read and fuse a model.
+        """Read and fuse a model, or read a module of a later level.
 
         Args:
-            model: ONNX file, transformer-level `.mlir` file, built-in model's name, or a `Model`.
+            model: ONNX file, `.mlir` file of any level, built-in model's name, or a `Model`.
+            machine: that of the module if it has one, else `paper`.
             shapes: values for dynamic input shapes, by input name.
             tile_overrides: TOML file or mapping, layer name to tile.
             accuracy: one of `ACCURACIES`; None computes sums as the model's text has them: whole,
                 unless it says otherwise.
             observe: sees the model after "import" and after "fusion", its weights in float32.
+            instrument: called between passes, as xDSL's pipelines do.
 
         Raises:
             UserError: the model cannot be read or holds operations that are not supported, or the
@@ -68,29 +76,61 @@ class Compilation:
 
         if isinstance(machine, str):
             machine = Machine.load(machine)
-        check_target(machine)
         loaded = model if isinstance(model, Model) else load_model(model, shapes or {})
+        if loaded.level != "transformer":
+            if shapes or tile_overrides or accuracy:
+                raise UserError(
+                    f"{loaded.source}: is scheduled: expected shapes, tiles and accuracy to have "
+                    "been given before, found some now: start from an earlier level"
+                )
+            return _continued(loaded, machine, instrument)
+        machine = Machine.load() if machine is None else machine
+        check_target(machine)
+        if isinstance(tile_overrides, Path):
+            tiles = read_tiles(tile_overrides)
+        else:
+            tiles = check_tiles(tile_overrides or {})
         if observe is not None:
             observe("import", loaded)
         level = None if accuracy is None else _accuracy(accuracy)
         watch = None if observe is None else partial(observe, "fusion")
-        placement = fuse(loaded, machine, watch, accuracy=level)
-        return Compilation(loaded, machine, tuple(placement), _overrides(tile_overrides))
+        placement = fuse(loaded, machine, watch, accuracy=level, instrument=instrument)
+        return Compilation(loaded, machine, tuple(placement), tiles, instrument)
 
     def emit(self, level: str) -> str | bytes:
-        """The model at one of `LEVELS`: text, or the bytes of the ELF file."""
-        if level == "transformer":
-            return f"{self.model.module!s}\n"
+        """The model at one of `LEVELS`, for reading: text, or the bytes of the ELF file.
+
+        Raises:
+            UserError: the model was read at a later level.
+        """
         if level == "elf":
             return self.program_bytes
-        compiled = self._scheduled()
-        if level != "jobs":
-            _run_passes(compiled, level)
+        module = self._at("riscv" if level == "asm" else level)
         if level == "asm":
-            from softex_mlir.compiler.backend import to_assembly
+            from softex_mlir.compiler.backend.print_assembly import assembly
 
-            return to_assembly(compiled.module)
-        return f"{compiled.module!s}\n"
+            return assembly(module)
+        from softex_mlir.dialects.cluster import SourceOp
+
+        for op in [op for op in module.ops if isinstance(op, SourceOp)]:
+            op.detach()
+        return f"{module!s}\n"
+
+    def write(self, level: str, path: Path) -> None:
+        """Write a file of one of `LEVELS`. From a module the compilation can go on: its weights
+        are written beside it, and what the program's file will say about the model is in it.
+
+        Raises:
+            UserError: it cannot be written, or the model was read at a later level.
+        """
+        if level in ("asm", "elf"):
+            from softex_mlir.files import write_atomically
+
+            write_atomically(path, self.emit(level))
+            return
+        from softex_mlir.compiler.sidecar import write_module
+
+        write_module(self._at(level), self.model.name, self.model.weights, path)
 
     @cached_property
     def program_bytes(self) -> bytes:
@@ -98,9 +138,9 @@ class Compilation:
         from softex_mlir.compiler.backend.link import link
         from softex_mlir.compiler.backend.print_assembly import assembly
 
-        compiled = self._scheduled()
-        _run_passes(compiled, "riscv")
-        return link(compiled, assembly(compiled.module), self.model.weights)
+        module = self._at("riscv")
+        with self._text_at_fault():
+            return link(module, assembly(module), self.model.weights)
 
     def program(self) -> Program:
         """The program, ready to run or save."""
@@ -108,17 +148,79 @@ class Compilation:
 
         return Program.from_bytes(self.program_bytes)
 
-    def _scheduled(self) -> CompiledModule:
-        # Later passes change the module in place, so every caller gets its own.
-        from softex_mlir.compiler.layer_names import name_layers
-        from softex_mlir.compiler.schedule.lower import schedule_module
+    def _at(self, level: str) -> ModuleOp:
+        """A copy of the module, brought to a level."""
+        from xdsl.passes import PassPipeline
 
-        compiled = schedule_module(self.model.module, self.machine, self.overrides)
-        compiled.placement = [dataclasses.asdict(entry) for entry in self.placement]
-        compiled.source = {"model": self.model.name}
-        compiled.layer_names = name_layers(self.model.module)
-        compiled.transformer_text = f"{self.model.module!s}\n"
-        return compiled
+        from softex_mlir.compiler.compilation_context import CompilationContext
+        from softex_mlir.compiler.pipeline import stages
+
+        first = LEVELS.index(self.model.level)
+        last = LEVELS.index(level)
+        if last < first:
+            raise UserError(
+                f"{self.model.source}: is a module of level {LEVELS[first]}: expected one of "
+                f"{', '.join(LEVELS[first:])} to emit, found {level}"
+            )
+        module = self.model.module.clone()
+        # A module of instructions may have no registers yet: the passes done find nothing to do.
+        todo = LEVELS[min(first + 1, LEVELS.index("riscv")) : last + 1]
+        by_level = stages(self.machine, self.overrides)
+        steps = tuple(step for name in todo for step in by_level[name])
+        context = CompilationContext(weights=self.model.weights, model_name=self.model.name)
+        with self._text_at_fault():
+            PassPipeline(steps, self.instrument).apply(context, module)
+        return module
+
+    @contextmanager
+    def _text_at_fault(self) -> Generator[None]:
+        """Turn whatever a scheduled module from a file makes passes raise into an error about it.
+
+        What the compiler makes itself is checked by its own tests; what people write by hand is
+        checked by verifiers only, so a pass may find what it does not expect.
+        """
+        from xdsl.utils.exceptions import DiagnosticException
+
+        from softex_mlir.dialects.text import operations_in_errors, problem_of
+
+        written = Exception if self.model.level != "transformer" else DiagnosticException
+        try:
+            with operations_in_errors():
+                yield
+        except UserError as error:
+            if self.model.level == "transformer":
+                raise
+            raise UserError(str(problem_of(error, self.model.source))) from error
+        except written as error:
+            problem = problem_of(error, self.model.source)
+            problem.message = f"the compiler cannot go on from here: {problem.message}"
+            raise UserError(str(problem)) from error
+
+
+def _accuracy(name: str) -> Accuracy:
+    if name not in ACCURACIES:
+        levels = ", ".join(ACCURACIES)
+        raise UserError(f"accuracy: expected one of {levels}, found '{name}'")
+    return ACCURACIES[name]
+
+
+def _continued(
+    model: Model, machine: Machine | None, instrument: PassPipelineCallbackType | None
+) -> Compilation:
+    """The compilation of a module that has its machine and its schedule."""
+    from softex_mlir.compiler.transforms.transformer.place import Placement
+    from softex_mlir.dialects.cluster import SourceOp
+    from softex_mlir.dialects.target import machine_of
+
+    scheduled_for = machine_of(model.module)
+    if machine is not None and machine != scheduled_for:
+        raise UserError(
+            f"{model.source}: is scheduled for the machine '{scheduled_for.name}': expected the "
+            f"same, found '{machine.name}': leave --target out, or start from an earlier level"
+        )
+    sources = [op for op in model.module.ops if isinstance(op, SourceOp)]
+    placement = tuple(Placement(**entry) for op in sources for entry in op.placed)
+    return Compilation(model, scheduled_for, placement, {}, instrument)
 
 
 def load_model(model: str | Path, shapes: Mapping[str, tuple[int, ...]]) -> Model:
@@ -145,35 +247,3 @@ def load_model(model: str | Path, shapes: Mapping[str, tuple[int, ...]]) -> Mode
     from softex_mlir.compiler.importers.onnx.importer import import_onnx
 
     return import_onnx(path, shapes)
-
-
-def _accuracy(name: str) -> Accuracy:
-    if name not in ACCURACIES:
-        levels = ", ".join(ACCURACIES)
-        raise UserError(f"accuracy: expected one of {levels}, found '{name}'")
-    return ACCURACIES[name]
-
-
-def _overrides(source: Path | Mapping[str, Any] | None) -> Mapping[str, Any]:
-    if not isinstance(source, Path):
-        return source or {}
-    try:
-        return tomllib.loads(source.read_text())
-    except OSError as error:
-        raise UserError(f"{source}: cannot read the tile shapes: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{source}: not TOML: {error}") from error
-
-
-def _run_passes(compiled: CompiledModule, level: str) -> None:
-    """Lower a scheduled module in place to `commands`, or to `riscv`."""
-    from xdsl.context import Context
-
-    from softex_mlir.compiler.pipeline import COMMAND_PASSES, RISCV_PASSES
-    from softex_mlir.compiler.transforms import get_all_passes
-
-    factories = get_all_passes()
-    names = COMMAND_PASSES if level == "commands" else COMMAND_PASSES + RISCV_PASSES
-    context = Context()
-    for name in names:
-        factories[name]()().apply(context, compiled.module)

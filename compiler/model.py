@@ -7,11 +7,11 @@ from pathlib import Path
 
 from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp, StringAttr, TensorType
 from xdsl.dialects.func import FuncOp
-from xdsl.ir import Attribute, SSAValue
+from xdsl.ir import Attribute, Operation, SSAValue
 
 from softex_mlir.abi import Port
 from softex_mlir.compiler.weights import WeightStore
-from softex_mlir.dialects.transformer import WeightOp, ints
+from softex_mlir.dialects.transformer import ints
 from softex_mlir.errors import UserError
 
 
@@ -32,6 +32,11 @@ class Model:
     """What the importer had to decide, one sentence each."""
     origins: dict[str, SSAValue] = field(default_factory=lambda: dict[str, SSAValue]())
     """Values of the module by their names in the source; empty once passes change the module."""
+
+    @property
+    def level(self) -> str:
+        """What the module has reached; see `level_of`."""
+        return level_of(self.module)
 
     @property
     def main(self) -> FuncOp:
@@ -99,14 +104,45 @@ def _ports(
     return ports
 
 
+def level_of(module: ModuleOp) -> str:
+    """The level that a module has reached: transformer, jobs, commands or riscv.
+
+    One on its way between two is at the first; the passes that it has behind it find nothing to do.
+    """
+    from xdsl.dialects import riscv_func
+
+    from softex_mlir.dialects.cluster import KernelOp, ScheduleOp
+
+    if any(isinstance(op, riscv_func.FuncOp) for op in module.ops):
+        return "riscv"
+    if not any(isinstance(op, ScheduleOp) for op in module.ops):
+        return "transformer"
+    if any(isinstance(op, KernelOp) for op in module.ops):
+        return "jobs"
+    functions = (op for op in module.ops if isinstance(op, FuncOp))
+    return "jobs" if any(is_job(op) for f in functions for op in f.walk()) else "commands"
+
+
+def is_job(op: Operation) -> bool:
+    """Whether an operation is one that level `commands` has no more."""
+    from softex_mlir.dialects.cluster import CoreIdOp, LaunchWordOp, ViewOp
+
+    dialect = op.name.partition(".")[0]
+    if dialect == "cluster":
+        return not isinstance(op, CoreIdOp | LaunchWordOp | ViewOp)
+    return dialect in ("redmule", "softex")
+
+
 def read_model(path: str | Path) -> Model:
-    """Read `NAME.mlir` and the weights beside it, `NAME.safetensors`."""
+    """Read a module of any level and the weights that belong to it."""
+    from softex_mlir.compiler.sidecar import Heading, take_weights
     from softex_mlir.dialects.text import TextError, read_module
 
     path = Path(path)
     try:
         module = read_module(path.read_text("utf-8"), str(path))
-        main_function(module)
+        if level_of(module) == "transformer":
+            main_function(module)
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -115,17 +151,13 @@ def read_model(path: str | Path) -> Model:
         raise ModelError(str(error)) from error
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from None
-    beside = path.with_suffix(".safetensors")
-    needed = any(isinstance(op, WeightOp) for op in module.ops)
-    if needed and not beside.exists():
-        raise ModelError(f"{path}: its weights are expected in {beside}, which does not exist")
-    weights = WeightStore.load(beside) if needed else WeightStore()
-    weights.check(module)
-    return Model(module, weights, path.stem, str(path))
+    heading = Heading.take(module, path.parent)
+    weights = take_weights(module, path, heading.weights, required=True)
+    return Model(module, weights, heading.model or path.stem, str(path))
 
 
 def write_model(model: Model, path: str | Path) -> None:
     """Write a module as text and its weights beside it: the inverse of `read_model`."""
-    path = Path(path)
-    path.write_text(str(model.module) + "\n")
-    model.weights.save(path.with_suffix(".safetensors"))
+    from softex_mlir.compiler.sidecar import write_module
+
+    write_module(model.module, model.name, model.weights, Path(path))

@@ -1,48 +1,109 @@
-"""The whole compilation as lists of named passes; `softex-opt -p` runs any of them alone."""
+"""The whole compilation, as one tuple of passes; `softex-opt -p` runs any of them alone."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.passes import ModulePass, PassPipeline
+
+from softex_mlir.compiler.backend.allocate_registers import AllocateRegistersPass
+from softex_mlir.compiler.backend.convert_to_riscv import ConvertToRiscvPass
+from softex_mlir.compiler.backend.pad_hardware_loops import PadHardwareLoopsPass
+from softex_mlir.compiler.compilation_context import CompilationContext
+from softex_mlir.compiler.tile_overrides import Tiles, tiles_text
+from softex_mlir.compiler.transforms.cluster.convert_transformer_to_jobs import (
+    ConvertTransformerToJobsPass,
+)
+from softex_mlir.compiler.transforms.cluster.lower_cluster import LOWER_CLUSTER_PASSES
+from softex_mlir.compiler.transforms.cluster.vectorize_packed_bf16 import VectorizePackedBf16
+from softex_mlir.compiler.transforms.registers.elide_redundant_register_writes import (
+    ElideRedundantRegisterWritesPass,
+)
+from softex_mlir.compiler.transforms.registers.hoist_register_writes import HoistRegisterWritesPass
+from softex_mlir.compiler.transforms.transformer.canonicalize_transformer import (
+    CanonicalizeTransformerPass,
+)
+from softex_mlir.compiler.transforms.transformer.chunk_keys import ChunkKeysPass
+from softex_mlir.compiler.transforms.transformer.convert_transformer_to_linalg import (
+    ConvertTransformerToLinalgPass,
+)
+from softex_mlir.compiler.transforms.transformer.finalize_transformer import (
+    FinalizeTransformerPass,
+)
+from softex_mlir.compiler.transforms.transformer.flatten_rows import FlattenRowsPass
+from softex_mlir.compiler.transforms.transformer.fold_affine import FoldAffinePass
+from softex_mlir.compiler.transforms.transformer.fold_scale import FoldScalePass
+from softex_mlir.compiler.transforms.transformer.fuse_attention import FuseAttentionPass
+from softex_mlir.compiler.transforms.transformer.fuse_epilogue import FuseEpiloguePass
+from softex_mlir.compiler.transforms.transformer.fuse_gelu import FuseGeluPass
+from softex_mlir.compiler.transforms.transformer.fuse_layer_norm import FuseLayerNormPass
+from softex_mlir.compiler.transforms.transformer.fuse_linear import FuseLinearPass
+from softex_mlir.compiler.transforms.transformer.place import Placement, PlacePass, placement_report
+from softex_mlir.compiler.transforms.transformer.round_weights import RoundWeightsPass
+from softex_mlir.compiler.transforms.transformer.split_sums import SplitSumsPass
+from softex_mlir.dialects.target import machine_text
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from xdsl.passes import PassPipelineCallbackType
 
     from softex_mlir.compiler.accuracy import Accuracy
     from softex_mlir.compiler.model import Model
-    from softex_mlir.compiler.transforms.transformer.place import Placement
     from softex_mlir.isa_sim.machine import Machine
 
-ROUNDING = "round-weights"
-
-TRANSFORMER_PASSES: tuple[str, ...] = (
-    "canonicalize-transformer",  # one spelling of constants and views
-    "fuse-gelu",
-    "fuse-layer-norm",
-    "fuse-attention",  # before rows are flattened: heads are still dimensions
-    "canonicalize-transformer",  # the views that split and merge the heads cancel
-    "flatten-rows",
-    "canonicalize-transformer",
-    "fuse-linear",
-    "fold-affine",  # what multiplies and adds rows around linear layers
-    "fold-scale",  # after biases joined their products, before weights are rounded
-    "fuse-epilogue",
-    "canonicalize-transformer",
-    "convert-transformer-to-linalg",  # what no pattern took
-    "finalize-transformer",
-    ROUNDING,  # so far they were float32
+FUSION: tuple[ModulePass, ...] = (
+    CanonicalizeTransformerPass(),  # one spelling of constants and views
+    FuseGeluPass(),
+    FuseLayerNormPass(),
+    FuseAttentionPass(),  # before rows are flattened: heads are still dimensions
+    CanonicalizeTransformerPass(),  # the views that split and merge the heads cancel
+    FlattenRowsPass(),
+    CanonicalizeTransformerPass(),
+    FuseLinearPass(),
+    FoldAffinePass(),  # what multiplies and adds rows around linear layers
+    FoldScalePass(),  # after biases joined their products, before weights are rounded
+    FuseEpiloguePass(),
+    CanonicalizeTransformerPass(),
+    ConvertTransformerToLinalgPass(),  # what no pattern took
+    FinalizeTransformerPass(),
 )
-"""Graph form to fused form: L1."""
+"""Graph form to fused form, with weights in float32."""
 
-COMMAND_PASSES: tuple[str, ...] = (
-    "vectorize-packed-bf16",
-    "lower-cluster",
-    "hoist-register-writes",
-    "elide-redundant-register-writes",
-)
-"""Jobs to commands: L2 to L3."""
 
-RISCV_PASSES: tuple[str, ...] = ("convert-to-riscv", "allocate-registers", "pad-hardware-loops")
-"""Commands to instructions: L3 to L4."""
+def stages(
+    machine: Machine, tiles: Tiles | None = None, accuracy: Accuracy | None = None
+) -> Mapping[str, tuple[ModulePass, ...]]:
+    """The passes that lead to each level, in order, for a machine and with pinned tiles.
+
+    Without an accuracy, sums stay as they are.
+    """
+    target = machine_text(machine)
+    return {
+        "transformer": (
+            *FUSION,
+            RoundWeightsPass(),
+            *(() if accuracy is None else (SplitSumsPass(accuracy.sum_chunk),)),
+            ChunkKeysPass(target),
+            PlacePass(target),
+        ),
+        "jobs": (ConvertTransformerToJobsPass(target, tiles=tiles_text(tiles or {})),),
+        "commands": (
+            VectorizePackedBf16(),
+            *LOWER_CLUSTER_PASSES,
+            HoistRegisterWritesPass(),
+            ElideRedundantRegisterWritesPass(),
+        ),
+        "riscv": (ConvertToRiscvPass(), AllocateRegistersPass(), PadHardwareLoopsPass()),
+    }
+
+
+def compilation(
+    machine: Machine, tiles: Tiles | None = None, accuracy: Accuracy | None = None
+) -> tuple[ModulePass, ...]:
+    """All passes of a compilation, from the graph form to instructions."""
+    by_level = stages(machine, tiles, accuracy)
+    return tuple(step for passes in by_level.values() for step in passes)
 
 
 def fuse(
@@ -51,29 +112,28 @@ def fuse(
     observe: Callable[[Model], None] | None = None,
     *,
     accuracy: Accuracy | None = None,
+    instrument: PassPipelineCallbackType | None = None,
 ) -> list[Placement]:
-    """Bring a model into the fused form, split sums, chunk keys and place operations, in place.
+    """Bring a model into the fused form for a machine, in place.
 
-    Rounds the weights to bf16; `observe` sees the fused model before that. A model that is fused
-    already (the built-in ones) is only placed. Without an accuracy, sums stay as they are.
+    A model that is fused already (the built-in ones) keeps its form.
+
+    Args:
+        observe: sees the fused model before its weights are rounded to bf16.
+        accuracy: how sums are computed; without one they stay as they are.
+        instrument: is called between passes.
     """
-    from xdsl.context import Context
 
-    from softex_mlir.compiler.transforms import get_all_passes
-    from softex_mlir.compiler.transforms.transformer.chunk_keys import chunk_keys
-    from softex_mlir.compiler.transforms.transformer.l1_values import attach_weights
-    from softex_mlir.compiler.transforms.transformer.place import place
-    from softex_mlir.compiler.transforms.transformer.split_sums import split_sums
-
-    attach_weights(model.module, model.weights)
-    model.origins.clear()
-    context, passes = Context(), get_all_passes()
-    for name in TRANSFORMER_PASSES:
-        if name == ROUNDING and observe is not None:
+    def between(before: ModulePass | None, module: ModuleOp, after: ModulePass | None) -> None:
+        if instrument is not None:
+            instrument(before, module, after)
+        if observe is not None and isinstance(after, RoundWeightsPass):
             observe(model)
-        passes[name]()().apply(context, model.module)
+
+    context = CompilationContext(weights=model.weights, model_name=model.name)
+    model.origins.clear()
+    PassPipeline(stages(machine, accuracy=accuracy)["transformer"], between).apply(
+        context, model.module
+    )
     model.module.verify()
-    if accuracy is not None:
-        split_sums(model.module, accuracy.sum_chunk)
-    chunk_keys(model.module, machine)
-    return place(model.module, machine)
+    return placement_report(model.module, machine)

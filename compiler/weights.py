@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from softex_mlir.errors import UserError
+from softex_mlir.files import write_atomically
 from softex_mlir.isa_sim.numerics.bf16 import saturated
 
 if TYPE_CHECKING:
@@ -37,10 +38,27 @@ class WeightStore(Mapping[str, Array]):
 
     During import and fusion floating-point parameters are float32, so that folding scales and
     biases rounds only once; `round_to_bf16` ends that. Integer parameters are int32.
+
+    Attributes:
+        changed: whether anything was added, removed or rounded since it was made.
+        missed: names that `find` was asked for in vain.
     """
 
     def __init__(self, arrays: Mapping[str, Array] | None = None):
         self._arrays: dict[str, Array] = dict(arrays or {})
+        self.changed = False
+        self.missed: set[str] = set()
+
+    def copy(self) -> WeightStore:
+        """The same arrays in a store of their own."""
+        return WeightStore(self._arrays)
+
+    def find(self, name: str) -> Array | None:
+        """The array of that name; None, and a note of it in `missed`, if there is none."""
+        found = self._arrays.get(name)
+        if found is None:
+            self.missed.add(name)
+        return found
 
     def __getitem__(self, name: str) -> Array:
         return self._arrays[name]
@@ -58,17 +76,20 @@ class WeightStore(Mapping[str, Array]):
             count += 1
             unique = f"{name}_{count}"
         self._arrays[unique] = array
+        self.changed = True
         return unique
 
     def remove(self, name: str) -> None:
         """Forget a parameter that no operation uses any more."""
         del self._arrays[name]
+        self.changed = True
 
     def round_to_bf16(self) -> None:
         """Round all float32 parameters to bf16 (nearest, ties to even; finite stays finite)."""
         for name, array in self._arrays.items():
             if array.dtype == np.float32:
                 self._arrays[name] = saturated(array)
+                self.changed = True
 
     @property
     def bytes(self) -> int:
@@ -89,10 +110,8 @@ class WeightStore(Mapping[str, Array]):
             position = end
         text = json.dumps(header).encode()
         text += b" " * (-len(text) % 8)
-        with Path(path).open("wb") as file:
-            file.write(len(text).to_bytes(8, "little") + text)
-            for array in self._arrays.values():
-                file.write(np.ascontiguousarray(array).tobytes())
+        arrays = (np.ascontiguousarray(array).tobytes() for array in self._arrays.values())
+        write_atomically(Path(path), b"".join([len(text).to_bytes(8, "little"), text, *arrays]))
 
     @classmethod
     def load(cls, path: str | Path) -> WeightStore:
@@ -120,17 +139,24 @@ class WeightStore(Mapping[str, Array]):
         return cls(arrays)
 
     def check(self, module: ModuleOp) -> None:
-        """Raise `WeightError` unless every `transformer.weight` of `module` has data that fits."""
-        from softex_mlir.dialects.transformer import WeightOp
-
+        """Raise `WeightError` unless every weight of `module` has data that fits."""
         problems: list[str] = []
-        for op in module.ops:
-            if not isinstance(op, WeightOp):
-                continue
-            name, shape = op.sym_name.data, op.type.get_shape()
+        for name, shape in weights_in(module):
             if name not in self._arrays:
                 problems.append(f"@{name} has no data")
             elif self._arrays[name].shape != shape:
                 problems.append(f"@{name} is {shape} in the module, {self[name].shape} in the data")
         if problems:
             raise WeightError(f"{len(problems)} weights do not fit: " + "; ".join(problems[:10]))
+
+
+def weights_in(module: ModuleOp) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Name and shape of every weight of a module, at any level; one may lie in L2 twice."""
+    from softex_mlir.dialects.cluster import GlobalKind, GlobalOp
+    from softex_mlir.dialects.transformer import WeightOp
+
+    for op in module.ops:
+        if isinstance(op, WeightOp):
+            yield op.sym_name.data, op.type.get_shape()
+        elif isinstance(op, GlobalOp) and op.kind.data is GlobalKind.WEIGHT and op.tensor:
+            yield op.tensor.data, op.tensor_shape

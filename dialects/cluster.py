@@ -53,15 +53,9 @@ from softex_mlir.dialects.cluster_attributes import (
     Worker,
 )
 from softex_mlir.dialects.cluster_functions import CoreIdOp, EntriesOp, LaunchWordOp, ViewOp
-from softex_mlir.dialects.cluster_program import (
-    BufferOp,
-    GetGlobalOp,
-    GlobalOp,
-    KernelOp,
-    LaunchOp,
-    ScheduleOp,
-    StreamOp,
-)
+from softex_mlir.dialects.cluster_globals import GetGlobalOp, GlobalOp
+from softex_mlir.dialects.cluster_program import BufferOp, KernelOp, StreamOp
+from softex_mlir.dialects.cluster_schedule import LaunchOp, ScheduleOp, SourceOp
 from softex_mlir.dialects.memory import (
     L2Space,
     TcdmSpace,
@@ -93,6 +87,7 @@ __all__ = [
     "LeaderOp",
     "ParallelOp",
     "ScheduleOp",
+    "SourceOp",
     "StreamAttr",
     "StreamKind",
     "StreamOp",
@@ -475,6 +470,7 @@ Cluster = Dialect(
         LeaderOp,
         ParallelOp,
         ScheduleOp,
+        SourceOp,
         StreamOp,
         TeamIndexOp,
         TeamSizeOp,

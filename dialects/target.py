@@ -20,14 +20,18 @@ def read_machine(text: str) -> Machine:
     return Machine.from_toml(text) if "\n" in text else Machine.load(text)
 
 
-def set_machine(module: Operation, machine: Machine) -> None:
-    """Record the machine a module is compiled for; shipped machines are recorded by name."""
+def machine_text(machine: Machine) -> str:
+    """What `read_machine` reads this machine from: the name of a shipped one, or TOML text."""
     try:
         shipped = read_machine(machine.name) == machine
     except ValueError:
         shipped = False
-    text = machine.name if shipped else machine.to_toml()
-    module.attributes[MACHINE_ATTRIBUTE] = StringAttr(text)
+    return machine.name if shipped else machine.to_toml()
+
+
+def set_machine(module: Operation, machine: Machine) -> None:
+    """Record the machine a module is compiled for."""
+    module.attributes[MACHINE_ATTRIBUTE] = StringAttr(machine_text(machine))
 
 
 def machine_of(op: Operation) -> Machine:

@@ -18,19 +18,16 @@ import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 import onnx
-from xdsl.context import Context
 from xdsl.dialects.linalg import ops as linalg_ops
 from xdsl.ir import Operation, SSAValue
 
+from softex_mlir.compiler.compilation_context import CompilationContext
 from softex_mlir.compiler.driver import Compilation, load_model
 from softex_mlir.compiler.loop_nest import LoopNest
 from softex_mlir.compiler.model import Model
-from softex_mlir.compiler.pipeline import ROUNDING, TRANSFORMER_PASSES
-from softex_mlir.compiler.transforms import get_all_passes
-from softex_mlir.compiler.transforms.transformer.l1_values import attach_weights
+from softex_mlir.compiler.pipeline import FUSION
 from softex_mlir.dialects import transformer as t
 from softex_mlir.errors import UserError
-from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.runtime.onnx_reference import NoReference, evaluate_onnx, load_widened
 from softex_mlir.runtime.reference import evaluate
 
@@ -61,7 +58,6 @@ class SelfCheck:
     """
 
     source: str | Path | Model
-    machine: Machine
     shapes: Shapes
     forced: bool | None = None
     skipped: str = ""
@@ -91,10 +87,12 @@ class SelfCheck:
 
     def finish(self, compilation: Compilation) -> str:
         """One line about what was compared, and how close the hardware's arithmetic comes."""
+        model = compilation.model
+        if model.level != "transformer":
+            self.skipped = f"not possible: {model.source} is a module of level {model.level}"
         if self.skipped:
             return f"self-check: {self.skipped}"
-        model = compilation.model
-        found = evaluate(model.module, model.weights, self._inputs, machine=self.machine)
+        found = evaluate(model.module, model.weights, self._inputs, machine=compilation.machine)
         worst = 0.0
         for name, wanted in self._expected.items():
             finite = np.isfinite(wanted)
@@ -202,13 +200,12 @@ class SelfCheck:
         if isinstance(self.source, Model):
             return ""
         model = load_model(self.source, self.shapes)
-        attach_weights(model.module, model.weights)
-        passes, context = get_all_passes(), Context()
-        for number, name in enumerate(TRANSFORMER_PASSES[: TRANSFORMER_PASSES.index(ROUNDING)]):
-            passes[name]()().apply(context, model.module)
+        context = CompilationContext(weights=model.weights)
+        for number, step in enumerate(FUSION, 1):
+            step.apply(context, model.module)
             found = evaluate(model.module, model.weights, self._inputs, arithmetic="float32")
             if not relative_error(found[output], self._expected[output]) <= TOLERANCE:
-                return f"; the first pass after which it does is {name} (number {number + 1})"
+                return f"; the first pass after which it does is {step.name} (number {number})"
         return ""
 
 

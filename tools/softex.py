@@ -6,11 +6,14 @@ import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from softex_mlir.errors import Interrupted, UserError
+
+if TYPE_CHECKING:
+    from softex_mlir.tools.pass_options import PassInstrumentation
 
 app = typer.Typer(
     name="softex",
@@ -50,6 +53,7 @@ class AccuracyLevel(StrEnum):
 class Level(StrEnum):
     """What `softex compile --emit` can print or write."""
 
+    graph = "graph"
     transformer = "transformer"
     jobs = "jobs"
     commands = "commands"
@@ -61,7 +65,8 @@ class Level(StrEnum):
 ModelArgument = Annotated[
     str,
     typer.Argument(
-        help="ONNX file, transformer-level .mlir file, or the name of a built-in model."
+        help="ONNX file, .mlir file of any level with its weights beside it, or the name of a "
+        "built-in model."
     ),
 ]
 ProgramArgument = Annotated[Path, typer.Argument(help="Program written by `softex compile`.")]
@@ -88,8 +93,18 @@ def compile(
         Path | None,
         typer.Option("-o", "--output", help="File to write; text levels default to stdout."),
     ] = None,
-    target: TargetOption = "paper",
-    emit: Annotated[Level, typer.Option(help="Level to stop at.")] = Level.elf,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            "--target",
+            help="Machine description: a shipped name (paper, ideal) or a TOML file; default: "
+            "that of a scheduled .mlir file, else paper.",
+            show_default=False,
+        ),
+    ] = None,
+    emit: Annotated[
+        Level, typer.Option(help="Level to stop at; files of one can be compiled on.")
+    ] = Level.elf,
     shape: Annotated[
         list[str] | None, typer.Option(help="Value for a dynamic input shape: name=1,197.")
     ] = None,
@@ -124,31 +139,68 @@ def compile(
             show_default=False,
         ),
     ] = None,
+    print_after_all: Annotated[
+        bool, typer.Option("--mlir-print-ir-after-all", help="Print the IR after every pass.")
+    ] = False,
+    print_after: Annotated[
+        list[str] | None,
+        typer.Option("--mlir-print-ir-after", help="Print the IR after this pass.", metavar="PASS"),
+    ] = None,
+    print_after_change: Annotated[
+        bool,
+        typer.Option("--mlir-print-ir-after-change", help="Of these, only what a pass changed."),
+    ] = False,
+    print_before: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--mlir-print-ir-before", help="Print the IR before this pass.", metavar="PASS"
+        ),
+    ] = None,
+    timing: Annotated[
+        bool, typer.Option("--mlir-timing", help="Print how long each pass took.")
+    ] = False,
 ) -> None:
     """Compile a model to a program (one ELF file), or print any level on the way."""
-    from softex_mlir.files import check_writable, write_atomically
+    from softex_mlir.files import check_writable
     from softex_mlir.front_door import compile_and_check
+    from softex_mlir.tools.compile_command import write_graph
+    from softex_mlir.tools.pass_options import PassInstrumentation, split_names
 
     if emit is Level.elf and output is None:
         raise typer.BadParameter("an ELF file needs a name: -o FILE", param_hint="-o")
     if output is not None:
         check_writable(output)
-    machine = _machine(target, tcdm_bytes, no_softex, no_redmule)
+    instrument = PassInstrumentation(
+        after_all=print_after_all,
+        after=split_names(print_after or ()),
+        before=split_names(print_before or ()),
+        only_changed=print_after_change,
+        timing=timing,
+    )
+    _check_passes(instrument)
+    if emit is Level.graph:
+        write_graph(model, _shapes(shape or []), output)
+        return
+    changed = tcdm_bytes is not None or no_softex or no_redmule
     compilation, line = compile_and_check(
         model,
-        machine,
+        _machine(target or "paper", tcdm_bytes, no_softex, no_redmule)
+        if target is not None or changed
+        else None,
         shapes=_shapes(shape or []),
         tile_overrides=tiles,
         accuracy=None if accuracy is None else accuracy.value,
         self_check=self_check,
+        instrument=instrument if instrument.wanted else None,
     )
     sys.stderr.write(f"{line}\n")
-    text_or_bytes: str | bytes = compilation.emit(emit.value)
     if output is None:
-        assert isinstance(text_or_bytes, str)
-        sys.stdout.write(text_or_bytes)
+        text = compilation.emit(emit.value)
+        assert isinstance(text, str)
+        sys.stdout.write(text)
     else:
-        write_atomically(output, text_or_bytes)
+        compilation.write(emit.value, output)
+    instrument.finish()
     if placement:
         from softex_mlir.tools.tables import placement_table
 
@@ -389,6 +441,18 @@ def _machine(target: str, tcdm_bytes: int | None, no_softex: bool, no_redmule: b
     if no_redmule:
         machine = machine.without_redmule()
     return machine
+
+
+def _check_passes(instrument: PassInstrumentation) -> None:
+    if not (instrument.after or instrument.before):
+        return
+    from softex_mlir.compiler.pipeline import compilation
+    from softex_mlir.isa_sim.machine import Machine
+
+    try:
+        instrument.check_names({step.name for step in compilation(Machine.load())})
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--mlir-print-ir-...") from None
 
 
 def _shapes(options: list[str]) -> dict[str, tuple[int, ...]]:

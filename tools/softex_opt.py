@@ -9,20 +9,42 @@ from __future__ import annotations
 import os
 import re
 import sys
+from argparse import ArgumentParser
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from xdsl.dialects.builtin import ModuleOp
+from xdsl.passes import ModulePass, PassPipeline
+from xdsl.utils.arg_spec import parse_pipeline
 from xdsl.utils.exceptions import DiagnosticException, ParseError
 from xdsl.utils.target import Target
 from xdsl.xdsl_opt_main import xDSLOptMain
 
+from softex_mlir.compiler.compilation_context import CompilationContext
+from softex_mlir.compiler.sidecar import Heading, take_weights
 from softex_mlir.compiler.transforms import get_all_passes
 from softex_mlir.dialects import register_all_dialects
 from softex_mlir.dialects.text import LocatedParser, Problem, operations_in_errors, problem_of
 from softex_mlir.errors import UserError
 from softex_mlir.files import write_atomically
+from softex_mlir.tools.pass_options import (
+    PassInstrumentation,
+    list_passes,
+    split_names,
+    unknown_pass,
+)
 
+FLAGS = {
+    "print-ir-after-all": "Print the IR after every pass",
+    "print-ir-after-change": "Of these, only what a pass changed",
+    "print-ir-before-all": "Print the IR before every pass",
+    "timing": "Print how long each pass took",
+}
+LISTS = {
+    "print-ir-after": "Print the IR after this pass",
+    "print-ir-before": "Print the IR before this pass",
+}
 TARGETS = ("mlir",)
 """Outputs of xDSL that make sense for our levels."""
 
@@ -59,9 +81,60 @@ class SoftexOptMain(xDSLOptMain):
 
     version_format = "softex-opt (xdsl {xdsl_version})"
 
+    context: CompilationContext
+    instrumentation: PassInstrumentation
+
     def register_all_dialects(self) -> None:
-        """Our dialects and the upstream ones they are used with."""
+        """Our dialects and the upstream ones they are used with, in a context for weights."""
+        self.ctx = self.context = CompilationContext()
         register_all_dialects(self.ctx)
+
+    def register_all_arguments(self, arg_parser: ArgumentParser) -> None:
+        """xDSL's arguments, and mlir-opt's for looking at passes."""
+        super().register_all_arguments(arg_parser)
+        arg_parser.add_argument(
+            "--list-passes", action="store_true", help="Print a line a pass, with its options"
+        )
+        arg_parser.add_argument(
+            "--weights",
+            metavar="FILE",
+            help="Data of the module's weights (.safetensors); default: the file that the module "
+            "names, or that of the same name beside it",
+        )
+        group = arg_parser.add_argument_group("printing of passes, to stderr")
+        for name, text in FLAGS.items():
+            group.add_argument(f"--mlir-{name}", action="store_true", help=text)
+        for name, text in LISTS.items():
+            group.add_argument(
+                f"--mlir-{name}", action="append", default=[], metavar="PASS", help=text
+            )
+
+    def setup_pipeline(self) -> None:
+        """The passes that are asked for, and what is printed between them."""
+        given: dict[str, Any] = vars(self.args)
+        self.instrumentation = PassInstrumentation(
+            after_all=given["mlir_print_ir_after_all"] or given["print_between_passes"],
+            after=split_names(given["mlir_print_ir_after"]),
+            before_all=given["mlir_print_ir_before_all"],
+            before=split_names(given["mlir_print_ir_before"]),
+            only_changed=given["mlir_print_ir_after_change"],
+            timing=given["mlir_timing"] or given["time_passes"],
+        )
+        self.instrumentation.check_names(self.available_passes)
+        specs = tuple(parse_pipeline(given["passes"]))
+        for spec in specs:
+            if spec.name not in self.available_passes:
+                raise ValueError(unknown_pass(spec.name, self.available_passes))
+        passes = tuple(self.available_passes[spec.name]().from_spec(spec) for spec in specs)
+        self.pipeline = PassPipeline(passes, self.between)
+
+    def between(
+        self, before: ModulePass | None, module: ModuleOp, after: ModulePass | None
+    ) -> None:
+        """What happens between two passes."""
+        self.instrumentation(before, module, after)
+        if not self.args.disable_verify:
+            module.verify()
 
     def register_all_passes(self) -> None:
         """Our passes, and all of xDSL's."""
@@ -111,8 +184,49 @@ class SoftexOptMain(xDSLOptMain):
         assert isinstance(module, ModuleOp)
         if not self.args.disable_verify:
             module.verify()
+        heading = self.take_weights(module)
         self.apply_passes(module)
-        return self.output_resulting_program(module).rstrip("\n") + "\n"
+        self.report_missed(heading)
+        heading = self.keep_weights(heading)
+        folder = Path() if self.args.output_file is None else Path(self.args.output_file).parent
+        with heading.on(module, folder):
+            return self.output_resulting_program(module).rstrip("\n") + "\n"
+
+    def take_weights(self, module: ModuleOp) -> Heading:
+        """Read the module's weights into the context; says in which file they are, if in one."""
+        path = Path(self.input_name())
+        heading = Heading.take(module, path.parent)
+        given = self.args.weights
+        named = heading.weights if given is None else Path(given)
+        file = named or path.with_suffix(".safetensors")
+        self.context.weights = take_weights(module, path, named)
+        self.context.model_name = heading.model
+        return Heading(heading.model, file if len(self.context.weights) else None)
+
+    def report_missed(self, heading: Heading) -> None:
+        """Say so if passes left something alone because nobody gave them the data."""
+        missed = sorted(self.context.weights.missed)
+        if missed and heading.weights is None:
+            names = ", ".join(f"@{name}" for name in missed[:3]) + ", …" * (len(missed) > 3)
+            sys.stderr.write(
+                f"{self.input_name()}: note: passes asked for the data of {len(missed)} weights "
+                f"({names}) and left alone what they could not see: name a file with --weights\n"
+            )
+
+    def keep_weights(self, heading: Heading) -> Heading:
+        """Write changed weights beside the output; says in which file the weights are then."""
+        weights, output = self.context.weights, self.args.output_file
+        if not weights.changed or self.args.target != "mlir":
+            return heading
+        if output is None or self.args.split_input_file:
+            sys.stderr.write(
+                f"{self.input_name()}: note: the weights changed, and there is no file beside "
+                "standard output to write them to: give -o FILE.mlir to go on from here\n"
+            )
+            return heading
+        file = Path(output).with_suffix(".safetensors")
+        weights.save(file)
+        return Heading(heading.model, file)
 
     def input_name(self) -> str:
         """The input's name for messages."""
@@ -134,6 +248,7 @@ class SoftexOptMain(xDSLOptMain):
                 failures += [f"{self.input_name()}: {complaint}" for complaint in complaints]
             else:
                 failures += [str(problem) for problem in problems]
+        self.instrumentation.finish()
         self.write("// -----\n".join(outputs))
         for failure in failures:
             print(failure, file=sys.stderr)
@@ -166,6 +281,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (ValueError, TypeError, KeyError, ArgSpecParseError) as error:
         print(f"softex-opt: error: {_usage_message(error)}", file=sys.stderr)
         raise SystemExit(2) from None
+    if tool.args.list_passes:
+        sys.stdout.write(list_passes())
+        raise SystemExit(0)
     try:
         code = tool.execute()
     except UserError as error:

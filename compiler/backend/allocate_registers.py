@@ -211,9 +211,23 @@ def set_type(value: SSAValue, type_: IntRegisterType | FloatRegisterType) -> Non
     value._type = type_  # pyright: ignore[reportPrivateUsage]
 
 
+def has_registers(function: riscv_func.FuncOp) -> bool:
+    """Whether every value of a function has its register."""
+    values = (
+        value
+        for block in function.body.blocks
+        for value in (*block.args, *(result for op in block.ops for result in op.results))
+    )
+    return all(
+        value.type.is_allocated
+        for value in values
+        if isinstance(value.type, IntRegisterType | FloatRegisterType)
+    )
+
+
 @dataclass(frozen=True)
 class AllocateRegistersPass(ModulePass):
-    """Chooses registers for the values of all riscv_func.func."""
+    """Chooses registers for the values of all riscv_func.func that have none yet."""
 
     name = "allocate-registers"
 
@@ -226,5 +240,5 @@ class AllocateRegistersPass(ModulePass):
         """Allocate each function."""
         registers = (self.integers, self.floats)
         for function in op.body.block.ops:
-            if isinstance(function, riscv_func.FuncOp) and function.body.blocks:
+            if isinstance(function, riscv_func.FuncOp) and not has_registers(function):
                 AllocatedFunction(function, registers).apply()

@@ -13,12 +13,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
-from xdsl.dialects.builtin import ArrayAttr, IntegerAttr, SymbolRefAttr
+from xdsl.dialects.builtin import ArrayAttr, IntegerAttr, ModuleOp, SymbolRefAttr
 
 from softex_mlir import abi
 from softex_mlir.abi import Port
 from softex_mlir.arithmetic import round_up
-from softex_mlir.compiler.artifacts import CompiledModule, LaunchInfo
+from softex_mlir.compiler.artifacts import CompiledModule, LinkError, operations
 from softex_mlir.compiler.backend.assembler import Assembly, assemble
 from softex_mlir.compiler.backend.boot import boot_assembly
 from softex_mlir.compiler.backend.elf import ElfSymbol, Section, note, write_elf
@@ -28,19 +28,13 @@ from softex_mlir.dialects.cluster import (
     AddressAttr,
     EntriesOp,
     GlobalOp,
-    LaunchOp,
-    ScheduleOp,
+    SourceOp,
 )
 from softex_mlir.dialects.cluster_attributes import GlobalKind
 from softex_mlir.dialects.memory import footprint_bytes, in_tcdm
-from softex_mlir.errors import UserError
 
 ALIGNMENT = 64
 """Bytes; of every object in L2."""
-
-
-class LinkError(UserError):
-    """The program does not fit, or something in it has no place."""
 
 
 @dataclass
@@ -63,20 +57,10 @@ def align(address: int) -> int:
     return round_up(address, ALIGNMENT)
 
 
-def operations(compiled: CompiledModule, kind: type[Any]) -> list[Any]:
-    """The module's top-level operations of a class."""
-    return [op for op in compiled.module.body.block.ops if isinstance(op, kind)]
-
-
-def launches_of(compiled: CompiledModule) -> list[LaunchOp]:
-    """All launches in order."""
-    return [op for schedule in operations(compiled, ScheduleOp) for op in schedule.launches]
-
-
 def lay_out(compiled: CompiledModule, kernels: str) -> Layout:
     """Assemble code and give every object its address."""
     cluster = compiled.machine.cluster
-    launches = launches_of(compiled)
+    launches = compiled.launches
     arguments = max((len(launch.arguments) for launch in launches), default=0)
     record = 4 * (abi.ARGUMENT_WORD + arguments)
 
@@ -93,7 +77,7 @@ def lay_out(compiled: CompiledModule, kernels: str) -> Layout:
     address = align(table + record * (len(launches) + 1))
     images = {image.symbol: image.bytes for image in compiled.weights}
     objects = {
-        op.sym_name.data: op for op in operations(compiled, GlobalOp) if not in_tcdm(op.type)
+        op.sym_name.data: op for op in operations(compiled.module, GlobalOp) if not in_tcdm(op.type)
     }
     start = address
     for symbol, size in images.items():
@@ -138,7 +122,7 @@ def resolve(layout: Layout, word: AddressAttr | int) -> int:
 def entries_of(compiled: CompiledModule) -> dict[str, dict[str, str]]:
     """Function of each stream of each kernel."""
     kernels: dict[str, dict[str, str]] = {}
-    for op in operations(compiled, EntriesOp):
+    for op in operations(compiled.module, EntriesOp):
         functions: dict[str, str] = {}
         for stream, symbol in op.functions.data.items():
             assert isinstance(symbol, SymbolRefAttr)
@@ -152,11 +136,14 @@ def launch_table(compiled: CompiledModule, layout: Layout) -> bytes:
     addresses = {symbol.name: symbol.address for symbol in layout.code.symbols}
     kernels = entries_of(compiled)
     table = bytearray()
-    for launch in launches_of(compiled):
+    for launch in compiled.launches:
         kernel = launch.kernel.root_reference.data
         if kernel not in kernels:
             raise LinkError(f"a launch of @{kernel}, which has no functions")
         functions = kernels[kernel]
+        missing = [name for name in functions.values() if name not in addresses]
+        if missing:
+            raise LinkError(f"kernel @{kernel} refers to @{missing[0]}, which is no function")
         words = [addresses[functions[s.value]] if s.value in functions else 0 for s in STREAMS]
         words += [base & 0xFFFFFFFF for base in launch.bases.get_values()]
         words += [resolve(layout, word) for word in launch.words()]
@@ -185,7 +172,7 @@ def buffers(compiled: CompiledModule, layout: Layout) -> list[dict[str, Any]]:
         for name, (address, size) in layout.globals.items()
     ]
     base = compiled.machine.cluster.tcdm_base
-    for op in operations(compiled, GlobalOp):
+    for op in operations(compiled.module, GlobalOp):
         if in_tcdm(op.type) and op.offset is not None:
             result.append(
                 {
@@ -196,7 +183,7 @@ def buffers(compiled: CompiledModule, layout: Layout) -> list[dict[str, Any]]:
                     "kernel": None,
                 }
             )
-    for op in operations(compiled, EntriesOp):
+    for op in operations(compiled.module, EntriesOp):
         for name, (offset, size) in buffer_places(op):
             result.append(
                 {
@@ -214,28 +201,26 @@ def metadata(compiled: CompiledModule, layout: Layout) -> dict[str, Any]:
     """The program's note: everything about it that ELF has no place for."""
     machine = compiled.machine
     launches: list[dict[str, Any]] = []
-    for i, launch in enumerate(launches_of(compiled)):
+    for i, launch in enumerate(compiled.launches):
         kernel = launch.kernel.root_reference.data
         layer = launch.layer.data if launch.layer is not None else ""
-        known = i < len(compiled.launches)
-        info = compiled.launches[i] if known else LaunchInfo(kernel, layer, kernel)
         entry: dict[str, Any] = {
             "kernel": kernel,
             "layer": layer,
             "record_address": layout.table + i * layout.record_bytes,
             "bases": list(launch.bases.get_values()),
             "args": {str(k): resolve(layout, word) for k, word in enumerate(launch.words())},
-            "operation": info.operation,
-            "cycles": list(info.cycles),
-            "macs": info.macs,
+            "operation": kernel if launch.operation is None else launch.operation.data,
+            "cycles": [*launch.cycles.get_values()] if launch.cycles else [0] * len(STREAMS),
+            "macs": 0 if launch.macs is None else launch.macs.value.data,
         }
         launches.append(entry)
-    source = dict(compiled.source)
+    source = SourceOp("", "", (), ()) if compiled.source is None else compiled.source
     return {
         "format": abi.FORMAT_VERSION,
         "machine": {"name": machine.name, "hash": machine.hash, "toml": machine.to_toml()},
-        "model": source.get("model", ""),
-        "source": source,
+        "model": source.model.data,
+        "source": {} if compiled.source is None else {"model": source.model.data},
         "inputs": [placed(port, layout) for port in compiled.inputs],
         "outputs": [placed(port, layout) for port in compiled.outputs],
         "weights": [
@@ -258,10 +243,9 @@ def metadata(compiled: CompiledModule, layout: Layout) -> dict[str, Any]:
             for name, functions in entries_of(compiled).items()
         ],
         "layers": {
-            name: {"kind": found.kind, "title": found.title}
-            for name, found in compiled.layer_names.items()
+            row["name"]: {"kind": row["kind"], "title": row["title"]} for row in source.named
         },
-        "placement": compiled.placement,
+        "placement": source.placed,
         "predicted_cycles": compiled.predicted_cycles,
     }
 
@@ -269,7 +253,7 @@ def metadata(compiled: CompiledModule, layout: Layout) -> dict[str, Any]:
 def tcdm_image(compiled: CompiledModule) -> tuple[int, bytes] | None:
     """Address and contents of the constants in the TCDM."""
     places: list[tuple[int, bytes]] = []
-    for op in operations(compiled, GlobalOp):
+    for op in operations(compiled.module, GlobalOp):
         if in_tcdm(op.type):
             if op.offset is None:
                 raise LinkError(f"the TCDM constant @{op.sym_name.data} has no place")
@@ -284,13 +268,17 @@ def tcdm_image(compiled: CompiledModule) -> tuple[int, bytes] | None:
     return compiled.machine.cluster.tcdm_base + start, bytes(image)
 
 
-def link(compiled: CompiledModule, kernels: str, weights: Mapping[str, Any]) -> bytes:
+def link(module: ModuleOp, kernels: str, weights: Mapping[str, Any]) -> bytes:
     """
     The executable.
 
     `kernels` is the assembly of all kernels' functions, `weights` maps the names of weights to
     arrays.
+
+    Raises:
+        LinkError: the program does not fit the machine, or something in it has no place.
     """
+    compiled = CompiledModule.of(module)
     layout = lay_out(compiled, kernels)
     table = launch_table(compiled, layout)
     code = layout.code
@@ -300,16 +288,7 @@ def link(compiled: CompiledModule, kernels: str, weights: Mapping[str, Any]) -> 
     ]
     pieces: list[bytes] = []
     for image in compiled.weights:
-        if image.name is not None and image.name not in weights:
-            raise LinkError(
-                f"no data for the weight '{image.name}': a transformer-level model needs its "
-                ".safetensors file beside it"
-            )
         data = image.pack(weights)
-        if len(data) != image.bytes:
-            raise LinkError(
-                f"weight @{image.symbol}: expected {image.bytes} bytes, its image has {len(data)}"
-            )
         pieces += [data, bytes(align(len(data)) - len(data))]
     if pieces:
         sections.append(Section(".weights", pieces, layout.weights[0]))
@@ -322,8 +301,9 @@ def link(compiled: CompiledModule, kernels: str, weights: Mapping[str, Any]) -> 
     contents = json.dumps(metadata(compiled, layout), separators=(",", ":")).encode()
     entry = note(abi.NOTE_NAME, abi.NOTE_KIND, contents)
     sections.append(Section(abi.NOTE_SECTION, [entry], is_note=True))
-    if compiled.transformer_text is not None:
-        sections.append(Section(abi.TRANSFORMER_SECTION, [compiled.transformer_text.encode()]))
+    if compiled.source is not None:
+        text = compiled.source.text.data.encode()
+        sections.append(Section(abi.TRANSFORMER_SECTION, [text]))
     symbols = [ElfSymbol(s.name, s.address, s.size, ".text", s.is_function) for s in code.symbols]
     symbols.append(ElfSymbol("launch_table", layout.table, len(table), ".launches", False))
     packed = {image.symbol for image in compiled.weights}

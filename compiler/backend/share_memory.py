@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from softex_mlir.dialects.cluster_attributes import AddressAttr
-from softex_mlir.dialects.cluster_program import LaunchOp
+from softex_mlir.dialects.cluster_schedule import LaunchOp
 
 
 def share_memory(sizes: Mapping[str, int], launches: Sequence[LaunchOp]) -> tuple[list[int], int]:

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from softex_mlir.arithmetic import round_up
-from softex_mlir.compiler.artifacts import WeightImage
 from softex_mlir.compiler.schedule.kernels.kernel import SLOPES, WEIGHTS, ZEROS, Dtype
 from softex_mlir.compiler.schedule.views import Region, View, region_for, row_major
 from softex_mlir.compiler.weight_layout import ALIGNMENT, WeightLayout
@@ -44,24 +41,13 @@ class WeightValue:
 
 
 @dataclass(frozen=True)
-class _Packed:
+class PackedWeight:
     """A weight in one layout; `name` is None for the row of zeros."""
 
     region: Region
     name: str | None
     shape: tuple[int, ...]
     layout: WeightLayout
-
-    def image(self) -> WeightImage:
-        shape, layout, region = self.shape, self.layout, self.region
-        data = None
-        if self.name is None:
-            shape = (1, region.pitch)
-            layout = WeightLayout.rows(shape)
-            data = np.zeros(shape, dtype=np.uint16)
-        return WeightImage(
-            region.symbol, self.name, shape, region.dtype, layout, region.bytes, data
-        )
 
 
 @dataclass
@@ -72,15 +58,15 @@ class L2Objects:
     regions: list[Region] = field(default_factory=list[Region])
     """In the order in which they lie: that in which they were made, outputs behind the others."""
     _weight_symbols: dict[str, str] = field(default_factory=dict[str, str])
-    _packed: dict[tuple[str | None, WeightLayout], _Packed] = field(
-        default_factory=dict[tuple[str | None, WeightLayout], _Packed]
+    _packed: dict[tuple[str | None, WeightLayout], PackedWeight] = field(
+        default_factory=dict[tuple[str | None, WeightLayout], PackedWeight]
     )
     _scratch: Region | None = None
 
     @property
-    def images(self) -> list[WeightImage]:
-        """Contents of the weights' regions."""
-        return [packed.image() for packed in self._packed.values()]
+    def weights(self) -> dict[str, PackedWeight]:
+        """Contents of the weights' regions, by symbol."""
+        return {packed.region.symbol: packed for packed in self._packed.values()}
 
     def allocate(self, shape: Sequence[int], dtype: Dtype = "bf16", hint: str = "t") -> View:
         """A new activation."""
@@ -125,7 +111,7 @@ class L2Objects:
             symbol = self._weight_symbols[weight.name]
             region = region_for(symbol, GlobalKind.WEIGHT, weight.shape, weight.dtype)
             self.regions.append(region)
-            self._packed[key] = _Packed(region, weight.name, weight.shape, key[1])
+            self._packed[key] = PackedWeight(region, weight.name, weight.shape, key[1])
         return row_major(self._packed[key].region, weight.shape)
 
     def weight_tiles(
@@ -139,7 +125,7 @@ class L2Objects:
             symbol = f"{weight.name}.tiles_{layout.inner}x{layout.columns}"
             count = layout.elements(shape)
             region = self._add(Region(symbol, GlobalKind.WEIGHT, 1, count, "bf16", (1, count)))
-            self._packed[key] = _Packed(region, weight.name, shape, layout)
+            self._packed[key] = PackedWeight(region, weight.name, shape, layout)
         return self._packed[key].region, layout
 
     def zeros(self, columns: int) -> tuple[Region, int]:
@@ -147,7 +133,7 @@ class L2Objects:
         key = None, WeightLayout.rows(())
         if key not in self._packed:
             region = self._add(region_for(ZEROS, GlobalKind.WEIGHT, (1, 32), "bf16"))
-            self._packed[key] = _Packed(region, None, (), key[1])
+            self._packed[key] = PackedWeight(region, None, (), key[1])
         region = self._packed[key].region
         region.pitch = max(region.pitch, round_up(columns, 32))
         return region, 0

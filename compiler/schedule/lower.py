@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from xdsl.dialects.builtin import BFloat16Type, ModuleOp
 
-from softex_mlir.compiler.artifacts import CompiledModule, LaunchInfo
 from softex_mlir.compiler.model import main_function
 from softex_mlir.compiler.schedule.kernels.emitter import memref_type
 from softex_mlir.compiler.schedule.kernels.kernel import (
@@ -19,14 +18,14 @@ from softex_mlir.compiler.schedule.kernels.kernel import (
 from softex_mlir.compiler.schedule.l2_objects import Symbols
 from softex_mlir.compiler.schedule.launches import launch_tasks
 from softex_mlir.compiler.schedule.plan import constants_offset
-from softex_mlir.compiler.schedule.scheduler import schedule_operations
+from softex_mlir.compiler.schedule.scheduler import Scheduled, schedule_operations
 from softex_mlir.compiler.schedule.timeline import STREAM_LIST, Launch, Timeline
 from softex_mlir.compiler.schedule.verify import verify_launches
-from softex_mlir.compiler.schedule.views import Region
 from softex_mlir.compiler.target import check_target
 from softex_mlir.dialects.cluster import GlobalKind
 from softex_mlir.dialects.cluster_attributes import AddressAttr
-from softex_mlir.dialects.cluster_program import GlobalOp, LaunchOp, ScheduleOp
+from softex_mlir.dialects.cluster_globals import GlobalOp
+from softex_mlir.dialects.cluster_schedule import LaunchOp, ScheduleOp
 from softex_mlir.dialects.memory import L2Space, TcdmSpace
 from softex_mlir.dialects.target import set_machine
 from softex_mlir.isa_sim.machine import Machine
@@ -36,7 +35,7 @@ def schedule_module(
     module: ModuleOp,
     machine: Machine,
     overrides: Mapping[str, Mapping[str, int]] | None = None,
-) -> CompiledModule:
+) -> ModuleOp:
     """Tile, order and place a fused module (left unchanged) for a machine.
 
     `overrides` pins tiles: layer name to any of ``m``, ``n``, ``k``.
@@ -50,25 +49,35 @@ def schedule_module(
     verify_launches(timeline.launches, timeline.engine)
     result = ModuleOp([])
     set_machine(result, machine)
-    emit_globals(result, scheduled.memory.regions, machine)
+    emit_globals(result, scheduled, machine)
     emit_program(result, timeline, scheduled.memory.symbols)
-    return CompiledModule(
-        result,
-        machine,
-        scheduled.inputs,
-        scheduled.outputs,
-        scheduled.memory.images,
-        [launch_info(launch) for launch in timeline.launches],
-        timeline.predicted_cycles(),
-    )
+    return result
 
 
-def emit_globals(module: ModuleOp, regions: Iterable[Region], machine: Machine) -> None:
+def emit_globals(module: ModuleOp, scheduled: Scheduled, machine: Machine) -> None:
     """`cluster.global` for everything in L2, and the constants in the TCDM."""
     block = module.body.block
-    for region in regions:
+    ports = {port.symbol: port for port in (*scheduled.inputs, *scheduled.outputs)}
+    weights = scheduled.memory.weights
+    for region in scheduled.memory.regions:
         type_ = memref_type((region.rows, region.pitch), element_type(region.dtype), L2Space())
-        block.add_op(GlobalOp(region.symbol, type_, region.kind))
+        op = GlobalOp(region.symbol, type_, region.kind)
+        if (port := ports.get(region.symbol)) is not None:
+            op = GlobalOp(
+                *(region.symbol, type_, region.kind),
+                tensor=port.name,
+                shape=port.shape,
+                limit=port.limit,
+            )
+        elif (weight := weights.get(region.symbol)) is not None and weight.name is not None:
+            layout = weight.layout
+            op = GlobalOp(
+                *(region.symbol, type_, region.kind),
+                tensor=weight.name,
+                shape=weight.shape,
+                tiles=(layout.inner, layout.columns) if layout.kind == "tiled" else None,
+            )
+        block.add_op(op)
     if machine.softex is None:
         return
     offset = constants_offset(machine)
@@ -98,7 +107,8 @@ def emit_program(module: ModuleOp, timeline: Timeline, names: Symbols) -> None:
             [
                 _launch_op(launch, symbols[launch.kernel], waits[launch.kernel])
                 for launch in timeline.launches
-            ]
+            ],
+            timeline.predicted_cycles(),
         )
     )
 
@@ -111,15 +121,9 @@ def _launch_op(launch: Launch, symbol: str, waits: list[str]) -> LaunchOp:
     ]
     arguments += [launch.integers[name] for name in kernel.integers()]
     arguments += [launch.waits.get(name, 0) for name in waits]
-    return LaunchOp(symbol, arguments, launch.bases, launch.layer or launch.operation)
-
-
-def launch_info(launch: Launch) -> LaunchInfo:
-    """What reports say about a launch."""
-    return LaunchInfo(
-        launch.kernel.title,
-        launch.layer,
-        launch.operation,
-        launch.kernel.cycles(),
-        launch.macs,
+    return LaunchOp(
+        *(symbol, arguments, launch.bases, launch.layer or launch.operation),
+        operation=launch.operation,
+        cycles=kernel.cycles(),
+        macs=launch.macs,
     )

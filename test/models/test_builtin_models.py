@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from softex_mlir.compiler.model import Model, ModelError, read_model, write_model
+from softex_mlir.compiler.model import Model, read_model, write_model
 from softex_mlir.compiler.models import BUILTIN, single_operation
 from softex_mlir.compiler.pipeline import fuse
 from softex_mlir.compiler.weights import WeightError, WeightStore
@@ -82,7 +82,7 @@ def test_weights_file_is_safetensors(tmp_path: Path) -> None:
 def test_weights_missing(tmp_path: Path) -> None:
     model = BUILTIN["demo-vit"]()
     (tmp_path / "m.mlir").write_text(str(model.module))
-    with pytest.raises(ModelError, match=r"m\.safetensors, which does not exist"):
+    with pytest.raises(WeightError, match=r"m\.safetensors, which does not exist"):
         read_model(tmp_path / "m.mlir")
     (tmp_path / "m.safetensors").write_bytes(b"nonsense")
     with pytest.raises(WeightError, match=r"not a .*safetensors file"):

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 from xdsl.context import Context
 from xdsl.ir import Operation
+from xdsl.passes import PassPipeline
 
 from softex_mlir.compiler.backend.link import link
 from softex_mlir.compiler.backend.print_assembly import assembly
 from softex_mlir.compiler.model import Model
-from softex_mlir.compiler.pipeline import COMMAND_PASSES, RISCV_PASSES, fuse
+from softex_mlir.compiler.pipeline import fuse, stages
 from softex_mlir.compiler.schedule.lower import schedule_module
-from softex_mlir.compiler.transforms import get_all_passes
 from softex_mlir.dialects.cluster import AwaitOp, BarrierOp, WaitForOp
 from softex_mlir.dialects.cluster_program import KernelOp, StreamOp
 from softex_mlir.isa_sim.machine import Machine
@@ -45,22 +45,19 @@ class Mutator:
         fuse(model, machine)
         self.model = model
         self.machine = machine
-        self.passes = get_all_passes()
 
     def sites(self) -> list[str]:
         """What can be taken out, by number."""
-        module = schedule_module(self.model.module, self.machine).module
+        module = schedule_module(self.model.module, self.machine)
         return [f"{kernel_of(op)}: {op}" for op in synchronisation(module)]
 
     def without(self, number: int | None) -> Program:
         """The program without operation `number`; all of it for None."""
-        compiled = schedule_module(self.model.module, self.machine)
+        module = schedule_module(self.model.module, self.machine)
         if number is not None:
-            op = list(synchronisation(compiled.module))[number]
+            op = list(synchronisation(module))[number]
             op.detach()
             op.erase()
-        context = Context()
-        for name in COMMAND_PASSES + RISCV_PASSES:
-            self.passes[name]()().apply(context, compiled.module)
-        text = assembly(compiled.module)
-        return Program.from_bytes(link(compiled, text, self.model.weights))
+        by_level = stages(self.machine)
+        PassPipeline(by_level["commands"] + by_level["riscv"]).apply(Context(), module)
+        return Program.from_bytes(link(module, assembly(module), self.model.weights))

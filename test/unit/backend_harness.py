@@ -7,10 +7,11 @@ import numpy as np
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 
-from softex_mlir.compiler.backend import to_assembly, to_riscv
 from softex_mlir.compiler.backend.allocate_registers import AllocateRegistersPass
 from softex_mlir.compiler.backend.assembler import assemble
+from softex_mlir.compiler.backend.convert_to_riscv import ConvertToRiscvPass
 from softex_mlir.compiler.backend.pad_hardware_loops import PadHardwareLoopsPass
+from softex_mlir.compiler.backend.print_assembly import assembly
 from softex_mlir.isa_sim.core import state as st
 from softex_mlir.isa_sim.core.interpreter import Program, make_state, run_core
 from softex_mlir.isa_sim.machine import Machine
@@ -53,7 +54,7 @@ def run_function(
     module: ModuleOp, name: str, memory: dict[int, np.ndarray], record=(), integers=27, floats=32
 ):
     """Compile a module, call one of its functions; returns TCDM, state and the assembly."""
-    to_riscv(module, allocate=False)
+    ConvertToRiscvPass().apply(Context(), module)
     AllocateRegistersPass(integers, floats).apply(Context(), module)
     PadHardwareLoopsPass().apply(Context(), module)
     module.verify()
@@ -66,7 +67,7 @@ def run_function(
         "ebreak",
         "",
     ]
-    text = "\n".join(start) + to_assembly(module)
+    text = "\n".join(start) + assembly(module)
     tcdm, state = run_assembly(text, memory, record)
     return tcdm, state, text
 

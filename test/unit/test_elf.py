@@ -15,15 +15,16 @@ import numpy as np
 import pytest
 from elftools.elf.elffile import ELFFile
 from xdsl.context import Context
-from xdsl.parser import Parser
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.passes import PassPipeline
 
-from softex_mlir.abi import Port
-from softex_mlir.compiler.artifacts import CompiledModule, WeightImage
-from softex_mlir.compiler.backend import emit_program
+from softex_mlir.compiler.artifacts import LinkError
 from softex_mlir.compiler.backend.elf import ElfSymbol, Section, write_elf
-from softex_mlir.compiler.backend.link import LinkError
-from softex_mlir.compiler.weight_layout import WeightLayout
-from softex_mlir.dialects import register_all_dialects
+from softex_mlir.compiler.backend.link import link
+from softex_mlir.compiler.backend.print_assembly import assembly
+from softex_mlir.compiler.pipeline import stages
+from softex_mlir.dialects.target import set_machine
+from softex_mlir.dialects.text import read_module
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.runtime.program import Program
@@ -37,9 +38,9 @@ func.func @body() {
   memref.store %value, %memory[%zero] : memref<4xi32, #cluster.l2>
   func.return
 }
-cluster.global input @x : memref<4x32xbf16, #cluster.l2>
-cluster.global output @y : memref<4x32xbf16, #cluster.l2>
-cluster.global weight @w : memref<4x32xbf16, #cluster.l2>
+cluster.global input @x tensor "x" shape [4, 20] : memref<4x32xbf16, #cluster.l2>
+cluster.global output @y tensor "y" shape [4, 20] : memref<4x32xbf16, #cluster.l2>
+cluster.global weight @w tensor "w" shape [4, 32] : memref<4x32xbf16, #cluster.l2>
 cluster.global constant @slopes at 4608 bits [1, -1] : memref<2xbf16, #cluster.tcdm>
 cluster.entries @kernel functions {compute = @body} buffers {tile = [8192 : i32, 64 : i32]}
   arguments []
@@ -47,23 +48,21 @@ cluster.schedule {
   cluster.launch @kernel args [@y + 64, 7] bases [0, 0, 0, 0] {layer = "first"}
   cluster.launch @kernel args [@w, -1] bases [0, 1, 2, 3] {layer = "second"}
 }
+cluster.source "m" placement [] layers [] text "builtin.module {}\\n"
 """
 MACHINE = Machine.load("paper")
 
 
-def compiled(source=SOURCE, machine=MACHINE):
-    context = Context()
-    register_all_dialects(context)
-    return CompiledModule(
-        Parser(context, source).parse_module(),
-        machine,
-        inputs=[Port("x", (4, 20), "bf16", 32, symbol="x")],
-        outputs=[Port("y", (4, 20), "bf16", 32, symbol="y")],
-        weights=[
-            WeightImage("w", "w", (4, 32), "bf16", WeightLayout.rows((4, 32)), 256),
-        ],
-        transformer_text="builtin.module {}\n",
-    )
+def module_of(source: str = SOURCE, machine: Machine = MACHINE) -> ModuleOp:
+    module = read_module(source, "program.mlir")
+    set_machine(module, machine)
+    return module
+
+
+def program_of(source: str = SOURCE, machine: Machine = MACHINE) -> bytes:
+    module = module_of(source, machine)
+    PassPipeline(stages(machine)["riscv"]).apply(Context(), module)
+    return link(module, assembly(module), WEIGHTS)
 
 
 WEIGHTS = {"w": np.arange(128, dtype=np.float32).reshape(4, 32).astype(ml_dtypes.bfloat16)}
@@ -77,11 +76,11 @@ def section(file: ELFFile, name: str) -> Any:
 
 @pytest.fixture(scope="module")
 def elf() -> bytes:
-    return emit_program(compiled(), WEIGHTS)
+    return program_of()
 
 
 def test_is_deterministic(elf):
-    assert emit_program(compiled(), WEIGHTS) == elf
+    assert program_of() == elf
 
 
 def test_header_and_segments(elf):
@@ -148,7 +147,7 @@ def few_cores() -> Machine:
 )
 def test_start_code_runs_every_launch(machine):
     second = SOURCE.replace("args [@w, -1]", "args [@y, -1]")
-    program = Program.from_bytes(emit_program(compiled(second, machine), WEIGHTS))
+    program = Program.from_bytes(program_of(second, machine))
     result = program.run({"x": np.zeros((4, 20), np.float32)})
     words = result.outputs["y"].astype(ml_dtypes.bfloat16).view(np.uint16)
     # Both launches store the word 7: into the first and into the second row.
@@ -159,7 +158,7 @@ def test_start_code_runs_every_launch(machine):
 def test_machine_without_a_compute_team():
     machine = Machine.from_toml(MACHINE.to_toml().replace("cores = 8", "cores = 3"))
     with pytest.raises(UserError, match="at least 4"):
-        emit_program(compiled(machine=machine), WEIGHTS)
+        program_of(machine=machine)
 
 
 def test_objects_do_not_overlap(elf):
@@ -179,14 +178,14 @@ def test_objects_do_not_overlap(elf):
 )
 def test_link_errors(source, message):
     with pytest.raises(LinkError, match=message):
-        emit_program(compiled(source), WEIGHTS)
+        program_of(source)
 
 
 def test_does_not_fit():
     small = Machine.from_toml(MACHINE.to_toml().replace("l2_bytes = 536870912", "l2_bytes = 4096"))
-    big = SOURCE.replace("@x : memref<4x32xbf16", "@x : memref<400x32xbf16")
+    big = SOURCE.replace("[4, 20] : memref<4x32xbf16", "[4, 20] : memref<400x32xbf16")
     with pytest.raises(LinkError, match="4096"):
-        emit_program(compiled(big, small), WEIGHTS)
+        program_of(big, small)
 
 
 def test_empty_section_list_is_an_executable():

@@ -70,7 +70,7 @@ def scheduled(model: Model, machine: Machine) -> ModuleOp | None:
     """The scheduled module; None if the TCDM is too small."""
     fuse(model, machine)
     try:
-        return schedule_module(model.module, machine).module
+        return schedule_module(model.module, machine)
     except CapacityError:
         return None
 

@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 
-from softex_mlir.compiler.backend.link import launches_of, operations
+from softex_mlir.compiler.artifacts import CompiledModule, operations
 from softex_mlir.compiler.backend.share_memory import share_memory
 from softex_mlir.compiler.driver import Compilation
 from softex_mlir.compiler.models.text import bert
 from softex_mlir.compiler.schedule.lower import schedule_module
 from softex_mlir.dialects.cluster_attributes import AddressAttr, GlobalKind
-from softex_mlir.dialects.cluster_program import GlobalOp, LaunchOp
+from softex_mlir.dialects.cluster_globals import GlobalOp
+from softex_mlir.dialects.cluster_schedule import LaunchOp
 from softex_mlir.dialects.memory import footprint_bytes
 from softex_mlir.isa_sim.machine import Machine
 
 
-def scheduled(layers: int) -> tuple[dict[str, int], list[LaunchOp]]:
+def scheduled(layers: int) -> tuple[dict[str, int], Sequence[LaunchOp]]:
     """Temporaries of a small encoder with their sizes, and its launches."""
     model = bert(tokens=40, hidden=64, layers=layers, heads=2, vocabulary=64, types=0)
     module = Compilation.of(model).model.module
-    compiled = schedule_module(module, Machine.load("paper"))
+    scheduled = CompiledModule.of(schedule_module(module, Machine.load("paper")))
     sizes = {
         op.sym_name.data: footprint_bytes(op.type)
-        for op in operations(compiled, GlobalOp)
+        for op in operations(scheduled.module, GlobalOp)
         if op.kind.data is GlobalKind.TEMPORARY
     }
-    return sizes, launches_of(compiled)
+    return sizes, scheduled.launches
 
 
 def test_objects_alive_at_the_same_launch_lie_apart():

@@ -209,7 +209,7 @@ class CanonicalizeTransformerPass(ModulePass):
             SimplifyTransposes(),
             SinkTranspose(),
             RestoreRowOrder(),
-            FoldViewsOfConstants(Constants(op)),
+            FoldViewsOfConstants(Constants.of(ctx, op)),
             ExpandPowers(),
             DropNeutral(),
         ]

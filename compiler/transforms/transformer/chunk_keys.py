@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import IntegerAttr, ModuleOp, i64
-from xdsl.passes import ModulePass
 
+from softex_mlir.compiler.machine_pass import MachinePass
 from softex_mlir.dialects import transformer as t
 from softex_mlir.isa_sim.machine import Machine
 
@@ -25,18 +25,13 @@ def chunk_keys(module: ModuleOp, machine: Machine) -> None:
 
 
 @dataclass(frozen=True)
-class ChunkKeysPass(ModulePass):
+class ChunkKeysPass(MachinePass):
     """Chooses `key_chunk` of every attention, part of what it computes.
 
-    Attention by whole rows of scores stays where it fits and is as fast. `machine` is a name or a
-    TOML file; `tcdm` overrides its TCDM size in bytes, 0 keeps it.
+    Attention by whole rows of scores stays where it fits and is as fast.
     """
 
     name = "chunk-keys"
 
-    machine: str = "paper"
-    tcdm: int = 0
-
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        machine = Machine.load(self.machine)
-        chunk_keys(op, machine.with_tcdm_bytes(self.tcdm) if self.tcdm else machine)
+        chunk_keys(op, self.target)

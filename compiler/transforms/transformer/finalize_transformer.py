@@ -47,7 +47,7 @@ class FinalizeTransformerPass(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         dce(op)
-        constants = Constants(op)
+        constants = Constants.of(ctx, op)
         for inner in list(op.walk()):
             if isinstance(inner, t.SplatOp):
                 data = constants.data(inner.result)

@@ -172,7 +172,7 @@ class FlattenRowsPass(ModulePass):
     name = "flatten-rows"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        constants = Constants(op)
+        constants = Constants.of(ctx, op)
         patterns: list[RewritePattern] = [
             FlattenFirstOperand(),
             FlattenMatmul(),

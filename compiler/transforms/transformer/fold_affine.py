@@ -83,7 +83,7 @@ class FoldAffinePass(ModulePass):
     name = "fold-affine"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        constants = Constants(op)
+        constants = Constants.of(ctx, op)
         patterns: list[RewritePattern] = [
             FoldIntoLinearBefore(constants),
             FoldIntoLinearBehind(constants),

@@ -60,4 +60,4 @@ class FoldScalePass(ModulePass):
     name = "fold-scale"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        PatternRewriteWalker(FoldScale(Constants(op))).rewrite_module(op)
+        PatternRewriteWalker(FoldScale(Constants.of(ctx, op))).rewrite_module(op)

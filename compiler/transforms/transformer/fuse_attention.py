@@ -326,6 +326,6 @@ class FuseAttentionPass(ModulePass):
     name = "fuse-attention"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        constants = Constants(op)
+        constants = Constants.of(ctx, op)
         pattern = FuseAttention(constants, BiasBuilder(constants))
         PatternRewriteWalker(pattern).rewrite_module(op)

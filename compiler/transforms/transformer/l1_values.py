@@ -6,33 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
+from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp, TensorType, bf16
 from xdsl.ir import Operation, SSAValue
 from xdsl.rewriter import InsertPoint, Rewriter
 
+from softex_mlir.compiler.compilation_context import weights_of
 from softex_mlir.compiler.weights import WeightStore
 from softex_mlir.dialects import transformer as t
 
 Array = npt.NDArray[Any]
 Indices = npt.NDArray[np.int64]
-
-_STORES: WeakKeyDictionary[ModuleOp, WeightStore] = WeakKeyDictionary()
-
-
-def attach_weights(module: ModuleOp, store: WeightStore) -> None:
-    """Let the passes find (and extend) the data of the module's weights."""
-    _STORES[module] = store
-
-
-def weights_of(module: ModuleOp) -> WeightStore:
-    """The store attached to a module; an empty one if there is none (textual tests)."""
-    if module not in _STORES:
-        _STORES[module] = WeightStore()
-    return _STORES[module]
 
 
 def splat_value(value: SSAValue) -> float | None:
@@ -57,19 +44,21 @@ class Constants:
     """Reads and makes constants of one module."""
 
     module: ModuleOp
+    store: WeightStore
 
-    def __post_init__(self) -> None:
-        self.store = weights_of(self.module)
+    @staticmethod
+    def of(context: Context, module: ModuleOp) -> Constants:
+        """The constants of a module that is compiled in a context."""
+        return Constants(module, weights_of(context))
 
     def data(self, value: SSAValue) -> Array | None:
-        """The elements of a constant; None if it is none, or has no data (textual tests)."""
+        """The elements of a constant; None if it is none, or nobody gave its data."""
         owner = value.owner
         if isinstance(owner, t.SplatOp):
             return np.full(t.shape_of(value), owner.value.value.data, np.float32)
         if isinstance(owner, t.GetWeightOp):
-            name = owner.weight.string_value()
-            if name in self.store:
-                found = self.store[name]
+            found = self.store.find(owner.weight.string_value())
+            if found is not None:
                 return found if found.dtype.kind == "i" else found.astype(np.float32)
         return None
 

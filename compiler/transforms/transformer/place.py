@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp, StringAttr
 from xdsl.dialects.linalg import ops as linalg_ops
-from xdsl.passes import ModulePass
+from xdsl.ir import Operation
 
+from softex_mlir.compiler.machine_pass import MachinePass
 from softex_mlir.dialects import transformer as t
 from softex_mlir.isa_sim.machine import Machine
 
@@ -93,32 +95,34 @@ def _view_or_copy(op: t.ReshapeOp) -> tuple[str, str]:
     return "dma", "data movement: the rows change their length"
 
 
-def place(module: ModuleOp, machine: Machine) -> list[Placement]:
-    """Write `unit` on every operation and return the placement report."""
-    report: list[Placement] = []
+def placement_of(module: ModuleOp, machine: Machine) -> Iterator[tuple[Operation, Placement]]:
+    """Every operation with its place."""
     for op in module.walk():
         if isinstance(op, linalg_ops.GenericOp):
-            op.attributes["unit"] = StringAttr("cores")
             given = op.attributes.get("layer")
             layer = given.data if isinstance(given, StringAttr) else ""
             reason = "a loop nest: no unit and no kernel of its own"
-            report.append(Placement("generic", layer, "cores", reason))
-        if not isinstance(op, t.TransformerOp):
-            continue
-        unit, reason = unit_of(op, machine)
-        op.unit = StringAttr(unit)
-        layer = op.layer.data if op.layer is not None else ""
-        report.append(Placement(op.name.removeprefix("transformer."), layer, unit, reason))
-    return report
+            yield op, Placement("generic", layer, "cores", reason)
+        if isinstance(op, t.TransformerOp):
+            unit, reason = unit_of(op, machine)
+            layer = op.layer.data if op.layer is not None else ""
+            yield op, Placement(op.name.removeprefix("transformer."), layer, unit, reason)
+
+
+def placement_report(module: ModuleOp, machine: Machine) -> list[Placement]:
+    """Where every operation executes, and why."""
+    return [placement for _, placement in placement_of(module, machine)]
 
 
 @dataclass(frozen=True)
-class PlacePass(ModulePass):
-    """Writes `unit` on every operation; `machine` is a name or a TOML file."""
+class PlacePass(MachinePass):
+    """Writes `unit` on every operation."""
 
     name = "place"
 
-    machine: str = "paper"
-
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        place(op, Machine.load(self.machine))
+        for inner, placement in placement_of(op, self.target):
+            if isinstance(inner, t.TransformerOp):
+                inner.unit = StringAttr(placement.unit)
+            else:
+                inner.attributes["unit"] = StringAttr(placement.unit)

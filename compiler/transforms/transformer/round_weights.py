@@ -8,7 +8,7 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
-from softex_mlir.compiler.transforms.transformer.l1_values import weights_of
+from softex_mlir.compiler.compilation_context import weights_of
 
 
 @dataclass(frozen=True)
@@ -18,4 +18,4 @@ class RoundWeightsPass(ModulePass):
     name = "round-weights"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        weights_of(op).round_to_bf16()
+        weights_of(ctx).round_to_bf16()

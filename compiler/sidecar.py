@@ -1,0 +1,95 @@
+"""The file of weights beside a module's text: the module names it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from xdsl.dialects.builtin import ModuleOp, StringAttr
+from xdsl.ir import Attribute
+
+from softex_mlir.compiler.weights import WeightError, WeightStore, weights_in
+from softex_mlir.files import write_atomically
+
+WEIGHTS_ATTRIBUTE = "cluster.weights"
+"""Of a module in a file: the file of its weights, as seen from the module's folder."""
+MODEL_ATTRIBUTE = "cluster.model"
+"""Of a module in a file: the model's name."""
+
+
+@dataclass(frozen=True)
+class Heading:
+    """What a module's text says about where it comes from, which the module itself is without."""
+
+    model: str = ""
+    weights: Path | None = None
+
+    @staticmethod
+    def take(module: ModuleOp, folder: Path) -> Heading:
+        """The heading of a module read in a folder; it is taken off."""
+        model = module.attributes.pop(MODEL_ATTRIBUTE, None)
+        weights = module.attributes.pop(WEIGHTS_ATTRIBUTE, None)
+        return Heading(
+            model.data if isinstance(model, StringAttr) else "",
+            folder / weights.data if isinstance(weights, StringAttr) else None,
+        )
+
+    @contextmanager
+    def on(self, module: ModuleOp, folder: Path) -> Generator[None]:
+        """While it lasts, the module has the heading, for a file in a folder."""
+        given: dict[str, Attribute] = {}
+        if self.model:
+            given[MODEL_ATTRIBUTE] = StringAttr(self.model)
+        if self.weights is not None:
+            given[WEIGHTS_ATTRIBUTE] = StringAttr(os.path.relpath(self.weights, folder))
+        module.attributes |= given
+        try:
+            yield
+        finally:
+            for name in given:
+                del module.attributes[name]
+
+
+def take_weights(
+    module: ModuleOp, path: Path, named: Path | None = None, *, required: bool = False
+) -> WeightStore:
+    """The weights of a module read from `path`: in the file `named`, or that of the same name.
+
+    Raises:
+        WeightError: the file cannot be read or does not fit, or does not exist if it is named or
+            `required`.
+    """
+    beside = named or path.with_suffix(".safetensors")
+    if not any(weights_in(module)) and named is None:
+        return WeightStore()
+    if not beside.exists():
+        if required or named is not None:
+            raise WeightError(f"{path}: its weights are expected in {beside}, which does not exist")
+        return WeightStore()
+    weights = WeightStore.load(beside)
+    try:
+        weights.check(module)
+    except WeightError as error:
+        raise WeightError(f"{path}: with the data in {beside.name}, {error}") from None
+    return weights
+
+
+def write_module(module: ModuleOp, name: str, weights: WeightStore, path: Path) -> None:
+    """Write the module of a model as text, and its weights beside it if it has any.
+
+    Raises:
+        WeightError: `path` is where the weights would be.
+        UserError: a file cannot be written.
+    """
+    beside = path.with_suffix(".safetensors")
+    if beside == path:
+        raise WeightError(f"{path}: the weights go there: name the module's file .mlir")
+    # A device or a pipe has no file beside it.
+    alone = not any(weights_in(module)) or (path.exists() and not path.is_file())
+    if not alone:
+        weights.save(beside)
+    with Heading(name, None if alone else beside).on(module, path.parent):
+        write_atomically(path, f"{module!s}\n")
