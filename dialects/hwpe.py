@@ -30,6 +30,8 @@ from softex_mlir.dialects.cluster import STREAMS
 from softex_mlir.dialects.target import machine_of
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.units import dma, event_unit, redmule, softex_jobs
+from softex_mlir.isa_sim.units.redmule_unit import REDMULE
+from softex_mlir.isa_sim.units.softex_unit import SOFTEX
 
 
 class Unit(StrEnum):
@@ -53,9 +55,9 @@ class UnitAttr(EnumAttribute[Unit], SpacedOpaqueSyntaxAttribute):
 def registers(unit: Unit) -> dict[str, int]:
     """The registers of a unit: name to byte offset from `base_address`."""
     if unit is Unit.REDMULE:
-        return dict(redmule.REGISTERS)
+        return REDMULE.registers
     if unit is Unit.SOFTEX:
-        return dict(softex_jobs.REGISTERS)
+        return SOFTEX.registers
     if unit is Unit.DMA:
         return {name: offset for offset, name in dma.REGISTER_NAMES.items()}
     if unit is Unit.TIMELINE:

@@ -21,7 +21,7 @@ from softex_mlir.arithmetic import round_up
 from softex_mlir.dialects.cluster import StreamKind, TokenType, Worker, stream_of
 from softex_mlir.dialects.memory import check_dense_rows, check_indices, check_tcdm, memref_type
 from softex_mlir.dialects.target import machine_of
-from softex_mlir.isa_sim.machine import RedMulEDescription
+from softex_mlir.isa_sim.units.redmule_section import RedMulEDescription
 
 UNIT = "RedMulE"
 MAX_SIZE = 0xFFFF

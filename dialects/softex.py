@@ -41,7 +41,7 @@ from softex_mlir.dialects.memory import (
     memref_type,
 )
 from softex_mlir.dialects.target import machine_of
-from softex_mlir.isa_sim.machine import SoftExDescription
+from softex_mlir.isa_sim.units.softex_section import SoftExDescription
 
 UNIT = "SoftEx"
 MAX_SLOT = 0xFF

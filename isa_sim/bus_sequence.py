@@ -11,21 +11,21 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from softex_mlir.errors import UserError
-from softex_mlir.isa_sim.devices import state as d
-from softex_mlir.isa_sim.machine import Machine, RedMulEDescription
+from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.isa_sim.units import control, registry
 from softex_mlir.isa_sim.units.common import Memory
 from softex_mlir.isa_sim.units.faults import UnitFault
-from softex_mlir.isa_sim.units.softex_jobs import SOFT_CLEAR_CYCLES
+from softex_mlir.isa_sim.units.unit import Trigger, Unit
 
 Accesses = npt.NDArray[np.int64]
 
-CONTEXTS: Final = 2
+CONTEXTS: Final = control.CONTEXTS
 FINISHED_LIMIT: Final = 2
 """The counter of finished jobs saturates here."""
 CLEAR_CYCLES: Final = 4
@@ -52,124 +52,78 @@ class SequenceResult:
     warnings: tuple[str, ...] = ()
 
 
-class _Jobs(Protocol):
-    """What a unit's jobs do; the control port is the same for all."""
-
-    first: int
-    count: int
-    readable: bool
-    """Whether job registers can be read; RedMulE's file returns its data a cycle early: zeros."""
-
-    def write(self, offset: int, value: int, registers: list[int], time: int) -> None:
-        """A job register was written at a cycle; `registers` of the context with the value."""
-        ...
-
-    def run(self, registers: list[int], time: int, begin: int) -> int | None:
-        """Execute a job triggered at `time` that begins at `begin`; its done event.
-
-        None: the job waits, and later accesses may let it go on.
-        """
-        ...
-
-    def clear(self) -> None:
-        """A soft clear."""
-        ...
-
-
 class _Hang(Exception):
     """The unit never finishes the job."""
 
 
-@dataclass
-class _SoftExJobs:
-    machine: Machine
-    memory: Memory
-    warn: Callable[[str], None]
-    first: int = 0x20
-    count: int = 8
-    readable: bool = True
+class _Jobs:
+    """A unit's jobs: what it does with register writes, triggers and soft clears."""
 
-    def __post_init__(self) -> None:
-        from softex_mlir.isa_sim.units.softex import SoftEx
+    def __init__(self, unit: Unit, machine: Machine, memory: Memory, warn: Callable[[str], None]):
+        self.control = unit.control(machine.section(unit.name))
+        self.first, self.count = unit.first_register, len(unit.job_registers)
+        self.port = unit.port(machine, True, False, False)
+        self.memory = memory
+        self.warn = warn
+        watched, self.bits = self.control.watched or ("", 0)
+        self.watched = unit.job_registers.get(watched)
+        self.starting_name = self.control.starting_register or ""
+        self.starting = unit.job_registers.get(self.starting_name)
+        self.started = NEVER
+        self.cleared = True
 
-        self.unit = SoftEx(self.machine, strict=False)
-        self.base = self.machine.cluster.tcdm_base
-
-    def write(self, offset: int, value: int, registers: list[int], time: int) -> None:
-        if offset == d.SOFTEX_COMMANDS and value & d.SLOT_COMMANDS:
-            self.unit.request_slot(registers, self.memory, self.base, time)
-            self._take_warnings()
-
-    def run(self, registers: list[int], time: int, begin: int) -> int | None:
-        try:
-            cycles = self.unit.run(registers, self.memory, self.base, True, begin)
-        except UnitFault as fault:
-            if fault.rule != "softex.slot_missing":
-                raise
-            return None
-        finally:
-            self._take_warnings()
-        for text in self.unit.last_warnings:
-            self.warn(text)
-        return begin + cycles
-
-    def clear(self) -> None:
-        self.unit.reset()
-
-    def _take_warnings(self) -> None:
-        for text in self.unit.slots.warnings:
-            self.warn(text)
-        self.unit.slots.warnings.clear()
-
-
-@dataclass
-class _RedMulEJobs:
-    machine: Machine
-    memory: Memory
-    warn: Callable[[str], None]
-    first: int = 0x40
-    count: int = 6
-    readable: bool = False
-    macfg: int = NEVER
-    cleared: bool = True
-
-    def __post_init__(self) -> None:
-        from softex_mlir.isa_sim.units.redmule import RedMulE
-
-        self.unit = RedMulE(self.machine, strict=False)
-        self.base = self.machine.cluster.tcdm_base
-        description = self.machine.redmule
-        assert description is not None
-        self.description: RedMulEDescription = description
+    def is_watched(self, offset: int, value: int) -> bool:
+        """Whether the unit acts at once on a write to a job register."""
+        return offset == self.watched and bool(value & self.bits)
 
     def write(self, offset: int, value: int, registers: list[int], time: int) -> None:
-        if offset == d.REDMULE_MACFG:
-            self.macfg = time
-        elif self.macfg > NEVER and self.description.macfg_last:
+        """A job register was written at a cycle; `registers` of the context with the value."""
+        if offset == self.starting:
+            self.started = time
+        elif self.started > NEVER and self.control.starting_last:
             self.warn(
-                "a job register is written after MACFG, which starts the tiler: the tiler has "
-                "sampled the value before"
+                f"a job register is written after {self.starting_name}, which starts the unit: it "
+                "has sampled the value before"
             )
+        if self.is_watched(offset, value):
+            self.port.written(registers, self.memory, time, -1)
+            self._take_notes()
 
-    def run(self, registers: list[int], time: int, begin: int) -> int | None:
-        from softex_mlir.isa_sim.units.redmule import start_delay
+    def run(self, registers: list[int], time: int, previous_end: int) -> int | None:
+        """Execute a job triggered at `time`, behind one that ends at `previous_end`; its done
+        event.
 
-        if not self.cleared and self.description.requires_soft_clear:
+        None: the job waits, and later accesses may let it go on.
+        """
+        if self.control.needs_clear and not self.cleared:
             self.warn(
                 "a job without a soft clear since the one before: the published RTL computes it "
                 "from what that one left in its buffers"
             )
-        if self.macfg == NEVER:
-            raise _Hang("a job is triggered without a write to MACFG")
-        gap = max(1, time - self.macfg)
-        cycles = self.unit.run(registers[: self.count], self.memory, self.base)
-        for text in self.unit.last_warnings:
+        if self.starting is not None and self.started == NEVER:
+            raise _Hang(f"a job is triggered without a write to {self.starting_name}")
+        trigger = Trigger(time, max(1, time - self.started), previous_end)
+        try:
+            done = self.port.run(registers, self.memory, trigger)
+        except UnitFault as fault:
+            if not fault.waits:
+                raise
+            return None
+        finally:
+            self._take_notes()
+        for text in done.warnings:
             self.warn(text)
-        self.macfg, self.cleared = NEVER, False
-        return begin + start_delay(gap, self.machine) + cycles
+        self.started, self.cleared = NEVER, False
+        return max(time, previous_end - 1) + done.cycles
 
     def clear(self) -> None:
-        self.macfg, self.cleared = NEVER, True
+        """A soft clear."""
+        self.port.reset()
+        self.started, self.cleared = NEVER, True
+
+    def _take_notes(self) -> None:
+        for text in self.port.notes():
+            self.warn(text)
 
 
 @dataclass
@@ -190,9 +144,9 @@ class _Port:
 
     jobs: _Jobs
     warn: Callable[[str], None]
-    clear_cycles: int
-    """From a clear of the registers to the first register write that is not lost."""
-    bank: list[list[int]] = field(default_factory=lambda: [[0] * 8 for _ in range(CONTEXTS)])
+    bank: list[list[int]] = field(
+        default_factory=lambda: [[0] * control.MOST_JOB_REGISTERS for _ in range(CONTEXTS)]
+    )
     queue: list[_Job] = field(default_factory=lambda: list[_Job]())
     """All jobs since the soft clear."""
     ends: list[int] = field(default_factory=lambda: list[int]())
@@ -229,21 +183,21 @@ class _Port:
         return len(self.queue) % CONTEXTS
 
     def _read(self, time: int, offset: int) -> int:
-        if offset == d.HWPE_ACQUIRE:
+        if offset == control.ACQUIRE:
             return self._acquire(time)
         if self.wiped + 2 <= time <= self.wiped + CLEAR_CYCLES:
             return 0
-        if offset == d.HWPE_FINISHED:
+        if offset == control.FINISHED:
             count = bisect_right(self.ends, time) - bisect_right(self.ends, self.finished_read)
             self.finished_read = time
             return min(count, FINISHED_LIMIT)
-        if offset == d.HWPE_STATUS:
+        if offset == control.STATUS:
             contexts = {job.context for job in self._pending(time)}
             return sum(1 << (8 * context) for context in contexts)
-        if offset == d.HWPE_RUNNING_JOB:
+        if offset == control.RUNNING_JOB:
             return self.committed + bisect_right(self.ends, time + 1 - RUNNING_CYCLES) & 0xFF
         register = self._register(offset)
-        if register is None or not self.jobs.readable:
+        if register is None or not self.jobs.control.readable:
             return 0
         return self.bank[self._context()][register]
 
@@ -269,21 +223,21 @@ class _Port:
         return register if rest == 0 and 0 <= register < self.jobs.count else None
 
     def _write(self, time: int, offset: int, value: int) -> None:
-        if offset == d.HWPE_SOFT_CLEAR:
+        if offset == control.SOFT_CLEAR:
             if not self.cleared < time < self.cleared + CLEAR_CYCLES:
                 self._clear(time, wipe=value == 0)
-        elif offset == d.HWPE_FINISHED:
+        elif offset == control.FINISHED:
             self.finished_read = time
-        elif offset == d.HWPE_TRIGGER:
+        elif offset == control.TRIGGER:
             self._commit(time, value)
         elif (register := self._register(offset)) is not None:
             self._write_register(time, offset, register, value)
 
     def _write_register(self, time: int, offset: int, register: int, value: int) -> None:
-        if time - self.wiped < self.clear_cycles:
+        if time - self.wiped < self.jobs.control.clear_cycles:
             self.warn(
                 f"a register write {time - self.wiped} cycles after the soft clear is lost: the "
-                f"first that counts comes {self.clear_cycles} cycles after it"
+                f"first that counts comes {self.jobs.control.clear_cycles} cycles after it"
             )
             return
         if len(self._pending(time)) >= CONTEXTS:
@@ -292,7 +246,7 @@ class _Port:
         registers[register] = value
         if self._is_clearing(time):
             # The register is kept, what its write starts is not.
-            if offset == d.SOFTEX_COMMANDS and self.jobs.count == 8 and value & d.SLOT_COMMANDS:
+            if self.jobs.is_watched(offset, value):
                 self.warn("the request for a state slot is lost: the soft clear is under way")
             return
         self.jobs.write(offset, value, registers, time)
@@ -306,7 +260,7 @@ class _Port:
         self.cleared, self.is_locked, self.is_triggered, self.stuck = time, False, False, ""
         if wipe:
             self.wiped, self.committed, self.acquired = time, 0, 0
-            self.bank = [[0] * 8 for _ in range(CONTEXTS)]
+            self.bank = [[0] * control.MOST_JOB_REGISTERS for _ in range(CONTEXTS)]
         else:
             self.committed += bisect_right(self.ends, time + 2)
         self.queue, self.ends = [], []
@@ -332,9 +286,9 @@ class _Port:
         if not self.is_triggered or self.stuck:
             return
         for job in self.queue[len(self.ends) :]:
-            begin = max(job.time, self.ends[-1] - 1 if self.ends else NEVER)
+            before = self.ends[-1] if self.ends else -1
             try:
-                end = self.jobs.run(self.bank[job.context], job.time, begin)
+                end = self.jobs.run(self.bank[job.context], job.time, before)
             except (_Hang, UnitFault) as fault:
                 self.stuck = str(fault)
                 self.warn(f"the job never ends or is wrong: {fault}")
@@ -359,7 +313,7 @@ def run_sequence(
     """Play register accesses on a bare unit from reset, with zero-stall memory.
 
     Args:
-        unit: ``"softex"`` or ``"redmule"``.
+        unit: its name, such as ``"softex"`` or ``"redmule"``.
         accesses: int64[n, 4], rows of (cycle accepted, 1 write / 0 read, byte offset, value), in
             rising order of cycles; the value of a read is not looked at.
         tcdm: a writable 1-D uint8 array whose first byte has the machine's TCDM base address
@@ -397,13 +351,11 @@ def run_sequence(
     )
 
 
-def _bus(unit: str, machine: Machine, tcdm: Memory, warn: Callable[[str], None]) -> _Port:
-    if unit == "softex" and machine.softex is not None:
-        return _Port(_SoftExJobs(machine, tcdm, warn), warn, SOFT_CLEAR_CYCLES)
-    if unit == "redmule" and machine.redmule is not None:
-        description = machine.redmule
-        return _Port(_RedMulEJobs(machine, tcdm, warn), warn, description.soft_clear_cycles)
-    raise UserError(f"machine '{machine.name}' has no unit '{unit}': expected softex or redmule")
+def _bus(name: str, machine: Machine, tcdm: Memory, warn: Callable[[str], None]) -> _Port:
+    unit = registry.unit(name)
+    if machine.section(name) is None:
+        raise UserError(f"machine '{machine.name}' has no {unit.label}")
+    return _Port(_Jobs(unit, machine, tcdm, warn), warn)
 
 
 def _checked(accesses: Any) -> list[list[int]]:

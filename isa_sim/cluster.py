@@ -26,9 +26,7 @@ from softex_mlir.isa_sim.core.decode import PAGE_BYTES, Program
 from softex_mlir.isa_sim.devices import state as d
 from softex_mlir.isa_sim.devices.events import job_at
 from softex_mlir.isa_sim.devices.hwpe import start_job
-from softex_mlir.isa_sim.devices.ports import make_ports
 from softex_mlir.isa_sim.diagnosis import (
-    UNIT_NAMES,
     Names,
     SimulationFault,
     Symbolizer,
@@ -50,7 +48,9 @@ from softex_mlir.isa_sim.records import (
     step_records,
     transfer_records,
 )
+from softex_mlir.isa_sim.units import registry
 from softex_mlir.isa_sim.units.faults import UnitFault
+from softex_mlir.isa_sim.units.unit import Port, Trigger
 
 _FAULT_KINDS = {st.CAUSE_FETCH: "fetch", st.CAUSE_ILLEGAL: "illegal-instruction"}
 _SLICE = 1 << 22
@@ -217,8 +217,14 @@ class _Run:
         self.dev = cluster.devices
         self.state = cluster.state
         self.s = cluster.state.s
-        self.names = Names(cluster.symbolizer, cluster.devices)
-        self.ports = make_ports(cluster.machine, functional, cluster.contention, strict=not lenient)
+        machine = cluster.machine
+        self.units = registry.units_of(machine)
+        self.names = Names(cluster.symbolizer, cluster.devices, self.units)
+        self.ports: dict[int, Port] = {
+            number: unit.port(machine, functional, cluster.contention, not lenient)
+            for number, unit in enumerate(self.units)
+            if machine.section(unit.name) is not None
+        }
         self.dev.word[d.LENIENT] = lenient
         self.job_observer = jobs
         self.model = contention.make_model(cluster.machine)
@@ -229,7 +235,7 @@ class _Run:
         self.job_log = np.zeros((4096, d.JOB_LOG_COLUMNS), np.int64)
         self.sleep_log = np.zeros((4096, d.SLEEP_LOG_COLUMNS), np.int64)
         self.jobs = 0
-        self.macs = 0
+        self.work = [0] * len(self.units)
         self.unit_bytes = 0
         self.warnings: list[str] = []
         self.control = np.zeros(engine.CONTROL_WORDS, np.int64)
@@ -261,9 +267,9 @@ class _Run:
             if reason == engine.TRIGGER:
                 self.trigger()
             elif reason == engine.SOFT_CLEAR:
-                self.ports[d.SOFTEX].reset()
-            elif reason == engine.SLOT_REQUEST:
-                self.slot_request()
+                self.ports[int(dev.word[d.CODE])].reset()
+            elif reason == engine.WATCHED_WRITE:
+                self.watched_write()
             elif reason == engine.END:
                 break
             elif reason == engine.SLICE:
@@ -284,11 +290,10 @@ class _Run:
             else:
                 self.core_stop()
         self.report_accesses()
-        for unit, lost in enumerate(dev.unit[:, d.LOST].tolist()):
+        for unit, lost in zip(self.units, dev.unit[:, d.LOST].tolist(), strict=True):
             if lost:
                 self.warnings.append(
-                    f"{UNIT_NAMES[unit]}: {lost} register writes too close behind a soft clear "
-                    "were lost"
+                    f"{unit.label}: {lost} register writes too close behind a soft clear were lost"
                 )
         return self.result()
 
@@ -304,58 +309,61 @@ class _Run:
         """A job was triggered: execute it, schedule its end."""
         dev = self.dev
         word = dev.word
-        unit, context = int(word[d.CODE]), int(word[d.CONTEXT])
-        row, registers, core, tp = self.accessed(unit)
-        port = self.ports[unit]
+        number, context = int(word[d.CODE]), int(word[d.CONTEXT])
+        unit, port = self.units[number], self.ports[number]
+        row, registers, core, tp = self.accessed(number)
+        time = int(word[d.TRIGGER_TIME])
+        before = int(row[job_at(1 - context) + d.JOB_DONE])
+        trigger = Trigger(time, int(row[d.TRIGGER_GAP]), before)
         try:
-            time = int(word[d.TRIGGER_TIME])
             operands = self.contents(port, registers, results=False)
-            duration, rate = port.run(registers, self.cluster.tcdm, row, time)
+            done = port.run(registers, self.cluster.tcdm, trigger)
         except UnitFault as fault:
-            self.stop("unit", core, f"{fault}\n  {self.names.job(unit, registers, tp)}")
+            self.stop("unit", core, f"{fault}\n  {self.names.job(number, registers, tp)}")
             raise AssertionError("unreachable") from fault
+        duration = done.cycles
+        warnings = (*done.warnings, *port.notes())
         if self.job_observer is not None:
             values = tuple(int(value) & 0xFFFFFFFF for value in registers)
             results = self.contents(port, registers, results=True)
-            name = UNIT_NAMES[unit]
-            record = JobRecord(name, values, time, duration, operands, results, port.warnings)
-            self.job_observer(record)
+            self.job_observer(
+                JobRecord(unit.name, values, time, duration, operands, results, warnings)
+            )
         stalled = 0
         if self.control[engine.CONTENTION]:
-            model = self.model.unit[unit]
-            model[contention.RATE] = rate
-            model[contention.EXPOSED] = port.exposed
-            model[contention.TURNOVERS] = port.turnovers
-            model[contention.BURST] = port.burst
-            if unit == d.SOFTEX:
-                granted, duration = duration, int(duration * model[contention.SLOW])
-                stalled = duration - granted
+            model = self.model.unit[number]
+            model[contention.RATE] = done.rate
+            model[contention.EXPOSED] = done.exposed
+            model[contention.TURNOVERS] = done.turnovers
+            model[contention.BURST] = done.burst
+            if not unit.long_jobs:
+                duration = int(duration * model[contention.SLOW])
+                stalled = duration - done.cycles
         if self.jobs == len(self.job_log):
             self.job_log = _grown(self.job_log, self.jobs)
-        number = self.jobs
-        entry = self.job_log[number]
-        entry[0] = unit
+        job = self.jobs
+        entry = self.job_log[job]
+        entry[0] = number
         entry[3] = tp
         entry[4] = core
         entry[5] = self.s[core, st.PC]
-        entry[6] = port.macs
+        entry[6] = done.work
         entry[7] = context
         entry[8:16] = registers
         entry[d.JOB_STALLED] = stalled
         entry[d.JOB_ACQUIRED_AT] = row[job_at(context) + d.JOB_ACQUIRED]
         entry[d.JOB_TRIGGERED_AT] = time
-        entry[d.JOB_BYTES] = port.bytes
-        self.jobs = number + 1
-        word[d.JOB_USED] = number + 1
-        self.macs += port.macs
-        if port.warnings:
-            self.warn(unit, tp, port.warnings)
-        self.unit_bytes += port.bytes
+        entry[d.JOB_BYTES] = done.bytes
+        self.jobs = job + 1
+        word[d.JOB_USED] = job + 1
+        self.work[number] += done.work
+        self.warn(number, tp, warnings)
+        self.unit_bytes += done.bytes
         if self.sanitizer:
             footprint = port.footprint(registers)
             unchecked = port.rewritten_from(registers)
-            self.sanitizer.job(unit, context, core, number, time, footprint, unchecked)
-        start_job(dev, unit, context, duration, self.job_log, number)
+            self.sanitizer.job(number, context, core, job, time, footprint, unchecked)
+        start_job(dev, number, context, duration, self.job_log, job)
 
     def accessed(self, unit: int) -> tuple[np.ndarray, np.ndarray, int, int]:
         """A unit's row, the job registers of the context just written to, the core that did it
@@ -366,17 +374,20 @@ class _Run:
         tp = int(self.state.x[core, abi.RECORD_REGISTER]) & 0xFFFFFFFF
         return row, row[at : at + d.JOB_REGISTERS], core, tp
 
-    def slot_request(self) -> None:
-        """COMMANDS was written for a job with a state slot: the unit looks for it at once."""
-        row, registers, core, tp = self.accessed(d.SOFTEX)
+    def watched_write(self) -> None:
+        """A register was written that the unit acts on at once, such as SoftEx's COMMANDS."""
+        number, context = int(self.dev.word[d.CODE]), int(self.dev.word[d.CONTEXT])
+        row, registers, core, tp = self.accessed(number)
         time = int(self.dev.word[d.TRIGGER_TIME])
+        before = int(row[job_at(1 - context) + d.JOB_DONE])
         try:
-            self.ports[d.SOFTEX].request_slot(registers, self.cluster.tcdm, row, time)
+            self.ports[number].written(registers, self.cluster.tcdm, time, before)
         except UnitFault as fault:
-            self.stop("unit", core, f"{fault}\n  {self.names.job(d.SOFTEX, registers, tp)}")
+            self.stop("unit", core, f"{fault}\n  {self.names.job(number, registers, tp)}")
+            raise AssertionError("unreachable") from fault
 
     def contents(
-        self, port: Any, registers: np.ndarray, *, results: bool
+        self, port: Port, registers: np.ndarray, *, results: bool
     ) -> tuple[tuple[int, bytes], ...]:
         """(address, bytes) of what a job reads or writes in the TCDM, if somebody wants it."""
         if self.job_observer is None:
@@ -391,7 +402,7 @@ class _Run:
     def warn(self, unit: int, tp: int, texts: tuple[str, ...]) -> None:
         """Note what the hardware may do otherwise, once a unit, layer and text."""
         for text in texts:
-            line = f"{UNIT_NAMES[unit]}, layer {self.names.layer(tp)}: {text}"
+            line = f"{self.units[unit].label}, layer {self.names.layer(tp)}: {text}"
             if line not in self.warnings and len(self.warnings) < _MOST_WARNINGS:
                 self.warnings.append(line)
 
@@ -503,23 +514,24 @@ class _Run:
         jobs = job_records(self.job_log[: self.jobs])
         transfers = transfer_records(self.dma_log[: int(dev.word[d.DMA_USED])])
         busy = {"cores": int(active.sum())}
-        for unit, name in ((d.REDMULE, "redmule"), (d.SOFTEX, "softex")):
-            row = dev.unit[unit]
+        for unit, row in zip(self.units, dev.unit, strict=True):
             running = max(0, end - int(row[d.STARTED])) if row[d.RUNNING] >= 0 else 0
-            busy[name] = int(row[d.BUSY]) + running
+            busy[unit.name] = int(row[d.BUSY]) + running
         for channel, name in enumerate(("dma_in", "dma_out")):
             mine = transfers[transfers["channel"] == channel]
             busy[name] = int((mine["end"] - mine["start"]).sum())
         moved = int(dev.channel[:, d.CHANNEL_BYTES].sum())
         core_accesses = int(s[:, st.TCDM_LOADS].sum() + s[:, st.TCDM_STORES].sum())
         l2_accesses = int(s[:, st.L2_ACCESSES].sum())
-        lanes = self.machine.softex.lanes if self.machine.softex else 0
         counters = Counters(
             instructions=int(s[:, st.INSTRUCTIONS].sum()),
             core_active_cycles=int(active.sum()),
             core_asleep_cycles=int(asleep.sum()),
-            macs=self.macs,
-            softex_lane_cycles=lanes * busy["softex"],
+            units={
+                unit.name: unit.energy.counted(section, work, busy[unit.name])
+                for unit, work in zip(self.units, self.work, strict=True)
+                if (section := self.machine.section(unit.name)) is not None
+            },
             tcdm_bytes=4 * core_accesses + self.unit_bytes + moved,
             dma_bytes=moved,
             l2_bytes=moved + 4 * l2_accesses,
@@ -550,7 +562,7 @@ class _Run:
 
     def close_logs(self, end: int) -> None:
         """Let jobs and transfers that are under way at the end of the run end there."""
-        for unit in range(d.UNITS):
+        for unit in range(len(self.units)):
             row = self.dev.unit[unit]
             for context in range(2):
                 at = d.JOB + context * d.JOB_COLUMNS
@@ -581,7 +593,6 @@ __all__ = [
     "SPENT",
     "STEP",
     "TRANSFER",
-    "UNIT_NAMES",
     "Cluster",
     "RunResult",
     "SimulationFault",

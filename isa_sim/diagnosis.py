@@ -8,10 +8,8 @@ from typing import Any, Protocol
 from softex_mlir import abi
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.devices import state as d
-from softex_mlir.isa_sim.units import dma, event_unit, redmule, softex_jobs
-
-UNIT_NAMES = ("RedMulE", "SoftEx")
-REGISTERS = (redmule.REGISTERS, softex_jobs.REGISTERS)
+from softex_mlir.isa_sim.units import control, dma, event_unit
+from softex_mlir.isa_sim.units.unit import Unit
 
 
 class Symbolizer(Protocol):
@@ -62,7 +60,8 @@ class SimulationFault(UserError):
 class Names:
     """Addresses in words, with or without a symbolizer."""
 
-    def __init__(self, symbolizer: Symbolizer | None, dev: d.Devices):
+    def __init__(self, symbolizer: Symbolizer | None, dev: d.Devices, units: tuple[Unit, ...]):
+        self.units = units
         self._symbolizer = symbolizer
         self._dev = dev
 
@@ -84,12 +83,12 @@ class Names:
 
     def register(self, offset: int) -> str:
         """The device register at an offset from the peripheral base."""
-        for unit, name in enumerate(UNIT_NAMES):
-            base = int(self._dev.unit[unit, d.OFFSET])
-            if base and base <= offset < base + d.HWPE_BYTES:
-                registers = REGISTERS[unit].items()
+        for number, unit in enumerate(self.units):
+            base = int(self._dev.unit[number, d.OFFSET])
+            if base and base <= offset < base + control.BYTES:
+                registers = unit.registers.items()
                 known = (register for register, at in registers if at == offset - base)
-                return f"{name} {next(known, f'register {offset - base:#x}')}"
+                return f"{unit.label} {next(known, f'register {offset - base:#x}')}"
         for base in (event_unit.ALIAS_OFFSET, event_unit.GLOBAL_OFFSET):
             if base <= offset < base + event_unit.ALIAS_BYTES:
                 return f"event unit {event_unit.register_name(offset - base)}"
@@ -109,16 +108,28 @@ class Names:
             return f"launch record {tp:#010x}" if tp else "<runtime>"
         return self._symbolizer.layer(tp)
 
-    def job(self, unit: int, words: Any, tp: int) -> str:
+    def job(self, number: int, words: Any, tp: int) -> str:
         """A unit's job: what it is, and its addresses with buffers."""
-        module = (redmule, softex_jobs)[unit]
-        values = module.register_values(words)
+        unit = self.units[number]
+        values = unit.values(words)
         places = ", ".join(
             f"{name} {self.data(value, tp)}"
             for name, value in values.items()
             if name.endswith("_ADDR") and value
         )
-        return f"{UNIT_NAMES[unit]} job: {module.describe(values)}; {places or 'no address given'}"
+        return f"{unit.label} job: {unit.describe(values)}; {places or 'no address given'}"
+
+    def event(self, event: int) -> str:
+        """What an event says."""
+        for unit in self.units:
+            if unit.event == event:
+                return f"{unit.label} job done"
+        return event_unit.EVENT_NAMES.get(event, f"event {event}")
+
+    def events(self, mask: int) -> str:
+        """The events of a bit mask."""
+        names = [self.event(bit) for bit in range(32) if mask >> bit & 1]
+        return ", ".join(names) if names else "no event (the mask is 0)"
 
     def transfer(self, row: Any, tp: int) -> str:
         """The DMA descriptor registers, with buffers."""
@@ -171,25 +182,27 @@ def access_fault(dev: d.Devices, names: Names, core: int, request: Any, tp: int)
         )
     if code == d.FAULT_NOT_CLEARED:
         return "not-cleared", (
-            "RedMulE job triggered without a soft clear since the job before: the unit would "
-            "compute garbage; write 0 to SOFT_CLEAR (+0x14) before each job"
+            f"{names.units[detail].label} job triggered without a soft clear since the job before: "
+            "the unit would compute garbage; write 0 to SOFT_CLEAR (+0x14) before each job"
         )
     if code == d.FAULT_CLEAR_DISTANCE:
         return "clear-distance", (
-            f"store of {value & 0xFFFFFFFF:#x} to {at} is accepted {detail} cycles after the soft "
-            f"clear and lost: the first write that counts comes "
-            f"{int(dev.unit[:, d.CLEAR_CYCLES].max())} cycles after it; wait in between"
+            f"store of {value & 0xFFFFFFFF:#x} to {at} is accepted {detail >> 8} cycles after the "
+            f"soft clear and lost: the first write that counts comes "
+            f"{int(dev.unit[detail & 0xFF, d.CLEAR_CYCLES])} cycles after it; wait in between"
         )
     if code == d.FAULT_QUEUE:
-        name = UNIT_NAMES[detail]
+        name = names.units[detail].label
         return "queue", (
             f"{name} job triggered while {int(dev.unit[detail, d.PENDING])} are under way and the "
             f"unit takes {int(dev.unit[detail, d.DEPTH])}: wait for the done event first"
         )
     if code == d.FAULT_ORDER:
+        unit, offset = names.units[detail], int(dev.unit[detail, d.STARTING])
+        name = next(name for name, at in unit.registers.items() if at == offset)
         return "order", (
-            f"store to {at}: RedMulE's MACFG (+0x54) starts the tiler and has to be the last job "
-            "register written, once, before TRIGGER"
+            f"store to {at}: {unit.label}'s {name} (+{offset:#x}) starts its preparations and has "
+            "to be the last job register written, once, before TRIGGER"
         )
     if code == d.FAULT_COMMIT_ONLY:
         return "trigger", (
@@ -197,7 +210,7 @@ def access_fault(dev: d.Devices, names: Names, core: int, request: Any, tp: int)
             "never starts it; write 0"
         )
     if code == d.FAULT_NO_UNIT:
-        return "no-unit", f"{what} at {at}: this machine has no {UNIT_NAMES[detail]}"
+        return "no-unit", f"{what} at {at}: this machine has no {names.units[detail].label}"
     if code == d.FAULT_DMA_RANGE:
         side = "source" if detail else "destination"
         row = dev.core[core, d.DMA_DESCRIPTOR :]
@@ -220,8 +233,8 @@ def access_fault(dev: d.Devices, names: Names, core: int, request: Any, tp: int)
         )
     if code == d.FAULT_CLEAR_BUSY:
         return "clear-busy", (
-            f"soft clear of {UNIT_NAMES[detail]} while its job is under way destroys the job: "
-            "wait for the done event first"
+            f"soft clear of {names.units[detail].label} while its job is under way destroys the "
+            "job: wait for the done event first"
         )
     if code == d.FAULT_WAIT:
         return "wait", f"plain load at {at} would have to sleep: use cv.elw"
@@ -255,7 +268,7 @@ def deadlock(
             waits = "nothing"
         else:
             mask = int(dev.core[core, d.CORE_MASK])
-            waits = f"event mask {mask:#x}: {event_unit.describe_events(mask)}"
+            waits = f"event mask {mask:#x}: {names.events(mask)}"
             signals: list[str] = []
             for stream, name in enumerate(abi.STREAMS):
                 if mask >> stream & 1:
@@ -265,14 +278,13 @@ def deadlock(
                     )
             if mask >> event_unit.EVENT_DMA & 1:
                 signals.append("no DMA transfer is under way")
-            for unit, event in enumerate((event_unit.EVENT_REDMULE, event_unit.EVENT_SOFTEX)):
-                if mask >> event & 1:
-                    locked = int(dev.unit[unit, d.LOCKED]) >= 0
+            for unit, row in zip(names.units, dev.unit, strict=True):
+                if mask >> unit.event & 1:
+                    locked = int(row[d.LOCKED]) >= 0
                     signals.append(
-                        f"{UNIT_NAMES[unit]} has no job under way"
+                        f"{unit.label} has no job under way"
                         + (
-                            f"; core {int(dev.unit[unit, d.LOCKED_BY])} acquired one and did not "
-                            "trigger it"
+                            f"; core {int(row[d.LOCKED_BY])} acquired one and did not trigger it"
                             if locked
                             else ""
                         )

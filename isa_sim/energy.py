@@ -8,9 +8,11 @@ core's instruction.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 
 from softex_mlir.isa_sim.machine import Machine, OperatingPoint
+from softex_mlir.isa_sim.units import registry
 
 CALIBRATION = "calibrated on the published totals"
 
@@ -24,10 +26,9 @@ class Counters:
     """Sum over the cores."""
     core_asleep_cycles: int = 0
     """Sum over the cores."""
-    macs: int = 0
-    """BF16 multiply-accumulates of RedMulE, the padded ones of partial tiles not counted."""
-    softex_lane_cycles: int = 0
-    """Lanes times cycles with a SoftEx job under way."""
+    units: Mapping[str, int] = field(default_factory=dict[str, int])
+    """What each unit is charged for, by its name: BF16 multiply-accumulates of RedMulE, the padded
+    ones of partial tiles not counted; lanes times cycles with a job under way of SoftEx."""
     tcdm_bytes: int = 0
     """Bytes read and written by cores, units and DMA."""
     dma_bytes: int = 0
@@ -35,9 +36,14 @@ class Counters:
     """Bytes read and written in L2 by DMA and cores."""
 
     def __add__(self, other: Counters) -> Counters:
-        return Counters(
-            **{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)}
-        )
+        sums = {
+            f.name: getattr(self, f.name) + getattr(other, f.name)
+            for f in fields(self)
+            if f.name != "units"
+        }
+        names = dict.fromkeys((*self.units, *other.units))
+        units = {name: self.units.get(name, 0) + other.units.get(name, 0) for name in names}
+        return Counters(**sums, units=units)
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,7 @@ class EnergyReport:
     """Energy in J at one operating point, by cause.
 
     Attributes:
-        parts: base, cores, redmule, softex, tcdm, dma, l2, leakage.
+        parts: base, cores, each unit by its name, tcdm, dma, l2, leakage.
         note: what the figures rest on, for every place that shows them.
     """
 
@@ -82,8 +88,10 @@ def energy(
             counters.instructions * cost.core_pj_per_instruction
             + counters.core_asleep_cycles * cost.core_sleep_pj_per_cycle
         ),
-        "redmule": scale * counters.macs * cost.redmule_pj_per_mac,
-        "softex": scale * counters.softex_lane_cycles * cost.softex_pj_per_lane_cycle,
+        **{
+            unit.name: scale * counters.units.get(unit.name, 0) * unit.energy.picojoules(machine)
+            for unit in registry.units_of(machine)
+        },
         "tcdm": scale * counters.tcdm_bytes * cost.tcdm_pj_per_byte,
         "dma": scale * counters.dma_bytes * cost.dma_pj_per_byte,
         "l2": scale * counters.l2_bytes * cost.l2_pj_per_byte,

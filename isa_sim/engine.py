@@ -40,7 +40,7 @@ CORE_STOP: Final = 7
 RACES: Final = 8
 ACCESSES: Final = 9
 """The log of a core's accesses is full."""
-SLOT_REQUEST: Final = 10
+WATCHED_WRITE: Final = 10
 SLEEP_LOG_FULL: Final = 11
 
 # Columns of the control words.
@@ -186,7 +186,7 @@ def run(
             status == d.DONE
             or status == d.TRIGGER
             or status == d.SOFT_CLEAR
-            or status == d.SLOT_REQUEST
+            or status == d.WATCHED_WRITE
         ):
             dev.core[core, d.CORE_PENDING] = 0
             complete_access(state, core, dev.word[d.VALUE], dev.word[d.UNTIL] - time)
@@ -194,10 +194,10 @@ def run(
             if status == d.TRIGGER:
                 control[CORE] = core
                 return TRIGGER
-            if status == d.SLOT_REQUEST:
+            if status == d.WATCHED_WRITE:
                 control[CORE] = core
-                return SLOT_REQUEST
-            if status == d.SOFT_CLEAR and dev.word[d.CODE] == d.SOFTEX:
+                return WATCHED_WRITE
+            if status == d.SOFT_CLEAR and dev.unit[dev.word[d.CODE], d.KEEPS_STATE]:
                 return SOFT_CLEAR
             if dev.word[d.COPIED] >= _COPIED_BYTES:
                 # Few cycles of the program, much time of the host: Python looks for Ctrl-C.

@@ -6,6 +6,9 @@ file keeps running the old code. Here the cache directory carries a hash of the 
 directory. The core's interpreter, which depends on its own files only and takes longest to
 compile, has a directory of its own. Use `from softex_mlir.isa_sim.jit import njit` and decorate
 with `@njit(cache=True)`.
+
+Functions that others than their callers choose (what units give the contention model) are called
+through their address: `pointer_function` makes one, `call_pointer` calls it.
 """
 
 import hashlib
@@ -13,16 +16,21 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numba
+from llvmlite import ir  # pyright: ignore[reportMissingTypeStubs]
 from numba import prange
 from numba.core import config, types
+from numba.extending import intrinsic
 
 _config: Any = config
 _types: Any = types
-__all__ = ["njit", "prange"]
+_intrinsic: Any = intrinsic
+numba_types: Any = types
+__all__ = ["call_pointer", "njit", "numba_types", "pointer_function", "prange"]
 
 _KEPT_SECONDS = 24 * 3600
 _HERE = Path(__file__).resolve()
@@ -120,9 +128,45 @@ def njit(*args: Any, **options: Any) -> Any:
 
 def _dispatcher(function: Any, directory: str, options: dict[str, Any]) -> Any:
     """numba's dispatcher of a function, with its cache in a directory."""
+    return _in_directory(directory, numba.njit(**options), function)
+
+
+def _in_directory(directory: str, decorator: Any, function: Any) -> Any:
+    """A decorated function with its cache in a directory."""
     previous = _config.CACHE_DIR
     _config.CACHE_DIR = directory  # numba reads it when it decorates
     try:
-        return numba.njit(**options)(function)
+        return decorator(function)
     finally:
         _config.CACHE_DIR = previous
+
+
+_kept: list[Any] = []
+"""Compiled functions that nobody but an address refers to."""
+
+
+def pointer_function(signature: Any, function: Callable[..., Any]) -> int:
+    """The host address of a function, compiled at once (or from the cache) for a signature."""
+    directory = f"{_directories[False]}/pointers"
+    compiled = _in_directory(directory, numba.cfunc(signature, cache=True), function)
+    _kept.append(compiled)
+    return compiled.address
+
+
+@_intrinsic
+def call_pointer(_typing: Any, address: Any, a: Any, b: Any, number: Any, c: Any, d: Any) -> Any:
+    """Call the int64 function at a host address with two int64 arrays, a number and two more."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        word = ir.IntType(64)
+        words = word.as_pointer()
+        given = [
+            context.make_array(kind)(context, builder, value).data
+            if isinstance(kind, _types.Array)
+            else value
+            for kind, value in zip(signature.args[1:], args[1:], strict=True)
+        ]
+        kind = ir.FunctionType(word, [words, words, word, words, words])
+        return builder.call(builder.inttoptr(args[0], kind.as_pointer()), given)
+
+    return _types.int64(_types.int64, a, b, _types.int64, c, d), code

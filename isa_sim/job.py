@@ -15,7 +15,10 @@ import numpy as np
 
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.isa_sim.units import registry
 from softex_mlir.isa_sim.units.common import Memory, words_of
+from softex_mlir.isa_sim.units.faults import UnitFault
+from softex_mlir.isa_sim.units.unit import Port, Unit
 
 
 @dataclass(frozen=True)
@@ -37,23 +40,20 @@ class JobResult:
 
 
 # State slots outlive a job: each memory has its own units, for as long as it lives.
-_units: dict[int, tuple[Any, dict[tuple[str, str], Any]]] = {}
+_ports: dict[int, tuple[Any, dict[tuple[str, str], Port]]] = {}
 
 
-def _unit(name: str, machine: Machine, memory: Memory) -> Any:
+def _port(unit: Unit, machine: Machine, memory: Memory) -> Port:
     key = id(memory)
-    entry = _units.get(key)
+    entry = _ports.get(key)
     if entry is None or entry[0]() is not memory:
-        fresh: dict[tuple[str, str], Any] = {}
-        entry = (weakref.ref(memory, lambda _: _units.pop(key, None)), fresh)
-        _units[key] = entry
-    units = entry[1]
-    if (name, machine.hash) not in units:
-        from softex_mlir.isa_sim.units.redmule import RedMulE
-        from softex_mlir.isa_sim.units.softex import SoftEx
-
-        units[name, machine.hash] = RedMulE(machine) if name == "redmule" else SoftEx(machine)
-    return units[name, machine.hash]
+        fresh: dict[tuple[str, str], Port] = {}
+        entry = (weakref.ref(memory, lambda _: _ports.pop(key, None)), fresh)
+        _ports[key] = entry
+    ports = entry[1]
+    if (unit.name, machine.hash) not in ports:
+        ports[unit.name, machine.hash] = unit.port(machine, True, False, True)
+    return ports[unit.name, machine.hash]
 
 
 def check_memory(memory: Any) -> None:
@@ -73,7 +73,7 @@ def run_job(
     tcdm: Memory,
     machine: Machine | str | None = None,
 ) -> JobResult:
-    """Execute one job of ``unit`` (``"redmule"`` or ``"softex"``) and change ``tcdm`` in place.
+    """Execute one job of ``unit`` (``"redmule"``, ``"softex"``, …) and change ``tcdm`` in place.
 
     ``registers``: register names to values; job registers not given are 0. ``tcdm``: a writable
     1-D uint8 array whose first byte has the machine's TCDM base address (0x1000_0000).
@@ -88,27 +88,17 @@ def run_job(
     if machine is None or isinstance(machine, str):
         machine = Machine.load(machine or "paper")
     check_memory(tcdm)
-    base = machine.cluster.tcdm_base
-    if unit not in ("redmule", "softex"):
-        raise UserError(f"no unit '{unit}': expected 'redmule' or 'softex'")
+    kind = registry.unit(unit)
     registers = dict(registers)
     registers.pop("TRIGGER", None)
-    if registers.pop("SOFT_CLEAR", None) is not None:
-        _unit(unit, machine, tcdm).reset()
-    if unit == "redmule":
-        from softex_mlir.isa_sim.units import redmule
-
-        job = redmule.decode_words(words_of(unit, redmule.JOB_REGISTERS, registers))
-        outcome = _unit(unit, machine, tcdm).execute(job, tcdm, base)
-        return JobResult(
-            outcome.cycles + redmule.start_delay(1, machine), warnings=outcome.warnings
-        )
-    from softex_mlir.isa_sim.units import softex_jobs
-
-    words = words_of(unit, softex_jobs.JOB_REGISTERS, registers)
-    softex = _unit(unit, machine, tcdm)
-    softex.loads = 0
-    outcome = softex.execute(softex_jobs.decode_words(words), tcdm, base)
+    cleared = registers.pop("SOFT_CLEAR", None) is not None
+    words = words_of(unit, kind.job_registers, registers)
+    if machine.section(unit) is None:
+        raise UnitFault(unit, f"{unit}.absent", f"machine '{machine.name}' has no {kind.label}")
+    port = _port(kind, machine, tcdm)
+    if cleared:
+        port.reset()
+    outcome = port.execute(words, tcdm)
     return JobResult(
         outcome.cycles,
         outcome.maximum,

@@ -15,10 +15,14 @@ import tomllib
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NoReturn, cast, get_args, get_type_hints
+from typing import Any, NoReturn, cast, get_type_hints
 
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine_limits import faults
+from softex_mlir.isa_sim.units import registry
+from softex_mlir.isa_sim.units.redmule_section import RedMulEDescription
+from softex_mlir.isa_sim.units.softex_section import SoftExDescription
+from softex_mlir.isa_sim.units.unit import Unit
 
 MACHINES_DIRECTORY = Path(__file__).parent / "machines"
 _LONGEST_BYTES = 1 << 20
@@ -81,55 +85,6 @@ class CoreDescription:
 
 
 @dataclass(frozen=True)
-class RedMulEDescription:
-    """The tensor unit: ``rows`` x ``columns`` BF16 FMAs with ``pipeline_registers`` each.
-
-    The switches say which restrictions of the published RTL hold; see ``units/redmule.py``.
-    """
-
-    base: int
-    rows: int
-    columns: int
-    pipeline_registers: int
-    queue_depth: int
-    min_inner: int
-    requires_soft_clear: bool
-    macfg_last: bool
-    masked_rows: bool
-    max_stored_rows: int
-    soft_clear_cycles: int
-    tiler_cycles: int
-    trigger_cycles: int
-    preload_single_tile: tuple[int, ...]
-    preload_more_tiles: tuple[int, ...]
-
-    @property
-    def tile_columns(self) -> int:
-        """Width of an output tile in elements, D = H * (P + 1)."""
-        return self.columns * (self.pipeline_registers + 1)
-
-
-@dataclass(frozen=True)
-class SoftExDescription:
-    """The softmax and sum-of-exponentials unit. Coefficients are BF16 bit patterns."""
-
-    base: int
-    lanes: int
-    expp: str
-    terms: int
-    slopes: tuple[int, ...]
-    weights: tuple[int, ...]
-    accumulator_bits: int
-    soe_rounding_carry: bool
-    masked_tail: bool
-    max_terms: int
-    state_slots: int
-    checked_slots: bool
-    queue_depth: int
-    queued_start_cycles: int
-
-
-@dataclass(frozen=True)
 class DmaDescription:
     """The cluster DMA between L2 and TCDM."""
 
@@ -170,7 +125,11 @@ class OperatingPoint:
 
 @dataclass(frozen=True)
 class Machine:
-    """A complete description. ``redmule`` or ``softex`` is None where the cluster lacks it."""
+    """A complete description.
+
+    ``units`` are the sections of the accelerators that the cluster has, in the order of
+    :func:`~softex_mlir.isa_sim.units.registry.units`.
+    """
 
     name: str
     cluster: ClusterDescription
@@ -178,8 +137,22 @@ class Machine:
     dma: DmaDescription
     energy: EnergyDescription
     operating_points: tuple[OperatingPoint, ...]
-    redmule: RedMulEDescription | None
-    softex: SoftExDescription | None
+    units: tuple[Any, ...]
+
+    def section(self, name: str) -> Any:
+        """The section of the unit with this name; None if the cluster has none."""
+        kind = registry.unit(name).section
+        return next((unit for unit in self.units if type(unit) is kind), None)
+
+    @cached_property
+    def redmule(self) -> RedMulEDescription | None:
+        """RedMulE's section, if there is one."""
+        return self.section("redmule")
+
+    @cached_property
+    def softex(self) -> SoftExDescription | None:
+        """SoftEx's section, if there is one."""
+        return self.section("softex")
 
     @staticmethod
     def load(name_or_path: str | Path = "paper") -> Machine:
@@ -196,15 +169,18 @@ class Machine:
         lines = [f"name = {_toml_value(self.name)}"]
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if field.name == "name":
+            if field.name in ("name", "units"):
                 continue
-            if value is None:
-                lines += ["", f"[{field.name}]", "present = false"]
-            elif isinstance(value, tuple):
+            if isinstance(value, tuple):
                 for point in cast("tuple[Any, ...]", value):
                     lines += ["", f"[[{field.name}]]", *_toml_fields(point)]
             else:
                 lines += ["", f"[{field.name}]", *_toml_fields(value)]
+        described: Any = self  # as in `_checked`
+        for unit in registry.units_of(described):
+            value = self.section(unit.name)
+            keys = ["present = false"] if value is None else _toml_fields(value)
+            lines += ["", f"[{unit.name}]", *keys]
         return "\n".join(lines) + "\n"
 
     @cached_property
@@ -216,13 +192,23 @@ class Machine:
         """The same machine with another TCDM size."""
         return _checked(replace(self, cluster=replace(self.cluster, tcdm_bytes=tcdm_bytes)))
 
+    def with_unit(self, section: Any) -> Machine:
+        """The same cluster with this section of a unit, instead of the one it may have."""
+        present: dict[type, Any] = {type(unit): unit for unit in self.units}
+        present[type(section)] = section
+        sections = (present.get(unit.section) for unit in registry.units())
+        return _checked(replace(self, units=tuple(s for s in sections if s is not None)))
+
     def without_redmule(self) -> Machine:
         """The same cluster without the tensor unit."""
-        return replace(self, redmule=None)
+        return self._without(RedMulEDescription)
 
     def without_softex(self) -> Machine:
         """The same cluster without the softmax unit."""
-        return replace(self, softex=None)
+        return self._without(SoftExDescription)
+
+    def _without(self, kind: type) -> Machine:
+        return replace(self, units=tuple(unit for unit in self.units if type(unit) is not kind))
 
 
 def _load(name_or_path: str | Path, inside: tuple[Path, ...]) -> Machine:
@@ -295,31 +281,43 @@ class _Reader:
         except RecursionError:
             raise MachineError(f"{self.source}: not a machine: nested too deeply") from None
         base = self.base(tree.pop("extends", None))
-        hints = get_type_hints(Machine)
+        kinds = {key: hint for key, hint in get_type_hints(Machine).items() if key != "units"}
+        known = [*kinds, *(unit.name for unit in registry.units())]
         for key in tree:
-            if key not in hints:
-                self.fail(None, key, f"unknown key '{key}'; expected one of {', '.join(hints)}")
-        values: dict[str, Any] = {}
-        for key, hint in hints.items():
-            inherited = getattr(base, key) if base is not None else None
-            if key not in tree:
-                if inherited is None and not (base is not None and _optional(hint)):
-                    self.fail(None, key, f"'{key}' is missing")
-                values[key] = inherited
-            elif key == "name":
-                values[key] = self.scalar(None, key, str, tree[key])
-            elif key == "operating_points":
-                values[key] = self.points(tree[key])
-            elif tree[key] == {"present": False} and _optional(hint):
-                values[key] = None
-            else:
-                kind = next((a for a in get_args(hint) if a is not type(None)), hint)
-                values[key] = self.table(key, kind, tree[key], inherited)
+            if key not in known:
+                self.fail(None, key, f"unknown key '{key}'; expected one of {', '.join(known)}")
+        values = {key: self.part(key, kind, tree, base) for key, kind in kinds.items()}
+        sections = (self.unit(unit, tree, base) for unit in registry.units())
+        values["units"] = tuple(section for section in sections if section is not None)
         try:
             return _checked(Machine(**values))
         except LimitError as error:
             place = self.where(error.section or None, error.key)
             raise MachineError(f"{place}: {error}") from None
+
+    def part(self, key: str, kind: Any, tree: dict[str, Any], base: Machine | None) -> Any:
+        """The value of a part that every machine has."""
+        inherited = getattr(base, key) if base is not None else None
+        if key not in tree:
+            if inherited is None:
+                self.fail(None, key, f"'{key}' is missing")
+            return inherited
+        if key == "name":
+            return self.scalar(None, key, str, tree[key])
+        if key == "operating_points":
+            return self.points(tree[key])
+        return self.table(key, kind, tree[key], inherited)
+
+    def unit(self, unit: Unit, tree: dict[str, Any], base: Machine | None) -> Any:
+        """The section of a unit; None where it is absent."""
+        inherited = base.section(unit.name) if base is not None else None
+        if unit.name not in tree:
+            if base is None and unit.standard:
+                self.fail(None, unit.name, f"'{unit.name}' is missing")
+            return inherited
+        if tree[unit.name] == {"present": False}:
+            return None
+        return self.table(unit.name, unit.section, tree[unit.name], inherited)
 
     def base(self, parent: object) -> Machine | None:
         """The description that this one extends: a file beside its own, or a shipped one."""
@@ -403,10 +401,6 @@ def _short(value: Any) -> str:
     except ValueError:
         return "a number of thousands of digits"
     return text if len(text) <= 80 else f"{text[:77]}..."
-
-
-def _optional(hint: Any) -> bool:
-    return type(None) in get_args(hint)
 
 
 def _checked(machine: Machine) -> Machine:

@@ -6,17 +6,15 @@ code rely on it. The compiler asks for more (see `compiler.target`).
 
 from __future__ import annotations
 
-import math
-import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from softex_mlir.isa_sim.units import dma, event_unit
+from softex_mlir.isa_sim.units import control, dma, event_unit, registry
 
 if TYPE_CHECKING:
-    from softex_mlir.isa_sim.machine import Machine, RedMulEDescription, SoftExDescription
+    from softex_mlir.isa_sim.machine import Machine
 
 _CYCLES = (0, 4096)
 _SOME_CYCLES = (1, 4096)
@@ -83,32 +81,10 @@ RANGES: dict[str, dict[str, tuple[float, float]]] = {
         "leakage_tcdm_nw_per_byte": _PICOJOULES,
     },
     "operating_points": {"voltage": (0.1, 10.0), "frequency_hz": (1e3, 1e12)},
-    "redmule": {
-        "base": _ADDRESS,
-        "rows": (1, 256),
-        "columns": (1, 64),
-        "pipeline_registers": (0, 63),
-        "queue_depth": (1, 2),
-        "min_inner": (1, 65535),
-        "max_stored_rows": (1, (1 << 31) - 1),
-        "soft_clear_cycles": _CYCLES,
-        "tiler_cycles": _CYCLES,
-        "trigger_cycles": _CYCLES,
-    },
-    "softex": {
-        "base": _ADDRESS,
-        "max_terms": (1, 32),
-        "terms": (1, 32),
-        "accumulator_bits": (8, 24),
-        "state_slots": (1, 256),
-        "queue_depth": (1, 2),
-        "queued_start_cycles": _CYCLES,
-    },
 }
-"""Smallest and largest value of every number, by section and key."""
+"""Smallest and largest value of every number, by section and key; units have their own."""
 
 PERIPHERAL_BYTES = 1 << 16
-_HWPE_BYTES = 0x200
 _LONGEST_NAME = 64
 
 _Fault = tuple[str, str, str]
@@ -122,13 +98,19 @@ def faults(machine: Machine) -> Iterator[_Fault]:
     for section in fields(machine):
         value = getattr(machine, section.name)
         for part in value if isinstance(value, tuple) else (value,):  # pyright: ignore
-            yield from _out_of_range(section.name, part)
+            yield from _out_of_range(section.name, RANGES.get(section.name, {}), part)
     yield from _cluster(machine)
     yield from _dma(machine)
-    if machine.redmule is not None:
-        yield from _redmule(machine, machine.redmule)
-    if machine.softex is not None:
-        yield from _softex(machine, machine.softex)
+    taken = _taken_addresses()
+    for unit in registry.units_of(machine):
+        part = machine.section(unit.name)
+        if part is None:
+            continue
+        yield from _out_of_range(unit.name, {"base": _ADDRESS, **unit.ranges}, part)
+        yield from _unit_base(machine, unit.name, part.base, taken)
+        taken.append((part.base - machine.cluster.peripheral_base, control.BYTES, unit.label))
+        for key, problem in unit.faults(machine, part):
+            yield unit.name, key, problem
     names = [point.name for point in machine.operating_points]
     for name in names:
         if problem := _name_problem(name):
@@ -143,8 +125,10 @@ def _name_problem(name: str) -> str:
     return f"must be 1 to {_LONGEST_NAME} printable characters, found {name!r}"
 
 
-def _out_of_range(section: str, part: Any) -> Iterator[_Fault]:
-    for key, (low, high) in RANGES.get(section, {}).items():
+def _out_of_range(
+    section: str, ranges: Mapping[str, tuple[float, float]], part: Any
+) -> Iterator[_Fault]:
+    for key, (low, high) in ranges.items():
         value = getattr(part, key, None)
         if value is not None and not low <= value <= high:
             yield section, key, f"must be {low:,}..{high:,}, found {value:,}"
@@ -206,10 +190,13 @@ def _dma(machine: Machine) -> Iterator[_Fault]:
         )
 
 
-def _unit_base(machine: Machine, section: str, base: int) -> Iterator[_Fault]:
-    """A unit's registers lie among the peripherals, in nobody's way."""
-    offset = base - machine.cluster.peripheral_base
-    taken = [
+_Area = tuple[int, int, str]
+"""Offset from the peripheral base, bytes, owner."""
+
+
+def _taken_addresses() -> list[_Area]:
+    """What lies among the peripherals on every machine."""
+    return [
         (0, 4, "the end of computation"),
         (0x400, 0x20, "the timer"),
         (event_unit.GLOBAL_OFFSET, event_unit.ALIAS_BYTES, "the event unit"),
@@ -217,10 +204,14 @@ def _unit_base(machine: Machine, section: str, base: int) -> Iterator[_Fault]:
         (dma.GLOBAL_OFFSET, dma.ALIAS_BYTES, "the DMA"),
         (dma.ALIAS_OFFSET, dma.ALIAS_BYTES, "the DMA"),
     ]
-    if section == "softex" and machine.redmule is not None:
-        other = machine.redmule.base - machine.cluster.peripheral_base
-        taken.append((other, _HWPE_BYTES, "RedMulE"))
-    if base % 4 or not 0 <= offset <= PERIPHERAL_BYTES - _HWPE_BYTES:
+
+
+def _unit_base(
+    machine: Machine, section: str, base: int, taken: Iterable[_Area]
+) -> Iterator[_Fault]:
+    """A unit's registers lie among the peripherals, in nobody's way."""
+    offset = base - machine.cluster.peripheral_base
+    if base % 4 or not 0 <= offset <= PERIPHERAL_BYTES - control.BYTES:
         yield (
             section,
             "base",
@@ -228,79 +219,5 @@ def _unit_base(machine: Machine, section: str, base: int) -> Iterator[_Fault]:
             f"found {base:#x}",
         )
     for start, size, owner in taken:
-        if offset < start + size and start < offset + _HWPE_BYTES:
+        if offset < start + size and start < offset + control.BYTES:
             yield section, "base", f"overlaps {owner}: found {base:#x}"
-
-
-def _redmule(machine: Machine, unit: RedMulEDescription) -> Iterator[_Fault]:
-    yield from _unit_base(machine, "redmule", unit.base)
-    reach = unit.columns * unit.pipeline_registers
-    if unit.rows > reach:
-        yield (
-            "redmule",
-            "rows",
-            f"must be at most columns x pipeline_registers = {reach}, found {unit.rows}",
-        )
-    widest = 2 * machine.cluster.tcdm_banks
-    if unit.tile_columns > widest:
-        yield (
-            "redmule",
-            "columns",
-            f"x (pipeline_registers + 1) must be at most {widest}, what the {widest // 2} banks "
-            f"give a cycle, found {unit.tile_columns}",
-        )
-    for name in ("preload_single_tile", "preload_more_tiles"):
-        entries: tuple[int, ...] = getattr(unit, name)
-        if len(entries) not in (0, unit.rows):
-            yield (
-                "redmule",
-                name,
-                f"must have one entry a row ({unit.rows}) or none (estimated), "
-                f"found {len(entries)}",
-            )
-        if not all(0 <= cycles <= _CYCLES[1] for cycles in entries):
-            yield "redmule", name, f"must be cycles of 0..{_CYCLES[1]:,}"
-
-
-def _softex(machine: Machine, unit: SoftExDescription) -> Iterator[_Fault]:
-    yield from _unit_base(machine, "softex", unit.base)
-    if unit.lanes not in (4, 8, 16, 32):
-        yield "softex", "lanes", f"must be 4, 8, 16 or 32, found {unit.lanes}"
-    elif unit.lanes > 2 * machine.cluster.tcdm_banks:
-        yield (
-            "softex",
-            "lanes",
-            f"must be at most {2 * machine.cluster.tcdm_banks}, what the "
-            f"{machine.cluster.tcdm_banks} banks give a cycle, found {unit.lanes}",
-        )
-    if unit.expp not in ("rtl", "paper"):
-        yield "softex", "expp", f"must be 'rtl' or 'paper', found '{unit.expp}'"
-    if unit.terms > unit.max_terms:
-        yield "softex", "terms", f"must be 1..{unit.max_terms}, found {unit.terms}"
-    for name in ("slopes", "weights"):
-        patterns: tuple[int, ...] = getattr(unit, name)
-        if len(patterns) != unit.terms or not all(0 <= bits < 65536 for bits in patterns):
-            yield (
-                "softex",
-                name,
-                f"must be {unit.terms} BF16 bit patterns (as softex.terms says)",
-            )
-            return
-    largest = _largest_tail(unit)
-    if not largest <= 0.5:
-        yield (
-            "softex",
-            "weights",
-            f"must add up to at most 1/2, the value of 1 - Φ at 0: found {largest:.4g}",
-        )
-
-
-def _largest_tail(softex: SoftExDescription) -> float:
-    """The largest sum of exponentials, at 0, as a BF16 value: NaN if a weight is no number."""
-    words = struct.pack(f"<{2 * softex.terms}H", *(w for bits in softex.weights for w in (0, bits)))
-    weights = struct.unpack(f"<{softex.terms}f", words)
-    if not all(math.isfinite(weight) for weight in weights):
-        return math.nan
-    unit = 2.0**-softex.accumulator_bits
-    total = sum(math.floor(abs(weight) / unit + 0.5) for weight in weights) * unit
-    return math.floor(total * 2**8 + 0.5) / 2**8 if total >= 0.5 else total

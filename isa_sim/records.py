@@ -23,7 +23,7 @@ JOB = np.dtype(
         ("end", "i8"),
         ("tp", "u4"),
         ("pc", "u4"),
-        ("macs", "i8"),
+        ("work", "i8"),
         ("registers", "i8", (8,)),
         ("context", "u1"),
         ("acquired", "i8"),
@@ -32,9 +32,10 @@ JOB = np.dtype(
         ("bytes", "i8"),
     ]
 )
-"""A unit job: unit 0 RedMulE, 1 SoftEx. Programmed in `context` from `acquired` to `triggered`, it
-runs from `start` (the trigger, or the end of the job before) to `end`; `stalled` of these cycles
-were lost to others in the TCDM, of which it reads and writes `bytes`."""
+"""A unit job; `unit` is its place in `registry.units_of`. Programmed in `context` from `acquired`
+to `triggered`, it runs from `start` (the trigger, or the end of the job before) to `end`; `stalled`
+of these cycles were lost to others in the TCDM, of which it reads and writes `bytes`. `work` is
+what the unit's energy counts by job: RedMulE's multiply-accumulates."""
 
 TRANSFER = np.dtype(
     [
@@ -86,7 +87,7 @@ class RunResult:
     Attributes:
         exit_code: what the program wrote to the end-of-computation register.
         cycles: cluster cycles from reset to that write.
-        busy: busy cycles of redmule, softex, dma_in, dma_out (streaming) and of all st.
+        busy: busy cycles of every unit, of dma_in, dma_out (streaming) and of all cores.
         core_active: cycles each core was awake, int64 [cores].
         core_instructions: instructions each core retired, int64 [cores].
         core_stalls: cycles each core lost to TCDM contention and full DMA queues, int64 [cores].
@@ -136,7 +137,7 @@ _JOB_COLUMNS = {
     "tp": 3,
     "core": 4,
     "pc": 5,
-    "macs": 6,
+    "work": 6,
     "context": 7,
     "stalled": d.JOB_STALLED,
     "acquired": d.JOB_ACQUIRED_AT,

@@ -1,7 +1,7 @@
 """A run as a trace for Perfetto or chrome://tracing (Chrome's JSON trace events).
 
 One track a unit, DMA channel and core. Timestamps are cycles written as microseconds, so the
-viewer's "1 us" is one cycle. RedMulE and SoftEx show *running*; a core's track shows the steps of
+viewer's "1 us" is one cycle. Units show *running*; a core's track shows the steps of
 the stream it executes, the time in which its software programs, computes and waits.
 """
 
@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from softex_mlir import abi
 from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.isa_sim.units import registry
 
 if TYPE_CHECKING:
     from softex_mlir.isa_sim.cluster import RunResult
 
-UNITS = ("RedMulE", "SoftEx")
 CHANNELS = ("DMA in", "DMA out")
 
 
@@ -41,7 +41,12 @@ def write_trace(
     events: list[dict[str, Any]] = []
     cores = abi.stream_cores(machine.cluster.cores, machine.redmule is not None)
     names = {core: name for name, members in cores.items() for core in members}
-    tracks = [*UNITS, *CHANNELS, *(f"core {core} ({names[core]})" for core in sorted(names))]
+    units = registry.units_of(machine)
+    tracks = [
+        *(unit.label for unit in units),
+        *CHANNELS,
+        *(f"core {core} ({names[core]})" for core in sorted(names)),
+    ]
     events.append(
         {"ph": "M", "pid": 0, "name": "process_name", "args": {"name": f"cluster {machine.name}"}}
     )
@@ -83,7 +88,7 @@ def write_trace(
         )
     for transfer in result.transfers:
         span(
-            2 + int(transfer["channel"]),
+            len(units) + int(transfer["channel"]),
             layer(int(transfer["tp"])),
             int(transfer["start"]),
             int(transfer["end"]),
@@ -99,7 +104,7 @@ def write_trace(
         stream, cycle = int(step["stream"]), int(step["cycle"])
         for core in cores[abi.STREAMS[stream]]:
             span(
-                len(UNITS) + len(CHANNELS) + core,
+                len(units) + len(CHANNELS) + core,
                 layer(int(step["tp"])),
                 before[stream],
                 cycle,

@@ -160,24 +160,21 @@ def _commands(program: Program) -> View:
 
 
 def _jobs(run: Any, symbolizer: Symbolizer, program: Program) -> list[dict[str, Any]]:
-    from softex_mlir.isa_sim.units import redmule, softex_jobs
+    from softex_mlir.isa_sim.units import registry
 
-    units = (
-        ("redmule", redmule.register_values, redmule.describe),
-        ("softex", softex_jobs.register_values, softex_jobs.describe),
-    )
+    units = registry.units_of(program.machine)
     commands: list[dict[str, Any]] = []
     for job in run.jobs:
-        name, register_values, describe = units[int(job["unit"])]
-        registers: dict[str, int] = register_values(job["registers"])
+        unit = units[int(job["unit"])]
+        registers = unit.values(job["registers"])
         tp = int(job["tp"])
         commands.append(
             {
-                "unit": name,
+                "unit": unit.name,
                 "start": int(job["start"]),
                 "cycles": int(job["end"] - job["start"]),
                 "layer": symbolizer.layer(tp),
-                "shape": describe(registers),
+                "shape": unit.describe(registers),
                 "registers": {
                     key: symbolizer.buffer(value, tp) if key.endswith("ADDR") else f"{value:#x}"
                     for key, value in registers.items()
@@ -224,8 +221,9 @@ def _schedule(program: Program) -> View:
     for layer in profile.layers:
         start = layer.start * 40 // total
         end = max(start + 1, -(-layer.end * 40 // total))
+        busy = layer.busy["redmule"]
         lines.append(
-            f"{layer.start:>12,} {layer.cycles:>12,} {layer.redmule:>12,} {layer.predicted:>12,}  "
+            f"{layer.start:>12,} {layer.cycles:>12,} {busy:>12,} {layer.predicted:>12,}  "
             f"|{' ' * start}{'#' * (end - start)}{' ' * (40 - end)}| {layer.name}"
         )
     return View(tuple(lines), {"cycles": profile.cycles, "layers": data})

@@ -12,9 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from softex_mlir.isa_sim.cluster import JobRecord
-from softex_mlir.isa_sim.units import redmule, softex_jobs
-
-NAMES = {"RedMulE": redmule.register_values, "SoftEx": softex_jobs.register_values}
+from softex_mlir.isa_sim.units import registry
 
 
 class JobVectorWriter:
@@ -31,8 +29,8 @@ class JobVectorWriter:
         """Append a job."""
         entry = {
             "job": self.jobs,
-            "unit": job.unit.lower(),
-            "registers": NAMES[job.unit](job.registers),
+            "unit": job.unit,
+            "registers": registry.unit(job.unit).values(job.registers),
             "trigger_cycle": job.trigger,
             "cycles": job.cycles,
             "operands": [self._store(*part) for part in job.operands],

@@ -11,6 +11,7 @@ import numpy as np
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.energy import CALIBRATION, EnergyReport, energy
 from softex_mlir.isa_sim.machine import Machine, OperatingPoint
+from softex_mlir.isa_sim.units import registry
 from softex_mlir.runtime.costs.exclusive import WAITING
 from softex_mlir.runtime.costs.ledger import Ledger, ledger_of
 from softex_mlir.runtime.costs.rows import CostRow, fold, labels_of
@@ -218,7 +219,8 @@ def _units(
         sum(exclusive[name] for name in both),
         sum(units[name].stalled_cycles for name in both),
     )
-    order = ("cores", "redmule", "softex", "dma", "dma_in", "dma_out")
+    known = (unit.name for unit in registry.units_of(machine))
+    order = ("cores", *known, "dma", "dma_in", "dma_out")
     return dict(sorted(units.items(), key=lambda item: order.index(item[0])))
 
 

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from softex_mlir.isa_sim.units import registry
 from softex_mlir.runtime.costs.verdict import unit_name
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ FILE_WIDTH = 80
 """Columns of a table that goes to a file or a pipe."""
 MOST_NAME = 30
 """Columns of a layer's name before it is broken, between words."""
-UNITS = ("redmule", "softex", "cores", "dma_in", "dma_out")
 
 
 def console() -> Console:
@@ -133,7 +133,9 @@ def time_table(profile: Profile, rows: Sequence[CostRow]) -> Table:
     for name in ("n", "time", "cycles")[not folded :]:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("bound by", no_wrap=True)
-    for name in UNITS:
+    accelerators = (unit.name for unit in registry.units_of(profile.machine))
+    units = (*accelerators, "cores", "dma_in", "dma_out")
+    for name in units:
         table.add_column(unit_name(name), justify="right", no_wrap=True)
     total = max(profile.cycles, 1)
     for row in rows:
@@ -143,7 +145,7 @@ def time_table(profile: Profile, rows: Sequence[CostRow]) -> Table:
             share(row.exclusive_cycles / total),
             short(row.exclusive_cycles),
             unit_name(row.bound_by),
-            *(short(row.busy[name]) for name in UNITS),
+            *(short(row.busy[name]) for name in units),
         )
     table.add_section()
     table.add_row(
@@ -152,7 +154,7 @@ def time_table(profile: Profile, rows: Sequence[CostRow]) -> Table:
         "100%",
         short(profile.cycles),
         "busy",
-        *(f"{profile.units[name].busy_share:.0%}" for name in UNITS),
+        *(f"{profile.units[name].busy_share:.0%}" for name in units),
     )
     return table
 

@@ -11,18 +11,38 @@ from typing import Any, Final
 import numpy as np
 
 from softex_mlir import abi
-from softex_mlir.isa_sim.contention import units as u
 from softex_mlir.isa_sim.core import state as st
 from softex_mlir.isa_sim.devices import state as d
 from softex_mlir.isa_sim.devices.dma import transfer_cycles
 from softex_mlir.isa_sim.devices.events import signed
-from softex_mlir.isa_sim.jit import njit
+from softex_mlir.isa_sim.jit import call_pointer, njit
+from softex_mlir.isa_sim.units.accesses import (
+    JOB_END,
+    JOB_START,
+    POINTER_COLUMNS,
+    STREAMS,
+)
 
 # Columns of the result.
 DONE: Final = 0
 """Accesses of a core or unit, beats of a channel."""
 LOST: Final = 1
 """Cycles lost by them; denials of a unit."""
+
+# Words of the memory's description.
+BANKS: Final = 0
+STARVATION: Final = 1
+MEMORY_WORDS: Final = 2
+
+# Columns of the units' calls.
+WANTS: Final = 0
+ADDRESS: Final = 1
+WIDTH: Final = 2
+"""Banks that an access takes."""
+CALL_COLUMNS: Final = 3
+
+JOB_UNIT: Final = 0
+"""Column of the job log."""
 
 # Columns of the DMA log.
 DMA_BEGIN: Final = 1
@@ -150,15 +170,18 @@ def _next_beat(
 
 @njit(cache=True)
 def replay(
-    dev: Any, state: Any, log: Any, job_log: Any, dma_log: Any, geometry: Any, slow: Any,
+    dev: Any, state: Any, log: Any, job_log: Any, dma_log: Any, memory: Any, calls: Any,
+    geometry: Any, slow: Any,
     begin: int, end: int, core_result: Any, unit_result: Any, channel_result: Any,
 ) -> None:  # fmt: skip
     """Replay the cycles from `begin` to `end`; add to the results, int64 [n, (DONE, LOST)].
 
-    `slow`: slow-down of the units, float64 [units]; their jobs get on by so much less.
+    `memory`: banks and starvation; `calls`, `geometry`: the units' (`units.accesses`). `slow`:
+    slow-down of the units, float64 [units]; their jobs get on by so much less.
     """
     cores, jobs = dev.word[d.CORES], dev.word[d.JOB_USED]
-    banks, starvation = geometry[u.BANKS], geometry[u.STARVATION]
+    units = calls.shape[0]
+    banks, starvation = memory[BANKS], memory[STARVATION]
     all_banks = (np.int64(1) << banks) - 1
     masters = cores + 4
     wanted = np.full(masters, d.NEVER, np.int64)
@@ -170,52 +193,56 @@ def replay(
         at[core] = _seek(log, core, state.s[core, st.LOG_USED], begin)
         _next_access(dev, state, log, core, at, 0, 0, wanted, bank, banks)
     channel = np.zeros((2, CHANNEL_COLUMNS), np.int64)
-    job = np.zeros(2, np.int64)
+    job = np.zeros(units, np.int64)
     for index in range(2):
         used = dev.word[d.DMA_USED]
         channel[index, ROW] = _first_row(dma_log, used, DMA_CHANNEL, index, begin, end)
         _open_transfer(dev, dma_log, channel[index], begin, end)
         _next_beat(dev, dma_log, channel[index], index, wanted, bank, banks)
-        job[index] = _first_row(job_log, jobs, u.JOB_UNIT, index, begin, end)
-    pending = np.zeros((2, 3), np.int64)
-    pointer = np.full((2, 3, 3), -1, np.int64)
-    turn = np.zeros(2, np.int64)
-    denied = np.zeros(2, np.int64)
-    clock = np.full(2, begin, np.int64)
+    for unit in range(units):
+        job[unit] = _first_row(job_log, jobs, JOB_UNIT, unit, begin, end)
+    pending = np.zeros((units, STREAMS), np.int64)
+    pointer = np.full((units, STREAMS, POINTER_COLUMNS), -1, np.int64)
+    turn = np.zeros(units, np.int64)
+    denied = np.zeros(units, np.int64)
+    clock = np.full(units, begin, np.int64)
     speed = 1.0 / slow
-    next_want = np.full(2, begin, np.int64)
-    width = np.array([geometry[u.TILE_COLUMNS] // 2 + 1, geometry[u.LANES] // 2 + 1])
+    next_want = np.full(units, begin, np.int64)
     for time in range(begin, end):
         narrow = np.int64(0)
         for master in range(masters):
             if wanted[master] <= time:
                 narrow |= np.int64(1) << bank[master]
         taken = np.int64(0)
-        for order in range(2):
-            unit = (order + time) & 1
+        turns = time % units
+        for order in range(units):
+            unit = turns + order if turns + order < units else turns + order - units
             if job[unit] >= jobs:
                 continue
             clock[unit] = begin + np.int64((time - begin) * speed[unit])
-            while job[unit] < jobs and job_log[job[unit], u.JOB_END] <= time:
-                job[unit] = _next_row(job_log, jobs, u.JOB_UNIT, unit, job[unit])
+            while job[unit] < jobs and job_log[job[unit], JOB_END] <= time:
+                job[unit] = _next_row(job_log, jobs, JOB_UNIT, unit, job[unit])
                 pointer[unit, :, :] = -1
                 pending[unit, :] = 0
                 next_want[unit] = clock[unit]
-            if job[unit] >= jobs or job_log[job[unit], u.JOB_START] > time:
+            if job[unit] >= jobs or job_log[job[unit], JOB_START] > time:
                 continue
             this = job_log[job[unit]]
             if clock[unit] >= next_want[unit]:
-                next_want[unit] = clock[unit] + u.wants(
-                    geometry, unit, this, clock[unit], pending[unit], pointer[unit]
-                )
-            stream = turn[unit] % 3
-            for _ in range(2):
+                next_want[unit] = clock[unit] + call_pointer(
+                    calls[unit, WANTS], geometry[unit], this, clock[unit], pending[unit],
+                    pointer[unit],
+                )  # fmt: skip
+            stream = turn[unit] % STREAMS
+            for _ in range(STREAMS - 1):
                 if pending[unit, stream] == 0:
-                    stream = (stream + 1) % 3
+                    stream = (stream + 1) % STREAMS
             if pending[unit, stream] == 0:
                 continue
-            address = u.address(geometry, unit, this, stream, pointer[unit])
-            span = ((np.int64(1) << width[unit]) - 1) << (address // 4 % banks)
+            address = call_pointer(
+                calls[unit, ADDRESS], geometry[unit], this, stream, pending[unit], pointer[unit]
+            )
+            span = ((np.int64(1) << calls[unit, WIDTH]) - 1) << (address // 4 % banks)
             span = (span | span >> banks) & all_banks
             if span & taken != 0 or (denied[unit] < starvation and span & narrow != 0):
                 denied[unit] += 1

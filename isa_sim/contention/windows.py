@@ -4,8 +4,9 @@ At the end of each window a stretch of it is replayed cycle by cycle (`replay`) 
 the accesses the run made. What the masters lost there gives, for the next window,
 
 * per core, the expected stall cycles of an access;
-* per unit, the denials of its accesses and from them its slow-down: RedMulE's FIFOs hide most
-  denials (what is left is fitted on the published figures), SoftEx's softmax waits for each;
+* per unit, the denials of its accesses and from them its slow-down, by which of them it waits for:
+  RedMulE's FIFOs hide most (what is left is fitted on the published figures), SoftEx's softmax
+  waits for each;
 * per DMA channel, the slow-down of a beat.
 
 So the model follows the patterns of the program, and costs what the stretches cost. The error
@@ -17,13 +18,15 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from softex_mlir.isa_sim.contention import units as u
+from softex_mlir.isa_sim.contention import replay as r
 from softex_mlir.isa_sim.contention.replay import DONE, LOST, replay
 from softex_mlir.isa_sim.core import state as st
 from softex_mlir.isa_sim.devices import state as d
 from softex_mlir.isa_sim.devices.events import job_at, update_next_event
 from softex_mlir.isa_sim.jit import njit
 from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.isa_sim.units import registry
+from softex_mlir.isa_sim.units.accesses import GEOMETRY_WORDS, JOB_END, JOB_START
 
 WINDOW: Final = 1024
 """Cycles of a window."""
@@ -41,9 +44,9 @@ EXPOSED: Final = 0
 RATE: Final = 1
 """Accesses a cycle of the unit's current job, without denials."""
 TURNOVERS: Final = 2
-"""RedMulE: changes of the tile a cycle of the current job, without denials."""
+"""Bursts of accesses a cycle of the current job (RedMulE: changes of the tile), without denials."""
 BURST: Final = 3
-"""RedMulE: accesses where a tile follows another."""
+"""Accesses of a burst."""
 SLOW: Final = 4
 """Slow-down of the unit in the current window (1 is none)."""
 CARRY: Final = 5
@@ -59,16 +62,20 @@ published growth of 96x96x96 at 10 % denials (4,774 to 4,876 cycles)."""
 class Model(NamedTuple):
     """State of the window model."""
 
+    memory: Any
+    """int64 [replay.MEMORY_WORDS]"""
+    calls: Any
+    """int64 [units, replay.CALL_COLUMNS]"""
     geometry: Any
-    """int64 [contention_units.GEOMETRY_WORDS]"""
+    """int64 [units, units.accesses.GEOMETRY_WORDS]"""
     unit: Any
-    """float64 [2 units, UNIT_COLUMNS]"""
+    """float64 [units, UNIT_COLUMNS]"""
     channel: Any
     """float64 [2 channels, (moved cycles before, carry)]"""
     cores_seen: Any
     """float64 [cores, (accesses, cycles lost)]: of late."""
     units_seen: Any
-    """float64 [2 units, (grants, denials)]"""
+    """float64 [units, (grants, denials)]"""
     channels_seen: Any
     """float64 [2 channels, (beats, cycles lost)]"""
     accesses: Any
@@ -77,32 +84,28 @@ class Model(NamedTuple):
     """float64 [cores]: stall cycles the core was charged too little."""
 
 
-def make_geometry(machine: Machine) -> Any:
-    """Banks and dimensions of the units, as `contention.units` names them."""
-    geometry = np.zeros(u.GEOMETRY_WORDS, np.int64)
-    geometry[u.BANKS] = machine.cluster.tcdm_banks
-    geometry[u.STARVATION] = machine.cluster.tcdm_starvation
-    if machine.redmule is not None:
-        geometry[u.ROWS] = machine.redmule.rows
-        geometry[u.TILE_COLUMNS] = machine.redmule.tile_columns
-        geometry[u.COLUMNS] = machine.redmule.columns
-        geometry[u.STEP] = machine.redmule.pipeline_registers + 1
-        geometry[u.TAIL] = machine.redmule.rows + 5
-    if machine.softex is not None:
-        geometry[u.LANES] = machine.softex.lanes
-    return geometry
-
-
 def make_model(machine: Machine) -> Model:
     """The model's state at reset."""
-    unit = np.zeros((2, UNIT_COLUMNS))
+    present = [machine.section(unit.name) for unit in registry.units_of(machine)]
+    units = len(present)
+    calls = np.zeros((units, r.CALL_COLUMNS), np.int64)
+    geometry = np.zeros((units, GEOMETRY_WORDS), np.int64)
+    for number, (unit, section) in enumerate(zip(registry.units_of(machine), present, strict=True)):
+        if section is not None:
+            accesses = unit.accesses(section)
+            banks = accesses.access_bytes // 4 + 1
+            calls[number] = accesses.wants, accesses.address, banks
+            geometry[number, : len(accesses.geometry)] = accesses.geometry
+    unit = np.zeros((units, UNIT_COLUMNS))
     unit[:, SLOW] = 1.0
     return Model(
-        make_geometry(machine),
+        np.array([machine.cluster.tcdm_banks, machine.cluster.tcdm_starvation], np.int64),
+        calls,
+        geometry,
         unit,
         np.zeros((2, 2)),
         np.zeros((machine.cluster.cores, 2)),
-        np.zeros((2, 2)),
+        np.zeros((units, 2)),
         np.zeros((2, 2)),
         np.zeros(machine.cluster.cores, np.int64),
         np.zeros(machine.cluster.cores),
@@ -110,20 +113,21 @@ def make_model(machine: Machine) -> Model:
 
 
 @njit(cache=True)
-def redmule_growth(late: float, edges: float, turnovers: float, burst: float) -> float:
-    """Relative growth of a RedMulE job's cycles.
+def growth(late: float, exposed: float, turnovers: float, burst: float) -> float:
+    """Relative growth of a job's cycles.
 
-    Its FIFOs hide most late accesses. The array waits for those that fill it and for the last
-    stores; and where a tile has one before and one behind, for a burst of accesses for X, W, Y and
-    Z, which the port is just able to do in time.
+    A unit waits for some accesses one by one: SoftEx's softmax for each, RedMulE, whose FIFOs hide
+    most late ones, for those that fill the array and for the last stores. Where a tile of RedMulE
+    has one before and one behind, it waits for a burst of accesses for X, W, Y and Z, which the
+    port is just able to do in time.
 
     Args:
         late: cycles an access comes late on average.
-        edges: accesses of fill and last stores, a cycle of the job without denials.
-        turnovers: changes of the tile with one before and one behind, a cycle likewise.
-        burst: accesses of such a change.
+        exposed: accesses waited for one by one, a cycle of the job without denials.
+        turnovers: bursts, a cycle likewise.
+        burst: accesses of one.
     """
-    return edges * late + turnovers * max(0.0, burst * (1.0 + late) - _TURNOVER_CYCLES)
+    return exposed * late + turnovers * max(0.0, burst * (1.0 + late) - _TURNOVER_CYCLES)
 
 
 @njit(cache=True)
@@ -164,11 +168,11 @@ def look(
         begin += STRETCH * ((number ^ number >> 1) & 1)
         end = begin + STRETCH
     cores = np.zeros(model.cores_seen.shape, np.int64)
-    units = np.zeros((2, 2), np.int64)
+    units = np.zeros(model.units_seen.shape, np.int64)
     channels = np.zeros((2, 2), np.int64)
     replay(
-        dev, state, log, job_log, dma_log, model.geometry, model.unit[:, SLOW],
-        begin, end, cores, units, channels,
+        dev, state, log, job_log, dma_log, model.memory, model.calls, model.geometry,
+        model.unit[:, SLOW], begin, end, cores, units, channels,
     )  # fmt: skip
     _learn(model.cores_seen, cores)
     _learn(model.units_seen, units)
@@ -193,7 +197,7 @@ def stall_rate(model: Model, core: int, accesses: int, charged: int) -> int:
 
 @njit(cache=True)
 def _lengthen_job(dev: Any, model: Model, unit: int, busy: float, job_log: Any) -> None:
-    """Charge RedMulE's job under way, and those queued behind it, for the window."""
+    """Charge a unit's job under way, and those queued behind it, for the window."""
     row = dev.unit[unit]
     extra = model.unit[unit, CARRY] + busy * (1.0 - 1.0 / model.unit[unit, SLOW])
     whole = np.int64(extra)
@@ -203,9 +207,9 @@ def _lengthen_job(dev: Any, model: Model, unit: int, busy: float, job_log: Any) 
         if row[at + d.JOB_STATE] == d.QUEUED:
             row[at + d.JOB_DONE] += whole
             entry = job_log[row[at + d.JOB_LOG]]
-            entry[u.JOB_END] = row[at + d.JOB_DONE]
+            entry[JOB_END] = row[at + d.JOB_DONE]
             if context != row[d.RUNNING]:
-                entry[u.JOB_START] += whole
+                entry[JOB_START] += whole
             else:
                 entry[d.JOB_STALLED] += whole
 
@@ -245,7 +249,8 @@ def close_window(
     """
     cores = dev.word[d.CORES]
     moved = np.zeros(2)
-    busy = np.zeros(2)
+    units = dev.unit.shape[0]
+    busy = np.zeros(units)
     active = 0
     for core in range(cores):
         active += state.s[core, st.LOG_USED] > 0
@@ -254,7 +259,7 @@ def close_window(
         moved[channel] = max(0.0, min(float(WINDOW), streamed - model.channel[channel, 0]))
         model.channel[channel, 0] = streamed
         active += moved[channel] > 0.0
-    for unit in range(d.UNITS):
+    for unit in range(units):
         row = dev.unit[unit]
         if row[d.RUNNING] >= 0:
             row[d.BUSY] += max(0, now - row[d.STARTED])
@@ -275,20 +280,13 @@ def close_window(
         state.s[core, st.STALL_RATE] = stall_rate(model, core, accesses, charged)
         model.accesses[core] = count
         state.s[core, st.LOG_USED] = 0
-    for unit in range(d.UNITS):
+    for unit in range(units):
         late = _per_access(model.units_seen[unit])
-        growth = late * model.unit[unit, EXPOSED]
-        if unit == d.REDMULE:
-            growth = redmule_growth(
-                late,
-                model.unit[unit, EXPOSED],
-                model.unit[unit, TURNOVERS],
-                model.unit[unit, BURST],
-            )
-        bound = model.unit[unit, RATE] * (1.0 + late)
-        model.unit[unit, SLOW] = max(1.0 + growth, bound)
-        # Long jobs are lengthened window by window, SoftEx's short ones at their start.
-        if unit == d.REDMULE and dev.unit[unit, d.RUNNING] >= 0:
+        mine = model.unit[unit]
+        more = growth(late, mine[EXPOSED], mine[TURNOVERS], mine[BURST])
+        mine[SLOW] = max(1.0 + more, mine[RATE] * (1.0 + late))
+        # Long jobs are lengthened window by window, short ones at their start.
+        if dev.unit[unit, d.LONG_JOBS] and dev.unit[unit, d.RUNNING] >= 0:
             _lengthen_job(dev, model, unit, busy[unit], job_log)
     for channel in range(2):
         _lengthen_transfers(dev, model, channel, moved[channel], dma_log)

@@ -46,7 +46,7 @@ def raise_event(dev: d.Devices, core: int, event: int, time: int) -> None:
 def update_next_event(dev: d.Devices) -> None:
     """Recompute the time of the next completion of a unit or transfer."""
     next_event = d.NEVER
-    for unit in range(d.UNITS):
+    for unit in range(dev.unit.shape[0]):
         running = dev.unit[unit, d.RUNNING]
         if running >= 0:
             next_event = min(next_event, dev.unit[unit, job_at(running) + d.JOB_DONE])
@@ -64,7 +64,7 @@ def complete(dev: d.Devices, time: int, job_log: Any, dma_log: Any) -> None:
 
     The logs receive the times that contention has moved since the trigger or launch.
     """
-    for unit in range(d.UNITS):
+    for unit in range(dev.unit.shape[0]):
         state = dev.unit[unit]
         while state[d.RUNNING] >= 0:
             context = state[d.RUNNING]
@@ -85,8 +85,7 @@ def complete(dev: d.Devices, time: int, job_log: Any, dma_log: Any) -> None:
                 job_log[state[job_at(other) + d.JOB_LOG], 1] = done - 1
             else:
                 state[d.RUNNING] = -1
-            event = event_unit.EVENT_REDMULE if unit == d.REDMULE else event_unit.EVENT_SOFTEX
-            raise_event(dev, state[job_at(context) + d.JOB_CORE], event, done)
+            raise_event(dev, state[job_at(context) + d.JOB_CORE], state[d.EVENT], done)
     for channel in range(2):
         state = dev.channel[channel]
         while state[d.CHANNEL_COUNT] > 0:

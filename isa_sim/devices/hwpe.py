@@ -6,13 +6,13 @@ from softex_mlir.isa_sim.devices import events
 from softex_mlir.isa_sim.devices import state as d
 from softex_mlir.isa_sim.devices.events import job_at
 from softex_mlir.isa_sim.jit import njit
-from softex_mlir.isa_sim.units import event_unit
+from softex_mlir.isa_sim.units import control
 
 
 @njit(cache=True)
 def _hwpe_reset(dev: d.Devices, unit: int, wipe: bool) -> None:
     state = dev.unit[unit]
-    state[d.LOCKED] = state[d.RUNNING] = state[d.MACFG_TIME] = -1
+    state[d.LOCKED] = state[d.RUNNING] = state[d.STARTING_TIME] = -1
     state[d.NEXT_CONTEXT] = state[d.NEXT_ID] = state[d.FINISHED] = 0
     state[d.RUNNING_ID] = state[d.PENDING] = 0
     state[d.CLEARED] = 1
@@ -33,7 +33,7 @@ def _acquire(dev: d.Devices, unit: int, core: int, time: int) -> int:
         return -1
     state[d.LOCKED] = context
     state[d.LOCKED_BY] = core
-    state[d.MACFG_TIME] = -1
+    state[d.STARTING_TIME] = -1
     state[job_at(context) + d.JOB_STATE] = d.PROGRAMMED
     state[job_at(context) + d.JOB_ACQUIRED] = time
     state[job_at(context) + d.JOB_ID] = state[d.NEXT_ID]
@@ -52,7 +52,7 @@ def access_hwpe(
         return events.fault(dev, d.FAULT_NO_UNIT, unit)
     first = state[d.FIRST_REGISTER]
     if kind == d.STORE:
-        if offset == d.HWPE_SOFT_CLEAR:
+        if offset == control.SOFT_CLEAR:
             if state[d.PENDING] > 0:
                 return events.fault(dev, d.FAULT_CLEAR_BUSY, unit)
             _hwpe_reset(dev, unit, value == 0)
@@ -60,37 +60,33 @@ def access_hwpe(
             dev.word[d.CODE] = unit
             events.finish(dev, until, 0)
             return d.SOFT_CLEAR
-        if offset == d.HWPE_FINISHED:
+        if offset == control.FINISHED:
             state[d.FINISHED] = 0
             return events.finish(dev, until, 0)
-        if offset == d.HWPE_SW_EVENT:
-            event = event_unit.EVENT_REDMULE if unit == d.REDMULE else event_unit.EVENT_SOFTEX
-            events.raise_event(dev, core, event, until)
+        if offset == control.SW_EVT:
+            events.raise_event(dev, core, state[d.EVENT], until)
             return events.finish(dev, until, 0)
         distance = until - state[d.CLEAR_TIME]
         if state[d.CLEAR_TIME] >= 0 and distance < state[d.CLEAR_CYCLES]:
             if dev.word[d.LENIENT] == 0:
-                dev.word[d.DETAIL] = distance
-                return events.fault(dev, d.FAULT_CLEAR_DISTANCE, distance)
+                return events.fault(dev, d.FAULT_CLEAR_DISTANCE, distance << 8 | unit)
             state[d.LOST] += 1
             return events.finish(dev, until, 0)
-        if state[d.LOCKED] < 0 and unit == d.REDMULE and state[d.PENDING] == 0:
-            # The published unit takes register writes without an ACQUIRE when it is idle.
+        if state[d.LOCKED] < 0 and state[d.IMPLICIT_ACQUIRE] and state[d.PENDING] == 0:
             _acquire(dev, unit, core, time)
         context = state[d.LOCKED]
         if context < 0:
             return events.fault(dev, d.FAULT_NOT_ACQUIRED, offset)
-        if offset == d.HWPE_TRIGGER:
-            if unit == d.REDMULE:
-                if value != 0:
-                    return events.fault(dev, d.FAULT_COMMIT_ONLY, offset)
-                if state[d.MACFG_TIME] < 0:
-                    return events.fault(dev, d.FAULT_ORDER, offset)
-                if state[d.NEEDS_CLEAR] and not state[d.CLEARED]:
-                    return events.fault(dev, d.FAULT_NOT_CLEARED, unit)
+        if offset == control.TRIGGER:
+            if state[d.COMMITS] and value != 0:
+                return events.fault(dev, d.FAULT_COMMIT_ONLY, offset)
+            if state[d.STARTING] >= 0 and state[d.STARTING_TIME] < 0:
+                return events.fault(dev, d.FAULT_ORDER, unit)
+            if state[d.NEEDS_CLEAR] and not state[d.CLEARED]:
+                return events.fault(dev, d.FAULT_NOT_CLEARED, unit)
             if state[d.PENDING] >= state[d.DEPTH]:
                 return events.fault(dev, d.FAULT_QUEUE, unit)
-            state[d.TRIGGER_GAP] = until - state[d.MACFG_TIME]
+            state[d.TRIGGER_GAP] = until - state[d.STARTING_TIME]
             state[d.LOCKED] = -1
             state[d.NEXT_CONTEXT] = 1 - context
             state[d.CLEARED] = 0
@@ -104,35 +100,34 @@ def access_hwpe(
         register = (offset - first) // 4
         if offset < first or register >= state[d.REGISTERS]:
             return events.fault(dev, d.FAULT_REGISTER, offset)
-        if unit == d.REDMULE:
-            if offset == d.REDMULE_MACFG:
-                state[d.MACFG_TIME] = until
-            elif state[d.MACFG_TIME] >= 0 and state[d.MACFG_LAST]:
-                return events.fault(dev, d.FAULT_ORDER, offset)
+        if offset == state[d.STARTING]:
+            state[d.STARTING_TIME] = until
+        elif state[d.STARTING_TIME] >= 0 and state[d.STARTING_LAST]:
+            return events.fault(dev, d.FAULT_ORDER, unit)
         state[d.BANK + context * d.JOB_REGISTERS + register] = value
         events.finish(dev, until, 0)
-        if unit == d.SOFTEX and offset == d.SOFTEX_COMMANDS and value & d.SLOT_COMMANDS:
+        if offset == state[d.WATCHED] and value & state[d.WATCHED_BITS]:
+            dev.word[d.CODE] = unit
             dev.word[d.CONTEXT] = context
             dev.word[d.TRIGGER_TIME] = until
-            return d.SLOT_REQUEST
+            return d.WATCHED_WRITE
         return d.DONE
-    if offset == d.HWPE_ACQUIRE:
+    if offset == control.ACQUIRE:
         return events.finish(dev, until, _acquire(dev, unit, core, time))
-    if offset == d.HWPE_FINISHED:
+    if offset == control.FINISHED:
         finished = state[d.FINISHED]
         state[d.FINISHED] = 0
         return events.finish(dev, until, finished)
-    if offset == d.HWPE_STATUS:
+    if offset == control.STATUS:
         status = 0
         for context in range(2):
             if state[job_at(context) + d.JOB_STATE] == d.QUEUED:
                 status |= 1 << (8 * context)
         return events.finish(dev, until, status)
-    if offset == d.HWPE_RUNNING_JOB:
+    if offset == control.RUNNING_JOB:
         return events.finish(dev, until, state[d.RUNNING_ID])
     if first <= offset < first + 4 * state[d.REGISTERS]:
-        # RedMulE's register file returns its data one cycle early: reads give 0.
-        if unit == d.REDMULE:
+        if not state[d.READABLE]:
             return events.finish(dev, until, 0)
         context = state[d.LOCKED] if state[d.LOCKED] >= 0 else state[d.NEXT_CONTEXT]
         register = (offset - first) // 4

@@ -1,6 +1,6 @@
 """An access of a core to what is behind the peripheral interconnect, compiled with numba.
 
-Event unit and barriers, the control ports of the two HWPE units, the DMA, the timer, the
+Event unit and barriers, the control ports of the units, the DMA, the timer, the
 end-of-computation register and the beginning of TCDM (the timeline counters, which go
 this way so that synchronisation happens in exact global time order).
 
@@ -25,7 +25,7 @@ from softex_mlir.isa_sim.devices.dma import access_dma
 from softex_mlir.isa_sim.devices.event_unit import access_event_unit
 from softex_mlir.isa_sim.devices.hwpe import access_hwpe
 from softex_mlir.isa_sim.jit import njit
-from softex_mlir.isa_sim.units import dma, event_unit
+from softex_mlir.isa_sim.units import control, dma, event_unit
 
 
 @njit(cache=True)
@@ -79,9 +79,9 @@ def access(
     alias = offset - dma.GLOBAL_OFFSET
     if 0 <= alias < dma.ALIAS_BYTES:
         return access_dma(dev, core, time, alias, kind, value, tp, tcdm, l2, dma_log)
-    for unit in range(d.UNITS):
+    for unit in range(dev.unit.shape[0]):
         base = dev.unit[unit, d.OFFSET]
-        if base <= offset < base + d.HWPE_BYTES and dev.unit[unit, d.PRESENT]:
+        if base <= offset < base + control.BYTES and dev.unit[unit, d.PRESENT]:
             return access_hwpe(dev, unit, core, time, offset - base, kind, value)
     if offset == 0 and kind == d.STORE:
         dev.word[d.EXIT_CODE] = events.signed(value)

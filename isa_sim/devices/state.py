@@ -1,6 +1,6 @@
 """State of what a core finds behind the peripheral interconnect, and the names of its columns.
 
-Event unit and barriers, the control ports of the two HWPE units, the DMA: int64 arrays that the
+Event unit and barriers, the control ports of the units (HWPEs), the DMA: int64 arrays that the
 compiled code of `device_*` and `peripherals` shares.
 """
 
@@ -10,8 +10,8 @@ import numpy as np
 
 from softex_mlir import abi
 from softex_mlir.isa_sim.machine import Machine
-from softex_mlir.isa_sim.units import event_unit
-from softex_mlir.isa_sim.units.softex_jobs import SOFT_CLEAR_CYCLES
+from softex_mlir.isa_sim.units import control, event_unit, registry
+from softex_mlir.isa_sim.units.unit import Unit
 
 NEVER: Final = 1 << 62
 """A time that never comes."""
@@ -32,8 +32,8 @@ FAULT: Final = 4
 END: Final = 5
 LOG_FULL: Final = 6
 SOFT_CLEAR: Final = 7
-SLOT_REQUEST: Final = 8
-"""SoftEx's COMMANDS was written for a job that needs a state slot."""
+WATCHED_WRITE: Final = 8
+"""A watched register of a unit was written."""
 
 # Sleep states of a core.
 AWAKE: Final = 0
@@ -42,47 +42,66 @@ ON_EVENT_CLEAR: Final = 2
 ON_BARRIER: Final = 3
 ON_BARRIER_CLEAR: Final = 4
 
-# Units, and their columns in `Devices.unit`.
-REDMULE: Final = 0
-SOFTEX: Final = 1
-UNITS: Final = 2
-JOB_REGISTERS: Final = 8
+# Columns of `Devices.unit`: what never changes,
+JOB_REGISTERS: Final = control.MOST_JOB_REGISTERS
 PRESENT: Final = 0
-LOCKED: Final = 1
-"""Context being programmed, or -1."""
-NEXT_CONTEXT: Final = 2
-RUNNING: Final = 3
-"""Context whose job is running, or -1."""
-NEXT_ID: Final = 4
-FINISHED: Final = 5
-RUNNING_ID: Final = 6
-PENDING: Final = 7
-"""Jobs triggered and not done."""
-CLEARED: Final = 8
-"""A soft clear (or reset) happened and no job was triggered since."""
-MACFG_TIME: Final = 9
-"""When the last job register that must come last was written, or -1."""
-DEPTH: Final = 10
+OFFSET: Final = 1
+"""Of the control port, from the peripheral base."""
+EVENT: Final = 2
+"""Number of the event that a job raises."""
+FIRST_REGISTER: Final = 3
+REGISTERS: Final = 4
+DEPTH: Final = 5
+READABLE: Final = 6
+"""Job registers can be read back."""
+IMPLICIT_ACQUIRE: Final = 7
+"""While it is idle, the unit takes register writes without an ACQUIRE."""
+COMMITS: Final = 8
+"""A trigger with another value than 0 never starts the job."""
+STARTING: Final = 9
+"""Offset of the register that starts the unit's preparations, or -1."""
+STARTING_LAST: Final = 10
+"""No job register may be written after that one."""
 NEEDS_CLEAR: Final = 11
-LAST_DONE: Final = 12
-FIRST_REGISTER: Final = 13
-REGISTERS: Final = 14
-OFFSET: Final = 15
-BUSY: Final = 16
+"""A job needs a soft clear since the one before."""
+CLEAR_CYCLES: Final = 12
+"""From a soft clear that wipes the registers to the first register write that is not lost."""
+KEEPS_STATE: Final = 13
+"""Python wants to know of a soft clear."""
+WATCHED: Final = 14
+"""Offset of a register whose writes Python wants to know of, or -1,"""
+WATCHED_BITS: Final = 15
+"""if they set one of these bits."""
+LONG_JOBS: Final = 16
+"""Contention lengthens a running job window by window."""
+
+# and what does.
+LOCKED: Final = 17
+"""Context being programmed, or -1."""
+NEXT_CONTEXT: Final = 18
+RUNNING: Final = 19
+"""Context whose job is running, or -1."""
+NEXT_ID: Final = 20
+FINISHED: Final = 21
+RUNNING_ID: Final = 22
+PENDING: Final = 23
+"""Jobs triggered and not done."""
+CLEARED: Final = 24
+"""A soft clear (or reset) happened and no job was triggered since."""
+STARTING_TIME: Final = 25
+"""When the starting register was written for the job being programmed, or -1."""
+LAST_DONE: Final = 26
+BUSY: Final = 27
 """Cycles with a job under way."""
-STARTED: Final = 17
-LOCKED_BY: Final = 18
-TRIGGER_GAP: Final = 19
-"""Cycles from the MACFG write to the trigger of the job just triggered."""
-MACFG_LAST: Final = 20
-"""No job register may be written after MACFG."""
-CLEAR_TIME: Final = 21
+STARTED: Final = 28
+LOCKED_BY: Final = 29
+TRIGGER_GAP: Final = 30
+"""Cycles from the write to the starting register to the trigger of the job just triggered."""
+CLEAR_TIME: Final = 31
 """When a soft clear that wipes the job registers was accepted, or -1."""
-CLEAR_CYCLES: Final = 22
-"""From such a clear to the first register write that is not lost."""
-LOST: Final = 23
+LOST: Final = 32
 """Register writes that were lost (`LENIENT`)."""
-BANK: Final = 24
+BANK: Final = 33
 """Job registers of context c from BANK + c * JOB_REGISTERS."""
 JOB: Final = BANK + 2 * JOB_REGISTERS
 """Job of context c from JOB + c * JOB_COLUMNS."""
@@ -100,20 +119,6 @@ JOB_ACQUIRED: Final = 5
 FREE: Final = 0
 PROGRAMMED: Final = 1
 QUEUED: Final = 2
-
-# HWPE control registers.
-HWPE_TRIGGER: Final = 0x00
-HWPE_ACQUIRE: Final = 0x04
-HWPE_FINISHED: Final = 0x08
-HWPE_STATUS: Final = 0x0C
-HWPE_RUNNING_JOB: Final = 0x10
-HWPE_SOFT_CLEAR: Final = 0x14
-HWPE_SW_EVENT: Final = 0x1C
-HWPE_BYTES: Final = 0x200
-REDMULE_MACFG: Final = 0x54
-SOFTEX_COMMANDS: Final = 0x2C
-SLOT_COMMANDS: Final = 3
-"""ACC_ONLY and DIV_ONLY: the job has a state slot."""
 
 # Columns of `Devices.channel`, then those of a transfer in its queue.
 CHANNEL_NEXT_ID: Final = 0
@@ -197,7 +202,7 @@ JOB_ACQUIRED_AT: Final = 17
 JOB_TRIGGERED_AT: Final = 18
 JOB_BYTES: Final = 19
 JOB_LOG_COLUMNS: Final = 20
-"""unit, start, end, tp, core, pc, MACs, context, the eight job registers, then these columns:
+"""unit, start, end, tp, core, pc, work, context, the eight job registers, then these columns:
 cycles lost to others in the TCDM, when the context was acquired and triggered, bytes of TCDM read
 and written."""
 STREAM_SPENT: Final = 4
@@ -269,26 +274,15 @@ def make_devices(machine: Machine) -> Devices:
     word[DMA_OUTSTANDING] = machine.dma.outstanding
     word[DMA_QUEUE] = machine.dma.queue
     word[NEXT_EVENT] = NEVER
-    unit = np.zeros((UNITS, HWPE_COLUMNS), np.int64)
-    unit[:, LOCKED] = unit[:, RUNNING] = unit[:, MACFG_TIME] = -1
+    units = registry.units_of(machine)
+    unit = np.zeros((len(units), HWPE_COLUMNS), np.int64)
+    unit[:, LOCKED] = unit[:, RUNNING] = unit[:, STARTING_TIME] = -1
     unit[:, CLEARED] = 1
     unit[:, LAST_DONE] = unit[:, CLEAR_TIME] = -1
-    if machine.redmule is not None:
-        row = unit[REDMULE]
-        row[PRESENT] = 1
-        row[DEPTH] = machine.redmule.queue_depth
-        row[NEEDS_CLEAR] = machine.redmule.requires_soft_clear
-        row[MACFG_LAST] = machine.redmule.macfg_last
-        row[CLEAR_CYCLES] = machine.redmule.soft_clear_cycles
-        row[FIRST_REGISTER], row[REGISTERS] = 0x40, 6
-        row[OFFSET] = machine.redmule.base - cluster.peripheral_base
-    if machine.softex is not None:
-        row = unit[SOFTEX]
-        row[PRESENT] = 1
-        row[DEPTH] = machine.softex.queue_depth
-        row[CLEAR_CYCLES] = 0 if machine.softex.checked_slots else SOFT_CLEAR_CYCLES
-        row[FIRST_REGISTER], row[REGISTERS] = 0x20, 8
-        row[OFFSET] = machine.softex.base - cluster.peripheral_base
+    for row, description in zip(unit, units, strict=True):
+        section = machine.section(description.name)
+        if section is not None:
+            _describe_unit(row, description, section.base - cluster.peripheral_base, section)
     channel = np.zeros((2, QUEUE + machine.dma.queue * TRANSFER_COLUMNS), np.int64)
     channel[:, CHANNEL_NEXT_ID] = 1
     core = np.zeros((cores, CORE_COLUMNS), np.int64)
@@ -300,3 +294,24 @@ def make_devices(machine: Machine) -> Devices:
     barrier = np.zeros((event_unit.BARRIERS, 3), np.int64)
     barrier[0, 0] = barrier[0, 2] = (1 << cores) - 1
     return Devices(word, core, barrier, unit, channel)
+
+
+def _describe_unit(row: Any, unit: Unit, offset: int, section: Any) -> None:
+    """Fill in what never changes."""
+    port = unit.control(section)
+    registers = unit.job_registers
+    row[PRESENT], row[OFFSET], row[EVENT] = 1, offset, unit.event
+    row[FIRST_REGISTER], row[REGISTERS] = unit.first_register, len(registers)
+    row[DEPTH] = port.queue_depth
+    row[READABLE] = port.readable
+    row[IMPLICIT_ACQUIRE] = port.implicit_acquire
+    row[COMMITS] = port.commits
+    row[STARTING] = registers[port.starting_register] if port.starting_register else -1
+    row[STARTING_LAST] = port.starting_last
+    row[NEEDS_CLEAR] = port.needs_clear
+    row[CLEAR_CYCLES] = port.clear_cycles
+    row[KEEPS_STATE] = port.keeps_state
+    row[WATCHED], row[WATCHED_BITS] = -1, 0
+    if port.watched is not None:
+        row[WATCHED], row[WATCHED_BITS] = registers[port.watched[0]], port.watched[1]
+    row[LONG_JOBS] = unit.long_jobs

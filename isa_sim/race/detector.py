@@ -28,7 +28,7 @@ import numpy as np
 
 from softex_mlir import abi
 from softex_mlir.isa_sim.devices import state as d
-from softex_mlir.isa_sim.diagnosis import UNIT_NAMES, Names
+from softex_mlir.isa_sim.diagnosis import Names
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.race import memory, order
 from softex_mlir.isa_sim.race import state as k
@@ -115,7 +115,7 @@ class Sanitizer:
         word[k.REPORTS] = word[k.RACE_FOUND] = 0
 
     def _device(self, agent: int) -> int:
-        """Unit 0 or 1, DMA channel 2 or 3, that an agent's work runs on; -1 for a core."""
+        """The device that an agent's work runs on (`race.state`); -1 for a core."""
         return -1 if agent < self.cores else int(self.shadow.slot_device[agent - self.cores])
 
     def _launch_of(self, agent: int, clock: int) -> int:
@@ -132,7 +132,7 @@ class Sanitizer:
         device = self._device(agent)
         if device < 0:
             return 0
-        if device < d.UNITS:
+        if device >= k.FIRST_UNIT:
             return int(self._jobs[number, 3])
         return int(self._dma_log[number, 6]) & 0xFFFFFFFF
 
@@ -150,13 +150,13 @@ class Sanitizer:
         if device < 0:
             return f"core {agent} at cycle {cycle}, pc {self.names.code(number)}"
         layer = self.names.layer(self._tp(agent, site))
-        if device < d.UNITS:
-            name = UNIT_NAMES[device]
+        if device >= k.FIRST_UNIT:
+            name = self.names.units[device - k.FIRST_UNIT].label
             return f"{name} job {number} triggered at cycle {cycle}, layer {layer}"
         row = self._dma_log[number]
         transfer = self.names.transfer(row[7:16], self._tp(agent, site))
         return (
-            f"DMA {('in', 'out')[device - d.UNITS]} transfer {int(row[4])} launched at cycle "
+            f"DMA {('in', 'out')[device]} transfer {int(row[4])} launched at cycle "
             f"{cycle}, layer {layer} ({transfer})"
         )
 
@@ -165,7 +165,9 @@ class Sanitizer:
     ) -> str:
         if kind == k.ENDS_BEFORE:
             device = self._device(other)
-            work = UNIT_NAMES[device] + " job" if device < d.UNITS else "DMA transfer"
+            work = "DMA transfer"
+            if device >= k.FIRST_UNIT:
+                work = f"{self.names.units[device - k.FIRST_UNIT].label} job"
             return (
                 f"{self._who(agent, site)} ends the program, and the last {work} that core "
                 f"{int(self.shadow.slot_core[other - self.cores])} started may be under way: wait "

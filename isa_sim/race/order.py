@@ -7,7 +7,7 @@ from softex_mlir.isa_sim.devices.events import signed
 from softex_mlir.isa_sim.jit import njit
 from softex_mlir.isa_sim.race import state as s
 from softex_mlir.isa_sim.race.memory import check, report
-from softex_mlir.isa_sim.units import dma, event_unit
+from softex_mlir.isa_sim.units import control, dma, event_unit
 
 
 @njit(cache=True)
@@ -226,15 +226,15 @@ def _count_ends(dev: Any, shadow: Any, core: int, device: int, event: int) -> in
 @njit(cache=True)
 def before_completion(dev: Any, shadow: Any, time: int) -> None:
     """Unit jobs and transfers due at `time` end."""
-    for unit in range(d.UNITS):
+    for unit in range(dev.unit.shape[0]):
         context = dev.unit[unit, d.RUNNING]
         if context < 0:
             continue
         at = d.JOB + context * d.JOB_COLUMNS
         if dev.unit[unit, at + d.JOB_DONE] > time:
             continue
-        event = event_unit.EVENT_REDMULE if unit == d.REDMULE else event_unit.EVENT_SOFTEX
-        _end(dev, shadow, unit, dev.unit[unit, at + d.JOB_CORE], event)
+        core, event = dev.unit[unit, at + d.JOB_CORE], dev.unit[unit, d.EVENT]
+        _end(dev, shadow, s.FIRST_UNIT + unit, core, event)
     for channel in range(2):
         state = dev.channel[channel]
         for index in range(state[d.CHANNEL_COUNT]):
@@ -249,7 +249,7 @@ def before_completion(dev: Any, shadow: Any, time: int) -> None:
 @njit(cache=True)
 def start_job(shadow: Any, unit: int, context: int, core: int) -> int:
     """A unit's job begins; its agent. Its accesses are checked with `check` afterwards."""
-    slot = _start(shadow, unit, core)
+    slot = _start(shadow, s.FIRST_UNIT + unit, core)
     agent = shadow.word[s.CORES] + slot
     shadow.context[unit, context, 0] = slot
     shadow.context[unit, context, 1] = shadow.clock[agent, agent]
@@ -287,21 +287,20 @@ def _access_dma(dev: Any, shadow: Any, core: int, time: int, register: int) -> N
 
 @njit(cache=True)
 def _access_unit(dev: Any, shadow: Any, core: int, unit: int, register: int) -> None:
-    if register == d.HWPE_ACQUIRE:
+    if register == control.ACQUIRE:
         # A context is free: the job it had before is done.
         if 0 <= dev.word[d.VALUE] < 0x80000000:
             last = shadow.context[unit, dev.unit[unit, d.LOCKED]]
             _know(shadow, core, last[0], last[1])
-    elif register == d.HWPE_STATUS:
+    elif register == control.STATUS:
         for context in range(2):
             if dev.word[d.VALUE] >> (8 * context) & 1 == 0:
                 last = shadow.context[unit, context]
                 _know(shadow, core, last[0], last[1])
-    elif register == d.HWPE_FINISHED and dev.word[d.VALUE] != 0:
-        _know_all(shadow, core, unit)
-    elif register == d.HWPE_RUNNING_JOB:
-        event = event_unit.EVENT_REDMULE if unit == d.REDMULE else event_unit.EVENT_SOFTEX
-        ends = _count_ends(dev, shadow, core, unit, event)
+    elif register == control.FINISHED and dev.word[d.VALUE] != 0:
+        _know_all(shadow, core, s.FIRST_UNIT + unit)
+    elif register == control.RUNNING_JOB:
+        ends = _count_ends(dev, shadow, core, s.FIRST_UNIT + unit, dev.unit[unit, d.EVENT])
         dev.word[d.VALUE] = (ends - shadow.base[unit]) & 0xFF
 
 
@@ -342,13 +341,14 @@ def after_access(
             if kind != d.STORE:
                 _access_dma(dev, shadow, core, time, offset - base)
             return
-    for unit in range(d.UNITS):
+    for unit in range(dev.unit.shape[0]):
         register = offset - dev.unit[unit, d.OFFSET]
-        if not dev.unit[unit, d.PRESENT] or not 0 <= register < d.HWPE_BYTES:
+        if not dev.unit[unit, d.PRESENT] or not 0 <= register < control.BYTES:
             continue
         if kind != d.STORE:
             _access_unit(dev, shadow, core, unit, register)
-        elif register == d.HWPE_SOFT_CLEAR:
-            shadow.base[unit] = shadow.done[unit]
-            shadow.done_seen[:, unit] = shadow.done[unit]
+        elif register == control.SOFT_CLEAR:
+            device = s.FIRST_UNIT + unit
+            shadow.base[unit] = shadow.done[device]
+            shadow.done_seen[:, device] = shadow.done[device]
         return

@@ -1,8 +1,8 @@
 """Arrays of the race detector and the names of their columns (see `isa_sim.sanitizer`).
 
 Agents are the cores, then the *slots*: a slot is what one core has started on one device (the two
-units, the two DMA channels), numbered as the pairs of device and core come up. A vector clock has a
-component for every agent and, behind them, one for every slot that says how much of its work is
+DMA channels, then the units), numbered as the pairs of device and core come up. A vector clock has
+a component for every agent and, behind them, one for every slot that says how much of its work is
 known to have been *started*.
 """
 
@@ -10,19 +10,18 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from softex_mlir.isa_sim.devices import state as d
 from softex_mlir.isa_sim.machine import Machine
-from softex_mlir.isa_sim.units import event_unit
+from softex_mlir.isa_sim.units import event_unit, registry
 
 GRANULE: Final = 2
 """Bytes of a shadow entry: a BF16 element. Accesses to single bytes count as both."""
 
 MOST_AGENTS: Final = 64
 """Bits of a set of agents."""
-CHANNEL_0: Final = 2
-CHANNEL_1: Final = 3
-DEVICES: Final = 4
-"""Units 0 and 1, then the DMA channels."""
+CHANNEL_0: Final = 0
+CHANNEL_1: Final = 1
+FIRST_UNIT: Final = 2
+"""Devices are the DMA channels, then the units by number."""
 KEPT: Final = 1024
 """Stores to a timeline word, and jobs of a device, that are remembered."""
 WORDS_SHARED: Final = 16
@@ -132,7 +131,9 @@ def make_shadow(machine: Machine, l2_bytes: int) -> Shadow:
     """The detector's state at reset; `l2_bytes` of L2 are watched."""
     cluster = machine.cluster
     cores = cluster.cores
-    slots = min(DEVICES * cores, MOST_AGENTS - cores)
+    units = len(registry.units_of(machine))
+    devices = FIRST_UNIT + units
+    slots = min(devices * cores, MOST_AGENTS - cores)
     agents = cores + slots
     vector = agents + slots
     granules = cluster.tcdm_bytes // GRANULE
@@ -149,20 +150,20 @@ def make_shadow(machine: Machine, l2_bytes: int) -> Shadow:
         clock=clock,
         slot_device=np.full(slots, -1, np.int64),
         slot_core=np.full(slots, -1, np.int64),
-        slot_of=np.full((DEVICES, cores), -1, np.int64),
+        slot_of=np.full((devices, cores), -1, np.int64),
         store_count=np.zeros(WORDS_SHARED, np.int64),
         store_value=np.zeros((WORDS_SHARED, KEPT), np.int64),
         store_by=np.zeros((WORDS_SHARED, KEPT, 2), np.int64),
         store_vector=np.zeros((WORDS_SHARED, KEPT, vector), np.int64),
         store_seen=np.zeros((cores, WORDS_SHARED), np.int64),
-        issued=np.zeros(DEVICES, np.int64),
-        issued_by=np.zeros((DEVICES, KEPT, 2), np.int64),
-        done=np.zeros(DEVICES, np.int64),
-        base=np.zeros(d.UNITS, np.int64),
-        done_seen=np.zeros((cores, DEVICES), np.int64),
+        issued=np.zeros(devices, np.int64),
+        issued_by=np.zeros((devices, KEPT, 2), np.int64),
+        done=np.zeros(devices, np.int64),
+        base=np.zeros(units, np.int64),
+        done_seen=np.zeros((cores, devices), np.int64),
         done_clock=np.zeros(slots, np.int64),
         shown_clock=np.zeros((cores, slots), np.int64),
-        context=np.zeros((d.UNITS, 2, 2), np.int64),
+        context=np.zeros((units, 2, 2), np.int64),
         event=np.zeros((cores, EVENTS, vector), np.int64),
         latched=np.zeros(cores, np.int64),
         drops_result=np.zeros(cores, np.bool_),

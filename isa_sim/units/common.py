@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -47,11 +46,6 @@ def words_of(
         if not hasattr(value, "__index__") or not -(1 << 31) <= int(value) < 1 << 32:
             raise UserError(f"{unit} register {name} holds 32 bits, found {value!r}")
     return tuple(int(registers.get(name, 0)) & 0xFFFFFFFF for name in offsets)
-
-
-def values_of(offsets: Mapping[str, int], words: Sequence[int] | Any) -> dict[str, int]:
-    """Names and values of job register words given in address order."""
-    return {name: int(word) & 0xFFFFFFFF for name, word in zip(offsets, words, strict=False)}
 
 
 def span(

@@ -57,8 +57,6 @@ EVENT_NAMES: Final[dict[int, str]] = {
     **{event: f"software event {event}" for event in range(SW_EVENTS)},
     **{event: f"counter of stream {name} advanced" for event, name in enumerate(STREAMS)},
     EVENT_DMA: "DMA transfer done",
-    EVENT_REDMULE: "RedMulE job done",
-    EVENT_SOFTEX: "SoftEx job done",
     EVENT_BARRIER: "barrier",
 }
 
@@ -82,12 +80,6 @@ BARRIER_REGISTER_NAMES: Final[dict[int, str]] = {
     BARRIER_TRIGGER_WAIT: "TRIGGER_WAIT",
     BARRIER_TRIGGER_WAIT_CLEAR: "TRIGGER_WAIT_CLEAR",
 }
-
-
-def describe_events(mask: int) -> str:
-    """The events of a bit mask, for people."""
-    names = [EVENT_NAMES.get(bit, f"event {bit}") for bit in range(32) if mask >> bit & 1]
-    return ", ".join(names) if names else "no event (the mask is 0)"
 
 
 def register_name(offset: int) -> str:

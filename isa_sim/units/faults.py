@@ -8,11 +8,13 @@ from softex_mlir.errors import UserError
 class UnitFault(UserError):
     """A job that the hardware computes wrongly or never finishes.
 
-    ``unit`` is ``"redmule"`` or ``"softex"``; ``rule`` is a short stable name of the broken
+    ``unit`` is its name, such as ``"redmule"``; ``rule`` is a short stable name of the broken
     rule (for example ``"redmule.inner"``); the text says what was found and what to do.
+    ``waits``: the job does not fail but waits, and later accesses may let it go on.
     """
 
-    def __init__(self, unit: str, rule: str, message: str):
+    def __init__(self, unit: str, rule: str, message: str, *, waits: bool = False):
         super().__init__(f"{unit}: {message} [{rule}]")
         self.unit = unit
         self.rule = rule
+        self.waits = waits

@@ -9,24 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from softex_mlir.arithmetic import round_up
-from softex_mlir.isa_sim.machine import Machine, RedMulEDescription
-from softex_mlir.isa_sim.units.common import JobOutcome, Memory, halves, span, values_of, words_of
+from softex_mlir.isa_sim.units.common import JobOutcome, Memory, halves, span, words_of
 from softex_mlir.isa_sim.units.faults import UnitFault
+from softex_mlir.isa_sim.units.redmule_section import RedMulEDescription
 
-CONTROL_REGISTERS: Final = {
-    "TRIGGER": 0x00,
-    "ACQUIRE": 0x04,
-    "FINISHED": 0x08,
-    "STATUS": 0x0C,
-    "RUNNING_JOB": 0x10,
-    "SOFT_CLEAR": 0x14,
-    "SW_EVT": 0x1C,
-}
+if TYPE_CHECKING:
+    from softex_mlir.isa_sim.machine import Machine
+
 JOB_REGISTERS: Final = {
     "X_ADDR": 0x40,
     "W_ADDR": 0x44,
@@ -36,7 +30,6 @@ JOB_REGISTERS: Final = {
     "MACFG": 0x54,
 }
 """Job registers, name to byte offset from the unit's base. MACFG starts the tiler: it is last."""
-REGISTERS: Final = {**CONTROL_REGISTERS, **JOB_REGISTERS}
 
 MATMUL: Final = 0
 GEMM: Final = 1
@@ -92,11 +85,6 @@ def decode(registers: Mapping[str, int] | Sequence[int]) -> RedMulEJob:
     if isinstance(registers, Mapping):
         return decode_words(words_of("redmule", JOB_REGISTERS, registers))
     return decode_words(tuple(int(word) & 0xFFFFFFFF for word in registers))
-
-
-def register_values(words: Sequence[int] | Any) -> dict[str, int]:
-    """Names and values of the job register words."""
-    return values_of(JOB_REGISTERS, words)
 
 
 def describe(registers: Mapping[str, int]) -> str:
@@ -259,8 +247,6 @@ def check(job: RedMulEJob, unit: RedMulEDescription) -> tuple[str, ...]:
 
 class RedMulE:
     """One RedMulE. ``last_*`` describe the last job, for counters of energy and reports."""
-
-    REGISTERS = REGISTERS
 
     def __init__(self, machine: Machine, *, strict: bool = True):
         """Where not `strict`, operands that lie in no memory read as zeros, as on the bus, instead

@@ -1,64 +1,37 @@
 """SoftEx: exact execution of its jobs on the TCDM, with the state slots of rows in chunks.
 
-Registers, decoding and closed-form cycles are in :mod:`.softex_jobs` (re-exported here). The
-quirks of the published RTL are executed as they are, and named in the outcome's warnings; a
-machine with ``softex.masked_tail`` has right lane enables instead.
+Registers, decoding and closed-form cycles are in :mod:`.softex_jobs`. The quirks of the published
+RTL are executed as they are, and named in the outcome's warnings; a machine with
+``softex.masked_tail`` has right lane enables instead.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.units.common import JobOutcome, Memory, span
 from softex_mlir.isa_sim.units.faults import UnitFault
 from softex_mlir.isa_sim.units.softex_jobs import (
-    CONTROL_REGISTERS,
-    JOB_REGISTERS,
-    REGISTERS,
     Cast,
-    Command,
     Kind,
     SoftExJob,
     accumulate_cycles,
     check,
     decode,
     decode_words,
-    describe,
-    max_terms,
     normalise_cycles,
     port_loads,
-    register_values,
     soe_cycles,
     softmax_cycles,
 )
 from softex_mlir.isa_sim.units.softex_slots import Slot, StateSlots
 
-__all__ = [
-    "CONTROL_REGISTERS",
-    "JOB_REGISTERS",
-    "REGISTERS",
-    "Cast",
-    "Command",
-    "Kind",
-    "SoftEx",
-    "SoftExJob",
-    "accumulate_cycles",
-    "check",
-    "decode",
-    "decode_words",
-    "describe",
-    "max_terms",
-    "normalise_cycles",
-    "port_loads",
-    "register_values",
-    "soe_cycles",
-    "softmax_cycles",
-]
+if TYPE_CHECKING:
+    from softex_mlir.isa_sim.machine import Machine
 
 NEGATIVE_INFINITY = 0xFF80
 RESCALE_HAZARD = (
@@ -82,8 +55,6 @@ class SoftEx:
     (set by who runs the unit on a contended memory), rows whose rescalings depend on their absence
     are warned about.
     """
-
-    REGISTERS = REGISTERS
 
     def __init__(self, machine: Machine, *, strict: bool = True):
         if machine.softex is None:

@@ -9,21 +9,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, IntFlag
 from functools import lru_cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
-from softex_mlir.isa_sim.machine import Machine, SoftExDescription
-from softex_mlir.isa_sim.units.common import values_of, words_of
+from softex_mlir.isa_sim.units.common import words_of
 from softex_mlir.isa_sim.units.faults import UnitFault
+from softex_mlir.isa_sim.units.softex_section import SoftExDescription
 from softex_mlir.isa_sim.units.softex_sums import sum_cycles
 
-CONTROL_REGISTERS: Final = {
-    "TRIGGER": 0x00,
-    "ACQUIRE": 0x04,
-    "FINISHED": 0x08,
-    "STATUS": 0x0C,
-    "RUNNING_JOB": 0x10,
-    "SOFT_CLEAR": 0x14,
-}
+if TYPE_CHECKING:
+    from softex_mlir.isa_sim.machine import Machine
+
 JOB_REGISTERS: Final = {
     "IN_ADDR": 0x20,
     "OUT_ADDR": 0x24,
@@ -35,7 +30,6 @@ JOB_REGISTERS: Final = {
     "B_ADDR": 0x3C,
 }
 """Job registers, name to byte offset from the unit's base."""
-REGISTERS: Final = {**CONTROL_REGISTERS, **JOB_REGISTERS}
 
 
 class Command(IntFlag):
@@ -143,11 +137,6 @@ def decode(registers: Mapping[str, int] | Sequence[int]) -> SoftExJob:
     if isinstance(registers, Mapping):
         return decode_words(words_of("softex", JOB_REGISTERS, registers))
     return decode_words(tuple(int(word) & 0xFFFFFFFF for word in registers))
-
-
-def register_values(words: Sequence[int] | Any) -> dict[str, int]:
-    """Names and values of the job register words."""
-    return values_of(JOB_REGISTERS, words)
 
 
 def describe(registers: Mapping[str, int]) -> str:

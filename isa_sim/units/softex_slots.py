@@ -28,10 +28,10 @@ from typing import Final
 
 import numpy as np
 
-from softex_mlir.isa_sim.machine import SoftExDescription
 from softex_mlir.isa_sim.units.common import Memory, copy_in, copy_out
 from softex_mlir.isa_sim.units.faults import UnitFault
 from softex_mlir.isa_sim.units.softex_jobs import Kind, SoftExJob
+from softex_mlir.isa_sim.units.softex_section import SoftExDescription
 
 _PRESENT: Final = 0x80000000
 _USES: Final = 3
@@ -143,6 +143,7 @@ class StateSlots:
                     "softex.slot_missing",
                     f"the job waits for ever for slot {job.slot}, which is not in the unit and not "
                     "on its way there",
+                    waits=True,
                 )
             time = max(time, step) + 1
         waiting = (r for r in self._in_flight if r.job.slot == job.slot and r.read is None)

@@ -18,12 +18,11 @@ from softex_mlir.arithmetic import round_up
 from softex_mlir.isa_sim.energy import Counters
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.records import SPENT
-from softex_mlir.isa_sim.units import redmule
+from softex_mlir.isa_sim.units import redmule, registry
 from softex_mlir.runtime.costs.exclusive import Exclusive, divide
 from softex_mlir.runtime.costs.tracks import (
     CHANNELS,
     CORES,
-    UNITS,
     Ints,
     Launches,
     Track,
@@ -51,7 +50,8 @@ class Ledger:
         bytes: moved by each direction of the DMA (`dma_in`, `dma_out`), read and written by units
             in the TCDM (`units`).
         macs: of the model, padding not counted.
-        unit_macs: of RedMulE's jobs, padding to whole tiles not counted.
+        work: of each unit's jobs, as it counts it: RedMulE's multiply-accumulates, padding to whole
+            tiles not counted.
         array_macs: gone through by RedMulE's array.
         padding: those of them lost to tiles that are not full, by `rows`, `columns`, `inner`.
         start, end: first and last cycle of activity; start > end for none.
@@ -66,7 +66,7 @@ class Ledger:
     spent: Mapping[str, Ints]
     bytes: Mapping[str, Ints]
     macs: Ints
-    unit_macs: Ints
+    work: Mapping[str, Ints]
     array_macs: Ints
     padding: Mapping[str, Ints]
     start: Ints
@@ -74,7 +74,15 @@ class Ledger:
 
     def counters(self, rows: npt.NDArray[Any], machine: Machine) -> Counters:
         """What the energy model charges for some rows."""
-        lanes = machine.softex.lanes if machine.softex else 0
+        units = {
+            unit.name: unit.energy.counted(
+                section,
+                int(self.work[unit.name][rows].sum()),
+                int(self.busy[unit.name][rows].sum()),
+            )
+            for unit in registry.units_of(machine)
+            if (section := machine.section(unit.name)) is not None
+        }
         moved = sum(int(self.bytes[name][rows].sum()) for name in CHANNELS)
         accesses = int(self.spent["tcdm_accesses"][rows].sum())
         active = int(self.busy[CORES][rows].sum())
@@ -83,8 +91,7 @@ class Ledger:
             instructions=int(self.spent["instructions"][rows].sum()),
             core_active_cycles=active,
             core_asleep_cycles=cores * int(self.exclusive.cycles[rows].sum()) - active,
-            macs=int(self.unit_macs[rows].sum()),
-            softex_lane_cycles=lanes * int(self.busy["softex"][rows].sum()),
+            units=units,
             tcdm_bytes=4 * accesses + int(self.bytes["units"][rows].sum()) + moved,
             dma_bytes=moved,
             l2_bytes=moved + 4 * int(self.spent["l2_accesses"][rows].sum()),
@@ -100,22 +107,29 @@ def ledger_of(run: RunResult, machine: Machine, launches: list[dict[str, Any]]) 
     stalled: dict[str, Ints] = {}
     jobs: dict[str, Ints] = {}
     moved: dict[str, Ints] = {}
+    work: dict[str, Ints] = {}
     start = np.full(rows, run.cycles, np.int64)
     end = np.zeros(rows, np.int64)
 
     def add(launch: Ints, amount: npt.NDArray[Any] | None = None) -> Ints:
         return np.bincount(launch, amount, rows).astype(np.int64)
 
-    for number, name in enumerate((*UNITS, *CHANNELS)):
-        unit = number < len(UNITS)
-        log = run.jobs if unit else run.transfers
-        kind = log["unit"] == number if unit else log["channel"] == number - len(UNITS)
-        log = log[kind]
+    units = [unit.name for unit in registry.units_of(machine)]
+    logs = {
+        **{name: run.jobs[run.jobs["unit"] == number] for number, name in enumerate(units)},
+        **{
+            name: run.transfers[run.transfers["channel"] == number]
+            for number, name in enumerate(CHANNELS)
+        },
+    }
+    for name, log in logs.items():
         launch = index.of(log["tp"])
         busy[name] = add(launch, log["end"] - log["start"])
         stalled[name] = add(launch, log["stalled"])
         jobs[name] = add(launch)
         moved[name] = add(launch, log["bytes"])
+        if name in units:
+            work[name] = add(launch, log["work"])
         np.minimum.at(start, launch, log["start"])
         np.maximum.at(end, launch, log["end"])
     steps = index.of(run.steps["tp"])
@@ -136,10 +150,10 @@ def ledger_of(run: RunResult, machine: Machine, launches: list[dict[str, Any]]) 
         spent=spent,
         bytes={
             **{name: moved[name] for name in CHANNELS},
-            "units": sum((moved[name] for name in UNITS), np.zeros(rows, np.int64)),
+            "units": sum((moved[name] for name in units), np.zeros(rows, np.int64)),
         },
         macs=np.array([*(entry["macs"] for entry in launches), 0], np.int64),
-        unit_macs=add(launch, run.jobs["macs"]),
+        work=work,
         array_macs=add(launch, array),
         padding={name: add(launch, lost) for name, lost in padding.items()},
         start=np.minimum(start, end),
@@ -188,7 +202,7 @@ def _array_macs(run: RunResult, machine: Machine) -> tuple[Ints, dict[str, Ints]
     unit = machine.redmule
     if unit is None:
         return macs, padding
-    places = np.flatnonzero(run.jobs["unit"] == UNITS.index("redmule"))
+    places = np.flatnonzero(run.jobs["unit"] == registry.number(machine, "redmule"))
     sizes, inverse = np.unique(run.jobs["registers"][places, 3:5], axis=0, return_inverse=True)
     for number, words in enumerate(sizes):
         job = redmule.decode_words((0, 0, 0, *(int(word) & 0xFFFFFFFF for word in words), 0))

@@ -231,7 +231,7 @@ def _row(
         tcdm_bytes=counters.tcdm_bytes,
         l2_bytes=counters.l2_bytes,
         macs=int(ledger.macs[places].sum()),
-        unit_macs=int(ledger.unit_macs[places].sum()),
+        unit_macs=int(ledger.work["redmule"][places].sum()),
         array_macs=int(ledger.array_macs[places].sum()),
         energy=energy(counters, int(exclusive.sum()), machine, point),
         predicted=sum(

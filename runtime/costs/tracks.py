@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from softex_mlir import abi
-from softex_mlir.isa_sim.diagnosis import UNIT_NAMES
 from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.isa_sim.units import registry
 
 if TYPE_CHECKING:
     from softex_mlir.isa_sim.records import RunResult
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 Ints = npt.NDArray[np.int64]
 
 CORES = "cores"
-UNITS = tuple(name.lower() for name in UNIT_NAMES)
 CHANNELS = (abi.DMA_IN, abi.DMA_OUT)
 """Of the DMA, by number."""
 PROGRAMMING = "programming"
@@ -69,9 +68,9 @@ class Launches:
 def tracks_of(run: RunResult, machine: Machine, launches: Launches) -> list[Track]:
     """The tracks of a run."""
     tracks: list[Track] = []
-    for number, name in enumerate(UNITS):
+    for number, unit in enumerate(registry.units_of(machine)):
         jobs = run.jobs[run.jobs["unit"] == number]
-        tracks.append(Track(name, jobs["start"], jobs["end"], launches.of(jobs["tp"])))
+        tracks.append(Track(unit.name, jobs["start"], jobs["end"], launches.of(jobs["tp"])))
     for channel, name in enumerate(CHANNELS):
         moved = run.transfers[run.transfers["channel"] == channel]
         tracks.append(Track(name, moved["start"], moved["end"], launches.of(moved["tp"])))

@@ -5,21 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from softex_mlir.isa_sim.units import registry
 from softex_mlir.runtime.costs.exclusive import WAITING
 
 if TYPE_CHECKING:
     from softex_mlir.runtime.profile import Profile
 
 NAMES = {
-    "redmule": "RedMulE",
-    "softex": "SoftEx",
     "cores": "cores",
     "dma_in": "DMA in",
     "dma_out": "DMA out",
     WAITING: "waiting",
     "": "",
 }
-"""Units as reports spell them."""
+"""What is no unit, as reports spell it."""
 
 MOST_KINDS = 3
 ENOUGH = 0.6
@@ -30,7 +29,8 @@ WORTH_SAYING = 0.02
 
 def unit_name(name: str) -> str:
     """A unit as reports spell it."""
-    return NAMES.get(name, name)
+    labels = {unit.name: unit.label for unit in registry.units()}
+    return NAMES.get(name) or labels.get(name, name)
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,8 @@ def _losses(profile: Profile, binding: str) -> list[Loss]:
             "more independent work at a time: a larger batch",
         )
     )
-    for name in ("dma_in", "dma_out", "cores", "softex", "redmule"):
+    units = (unit.name for unit in reversed(registry.units_of(profile.machine)))
+    for name in ("dma_in", "dma_out", "cores", *units):
         share = profile.units[name].exclusive_cycles / cycles
         if name != binding:
             found.append(Loss(share, f"what only {unit_name(name)} works on", _remedy(name)))
@@ -148,10 +149,9 @@ def _losses(profile: Profile, binding: str) -> list[Loss]:
 
 
 def _remedy(unit: str) -> str:
-    return {
+    remedies = {
         "dma_in": "more rows for each load of weights (batch, tokens), or a wider DMA",
         "dma_out": "fewer passes through L2: larger tiles, fused operations",
         "cores": "operations that a unit can take over, or more cores",
-        "softex": "more lanes, or fewer terms",
-        "redmule": "a larger array",
-    }[unit]
+    }
+    return remedies[unit] if unit in remedies else registry.unit(unit).remedy

@@ -88,10 +88,12 @@ def prediction_table(measurement: Measurement) -> Table:
     """Cycles a layer as the compiler predicted and as the simulator found."""
     rows: list[tuple[str, ...]] = []
     for layer in measurement.result.profile.layers:
-        if not layer.predicted or not layer.redmule:
+        if not layer.predicted or not layer.busy["redmule"]:
             continue
-        error = layer.redmule / layer.predicted - 1
-        rows.append((layer.name, f"{layer.predicted:,}", f"{layer.redmule:,}", f"{error:+.1%}"))
+        error = layer.busy["redmule"] / layer.predicted - 1
+        rows.append(
+            (layer.name, f"{layer.predicted:,}", f"{layer.busy['redmule']:,}", f"{error:+.1%}")
+        )
     columns = ("layer", "predicted RedMulE cycles", "simulated", "difference")
     return Table(f"{measurement.name}: cost model against simulation", columns, tuple(rows))
 

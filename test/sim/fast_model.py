@@ -9,9 +9,9 @@ import numpy as np
 from softex_mlir.isa_sim.contention import windows as contention
 from softex_mlir.isa_sim.core import state as st
 from softex_mlir.isa_sim.devices import state as d
-from softex_mlir.isa_sim.devices.ports import make_ports
 from softex_mlir.isa_sim.machine import Machine
-from softex_mlir.isa_sim.units import redmule
+from softex_mlir.isa_sim.units import redmule, registry
+from softex_mlir.isa_sim.units.unit import Trigger
 
 MACHINE = Machine.load("paper")
 
@@ -54,10 +54,9 @@ class FastModel:
     def _rates(self, job: np.ndarray) -> np.ndarray:
         """What a port tells the model of a job."""
         registers, tcdm = job["registers"], np.zeros(1 << 18, np.uint8)
-        row = np.zeros(d.HWPE_COLUMNS, np.int64)
-        port = make_ports(MACHINE, functional=False, stalls=True, strict=False)[int(job["unit"])]
-        _, rate = port.run(registers, tcdm, row, int(job["start"]))
-        return np.array([port.exposed, rate, port.turnovers, port.burst])
+        port = registry.units_of(MACHINE)[int(job["unit"])].port(MACHINE, False, True, False)
+        done = port.run(registers, tcdm, Trigger(int(job["start"])))
+        return np.array([done.exposed, done.rate, done.turnovers, done.burst])
 
     def window(self, begin: int, total: Prediction | None = None) -> None:
         """Let the model see a window; add what it charges for it."""
@@ -93,9 +92,7 @@ class FastModel:
                 continue
             unit = job[0]
             late = contention._per_access(self.model.units_seen[unit])
-            growth = late * exposed
-            if unit == d.REDMULE:
-                growth = contention.redmule_growth(late, exposed, turnovers, burst)
+            growth = contention.growth(late, exposed, turnovers, burst)
             slow = max(1 + growth, rate * (1 + late))
             self.model.unit[unit, contention.SLOW] = slow
             total.units[unit] += cycles * (slow - 1)

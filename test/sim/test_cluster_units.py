@@ -17,7 +17,7 @@ from softex_mlir.isa_sim.numerics.gemm import gemm
 from softex_mlir.isa_sim.trace import write_trace
 from softex_mlir.isa_sim.units import event_unit
 from softex_mlir.isa_sim.units.redmule import MACFG_GEMM, redmule_cycles
-from softex_mlir.isa_sim.units.softex import softmax_cycles
+from softex_mlir.isa_sim.units.softex_jobs import softmax_cycles
 
 sys.path.insert(0, str(Path(__file__).parent))
 from assembly import A0, MACHINE, REDMULE, SOFTEX, TCDM, Assembly, run
@@ -68,7 +68,7 @@ def test_redmule_job():
     (job,) = result.jobs
     # The tiler works behind the instructions between MACFG and trigger.
     assert 0 <= redmule_cycles(48, 32, 64, MACHINE) - (job["end"] - job["start"]) < 30
-    assert job["macs"] == 48 * 32 * 64 == result.counters.macs
+    assert job["work"] == 48 * 32 * 64 == result.counters.units["redmule"]
     assert result.busy["redmule"] == job["end"] - job["start"]
     assert result.cycles > job["end"]
 
@@ -173,7 +173,7 @@ def test_trace_has_every_job_and_names_its_layer():
 
 def test_energy_is_the_sum_of_its_parts_and_says_what_it_rests_on():
     counters = Counters(
-        instructions=1000, macs=2000, softex_lane_cycles=300, tcdm_bytes=4000, dma_bytes=500,
+        instructions=1000, units={"redmule": 2000, "softex": 300}, tcdm_bytes=4000, dma_bytes=500,
         l2_bytes=600,
     )  # fmt: skip
     high, low = MACHINE.operating_points

@@ -140,7 +140,7 @@ def test_redmule_growth_is_the_published_one(shape: tuple[int, int, int], denial
     tiles = -(-m // 24) * -(-k // 32)
     edges = (min(m, 24) + 24 + 8 + 24) / cycles
     late = denial / (1 - denial)
-    growth = contention.redmule_growth.py_func(late, edges, max(0, tiles - 2) / cycles, 96)
+    growth = contention.growth.py_func(late, edges, max(0, tiles - 2) / cycles, 96)
     for found in (stepped, growth):
         if shape == (24, 32, 32):
             assert found == pytest.approx(most, rel=0.2, abs=0.001)

@@ -7,7 +7,8 @@ import pytest
 
 from softex_mlir.front_door import compile
 from softex_mlir.isa_sim.cluster import RunResult
-from softex_mlir.isa_sim.diagnosis import UNIT_NAMES
+from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.isa_sim.units import registry
 from softex_mlir.runtime import session
 
 
@@ -19,12 +20,12 @@ def recorded(model: str) -> RunResult:
 @pytest.mark.parametrize("model", ["demo-vit", "demo-gpt2"])
 def test_jobs_of_a_unit_are_disjoint_and_add_up_to_its_busy_cycles(model):
     run = recorded(model)
-    for unit, name in enumerate(UNIT_NAMES):
-        jobs = run.jobs[run.jobs["unit"] == unit]
+    for number, unit in enumerate(registry.units_of(Machine.load())):
+        jobs = run.jobs[run.jobs["unit"] == number]
         assert (jobs["start"][1:] >= jobs["end"][:-1]).all()
         assert (jobs["acquired"] < jobs["triggered"]).all()
         assert (jobs["triggered"] <= jobs["start"]).all()
-        assert (jobs["end"] - jobs["start"]).sum() == run.busy[name.lower()]
+        assert (jobs["end"] - jobs["start"]).sum() == run.busy[unit.name]
         for context in (0, 1):
             mine = jobs[jobs["context"] == context]
             assert (mine["acquired"][1:] >= mine["end"][:-1]).all(), "a context holds one job"

@@ -11,8 +11,11 @@ from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.numerics import bf16
 from softex_mlir.isa_sim.numerics.gemm import gemm
 from softex_mlir.isa_sim.numerics.softmax import softmax
-from softex_mlir.isa_sim.units import redmule, softex
+from softex_mlir.isa_sim.units import redmule
+from softex_mlir.isa_sim.units import softex_jobs as softex
+from softex_mlir.isa_sim.units.softex import RESCALE_HAZARD, SoftEx
 from softex_mlir.isa_sim.units.softex_jobs import Command
+from softex_mlir.isa_sim.units.softex_unit import SOFTEX as UNIT
 
 BASE = 0x1000_0000
 OUT = 0x4000
@@ -94,7 +97,7 @@ def test_first_beat_of_minus_infinity_is_named():
 
 def test_in_place_and_quick_path_agree_with_single_jobs():
     machine = Machine.load()
-    unit = softex.SoftEx(machine)
+    unit = SoftEx(machine)
     for length in (17, 32, 100, 208):
         tcdm = memory()
         put(tcdm, 0, row(length, length))
@@ -274,7 +277,7 @@ def test_sum_of_exponentials_depends_on_the_loads_before():
 
 
 def test_rescaling_that_memory_stalls_would_endanger_is_warned_about():
-    unit = softex.SoftEx(Machine.load())
+    unit = SoftEx(Machine.load())
     words = np.array([BASE, BASE + OUT, 416, 0, 0, 0, 0, 0])
     tcdm = memory()
     put(tcdm, 0, np.linspace(-4, 4, 208).astype(bf16.BF16))
@@ -282,7 +285,7 @@ def test_rescaling_that_memory_stalls_would_endanger_is_warned_about():
     assert unit.last_warnings == ()
     unit.memory_stalls = True
     assert unit.run(words, tcdm, BASE) == slow
-    assert unit.last_warnings == (softex.RESCALE_HAZARD,)
+    assert unit.last_warnings == (RESCALE_HAZARD,)
     put(tcdm, 0, np.linspace(4, -4, 208).astype(bf16.BF16))
     assert unit.run(words, tcdm, BASE) == softex.softmax_cycles(208, unit.machine) < slow
     assert unit.last_warnings == ()
@@ -290,9 +293,9 @@ def test_rescaling_that_memory_stalls_would_endanger_is_warned_about():
 
 def test_listings():
     words = [BASE, BASE, 416, 0, 0, 0, 0, 0]
-    assert softex.describe(softex.register_values(words)) == "softmax 208"
+    assert softex.describe(UNIT.values(words)) == "softmax 208"
     words[3] = Command.GELU_MODE | 4 << 16
-    assert softex.describe(softex.register_values(words)) == "sum of exponentials 208, 4 terms"
+    assert softex.describe(UNIT.values(words)) == "sum of exponentials 208, 4 terms"
     job = redmule.RedMulEJob(BASE, BASE, BASE, 120, 96, 192)
     assert redmule.describe(job.registers()) == "gemm 120x96x192"
     assert redmule.decode(job.registers()) == job
