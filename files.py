@@ -1,10 +1,17 @@
-"""Writing results: whole or not at all."""
+"""Writing results: whole or not at all, in JSON and characters that a reader knows."""
 
 from __future__ import annotations
 
+import codecs
+import io
+import json
+import math
 import os
+import signal
+import sys
 import tempfile
 from pathlib import Path
+from typing import Any, cast
 
 from softex_mlir.errors import UserError
 
@@ -35,18 +42,83 @@ def write_atomically(path: Path, data: bytes | str) -> None:
         if path.exists() and not path.is_file() and not path.is_dir():
             path.write_bytes(payload)  # a device or a pipe: there is nothing to keep whole
             return
-        path = path.resolve()
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        # Ctrl-C must not leave the temporary file behind.
+        held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(payload)
-            # mkstemp makes the file private; a result belongs to whoever the umask says.
-            mask = os.umask(0)
-            os.umask(mask)
-            os.chmod(temporary, 0o666 & ~mask)
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+            _replace(path.resolve(), payload)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, held)
     except OSError as error:
         raise UserError(f"{path}: cannot write: {error.strerror}") from error
+
+
+def _replace(path: Path, payload: bytes) -> None:
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(payload)
+        # mkstemp makes the file private; a result belongs to whoever the umask says.
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(temporary, 0o666 & ~mask)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def json_text(data: Any) -> str:
+    """JSON, ending in a newline.
+
+    JSON has no NaN and no infinities: they become null, and the key `not_finite` of the whole lists
+    where.
+    """
+    places: list[str] = []
+    written = _without_nan(data, "", places)
+    if places and isinstance(written, dict):
+        written = {**cast("dict[str, Any]", written), "not_finite": places}
+    return json.dumps(written, indent=1, allow_nan=False) + "\n"
+
+
+def _without_nan(value: Any, place: str, places: list[str]) -> Any:
+    if isinstance(value, dict):
+        found = cast("dict[str, Any]", value)
+        before = f"{place}." if place else ""
+        return {k: _without_nan(v, f"{before}{k}", places) for k, v in found.items()}
+    if isinstance(value, list | tuple):
+        items = cast("list[Any]", value)
+        return [_without_nan(v, f"{place}[{i}]", places) for i, v in enumerate(items)]
+    if isinstance(value, float) and not math.isfinite(value):
+        places.append(place)
+        return None
+    return value
+
+
+_SPELLED = {"µ": "u", "×": "x", "·": "*", "…": "...", "–": "-", "—": "-", "≤": "<=", "≥": ">="}
+
+
+def _spell(error: UnicodeError) -> tuple[str, int]:
+    """Characters that an output's encoding lacks, in ones that every encoding has."""
+    assert isinstance(error, UnicodeEncodeError)
+    text = error.object[error.start : error.end]
+    plain = (
+        _SPELLED.get(c) or _line(c) or c.encode("ascii", "backslashreplace").decode() for c in text
+    )
+    return "".join(plain), error.end
+
+
+def _line(character: str) -> str:
+    """What tables are drawn with."""
+    return "" if not "\u2500" <= character <= "\u257f" else "-|"[character in "│┃║"]
+
+
+def prepare_streams() -> None:
+    """Let standard output and errors take any text, whatever the terminal's encoding is, and also
+    where they are closed."""
+    codecs.register_error("spell", _spell)
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="spell")

@@ -5,7 +5,6 @@ Each view is a `View`: text for people and the same content as JSON for programs
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,10 +23,6 @@ class View:
     def to_text(self) -> str:
         """The view as text, ending in a newline."""
         return "\n".join(self.lines) + "\n"
-
-    def to_json(self) -> str:
-        """The view as JSON, ending in a newline."""
-        return json.dumps(self.data, indent=1) + "\n"
 
 
 def _summary(program: Program) -> View:

@@ -41,10 +41,13 @@ def compare(found: npt.NDArray[Any], reference: npt.NDArray[Any]) -> Quality:
         raise ValueError(f"shapes differ: found {found.shape}, reference {reference.shape}")
     a = found.astype(np.float64)
     b = reference.astype(np.float64)
-    difference: npt.NDArray[np.float64] = np.abs(a - b)
+    with np.errstate(invalid="ignore"):
+        difference: npt.NDArray[np.float64] = np.abs(a - b)
     norm = float(np.linalg.norm(a) * np.linalg.norm(b))
     equal = bool(np.array_equal(a, b))
-    cosine = float(np.dot(a.ravel(), b.ravel())) / norm if norm > 0 else (1.0 if equal else 0.0)
+    with np.errstate(invalid="ignore"):
+        product = float(np.dot(a.ravel(), b.ravel()))
+    cosine = (1.0 if equal else 0.0) if norm == 0 else product / norm
     columns = a.shape[-1] if a.ndim else 1
     same: npt.NDArray[np.bool_] = np.equal(
         a.reshape(-1, columns).argmax(1), b.reshape(-1, columns).argmax(1)

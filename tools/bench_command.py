@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Sequence
 
+from softex_mlir.files import json_text
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.runtime.experiments.measure import Table, provenance
 
@@ -26,7 +26,7 @@ def run_benchmark(
                 for table in tables
             ],
         }
-        sys.stdout.write(json.dumps(data, indent=1) + "\n")
+        sys.stdout.write(json_text(data))
         return
     from rich.table import Table as RichTable
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import asdict
 
 from softex_mlir.errors import UserError
+from softex_mlir.files import json_text
 from softex_mlir.isa_sim.machine import Machine
 
 
@@ -19,7 +19,7 @@ def print_coefficients(terms: int, machine: Machine, *, tune: bool, as_json: boo
         raise UserError(f"machine '{machine.name}' has no SoftEx to fit coefficients for")
     found = fit(terms, tune, softex.accumulator_bits, softex.expp)
     if as_json:
-        sys.stdout.write(json.dumps(asdict(found), indent=1) + "\n")
+        sys.stdout.write(json_text(asdict(found)))
         return
     wraps = "none" if not found.wraps else " ".join(f"0x{bits:04X}" for bits in found.wraps)
     slopes, weights = (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import re
 import sys
 import zipfile
@@ -17,7 +16,7 @@ import numpy as np
 
 from softex_mlir.abi import NOTE_NAME
 from softex_mlir.errors import UserError
-from softex_mlir.files import write_atomically
+from softex_mlir.files import json_text, write_atomically
 from softex_mlir.runtime.program import EM_RISCV
 
 if TYPE_CHECKING:
@@ -104,7 +103,11 @@ def finish_run(
     per_layer: bool,
     report_file: Path | None,
 ) -> None:
-    """Write what was asked for, check, print the summary; exit status 1 if a check fails."""
+    """Write what was asked for, check, print the summary; exit status 1 if a check fails.
+
+    Raises:
+        UserError: the outputs hold nothing but NaN.
+    """
     if output is not None:
         buffer = io.BytesIO()
         # .npz knows no bfloat16; float32 holds every one of its values.
@@ -115,7 +118,7 @@ def finish_run(
         np.savez(buffer, **arrays)
         write_atomically(output, buffer.getvalue())
     if profile is not None:
-        write_atomically(profile, json.dumps(result.profile.to_json(), indent=1) + "\n")
+        write_atomically(profile, json_text(result.profile.to_json()))
     if trace is not None:
         from softex_mlir.isa_sim.trace import write_trace
         from softex_mlir.runtime.symbolizer import Symbolizer
@@ -143,6 +146,13 @@ def finish_run(
     report(summary, form, per_layer=per_layer, output=report_file, more=more)
     if found is not None and not found.identical:
         raise SystemExit(1)
+    if not any(_has_number(array) for array in result.outputs.values()):
+        raise UserError("every element of every output is NaN")
+
+
+def _has_number(array: np.ndarray) -> bool:
+    """Whether an output holds anything but NaN."""
+    return not array.size or not np.isnan(array.astype(np.float32)).all()
 
 
 def _quality(program: Program, found: CheckReport | None) -> tuple[str, ...]:

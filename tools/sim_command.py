@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
 from softex_mlir.abi import NOTE_NAME
 from softex_mlir.errors import UserError
+from softex_mlir.files import json_text
 from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.tools.interrupts import raised
 from softex_mlir.tools.progress import progress_line
 
 _MEASURABLE = 10_000_000
@@ -30,7 +31,7 @@ def run_bare_metal(
         raise UserError(
             f"{program}: written by `softex compile`, for the whole cluster: use `softex run`"
         )
-    with progress_line("instructions", quiet=as_json) as progress:
+    with raised(), progress_line("instructions", quiet=as_json) as progress:
         result = run_elf(program, machine, max_instructions, signature, progress)
     sys.stderr.write(result.output)
     if as_json:
@@ -42,7 +43,7 @@ def run_bare_metal(
             "pc": result.pc,
             "seconds": result.seconds,
         }
-        sys.stdout.write(json.dumps(data, indent=1) + "\n")
+        sys.stdout.write(json_text(data))
     else:
         speed = ""
         if result.instructions > _MEASURABLE:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from softex_mlir.errors import Interrupted, UserError
+from softex_mlir.files import json_text, prepare_streams
 
 if TYPE_CHECKING:
     from softex_mlir.tools.pass_options import PassInstrumentation
@@ -170,6 +171,12 @@ def compile(
         raise typer.BadParameter("an ELF file needs a name: -o FILE", param_hint="-o")
     if output is not None:
         check_writable(output)
+    shapes = _shapes(shape or [])
+    if shapes and not _is_onnx(model):
+        raise typer.BadParameter(
+            f"{model} has fixed shapes; only those that an ONNX file leaves open can be given",
+            param_hint="--shape",
+        )
     instrument = PassInstrumentation(
         after_all=print_after_all,
         after=split_names(print_after or ()),
@@ -179,7 +186,7 @@ def compile(
     )
     _check_passes(instrument)
     if emit is Level.graph:
-        write_graph(model, _shapes(shape or []), output)
+        write_graph(model, shapes, output)
         return
     changed = tcdm_bytes is not None or no_softex or no_redmule
     compilation, line = compile_and_check(
@@ -187,7 +194,7 @@ def compile(
         _machine(target or "paper", tcdm_bytes, no_softex, no_redmule)
         if target is not None or changed
         else None,
-        shapes=_shapes(shape or []),
+        shapes=shapes,
         tile_overrides=tiles,
         accuracy=None if accuracy is None else accuracy.value,
         self_check=self_check,
@@ -258,6 +265,7 @@ def run(
     from softex_mlir.isa_sim.machine import Machine
     from softex_mlir.runtime import session
     from softex_mlir.runtime.program import Program
+    from softex_mlir.tools.interrupts import raised
     from softex_mlir.tools.progress import progress_line
     from softex_mlir.tools.run_command import (
         finish_run,
@@ -281,7 +289,11 @@ def run(
     inputs = None
     if input is not None:
         inputs, reference = read_arrays(input, loaded)
-    with progress_line("cycles", quiet=json) as progress, vector_writer(job_vectors) as jobs:
+    with (
+        raised(),
+        progress_line("cycles", quiet=json) as progress,
+        vector_writer(job_vectors) as jobs,
+    ):
         result = session.run(
             loaded,
             inputs,
@@ -346,9 +358,13 @@ def inspect(
         if wanted
     ]
     loaded = Program.load(program)
-    for view in chosen or ["summary"]:
-        report = inspection.VIEWS[view](loaded)
-        sys.stdout.write(report.to_json() if json else report.to_text())
+    views = {view: inspection.VIEWS[view](loaded) for view in chosen or ["summary"]}
+    if json:
+        data = {name: view.data for name, view in views.items()}
+        sys.stdout.write(json_text(data if len(data) > 1 else next(iter(data.values()))))
+        return
+    for view in views.values():
+        sys.stdout.write(view.to_text())
 
 
 @app.command()
@@ -455,10 +471,18 @@ def _check_passes(instrument: PassInstrumentation) -> None:
         raise typer.BadParameter(str(error), param_hint="--mlir-print-ir-...") from None
 
 
+def _is_onnx(model: str) -> bool:
+    from softex_mlir.compiler.models import BUILTIN
+
+    return Path(model).suffix != ".mlir" and model not in BUILTIN
+
+
 def _shapes(options: list[str]) -> dict[str, tuple[int, ...]]:
     shapes: dict[str, tuple[int, ...]] = {}
     for option in options:
         name, equals, dimensions = option.partition("=")
+        if name in shapes:
+            raise typer.BadParameter(f"input {name!r} is given twice", param_hint="--shape")
         try:
             if not name or not equals:
                 raise ValueError
@@ -481,6 +505,7 @@ def _print(renderable: object) -> None:
 
 def main() -> None:
     """Entry point of `softex`: 0 fine, 1 the input is at fault, 2 usage, 130 interrupted."""
+    prepare_streams()
     try:
         app()
     except (Interrupted, KeyboardInterrupt) as interrupt:

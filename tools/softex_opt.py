@@ -27,7 +27,7 @@ from softex_mlir.compiler.transforms import get_all_passes
 from softex_mlir.dialects import register_all_dialects
 from softex_mlir.dialects.text import LocatedParser, Problem, operations_in_errors, problem_of
 from softex_mlir.errors import UserError
-from softex_mlir.files import write_atomically
+from softex_mlir.files import prepare_streams, write_atomically
 from softex_mlir.tools.pass_options import (
     PassInstrumentation,
     list_passes,
@@ -276,6 +276,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of the `softex-opt` command."""
     from xdsl.utils.exceptions import ArgSpecParseError
 
+    prepare_streams()
     try:
         tool = SoftexOptMain("softex-opt: read, transform and print IR of any level", arguments)
     except (ValueError, TypeError, KeyError, ArgSpecParseError) as error:
@@ -292,6 +293,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             message if ": error: " in message else f"softex-opt: error: {message}", file=sys.stderr
         )
         code = 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        code = 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1

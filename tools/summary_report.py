@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from softex_mlir.errors import UserError
-from softex_mlir.files import write_atomically
+from softex_mlir.files import json_text, write_atomically
 
 if TYPE_CHECKING:
     from softex_mlir.runtime.costs.summary import Summary
@@ -53,7 +52,7 @@ def report(
         lines: further lines of the text.
     """
     if form is Form.json:
-        text = json.dumps({**summary.to_json(), **(more or {})}, indent=1) + "\n"
+        text = json_text({**summary.to_json(), **(more or {})})
     elif form is Form.csv:
         text = csv_text(summary, per_layer=per_layer)
     else:

@@ -97,5 +97,14 @@ class AssemblyTarget(Target):
     name = "asm"
 
     def emit(self, ctx: Context, module: ModuleOp, output: IO[str]) -> None:
-        """Print the functions of the module."""
+        """Print the functions of the module.
+
+        Raises:
+            UserError: it has none.
+        """
+        if not any(isinstance(op, riscv_func.FuncOp) for op in module.body.block.ops):
+            raise UserError(
+                "no code: expected riscv_func.func in the module; the passes up to "
+                "allocate-registers make it"
+            )
         output.write(assembly(module))

@@ -25,6 +25,7 @@ from softex_mlir.compiler.schedule.search.tiling import (
     row_blocks,
 )
 from softex_mlir.dialects import transformer as tf
+from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
 
 ROWS_SHARE = 4
@@ -89,10 +90,17 @@ def make_plan(main: FuncOp, machine: Machine, overrides: Mapping[str, Mapping[st
 
     Raises:
         CapacityError: the TCDM is too small.
+        UserError: `overrides` names a layer that is not there.
     """
     tcdm, base = machine.cluster.tcdm_bytes, buffers_offset(machine)
     ops = list(main.body.walk())
     shapes = [LinearShape.of(op) for op in ops if isinstance(op, tf.LinearOp | tf.MatmulOp)]
+    layers = list(dict.fromkeys(shape.layer for shape in shapes))
+    if unknown := [name for name in overrides if name not in layers]:
+        raise UserError(
+            f"tiles of layer {', '.join(map(repr, unknown))}: no matrix product has this name; "
+            f"there are {', '.join(map(repr, layers)) or 'none'}"
+        )
     limit = max(4096, (tcdm - base) // (ROWS_SHARE if shapes else 1))
     need = 0
     norms = any(isinstance(op, NORMS) for op in ops)
