@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from xdsl.dialects import arith, tensor
-from xdsl.dialects.builtin import FloatAttr, IntegerAttr, TensorType
+from xdsl.dialects.builtin import FloatAttr, IntegerAttr, IntegerType, TensorType
 from xdsl.dialects.linalg import ops as linalg_ops
 from xdsl.dialects.linalg.attrs import IteratorType
 from xdsl.ir import Attribute, Block, Operation, SSAValue
@@ -149,6 +149,11 @@ def _initial(value: SSAValue) -> float | int:
 def element_type(value: SSAValue) -> Attribute:
     """Element type of a tensor."""
     return cast("TensorType[Attribute]", value.type).element_type
+
+
+def is_boolean(value: SSAValue) -> bool:
+    """Whether a tensor holds booleans."""
+    return element_type(value) == IntegerType(1)
 
 
 def is_start_value(op: Operation) -> bool:

@@ -14,12 +14,13 @@ from xdsl.dialects.builtin import (
     SymbolNameConstraint,
     SymbolRefAttr,
     TensorType,
-    i32,
+    f32,
     i64,
 )
 from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.irdl import (
     AnyOf,
+    BaseAttr,
     EqAttrConstraint,
     IRDLOperation,
     ParsePropInAttrDict,
@@ -40,7 +41,9 @@ AnyTensor: TypeAlias = TensorType[Attribute]
 
 BF16_TENSOR = TensorType.constr(BFloat16Type())
 ID_TENSOR = TensorType.constr(I32)
-ANY_TENSOR = TensorType.constr(AnyOf((EqAttrConstraint(BFloat16Type()), EqAttrConstraint(i32))))
+ANY_TENSOR = TensorType.constr(
+    AnyOf((EqAttrConstraint(BFloat16Type()), EqAttrConstraint(f32), BaseAttr(IntegerType)))
+)
 
 MASKED = -3.3895313892515355e38
 """Additive mask of a key that must not be attended to: the lowest finite bf16 (0xFF7F).

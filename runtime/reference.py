@@ -17,7 +17,7 @@ from xdsl.dialects.func import ReturnOp
 from xdsl.dialects.linalg import ops as linalg_ops
 from xdsl.ir import Operation, SSAValue
 
-from softex_mlir.compiler.loop_nest import is_start_value
+from softex_mlir.compiler.loop_nest import is_boolean, is_start_value
 from softex_mlir.compiler.model import Model, main_function
 from softex_mlir.dialects import transformer as t
 from softex_mlir.errors import UserError
@@ -95,7 +95,12 @@ def evaluate(
                 results[port.name] = values[value]
             break
         if isinstance(op, t.GetWeightOp):
-            values[op.result] = chosen.value(weights[op.weight.string_value()])
+            data = weights[op.weight.string_value()]
+            values[op.result] = (
+                data.astype(np.bool_ if is_boolean(op.result) else np.int32)
+                if data.dtype.kind == "i"
+                else chosen.value(data)
+            )
             continue
         if is_start_value(op):
             continue

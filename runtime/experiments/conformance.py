@@ -202,7 +202,7 @@ def prepare(case: Any) -> Case:
     model.CopyFrom(case.model)
     arrays, outputs = case.data_sets[0]
     names = [value.name for value in model.graph.input]
-    given = {name: np.asarray(array) for name, array in zip(names, arrays, strict=True)}
+    given = {name: _array(data) for name, data in zip(names, arrays, strict=True)}
     bound = {name for node in model.graph.node for name in _bound(node)} & set(given)
     expanded = _expanded_from(case.name)
     bound |= expanded & set(given)
@@ -230,9 +230,13 @@ def prepare(case: Any) -> Case:
     except NoReference:
         if not unchanged:
             raise
-        expected = {n: np.asarray(a) for n, a in zip(wanted, outputs, strict=True)}
+        expected = {n: _array(data) for n, data in zip(wanted, outputs, strict=True)}
     operator = case.model.graph.node[0].op_type if len(case.model.graph.node) == 1 else case.name
     return Case(case.name, operator, model, rounded, expected)
+
+
+def _array(data: Any) -> Array:
+    return numpy_helper.to_array(data) if isinstance(data, _TENSOR) else np.asarray(data)
 
 
 def _bound(node: Any) -> Iterator[str]:

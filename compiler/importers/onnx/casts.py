@@ -12,11 +12,13 @@ import numpy as np
 import onnx
 from onnx import helper
 from xdsl.dialects import math
+from xdsl.dialects.builtin import bf16
 from xdsl.ir import SSAValue
 
 from softex_mlir.compiler.bodies.f32_functions import F32
 from softex_mlir.compiler.importers.onnx.general import clipped, map_elements
 from softex_mlir.compiler.importers.onnx.graph import Importer
+from softex_mlir.compiler.importers.onnx.logic import converted
 from softex_mlir.compiler.importers.onnx.node import Node
 from softex_mlir.compiler.importers.onnx.registry import operator
 from softex_mlir.compiler.importers.onnx.types import FLOATS
@@ -26,6 +28,7 @@ from softex_mlir.compiler.importers.onnx.values import (
     Symbolic,
     Unsupported,
     Value,
+    element_of,
 )
 
 _TENSOR = onnx.TensorProto
@@ -100,7 +103,7 @@ def rounded(e: F32, x: SSAValue, kind: Float8, *, saturate: bool) -> SSAValue:
 @operator(
     "Cast",
     "CastLike",
-    note="between floats it does nothing; to integers, booleans, float8 where a cast back follows",
+    note="between all types that activations have; to float8 where a cast back follows",
 )
 def cast(state: Importer, node: Node) -> list[Value]:
     value = node.input(0)
@@ -118,9 +121,12 @@ def cast(state: Importer, node: Node) -> list[Value]:
         value = Discrete(_nan_test(state, value.of), _TENSOR.BOOL)
     if isinstance(value, Discrete):
         return [_from_discrete(state, value, target)]
-    x = node.activation(0)
-    if target in FLOATS:
-        return [x]
+    x = node.tensor(0)
+    source = node.element_type(0)
+    if element_of(x) != bf16 or target in FLOATS:
+        if target in FLOAT8:
+            raise Unsupported(f"{_name(source)} as {_name(target)}")
+        return [converted(state, x, source, target)]
     if target == _TENSOR.BOOL:
         found = map_elements(state, [x], lambda e, v: truth(e, v[0]))
     elif target in INTEGERS:
@@ -148,6 +154,8 @@ def _from_discrete(state: Importer, value: Discrete, target: int) -> Value:
         return value.of
     if target == _TENSOR.BOOL:
         return Discrete(map_elements(state, [value.of], lambda e, v: truth(e, v[0])), target)
+    if value.element not in FLOAT8 and target not in FLOAT8:
+        return converted(state, value, value.element, target)
     within = INTEGERS.get(target)
     source = (0.0, 1.0) if value.element == _TENSOR.BOOL else INTEGERS.get(value.element)
     if within is None or source is None or not within[0] <= source[0] <= source[1] <= within[1]:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial, reduce
 from math import prod
 
 import numpy as np
 import onnx
+from xdsl.dialects import math
+from xdsl.dialects.builtin import bf16
 from xdsl.ir import SSAValue
 
+from softex_mlir.compiler.bodies.f32_functions import F32
+from softex_mlir.compiler.generic_builder import Scalars
 from softex_mlir.compiler.importers.onnx.general import (
     clipped,
     larger,
@@ -17,9 +22,18 @@ from softex_mlir.compiler.importers.onnx.general import (
     statistics,
 )
 from softex_mlir.compiler.importers.onnx.graph import Importer
+from softex_mlir.compiler.importers.onnx.logic import (
+    ARITHMETIC,
+    choose,
+    integer_arithmetic,
+    integer_compare,
+    is_integer,
+    wrapped,
+)
 from softex_mlir.compiler.importers.onnx.masks import VERY_NEGATIVE
 from softex_mlir.compiler.importers.onnx.node import Node
 from softex_mlir.compiler.importers.onnx.registry import axis_of, operator
+from softex_mlir.compiler.importers.onnx.tensors import as_number, map_values
 from softex_mlir.compiler.importers.onnx.types import FLOATS
 from softex_mlir.compiler.importers.onnx.values import (
     Array,
@@ -27,7 +41,7 @@ from softex_mlir.compiler.importers.onnx.values import (
     Symbolic,
     Unsupported,
     Value,
-    describe,
+    element_of,
 )
 from softex_mlir.compiler.transforms.transformer.l1_values import is_constant
 from softex_mlir.dialects import transformer as t
@@ -51,8 +65,40 @@ UNARY: dict[str, type[t.UnaryOp]] = {
 }
 
 
+NUMBERS: dict[str, Callable[[F32, SSAValue, SSAValue], SSAValue]] = {
+    "Add": lambda e, a, b: e.add(a, b),
+    "Sub": lambda e, a, b: e.sub(a, b),
+    "Mul": lambda e, a, b: e.mul(a, b),
+    "Div": lambda e, a, b: e.div(a, b),
+    "Pow": lambda e, a, b: e.insert(math.PowFOp(as_number(e, a), as_number(e, b))),
+}
+UNARY_NUMBERS: dict[str, Callable[[F32, SSAValue], SSAValue]] = {
+    "Tanh": lambda e, x: e.insert(math.TanhOp(x)),
+    "Relu": lambda e, x: larger(e, x, e.number(0.0)),
+    "Sigmoid": lambda e, x: e.div(e.number(1.0), e.plus(e.insert(math.ExpOp(e.neg(x))), 1.0)),
+    "Exp": lambda e, x: e.insert(math.ExpOp(x)),
+    "Erf": lambda e, x: e.insert(math.ErfOp(x)),
+    "Sqrt": lambda e, x: e.sqrt(x),
+}
+"""In float32, of numbers computed from integers."""
+
+
+def computed_from_integers(node: Node) -> bool:
+    """Whether no operand is an activation in bf16: what is computed stays float32."""
+    found = [v for v in node.operands if isinstance(v, SSAValue)]
+    mixed = any(isinstance(v, Symbolic | NanTest) for v in node.operands)
+    if node.kind == "Pow" and is_integer(node.element_type(1)) and not mixed:
+        return not isinstance(node.operands[1], np.ndarray)
+    return bool(found) and not mixed and all(element_of(v) != bf16 for v in found)
+
+
 @operator(*BINARY)
 def binary(state: Importer, node: Node) -> list[Value]:
+    if is_integer(node.result_type()) and node.kind in ARITHMETIC:
+        return integer_arithmetic(state, node)
+    if computed_from_integers(node):
+        body = NUMBERS[node.kind]
+        return [map_values(state, node.inputs(), lambda e, v: body(e, *v))]
     lhs, rhs = (state.operand(v) for v in node.inputs())
     rank = max(len(t.shape_of(lhs)), len(t.shape_of(rhs)))
     lhs, rhs = (v if is_constant(v) else state.of_rank(v, rank) for v in (lhs, rhs))
@@ -61,11 +107,32 @@ def binary(state: Importer, node: Node) -> list[Value]:
 
 @operator(*UNARY)
 def unary(state: Importer, node: Node) -> list[Value]:
+    if computed_from_integers(node):
+        function = UNARY_NUMBERS[node.kind]
+        return [map_values(state, [node.input(0)], lambda e, v: function(e, v[0]))]
     return [state.emit(UNARY[node.kind](node.activation(0)))]
 
 
 @operator("Neg", "Reciprocal")
 def negate(state: Importer, node: Node) -> list[Value]:
+    if is_integer(kind := node.result_type()):
+        zero = np.array(0, np.int32)
+        return [
+            map_values(
+                state,
+                [zero, node.input(0)],
+                lambda e, v: wrapped(e, e.int_sub(v[0], v[1]), kind),
+                kind,
+            )
+        ]
+    if computed_from_integers(node):
+        return [
+            map_values(
+                state,
+                [node.input(0)],
+                lambda e, v: e.neg(v[0]) if node.kind == "Neg" else e.div(e.number(1.0), v[0]),
+            )
+        ]
     x = node.activation(0)
     if node.kind == "Neg":
         return [state.emit(t.MulOp(x, state.constant(np.array(-1.0, np.float32))))]
@@ -86,6 +153,13 @@ HALF_LIMIT = 6e4
 
 @operator("Max", "Min", "Clip", note="limits beyond 60000 in float16 models are dropped")
 def clip(state: Importer, node: Node) -> list[Value]:
+    if node.kind != "Clip" and is_integer(node.result_type()):
+        return integer_arithmetic(state, node)
+    if node.kind == "Clip" and (
+        is_integer(node.result_type())
+        or any(not isinstance(node.input(i), np.ndarray | None) for i in (1, 2))
+    ):
+        return [_clipped_at_run_time(state, node)]
     if node.kind != "Clip" and not _has_one_limit(node):
         combine = larger if node.kind == "Max" else smaller
         inputs = [state.operand(value) for value in node.inputs()]
@@ -108,6 +182,24 @@ def clip(state: Importer, node: Node) -> list[Value]:
     if high == np.inf and low in (0, -np.inf):
         return [state.emit(t.ReluOp(x)) if low == 0 else x]
     return [map_elements(state, [x], lambda e, v: clipped(e, v[0], low, high))]
+
+
+def _clipped_at_run_time(state: Importer, node: Node) -> SSAValue:
+    """Limits that are activations, or integers."""
+    kind = node.result_type()
+    present = [i for i in (1, 2) if node.input(i) is not None]
+
+    def body(e: F32, v: Scalars) -> SSAValue:
+        x = v[0]
+        for number, limit in zip(present, v[1:], strict=True):
+            if is_integer(kind):
+                predicate = "slt" if number == 1 else "sgt"
+                x = e.select(integer_compare(e, predicate, x, limit), limit, x)
+            else:
+                x = (larger if number == 1 else smaller)(e, x, limit)
+        return x
+
+    return map_values(state, [node.input(0), *(node.input(i) for i in present)], body, kind)
 
 
 def _has_one_limit(node: Node) -> bool:
@@ -142,7 +234,7 @@ def softmax(state: Importer, node: Node) -> list[Value]:
     return [state.emit(t.TransposeOp(found, order))]
 
 
-@operator("IsNaN", note="as guard behind Softmax")
+@operator("IsNaN", note="on the cores; as guard behind Softmax, with it")
 def is_nan(state: Importer, node: Node) -> list[Value]:
     return [NanTest(node.activation(0))]
 
@@ -154,9 +246,8 @@ def where(state: Importer, node: Node) -> list[Value]:
         zero = isinstance(yes, np.ndarray) and yes.size == 1 and not yes.any()
         if zero and no is condition.of:
             return [state.emit(t.NanToZeroOp(condition.of))]
-        raise Unsupported("Where(IsNaN(x), y, z) other than replacing NaN by 0")
     if not isinstance(condition, np.ndarray | Symbolic):
-        raise Unsupported(f"its condition must be a constant or a mask, is {describe(condition)}")
+        return [choose(state, node, condition, yes, no)]
     for scores, fill, keep in ((yes, no, True), (no, yes, False)):
         if not isinstance(scores, SSAValue) or not isinstance(fill, np.ndarray):
             continue
@@ -170,9 +261,12 @@ def where(state: Importer, node: Node) -> list[Value]:
         if isinstance(condition, np.ndarray):
             mask = state.constant(bias([condition]), splat=False)
         else:
-            mask = state.mask(state.derive([condition], bias))
+            try:
+                mask = state.mask(state.derive([condition], bias))
+            except Unsupported:
+                break
         return [state.emit(t.MaskFillOp(scores, mask, float(fill.flat[0])))]
-    raise Unsupported("it must choose between scores and a number below -10000 (a mask)")
+    return [choose(state, node, condition, yes, no)]
 
 
 @operator("LayerNormalization")

@@ -12,19 +12,24 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 from onnx.reference import ReferenceEvaluator
-from xdsl.dialects.builtin import StringAttr, TensorType, bf16
+from xdsl.dialects.builtin import IntegerType, StringAttr, TensorType, bf16, i32
 from xdsl.ir import Block, Operation, SSAValue
 
+from softex_mlir.compiler.generic_builder import elementwise, i1
 from softex_mlir.compiler.importers.onnx.masks import Empty, mask_bias
 from softex_mlir.compiler.importers.onnx.node import Node
 from softex_mlir.compiler.importers.onnx.positions import positions, shift_of
 from softex_mlir.compiler.importers.onnx.values import (
+    INTEGERS,
     Array,
     Assignment,
+    Discrete,
+    NanTest,
     Symbolic,
     Unsupported,
     Value,
     describe,
+    element_of,
 )
 from softex_mlir.compiler.transforms.transformer.attention_bias import replace_masked_rows
 from softex_mlir.compiler.weights import WeightStore
@@ -55,6 +60,13 @@ class Importer:
     _constants: dict[tuple[int, bool], tuple[Array, SSAValue]] = field(
         default_factory=lambda: dict[tuple[int, bool], tuple[Array, SSAValue]]()
     )
+    _integers: dict[int, tuple[Array, SSAValue]] = field(
+        default_factory=lambda: dict[int, tuple[Array, SSAValue]]()
+    )
+    _materialised: dict[int, tuple[Symbolic, SSAValue]] = field(
+        default_factory=lambda: dict[int, tuple[Symbolic, SSAValue]]()
+    )
+    _narrowed: dict[SSAValue, SSAValue] = field(default_factory=lambda: dict[SSAValue, SSAValue]())
     names: dict[int, str] = field(default_factory=lambda: dict[int, str]())
     """Names of constants by identity of the array."""
 
@@ -102,10 +114,66 @@ class Importer:
         if isinstance(value, np.ndarray):
             return self.constant(value)
         if isinstance(value, Symbolic):
-            return self.mask(value)
+            return self._mask_or_number(value)
+        if isinstance(value, SSAValue):
+            return self.narrowed(value)
+        raise Unsupported(f"cannot use {describe(value)} as an operand")
+
+    def narrowed(self, value: SSAValue) -> SSAValue:
+        """An activation as bf16: numbers computed from integers are float32 until then."""
+        if element_of(value) == bf16:
+            return value
+        if isinstance(element_of(value), IntegerType):
+            raise Unsupported("integers where floating-point numbers are expected")
+        if value not in self._narrowed:
+            operations = elementwise([value], bf16, lambda e, v: v[0], layer=self.layer)
+            self.block.add_ops(operations)
+            self._narrowed[value] = operations[-1].results[0]
+        return self._narrowed[value]
+
+    def tensor(self, value: Value, *, splat: bool = False) -> SSAValue:
+        """Any value as an activation of its own element type."""
+        if isinstance(value, Symbolic):
+            return self.materialised(value)
+        if isinstance(value, np.ndarray):
+            if value.dtype.kind in "iub":
+                return self.integers(value)
+            return self.constant(value, splat=splat)
         if isinstance(value, SSAValue):
             return value
+        if isinstance(value, Discrete) and value.element in INTEGERS:
+            kind = i1 if value.element == onnx.TensorProto.BOOL else i32
+            operations = elementwise(
+                [value.of],
+                kind,
+                lambda e, v: e.compare("une", v[0], 0.0) if kind == i1 else e.to_int(v[0]),
+                layer=self.layer,
+            )
+            self.block.add_ops(operations)
+            return operations[-1].results[0]
+        if isinstance(value, NanTest):
+            operations = elementwise(
+                [value.of], i1, lambda e, v: e.compare("uno", v[0], v[0]), layer=self.layer
+            )
+            self.block.add_ops(operations)
+            return operations[-1].results[0]
         raise Unsupported(f"cannot use {describe(value)} as an operand")
+
+    def integers(self, array: Array) -> SSAValue:
+        """An integer or boolean constant."""
+        key = id(array)
+        if key not in self._integers:
+            kind = TensorType(i1 if array.dtype == np.bool_ else i32, array.shape)
+            if array.size and not -(1 << 31) <= int(array.min()) <= int(array.max()) < 1 << 32:
+                raise Unsupported("a constant beyond 32 bits")
+            name = self.weights.add(
+                self.names.get(id(array), "constant"), array.astype(np.int64).astype(np.int32)
+            )
+            self.weight_ops.append(t.WeightOp(name, kind))
+            op = t.GetWeightOp(name, kind)
+            self.block.add_op(op)
+            self._integers[key] = (array, op.result)
+        return self._integers[key][1]
 
     # --- integer inputs -----------------------------------------------------------------------
 
@@ -115,6 +183,28 @@ class Importer:
             raise Unsupported(f"a value computed from several integer inputs ({names})")
         (name,) = value.inputs
         return name, self.arguments[name]
+
+    def materialised(self, value: Symbolic) -> SSAValue:
+        """A value computed from integer inputs, by the nodes that compute it."""
+        key = id(value)
+        if key not in self._materialised:
+            if value.build is None:
+                raise Unsupported(f"cannot use {describe(value)} as an operand")
+            layer = self.layer
+            built = value.build()
+            self.layer = layer
+            self._materialised[key] = (value, built)
+        return self._materialised[key][1]
+
+    def _mask_or_number(self, value: Symbolic) -> SSAValue:
+        """A bias for masked keys if it is one, else what its nodes compute."""
+        try:
+            return self.mask(value)
+        except Unsupported as error:
+            try:
+                return self.narrowed(self.materialised(value))
+            except Unsupported:
+                raise error from None
 
     def mask(self, value: Symbolic) -> SSAValue:
         """An additive attention bias computed from a mask input."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import onnx
-from xdsl.dialects.builtin import ArrayAttr, ModuleOp
+from xdsl.dialects.builtin import ArrayAttr, IntegerType, ModuleOp
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Region, SSAValue
 
@@ -22,10 +22,11 @@ from softex_mlir.compiler.importers.onnx.operators import OPERATORS
 from softex_mlir.compiler.importers.onnx.reader import GraphReader, listed
 from softex_mlir.compiler.importers.onnx.types import FLOATS
 from softex_mlir.compiler.importers.onnx.values import (
+    INTEGERS,
     Discrete,
     OnnxError,
-    Symbolic,
     Unsupported,
+    element_of,
 )
 from softex_mlir.compiler.model import Model, port_attributes
 from softex_mlir.dialects import transformer as t
@@ -61,18 +62,18 @@ def import_onnx(path: str | Path, shapes: Shapes | None = None) -> Model:
     outputs: dict[str, SSAValue] = {}
     for name in results:
         value = reader.values[name]
-        if isinstance(value, Symbolic):
-            raise OnnxError(file, f"output '{name}' is computed from integer inputs only")
         kind = int(results[name].type.tensor_type.elem_type)
         if isinstance(value, Discrete):
             kind = value.element
-        if kind not in (0, *FLOATS):
-            reason = f"output '{name}' is of type {dtype_name(kind)}; expected floats"
+        if kind not in (0, *FLOATS, *INTEGERS):
+            reason = f"output '{name}' is of type {dtype_name(kind)}; expected floats or integers"
             operator = next((n.op_type for n in graph.node if name in n.output), "")
             refusal = Refusal(name, operator, reason, "add a Cast")
             raise OnnxError(file, f"{reason} (add a Cast)", [refusal])
         try:
-            outputs[name] = state.operand(value)
+            found = state.tensor(value)
+            integer = isinstance(element_of(found), IntegerType)
+            outputs[name] = found if integer else state.narrowed(found)
         except Unsupported as error:
             raise OnnxError(file, f"output '{name}': {error}") from error
     ports = [Port(name, t.shape_of(v), _dtype(results[name])) for name, v in outputs.items()]

@@ -10,19 +10,22 @@ import numpy as np
 import onnx
 from onnx import helper
 from xdsl.dialects.builtin import TensorType, bf16, i32
+from xdsl.ir import SSAValue
 
 from softex_mlir.abi import Port
+from softex_mlir.compiler.importers.onnx.tensors import nonzero
 from softex_mlir.compiler.importers.onnx.types import FLOATS, tensor_type
-from softex_mlir.compiler.importers.onnx.values import OnnxError, Symbolic
+from softex_mlir.compiler.importers.onnx.values import INTEGERS, OnnxError, Symbolic
+from softex_mlir.dialects.transformer import shape_of
 
 if TYPE_CHECKING:
+    from softex_mlir.compiler.importers.onnx.graph import Importer
     from softex_mlir.compiler.importers.onnx.reader import GraphReader
 
 Shapes = Mapping[str, tuple[int, ...]]
 
 _HELPER: Any = helper
 _TENSOR = onnx.TensorProto
-INTEGERS = frozenset((_TENSOR.INT64, _TENSOR.INT32, _TENSOR.INT8, _TENSOR.UINT8, _TENSOR.BOOL))
 BYTES = frozenset((_TENSOR.UINT8, _TENSOR.INT8))
 """Integers that BF16 holds exactly."""
 MAXIMUM_ELEMENTS = 1 << 28
@@ -65,7 +68,7 @@ def make_inputs(file: str, graph: Any, shapes: Shapes, reader: GraphReader) -> l
         dtype = np.dtype(_HELPER.tensor_dtype_to_np_dtype(element))
         reader.define(
             value.name,
-            argument if activation else _symbol(value.name, shape, dtype),
+            argument if activation else _symbol(state, value.name, argument, dtype),
             tensor_type(element, shape),
         )
     if problems:
@@ -144,9 +147,10 @@ def _check_size(file: str, name: str, shape: tuple[int, ...]) -> None:
         )
 
 
-def _symbol(name: str, shape: tuple[int, ...], dtype: Any) -> Symbolic:
+def _symbol(state: Importer, name: str, argument: SSAValue, dtype: Any) -> Symbolic:
     return Symbolic(
         frozenset([name]),
         lambda assignment: assignment[name].astype(dtype),
-        np.ones(shape, dtype),
+        np.ones(shape_of(argument), dtype),
+        build=lambda: nonzero(state, argument) if dtype == np.bool_ else argument,
     )

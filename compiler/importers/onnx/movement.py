@@ -5,17 +5,20 @@ from __future__ import annotations
 from math import prod
 
 import numpy as np
+from xdsl.dialects.builtin import bf16
 from xdsl.ir import SSAValue
 
 from softex_mlir.compiler.importers.onnx.graph import Importer
 from softex_mlir.compiler.importers.onnx.node import Node
 from softex_mlir.compiler.importers.onnx.registry import axis_of, operator
+from softex_mlir.compiler.importers.onnx.tensors import map_values
 from softex_mlir.compiler.importers.onnx.values import (
     ActivationSequence,
     Symbolic,
     Unsupported,
     Value,
     describe,
+    element_of,
     shape_of_value,
 )
 from softex_mlir.compiler.transforms.transformer.l1_values import trace
@@ -32,7 +35,7 @@ def shape(state: Importer, node: Node) -> list[Value]:
 
 @operator("Reshape")
 def reshape(state: Importer, node: Node) -> list[Value]:
-    x = node.activation(0)
+    x = node.tensor(0)
     before, target = t.shape_of(x), node.required(1, "shape")
     sizes = [int(n) for n in target]
     if not node.attribute("allowzero", 0):
@@ -47,17 +50,18 @@ def reshape(state: Importer, node: Node) -> list[Value]:
 
 @operator("Flatten")
 def flatten(state: Importer, node: Node) -> list[Value]:
-    x = node.activation(0)
+    x = node.tensor(0)
     before = t.shape_of(x)
     # The axis may be the rank itself: everything is in front of it.
-    axis = axis_of(node.attribute("axis", 1), len(before) + 1) if before else 0
+    given = int(node.attribute("axis", 1))
+    axis = axis_of(given + len(before) if given < 0 else given, len(before) + 1) if before else 0
     sizes = (prod(before[:axis]), prod(before[axis:]))
     return [state.emit(t.ReshapeOp(x, sizes))]
 
 
 @operator("Squeeze", "Unsqueeze")
 def squeeze(state: Importer, node: Node) -> list[Value]:
-    x = node.activation(0)
+    x = node.tensor(0)
     before = t.shape_of(x)
     axes = node.ints(1, "axes", "axes")
     if node.kind == "Unsqueeze":
@@ -77,32 +81,40 @@ def squeeze(state: Importer, node: Node) -> list[Value]:
 
 @operator("Transpose")
 def transpose(state: Importer, node: Node) -> list[Value]:
-    x = node.activation(0)
+    x = node.tensor(0)
     given = node.attribute("perm")
     order = list(range(len(t.shape_of(x))))[::-1] if given is None else given
     return [state.emit(t.TransposeOp(x, [int(p) for p in order]))]
 
 
+def _alike(state: Importer, values: list[Value]) -> list[SSAValue]:
+    """Values as activations of one element type: bf16 where float32 meets it."""
+    found = [state.tensor(v) for v in values]
+    kinds = {element_of(v) for v in found}
+    return [state.narrowed(v) for v in found] if len(kinds) > 1 else found
+
+
 @operator("Concat")
 def concat(state: Importer, node: Node) -> list[Value]:
-    parts = [
-        state.constant(v, splat=False) if isinstance(v, np.ndarray) else state.operand(v)
-        for v in node.inputs()
-    ]
+    parts = _alike(state, node.inputs())
     axis = axis_of(node.attribute("axis", 1), len(t.shape_of(parts[0])))
     return [state.emit(t.ConcatOp(parts, axis))]
 
 
 @operator("Expand")
 def expand(state: Importer, node: Node) -> list[Value]:
-    x, target = node.activation(0), node.required(1, "shape")
+    x, target = node.tensor(0), node.required(1, "shape")
     result = np.broadcast_shapes(t.shape_of(x), tuple(int(n) for n in target))
-    return [x if result == t.shape_of(x) else state.emit(t.ExpandOp(x, result))]
+    if result == t.shape_of(x):
+        return [x]
+    if element_of(x) != bf16:
+        return [map_values(state, [x], lambda e, v: v[0], node.element_type(0), shape=result)]
+    return [state.emit(t.ExpandOp(x, result))]
 
 
 @operator("Pad", note="with zeros, or less than nothing")
 def pad(state: Importer, node: Node) -> list[Value]:
-    x = node.activation(0)
+    x = node.tensor(0)
     pads, value = node.ints(1, "pads", "pads"), node.constant(2, "value")
     mode = node.attribute("mode", b"constant")
     if mode != b"constant" or (value is not None and value.any()) or node.attribute("value", 0.0):
@@ -137,7 +149,7 @@ def _padded(state: Importer, x: SSAValue, axis: int, before: int, after: int) ->
 
 @operator("Slice")
 def slice_(state: Importer, node: Node) -> list[Value]:
-    x = node.activation(0)
+    x = node.tensor(0)
     before = t.shape_of(x)
     starts, ends = node.ints(1, "starts", "starts"), node.ints(2, "ends", "ends")
     if starts is None or ends is None:
@@ -156,7 +168,7 @@ def slice_(state: Importer, node: Node) -> list[Value]:
 
 @operator("Split")
 def split(state: Importer, node: Node) -> list[Value]:
-    x = node.activation(0)
+    x = node.tensor(0)
     axis = axis_of(node.attribute("axis", 0), len(t.shape_of(x)))
     sizes, count = node.ints(1, "split", "split"), len(node.proto.output)
     if sizes is None:
@@ -169,7 +181,7 @@ def split(state: Importer, node: Node) -> list[Value]:
 
 @operator("SplitToSequence", note="read by SequenceAt")
 def split_to_sequence(state: Importer, node: Node) -> list[Value]:
-    x, given = node.activation(0), node.constant(1, "split")
+    x, given = node.tensor(0), node.constant(1, "split")
     before = t.shape_of(x)
     axis = axis_of(node.attribute("axis", 0), len(before))
     keep = node.attribute("keepdims", 1)  # without meaning where the sizes are given
@@ -245,7 +257,7 @@ def gather(state: Importer, node: Node) -> list[Value]:
             data = table
         rows = state.emit(t.EmbeddingOp(ids, state.constant(data, splat=False)))
         return [state.emit(t.ReshapeOp(rows, (*indices.sample.shape, data.shape[1])))]
-    x = node.activation(0)
+    x = node.tensor(0)
     if not isinstance(indices, np.ndarray):
         raise Unsupported(f"its indices are {describe(indices)}")
     if not indices.size:

@@ -7,20 +7,24 @@ that is not the operator's default: the importer refuses the node for it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
 import numpy as np
 import onnx
+from xdsl.dialects.builtin import IntegerType
 from xdsl.ir import SSAValue
 
 from softex_mlir.compiler.importers.onnx.values import (
     Array,
+    Discrete,
+    NanTest,
     Unsupported,
     Value,
     describe,
+    element_of,
 )
 
 _ONNX: Any = onnx  # its type stubs are partial
@@ -50,6 +54,12 @@ class Node:
     types: Sequence[Any]
     opset: int
     captured: Mapping[str, Value] = field(default_factory=dict[str, Value])
+    results: Sequence[Any] = ()
+    """ONNX types of the results, None where inference says nothing."""
+    narrow: Callable[[SSAValue], SSAValue] = lambda value: value
+    """Rounds a float32 activation to bf16."""
+    realise: Callable[[Value], SSAValue] | None = None
+    """Gives a value that is held otherwise as an activation of its own type."""
     _seen_inputs: set[int] = field(default_factory=set[int])
     _seen_attributes: set[str] = field(default_factory=set[str])
 
@@ -102,12 +112,26 @@ class Node:
         found = self.constant(index, what)
         return None if found is None else [int(i) for i in found.ravel()]
 
-    def activation(self, index: int) -> SSAValue:
-        """An operand that must be an activation."""
+    def tensor(self, index: int) -> SSAValue:
+        """An operand that must be an activation, of any element type."""
         value = self.input(index)
+        if isinstance(value, Discrete | NanTest) and self.realise is not None:
+            return self.realise(value)
         if isinstance(value, SSAValue):
             return value
         raise Unsupported(f"operand {index} must be an activation, found {describe(value)}")
+
+    def activation(self, index: int) -> SSAValue:
+        """An operand that must be an activation of floating-point numbers, as bf16."""
+        value = self.tensor(index)
+        if isinstance(element_of(value), IntegerType):
+            raise Unsupported(f"operand {index} must be floating-point numbers")
+        return self.narrow(value)
+
+    def result_type(self, index: int = 0) -> int:
+        """A result's element type as ONNX numbers them, 0 (undefined) if it is unknown."""
+        found = self.results[index] if index < len(self.results) else None
+        return 0 if found is None else int(found.tensor_type.elem_type)
 
     def element_type(self, index: int) -> int:
         """An operand's element type as ONNX numbers them, 0 (undefined) if it is unknown."""

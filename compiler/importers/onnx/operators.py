@@ -3,6 +3,7 @@
 from softex_mlir.compiler.importers.onnx import casts as onnx_casts
 from softex_mlir.compiler.importers.onnx import elementwise as onnx_elementwise
 from softex_mlir.compiler.importers.onnx import general as onnx_general
+from softex_mlir.compiler.importers.onnx import logic as onnx_logic
 from softex_mlir.compiler.importers.onnx import movement as onnx_movement
 from softex_mlir.compiler.importers.onnx import products as onnx_products
 from softex_mlir.compiler.importers.onnx.registry import OPERATORS
@@ -12,6 +13,7 @@ __all__ = [
     "onnx_casts",
     "onnx_elementwise",
     "onnx_general",
+    "onnx_logic",
     "onnx_movement",
     "onnx_products",
 ]

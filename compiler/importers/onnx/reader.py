@@ -7,11 +7,12 @@ refusal behind; the refusals of those that no output depends on are nobody's bus
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from xdsl.dialects.builtin import StringAttr
+from xdsl.ir import SSAValue
 
 from softex_mlir.compiler.importers.onnx.graph import Importer, layer_name
 from softex_mlir.compiler.importers.onnx.node import Node
@@ -118,6 +119,8 @@ class GraphReader:
         node = Node(proto, operands, types, opset, captured)
         self.state.layer = StringAttr(layer_name(proto))
         inferred = infer(node, self.state.opsets, self.ir_version)
+        node.results = inferred
+        node.narrow, node.realise = self.state.narrowed, self.state.tensor
         results = self._results(node, on_activation)
         for index, output in enumerate(proto.output):
             if not output:
@@ -140,11 +143,52 @@ class GraphReader:
             and data.dtype.kind not in "iub"
         )
         if not (on_activation or embedding or node.kind in SHAPE_ONLY):
-            return self.state.fold(node)
+            return self._folded(node)
+        return self._translated(node)
+
+    def _translated(self, node: Node) -> Sequence[Value]:
+        """What a node's handler makes of it."""
         results = OPERATORS[node.kind][0](self.state, node)
         if unread := node.unread():
             raise Unsupported(f"{', '.join(unread)} is not supported")
         return results
+
+    def _folded(self, node: Node) -> Sequence[Value]:
+        """Values known now, or computed from integer inputs and able to be translated later."""
+        translatable = node.proto.domain in STANDARD and node.kind in OPERATORS
+        try:
+            folded = self.state.fold(node)
+        except Unsupported:
+            if not translatable:
+                raise
+            return self._translated(self._on_activations(node))
+        translated: list[Sequence[Value]] = []
+
+        def build(index: int) -> SSAValue:
+            if not translatable:
+                raise Unsupported(f"operator {node.kind} is not supported")
+            if not translated:
+                again = self._on_activations(node)
+                found = self._translated(again)
+                for value, kind in zip(found, again.results, strict=False):
+                    check_result(value, kind)
+                translated.append(found)
+            return self.state.tensor(translated[0][index])
+
+        return [
+            replace(value, build=lambda i=i: build(i), memo=[])
+            if isinstance(value, Symbolic) and value.build is None
+            else value
+            for i, value in enumerate(folded)
+        ]
+
+    def _on_activations(self, node: Node) -> Node:
+        """A node whose operands that are computed from integer inputs are activations."""
+        operands = [
+            self.state.materialised(v) if isinstance(v, Symbolic) else v for v in node.operands
+        ]
+        self.state.layer = StringAttr(layer_name(node.proto))
+        return replace(node, operands=operands, _seen_inputs=set(), _seen_attributes=set())
 
     def _read_if(self, proto: Any, condition: Value) -> None:
         """The branch a constant condition chooses takes the node's place."""

@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
+from xdsl.dialects.builtin import IntegerType, bf16, f32, i32
 from xdsl.ir import SSAValue
 
 from softex_mlir.compiler.importers.onnx.node import Node
 from softex_mlir.compiler.importers.onnx.values import (
+    INTEGERS,
     ActivationSequence,
     Broken,
     Discrete,
@@ -24,9 +26,11 @@ from softex_mlir.compiler.importers.onnx.values import (
     Unsupported,
     Value,
     describe,
+    element_of,
     shape_of_value,
 )
 
+i1 = IntegerType(1)
 _ONNX: Any = onnx  # its type stubs are partial
 _HELPER: Any = helper
 _TENSOR = onnx.TensorProto
@@ -62,6 +66,8 @@ def type_of(value: Value, inferred: Any, operands: Sequence[Any]) -> Any:
     if isinstance(value, Discrete):
         return tensor_type(value.element, shape_of_value(value))
     element = 0 if inferred is None else int(inferred.tensor_type.elem_type)
+    if not element and isinstance(element_of(value), IntegerType):
+        element = int(_TENSOR.BOOL if element_of(value) == i1 else _TENSOR.INT32)
     known = (int(o.tensor_type.elem_type) for o in operands if o is not None)
     element = element or next((e for e in known if e in FLOATS), int(_TENSOR.FLOAT))
     return tensor_type(element, shape_of_value(value))
@@ -114,9 +120,13 @@ def check_result(value: Value, inferred: Any) -> None:
     if not inferred.HasField("tensor_type"):
         return
     expected = inferred.tensor_type
-    if isinstance(value, SSAValue) and expected.elem_type not in (0, *FLOATS):
-        name = _TENSOR.DataType.Name(expected.elem_type).lower()
-        raise Unsupported(f"its result is of type {name}; activations are floating-point numbers")
+    if isinstance(value, SSAValue) and expected.elem_type:
+        found = element_of(value)
+        wanted = i1 if expected.elem_type == _TENSOR.BOOL else i32
+        fits = found in (bf16, f32) if expected.elem_type in FLOATS else found == wanted
+        if not fits or expected.elem_type not in (*FLOATS, *INTEGERS):
+            name = _TENSOR.DataType.Name(expected.elem_type).lower()
+            raise Unsupported(f"its result is of type {name}")
     if not expected.HasField("shape"):
         return
     shape = shape_of_value(value)

@@ -2,9 +2,9 @@
 
 - a constant: ``numpy.ndarray``;
 - an activation: an SSA value of the module being built;
-- a `Symbolic`: computed from integer inputs (token ids, masks) only. Such subgraphs are not
-  translated node by node: the importer asks *what they compute* by evaluating them on probes;
-- a `Discrete`: an activation of integers, booleans or float8, held as numbers;
+- a `Symbolic`: computed from integer inputs (token ids, masks) only. The importer asks *what it
+  computes* by evaluating it on probes; where that has no answer, it is translated node by node;
+- a `Discrete`: an activation of integers, booleans or float8 held as numbers, as casts make it;
 - a `NanTest`: the result of IsNaN on an activation;
 - an `ActivationSequence`: activations, as SplitToSequence makes them;
 - a `Broken`: what a refused node would have computed. It matters only if an output needs it.
@@ -14,17 +14,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
 import onnx
-from xdsl.ir import SSAValue
+from xdsl.dialects.builtin import TensorType
+from xdsl.ir import Attribute, SSAValue
 
 from softex_mlir.errors import Refusal, UserError
 
 Array: TypeAlias = npt.NDArray[Any]
 Assignment: TypeAlias = Mapping[str, Array]
+
+
+INTEGERS = frozenset(
+    (
+        onnx.TensorProto.INT64,
+        onnx.TensorProto.INT32,
+        onnx.TensorProto.INT16,
+        onnx.TensorProto.INT8,
+        onnx.TensorProto.UINT32,
+        onnx.TensorProto.UINT16,
+        onnx.TensorProto.UINT8,
+        onnx.TensorProto.BOOL,
+    )
+)
+"""Other element types that inputs and activations may have: 32 bits, booleans one."""
 
 
 class OnnxError(UserError, ValueError):
@@ -56,6 +72,8 @@ class Symbolic:
     """Its value when every input is all ones: shape and dtype are valid for all inputs."""
     numbers: frozenset[int] = frozenset()
     """Single integers it is computed with: a padding id is among them."""
+    build: Callable[[], SSAValue] | None = field(default=None, compare=False)
+    """Writes what computes it; None if only its inputs can tell."""
     memo: list[tuple[Assignment, Array]] = field(
         default_factory=lambda: list[tuple[Assignment, Array]](), compare=False
     )
@@ -100,6 +118,11 @@ class Broken:
 Value: TypeAlias = (
     "Array | SSAValue | Symbolic | NanTest | Discrete | ActivationSequence | Broken | None"
 )
+
+
+def element_of(value: SSAValue) -> Attribute:
+    """Element type of an activation."""
+    return cast("TensorType[Attribute]", value.type).element_type
 
 
 def shape_of_value(value: Value) -> tuple[int, ...]:

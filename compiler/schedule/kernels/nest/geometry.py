@@ -60,7 +60,7 @@ def place_nest(
 ) -> NestShape:
     """Order and merge the loops of a nest. `keep`: loops whose index the body reads, not merged."""
     operands = [
-        _operand(access, view)
+        _operand(access, view, len(nest.extents))
         for access, view in zip((*nest.inputs, *nest.outputs), (*inputs, *outputs), strict=True)
     ]
     split = len(nest.inputs)
@@ -97,7 +97,7 @@ def place_nest(
     )
 
 
-def _operand(access: Access, view: View) -> NestOperand:
+def _operand(access: Access, view: View, count: int) -> NestOperand:
     """Axes by falling stride; those that do not move become part of the offset."""
     offset = 0
     found: list[tuple[int, Axis]] = []
@@ -108,7 +108,6 @@ def _operand(access: Access, view: View) -> NestOperand:
             found.append((stride, axis))
     found.sort(key=lambda pair: -pair[0])
     if not found:
-        count = len(access[0].factors) if access else 0
         found = [(1, Axis(1, (0,) * count))]
     stride, last = found[-1]
     if 1 < stride <= NARROWEST_RUN:
