@@ -41,6 +41,7 @@ from xdsl.printer import Printer
 from xdsl.traits import NoTerminator, Pure, RecursiveMemoryEffect
 from xdsl.utils.exceptions import VerifyException
 
+from softex_mlir import abi
 from softex_mlir.dialects.assembly_format import Body
 from softex_mlir.dialects.cluster_attributes import (
     STREAMS,
@@ -50,7 +51,6 @@ from softex_mlir.dialects.cluster_attributes import (
     StreamAttr,
     StreamKind,
     TokenType,
-    Worker,
 )
 from softex_mlir.dialects.cluster_functions import CoreIdOp, EntriesOp, LaunchWordOp, ViewOp
 from softex_mlir.dialects.cluster_globals import GetGlobalOp, GlobalOp
@@ -96,7 +96,6 @@ __all__ = [
     "TokenType",
     "ViewOp",
     "WaitForOp",
-    "Worker",
     "stream_of",
 ]
 
@@ -140,7 +139,7 @@ class ChannelToken(AttrConstraint[TokenType]):
     def infer(self, context: InferenceContext) -> TokenType:
         target = context.get_variable(self.target)
         inwards = target is not None and in_tcdm(target)
-        return TokenType(Worker.DMA_IN if inwards else Worker.DMA_OUT)
+        return TokenType(abi.DMA_IN if inwards else abi.DMA_OUT)
 
     def mapping_type_vars(self, type_var_mapping: object) -> Self:
         return self
@@ -198,7 +197,7 @@ class DmaStartOp(IRDLOperation):
         super().__init__(
             operands=[source, source_indices, target, target_indices],
             properties={"sizes": sizes},
-            result_types=[TokenType(Worker.DMA_IN if inwards else Worker.DMA_OUT)],
+            result_types=[TokenType(abi.DMA_IN if inwards else abi.DMA_OUT)],
         )
 
     @property

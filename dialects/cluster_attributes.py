@@ -22,9 +22,11 @@ from xdsl.ir import (
 from xdsl.irdl import irdl_attr_definition
 from xdsl.parser import AttrParser
 from xdsl.printer import Printer
+from xdsl.utils.exceptions import VerifyException
 from xdsl.utils.str_enum import StrEnum
 
 from softex_mlir import abi
+from softex_mlir.isa_sim.units import registry
 
 
 class StreamKind(StrEnum):
@@ -77,13 +79,13 @@ class GlobalKindAttr(EnumAttribute[GlobalKind], SpacedOpaqueSyntaxAttribute):
     name = "cluster.global_kind"
 
 
-class Worker(StrEnum):
-    """Who completes an asynchronous operation. DMA transfers are told apart by channel."""
+CHANNELS = (abi.DMA_IN, abi.DMA_OUT)
+"""The directions of the DMA."""
 
-    DMA_IN = "dma_in"
-    DMA_OUT = "dma_out"
-    REDMULE = "redmule"
-    SOFTEX = "softex"
+
+def workers() -> tuple[str, ...]:
+    """Who completes asynchronous operations: the DMA by direction, the accelerators by name."""
+    return (*CHANNELS, *(unit.name for unit in registry.units()))
 
 
 @irdl_attr_definition
@@ -94,18 +96,26 @@ class TokenType(ParametrizedAttribute, TypeAttribute):
 
     worker: StringAttr
 
-    def __init__(self, worker: Worker | StringAttr):
-        super().__init__(worker if isinstance(worker, StringAttr) else StringAttr(worker.value))
+    def __init__(self, worker: str | StringAttr):
+        super().__init__(worker if isinstance(worker, StringAttr) else StringAttr(worker))
 
     @property
-    def kind(self) -> Worker:
+    def kind(self) -> str:
         """Who completes the operation."""
-        return Worker(self.worker.data)
+        return self.worker.data
+
+    def verify(self) -> None:
+        if self.worker.data not in workers():
+            raise VerifyException(
+                f"nobody completes {self.worker.data}: expected {', '.join(workers())}"
+            )
 
     @classmethod
     def parse_parameters(cls, parser: AttrParser) -> Sequence[Attribute]:
         with parser.in_angle_brackets():
-            return (StringAttr(parser.parse_str_enum(Worker).value),)
+            expected = f"expected {', '.join(workers())}"
+            name = parser.expect(lambda: parser.parse_optional_keyword_in(workers()), expected)
+            return (StringAttr(name),)
 
     def print_parameters(self, printer: Printer) -> None:
         with printer.in_angle_brackets():

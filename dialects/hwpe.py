@@ -11,8 +11,7 @@ from __future__ import annotations
 from functools import cache
 
 from xdsl.dialects.builtin import I32, IntegerAttr, StringAttr, i32
-from xdsl.dialects.utils import EnumAttribute
-from xdsl.ir import Dialect, Operation, SpacedOpaqueSyntaxAttribute, SSAValue
+from xdsl.ir import Data, Dialect, Operation, SpacedOpaqueSyntaxAttribute, SSAValue
 from xdsl.irdl import (
     IRDLOperation,
     irdl_attr_definition,
@@ -22,46 +21,30 @@ from xdsl.irdl import (
     result_def,
     traits_def,
 )
+from xdsl.parser import AttrParser
+from xdsl.printer import Printer
 from xdsl.traits import MemoryReadEffect, MemoryWriteEffect
 from xdsl.utils.exceptions import VerifyException
-from xdsl.utils.str_enum import StrEnum
 
 from softex_mlir.dialects.cluster import STREAMS
 from softex_mlir.dialects.target import machine_of
 from softex_mlir.isa_sim.machine import Machine
-from softex_mlir.isa_sim.units import dma, event_unit, redmule, softex_jobs
-from softex_mlir.isa_sim.units.redmule_unit import REDMULE
-from softex_mlir.isa_sim.units.softex_unit import SOFTEX
+from softex_mlir.isa_sim.units import dma, event_unit, registry
 
-
-class Unit(StrEnum):
-    """What has registers."""
-
-    REDMULE = "redmule"
-    SOFTEX = "softex"
-    DMA = "dma"
-    EVENT_UNIT = "event_unit"
-    TIMELINE = "timeline"
-
-
-@irdl_attr_definition
-class UnitAttr(EnumAttribute[Unit], SpacedOpaqueSyntaxAttribute):
-    """A unit with registers: `#hwpe<unit softex>`."""
-
-    name = "hwpe.unit"
+DMA = "dma"
+EVENT_UNIT = "event_unit"
+TIMELINE = "timeline"
 
 
 @cache
-def registers(unit: Unit) -> dict[str, int]:
-    """The registers of a unit: name to byte offset from `base_address`."""
-    if unit is Unit.REDMULE:
-        return REDMULE.registers
-    if unit is Unit.SOFTEX:
-        return SOFTEX.registers
-    if unit is Unit.DMA:
+def _common_registers(unit: str) -> dict[str, int] | None:
+    """The registers of what every cluster has."""
+    if unit == DMA:
         return {name: offset for offset, name in dma.REGISTER_NAMES.items()}
-    if unit is Unit.TIMELINE:
+    if unit == TIMELINE:
         return {stream.name: 4 * number for number, stream in enumerate(STREAMS)}
+    if unit != EVENT_UNIT:
+        return None
     named = {name: offset for offset, name in event_unit.REGISTER_NAMES.items()}
     for event in range(event_unit.SW_EVENTS):
         named[f"SW_EVENT_{event}"] = event_unit.SW_EVENT_TRIGGER + 4 * event
@@ -72,27 +55,53 @@ def registers(unit: Unit) -> dict[str, int]:
     return named
 
 
-def base_address(unit: Unit, machine: Machine) -> int:
+def units() -> tuple[str, ...]:
+    """What has registers: the accelerators by the names of their sections, and the rest."""
+    return (*(unit.name for unit in registry.units()), DMA, EVENT_UNIT, TIMELINE)
+
+
+@irdl_attr_definition
+class UnitAttr(Data[str], SpacedOpaqueSyntaxAttribute):
+    """A unit with registers, by name: `#hwpe<unit softex>`."""
+
+    name = "hwpe.unit"
+
+    @classmethod
+    def parse_parameter(cls, parser: AttrParser) -> str:
+        return parser.expect(
+            lambda: parser.parse_optional_keyword_in(units()), f"expected {', '.join(units())}"
+        )
+
+    def print_parameter(self, printer: Printer) -> None:
+        printer.print_string(self.data)
+
+    def verify(self) -> None:
+        if self.data not in units():
+            raise VerifyException(f"no unit {self.data}: expected {', '.join(units())}")
+
+
+def registers(unit: str) -> dict[str, int]:
+    """The registers of a unit: name to byte offset from `base_address`."""
+    return _common_registers(unit) or registry.unit(unit).registers
+
+
+def base_address(unit: str, machine: Machine) -> int:
     """Byte address of a unit's first register, as the core that uses it sees it."""
     cluster = machine.cluster
-    match unit:
-        case Unit.REDMULE:
-            if machine.redmule is None:
-                raise VerifyException("this machine has no RedMulE")
-            return machine.redmule.base
-        case Unit.SOFTEX:
-            if machine.softex is None:
-                raise VerifyException("this machine has no SoftEx")
-            return machine.softex.base
-        case Unit.DMA:
-            return cluster.peripheral_base + dma.ALIAS_OFFSET
-        case Unit.EVENT_UNIT:
-            return cluster.peripheral_base + event_unit.ALIAS_OFFSET
-        case Unit.TIMELINE:
-            return cluster.tcdm_base
+    common = {
+        DMA: cluster.peripheral_base + dma.ALIAS_OFFSET,
+        EVENT_UNIT: cluster.peripheral_base + event_unit.ALIAS_OFFSET,
+        TIMELINE: cluster.tcdm_base,
+    }
+    if unit in common:
+        return common[unit]
+    section = machine.section(unit)
+    if section is None:
+        raise VerifyException(f"this machine has no {registry.unit(unit).label}")
+    return section.base
 
 
-def register_address(unit: Unit, register: str, machine: Machine) -> int:
+def register_address(unit: str, register: str, machine: Machine) -> int:
     """Byte address of a register."""
     return base_address(unit, machine) + registers(unit)[register]
 
@@ -107,7 +116,7 @@ class RegisterAccess(IRDLOperation):
     """Its name."""
 
     @property
-    def name_in_unit(self) -> tuple[Unit, str]:
+    def name_in_unit(self) -> tuple[str, str]:
         """Unit and name of the register."""
         return self.unit.data, self.register.data
 
@@ -119,16 +128,13 @@ class RegisterAccess(IRDLOperation):
         known = registers(self.unit.data)
         if self.register.data not in known:
             raise VerifyException(
-                f"{self.unit.data.value} has no register {self.register.data}; it has "
-                f"{', '.join(known)}"
+                f"{self.unit.data} has no register {self.register.data}; it has {', '.join(known)}"
             )
 
 
-def job_registers(unit: Unit) -> frozenset[str]:
-    """The registers of an accelerator that are banked by context; none for other units."""
-    if unit is Unit.REDMULE:
-        return frozenset(redmule.JOB_REGISTERS)
-    return frozenset(softex_jobs.JOB_REGISTERS) if unit is Unit.SOFTEX else frozenset()
+def job_registers(unit: str) -> frozenset[str]:
+    """The registers of an accelerator that are banked by context; none for others."""
+    return frozenset() if _common_registers(unit) else frozenset(registry.unit(unit).job_registers)
 
 
 @irdl_op_definition
@@ -144,7 +150,7 @@ class WriteOp(RegisterAccess):
 
     assembly_format = "$unit $register `,` $value attr-dict"
 
-    def __init__(self, unit: Unit, register: str, value: SSAValue | Operation):
+    def __init__(self, unit: str, register: str, value: SSAValue | Operation):
         super().__init__(
             operands=[value],
             properties={"unit": UnitAttr(unit), "register": StringAttr(register)},
@@ -164,7 +170,7 @@ class ReadOp(RegisterAccess):
 
     assembly_format = "$unit $register attr-dict"
 
-    def __init__(self, unit: Unit, register: str):
+    def __init__(self, unit: str, register: str):
         super().__init__(
             properties={"unit": UnitAttr(unit), "register": StringAttr(register)},
             result_types=[i32],
@@ -191,16 +197,16 @@ class WaitOp(RegisterAccess):
 
     def __init__(self, register: str = "EVENT_WAIT_CLEAR"):
         super().__init__(
-            properties={"unit": UnitAttr(Unit.EVENT_UNIT), "register": StringAttr(register)},
+            properties={"unit": UnitAttr(EVENT_UNIT), "register": StringAttr(register)},
             result_types=[i32],
         )
 
     def verify_(self) -> None:
         super().verify_()
-        if self.unit.data is not Unit.EVENT_UNIT or "WAIT" not in self.register.data:
+        if self.unit.data != EVENT_UNIT or "WAIT" not in self.register.data:
             raise VerifyException(
                 "a core can sleep on EVENT_WAIT, EVENT_WAIT_CLEAR and BARRIER_<b>_TRIGGER_WAIT "
-                f"registers of the event unit, found {self.unit.data.value} {self.register.data}"
+                f"registers of the event unit, found {self.unit.data} {self.register.data}"
             )
 
 

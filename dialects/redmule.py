@@ -18,10 +18,11 @@ from xdsl.irdl import (
 from xdsl.utils.exceptions import VerifyException
 
 from softex_mlir.arithmetic import round_up
-from softex_mlir.dialects.cluster import StreamKind, TokenType, Worker, stream_of
+from softex_mlir.dialects.cluster import StreamKind, TokenType, stream_of
 from softex_mlir.dialects.memory import check_dense_rows, check_indices, check_tcdm, memref_type
 from softex_mlir.dialects.target import machine_of
 from softex_mlir.isa_sim.units.redmule_section import RedMulEDescription
+from softex_mlir.isa_sim.units.redmule_unit import REDMULE
 
 UNIT = "RedMulE"
 MAX_SIZE = 0xFFFF
@@ -113,7 +114,7 @@ class GemmOp(IRDLOperation):
     k = prop_def(IntegerAttr[I32])
     """Columns of W and Z."""
 
-    token = result_def(TokenType(Worker.REDMULE))
+    token = result_def(TokenType(REDMULE.name))
     """Completed when Z is stored. One job at a time: await it before the next."""
 
     irdl_options = (AttrSizedOperandSegments(as_property=True),)
@@ -144,7 +145,7 @@ class GemmOp(IRDLOperation):
                 "n": IntegerAttr(n, i32),
                 "k": IntegerAttr(k, i32),
             },
-            result_types=[TokenType(Worker.REDMULE)],
+            result_types=[TokenType(REDMULE.name)],
         )
 
     @property

@@ -32,7 +32,7 @@ from xdsl.irdl import (
 )
 from xdsl.utils.exceptions import VerifyException
 
-from softex_mlir.dialects.cluster import StreamKind, TokenType, Worker, stream_of
+from softex_mlir.dialects.cluster import StreamKind, TokenType, stream_of
 from softex_mlir.dialects.memory import (
     check_indices,
     check_run,
@@ -42,6 +42,7 @@ from softex_mlir.dialects.memory import (
 )
 from softex_mlir.dialects.target import machine_of
 from softex_mlir.isa_sim.units.softex_section import SoftExDescription
+from softex_mlir.isa_sim.units.softex_unit import SOFTEX
 
 UNIT = "SoftEx"
 MAX_SLOT = 0xFF
@@ -127,7 +128,7 @@ class SoftmaxOp(IRDLOperation):
     minus_infinity_follows = opt_prop_def(UnitAttr)
     """The program guarantees -inf behind the row up to the next multiple of 16 elements."""
 
-    token = result_def(TokenType(Worker.SOFTEX))
+    token = result_def(TokenType(SOFTEX.name))
     """Completed when the row is stored."""
 
     irdl_options = (AttrSizedOperandSegments(as_property=True),)
@@ -154,7 +155,7 @@ class SoftmaxOp(IRDLOperation):
                 "length": IntegerAttr(length, i32),
                 "minus_infinity_follows": UnitAttr() if minus_infinity_follows else None,
             },
-            result_types=[TokenType(Worker.SOFTEX)],
+            result_types=[TokenType(SOFTEX.name)],
         )
 
     def verify_(self) -> None:
@@ -204,7 +205,7 @@ class SumOfExponentialsOp(IRDLOperation):
     terms = prop_def(IntegerAttr[I32])
     """Exponentials in the sum."""
 
-    token = result_def(TokenType(Worker.SOFTEX))
+    token = result_def(TokenType(SOFTEX.name))
     """Completed when y is stored."""
 
     irdl_options = (AttrSizedOperandSegments(as_property=True),)
@@ -241,7 +242,7 @@ class SumOfExponentialsOp(IRDLOperation):
                 weights_indices,
             ],
             properties={"length": IntegerAttr(length, i32), "terms": IntegerAttr(terms, i32)},
-            result_types=[TokenType(Worker.SOFTEX)],
+            result_types=[TokenType(SOFTEX.name)],
         )
 
     def verify_(self) -> None:
@@ -311,7 +312,7 @@ class AccumulateOp(IRDLOperation):
     minus_infinity_follows = opt_prop_def(UnitAttr)
     """The program guarantees -inf behind the chunk up to the next multiple of 16 elements."""
 
-    token = result_def(TokenType(Worker.SOFTEX))
+    token = result_def(TokenType(SOFTEX.name))
     """Completed when the slot is up to date."""
 
     assembly_format = (
@@ -339,7 +340,7 @@ class AccumulateOp(IRDLOperation):
                 "last": UnitAttr() if last else None,
                 "minus_infinity_follows": UnitAttr() if minus_infinity_follows else None,
             },
-            result_types=[TokenType(Worker.SOFTEX)],
+            result_types=[TokenType(SOFTEX.name)],
         )
 
     def verify_(self) -> None:
@@ -377,7 +378,7 @@ class DivideOp(IRDLOperation):
     last = opt_prop_def(UnitAttr)
     """The row's last chunk: free the slot."""
 
-    token = result_def(TokenType(Worker.SOFTEX))
+    token = result_def(TokenType(SOFTEX.name))
     """Completed when the chunk is stored."""
 
     irdl_options = (AttrSizedOperandSegments(as_property=True),)
@@ -404,7 +405,7 @@ class DivideOp(IRDLOperation):
                 "length": IntegerAttr(length, i32),
                 "last": UnitAttr() if last else None,
             },
-            result_types=[TokenType(Worker.SOFTEX)],
+            result_types=[TokenType(SOFTEX.name)],
         )
 
     def verify_(self) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.units import control, event_unit
+from softex_mlir.isa_sim.units.control import ControlPort
 from softex_mlir.isa_sim.units.redmule_unit import REDMULE
 from softex_mlir.isa_sim.units.softex_unit import SOFTEX
 from softex_mlir.isa_sim.units.unit import Unit
@@ -71,6 +72,12 @@ def unit(name: str) -> Unit:
 def units_of(machine: Machine) -> tuple[Unit, ...]:
     """The units of a machine by number: the standard ones, present or not, and what else it has."""
     return tuple(u for u in units() if u.standard or machine.section(u.name) is not None)
+
+
+def control_ports(machine: Machine) -> dict[str, ControlPort]:
+    """The control ports of the units that a machine has, by name."""
+    sections = ((unit, machine.section(unit.name)) for unit in units_of(machine))
+    return {unit.name: unit.control(section) for unit, section in sections if section is not None}
 
 
 def number(machine: Machine, name: str) -> int:

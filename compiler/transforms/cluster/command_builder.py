@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from xdsl.builder import Builder
 from xdsl.dialects import arith, func, scf
@@ -20,7 +20,6 @@ from softex_mlir.dialects.cluster import (
     TokenType,
     ViewOp,
     WaitForOp,
-    Worker,
 )
 from softex_mlir.dialects.memory import AnyMemRef, element_bytes, static_strides
 
@@ -129,7 +128,7 @@ class CommandBuilder:
                 address = self.add(address, self.multiply(self.word(index), stride * size))
         return address
 
-    def write(self, unit: hwpe.Unit, register: str, value: SSAValue | int) -> None:
+    def write(self, unit: str, register: str, value: SSAValue | int) -> None:
         """Write a register."""
         self.builder.insert(hwpe.WriteOp(unit, register, self.word(value)))
 
@@ -138,7 +137,7 @@ class CommandBuilder:
         for op in operations:
             self.builder.insert(op)
 
-    def read(self, unit: hwpe.Unit, register: str) -> SSAValue:
+    def read(self, unit: str, register: str) -> SSAValue:
         """Read a register."""
         return self.builder.insert(hwpe.ReadOp(unit, register)).value
 
@@ -159,15 +158,13 @@ class CommandBuilder:
         return self.builder.insert(loop).res
 
 
-def take_tokens(
-    function: func.FuncOp, workers: Sequence[Worker]
-) -> tuple[tuple[AwaitOp, Worker], ...]:
+def take_tokens(function: func.FuncOp, workers: Collection[str]) -> tuple[tuple[AwaitOp, str], ...]:
     """Turn the tokens of some workers into words, also where loops carry them.
 
     Returns the operations that wait for them. Until these and the operations that start the
     work are converted, the IR does not verify.
     """
-    waits: list[tuple[AwaitOp, Worker]] = []
+    waits: list[tuple[AwaitOp, str]] = []
     tokens: list[SSAValue] = []
     for op in function.walk():
         if isinstance(op, AwaitOp):

@@ -17,17 +17,18 @@ from xdsl.ir import SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import Rewriter
 
+from softex_mlir import abi
 from softex_mlir.compiler.transforms.cluster.command_builder import (
     CommandBuilder,
     stream_functions,
     take_tokens,
     take_waits_before,
 )
-from softex_mlir.dialects.cluster import AwaitOp, DmaStartOp, Worker
-from softex_mlir.dialects.hwpe import Unit
+from softex_mlir.dialects.cluster import AwaitOp, DmaStartOp
+from softex_mlir.dialects.hwpe import DMA
 from softex_mlir.dialects.memory import element_bytes, memref_type, static_strides
 
-CHANNELS: dict[Worker, int] = {Worker.DMA_IN: 0, Worker.DMA_OUT: 1}
+CHANNELS = {abi.DMA_IN: 0, abi.DMA_OUT: 1}
 """Number of the channel that completes a token."""
 
 
@@ -80,19 +81,19 @@ def convert_start(op: DmaStartOp) -> None:
     waits = take_waits_before(op)
     to = CommandBuilder.before(op)
     length, outer = dimensions(op)
-    to.write(Unit.DMA, "DST_ADDR", to.address(op.target, op.target_indices))
-    to.write(Unit.DMA, "SRC_ADDR", to.address(op.source, op.source_indices))
-    to.write(Unit.DMA, "LENGTH", length)
+    to.write(DMA, "DST_ADDR", to.address(op.target, op.target_indices))
+    to.write(DMA, "SRC_ADDR", to.address(op.source, op.source_indices))
+    to.write(DMA, "LENGTH", length)
     for number, step in enumerate(outer, 2):
-        to.write(Unit.DMA, f"DST_STRIDE_{number}", step.target_stride)
-        to.write(Unit.DMA, f"SRC_STRIDE_{number}", step.source_stride)
-        to.write(Unit.DMA, f"REPS_{number}", step.repetitions)
+        to.write(DMA, f"DST_STRIDE_{number}", step.target_stride)
+        to.write(DMA, f"SRC_STRIDE_{number}", step.source_stride)
+        to.write(DMA, f"REPS_{number}", step.repetitions)
     if not outer:
-        to.write(Unit.DMA, "REPS_2", 1)
+        to.write(DMA, "REPS_2", 1)
     to.insert_all(waits)
-    transfer = to.read(Unit.DMA, f"NEXT_ID_{op.channel}")
+    transfer = to.read(DMA, f"NEXT_ID_{op.channel}")
     if len(outer) == 2:
-        to.write(Unit.DMA, "REPS_3", 1)
+        to.write(DMA, "REPS_3", 1)
     Rewriter.replace_op(op, (), (transfer,))
 
 
@@ -101,7 +102,7 @@ def convert_await(op: AwaitOp, channel: int) -> None:
     transfer = op.token
 
     def under_way(check: CommandBuilder) -> tuple[SSAValue, Sequence[SSAValue]]:
-        done = check.read(Unit.DMA, f"DONE_ID_{channel}")
+        done = check.read(DMA, f"DONE_ID_{channel}")
         return check.compare(done, "slt", transfer), ()
 
     CommandBuilder.before(op).sleep_while(under_way)

@@ -23,12 +23,14 @@ from softex_mlir.compiler.transforms.cluster.command_builder import (
     take_waits_before,
 )
 from softex_mlir.dialects import redmule, softex
-from softex_mlir.dialects.cluster import AwaitOp, Worker
-from softex_mlir.dialects.hwpe import DelayOp, Unit
+from softex_mlir.dialects.cluster import AwaitOp
+from softex_mlir.dialects.hwpe import DelayOp
 from softex_mlir.dialects.target import machine_of
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.units.redmule import RedMulEJob
+from softex_mlir.isa_sim.units.redmule_unit import REDMULE
 from softex_mlir.isa_sim.units.softex_jobs import SOFT_CLEAR_CYCLES, Command
+from softex_mlir.isa_sim.units.softex_unit import SOFTEX
 
 INDEX_SHIFT = 16
 """COMMANDS bits 31:16: state slot, or number of terms of a sum of exponentials."""
@@ -49,26 +51,26 @@ def convert_gemm(op: redmule.GemmOp, machine: Machine) -> None:
         "Z_ADDR": to.address(op.z, op.z_indices),
     }
     if unit.requires_soft_clear:
-        to.write(Unit.REDMULE, "SOFT_CLEAR", 0)
+        to.write(REDMULE.name, "SOFT_CLEAR", 0)
         # The access of the next write itself takes the peripheral latency.
         rest = unit.soft_clear_cycles - machine.cluster.peripheral_latency_cycles
         if rest > 0:
             to.builder.insert(DelayOp(rest))
         job = to.constant(0)
     else:
-        job = acquire(to, Unit.REDMULE)
+        job = acquire(to, REDMULE.name)
     for register, address in addresses.items():
-        to.write(Unit.REDMULE, register, address)
+        to.write(REDMULE.name, register, address)
     sizes = RedMulEJob(0, 0, 0, m, n, k).registers()
     for register in ("MCFG0", "MCFG1", "MACFG"):
-        to.write(Unit.REDMULE, register, sizes[register])
+        to.write(REDMULE.name, register, sizes[register])
     # The tiler works while the core waits for the operands.
     to.insert_all(waits)
-    to.write(Unit.REDMULE, "TRIGGER", 0)
+    to.write(REDMULE.name, "TRIGGER", 0)
     Rewriter.replace_op(op, (), (job,))
 
 
-def acquire(to: CommandBuilder, unit: Unit) -> SSAValue:
+def acquire(to: CommandBuilder, unit: str) -> SSAValue:
     """Take a context, waiting for one to become free; returns the job's number."""
 
     def taken(check: CommandBuilder) -> tuple[SSAValue, Sequence[SSAValue]]:
@@ -78,7 +80,7 @@ def acquire(to: CommandBuilder, unit: Unit) -> SSAValue:
     return to.sleep_while(taken)[0]
 
 
-def drain(to: CommandBuilder, unit: Unit) -> None:
+def drain(to: CommandBuilder, unit: str) -> None:
     """Wait until the unit is idle."""
 
     def busy(check: CommandBuilder) -> tuple[SSAValue, Sequence[SSAValue]]:
@@ -87,7 +89,7 @@ def drain(to: CommandBuilder, unit: Unit) -> None:
     to.sleep_while(busy)
 
 
-def wait_for_job(to: CommandBuilder, unit: Unit, job: SSAValue) -> None:
+def wait_for_job(to: CommandBuilder, unit: str, job: SSAValue) -> None:
     """Wait until more jobs are finished than a job's number (modulo 256)."""
     shift = 32 - JOB_ID_BITS
 
@@ -117,14 +119,14 @@ def start_softex(
     # Addresses first: the context is programmed without detours.
     addresses = {register: to.address(*place) for register, place in registers.items()}
     word = int(commands) if slot is None else with_slot(to, int(commands), slot)
-    job = acquire(to, Unit.SOFTEX)
+    job = acquire(to, SOFTEX.name)
     for register, address in addresses.items():
-        to.write(Unit.SOFTEX, register, address)
-    to.write(Unit.SOFTEX, "TOT_LEN", 2 * length)
+        to.write(SOFTEX.name, register, address)
+    to.write(SOFTEX.name, "TOT_LEN", 2 * length)
     if alone:
-        drain(to, Unit.SOFTEX)
-    to.write(Unit.SOFTEX, "COMMANDS", word)
-    to.write(Unit.SOFTEX, "TRIGGER", 0)
+        drain(to, SOFTEX.name)
+    to.write(SOFTEX.name, "COMMANDS", word)
+    to.write(SOFTEX.name, "TRIGGER", 0)
     Rewriter.replace_op(op, (), (job,))
 
 
@@ -136,15 +138,15 @@ def with_slot(to: CommandBuilder, commands: int, slot: SSAValue) -> SSAValue:
 def convert_open_slots(op: softex.OpenSlotsOp, machine: Machine) -> None:
     """A soft clear empties the slots; a job without operation sets the spill area's address."""
     to = CommandBuilder.before(op)
-    to.write(Unit.SOFTEX, "SOFT_CLEAR", 0)
+    to.write(SOFTEX.name, "SOFT_CLEAR", 0)
     rest = SOFT_CLEAR_CYCLES - machine.cluster.peripheral_latency_cycles
     if rest > 0:
         to.builder.insert(DelayOp(rest))
     address = to.address(op.spill, ())
-    acquire(to, Unit.SOFTEX)
-    to.write(Unit.SOFTEX, "COMMANDS", int(Command.NO_OP | Command.SET_CACHE_ADDR))
-    to.write(Unit.SOFTEX, "CACHE_BASE_ADDR", address)
-    to.write(Unit.SOFTEX, "TRIGGER", 0)
+    acquire(to, SOFTEX.name)
+    to.write(SOFTEX.name, "COMMANDS", int(Command.NO_OP | Command.SET_CACHE_ADDR))
+    to.write(SOFTEX.name, "CACHE_BASE_ADDR", address)
+    to.write(SOFTEX.name, "TRIGGER", 0)
     Rewriter.erase_op(op)
 
 
@@ -182,28 +184,28 @@ def convert_softex(op: Operation, machine: Machine) -> None:
         case softex.OpenSlotsOp():
             convert_open_slots(op, machine)
         case softex.DrainOp():
-            drain(CommandBuilder.before(op), Unit.SOFTEX)
+            drain(CommandBuilder.before(op), SOFTEX.name)
             Rewriter.erase_op(op)
         case _:
             pass
 
 
-def convert_await(op: AwaitOp, worker: Worker, machine: Machine) -> None:
+def convert_await(op: AwaitOp, worker: str, machine: Machine) -> None:
     """Wait for the job; RedMulE without a queue is idle then."""
     to = CommandBuilder.before(op)
-    if worker is Worker.SOFTEX:
-        wait_for_job(to, Unit.SOFTEX, op.token)
+    if worker == SOFTEX.name:
+        wait_for_job(to, SOFTEX.name, op.token)
     elif machine.redmule is None or machine.redmule.requires_soft_clear:
-        drain(to, Unit.REDMULE)
+        drain(to, REDMULE.name)
     else:
-        wait_for_job(to, Unit.REDMULE, op.token)
+        wait_for_job(to, REDMULE.name, op.token)
     Rewriter.erase_op(op)
 
 
 def convert_function(function: func.FuncOp, machine: Machine) -> None:
     """Convert all jobs of a function."""
     operations = tuple(function.walk())
-    for op, worker in take_tokens(function, (Worker.REDMULE, Worker.SOFTEX)):
+    for op, worker in take_tokens(function, (REDMULE.name, SOFTEX.name)):
         convert_await(op, worker, machine)
     for op in operations:
         if isinstance(op, redmule.GemmOp):

@@ -26,16 +26,9 @@ from softex_mlir.dialects.cluster import (
     StreamKind,
     WaitForOp,
 )
-from softex_mlir.dialects.hwpe import ReadOp, RegisterAccess, Unit, WaitOp
+from softex_mlir.dialects.hwpe import DMA, EVENT_UNIT, TIMELINE, ReadOp, RegisterAccess, WaitOp
 from softex_mlir.dialects.target import machine_of, team_cores
-from softex_mlir.isa_sim.units import event_unit
-
-UNIT_EVENTS: dict[Unit, int] = {
-    Unit.DMA: event_unit.EVENT_DMA,
-    Unit.REDMULE: event_unit.EVENT_REDMULE,
-    Unit.SOFTEX: event_unit.EVENT_SOFTEX,
-}
-"""Event that says something of the unit is complete."""
+from softex_mlir.isa_sim.units import event_unit, registry
 
 ALL_CORES = 0
 """Target mask of a software event that reaches everybody."""
@@ -48,7 +41,7 @@ def convert_wait_for(op: WaitForOp) -> None:
     register = op.stream.data.name
 
     def behind(check: CommandBuilder) -> tuple[SSAValue, Sequence[SSAValue]]:
-        counter = check.read(Unit.TIMELINE, register)
+        counter = check.read(TIMELINE, register)
         return check.compare(counter, "slt", value), ()
 
     to.sleep_while(behind)
@@ -63,9 +56,9 @@ def insert_barrier(to: CommandBuilder, team: range) -> None:
 
 def insert_advance(to: CommandBuilder, stream: StreamKind) -> None:
     """Only the stream itself writes its counter, so no atomic access is needed."""
-    counter = to.read(Unit.TIMELINE, stream.name)
-    to.write(Unit.TIMELINE, stream.name, to.add(counter, 1))
-    to.write(Unit.EVENT_UNIT, f"SW_EVENT_{STREAMS.index(stream)}", ALL_CORES)
+    counter = to.read(TIMELINE, stream.name)
+    to.write(TIMELINE, stream.name, to.add(counter, 1))
+    to.write(EVENT_UNIT, f"SW_EVENT_{STREAMS.index(stream)}", ALL_CORES)
 
 
 def convert_advance(op: AdvanceOp, stream: StreamKind, team: range) -> None:
@@ -92,9 +85,11 @@ def events_of(op: Operation) -> int:
         return 1 << event_unit.EVENT_BARRIER
     if not isinstance(op, ReadOp):
         return 0
-    if unit is Unit.TIMELINE:
+    if unit == TIMELINE:
         return 1 << STREAMS.index(StreamKind[register])
-    return 1 << UNIT_EVENTS[unit] if unit in UNIT_EVENTS else 0
+    if unit == DMA:
+        return 1 << event_unit.EVENT_DMA
+    return 0 if unit == EVENT_UNIT else 1 << registry.unit(unit).event
 
 
 def unmask_events(function: func.FuncOp, stream: StreamKind) -> None:
@@ -107,7 +102,7 @@ def unmask_events(function: func.FuncOp, stream: StreamKind) -> None:
     events &= ~(1 << STREAMS.index(stream))
     if sleeps:
         to = CommandBuilder(InsertPoint.at_start(function.body.block))
-        to.write(Unit.EVENT_UNIT, "MASK", events)
+        to.write(EVENT_UNIT, "MASK", events)
 
 
 def convert_function(function: func.FuncOp, stream: StreamKind, team: range) -> None:

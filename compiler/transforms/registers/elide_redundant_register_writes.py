@@ -11,7 +11,7 @@ start is unknown.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 
 from xdsl.context import Context
@@ -23,11 +23,11 @@ from xdsl.rewriter import Rewriter
 
 from softex_mlir.compiler.transforms.cluster.command_builder import stream_functions
 from softex_mlir.compiler.transforms.registers.expression_keys import ExpressionKeys, is_inside
-from softex_mlir.dialects.hwpe import Unit, WriteOp, job_registers
-from softex_mlir.isa_sim.units import dma
-from softex_mlir.isa_sim.units.softex_jobs import Command
+from softex_mlir.dialects.hwpe import DMA, WriteOp, job_registers
+from softex_mlir.dialects.target import machine_of
+from softex_mlir.isa_sim.units import dma, registry
+from softex_mlir.isa_sim.units.control import ControlPort
 
-ACCELERATORS = (Unit.REDMULE, Unit.SOFTEX)
 DESCRIPTOR = frozenset(dma.REGISTER_NAMES[offset] for offset in dma.DESCRIPTOR)
 """The DMA registers that keep their value."""
 
@@ -51,13 +51,15 @@ class Registers:
         return Registers((dict(self.banks[0]), dict(self.banks[1])), self.next, self.absolute)
 
 
-State = dict[Unit, Registers]
+State = dict[str, Registers]
 
 
 @dataclass
 class Analysis:
     """Follows register contents through one function."""
 
+    ports: Mapping[str, ControlPort]
+    """The control ports of the accelerators, by name."""
     keys: ExpressionKeys = field(default_factory=ExpressionKeys)
     redundant: set[WriteOp] = field(default_factory=set[WriteOp])
     marking: bool = True
@@ -166,9 +168,9 @@ class Analysis:
         if unit not in state:
             return
         registers = state[unit]
-        if unit in ACCELERATORS and register == "TRIGGER":
+        if unit in self.ports and register == "TRIGGER":
             state[unit] = self.triggered(registers)
-        elif unit in ACCELERATORS and register == "SOFT_CLEAR":
+        elif unit in self.ports and register == "SOFT_CLEAR":
             state[unit] = self.cleared(op, registers)
         elif register in DESCRIPTOR or register in job_registers(unit):
             self.set(op, registers)
@@ -213,13 +215,14 @@ class Analysis:
     def acts(self, op: WriteOp) -> bool:
         """Whether the write does more than set the register."""
         unit, register = op.name_in_unit
-        if unit is Unit.REDMULE:
-            return register == "MACFG"  # starts the tiler
-        if unit is Unit.SOFTEX and register == "COMMANDS":
-            commands = self.keys.key(op.value)
-            chunked = Command.ACC_ONLY | Command.DIV_ONLY  # requests a state slot
-            return not isinstance(commands, int) or bool(commands & chunked)
-        return False
+        if unit not in self.ports:
+            return False
+        port = self.ports[unit]
+        watched, bits = port.watched or ("", 0)
+        if register == watched:
+            value = self.keys.key(op.value)
+            return not isinstance(value, int) or bool(value & bits)
+        return register == port.starting_register
 
 
 def copy(state: State) -> State:
@@ -227,10 +230,10 @@ def copy(state: State) -> State:
     return {unit: registers.copy() for unit, registers in state.items()}
 
 
-def elide(function: func.FuncOp) -> int:
+def elide(function: func.FuncOp, ports: Mapping[str, ControlPort]) -> int:
     """Remove the redundant writes of a function; returns how many."""
-    analysis = Analysis()
-    analysis.block(function.body.block, {unit: Registers() for unit in (*ACCELERATORS, Unit.DMA)})
+    analysis = Analysis(ports)
+    analysis.block(function.body.block, {unit: Registers() for unit in (*ports, DMA)})
     for op in analysis.redundant:
         Rewriter.erase_op(op)
     return len(analysis.redundant)
@@ -244,5 +247,6 @@ class ElideRedundantRegisterWritesPass(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         """Elide in all stream functions of the module."""
+        ports = registry.control_ports(machine_of(op))
         for function, _ in stream_functions(op):
-            elide(function)
+            elide(function, ports)

@@ -24,8 +24,9 @@ from softex_mlir.compiler.transforms.registers.expression_keys import (
     ExpressionKeys,
     compute_outside,
 )
-from softex_mlir.dialects.hwpe import DelayOp, ReadOp, Unit, WriteOp, job_registers
+from softex_mlir.dialects.hwpe import DMA, DelayOp, ReadOp, WriteOp, job_registers
 from softex_mlir.dialects.target import machine_of
+from softex_mlir.isa_sim.units.redmule_unit import REDMULE
 
 KEEP_REGISTERS = 1
 """A soft clear with any value but 0 keeps the job registers."""
@@ -40,11 +41,11 @@ def trip_count(loop: scf.ForOp, keys: ExpressionKeys) -> int | None:
     return len(range(lower, upper, step)) if step > 0 else None
 
 
-def writes_of(loop: Operation, unit: Unit) -> dict[str, list[WriteOp]]:
+def writes_of(loop: Operation, unit: str) -> dict[str, list[WriteOp]]:
     """The writes to a unit in a loop, by register."""
     writes: dict[str, list[WriteOp]] = {}
     for op in loop.walk():
-        if isinstance(op, WriteOp) and op.unit.data is unit:
+        if isinstance(op, WriteOp) and op.unit.data == unit:
             writes.setdefault(op.register.data, []).append(op)
     return writes
 
@@ -73,13 +74,13 @@ def write_before(loop: Operation, writes: list[WriteOp], to: CommandBuilder) -> 
 def is_idle_around(function: func.FuncOp) -> bool:
     """Whether every RedMulE job is waited for in the block that triggers it, before all else."""
     for op in function.walk():
-        if not isinstance(op, WriteOp) or op.name_in_unit != (Unit.REDMULE, "TRIGGER"):
+        if not isinstance(op, WriteOp) or op.name_in_unit != (REDMULE.name, "TRIGGER"):
             continue
         following = op.next_op
         while following is not None and not following.regions:
             following = following.next_op
         if not isinstance(following, scf.WhileOp) or not any(
-            isinstance(inner, ReadOp) and inner.name_in_unit == (Unit.REDMULE, "STATUS")
+            isinstance(inner, ReadOp) and inner.name_in_unit == (REDMULE.name, "STATUS")
             for inner in following.walk()
         ):
             return False
@@ -88,8 +89,8 @@ def is_idle_around(function: func.FuncOp) -> bool:
 
 def hoist_redmule(loop: scf.ForOp, iterations: int) -> None:
     """Keep the registers over the clears and set those that do not vary once."""
-    writes = writes_of(loop, Unit.REDMULE)
-    registers = job_registers(Unit.REDMULE) - {"MACFG"}
+    writes = writes_of(loop, REDMULE.name)
+    registers = job_registers(REDMULE.name) - {"MACFG"}
     invariant = invariant_writes(writes, registers, loop)
     # An added clear and the writes in front of the loop against those saved in it.
     if (iterations - 1) * len(invariant) <= 1 or "SOFT_CLEAR" not in writes:
@@ -100,13 +101,13 @@ def hoist_redmule(loop: scf.ForOp, iterations: int) -> None:
         if isinstance(clear.next_op, DelayOp):
             Rewriter.erase_op(clear.next_op)
     to = CommandBuilder.before(loop)
-    to.write(Unit.REDMULE, "SOFT_CLEAR", KEEP_REGISTERS)
+    to.write(REDMULE.name, "SOFT_CLEAR", KEEP_REGISTERS)
     write_before(loop, invariant, to)
 
 
 def hoist_dma(loop: scf.ForOp, iterations: int) -> None:
     """Set what all transfers of the loop share once."""
-    writes = writes_of(loop, Unit.DMA)
+    writes = writes_of(loop, DMA)
     invariant = invariant_writes(writes, DESCRIPTOR, loop)
     if iterations > 1:
         write_before(loop, invariant, CommandBuilder.before(loop))

@@ -13,6 +13,7 @@ from xdsl.ir import Operation
 from softex_mlir.compiler.machine_pass import MachinePass
 from softex_mlir.dialects import transformer as t
 from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.isa_sim.units import registry
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Placement:
     """Operation name without dialect, such as ``linear``."""
     layer: str
     unit: str
-    """Units joined by ``+``: redmule, softex, cores, dma; ``none`` for a view."""
+    """Units joined by ``+``, and cores, dma; ``none`` for a view."""
     reason: str
 
 
@@ -36,7 +37,7 @@ def _epilogue(function: str, machine: Machine) -> tuple[str, str]:
 
 
 def _join(*units: str) -> str:
-    order = ("redmule", "softex", "cores", "dma")
+    order = (*(unit.name for unit in registry.units()), "cores", "dma")
     return "+".join(u for u in order if any(u in given.split("+") for given in units))
 
 
