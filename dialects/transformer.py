@@ -55,6 +55,7 @@ from softex_mlir.dialects.transformer_base import (
     shape_of,
 )
 from softex_mlir.dialects.transformer_elementwise import (
+    FUNCTIONS,
     AddOp,
     BinaryOp,
     ExpOp,
@@ -71,6 +72,7 @@ from softex_mlir.dialects.transformer_elementwise import (
     broadcast,
 )
 from softex_mlir.dialects.transformer_graph import (
+    GRAPH_FUNCTIONS,
     DivOp,
     ErfOp,
     ExpandOp,
@@ -96,7 +98,7 @@ from softex_mlir.dialects.transformer_movement import (
 INNER_UNIT = 32
 """Inner dimensions of products are padded with zeros to a multiple of this."""
 
-ACTIVATIONS = ("none", "gelu", "gelu_tanh", "relu", "tanh", "silu", "sigmoid", "exp")
+ACTIVATIONS = ("none", *(op.name.removeprefix("transformer.") for op in FUNCTIONS))
 """Functions `transformer.linear` can apply to its result before the residual is added."""
 
 
@@ -323,13 +325,7 @@ FUSED_OPS: tuple[type[TransformerOp], ...] = (
     AddOp,
     SubOp,
     MulOp,
-    GeluOp,
-    GeluTanhOp,
-    ReluOp,
-    TanhOp,
-    SiluOp,
-    SigmoidOp,
-    ExpOp,
+    *FUNCTIONS,
     EmbeddingOp,
     MaskToBiasOp,
     PositionIdsOp,
@@ -345,10 +341,8 @@ GRAPH_OPS: tuple[type[TransformerOp], ...] = (
     SplatOp,
     DivOp,
     PowOp,
-    SqrtOp,
-    ErfOp,
+    *GRAPH_FUNCTIONS,
     ReduceMeanOp,
-    NanToZeroOp,
     MaskFillOp,
     ExpandOp,
 )

@@ -149,6 +149,18 @@ class ExpOp(UnaryOp):
     name = "transformer.exp"
 
 
+FUNCTIONS: tuple[type[UnaryOp], ...] = (
+    GeluOp,
+    GeluTanhOp,
+    ReluOp,
+    TanhOp,
+    SiluOp,
+    SigmoidOp,
+    ExpOp,
+)
+"""Functions with a kernel, which linear layers can apply to their result."""
+
+
 @irdl_op_definition
 class SoftmaxOp(UnaryOp):
     """Softmax over each row (last dimension).

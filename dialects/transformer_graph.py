@@ -182,3 +182,7 @@ class ExpandOp(TransformerOp):
             and all(a in (1, b) for a, b in zip(padded, result, strict=True)),
             f"{x} does not expand to {result}",
         )
+
+
+GRAPH_FUNCTIONS: tuple[type[UnaryOp], ...] = (SqrtOp, ErfOp, NanToZeroOp)
+"""Functions without a kernel of their own: loop nests run them."""

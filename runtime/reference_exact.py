@@ -8,6 +8,8 @@ import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 
+from softex_mlir.compiler.row_operations.binary import BINARY
+from softex_mlir.compiler.row_operations.unary import UNARY
 from softex_mlir.dialects.transformer import MASKED, padded_keys
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.numerics import rowwise
@@ -56,34 +58,15 @@ class ExactArithmetic:
         return self._rows(name, rows).reshape(x.shape)
 
     def _rows(self, name: str, x: Array) -> Array:
+        if name != "softmax":
+            return UNARY[name].exact(x, self.machine)
         softex = self.machine.softex
-        match name:
-            case "softmax":
-                padded = pad(x, 1, padded_keys(x.shape[1]), -np.inf)
-                if softex is not None:
-                    padded = before_softex(padded, softex.lanes)
-                y = np.ascontiguousarray(self._softmax(padded)[:, : x.shape[1]])
-                y[~(y[:, 0].astype(np.float32) >= 0)] = np.nan
-                return y
-            case "gelu" | "gelu_tanh" if softex is not None:
-                from softex_mlir.isa_sim.numerics.gelu import gelu
-
-                return gelu(
-                    x,
-                    softex.slopes,
-                    softex.weights,
-                    accumulator_bits=softex.accumulator_bits,
-                    rounding_carry=softex.soe_rounding_carry,
-                    constants=softex.expp,
-                )
-            case "gelu":
-                return rowwise.gelu_software(x)
-            case "gelu_tanh":
-                return rowwise.gelu_tanh_software(x)
-            case "relu" | "tanh" | "silu" | "sigmoid" | "exp":
-                return getattr(rowwise, name)(x)
-            case _:
-                raise ValueError(f"{name} has no bit-exact definition; fusion should remove it")
+        padded = pad(x, 1, padded_keys(x.shape[1]), -np.inf)
+        if softex is not None:
+            padded = before_softex(padded, softex.lanes)
+        y = np.ascontiguousarray(self._softmax(padded)[:, : x.shape[1]])
+        y[~(y[:, 0].astype(np.float32) >= 0)] = np.nan
+        return y
 
     def _softmax(self, padded: Array, chunk: int | None = None) -> Array:
         softex = self.machine.softex
@@ -96,10 +79,10 @@ class ExactArithmetic:
     def binary(self, name: str, a: Array, b: Array) -> Array:
         """add, sub or mul of equal shapes."""
         columns = a.shape[-1]
-        if name not in ("add", "sub", "mul"):
+        kernel = BINARY[name].kernel
+        if kernel is None:
             raise ValueError(f"{name} has no bit-exact definition; fusion should remove it")
-        function = getattr(rowwise, name)
-        return function(a.reshape(-1, columns), b.reshape(-1, columns)).reshape(a.shape)
+        return kernel.exact(a.reshape(-1, columns), b.reshape(-1, columns)).reshape(a.shape)
 
     def gemm(self, x: Array, w: Array, y: Array | None) -> Array:
         """x @ w starting from the row (or matrix) y, as RedMulE or the cores accumulate it."""

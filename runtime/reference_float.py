@@ -6,63 +6,22 @@ it runs a model in BF16: accumulate in float32, round the result of every operat
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 
+from softex_mlir.compiler.row_operations.binary import BINARY
+from softex_mlir.compiler.row_operations.unary import UNARY
+
 Array = npt.NDArray[Any]
-
-_ERFC_COEFFICIENTS = (
-    -1.26551223, 1.00002368, 0.37409196, 0.09678418, -0.18628806,
-    0.27886807, -1.13520398, 1.48851587, -0.82215223, 0.17087277,
-)  # fmt: skip
-
-
-def erf(x: Array) -> Array:
-    """The error function to 1.2e-7 (Chebyshev fit of erfc, Numerical Recipes §6.2)."""
-    z = np.abs(x).astype(np.float64)
-    t = 1 / (1 + 0.5 * z)
-    polynomial = np.zeros_like(t)
-    for c in reversed(_ERFC_COEFFICIENTS):
-        polynomial = polynomial * t + c
-    tail = t * np.exp(-z * z + polynomial)
-    return np.where(x >= 0, 1 - tail, tail - 1)
 
 
 def _softmax(x: Array) -> Array:
     with np.errstate(invalid="ignore"):
         e = np.exp(x - x.max(axis=-1, keepdims=True))
         return e / e.sum(axis=-1, keepdims=True)
-
-
-def _gelu_tanh(x: Array) -> Array:
-    return 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
-
-
-FUNCTIONS: dict[str, Callable[[Array], Array]] = {
-    "none": lambda x: x,
-    "gelu": lambda x: 0.5 * x * (1 + erf(x / np.sqrt(2.0))),
-    "gelu_tanh": _gelu_tanh,
-    "relu": lambda x: np.maximum(x, 0),
-    "tanh": np.tanh,
-    "silu": lambda x: x / (1 + np.exp(-x)),
-    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
-    "exp": np.exp,
-    "softmax": _softmax,
-    "sqrt": np.sqrt,
-    "erf": erf,
-    "nan_to_zero": lambda x: np.where(np.isnan(x), 0, x),
-}
-BINARY: dict[str, Callable[[Array, Array], Array]] = {
-    "add": np.add,
-    "sub": np.subtract,
-    "mul": np.multiply,
-    "div": np.divide,
-    "pow": np.power,
-}
 
 
 class FloatArithmetic:
@@ -84,12 +43,13 @@ class FloatArithmetic:
 
     def unary(self, name: str, x: Array) -> Array:
         """An elementwise function or softmax."""
+        function = _softmax if name == "softmax" else UNARY[name].real
         with np.errstate(over="ignore"):
-            return self._out(FUNCTIONS[name](x))
+            return self._out(function(x))
 
     def binary(self, name: str, a: Array, b: Array) -> Array:
         """An elementwise operation; operands of equal shape."""
-        return self._out(BINARY[name](a, b))
+        return self._out(BINARY[name].real(a, b))
 
     def gemm(self, x: Array, w: Array, y: Array | None) -> Array:
         """x @ w + y, with the sum rounded once."""

@@ -10,8 +10,9 @@ without the `emit_`.
 """
 
 from softex_mlir.compiler.bodies.elementwise import (
+    GELU_SQUARE,
     LOWEST_BF16,
-    UNARY,
+    CoreFunction,
     emit_accumulate,
     emit_binary,
     emit_copy,
@@ -20,7 +21,6 @@ from softex_mlir.compiler.bodies.elementwise import (
     emit_mask_to_bias,
     emit_mul_add,
     emit_position_ids,
-    emit_scale,
     emit_unary,
 )
 from softex_mlir.compiler.bodies.emit import Emitter, RowRef, TileRef
@@ -41,9 +41,10 @@ from softex_mlir.compiler.bodies.normalisation import (
 )
 
 __all__ = [
+    "GELU_SQUARE",
     "LOWEST_BF16",
     "REPEAT_COLUMNS",
-    "UNARY",
+    "CoreFunction",
     "Emitter",
     "RowRef",
     "TileRef",
@@ -61,7 +62,6 @@ __all__ = [
     "emit_position_ids",
     "emit_repeat_row",
     "emit_rms_norm",
-    "emit_scale",
     "emit_softmax",
     "emit_softmax_of_pieces",
     "emit_transpose",

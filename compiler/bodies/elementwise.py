@@ -7,6 +7,7 @@ They are emitted as scalar loops, which is all a reader has to understand; the p
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from xdsl.builder import Builder
 from xdsl.dialects import arith
@@ -77,35 +78,37 @@ def _in_f32(function: Callable[[Emitter, SSAValue], SSAValue]):
     return emit
 
 
-_UNARY: dict[str, Callable[[Emitter, SSAValue], SSAValue]] = {
-    "relu": _relu,
-    "gelu_square": _square,
-    "exp": _in_f32(functions.exp),
-    "sigmoid": _in_f32(functions.sigmoid),
-    "silu": _in_f32(functions.silu),
-    "tanh": _in_f32(functions.tanh),
-    "gelu_software": _in_f32(functions.gelu_software),
-    "gelu_tanh_software": _in_f32(functions.gelu_tanh_software),
-}
+@dataclass(frozen=True)
+class CoreFunction:
+    """Code of the cores for one element, bf16 in and out.
 
-UNARY: tuple[str, ...] = tuple(_UNARY)
-"""Names that :func:`emit_unary` takes; each is defined by the function of the same name in
-:mod:`softex_mlir.isa_sim.numerics.rowwise`."""
+    `loses_nan`: it clamps, and a minimum or maximum of NaN and a number is the number.
+    """
+
+    name: str
+    emit: Callable[[Emitter, SSAValue], SSAValue]
+    loses_nan: bool = False
 
 
-_LOSES_NAN = frozenset({"relu", "exp", "sigmoid", "tanh"})
-"""Functions that clamp: a minimum or maximum of NaN and a number is the number."""
+GELU_SQUARE = CoreFunction("gelu_square", _square)
+RELU = CoreFunction("relu", _relu, loses_nan=True)
+EXP = CoreFunction("exp", _in_f32(functions.exp), loses_nan=True)
+SIGMOID = CoreFunction("sigmoid", _in_f32(functions.sigmoid), loses_nan=True)
+SILU = CoreFunction("silu", _in_f32(functions.silu))
+TANH = CoreFunction("tanh", _in_f32(functions.tanh), loses_nan=True)
+GELU = CoreFunction("gelu_software", _in_f32(functions.gelu_software))
+GELU_TANH = CoreFunction("gelu_tanh_software", _in_f32(functions.gelu_tanh_software))
 
 
-def emit_unary(builder: Builder, function: str, x: RowRef, out: RowRef, columns: int) -> None:
+def emit_unary(
+    builder: Builder, function: CoreFunction, x: RowRef, out: RowRef, columns: int
+) -> None:
     """``out[j] = function(x[j])``; NaN stays NaN.
 
     A row that holds NaN or infinite elements takes a slower loop where the function by itself would
     lose NaN.
     """
-    if function not in _UNARY:
-        raise ValueError(f"expected one of {', '.join(_UNARY)}, found '{function}'")
-    value = _UNARY[function]
+    value = function.emit
 
     def plain(e: Emitter, j: SSAValue, _: tuple[SSAValue, ...]) -> None:
         e.store(value(e, e.load(x, j)), out, j)
@@ -123,7 +126,7 @@ def emit_unary(builder: Builder, function: str, x: RowRef, out: RowRef, columns:
         return emit
 
     e = Emitter(builder)
-    if function in _LOSES_NAN:
+    if function.loses_nan:
         e.if_else(is_finite(e, x, columns), loop(plain), loop(keeping_nan))
     else:
         loop(plain)(e)
@@ -141,15 +144,6 @@ def emit_gelu_finish(builder: Builder, v: RowRef, q: RowRef, out: RowRef, column
         body = e.sub(e.number(1.0, bf16), tail)
         phi = e.maximum(e.copysign(body, value), tail)
         e.store(e.mul(value, phi), out, j)
-
-    Emitter(builder).loop(0, columns, 1, body)
-
-
-def emit_scale(builder: Builder, x: RowRef, factor: float, out: RowRef, columns: int) -> None:
-    """``out[j] = bf16(x[j] * factor)``; the factor must be a BF16 value."""
-
-    def body(e: Emitter, j: SSAValue, _: tuple[SSAValue, ...]) -> None:
-        e.store(e.mul(e.load(x, j), e.number(factor, bf16)), out, j)
 
     Emitter(builder).loop(0, columns, 1, body)
 

@@ -5,20 +5,17 @@ from __future__ import annotations
 from xdsl.dialects.builtin import StringAttr
 from xdsl.ir import Operation
 
+from softex_mlir.compiler.row_operations import binary, unary
 from softex_mlir.dialects import transformer as tf
 from softex_mlir.errors import UserError
 
-UNARY: dict[type[Operation], str] = {
-    tf.GeluOp: "gelu",
-    tf.GeluTanhOp: "gelu_tanh",
-    tf.ReluOp: "relu",
-    tf.TanhOp: "tanh",
-    tf.SiluOp: "silu",
-    tf.SigmoidOp: "sigmoid",
-    tf.ExpOp: "exp",
-    tf.SoftmaxOp: "softmax",
-}
-BINARY: dict[type[Operation], str] = {tf.AddOp: "add", tf.SubOp: "sub", tf.MulOp: "mul"}
+UNARY: tuple[type[Operation], ...] = (
+    *(record.op for record in unary.UNARY.values() if record.kernel is not None),
+    tf.SoftmaxOp,
+)
+BINARY: tuple[type[Operation], ...] = tuple(
+    record.op for record in binary.BINARY.values() if record.kernel is not None
+)
 NORMS = (tf.LayerNormOp, tf.RMSNormOp)
 
 

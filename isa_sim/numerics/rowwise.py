@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    pass
 
 Bf16Array = npt.NDArray[Any]
 """An array of ``ml_dtypes.bfloat16``."""
@@ -263,16 +263,3 @@ def gemm_on_cores(x: Bf16Array, w: Bf16Array, y: Bf16Array) -> Bf16Array:
     out = _rows(y).copy()
     rowwise_kernels.gemm(_rows(x), _rows(w), out)  # pyright: ignore[reportUnknownMemberType]
     return out.view(BF16).reshape(y.shape)
-
-
-UNARY: dict[str, Callable[[Bf16Array], Bf16Array]] = {
-    "relu": relu,
-    "exp": exp,
-    "sigmoid": sigmoid,
-    "silu": silu,
-    "tanh": tanh,
-    "gelu_software": gelu_software,
-    "gelu_tanh_software": gelu_tanh_software,
-    "gelu_square": gelu_square,
-}
-"""Unary core functions by the name that :func:`compiler.kernels.emit_unary` takes."""

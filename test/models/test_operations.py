@@ -12,6 +12,8 @@ from softex_mlir.abi import Port
 from softex_mlir.compiler.driver import Compilation
 from softex_mlir.compiler.model import Model
 from softex_mlir.compiler.models.builder import ModelBuilder
+from softex_mlir.compiler.row_operations.binary import BINARY
+from softex_mlir.compiler.row_operations.unary import UNARY
 from softex_mlir.dialects import transformer as t
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.runtime import session
@@ -23,17 +25,8 @@ MACHINES = {
     "without SoftEx": PAPER.without_softex(),
     "cores only": PAPER.without_softex().without_redmule(),
 }
-UNARY = {
-    "gelu": t.GeluOp,
-    "gelu_tanh": t.GeluTanhOp,
-    "relu": t.ReluOp,
-    "tanh": t.TanhOp,
-    "silu": t.SiluOp,
-    "sigmoid": t.SigmoidOp,
-    "exp": t.ExpOp,
-    "softmax": t.SoftmaxOp,
-}
-BINARY = {"add": t.AddOp, "sub": t.SubOp, "mul": t.MulOp}
+UNARY_OPS = {name: record.op for name, record in UNARY.items()} | {"softmax": t.SoftmaxOp}
+BINARY_OPS = {name: record.op for name, record in BINARY.items()}
 
 
 def compare(model: Model, machine: Machine, seed: int = 0):
@@ -50,17 +43,17 @@ def build(rows: int, columns: int, operation) -> Model:
 
 
 @pytest.mark.parametrize("machine", MACHINES)
-@pytest.mark.parametrize("name", UNARY)
+@pytest.mark.parametrize("name", UNARY_OPS)
 def test_unary(name: str, machine: str):
-    compare(build(7, 33, lambda b, x: b.add(UNARY[name](x))), MACHINES[machine])
+    compare(build(7, 33, lambda b, x: b.add(UNARY_OPS[name](x))), MACHINES[machine])
 
 
 @pytest.mark.parametrize("machine", ["paper", "cores only"])
-@pytest.mark.parametrize("name", BINARY)
+@pytest.mark.parametrize("name", BINARY_OPS)
 def test_binary(name: str, machine: str):
-    compare(build(11, 37, lambda b, x: b.add(BINARY[name](x, x))), MACHINES[machine])
+    compare(build(11, 37, lambda b, x: b.add(BINARY_OPS[name](x, x))), MACHINES[machine])
     compare(
-        build(11, 37, lambda b, x: b.add(BINARY[name](x, b.normal("row", (37,))))),
+        build(11, 37, lambda b, x: b.add(BINARY_OPS[name](x, b.normal("row", (37,))))),
         MACHINES[machine],
     )
 

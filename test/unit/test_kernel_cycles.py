@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import test_backend_execution
 from backend_harness import run_function
+from core_functions import CORE_FUNCTIONS
 
 from softex_mlir.compiler import bodies as kernels
 from softex_mlir.compiler.bodies import RowRef, TileRef
@@ -60,7 +61,7 @@ def emit_named(name, columns):
             case "add":
                 kernels.emit_binary(builder, name, *refs, columns=columns)
             case _:
-                kernels.emit_unary(builder, name, *refs, columns=columns)
+                kernels.emit_unary(builder, CORE_FUNCTIONS[name].function, *refs, columns=columns)
 
     return emit
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial, reduce
 from math import prod
 
 import numpy as np
 import onnx
-from xdsl.dialects import math
 from xdsl.dialects.builtin import bf16
 from xdsl.ir import SSAValue
 
@@ -43,44 +41,13 @@ from softex_mlir.compiler.importers.onnx.values import (
     Value,
     element_of,
 )
+from softex_mlir.compiler.row_operations.binary import BINARY as BINARY_RECORDS
+from softex_mlir.compiler.row_operations.unary import UNARY as UNARY_RECORDS
 from softex_mlir.compiler.transforms.transformer.l1_values import is_constant
 from softex_mlir.dialects import transformer as t
 
-BINARY: dict[str, type[t.BinaryOp]] = {
-    "Add": t.AddOp,
-    "Sub": t.SubOp,
-    "Mul": t.MulOp,
-    "Div": t.DivOp,
-    "Pow": t.PowOp,
-}
-
-
-UNARY: dict[str, type[t.UnaryOp]] = {
-    "Tanh": t.TanhOp,
-    "Relu": t.ReluOp,
-    "Sigmoid": t.SigmoidOp,
-    "Exp": t.ExpOp,
-    "Erf": t.ErfOp,
-    "Sqrt": t.SqrtOp,
-}
-
-
-NUMBERS: dict[str, Callable[[F32, SSAValue, SSAValue], SSAValue]] = {
-    "Add": lambda e, a, b: e.add(a, b),
-    "Sub": lambda e, a, b: e.sub(a, b),
-    "Mul": lambda e, a, b: e.mul(a, b),
-    "Div": lambda e, a, b: e.div(a, b),
-    "Pow": lambda e, a, b: e.insert(math.PowFOp(as_number(e, a), as_number(e, b))),
-}
-UNARY_NUMBERS: dict[str, Callable[[F32, SSAValue], SSAValue]] = {
-    "Tanh": lambda e, x: e.insert(math.TanhOp(x)),
-    "Relu": lambda e, x: larger(e, x, e.number(0.0)),
-    "Sigmoid": lambda e, x: e.div(e.number(1.0), e.plus(e.insert(math.ExpOp(e.neg(x))), 1.0)),
-    "Exp": lambda e, x: e.insert(math.ExpOp(x)),
-    "Erf": lambda e, x: e.insert(math.ErfOp(x)),
-    "Sqrt": lambda e, x: e.sqrt(x),
-}
-"""In float32, of numbers computed from integers."""
+BINARY = {record.onnx: record for record in BINARY_RECORDS.values()}
+UNARY = {record.onnx: record for record in UNARY_RECORDS.values() if record.onnx}
 
 
 def computed_from_integers(node: Node) -> bool:
@@ -97,20 +64,28 @@ def binary(state: Importer, node: Node) -> list[Value]:
     if is_integer(node.result_type()) and node.kind in ARITHMETIC:
         return integer_arithmetic(state, node)
     if computed_from_integers(node):
-        body = NUMBERS[node.kind]
-        return [map_values(state, node.inputs(), lambda e, v: body(e, *v))]
+        body = BINARY[node.kind].body
+        return [
+            map_values(
+                *(state, node.inputs()),
+                lambda e, v: body(e, as_number(e, v[0]), as_number(e, v[1])),
+            )
+        ]
     lhs, rhs = (state.operand(v) for v in node.inputs())
     rank = max(len(t.shape_of(lhs)), len(t.shape_of(rhs)))
     lhs, rhs = (v if is_constant(v) else state.of_rank(v, rank) for v in (lhs, rhs))
-    return [state.emit(BINARY[node.kind](lhs, rhs))]
+    return [state.emit(BINARY[node.kind].op(lhs, rhs))]
 
 
-@operator(*UNARY)
 def unary(state: Importer, node: Node) -> list[Value]:
     if computed_from_integers(node):
-        function = UNARY_NUMBERS[node.kind]
-        return [map_values(state, [node.input(0)], lambda e, v: function(e, v[0]))]
-    return [state.emit(UNARY[node.kind](node.activation(0)))]
+        body = UNARY[node.kind].body
+        return [map_values(state, [node.input(0)], lambda e, v: body(e, v[0]))]
+    return [state.emit(UNARY[node.kind].op(node.activation(0)))]
+
+
+for _name, _record in UNARY.items():
+    operator(_name, note=_record.note)(unary)
 
 
 @operator("Neg", "Reciprocal")

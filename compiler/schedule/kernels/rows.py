@@ -11,6 +11,16 @@ from dataclasses import dataclass, replace
 from xdsl.ir import SSAValue
 
 from softex_mlir.arithmetic import round_up
+from softex_mlir.compiler.bodies import (
+    GELU_SQUARE,
+    RowRef,
+    emit_after_softex,
+    emit_before_softex,
+    emit_fill,
+    emit_gelu_finish,
+    emit_unary,
+)
+from softex_mlir.compiler.row_operations.rows import RowOperation
 from softex_mlir.compiler.schedule.kernels.emitter import COMPUTE, OUT, Index, StreamEmitter
 from softex_mlir.compiler.schedule.kernels.kernel import (
     SLOPES,
@@ -25,7 +35,7 @@ from softex_mlir.compiler.schedule.kernels.kernel import (
 from softex_mlir.compiler.schedule.search.costs import (
     DMA_QUEUE_CYCLES,
     SOFTEX_COMMAND_CYCLES,
-    compute_row_cycles,
+    core_cycles,
     dma_box_cycles,
     softex_sum_cycles,
 )
@@ -52,21 +62,20 @@ class RowOperand:
 class RowsKernel(Kernel):
     """`rows` rows in blocks of `block`; the result has `columns` columns."""
 
-    operation: str
+    operation: RowOperation
     rows: int
     columns: int
     block: int
     inputs: tuple[RowOperand, ...]
     out_pitch: int
     offset: int
-    parameters: tuple[float, ...] = ()
     out_dtype: Dtype = "bf16"
     third_slot: bool = True
     """Whether a softmax by SoftEx may have a third block in the TCDM."""
 
     @property
     def title(self) -> str:
-        return f"{self.operation}_{self.rows}x{self.columns}"
+        return f"{self.operation.name}_{self.rows}x{self.columns}"
 
     @property
     def blocks(self) -> int:
@@ -81,17 +90,13 @@ class RowsKernel(Kernel):
     @property
     def on_softex(self) -> bool:
         """Whether SoftEx does part of the operation."""
-        return self.machine.softex is not None and self.operation in (
-            "gelu",
-            "gelu_tanh",
-            "softmax",
-        )
+        return self.pipelined or self.operation.softmax_on_softex(self.machine)
 
     @property
     def pipelined(self) -> bool:
         """Whether SoftEx works on a block while the cores finish the one before and begin the next
         (GELU)."""
-        return self.on_softex and self.operation != "softmax"
+        return self.operation.sums_on_softex(self.machine)
 
     @property
     def lag(self) -> int:
@@ -112,7 +117,7 @@ class RowsKernel(Kernel):
     @property
     def width(self) -> int:
         """Columns of a result row in memory; SoftEx needs whole beats, more than one."""
-        if self.on_softex and self.operation == "softmax":
+        if self.operation.softmax_on_softex(self.machine):
             return max(32, round_up(self.columns, 16))
         return round_up(self.columns, 2)
 
@@ -264,55 +269,14 @@ class RowsKernel(Kernel):
 
     def _emit_row(self, k: KernelEmitter, s: StreamEmitter, slot: SSAValue, r: SSAValue) -> None:
         """One row on one core."""
-        from softex_mlir.compiler import bodies as kernels
-        from softex_mlir.compiler.bodies import RowRef
-
         refs = [
             RowRef(k.memory[f"in{i}"], (slot, r) if operand.streamed else (s.value(0),) * 2)
             for i, operand in enumerate(self.inputs)
         ]
         out = refs[0] if self.in_place else RowRef(k.memory["out"], (slot, r))
-        name, b, n = self.operation, s.builder, self.columns
-        if name == "layer_norm":
-            kernels.emit_layer_norm(b, refs[0], refs[1], refs[2], out, n, self.parameters[0])
-        elif name == "rms_norm":
-            kernels.emit_rms_norm(b, refs[0], refs[1], out, n, self.parameters[0])
-        elif name in ("add", "sub", "mul"):
-            kernels.emit_binary(b, name, refs[0], refs[1], out, n)
-        elif name == "mul_add":
-            kernels.emit_mul_add(b, refs[0], refs[1], refs[2], out, n)
-        elif name == "scale":
-            kernels.emit_scale(b, refs[0], self.parameters[0], out, n)
-        elif name == "softmax":
-            kernels.emit_softmax(b, refs[0], out, n)
-        elif name == "mask_to_bias":
-            *base, mask = refs
-            keys = self.inputs[-1].columns
-            kernels.emit_mask_to_bias(
-                b,
-                mask,
-                out,
-                keys,
-                n,
-                base=base[0] if base else None,
-                inverted=bool(self.parameters),
-            )
-        elif name == "position_ids":
-            padding, offset, fill = (int(p) for p in self.parameters)
-            kernels.emit_position_ids(b, refs[0], out, n, padding, offset, fill)
-        elif name in ("gelu", "gelu_tanh"):
-            kernels.emit_unary(b, f"{name}_software", refs[0], out, n)
-        else:
-            kernels.emit_unary(b, name, refs[0], out, n)
+        self.operation.emit(s.builder, refs, out, self.columns)
 
     def _emit_softmax(self, k: KernelEmitter, s: StreamEmitter, slot: SSAValue, rows: int) -> None:
-        from softex_mlir.compiler.bodies import (
-            RowRef,
-            emit_after_softex,
-            emit_before_softex,
-            emit_fill,
-        )
-
         assert self.machine.softex is not None
         x, lanes = k.memory["in0"], self.machine.softex.lanes
 
@@ -343,8 +307,6 @@ class RowsKernel(Kernel):
         self, k: KernelEmitter, s: StreamEmitter, constants: tuple[SSAValue, ...]
     ) -> None:
         """Squares of a block, its job, the last step of the block before."""
-        from softex_mlir.compiler.bodies import RowRef, emit_gelu_finish, emit_unary
-
         assert self.machine.softex is not None
         terms = self.machine.softex.terms
         x, q = k.memory["in0"], k.memory["q"]
@@ -354,7 +316,7 @@ class RowsKernel(Kernel):
 
             def row(r: SSAValue) -> None:
                 value, squared = RowRef(x, (slot, r)), RowRef(q, (half, r))
-                emit_unary(s.builder, "gelu_square", value, squared, self.columns)
+                emit_unary(s.builder, GELU_SQUARE, value, squared, self.columns)
 
             s.parallel(self.block, row)
             s.barrier()
@@ -404,7 +366,7 @@ class RowsKernel(Kernel):
             if operand.streamed:
                 out += dma_box_cycles(machine, operand.columns * 2, self.rows)
         rounded = -(-self.block // self.team) * self.team / self.block
-        compute = compute_row_cycles(machine, self.operation, int(elements * rounded))
+        compute = core_cycles(machine, self.operation.core_cycles(machine), int(elements * rounded))
         if self.pipelined:
             job = softex_sum_cycles(machine, self.block * self.columns)
             compute = max(compute, self.blocks * job) + job

@@ -19,7 +19,7 @@ from softex_mlir.compiler.schedule.kernels.kernel import (
     Operand,
     SlotUse,
 )
-from softex_mlir.compiler.schedule.search.costs import compute_row_cycles, dma_box_cycles
+from softex_mlir.compiler.schedule.search.costs import TRANSPOSE_CYCLES, core_cycles, dma_box_cycles
 
 
 @dataclass(frozen=True)
@@ -147,5 +147,5 @@ class TransposeKernel(Kernel):
         load = dma_box_cycles(machine, self.size * 2, self.chunk)
         store = dma_box_cycles(machine, self.size * self.chunk * 2, 1)
         out = max(load, store)
-        turn = compute_row_cycles(machine, "transpose", self.chunk * self.size)
+        turn = core_cycles(machine, TRANSPOSE_CYCLES, self.chunk * self.size)
         return (0, n * out, 0, n * (turn + 60))

@@ -7,6 +7,12 @@ from dataclasses import replace
 from xdsl.ir import Operation
 
 from softex_mlir.arithmetic import round_up
+from softex_mlir.compiler.row_operations.rows import (
+    MaskToBias,
+    MulAdd,
+    PositionIds,
+    row_operation,
+)
 from softex_mlir.compiler.schedule.fused_form import (
     BINARY,
     NORMS,
@@ -23,9 +29,6 @@ from softex_mlir.compiler.schedule.search.tiling import CapacityError
 from softex_mlir.compiler.schedule.views import Address, View
 from softex_mlir.dialects import transformer as tf
 
-WHOLE_ROWS = (*NORMS, tf.SoftmaxOp)
-"""Operations whose result depends on all of a row."""
-
 NARROWEST = 64
 """Columns of the narrowest piece of a row."""
 
@@ -38,15 +41,15 @@ def schedule_rows(op: Operation, s: Scheduling) -> None:
     """Launches over the blocks of rows that products use, and pieces of rows that are too long."""
     if _shift_of(op) is not None:
         return  # computed with the addition
-    name = UNARY.get(type(op)) or BINARY.get(type(op)) or op.name.split(".")[-1]
-    target = s.memory.allocate(tf.shape_of(op.results[0]), dtype_of(op.results[0]), name)
+    operation = row_operation(op)
+    target = s.memory.allocate(tf.shape_of(op.results[0]), dtype_of(op.results[0]), operation.name)
     out = target.matrix()
     assert out is not None
     rows, columns = out.shape
     operands = list(op.operands)
     scale = op.lhs.owner if isinstance(op, tf.AddOp) else None
     if isinstance(scale, tf.MulOp) and _shift_of(scale) is op:
-        name, operands = "mul_add", [*scale.operands, op.operands[1]]
+        operation, operands = MulAdd(), [*scale.operands, op.operands[1]]
     views = [matrix_of(s, op, s.view(operand)) for operand in operands]
     if any(view.shape[1] == 1 for view in views) and columns > 1:
         raise UnsupportedError(
@@ -54,7 +57,7 @@ def schedule_rows(op: Operation, s: Scheduling) -> None:
             "rows: not supported, expand it before"
         )
     if views[0].shape[0] == 1 and rows > 1:
-        if name == "sub" or views[1].shape[0] == 1:
+        if isinstance(op, tf.SubOp) or views[1].shape[0] == 1:
             raise UnsupportedError(
                 f"{op.name} (layer '{layer_of(op)}') repeats its first operand: swap them"
             )
@@ -65,17 +68,15 @@ def schedule_rows(op: Operation, s: Scheduling) -> None:
     ]
     if rows == 1:
         inputs[1:] = [replace(operand, streamed=False) for operand in inputs[1:]]
-    parameters = (op.eps.value.data,) if isinstance(op, tf.LayerNormOp | tf.RMSNormOp) else ()
     whole = RowsKernel(
         s.machine,
-        name,
+        operation,
         rows,
         columns,
         1,
         tuple(inputs),
         out.strides[0],
         s.plan.base,
-        parameters,
     )
     period = next((v.shape[0] for v in reversed(views) if v.shape[0] not in (1, rows)), rows)
     for start, kernel in _column_pieces(whole, op, s.plan):
@@ -96,14 +97,13 @@ def schedule_position_ids(op: tf.PositionIdsOp, s: Scheduling) -> None:
     assert out is not None
     kernel = RowsKernel(
         s.machine,
-        "position_ids",
+        PositionIds(op.padding.value.data, op.offset.value.data, op.fill.value.data),
         out.shape[0],
         out.shape[1],
         1,
         (RowOperand(ids.shape[1], ids.strides[0], True, "i32"),),
         out.strides[0],
         s.plan.base,
-        (op.padding.value.data, op.offset.value.data, op.fill.value.data),
         "i32",
     )
     fitted = _fit(kernel, op, s.plan)
@@ -125,14 +125,13 @@ def schedule_mask_to_bias(op: tf.MaskToBiasOp, s: Scheduling) -> None:
     rows = out.shape[0] if base is None else base.shape[0]
     kernel = RowsKernel(
         s.machine,
-        "mask_to_bias",
+        MaskToBias(mask.shape[1], op.inverted is not None),
         rows,
         out.shape[1],
         1,
         inputs,
         out.strides[0],
         s.plan.base,
-        (1.0,) if op.inverted is not None else (),
     )
     fitted = _fit(kernel, op, s.plan)
     for index in range(out.shape[0] // rows):
@@ -147,7 +146,7 @@ def _column_pieces(kernel: RowsKernel, op: Operation, plan: Plan) -> list[tuple[
     """First columns of the pieces that the rows are cut into, and their kernels: one, unless every
     element stands by itself and a row is too long for the arena."""
     width = kernel.columns
-    if not isinstance(op, WHOLE_ROWS):
+    if not kernel.operation.whole_rows:
         while width > NARROWEST and _largest(kernel.narrowed(width), plan.rows_room) is None:
             width = round_up(width // 2, NARROWEST)
     return [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from softex_mlir.arithmetic import round_up
 from softex_mlir.compiler.bodies.matrix import gemm_blocks
+from softex_mlir.compiler.row_operations.rows import Binary, Softmax, Unary
 from softex_mlir.compiler.schedule.kernels.kernel import team_size
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.units.dma import streaming_cycles
@@ -40,30 +41,12 @@ ALONE_CYCLES = 22
 """From the end of a job to the start of one that waited for it: waking up, STATUS, COMMANDS and
 the trigger."""
 
-CORE_CYCLES: dict[str, float] = {
-    "none": 0.0,
-    "add": 2.2,
-    "sub": 2.2,
-    "mul": 2.2,
-    "mul_add": 3.3,
-    "relu": 2.8,
-    "gelu": 5.3,
-    "gelu_tanh": 5.3,
-    "exp": 15.5,
-    "tanh": 28.7,
-    "sigmoid": 23.5,
-    "silu": 23.5,
-    "gelu_software": 12.4,
-    "gelu_tanh_software": 12.4,
-    "layer_norm": 5.9,
-    "rms_norm": 4.4,
-    "softmax": 18.8,
-    "transpose": 1.6,
-    "copy": 1.0,
-    "repeat": 0.51,
-    "accumulate": 2.7,
-}
-"""Cycles one core needs for an element, by operation, measured on rows of 768 (softmax: 208)."""
+TRANSPOSE_CYCLES = 1.6
+REPEAT_CYCLES = 0.51
+ACCUMULATE_CYCLES = 2.7
+SOFTMAX_CYCLES = Softmax.ON_CORES
+"""A core needs for an element, measured on rows of 768 (softmax: 208); what rows take by function
+is in `compiler.row_operations`."""
 
 GEMM_STEP_CYCLES = 34.5
 GEMM_BLOCK_CYCLES = 120
@@ -120,12 +103,9 @@ def dma_box_cycles(machine: Machine, run_bytes: int, runs: int) -> int:
     return streaming + DMA_COMMAND_CYCLES
 
 
-def compute_row_cycles(machine: Machine, operation: str, elements: int) -> int:
-    """Elementwise or row-wise core code over `elements`, shared by the team."""
-    team = team_size(machine)
-    if machine.softex is None and operation in ("gelu", "gelu_tanh"):
-        operation += "_software"
-    return int(elements * CORE_CYCLES.get(operation, 10.0) / team)
+def core_cycles(machine: Machine, each: float, elements: int) -> int:
+    """Core code that takes a core `each` cycles an element, shared by the team."""
+    return int(elements * each / team_size(machine))
 
 
 def epilogue_cycles(
@@ -136,11 +116,13 @@ def epilogue_cycles(
         return 0
     team = team_size(machine)
     elements = round_up(piece, team) * columns
-    cycles = compute_row_cycles(machine, activation, elements) + PIECE_CYCLES
+    cycles = PIECE_CYCLES
+    if activation != "none":
+        function = Unary(activation)
+        cycles += core_cycles(machine, function.core_cycles(machine), elements)
+        cycles += SOFTEX_PIECE_CYCLES if function.sums_on_softex(machine) else 0
     if residual:
-        cycles += compute_row_cycles(machine, "add", elements)
-    if activation in ("gelu", "gelu_tanh") and machine.softex is not None:
-        cycles += SOFTEX_PIECE_CYCLES
+        cycles += core_cycles(machine, Binary("add").core_cycles(machine), elements)
     return -(-rows // piece) * cycles
 
 
@@ -149,7 +131,7 @@ def partial_sum_cycles(machine: Machine, splits: int, rows: int, columns: int) -
     if splits == 1:
         return 0
     elements = round_up(rows, team_size(machine)) * columns
-    return compute_row_cycles(machine, "accumulate", elements) + PIECE_CYCLES
+    return core_cycles(machine, ACCUMULATE_CYCLES, elements) + PIECE_CYCLES
 
 
 def softex_sum_cycles(machine: Machine, elements: int) -> int:
@@ -164,7 +146,7 @@ def softmax_cycles(machine: Machine, rows: int, columns: int) -> int:
     """Softmax of `rows` rows, queued on SoftEx or on the cores."""
     unit = machine.softex
     if unit is None:
-        return compute_row_cycles(machine, "softmax", rows * columns)
+        return core_cycles(machine, SOFTMAX_CYCLES, rows * columns)
     return rows * (3 * -(-columns // unit.lanes) + 66) + SOFTEX_COMMAND_CYCLES
 
 

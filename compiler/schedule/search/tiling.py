@@ -9,6 +9,7 @@ from functools import reduce
 from itertools import pairwise
 
 from softex_mlir.arithmetic import round_up
+from softex_mlir.compiler.row_operations.unary import sums_on_softex
 from softex_mlir.compiler.schedule.fused_form import layer_of
 from softex_mlir.compiler.schedule.kernels.attention.whole_rows import AttentionKernel
 from softex_mlir.compiler.schedule.kernels.kernel import team_size
@@ -16,7 +17,8 @@ from softex_mlir.compiler.schedule.kernels.linear.geometry import X_SLOTS, Linea
 from softex_mlir.compiler.schedule.search.costs import (
     DMA_CONTENTION,
     DMA_QUEUE_CYCLES,
-    compute_row_cycles,
+    TRANSPOSE_CYCLES,
+    core_cycles,
     dma_box_cycles,
     epilogue_cycles,
     gemm_job_cycles,
@@ -166,7 +168,7 @@ class LinearSearch:
         self.epilogue_slots = 4 if both else 2 if some else 0
 
     def _on_softex(self, shape: LinearShape) -> bool:
-        return shape.activation in ("gelu", "gelu_tanh") and self.machine.softex is not None
+        return sums_on_softex(shape.activation, self.machine)
 
     def _job(self, m: int, n: int, k: int) -> int:
         key = (m, n, k)
@@ -505,7 +507,7 @@ def attention_cycles(kernel: AttentionKernel) -> int:
     bubbles = 0
     if kernel.transposed_slots == 1:
         keys = dma_box_cycles(machine, kernel.size * 2, kernel.padded)
-        turn = compute_row_cycles(machine, "transpose", kernel.padded * kernel.inner)
+        turn = core_cycles(machine, TRANSPOSE_CYCLES, kernel.padded * kernel.inner)
         bubbles += kernel.heads * (keys + turn)
     if kernel.score_slots == 2:
         bubbles += kernel.items * dma_box_cycles(machine, kernel.padded * 2, kernel.rows)

@@ -6,12 +6,10 @@ repeated in order, are written as `linalg.generic`, one rounding to bf16 each.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import isfinite, prod
 
 from xdsl.context import Context
-from xdsl.dialects import math
 from xdsl.dialects.builtin import ModuleOp, bf16, f32
 from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
@@ -19,19 +17,9 @@ from xdsl.rewriter import InsertPoint, Rewriter
 
 from softex_mlir.compiler.bodies.f32_functions import F32
 from softex_mlir.compiler.generic_builder import Scalars, elementwise, reduction
+from softex_mlir.compiler.row_operations.binary import BINARY
+from softex_mlir.compiler.row_operations.unary import UNARY
 from softex_mlir.dialects import transformer as t
-
-
-def _square_root(e: F32, x: Scalars) -> SSAValue:
-    return e.sqrt(x[0])
-
-
-def _error_function(e: F32, x: Scalars) -> SSAValue:
-    return e.insert(math.ErfOp(x[0]))
-
-
-def _without_nan(e: F32, x: Scalars) -> SSAValue:
-    return e.select(e.compare("uno", x[0], x[0]), e.number(0.0), x[0])
 
 
 def _filled(op: t.MaskFillOp) -> list[Operation]:
@@ -43,21 +31,6 @@ def _filled(op: t.MaskFillOp) -> list[Operation]:
         return e.select(e.compare("olt", v[1], 0.0), e.number(number), v[0])
 
     return elementwise([op.x, op.mask], bf16, body, layer=op.layer)
-
-
-UNARY: dict[type[Operation], Callable[[F32, Scalars], SSAValue]] = {
-    t.SqrtOp: _square_root,
-    t.ErfOp: _error_function,
-    t.NanToZeroOp: _without_nan,
-    t.ExpandOp: lambda e, x: x[0],
-}
-BINARY: dict[type[Operation], Callable[[F32, Scalars], SSAValue]] = {
-    t.AddOp: lambda e, x: e.add(*x),
-    t.SubOp: lambda e, x: e.sub(*x),
-    t.MulOp: lambda e, x: e.mul(*x),
-    t.DivOp: lambda e, x: e.div(*x),
-    t.PowOp: lambda e, x: e.insert(math.PowFOp(x[0], x[1])),
-}
 
 
 def repeats_rows(lhs: tuple[int, ...], rhs: tuple[int, ...]) -> bool:
@@ -72,10 +45,18 @@ def repeats_rows(lhs: tuple[int, ...], rhs: tuple[int, ...]) -> bool:
 
 def _is_row_operation(op: t.BinaryOp) -> bool:
     """Whether the row-wise kernels compute an operation."""
-    if not isinstance(op, t.AddOp | t.SubOp | t.MulOp):
+    if BINARY[_name(op)].kernel is None:
         return False
     lhs, rhs = t.shape_of(op.lhs), t.shape_of(op.rhs)
     return lhs == t.shape_of(op.result) and 0 < len(lhs) <= 3 and repeats_rows(lhs, rhs)
+
+
+def _has_no_kernel(op: t.UnaryOp) -> bool:
+    return not isinstance(op, t.SoftmaxOp) and UNARY[_name(op)].kernel is None
+
+
+def _name(op: t.UnaryOp | t.BinaryOp) -> str:
+    return op.name.removeprefix("transformer.")
 
 
 def _reduce_mean(op: t.ReduceMeanOp) -> list[Operation]:
@@ -103,14 +84,16 @@ def _converted(op: Operation) -> list[Operation] | None:
         case t.ReduceMeanOp():
             return _reduce_mean(op)
         case t.BinaryOp() if not _is_row_operation(op):
-            return elementwise([op.lhs, op.rhs], bf16, BINARY[type(op)], layer=op.layer)
-        case t.SqrtOp() | t.ErfOp() | t.NanToZeroOp():
-            return elementwise([op.x], bf16, UNARY[type(op)], layer=op.layer)
+            pair = BINARY[_name(op)].body
+            return elementwise([op.lhs, op.rhs], bf16, lambda e, x: pair(e, *x), layer=op.layer)
+        case t.UnaryOp() if _has_no_kernel(op):
+            single = UNARY[_name(op)].body
+            return elementwise([op.x], bf16, lambda e, x: single(e, x[0]), layer=op.layer)
         case t.MaskFillOp():
             return _filled(op)
         case t.ExpandOp():
             shape = t.shape_of(op.result)
-            return elementwise([op.x], bf16, UNARY[t.ExpandOp], shape=shape, layer=op.layer)
+            return elementwise([op.x], bf16, lambda e, x: x[0], shape=shape, layer=op.layer)
         case _:
             return None
 

@@ -9,8 +9,10 @@ from softex_mlir.compiler.schedule.kernels.attention.items import AttentionItems
 from softex_mlir.compiler.schedule.kernels.emitter import COMPUTE, OUT
 from softex_mlir.compiler.schedule.kernels.kernel import Buffer, Operand, SlotUse
 from softex_mlir.compiler.schedule.search.costs import (
+    REPEAT_CYCLES,
+    SOFTMAX_CYCLES,
     chunk_job_cycles,
-    compute_row_cycles,
+    core_cycles,
     dma_box_cycles,
     gemm_job_cycles,
     streaming_slowdown,
@@ -169,9 +171,9 @@ class ChunkedAttention(AttentionItems):
             preset = 0
             feed += dma_box_cycles(machine, self.chunk * 2, self.rows)
         else:
-            preset = compute_row_cycles(machine, "repeat", self.rows * self.chunk)
+            preset = core_cycles(machine, REPEAT_CYCLES, self.rows * self.chunk)
         if machine.softex is None:
-            compute = preset + compute_row_cycles(machine, "softmax", self.rows * self.chunk)
+            compute = preset + core_cycles(machine, SOFTMAX_CYCLES, self.rows * self.chunk)
         else:
             alone = not machine.softex.checked_slots
             job = accumulate_cycles(self.chunk, machine)

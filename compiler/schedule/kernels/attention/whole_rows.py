@@ -38,7 +38,8 @@ from softex_mlir.compiler.schedule.kernels.kernel import (
     SlotUse,
 )
 from softex_mlir.compiler.schedule.search.costs import (
-    compute_row_cycles,
+    TRANSPOSE_CYCLES,
+    core_cycles,
     dma_box_cycles,
     gemm_job_cycles,
     softmax_cycles,
@@ -451,7 +452,7 @@ class AttentionKernel(AttentionItems):
         scores = gemm_job_cycles(machine, self.rows, self.inner, self.padded)
         weigh = gemm_job_cycles(machine, self.rows, self.padded, self.value_size)
         jobs = scores + weigh
-        transpose = compute_row_cycles(machine, "transpose", self.padded * self.inner)
+        transpose = core_cycles(machine, TRANSPOSE_CYCLES, self.padded * self.inner)
         compute = n * (softmax_cycles(machine, self.rows, self.padded) + 120)
         compute += self.heads * transpose
         out = n * dma_box_cycles(machine, self.value_size * 2, self.rows)

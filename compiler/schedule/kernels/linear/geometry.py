@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from softex_mlir.arithmetic import round_up
+from softex_mlir.compiler.row_operations.unary import sums_on_softex
 from softex_mlir.compiler.schedule.kernels.emitter import COMPUTE, GEMM, OUT
 from softex_mlir.compiler.schedule.kernels.kernel import (
     PARTIALS_CLEARED,
@@ -112,7 +113,7 @@ class LinearGeometry(Kernel):
     @property
     def on_softex(self) -> bool:
         """Whether the activation is GELU through SoftEx."""
-        return self.activation in ("gelu", "gelu_tanh") and self.machine.softex is not None
+        return sums_on_softex(self.activation, self.machine)
 
     @property
     def pieces(self) -> int:

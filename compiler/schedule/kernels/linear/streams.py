@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from xdsl.ir import SSAValue
 
+from softex_mlir.compiler.row_operations.rows import Unary
 from softex_mlir.compiler.schedule.kernels.emitter import (
     COMPUTE,
     GEMM,
@@ -111,11 +112,8 @@ def _emit_piece(
     kernel: LinearGeometry, k: KernelEmitter, s: StreamEmitter, tile: Index, piece: Index
 ) -> None:
     """Activation and residual of a piece, then an advance."""
-    from softex_mlir.compiler.bodies import RowRef, emit_accumulate, emit_binary, emit_unary
+    from softex_mlir.compiler.bodies import RowRef, emit_accumulate, emit_binary
 
-    name = kernel.activation
-    if name in ("gelu", "gelu_tanh"):
-        name += "_software"
     _wait_residual(kernel, s, tile, piece)
     first, slot = s.mul(piece, kernel.piece), s.mod(piece, 2)
     z_slot = s.value(tile)
@@ -129,7 +127,7 @@ def _emit_piece(
             partial = RowRef(k.memory["partial"], (z_slot, index))
             emit_accumulate(s.builder, z, partial, kernel.k)
         if kernel.activation != "none":
-            emit_unary(s.builder, name, z, z, kernel.k)
+            Unary(kernel.activation).emit(s.builder, [z], z, kernel.k)
         if kernel.residual_pitch is not None:
             residual = RowRef(k.memory["r"], (slot_value, r))
             emit_binary(s.builder, "add", z, residual, z, kernel.k)
@@ -148,6 +146,7 @@ def _emit_gelu(
     """Squares on the cores, exponentials on SoftEx, the rest on the cores; SoftEx works on one
     piece while the cores square the next."""
     from softex_mlir.compiler.bodies import (
+        GELU_SQUARE,
         RowRef,
         emit_accumulate,
         emit_binary,
@@ -171,7 +170,7 @@ def _emit_gelu(
                 partial = RowRef(k.memory["partial"], (z_slot, index))
                 emit_accumulate(s.builder, value, partial, kernel.k)
             if not finish:
-                emit_unary(s.builder, "gelu_square", value, square, kernel.k)
+                emit_unary(s.builder, GELU_SQUARE, value, square, kernel.k)
                 return
             emit_gelu_finish(s.builder, value, square, value, kernel.k)
             if kernel.residual_pitch is not None:
