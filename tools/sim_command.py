@@ -9,8 +9,8 @@ from softex_mlir.abi import NOTE_NAME
 from softex_mlir.errors import UserError
 from softex_mlir.files import json_text
 from softex_mlir.isa_sim.machine import Machine
-from softex_mlir.tools.interrupts import raised
 from softex_mlir.tools.progress import progress_line
+from softex_mlir.tools.signals import raised
 
 _MEASURABLE = 10_000_000
 """Instructions from which on decoding the program hardly counts in the speed."""

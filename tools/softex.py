@@ -265,7 +265,6 @@ def run(
     from softex_mlir.isa_sim.machine import Machine
     from softex_mlir.runtime import session
     from softex_mlir.runtime.program import Program
-    from softex_mlir.tools.interrupts import raised
     from softex_mlir.tools.progress import progress_line
     from softex_mlir.tools.run_command import (
         finish_run,
@@ -273,6 +272,7 @@ def run(
         read_arrays,
         vector_writer,
     )
+    from softex_mlir.tools.signals import raised
     from softex_mlir.tools.summary_report import form_of
 
     if is_bare_metal(program):
