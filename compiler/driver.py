@@ -142,6 +142,21 @@ class Compilation:
         with self._text_at_fault():
             return link(module, assembly(module), self.model.weights)
 
+    def outline(self) -> dict[str, Any]:
+        """The parts of a program's note that estimates read, from the schedule alone.
+
+        Raises:
+            UserError: the model was read at a later level.
+        """
+        from softex_mlir.compiler.outline import outline
+
+        if self.model.level != "transformer":
+            raise UserError(
+                f"{self.model.source}: is scheduled: expected a model to estimate; compile it, the "
+                "summary of its program is the estimate"
+            )
+        return outline(self.model, self.machine, self.overrides)
+
     def program(self) -> Program:
         """The program, ready to run or save."""
         from softex_mlir.runtime.program import Program

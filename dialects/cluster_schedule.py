@@ -105,7 +105,13 @@ class LaunchOp(IRDLOperation):
     macs = opt_prop_def(IntegerAttr[I64])
     """Multiply-accumulates."""
 
-    _REPORTED: ClassVar = ("layer", "operation", "cycles", "macs")
+    spans = opt_prop_def(DenseArrayBase[I64])
+    """When the scheduler expects each stream to begin and to end, in the order of the counters."""
+
+    moved = opt_prop_def(DenseArrayBase[I64])
+    """Bytes the DMA is expected to move into the TCDM and out of it."""
+
+    _REPORTED: ClassVar = ("layer", "operation", "cycles", "macs", "spans", "moved")
 
     def __init__(
         self,
@@ -117,6 +123,8 @@ class LaunchOp(IRDLOperation):
         operation: str | None = None,
         cycles: Sequence[int] | None = None,
         macs: int = 0,
+        spans: Sequence[int] | None = None,
+        moved: Sequence[int] | None = None,
     ):
         if not isinstance(bases, DenseArrayBase):
             bases = DenseArrayBase.from_list(i32, bases)
@@ -131,6 +139,8 @@ class LaunchOp(IRDLOperation):
                 "operation": None if operation is None else StringAttr(operation),
                 "cycles": None if cycles is None else DenseArrayBase.from_list(i64, cycles),
                 "macs": IntegerAttr(macs, i64) if macs else None,
+                "spans": None if spans is None else DenseArrayBase.from_list(i64, spans),
+                "moved": None if moved is None else DenseArrayBase.from_list(i64, moved),
             }
         )
 
@@ -147,6 +157,10 @@ class LaunchOp(IRDLOperation):
             raise VerifyException(f"a launch has {len(STREAMS)} counter bases")
         if self.cycles is not None and len(self.cycles) != len(STREAMS):
             raise VerifyException(f"a launch has cycles of {len(STREAMS)} streams")
+        if self.spans is not None and len(self.spans) != 2 * len(STREAMS):
+            raise VerifyException(f"a launch has begins and ends of {len(STREAMS)} streams")
+        if self.moved is not None and len(self.moved) != 2:
+            raise VerifyException("a launch moves bytes in two directions")
         for value in self.arguments.data:
             if not isinstance(value, AddressAttr | IntegerAttr):
                 raise VerifyException(

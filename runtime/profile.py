@@ -13,6 +13,7 @@ from softex_mlir.isa_sim.energy import CALIBRATION, EnergyReport, energy
 from softex_mlir.isa_sim.machine import Machine, OperatingPoint
 from softex_mlir.isa_sim.units import registry
 from softex_mlir.runtime.costs.exclusive import WAITING
+from softex_mlir.runtime.costs.forecast import forecast_exclusive
 from softex_mlir.runtime.costs.ledger import Ledger, ledger_of
 from softex_mlir.runtime.costs.rows import CostRow, fold, labels_of
 
@@ -52,6 +53,7 @@ class Profile:
         tops_per_watt: 2 * macs / energy / 1e12.
         peak_macs: of RedMulE, a cycle; 0 without it.
         layers, kinds, operations: the run divided three ways; each adds up to the totals.
+        forecast: cycles by the compiler's cost model; 0 if the program has none.
         padding: array cycles of RedMulE lost to tiles that are not full, by dimension.
     """
 
@@ -71,6 +73,7 @@ class Profile:
     operations: tuple[CostRow, ...]
     padding: Mapping[str, float]
     waiting: int
+    forecast: int
     ledger: Ledger
 
     @property
@@ -110,6 +113,7 @@ class Profile:
             "tops_per_watt": self.tops_per_watt,
             "units": {name: asdict(unit) for name, unit in self.units.items()},
             "waiting_cycles": self.waiting,
+            "forecast_cycles": self.forecast,
             "padding_cycles": dict(self.padding),
             "layers": rows(self.layers),
             "kinds": rows(self.kinds),
@@ -164,9 +168,10 @@ def profile_of(
     seconds = ledger.cycles / point.frequency_hz
     unit = machine.redmule
     peak = unit.rows * unit.columns if unit else 0
+    forecast = forecast_exclusive(launches, machine)
 
     def table(keys: list[Any]) -> tuple[CostRow, ...]:
-        return tuple(fold(ledger, labels, keys, launches, machine, point))
+        return tuple(fold(ledger, labels, keys, launches, forecast, machine, point))
 
     exclusive = dict(
         zip(ledger.exclusive.names, map(int, ledger.exclusive.cycles.sum(0)), strict=True)
@@ -190,6 +195,7 @@ def profile_of(
             name: int(lost.sum()) / peak if peak else 0.0 for name, lost in ledger.padding.items()
         },
         waiting=exclusive[WAITING],
+        forecast=int(forecast.sum()),
         ledger=ledger,
     )
 

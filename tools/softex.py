@@ -78,6 +78,29 @@ TargetOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+ShapeOption = Annotated[
+    list[str] | None, typer.Option("--shape", help="Value for a dynamic input shape: name=1,197.")
+]
+TcdmOption = Annotated[
+    int | None, typer.Option(help="Compile for another TCDM size than the target's.")
+]
+NoSoftexOption = Annotated[bool, typer.Option("--no-softex", help="Softmax and GELU on the cores.")]
+NoRedmuleOption = Annotated[
+    bool, typer.Option("--no-redmule", help="Matrix products on the cores.")
+]
+TilesOption = Annotated[Path | None, typer.Option(help="TOML file that pins tile shapes by layer.")]
+AccuracyOption = Annotated[
+    AccuracyLevel | None,
+    typer.Option(
+        help="How close to float32: fast sums in RedMulE alone, balanced splits long sums. "
+        "Default: what the model's text says, fast if it says nothing.",
+        show_default=False,
+    ),
+]
+PointOption = Annotated[
+    str | None,
+    typer.Option(help="Voltage and clock to report at; default: the machine's first."),
+]
 CsvOption = Annotated[bool, typer.Option("--csv", help="Print a line for every row, as CSV.")]
 PerLayerOption = Annotated[
     bool, typer.Option("--per-layer", help="Every layer by itself, not folded by kind.")
@@ -106,29 +129,12 @@ def compile(
     emit: Annotated[
         Level, typer.Option(help="Level to stop at; files of one can be compiled on.")
     ] = Level.elf,
-    shape: Annotated[
-        list[str] | None, typer.Option(help="Value for a dynamic input shape: name=1,197.")
-    ] = None,
-    tcdm_bytes: Annotated[
-        int | None, typer.Option(help="Compile for another TCDM size than the target's.")
-    ] = None,
-    no_softex: Annotated[
-        bool, typer.Option("--no-softex", help="Softmax and GELU on the cores.")
-    ] = False,
-    no_redmule: Annotated[
-        bool, typer.Option("--no-redmule", help="Matrix products on the cores.")
-    ] = False,
-    tiles: Annotated[
-        Path | None, typer.Option(help="TOML file that pins tile shapes by layer.")
-    ] = None,
-    accuracy: Annotated[
-        AccuracyLevel | None,
-        typer.Option(
-            help="How close to float32: fast sums in RedMulE alone, balanced splits long sums. "
-            "Default: what the model's text says, fast if it says nothing.",
-            show_default=False,
-        ),
-    ] = None,
+    shape: ShapeOption = None,
+    tcdm_bytes: TcdmOption = None,
+    no_softex: NoSoftexOption = False,
+    no_redmule: NoRedmuleOption = False,
+    tiles: TilesOption = None,
+    accuracy: AccuracyOption = None,
     placement: Annotated[
         bool, typer.Option("--placement", help="Print which unit each operation runs on, and why.")
     ] = False,
@@ -160,13 +166,21 @@ def compile(
     timing: Annotated[
         bool, typer.Option("--mlir-timing", help="Print how long each pass took.")
     ] = False,
+    per_layer: PerLayerOption = False,
+    json: JsonOption = False,
+    csv: CsvOption = False,
 ) -> None:
-    """Compile a model to a program (one ELF file), or print any level on the way."""
+    """Compile a model to a program (one ELF file), or print any level on the way.
+
+    A program comes with a summary of what the cost model expects of it.
+    """
     from softex_mlir.files import check_writable
     from softex_mlir.front_door import compile_and_check
     from softex_mlir.tools.compile_command import write_graph
     from softex_mlir.tools.pass_options import PassInstrumentation, split_names
+    from softex_mlir.tools.summary_report import form_of
 
+    form = form_of(as_json=json, as_csv=csv)
     if emit is Level.elf and output is None:
         raise typer.BadParameter("an ELF file needs a name: -o FILE", param_hint="-o")
     if output is not None:
@@ -208,10 +222,53 @@ def compile(
     else:
         compilation.write(emit.value, output)
     instrument.finish()
+    if emit is Level.elf:
+        from softex_mlir.tools.estimate_command import print_estimate
+
+        metadata = compilation.program().metadata
+        print_estimate(metadata, compilation.machine, form, quality=(line,), per_layer=per_layer)
     if placement:
         from softex_mlir.tools.tables import placement_table
 
         _print(placement_table(compilation.placement))
+
+
+@app.command()
+def estimate(
+    model: ModelArgument,
+    target: TargetOption = "paper",
+    shape: ShapeOption = None,
+    tcdm_bytes: TcdmOption = None,
+    no_softex: NoSoftexOption = False,
+    no_redmule: NoRedmuleOption = False,
+    tiles: TilesOption = None,
+    accuracy: AccuracyOption = None,
+    operating_point: PointOption = None,
+    per_layer: PerLayerOption = False,
+    report: ReportOption = None,
+    json: JsonOption = False,
+    csv: CsvOption = False,
+) -> None:
+    """What a model will cost, by the compiler's cost model: seconds instead of a simulation."""
+    from softex_mlir.compiler.driver import Compilation
+    from softex_mlir.files import check_writable
+    from softex_mlir.tools.estimate_command import run_estimate
+    from softex_mlir.tools.summary_report import form_of
+
+    form = form_of(as_json=json, as_csv=csv)
+    if report is not None:
+        check_writable(report)
+    machine = _machine(target, tcdm_bytes, no_softex, no_redmule)
+    compilation = Compilation.of(
+        model,
+        machine,
+        shapes=_shapes(shape or []),
+        tile_overrides=tiles,
+        accuracy=None if accuracy is None else accuracy.value,
+    )
+    run_estimate(
+        compilation, form, per_layer=per_layer, output=report, operating_point=operating_point
+    )
 
 
 @app.command()
@@ -237,10 +294,7 @@ def run(
     target: Annotated[
         str | None, typer.Option("--target", help="Insist on this machine description.")
     ] = None,
-    operating_point: Annotated[
-        str | None,
-        typer.Option(help="Voltage and clock to report at; default: the machine's first."),
-    ] = None,
+    operating_point: PointOption = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the random inputs.")] = 0,
     warn_only: Annotated[
         bool,

@@ -21,6 +21,8 @@ FILE_WIDTH = 80
 """Columns of a table that goes to a file or a pipe."""
 MOST_NAME = 30
 """Columns of a layer's name before it is broken, between words."""
+WORTH_COMPARING = 0.005
+"""Rows of a smaller share of the time are not compared with their forecast."""
 
 
 def console() -> Console:
@@ -109,8 +111,9 @@ def _lines(summary: Summary) -> Table:
         ),
         (
             "memory",
-            f"weights {_size(memory.weights)}, L2 {_size(memory.l2)}, "
-            f"TCDM {memory.tcdm / 1024:.0f} of {memory.tcdm_bytes / 1024:.0f} KiB",
+            f"weights {_size(memory.weights)}, "
+            + (f"L2 {_size(memory.l2)}, " if memory.l2 else "")
+            + f"TCDM {memory.tcdm / 1024:.0f} of {memory.tcdm_bytes / 1024:.0f} KiB",
         ),
         *(("FP32" if not place else "", line) for place, line in enumerate(summary.quality)),
         ("verdict", str(summary.verdict)),
@@ -162,7 +165,7 @@ def time_table(profile: Profile, rows: Sequence[CostRow]) -> Table:
 def work_table(profile: Profile, rows: Sequence[CostRow]) -> Table:
     """MACs, how well they use RedMulE, energy and traffic."""
     table = _table("work", rows)
-    for name in ("MACs", "padded", "of peak", "GOPS", "energy", "share", "TOPS/W", "L2 bytes"):
+    for name in ("MACs", "padded", "of peak", "GOPS", "energy", "share", "TOPS/W", "L2 B", "model"):
         table.add_column(name, justify="right", no_wrap=True)
     frequency = profile.operating_point.frequency_hz
     for row in (*rows, None):
@@ -184,8 +187,16 @@ def work_table(profile: Profile, rows: Sequence[CostRow]) -> Table:
             share(energy / profile.energy_j) if profile.energy_j else "",
             f"{2 * macs / energy / 1e12:.3g}" if macs and energy else "",
             short(moved),
+            _difference(profile.forecast if row is None else row.forecast, cycles, profile),
         )
     return table
+
+
+def _difference(forecast: int, cycles: int, profile: Profile) -> str:
+    """What the cost model expects above the simulation; empty where that says little."""
+    if not forecast or cycles < WORTH_COMPARING * profile.cycles or forecast == cycles:
+        return ""
+    return f"{forecast / cycles - 1:+.1%}"
 
 
 def _table(title: str, rows: Sequence[CostRow]) -> Table:

@@ -28,6 +28,7 @@ from softex_mlir.dialects.cluster import (
     AddressAttr,
     EntriesOp,
     GlobalOp,
+    LaunchOp,
     SourceOp,
 )
 from softex_mlir.dialects.cluster_attributes import GlobalKind
@@ -197,6 +198,17 @@ def buffers(compiled: CompiledModule, layout: Layout) -> list[dict[str, Any]]:
     return result
 
 
+def _forecast(launch: LaunchOp) -> dict[str, Any]:
+    """What the scheduler expects of a launch: begin and end on each stream, bytes moved."""
+    if launch.spans is None or launch.moved is None:
+        return {}
+    spans = [*launch.spans.get_values()]
+    return {
+        "forecast": [spans[i : i + 2] for i in range(0, len(spans), 2)],
+        "bytes": [*launch.moved.get_values()],
+    }
+
+
 def metadata(compiled: CompiledModule, layout: Layout) -> dict[str, Any]:
     """The program's note: everything about it that ELF has no place for."""
     machine = compiled.machine
@@ -213,6 +225,7 @@ def metadata(compiled: CompiledModule, layout: Layout) -> dict[str, Any]:
             "operation": kernel if launch.operation is None else launch.operation.data,
             "cycles": [*launch.cycles.get_values()] if launch.cycles else [0] * len(STREAMS),
             "macs": 0 if launch.macs is None else launch.macs.value.data,
+            **_forecast(launch),
         }
         launches.append(entry)
     source = SourceOp("", "", (), ()) if compiled.source is None else compiled.source

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from xdsl.dialects.builtin import BFloat16Type, ModuleOp
 
 from softex_mlir.compiler.model import main_function
+from softex_mlir.compiler.schedule.forecast import Spans, forecast
 from softex_mlir.compiler.schedule.kernels.emitter import memref_type
 from softex_mlir.compiler.schedule.kernels.kernel import (
     SLOPES,
@@ -93,6 +94,7 @@ def emit_program(module: ModuleOp, timeline: Timeline, names: Symbols) -> None:
     for launch in timeline.launches:
         arguments = waits.setdefault(launch.kernel, [])
         arguments += [name for name in launch.waits if name not in arguments]
+    spans = forecast(timeline.launches)
     block = module.body.block
     symbols: dict[Kernel, str] = {}
     taken: dict[str, int] = {}
@@ -105,15 +107,15 @@ def emit_program(module: ModuleOp, timeline: Timeline, names: Symbols) -> None:
     block.add_op(
         ScheduleOp(
             [
-                _launch_op(launch, symbols[launch.kernel], waits[launch.kernel])
-                for launch in timeline.launches
+                _launch_op(launch, symbols[launch.kernel], waits[launch.kernel], expected)
+                for launch, expected in zip(timeline.launches, spans, strict=True)
             ],
-            timeline.predicted_cycles(),
+            max((end for expected in spans for _, end in expected), default=0),
         )
     )
 
 
-def _launch_op(launch: Launch, symbol: str, waits: list[str]) -> LaunchOp:
+def _launch_op(launch: Launch, symbol: str, waits: list[str], spans: Spans) -> LaunchOp:
     kernel = launch.kernel
     arguments: list[AddressAttr | int] = [
         AddressAttr(region.symbol, offset)
@@ -126,4 +128,6 @@ def _launch_op(launch: Launch, symbol: str, waits: list[str]) -> LaunchOp:
         operation=launch.operation,
         cycles=kernel.cycles(),
         macs=launch.macs,
+        spans=[cycle for span in spans for cycle in span],
+        moved=kernel.moved_bytes(),
     )

@@ -139,21 +139,3 @@ class Timeline:
         for use in uses:
             value = bases[STREAM_LIST.index(use.stream)] + use.offset
             self._held.assign(use.start, use.end, Held(use.stream, value, use.family))
-
-    def predicted_cycles(self) -> int:
-        """A rough total: every launch takes as long as its busiest unit; row-wise launches hide
-        behind matrix products as far as the cores have time."""
-        total = 0
-        slack = 0
-        for launch in self.launches:
-            feed, out, engine, compute = launch.kernel.cycles()
-            if launch.macs:
-                cycles = max(feed, engine, compute, out)
-                slack = cycles - max(compute, out)
-                total += cycles
-            else:
-                cost = max(out, compute)
-                hidden = min(cost, max(0, slack))
-                slack -= hidden
-                total += cost - hidden
-        return total

@@ -13,6 +13,7 @@ from softex_mlir.isa_sim.energy import EnergyReport, energy
 from softex_mlir.isa_sim.machine import Machine, OperatingPoint
 from softex_mlir.runtime.costs.exclusive import WAITING
 from softex_mlir.runtime.costs.ledger import Ledger
+from softex_mlir.runtime.costs.tracks import Ints
 
 OUTSIDE = "start and end"
 """Row of what no launch is charged for."""
@@ -40,6 +41,7 @@ class CostRow:
             `array_macs` with what RedMulE pads to whole tiles.
         energy: by cause, J.
         predicted: RedMulE's busy cycles as the compiler's cost model expected them.
+        forecast: exclusive cycles by the cost model (`softex estimate`); 0 if it has none.
     """
 
     name: str
@@ -64,6 +66,7 @@ class CostRow:
     array_macs: int
     energy: EnergyReport
     predicted: int
+    forecast: int
 
     @property
     def cycles(self) -> int:
@@ -138,6 +141,7 @@ class CostRow:
             "tcdm_bytes": self.tcdm_bytes,
             "l2_bytes": self.l2_bytes,
             "predicted": self.predicted,
+            "forecast_cycles": self.forecast,
             "macs": self.macs,
             "macs_executed": self.unit_macs,
             "macs_array": self.array_macs,
@@ -181,6 +185,7 @@ def fold(
     labels: Sequence[Label],
     keys: Sequence[Hashable],
     launches: Sequence[Mapping[str, Any]],
+    forecast: Ints,
     machine: Machine,
     point: OperatingPoint,
 ) -> list[CostRow]:
@@ -188,7 +193,10 @@ def fold(
     members: dict[Hashable, list[int]] = {}
     for place, key in enumerate(keys):
         members.setdefault(key, []).append(place)
-    return [_row(ledger, labels, places, launches, machine, point) for places in members.values()]
+    return [
+        _row(ledger, labels, places, launches, forecast, machine, point)
+        for places in members.values()
+    ]
 
 
 def _row(
@@ -196,6 +204,7 @@ def _row(
     labels: Sequence[Label],
     members: Sequence[int],
     launches: Sequence[Mapping[str, Any]],
+    forecast: Ints,
     machine: Machine,
     point: OperatingPoint,
 ) -> CostRow:
@@ -237,4 +246,5 @@ def _row(
         predicted=sum(
             launches[place]["cycles"][engine] for place in members if place < len(launches)
         ),
+        forecast=int(forecast[places].sum()),
     )

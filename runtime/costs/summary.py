@@ -14,7 +14,8 @@ from softex_mlir.runtime.profile import Profile
 
 @dataclass(frozen=True)
 class MemoryUse:
-    """Bytes a program takes: weights and everything in L2, of the TCDM what buffers lie on."""
+    """Bytes a program takes: weights and everything in L2 (0 if that is not laid out), of the TCDM
+    what buffers lie on."""
 
     weights: int
     l2: int

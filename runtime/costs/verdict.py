@@ -71,8 +71,10 @@ class Verdict:
 
     @property
     def advice(self) -> str:
-        """What would help most; empty if nothing is worth it."""
-        return self.losses[0].remedy if self.losses else ""
+        """What would help most."""
+        if self.unit == "redmule" and self.losses:
+            return self.losses[0].remedy
+        return _remedy(self.unit)
 
 
 def verdict(profile: Profile) -> Verdict:

@@ -22,6 +22,6 @@ func.func @main(%x: tensor<24x64xbf16>) -> tensor<24x64xbf16> {
 // CHECK:       softex.sum_of_exponentials
 // CHECK:       cluster.stream dma_out
 // CHECK:       cluster.schedule cycles {{[0-9]+}} {
-// CHECK-NEXT:  cluster.launch @linear_24x64x64_gelu args {{.*}} bases [0, 0, 0, 0] {layer = "fc", operation = "linear", cycles = array<i64: {{.*}}>, macs = 98304 : i64}
+// CHECK-NEXT:  cluster.launch @linear_24x64x64_gelu args {{.*}} bases [0, 0, 0, 0] {layer = "fc", operation = "linear", cycles = array<i64: {{.*}}>, macs = 98304 : i64, spans = array<i64: {{.*}}>, moved = array<i64: 14336, 3072>}
 // CHECK:       cluster.source "" placement [{op = "linear", layer = "fc", unit = "redmule+softex+cores"
 // CHECK-SAME:  layers [{name = "fc", kind = "linear", title = "fc"}] text "builtin.module {\0A

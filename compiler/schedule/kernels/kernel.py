@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import prod
 from typing import Literal, TypeAlias, cast
 
 from xdsl.dialects.builtin import BFloat16Type, Float32Type, IndexType, TensorType, f32, i32
@@ -113,6 +114,11 @@ class Operand:
     dtype: Dtype = "bf16"
 
     @property
+    def item_bytes(self) -> int:
+        """Bytes of an element."""
+        return ELEMENT_BYTES[self.dtype]
+
+    @property
     def type(self) -> AnyMemRef:
         """The memref."""
         return memref_type(self.shape, element_type(self.dtype), L2Space(), self.strides)
@@ -177,6 +183,14 @@ class Kernel(ABC):
     @abstractmethod
     def cycles(self) -> tuple[int, int, int, int]:
         """Predicted busy cycles of the four streams."""
+
+    def moved_bytes(self) -> tuple[int, int]:
+        """Predicted bytes the DMA moves into the TCDM and out of it: each operand once."""
+        moved = [0, 0]
+        for operand in self.operands():
+            if operand.access != "own":
+                moved[operand.access == "store"] += prod(operand.shape) * operand.item_bytes
+        return (moved[0], moved[1])
 
     @property
     def team(self) -> int:

@@ -38,6 +38,7 @@ from softex_mlir.compiler.schedule.search.costs import (
     core_cycles,
     dma_box_cycles,
     softex_sum_cycles,
+    softmax_cycles,
 )
 from softex_mlir.dialects.softex import DrainOp, SoftmaxOp, SumOfExponentialsOp
 
@@ -367,6 +368,8 @@ class RowsKernel(Kernel):
                 out += dma_box_cycles(machine, operand.columns * 2, self.rows)
         rounded = -(-self.block // self.team) * self.team / self.block
         compute = core_cycles(machine, self.operation.core_cycles(machine), int(elements * rounded))
+        if self.operation.softmax_on_softex(machine):
+            compute = softmax_cycles(machine, self.rows, self.columns)
         if self.pipelined:
             job = softex_sum_cycles(machine, self.block * self.columns)
             compute = max(compute, self.blocks * job) + job

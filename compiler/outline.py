@@ -1,0 +1,44 @@
+"""A program in outline: what estimates need to know of it, without making it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from softex_mlir.compiler.layer_names import name_layers
+from softex_mlir.compiler.model import Model, main_function
+from softex_mlir.compiler.schedule.forecast import forecast
+from softex_mlir.compiler.schedule.launches import launch_tasks
+from softex_mlir.compiler.schedule.scheduler import schedule_operations
+from softex_mlir.compiler.tile_overrides import Tiles
+from softex_mlir.isa_sim.machine import Machine
+
+
+def outline(model: Model, machine: Machine, overrides: Tiles) -> dict[str, Any]:
+    """Entries of the note of the program that a fused model becomes: launches with their forecast,
+    names of layers, sizes of weights and of buffers in the TCDM."""
+    scheduled = schedule_operations(main_function(model.module), machine, overrides)
+    launches = launch_tasks(scheduled.tasks, machine).launches
+    buffers = {buffer for launch in launches for buffer in launch.kernel.buffers()}
+    return {
+        "model": model.name,
+        "launches": [
+            {
+                "layer": launch.layer or launch.operation,
+                "operation": launch.operation,
+                "cycles": list(launch.kernel.cycles()),
+                "macs": launch.macs,
+                "forecast": [list(span) for span in spans],
+                "bytes": list(launch.kernel.moved_bytes()),
+            }
+            for launch, spans in zip(launches, forecast(launches), strict=True)
+        ],
+        "layers": {
+            name: dataclasses.asdict(found) for name, found in name_layers(model.module).items()
+        },
+        "weights": [{"bytes": weight.region.bytes} for weight in scheduled.memory.weights.values()],
+        "buffers": [
+            {"space": "tcdm", "address": buffer.offset, "bytes": buffer.slots * buffer.slot_bytes}
+            for buffer in buffers
+        ],
+    }

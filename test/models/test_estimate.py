@@ -1,0 +1,68 @@
+"""`softex estimate` against simulations of the same models."""
+
+import json
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+
+from softex_mlir.compiler.driver import Compilation
+from softex_mlir.compiler.model import Model
+from softex_mlir.compiler.models import BUILTIN, single_operation
+from softex_mlir.compiler.models.text import bert, gpt2
+from softex_mlir.compiler.models.vit import vit
+from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.runtime import session
+from softex_mlir.runtime.costs.estimate import estimate
+
+MODELS: dict[str, Callable[[], Model]] = {
+    "demo-vit": BUILTIN["demo-vit"],
+    "demo-bert": BUILTIN["demo-bert"],
+    "demo-gpt2": BUILTIN["demo-gpt2"],
+    "vit-tiny, 1 layer": partial(vit, "vit-tiny", hidden=192, heads=3, layers=1),
+    "bert, 256 tokens": partial(bert, tokens=256, hidden=256, heads=4, layers=1, vocabulary=500),
+    "gpt2, 96 tokens": partial(gpt2, tokens=96, hidden=256, heads=4, layers=1, vocabulary=500),
+    "softmax": partial(single_operation, "softmax", 128, 512),
+    "gelu": partial(single_operation, "gelu", 128, 512),
+    "layer_norm": partial(single_operation, "layer_norm", 128, 512),
+}
+CYCLES = 0.16
+ENERGY = 0.16
+"""Largest error; larger models are closer, see `runtime/README.md`."""
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_cycles_and_energy_are_near_those_of_a_simulation(name):
+    compilation = Compilation.of(MODELS[name]())
+    simulated = session.run(compilation.program(), functional=False).profile
+    expected = estimate(compilation.outline(), compilation.machine)
+    assert expected.cycles == pytest.approx(simulated.cycles, rel=CYCLES)
+    assert expected.energy_j == pytest.approx(simulated.energy_j, rel=ENERGY)
+    assert expected.macs == simulated.macs
+    assert simulated.forecast == expected.cycles
+    largest = max(simulated.kinds, key=lambda row: row.exclusive_cycles)
+    found = {row.kind: row.exclusive_cycles / expected.cycles for row in expected.kinds}
+    assert found[largest.kind] == pytest.approx(
+        largest.exclusive_cycles / simulated.cycles, abs=0.1
+    )
+
+
+@pytest.mark.parametrize("name", ["demo-vit", "demo-gpt2"])
+def test_the_estimate_of_a_model_is_that_of_its_program(name):
+    compilation = Compilation.of(MODELS[name]())
+    machine = compilation.machine
+    of_model = estimate(compilation.outline(), machine).to_json()
+    assert of_model == estimate(compilation.program().metadata, machine).to_json()
+    rows = of_model["layers"]
+    assert sum(row["exclusive_cycles"] for row in rows) == of_model["cycles"]
+    assert sum(row["energy_j"] for row in rows) == pytest.approx(of_model["energy_j"])
+    json.dumps(of_model)
+
+
+@pytest.mark.parametrize("target", ["without_softex", "without_redmule"])
+def test_machines_without_units_have_estimates(target):
+    machine = getattr(Machine.load("paper"), target)()
+    compilation = Compilation.of("demo-vit", machine)
+    simulated = session.run(compilation.program(), functional=False)
+    expected = estimate(compilation.outline(), machine)
+    assert expected.cycles == pytest.approx(simulated.cycles, rel=0.3)
