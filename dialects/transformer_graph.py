@@ -62,6 +62,13 @@ class PowOp(BinaryOp):
 
 
 @irdl_op_definition
+class SoftplusOp(UnaryOp):
+    """``ln(1 + exp(x))``."""
+
+    name = "transformer.softplus"
+
+
+@irdl_op_definition
 class SqrtOp(UnaryOp):
     """Square root."""
 
@@ -184,5 +191,5 @@ class ExpandOp(TransformerOp):
         )
 
 
-GRAPH_FUNCTIONS: tuple[type[UnaryOp], ...] = (SqrtOp, ErfOp, NanToZeroOp)
+GRAPH_FUNCTIONS: tuple[type[UnaryOp], ...] = (SqrtOp, ErfOp, NanToZeroOp, SoftplusOp)
 """Functions without a kernel of their own: loop nests run them."""

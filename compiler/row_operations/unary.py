@@ -29,6 +29,7 @@ from softex_mlir.compiler.bodies.elementwise import (
 from softex_mlir.compiler.bodies.f32_functions import F32
 from softex_mlir.compiler.row_operations.real import erf, gelu_tanh
 from softex_mlir.dialects import transformer as t
+from softex_mlir.dialects.transformer_graph import SoftplusOp
 from softex_mlir.isa_sim.machine import Machine, SoftExDescription
 from softex_mlir.isa_sim.numerics import rowwise
 from softex_mlir.isa_sim.numerics.gelu import gelu
@@ -143,6 +144,12 @@ def _relu(e: F32, x: SSAValue) -> SSAValue:
     return e.insert(arith.MaximumfOp(x, e.number(0.0)))
 
 
+def softplus(e: F32, x: SSAValue) -> SSAValue:
+    """ln(1 + e^x) without overflow."""
+    tail = e.insert(math.ExpOp(e.neg(e.magnitude(x))))
+    return e.add(_relu(e, x), e.insert(math.Log1pOp(tail)))
+
+
 def _without_nan(e: F32, x: SSAValue) -> SSAValue:
     return e.select(e.compare("uno", x, x), e.number(0.0), x)
 
@@ -213,6 +220,9 @@ UNARY: dict[str, UnaryOperation] = {
         ),
         UnaryOperation(t.SqrtOp, real=np.sqrt, body=lambda e, x: e.sqrt(x), onnx="Sqrt"),
         UnaryOperation(t.ErfOp, real=erf, body=_library(math.ErfOp), onnx="Erf"),
+        UnaryOperation(
+            SoftplusOp, real=lambda x: np.logaddexp(0, x), body=softplus, onnx="Softplus"
+        ),
         UnaryOperation(
             t.NanToZeroOp, real=lambda x: np.where(np.isnan(x), 0, x), body=_without_nan
         ),

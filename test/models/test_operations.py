@@ -6,6 +6,8 @@ blocks of rows that do not come out even, softmax rows that need padding.
 
 from __future__ import annotations
 
+import ml_dtypes
+import numpy as np
 import pytest
 
 from softex_mlir.abi import Port
@@ -46,6 +48,16 @@ def build(rows: int, columns: int, operation) -> Model:
 @pytest.mark.parametrize("name", UNARY_OPS)
 def test_unary(name: str, machine: str):
     compare(build(7, 33, lambda b, x: b.add(UNARY_OPS[name](x))), MACHINES[machine])
+
+
+@pytest.mark.parametrize("name", [name for name, record in UNARY.items() if not record.kernel])
+def test_loop_nests_compute_what_the_record_means(name: str):
+    x = np.linspace(-30, 90, 7 * 33).reshape(7, 33).astype(ml_dtypes.bfloat16)
+    model = build(7, 33, lambda b, x: b.add(UNARY_OPS[name](x)))
+    found = Compilation.of(model, PAPER).program().run({"x": x.astype(np.float32)}).outputs["y"]
+    with np.errstate(invalid="ignore"):
+        expected = UNARY[name].real(x.astype(np.float64))
+    np.testing.assert_allclose(found.astype(np.float64), expected, rtol=2.0**-8, atol=1e-9)
 
 
 @pytest.mark.parametrize("machine", ["paper", "cores only"])

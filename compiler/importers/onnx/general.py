@@ -16,6 +16,7 @@ from softex_mlir.compiler.importers.onnx.graph import Importer
 from softex_mlir.compiler.importers.onnx.node import Node
 from softex_mlir.compiler.importers.onnx.registry import axis_of, operator
 from softex_mlir.compiler.importers.onnx.values import Unsupported, Value
+from softex_mlir.compiler.row_operations.unary import softplus
 from softex_mlir.dialects import transformer as t
 
 Function = Callable[[F32, SSAValue], SSAValue]
@@ -49,12 +50,6 @@ def clipped(e: F32, x: SSAValue, low: float, high: float) -> SSAValue:
     return smaller(e, x, e.number(high)) if high < inf else x
 
 
-def _softplus(e: F32, x: SSAValue) -> SSAValue:
-    """ln(1 + e^x) without overflow."""
-    tail = e.insert(math.ExpOp(e.neg(e.magnitude(x))))
-    return e.add(larger(e, x, e.number(0.0)), e.insert(math.Log1pOp(tail)))
-
-
 def _sign(e: F32, x: SSAValue) -> SSAValue:
     above = e.select(e.compare("ogt", x, 0.0), e.number(1.0), x)
     return e.select(e.compare("olt", x, 0.0), e.number(-1.0), above)
@@ -82,10 +77,9 @@ PLAIN: dict[str, Function] = {
     "Asinh": _library(math.AsinhOp),
     "Acosh": _library(math.AcoshOp),
     "Atanh": _library(math.AtanhOp),
-    "Softplus": _softplus,
     "Softsign": lambda e, x: e.div(x, e.plus(e.magnitude(x), 1.0)),
     "HardSwish": lambda e, x: e.mul(x, clipped(e, e.plus(e.times(x, 1 / 6), 0.5), 0.0, 1.0)),
-    "Mish": lambda e, x: e.mul(x, e.insert(math.TanhOp(_softplus(e, x)))),
+    "Mish": lambda e, x: e.mul(x, e.insert(math.TanhOp(softplus(e, x)))),
 }
 """Functions without attributes."""
 
