@@ -44,6 +44,11 @@ def register(unit: Unit) -> Unit:
     return unit
 
 
+def forget(unit: Unit) -> None:
+    """Take a unit that was registered out again; machines that have one must not be used."""
+    del _units[unit.name]
+
+
 _RESERVED = (
     "name",
     "cluster",
