@@ -42,3 +42,20 @@ func.func @shared(%x : tensor<8x64xbf16>) -> (tensor<8x32xbf16>, tensor<8x32xbf1
   %m = transformer.mul %y, %row : tensor<8x32xbf16>, tensor<32xbf16> -> tensor<8x32xbf16>
   func.return %y, %m : tensor<8x32xbf16>, tensor<8x32xbf16>
 }
+
+// Two constants are one, unless they are so large that the order matters.
+// CHECK: func.func @sums(%x: tensor<8x64xbf16>, %ids: tensor<8x64xbf16>)
+// CHECK: %[[SUM:.*]] = transformer.get_weight @constant.sum
+// CHECK: transformer.add %x, %[[SUM]]
+// CHECK: %[[MASKED:.*]] = transformer.add %ids, %{{.*}}
+// CHECK: transformer.add %[[MASKED]], %{{.*}}
+func.func @sums(%x : tensor<8x64xbf16>, %ids : tensor<8x64xbf16>) -> (tensor<8x64xbf16>, tensor<8x64xbf16>) {
+  %position = transformer.splat {value = 2.0 : f64} : tensor<8x64xbf16>
+  %type = transformer.splat {value = 3.0 : f64} : tensor<64xbf16>
+  %mask = transformer.splat {value = -3.0e38 : f64} : tensor<64xbf16>
+  %a = transformer.add %x, %type : tensor<8x64xbf16>, tensor<64xbf16> -> tensor<8x64xbf16>
+  %b = transformer.add %a, %position : tensor<8x64xbf16>, tensor<8x64xbf16> -> tensor<8x64xbf16>
+  %c = transformer.add %ids, %mask : tensor<8x64xbf16>, tensor<64xbf16> -> tensor<8x64xbf16>
+  %d = transformer.add %c, %position : tensor<8x64xbf16>, tensor<8x64xbf16> -> tensor<8x64xbf16>
+  func.return %b, %d : tensor<8x64xbf16>, tensor<8x64xbf16>
+}

@@ -25,6 +25,9 @@ from softex_mlir.compiler.transforms.transformer.l1_values import Constants, nam
 from softex_mlir.compiler.transforms.transformer.linear_columns import columns_of
 from softex_mlir.dialects import transformer as t
 
+LARGEST_OFFSET = 1e6
+"""Constants beyond it mask or saturate: the order of their additions matters."""
+
 
 @dataclass
 class FoldIntoLinearBefore(RewritePattern):
@@ -76,6 +79,28 @@ class FoldIntoLinearBehind(RewritePattern):
         rewriter.replace(op, [scaled, new])
 
 
+@dataclass
+class FoldSumOfConstants(RewritePattern):
+    """``(x + a) + b`` for constants a and b: embeddings of positions and of token types."""
+
+    constants: Constants
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: t.AddOp, rewriter: PatternRewriter) -> None:
+        inner = op.lhs.owner
+        if not isinstance(inner, t.AddOp) or not op.lhs.has_one_use():
+            return
+        a, b = self.constants.data(inner.rhs), self.constants.data(op.rhs)
+        if a is None or b is None or inner.lhs.type != op.result.type:
+            return
+        if max(np.abs(a).max(), np.abs(b).max()) > LARGEST_OFFSET:
+            return
+        total = self.constants.make(f"{name_of(op.rhs)}.sum", a + b)
+        new = t.AddOp(inner.lhs, total, layer=op.layer)
+        rewriter.replace(op, [total, new])
+        rewriter.erase(inner)
+
+
 @dataclass(frozen=True)
 class FoldAffinePass(ModulePass):
     """Multiplications by and additions of constant rows -> weights of linear layers."""
@@ -87,5 +112,6 @@ class FoldAffinePass(ModulePass):
         patterns: list[RewritePattern] = [
             FoldIntoLinearBefore(constants),
             FoldIntoLinearBehind(constants),
+            FoldSumOfConstants(constants),
         ]
         PatternRewriteWalker(GreedyRewritePatternApplier(patterns)).rewrite_module(op)

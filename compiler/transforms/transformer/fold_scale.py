@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from xdsl.context import Context
@@ -29,7 +30,7 @@ class FoldScale(RewritePattern):
     def match_and_rewrite(self, op: t.AttentionOp, rewriter: PatternRewriter) -> None:
         if op.scale is None:
             return
-        scale = op.scale.value.data
+        scale = _nominal(op.scale.value.data, op.head_size)
         q = op.q
         if scale != 1.0:
             columns = columns_of(q, op)
@@ -51,6 +52,12 @@ class FoldScale(RewritePattern):
             layer=op.layer,
         )
         rewriter.replace(op, new)
+
+
+def _nominal(scale: float, head_size: int) -> float:
+    """1 / sqrt(head size) for what exporters make of it in float32: a quotient, or two roots."""
+    nominal = 1 / math.sqrt(head_size)
+    return nominal if math.isclose(scale, nominal, rel_tol=1e-6) else scale
 
 
 @dataclass(frozen=True)
