@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from softex_mlir.compiler.driver import Compilation
+from softex_mlir.compiler.importers.pytorch import exported, is_torch_module
+from softex_mlir.errors import UserError
 from softex_mlir.runtime.self_check import SelfCheck
 
 if TYPE_CHECKING:
@@ -17,14 +19,21 @@ if TYPE_CHECKING:
     from softex_mlir.isa_sim.machine import Machine
     from softex_mlir.runtime.program import Program
 
+TorchModule: TypeAlias = Any
+"""`torch.nn.Module`: torch is the user's own, and not needed otherwise."""
+
 LOG = logging.getLogger("softex_mlir")
 
 
 def compile(
-    model: Model | str | Path,
+    model: Model | str | Path | TorchModule,
     target: Machine | str | None = None,
     *,
+    example_inputs: object = None,
     shapes: Mapping[str, tuple[int, ...]] | None = None,
+    weights: Path | str | None = None,
+    config: Path | str | None = None,
+    sizes: Mapping[str, int] | None = None,
     tile_overrides: Path | Mapping[str, Any] | None = None,
     accuracy: str | None = None,
     self_check: bool | None = None,
@@ -32,10 +41,15 @@ def compile(
     """Compile a model to a program for a machine, and check what it computes.
 
     Args:
-        model: ONNX file, `.mlir` file of any level, built-in model's name, or a `Model`.
+        model: ONNX file, `.mlir` file of any level, built-in model's name, a `Model`, or a
+            `torch.nn.Module`, which is exported in evaluation mode.
         target: a machine, the name of a shipped one, or a TOML file; default: that of a scheduled
             module, else ``paper``.
+        example_inputs: tensors that fix a torch module's shapes: one, a tuple, or by name.
         shapes: values for dynamic input shapes, by input name.
+        weights: a safetensors file with Hugging Face's names for an architecture ("bert", "gpt2").
+        config: its `config.json`; by default the one beside the weights.
+        sizes: "tokens", "batch" or "layers" of a built-in model or an architecture.
         tile_overrides: TOML file or mapping, layer name to tile.
         accuracy: "fast" (the default for models that do not say) or "balanced"; see the README.
         self_check: compare the imported and the fused model with an independent implementation;
@@ -44,6 +58,17 @@ def compile(
     Raises:
         UserError: the model cannot be read, does not fit the machine, or fails the self-check.
     """
+    if is_torch_module(model):
+        with exported(model, example_inputs) as path:
+            return compile(
+                path,
+                target,
+                tile_overrides=tile_overrides,
+                accuracy=accuracy,
+                self_check=self_check,
+            )
+    if weights is not None or sizes:
+        model = named_model(model, sizes or {}, weights, config)
     compilation, line = compile_and_check(
         model,
         target,
@@ -54,6 +79,28 @@ def compile(
     )
     LOG.log(logging.WARNING if "warning:" in line else logging.INFO, line)
     return compilation.program()
+
+
+def named_model(
+    model: Model | str | Path,
+    sizes: Mapping[str, int],
+    weights: Path | str | None = None,
+    config: Path | str | None = None,
+) -> Model:
+    """A built-in model or an architecture, by its name, with sizes and weights of the user's.
+
+    Raises:
+        UserError: there is none of that name, or what is given does not fit it.
+    """
+    from softex_mlir.compiler.models import built_in
+
+    if not isinstance(model, str) or Path(model).suffix:
+        raise UserError(
+            f"{getattr(model, 'name', model)}: weights and sizes are for built-in models; a file "
+            "has its own weights, and shapes for its dynamic dimensions"
+        )
+    found = None if weights is None else Path(weights)
+    return built_in(model, sizes, found, None if config is None else Path(config))
 
 
 def compile_and_check(

@@ -250,14 +250,14 @@ def load_model(model: str | Path, shapes: Mapping[str, tuple[int, ...]]) -> Mode
 
         return read_model(path)
     if not path.suffix:
-        from softex_mlir.compiler.models import BUILTIN
+        from softex_mlir.compiler.models import BUILTIN, FAMILIES, built_in
 
-        if str(model) in BUILTIN:
-            return BUILTIN[str(model)]()
+        if str(model) in (*BUILTIN, *FAMILIES):
+            return built_in(str(model), {})
         if not path.exists():
             raise UserError(
                 f"{model}: no such file, and no built-in model of that name; "
-                f"built in: {', '.join(BUILTIN)}"
+                f"built in: {', '.join(BUILTIN)}; with --weights: {', '.join(FAMILIES)}"
             )
     from softex_mlir.compiler.importers.onnx.importer import import_onnx
 

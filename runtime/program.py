@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,8 +19,6 @@ from softex_mlir.errors import UserError
 from softex_mlir.files import write_atomically
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from softex_mlir.isa_sim.machine import Machine
     from softex_mlir.runtime.session import Result
 
@@ -111,13 +109,25 @@ class Program:
         """The model's outputs, in the model's order."""
         return tuple(Port.from_json(entry) for entry in self.metadata["outputs"])
 
-    def run(self, inputs: Mapping[str, np.ndarray] | None = None, **options: Any) -> Result:
-        """Run the program on the simulator; see `softex_mlir.runtime.session.run`."""
+    def run(self, inputs: Any = None, **options: Any) -> Result:
+        """Run the program on the simulator; see `softex_mlir.runtime.session.run` for options.
+
+        `inputs` are arrays or torch tensors: by name, in the order of the program's inputs, or the
+        only one. Where a tensor came in, the outputs are tensors.
+        """
+        from softex_mlir.runtime import tensors
         from softex_mlir.runtime.session import run
 
+        given = tensors.by_name([port.name for port in self.inputs], inputs)
+        from_torch = any(tensors.is_tensor(value) for value in given.values())
+        arrays = {n: tensors.to_array(v) if tensors.is_tensor(v) else v for n, v in given.items()}
         # A checker that follows the editable install sees this class under two names.
         program: Any = self
-        return run(program, inputs, **options)
+        result = run(program, arrays, **options)
+        if not from_torch:
+            return result
+        outputs = {name: tensors.to_tensor(array) for name, array in result.outputs.items()}
+        return replace(result, outputs=outputs)
 
 
 def _read(data: bytes, name: str, path: Path | None) -> Program:

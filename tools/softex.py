@@ -66,8 +66,8 @@ class Level(StrEnum):
 ModelArgument = Annotated[
     str,
     typer.Argument(
-        help="ONNX file, .mlir file of any level with its weights beside it, or the name of a "
-        "built-in model."
+        help="ONNX file, .mlir file of any level with its weights beside it, the name of a "
+        "built-in model, or that of an architecture with --weights."
     ),
 ]
 ProgramArgument = Annotated[Path, typer.Argument(help="Program written by `softex compile`.")]
@@ -130,6 +130,17 @@ def compile(
         Level, typer.Option(help="Level to stop at; files of one can be compiled on.")
     ] = Level.elf,
     shape: ShapeOption = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(help="safetensors file for an architecture: softex compile bert --weights …"),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(help="Its config.json; default: the one beside the weights."),
+    ] = None,
+    tokens: Annotated[int | None, typer.Option(help="Tokens of a built-in text model.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Batch of a built-in model.")] = None,
+    layers: Annotated[int | None, typer.Option(help="Layers of a built-in model.")] = None,
     tcdm_bytes: TcdmOption = None,
     no_softex: NoSoftexOption = False,
     no_redmule: NoRedmuleOption = False,
@@ -175,7 +186,7 @@ def compile(
     A program comes with a summary of what the cost model expects of it.
     """
     from softex_mlir.files import check_writable
-    from softex_mlir.front_door import compile_and_check
+    from softex_mlir.front_door import compile_and_check, named_model
     from softex_mlir.tools.compile_command import write_graph
     from softex_mlir.tools.pass_options import PassInstrumentation, split_names
     from softex_mlir.tools.summary_report import form_of
@@ -203,8 +214,11 @@ def compile(
         write_graph(model, shapes, output)
         return
     changed = tcdm_bytes is not None or no_softex or no_redmule
+    chosen = {"tokens": tokens, "batch": batch, "layers": layers}
+    sizes = {name: value for name, value in chosen.items() if value is not None}
+    named = weights is not None or sizes
     compilation, line = compile_and_check(
-        model,
+        named_model(model, sizes, weights, config) if named else model,
         _machine(target or "paper", tcdm_bytes, no_softex, no_redmule)
         if target is not None or changed
         else None,

@@ -2,26 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
+from inspect import signature
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from softex_mlir.errors import UserError
 
 if TYPE_CHECKING:
     from softex_mlir.compiler.model import Model
 
 
-def _builder(module: str, function: str, name: str, **arguments: Any) -> Callable[[], Model]:
-    def build() -> Model:
+def _builder(module: str, function: str, name: str, **arguments: Any) -> Callable[..., Model]:
+    def build(**sizes: int) -> Model:
         # Late: listing the names must not load xDSL.
-        return getattr(import_module(module), function)(name, **arguments)
+        builder = getattr(import_module(module), function)
+        _check_sizes(name, builder, sizes)
+        return builder(name, **{**arguments, **sizes})
 
     return build
 
 
+def _check_sizes(name: str, builder: Callable[..., Model], sizes: Mapping[str, int]) -> None:
+    taken = [size for size in SIZES if size in signature(builder).parameters]
+    for size, value in sizes.items():
+        if size not in taken:
+            raise UserError(f"{name} has no {size}; it takes {', '.join(taken)}")
+        if value < 1:
+            raise UserError(f"{name}: {size} must be positive, found {value}")
+
+
+SIZES = ("tokens", "batch", "layers")
+"""What a user may choose of a built-in model."""
+
+FAMILIES = (
+    "vit",
+    "deit",
+    "bert",
+    "minilm",
+    "roberta",
+    "distilbert",
+    "gpt2",
+    "llama",
+    "qwen2",
+    "smollm",
+)
+"""Architectures that take a user's weights (`compiler.models.families`)."""
+
 _VIT = "softex_mlir.compiler.models.vit"
 _TEXT = "softex_mlir.compiler.models.text"
 
-BUILTIN: dict[str, Callable[[], Model]] = {
+BUILTIN: dict[str, Callable[..., Model]] = {
     "demo-vit": _builder(
         _VIT, "vit", "demo-vit", image=32, patch=8, hidden=64, layers=2, heads=2, classes=10
     ),
@@ -39,7 +71,34 @@ BUILTIN: dict[str, Callable[[], Model]] = {
         _TEXT, "gpt2", "demo-gpt2", tokens=24, hidden=64, layers=2, heads=2, vocabulary=200
     ),
 }
-"""Built-in models by name; each is built, with its weights, when its factory is called."""
+"""Built-in models by name; each is built, with its weights, when its factory is called, which takes
+any of `SIZES`."""
+
+
+def built_in(
+    name: str, sizes: Mapping[str, int], weights: Path | None = None, config: Path | None = None
+) -> Model:
+    """A built-in model, or an architecture with a user's weights (then in float32).
+
+    `sizes` holds any of `SIZES` that the architecture has. `weights` is a safetensors file with
+    Hugging Face's names, `config` its `config.json`, by default the one beside it.
+
+    Raises:
+        UserError: there is no such model or size, or the files do not fit it.
+    """
+    if weights is None:
+        if name in BUILTIN:
+            return BUILTIN[name](**sizes)
+        advice = "an architecture needs --weights FILE.safetensors" if name in FAMILIES else ""
+        raise UserError(
+            f"{name}: {advice or 'no built-in model of that name'}; built in: {', '.join(BUILTIN)}"
+        )
+    if name not in FAMILIES:
+        raise UserError(f"{name}: weights belong to an architecture, one of {', '.join(FAMILIES)}")
+    from softex_mlir.compiler.models import families
+
+    _check_sizes(name, families.FAMILIES[name].build, sizes)
+    return families.load(name, weights, config, sizes)
 
 
 def vit_base(layers: int = 12, batch: int = 1) -> Model:

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import TypeAlias
 
 import ml_dtypes
 import numpy as np
-from xdsl.dialects.builtin import ArrayAttr, ModuleOp, StringAttr, TensorType, bf16, i32
+from xdsl.dialects.builtin import (
+    ArrayAttr,
+    FloatAttr,
+    ModuleOp,
+    StringAttr,
+    TensorType,
+    bf16,
+    f64,
+    i32,
+)
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Block, Operation, Region, SSAValue
 
@@ -15,15 +26,27 @@ from softex_mlir.compiler.model import Model, port_attributes
 from softex_mlir.compiler.weights import Array, WeightStore
 from softex_mlir.dialects import transformer as t
 
+Parameters: TypeAlias = Callable[[str, tuple[int, ...]], Array]
+"""The float32 values of a parameter, by its name and shape."""
+
 
 class ModelBuilder:
-    """Collects the operations of `@main`; the weights are normal with deviation 0.02 by default."""
+    """Collects the operations of `@main`; the weights are normal with deviation 0.02 by default,
+    or what `parameters` says."""
 
-    def __init__(self, name: str, inputs: list[Port], *, seed: int = 0):
+    def __init__(
+        self,
+        name: str,
+        inputs: list[Port],
+        *,
+        seed: int = 0,
+        parameters: Parameters | None = None,
+    ):
         self.name = name
         self.inputs = inputs
         self.weights = WeightStore()
         self.layer = ""
+        self.parameters = parameters
         self._random = np.random.default_rng(seed)
         # Drawing 100 M normal numbers takes seconds: parameters are windows on one block whose
         # length is prime, so that no two rows or layers repeat each other in step.
@@ -54,9 +77,9 @@ class ModelBuilder:
         """A parameter with given values; the same name again is the same parameter."""
         if name not in self._values:
             kind = TensorType(i32 if array.dtype == np.int32 else bf16, array.shape)
-            data = (
-                array if array.dtype == np.int32 else array.astype(ml_dtypes.bfloat16, copy=False)
-            )
+            data = array
+            if array.dtype != np.int32 and self.parameters is None:
+                data = array.astype(ml_dtypes.bfloat16, copy=False)
             self._weight_ops.append(t.WeightOp(self.weights.add(name, data), kind))
             op = t.GetWeightOp(name, kind)
             self._block.add_op(op)
@@ -66,10 +89,22 @@ class ModelBuilder:
     def normal(
         self, name: str, shape: tuple[int, ...], *, mean: float = 0.0, scale: float = 1.0
     ) -> SSAValue:
-        """A parameter of normal values: ``(mean + 0.02 * n) * scale``."""
+        """A parameter of normal values: ``(mean + 0.02 * n) * scale``; or a given one, scaled."""
+        if self.parameters is not None:
+            return self.constant(name, self.parameters(name, shape) * np.float32(scale))
         if mean == 0.0 and scale == 1.0:
             return self.constant(name, self._window(self._rounded, shape))
         return self.constant(name, (self._window(self._noise, shape) + mean) * np.float32(scale))
+
+    def transposed(self, name: str, shape: tuple[int, int]) -> SSAValue:
+        """The transpose of a parameter; of the one of that name if it is used by itself, too."""
+        values = self.weights[name] if name in self.weights else self._values_of(name, shape)
+        return self.constant(f"{name}.transposed", values.T)
+
+    def _values_of(self, name: str, shape: tuple[int, ...]) -> Array:
+        if self.parameters is not None:
+            return self.parameters(name, shape)
+        return self._window(self._noise, shape).copy()
 
     def _window(self, block: Array, shape: tuple[int, ...]) -> Array:
         size, start = int(np.prod(shape)), int(self._random.integers(len(block)))
@@ -107,6 +142,14 @@ class ModelBuilder:
         self.layer = outer
         return result
 
+    def rms_norm(self, x: SSAValue, name: str, *, eps: float) -> SSAValue:
+        """RMS norm over the columns."""
+        outer, self.layer = self.layer, name
+        gamma = self.normal(f"{name}.weight", t.shape_of(x)[-1:], mean=1.0)
+        result = self.add(t.RMSNormOp(x, gamma, eps))
+        self.layer = outer
+        return result
+
     def attention_bias(self, keys: int, *, causal: bool = False) -> tuple[SSAValue, str]:
         """The constant bias of attention over `keys` keys and its `bias_rows`."""
         bias = np.full((keys if causal else 1, t.padded_keys(keys)), -np.inf, np.float32)
@@ -131,13 +174,15 @@ class ModelBuilder:
     ) -> SSAValue:
         """Query, key and value projections (one product if `fused`) and the attention itself."""
         width = columns or t.shape_of(x)[1]
-        scale = 1 / math.sqrt(width // heads)
+        scale = root = 1 / math.sqrt(width // heads)
+        if self.parameters is not None:
+            scale = 1.0  # left to the fusion, as for an imported model
         if fused:
             outer, self.layer = self.layer, f"{name}.qkv"
             rows = t.shape_of(x)[0]
-            w = self._window(self._noise, (t.shape_of(x)[1], 3 * width)).copy()
+            w = self._values_of(f"{name}.qkv.weight", (t.shape_of(x)[1], 3 * width))
             w[:, :width] *= scale
-            b = self._window(self._noise, (3 * width,)).copy()
+            b = self._values_of(f"{name}.qkv.bias", (3 * width,))
             b[:width] *= scale
             weight = self.constant(f"{name}.qkv.weight", w)
             qkv = self.add(t.LinearOp(x, weight, self.constant(f"{name}.qkv.bias", b)))
@@ -149,6 +194,8 @@ class ModelBuilder:
             v = self.linear(x if key_value is None else key_value, width, f"{name}.value")
         outer, self.layer = self.layer, name
         op = t.AttentionOp(q, k, v, bias, heads=heads, batch=batch, bias_rows=bias_rows)
+        if self.parameters is not None:
+            op.scale = FloatAttr(root, f64)
         result = self.add(op)
         self.layer = outer
         return result

@@ -6,7 +6,7 @@ from xdsl.ir import SSAValue
 
 from softex_mlir.abi import Port
 from softex_mlir.compiler.model import Model
-from softex_mlir.compiler.models.builder import ModelBuilder
+from softex_mlir.compiler.models.builder import ModelBuilder, Parameters
 from softex_mlir.dialects import transformer as t
 
 
@@ -47,18 +47,21 @@ def bert(
     types: int = 2,
     batch: int = 1,
     masked: bool = False,
+    activation: str = "gelu",
+    eps: float = 1e-12,
     seed: int = 0,
+    parameters: Parameters | None = None,
 ) -> Model:
     """BERT encoder: input_ids [batch, tokens] -> last_hidden_state, pooler_output.
 
     `masked` adds the input attention_mask. With `types` 0 there is no token type embedding and no
     pooler (DistilBERT). All tokens are of type 0, whose embedding is part of the positions'.
     """
-    b = ModelBuilder(name, _inputs(batch, tokens, masked), seed=seed)
+    b = ModelBuilder(name, _inputs(batch, tokens, masked), seed=seed, parameters=parameters)
     ids = _ids(b, batch, tokens)
     x = b.add(t.EmbeddingOp(ids, b.normal("embeddings.word", (vocabulary, hidden))))
     x = b.add(t.AddOp(x, b.normal("embeddings.position", (tokens, hidden))))
-    x = b.layer_norm(x, "embeddings.LayerNorm")
+    x = b.layer_norm(x, "embeddings.LayerNorm", eps=eps)
     bias, kind = _bias(b, batch, tokens, masked)
     for index in range(layers):
         layer = f"encoder.layer.{index}"
@@ -66,10 +69,10 @@ def bert(
             x, f"{layer}.attention", heads=heads, batch=batch, bias=bias, bias_rows=kind
         )
         x = b.linear(context, hidden, f"{layer}.attention.output", residual=x)
-        x = b.layer_norm(x, f"{layer}.attention.LayerNorm")
-        inner = b.linear(x, mlp or 4 * hidden, f"{layer}.intermediate", activation="gelu")
+        x = b.layer_norm(x, f"{layer}.attention.LayerNorm", eps=eps)
+        inner = b.linear(x, mlp or 4 * hidden, f"{layer}.intermediate", activation=activation)
         x = b.linear(inner, hidden, f"{layer}.output", residual=x)
-        x = b.layer_norm(x, f"{layer}.output.LayerNorm")
+        x = b.layer_norm(x, f"{layer}.output.LayerNorm", eps=eps)
     b.layer = "output"
     results = {"last_hidden_state": _output(b, x, batch, tokens)}
     if types:
@@ -88,18 +91,22 @@ def gpt2(
     layers: int = 12,
     heads: int = 12,
     vocabulary: int = 50257,
+    mlp: int | None = None,
+    activation: str = "gelu_tanh",
+    eps: float = 1e-5,
     batch: int = 1,
     seed: int = 0,
+    parameters: Parameters | None = None,
 ) -> Model:
     """GPT-2 prefill: input_ids [batch, tokens] -> logits [batch, tokens, vocabulary], causal."""
-    b = ModelBuilder(name, _inputs(batch, tokens, False), seed=seed)
+    b = ModelBuilder(name, _inputs(batch, tokens, False), seed=seed, parameters=parameters)
     ids = _ids(b, batch, tokens)
     x = b.add(t.EmbeddingOp(ids, b.normal("wte", (vocabulary, hidden))))
     x = b.add(t.AddOp(x, b.normal("wpe", (tokens, hidden))))
     bias, kind = b.attention_bias(tokens, causal=True)
     for index in range(layers):
         layer = f"h.{index}"
-        normed = b.layer_norm(x, f"{layer}.ln_1", eps=1e-5)
+        normed = b.layer_norm(x, f"{layer}.ln_1", eps=eps)
         context = b.self_attention(
             normed,
             f"{layer}.attn",
@@ -110,10 +117,10 @@ def gpt2(
             fused=True,
         )
         x = b.linear(context, hidden, f"{layer}.attn.c_proj", residual=x)
-        normed = b.layer_norm(x, f"{layer}.ln_2", eps=1e-5)
-        inner = b.linear(normed, 4 * hidden, f"{layer}.mlp.c_fc", activation="gelu_tanh")
+        normed = b.layer_norm(x, f"{layer}.ln_2", eps=eps)
+        inner = b.linear(normed, mlp or 4 * hidden, f"{layer}.mlp.c_fc", activation=activation)
         x = b.linear(inner, hidden, f"{layer}.mlp.c_proj", residual=x)
-    x = b.layer_norm(x, "ln_f", eps=1e-5)
+    x = b.layer_norm(x, "ln_f", eps=eps)
     x = b.linear(x, vocabulary, "lm_head", bias=False)
     b.layer = "output"
     return b.finish({"logits": _output(b, x, batch, tokens)})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from softex_mlir.abi import Port
 from softex_mlir.compiler.model import Model
-from softex_mlir.compiler.models.builder import ModelBuilder
+from softex_mlir.compiler.models.builder import ModelBuilder, Parameters
 from softex_mlir.dialects import transformer as t
 
 
@@ -21,12 +21,14 @@ def vit(
     classes: int = 1000,
     batch: int = 1,
     fused_qkv: bool = False,
+    activation: str = "gelu",
+    eps: float = 1e-12,
     seed: int = 0,
+    parameters: Parameters | None = None,
 ) -> Model:
     """A ViT classifier: pixel_values [batch, channels, image, image] -> logits [batch, classes]."""
-    b = ModelBuilder(
-        name, [Port("pixel_values", (batch, channels, image, image), "float32")], seed=seed
-    )
+    pixels = Port("pixel_values", (batch, channels, image, image), "float32")
+    b = ModelBuilder(name, [pixels], seed=seed, parameters=parameters)
     patches = (image // patch) ** 2
     tokens = patches + 1
     b.layer = "embeddings.patch"
@@ -45,7 +47,7 @@ def vit(
     for index in range(layers):
         layer = f"encoder.layer.{index}"
         b.layer = layer
-        normed = b.layer_norm(x, f"{layer}.layernorm_before")
+        normed = b.layer_norm(x, f"{layer}.layernorm_before", eps=eps)
         context = b.self_attention(
             normed,
             f"{layer}.attention",
@@ -56,8 +58,8 @@ def vit(
             fused=fused_qkv,
         )
         x = b.linear(context, hidden, f"{layer}.attention.output", residual=x)
-        normed = b.layer_norm(x, f"{layer}.layernorm_after")
-        inner = b.linear(normed, mlp or 4 * hidden, f"{layer}.mlp.fc1", activation="gelu")
+        normed = b.layer_norm(x, f"{layer}.layernorm_after", eps=eps)
+        inner = b.linear(normed, mlp or 4 * hidden, f"{layer}.mlp.fc1", activation=activation)
         x = b.linear(inner, hidden, f"{layer}.mlp.fc2", residual=x)
     b.layer = "pooler"
     if batch == 1:
@@ -66,5 +68,5 @@ def vit(
         x = b.add(t.ReshapeOp(x, [batch, tokens, hidden]))
         x = b.add(t.SliceOp(x, [0, 0, 0], [batch, 1, hidden]))
         x = b.add(t.ReshapeOp(x, [batch, hidden]))
-    x = b.layer_norm(x, "layernorm")
+    x = b.layer_norm(x, "layernorm", eps=eps)
     return b.finish({"logits": b.linear(x, classes, "classifier")})

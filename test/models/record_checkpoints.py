@@ -1,0 +1,89 @@
+"""Records small checkpoints and what `transformers` computes from them, in float32.
+
+    python test/models/record_checkpoints.py
+
+needs torch and transformers (the extra `torch`); the tests need only what it wrote.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+HERE = Path(__file__).parent / "checkpoints"
+
+_TEXT = {"vocab_size": 60, "num_hidden_layers": 2, "num_attention_heads": 2}
+_BERT = {**_TEXT, "hidden_size": 32, "intermediate_size": 64, "max_position_embeddings": 24}
+_LLAMA = {**_BERT, "num_attention_heads": 4, "num_key_value_heads": 2, "eos_token_id": 1}
+
+MODELS: dict[str, tuple[str, dict[str, Any]]] = {
+    "bert": ("BertModel", {**_BERT, "hidden_act": "gelu_new", "layer_norm_eps": 1e-5}),
+    "roberta": ("RobertaModel", {**_BERT, "type_vocab_size": 1}),
+    "distilbert": (
+        "DistilBertModel",
+        {
+            "vocab_size": 60,
+            "dim": 32,
+            "n_layers": 2,
+            "n_heads": 2,
+            "hidden_dim": 64,
+            "max_position_embeddings": 24,
+        },
+    ),
+    "vit": (
+        "ViTForImageClassification",
+        {**_BERT, "image_size": 16, "patch_size": 4, "num_labels": 5},
+    ),
+    "gpt2": (
+        "GPT2LMHeadModel",
+        {"vocab_size": 60, "n_embd": 32, "n_layer": 2, "n_head": 2, "n_positions": 24},
+    ),
+    "llama": ("LlamaForCausalLM", {**_LLAMA, "tie_word_embeddings": False, "rope_theta": 500.0}),
+    "qwen2": ("Qwen2ForCausalLM", {**_LLAMA, "tie_word_embeddings": True}),
+}
+
+
+def main() -> None:
+    """Write NAME/model.safetensors, NAME/config.json and NAME/expected.npz for every family."""
+    # not among the dependencies that types are checked with
+    torch: Any = importlib.import_module("torch")
+    transformers: Any = importlib.import_module("transformers")
+    for name, (model_class, fields) in MODELS.items():
+        torch.manual_seed(0)
+        cls = getattr(transformers, model_class)
+        model = cls(cls.config_class(**fields)).eval()
+        for parameter in model.parameters():
+            # larger than the default, and no bias 0, so that nothing goes unnoticed
+            noise = torch.randn_like(parameter) * 0.1
+            parameter.data = (parameter.data + noise).to(torch.bfloat16).to(torch.float32)
+        random = np.random.default_rng(0)
+        if name == "vit":
+            inputs = {"pixel_values": random.standard_normal((2, 3, 16, 16)).astype(np.float32)}
+        else:
+            inputs = {"input_ids": random.integers(3, 60, (2, 12))}
+            if "bert" in name:
+                mask = np.ones((2, 12), np.int64)
+                mask[1, 9:] = 0
+                inputs["attention_mask"] = mask
+        with torch.no_grad():
+            found = model(**{k: torch.from_numpy(v) for k, v in inputs.items()})
+        outputs = {
+            key: value.numpy()
+            for key, value in found.items()
+            if key in ("last_hidden_state", "pooler_output", "logits")
+        }
+        folder = HERE / name
+        folder.mkdir(parents=True, exist_ok=True)
+        model.to(torch.bfloat16).save_pretrained(folder)
+        np.savez_compressed(folder / "expected.npz", **inputs, **outputs)
+        (folder / "config.json").write_text(
+            json.dumps(model.config.to_dict(), indent=1, sort_keys=True) + "\n"
+        )
+
+
+if __name__ == "__main__":
+    main()
