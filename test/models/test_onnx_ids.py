@@ -96,11 +96,10 @@ def test_too_few_positions(tmp_path: Path) -> None:
         import_onnx(path)
 
 
-def test_other_functions_of_ids_are_refused(tmp_path: Path) -> None:
+def test_other_functions_of_ids_are_computed(tmp_path: Path) -> None:
     path = tmp_path / "m.onnx"
-    model(path, "ids", function="Mod")
-    with pytest.raises(OnnxError, match="in another way than adding a number or counting"):
-        import_onnx(path)
+    proto = model(path, "ids", function="Mod")
+    assert agree(path, proto, {"ids": sample("ids")})["position_ids"] == 0
 
 
 def indexed(path: Path, tokens: int, write: Any, rows: int = 12) -> Any:
@@ -130,9 +129,9 @@ def test_few_counted_positions(tmp_path: Path, tokens: int) -> None:
 
 def test_one_token_does_not_tell_counted_positions(tmp_path: Path) -> None:
     path = tmp_path / "m.onnx"
-    indexed(path, 1, lambda g: counted(g, "mask"))
-    with pytest.raises(OnnxError, match="in another way than"):
-        import_onnx(path)
+    proto = indexed(path, 1, lambda g: counted(g, "mask"))
+    for mask in (0, 1):
+        assert agree(path, proto, {"ids": np.array([[mask]])})["position_ids"] == 0
 
 
 @pytest.mark.parametrize("special", [3, 11])
@@ -143,6 +142,18 @@ def test_a_number_with_a_meaning_of_its_own_is_no_position(tmp_path: Path, speci
         number = g.constant(special, np.int64)
         return g.node("Where", g.node("Equal", "ids", number), g.constant(0, np.int64), "ids")
 
+    proto = indexed(path, 2, write)
+    for ids in ([special, 2], [1, special], [special - 1, 0]):
+        agree(path, proto, {"ids": np.array([ids])})
+
+
+def test_what_is_not_computed_names_the_operator(tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+
+    def write(g: Graph) -> str:
+        ones = g.node("Unique", g.node("Mod", "ids", g.constant(3, np.int64)))
+        return g.node("Slice", ones, *(g.constant([n], np.int64) for n in (0, 1)))
+
     indexed(path, 2, write)
-    with pytest.raises(OnnxError, match="in another way than"):
+    with pytest.raises(OnnxError, match="operator Unique is not supported"):
         import_onnx(path)

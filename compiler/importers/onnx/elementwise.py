@@ -16,6 +16,7 @@ from softex_mlir.compiler.importers.onnx.general import (
     clipped,
     larger,
     map_elements,
+    mean_of_numbers,
     smaller,
     statistics,
 )
@@ -71,7 +72,8 @@ def binary(state: Importer, node: Node) -> list[Value]:
                 lambda e, v: body(e, as_number(e, v[0]), as_number(e, v[1])),
             )
         ]
-    lhs, rhs = (state.operand(v) for v in node.inputs())
+    read = state.bias if node.kind == "Add" else state.operand
+    lhs, rhs = (read(v) for v in node.inputs())
     rank = max(len(t.shape_of(lhs)), len(t.shape_of(rhs)))
     lhs, rhs = (v if is_constant(v) else state.of_rank(v, rank) for v in (lhs, rhs))
     return [state.emit(BINARY[node.kind].op(lhs, rhs))]
@@ -310,11 +312,13 @@ def _row(array: Array, shape: tuple[int, ...], axis: int) -> Array | None:
 
 @operator("ReduceMean", note="over any axes, in float32")
 def reduce_mean(state: Importer, node: Node) -> list[Value]:
-    x = node.activation(0)
+    x = node.tensor(0)
     rank = len(t.shape_of(x))
     axes, noop = node.ints(1, "axes", "axes"), node.attribute("noop_with_empty_axes", 0)
     if not axes and noop:
         return [x]
+    if element_of(x) != bf16:
+        return [mean_of_numbers(state, node, x)]
     normal = [axis_of(a, rank) for a in axes] if axes else list(range(rank))
     return [state.emit(t.ReduceMeanOp(x, normal, keep=bool(node.attribute("keepdims", 1))))]
 

@@ -7,7 +7,7 @@ from math import inf, prod
 
 import numpy as np
 from xdsl.dialects import arith, math
-from xdsl.dialects.builtin import bf16, f32
+from xdsl.dialects.builtin import IntegerType, bf16, f32, i32
 from xdsl.ir import Operation, SSAValue
 
 from softex_mlir.compiler.bodies.f32_functions import F32
@@ -15,10 +15,12 @@ from softex_mlir.compiler.generic_builder import Body, Scalars, elementwise, red
 from softex_mlir.compiler.importers.onnx.graph import Importer
 from softex_mlir.compiler.importers.onnx.node import Node
 from softex_mlir.compiler.importers.onnx.registry import axis_of, operator
-from softex_mlir.compiler.importers.onnx.values import Unsupported, Value
+from softex_mlir.compiler.importers.onnx.values import Unsupported, Value, element_of
 from softex_mlir.compiler.row_operations.unary import softplus
 from softex_mlir.dialects import transformer as t
 
+WIDE_INTEGERS = (6, 7)
+"""ONNX's numbers of int32 and int64, which is carried as int32."""
 Function = Callable[[F32, SSAValue], SSAValue]
 
 
@@ -31,6 +33,12 @@ def _emit(state: Importer, operations: Sequence[Operation]) -> SSAValue:
 def map_elements(state: Importer, inputs: Sequence[SSAValue], body: Body) -> SSAValue:
     """A function of the elements of broadcast inputs."""
     return _emit(state, elementwise(inputs, bf16, body, layer=state.layer))
+
+
+def map_numbers(state: Importer, inputs: Sequence[SSAValue], body: Body) -> SSAValue:
+    """The same; what is computed from float32 alone stays so."""
+    exact = all(element_of(x) == f32 for x in inputs)
+    return _emit(state, elementwise(inputs, f32 if exact else bf16, body, layer=state.layer))
 
 
 def larger(e: F32, a: SSAValue, b: SSAValue) -> SSAValue:
@@ -82,12 +90,25 @@ PLAIN: dict[str, Function] = {
     "Mish": lambda e, x: e.mul(x, e.insert(math.TanhOp(softplus(e, x)))),
 }
 """Functions without attributes."""
+INTEGERS: dict[str, Function] = {
+    "Abs": lambda e, x: e.insert(arith.MaxSIOp(x, e.int_sub(e.integer(0), x))),
+    "Sign": lambda e, x: e.insert(
+        arith.MaxSIOp(e.insert(arith.MinSIOp(x, e.integer(1))), e.integer(0xFFFFFFFF))
+    ),
+}
 
 
 @operator(*PLAIN, note="on the cores, in float32 inside")
 def plain(state: Importer, node: Node) -> list[Value]:
-    function = PLAIN[node.kind]
-    return [map_elements(state, [node.activation(0)], lambda e, x: function(e, x[0]))]
+    function, x = PLAIN[node.kind], node.tensor(0)
+    if isinstance(element_of(x), IntegerType):
+        integers = INTEGERS.get(node.kind)
+        if integers is None:
+            raise Unsupported("of integers")
+        return [
+            _emit(state, elementwise([x], i32, lambda e, v: integers(e, v[0]), layer=state.layer))
+        ]
+    return [map_numbers(state, [x], lambda e, v: function(e, v[0]))]
 
 
 def _negative_part(e: F32, x: SSAValue, low: SSAValue) -> SSAValue:
@@ -208,16 +229,59 @@ REDUCTIONS: dict[str, tuple[float, Body, Function | None]] = {
 
 @operator(*REDUCTIONS, note="over any axes, in float32 on the cores")
 def reduce(state: Importer, node: Node) -> list[Value]:
-    x = node.activation(0)
+    x = node.tensor(0)
     axes = _axes(node, len(t.shape_of(x)))
     keep = bool(node.attribute("keepdims", 1))
     start, body, finish = REDUCTIONS[node.kind]
+    if isinstance(element_of(x), IntegerType):
+        return [_reduced_integers(state, node, x, axes, keep=keep)]
     if axes is None:
         if node.kind not in ("ReduceSum", "ReduceProd", "ReduceMax", "ReduceMin"):
             raise Unsupported("no axes with noop_with_empty_axes")
         return [x]
     total = _reduce(state, x, axes, start, body, keep=keep)
-    return [map_elements(state, [total], lambda e, v: finish(e, v[0]) if finish else v[0])]
+    if finish is None and element_of(x) == f32:
+        return [total]
+    combine = map_elements if element_of(x) == bf16 else map_numbers
+    return [combine(state, [total], lambda e, v: finish(e, v[0]) if finish else v[0])]
+
+
+INTEGER_REDUCTIONS: dict[str, tuple[int, Callable[[SSAValue, SSAValue], Operation]]] = {
+    "ReduceSum": (0, arith.AddiOp),
+    "ReduceProd": (1, arith.MuliOp),
+    "ReduceMax": (-(1 << 31), arith.MaxSIOp),
+    "ReduceMin": ((1 << 31) - 1, arith.MinSIOp),
+}
+
+
+def _reduced_integers(
+    state: Importer, node: Node, x: SSAValue, axes: Sequence[int] | None, *, keep: bool
+) -> SSAValue:
+    """Of i32; booleans have none of these."""
+    if axes is None:
+        return x
+    if node.kind not in INTEGER_REDUCTIONS or element_of(x) != i32:
+        raise Unsupported("of integers")
+    if node.element_type(0) not in WIDE_INTEGERS:
+        raise Unsupported("of integers of other than 32 and 64 bits")
+    start, combine = INTEGER_REDUCTIONS[node.kind]
+
+    def body(e: F32, v: Scalars) -> SSAValue:
+        return e.insert(combine(v[1], v[0]))
+
+    return _emit(state, reduction(x, axes, i32, start, body, keep=keep, layer=state.layer))
+
+
+def mean_of_numbers(state: Importer, node: Node, x: SSAValue) -> SSAValue:
+    """A mean of float32, which stays so."""
+    if element_of(x) != f32:
+        raise Unsupported("of integers")
+    axes = _axes(node, len(t.shape_of(x))) or []
+    start, body, _ = REDUCTIONS["ReduceSum"]
+    keep = bool(node.attribute("keepdims", 1))
+    total = _reduce(state, x, axes, start, body, keep=keep)
+    share = 1 / prod(t.shape_of(x)[a] for a in axes)
+    return map_numbers(state, [total], lambda e, v: e.times(v[0], share))
 
 
 def _exponential_sum(

@@ -12,10 +12,12 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 from onnx.reference import ReferenceEvaluator
+from xdsl.dialects import arith
 from xdsl.dialects.builtin import IntegerType, StringAttr, TensorType, bf16, i32
 from xdsl.ir import Block, Operation, SSAValue
 
-from softex_mlir.compiler.generic_builder import elementwise, i1
+from softex_mlir.compiler.bodies.f32_functions import F32
+from softex_mlir.compiler.generic_builder import Scalars, elementwise, i1
 from softex_mlir.compiler.importers.onnx.masks import Empty, mask_bias
 from softex_mlir.compiler.importers.onnx.node import Node
 from softex_mlir.compiler.importers.onnx.positions import positions, shift_of
@@ -114,7 +116,7 @@ class Importer:
         if isinstance(value, np.ndarray):
             return self.constant(value)
         if isinstance(value, Symbolic):
-            return self._mask_or_number(value)
+            return self.narrowed(self.materialised(value))
         if isinstance(value, SSAValue):
             return self.narrowed(value)
         raise Unsupported(f"cannot use {describe(value)} as an operand")
@@ -126,7 +128,7 @@ class Importer:
         if isinstance(element_of(value), IntegerType):
             raise Unsupported("integers where floating-point numbers are expected")
         if value not in self._narrowed:
-            operations = elementwise([value], bf16, lambda e, v: v[0], layer=self.layer)
+            operations = elementwise([value], bf16, _saturated, layer=self.layer)
             self.block.add_ops(operations)
             self._narrowed[value] = operations[-1].results[0]
         return self._narrowed[value]
@@ -196,15 +198,14 @@ class Importer:
             self._materialised[key] = (value, built)
         return self._materialised[key][1]
 
-    def _mask_or_number(self, value: Symbolic) -> SSAValue:
-        """A bias for masked keys if it is one, else what its nodes compute."""
+    def bias(self, value: Value) -> SSAValue:
+        """What is added to scores: a mask over keys if it is one, else what its nodes compute."""
+        if not isinstance(value, Symbolic):
+            return self.operand(value)
         try:
             return self.mask(value)
-        except Unsupported as error:
-            try:
-                return self.narrowed(self.materialised(value))
-            except Unsupported:
-                raise error from None
+        except Unsupported:
+            return self.narrowed(self.materialised(value))
 
     def mask(self, value: Symbolic) -> SSAValue:
         """An additive attention bias computed from a mask input."""
@@ -353,6 +354,14 @@ class Importer:
             else None
             for i, name in enumerate(node.proto.output)
         ]
+
+
+def _saturated(e: F32, v: Scalars) -> SSAValue:
+    """Finite numbers stay finite: the lowest float32 masks, -inf may give NaN."""
+    (x,) = v
+    limited = e.insert(arith.MaximumfOp(x, e.number(t.MASKED)))
+    limited = e.insert(arith.MinimumfOp(limited, e.number(-t.MASKED)))
+    return e.select(e.compare("olt", e.magnitude(x), np.inf), limited, x)
 
 
 def _by_rows(value: Symbolic, name: str, shape: Sequence[int], rows: int) -> Symbolic:

@@ -5,15 +5,20 @@ from __future__ import annotations
 from math import prod
 
 import numpy as np
+from xdsl.dialects import arith
 from xdsl.dialects.builtin import bf16
 from xdsl.ir import SSAValue
 
+from softex_mlir.compiler.bodies.f32_functions import F32
+from softex_mlir.compiler.generic_builder import Scalars
 from softex_mlir.compiler.importers.onnx.graph import Importer
+from softex_mlir.compiler.importers.onnx.lookup import INT64, from_the_front, selected
 from softex_mlir.compiler.importers.onnx.node import Node
 from softex_mlir.compiler.importers.onnx.registry import axis_of, operator
 from softex_mlir.compiler.importers.onnx.tensors import map_values
 from softex_mlir.compiler.importers.onnx.values import (
     ActivationSequence,
+    Array,
     Symbolic,
     Unsupported,
     Value,
@@ -236,34 +241,20 @@ def _parts(state: Importer, x: SSAValue, axis: int, sizes: list[int]) -> list[SS
     return parts
 
 
-@operator("Gather", note="embedding by ids, or constant indices")
+@operator("Gather", note="of constants and activations; indices constant or computed")
 def gather(state: Importer, node: Node) -> list[Value]:
     data, indices = node.inputs()
-    axis = node.attribute("axis", 0)
-    if isinstance(indices, Symbolic):
-        if not isinstance(data, np.ndarray) or data.ndim != 2 or axis_of(axis, 2) != 0:
-            raise Unsupported("indices computed from an input must select rows of a 2-D table")
-        ids, shift = state.ids(indices, len(data))
-        counted = trace(ids).root.owner
-        if isinstance(counted, t.PositionIdsOp) and counted.limit > len(data):
-            raise Unsupported(
-                f"{t.shape_of(counted.ids)[1]} tokens need {counted.limit} positions, "
-                f"its table has {len(data)}"
-            )
-        if shift:
-            # Row i + c of the table is row i of this one; negative indices count from the end.
-            table = data[shift:] if shift > 0 else np.concatenate([data[shift:], data])
-            state.names[id(table)] = state.names.get(id(data), "table")
-            data = table
-        rows = state.emit(t.EmbeddingOp(ids, state.constant(data, splat=False)))
-        return [state.emit(t.ReshapeOp(rows, (*indices.sample.shape, data.shape[1])))]
-    x = node.tensor(0)
+    axis = axis_of(node.attribute("axis", 0), len(shape_of_value(data)))
     if not isinstance(indices, np.ndarray):
-        raise Unsupported(f"its indices are {describe(indices)}")
+        if isinstance(data, np.ndarray) and data.ndim == 2 and axis == 0 and data.dtype.kind == "f":
+            return [_embedded(state, data, indices)]
+        x = node.tensor(0) if isinstance(data, SSAValue) else state.tensor(data)
+        chosen = from_the_front(state, indices, t.shape_of(x)[axis])
+        return [selected(state, x, chosen, axis)]
+    x = node.tensor(0)
     if not indices.size:
         raise Unsupported("no indices")
     shape_ = t.shape_of(x)
-    axis = axis_of(axis, len(shape_))
     flat = [_index(int(i), shape_[axis]) for i in indices.ravel()]
     pieces: list[SSAValue] = []
     for start, size, step in _progressions(flat):
@@ -273,6 +264,40 @@ def gather(state: Importer, node: Node) -> list[Value]:
     joined = pieces[0] if len(pieces) == 1 else state.emit(t.ConcatOp(pieces, axis))
     result = (*shape_[:axis], *indices.shape, *shape_[axis + 1 :])
     return [state.emit(t.ReshapeOp(joined, result))]
+
+
+def _embedded(state: Importer, data: Array, indices: Value) -> SSAValue:
+    """Rows of a table."""
+    count = prod(shape_of_value(indices))
+    try:
+        if not isinstance(indices, Symbolic):
+            raise Unsupported("no value computed from integer inputs only")
+        ids, shift = state.ids(indices, len(data))
+    except Unsupported:
+        # An index out of range would make the DMA read beyond the table.
+        last = np.array(len(data) - 1)
+        inside = map_values(
+            state, [from_the_front(state, indices, len(data)), last], _within, INT64
+        )
+        ids, shift = state.emit(t.ReshapeOp(inside, (count,))), 0
+    counted = trace(ids).root.owner
+    if isinstance(counted, t.PositionIdsOp) and counted.limit > len(data):
+        raise Unsupported(
+            f"{t.shape_of(counted.ids)[1]} tokens need {counted.limit} positions, "
+            f"its table has {len(data)}"
+        )
+    if shift:
+        # Row i + c of the table is row i of this one; negative indices count from the end.
+        table = data[shift:] if shift > 0 else np.concatenate([data[shift:], data])
+        state.names[id(table)] = state.names.get(id(data), "table")
+        data = table
+    rows = state.emit(t.EmbeddingOp(ids, state.constant(data, splat=False)))
+    return state.emit(t.ReshapeOp(rows, (*shape_of_value(indices), data.shape[1])))
+
+
+def _within(e: F32, v: Scalars) -> SSAValue:
+    """An index between 0 and a limit."""
+    return e.insert(arith.MinSIOp(e.insert(arith.MaxSIOp(v[0], e.integer(0))), v[1]))
 
 
 def _progressions(indices: list[int]) -> list[tuple[int, int, int]]:

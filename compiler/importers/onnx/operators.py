@@ -4,6 +4,7 @@ from softex_mlir.compiler.importers.onnx import casts as onnx_casts
 from softex_mlir.compiler.importers.onnx import elementwise as onnx_elementwise
 from softex_mlir.compiler.importers.onnx import general as onnx_general
 from softex_mlir.compiler.importers.onnx import logic as onnx_logic
+from softex_mlir.compiler.importers.onnx import lookup as onnx_lookup
 from softex_mlir.compiler.importers.onnx import movement as onnx_movement
 from softex_mlir.compiler.importers.onnx import products as onnx_products
 from softex_mlir.compiler.importers.onnx.registry import OPERATORS
@@ -14,6 +15,7 @@ __all__ = [
     "onnx_elementwise",
     "onnx_general",
     "onnx_logic",
+    "onnx_lookup",
     "onnx_movement",
     "onnx_products",
 ]

@@ -6,16 +6,22 @@ from math import prod
 
 import numpy as np
 import onnx
+from xdsl.dialects.builtin import f32
 from xdsl.ir import SSAValue
 
+from softex_mlir.compiler.bodies.f32_functions import F32
+from softex_mlir.compiler.generic_builder import Scalars
 from softex_mlir.compiler.importers.onnx.graph import Importer
+from softex_mlir.compiler.importers.onnx.lookup import exact_numbers, product
 from softex_mlir.compiler.importers.onnx.node import Node
 from softex_mlir.compiler.importers.onnx.registry import operator
+from softex_mlir.compiler.importers.onnx.tensors import map_values
 from softex_mlir.compiler.importers.onnx.values import (
     Array,
     Symbolic,
     Unsupported,
     Value,
+    element_of,
     shape_of_value,
 )
 from softex_mlir.dialects import transformer as t
@@ -28,6 +34,11 @@ def matmul(state: Importer, node: Node) -> list[Value]:
     a, b = node.inputs()
     if len(shape_of_value(a)) < 2 or len(shape_of_value(b)) < 2:
         raise Unsupported("a product with a vector")
+    found = [v for v in (a, b) if isinstance(v, SSAValue)]
+    if found and all(element_of(v) == f32 for v in found):
+        left, right = (exact_numbers(state, v) if isinstance(v, np.ndarray) else v for v in (a, b))
+        if isinstance(left, SSAValue) and isinstance(right, SSAValue):
+            return [product(state, left, right)]
     right = state.constant(b, splat=False) if isinstance(b, np.ndarray) else state.operand(b)
     left = state.constant(a, splat=False) if isinstance(a, np.ndarray) else state.operand(a)
     return [state.emit(t.MatmulOp(left, right))]
@@ -170,7 +181,7 @@ def attention(state: Importer, node: Node) -> list[Value]:
         causal = state.constant(_as_bias([visible]), splat=False)
         scores = state.emit(t.AddOp(scores, causal))
     if isinstance(mask, Symbolic):
-        scores = state.emit(t.AddOp(scores, state.mask(state.derive([mask], _as_bias))))
+        scores = state.emit(t.AddOp(scores, _computed_bias(state, mask)))
     elif isinstance(mask, np.ndarray):
         scores = state.emit(t.AddOp(scores, state.constant(_as_bias([mask]))))
     elif mask is not None:
@@ -182,6 +193,20 @@ def attention(state: Importer, node: Node) -> list[Value]:
         result = state.emit(t.TransposeOp(result, (0, 2, 1, 3)))
         result = state.emit(t.ReshapeOp(result, (batch, queries, heads * t.shape_of(v)[3])))
     return [result]
+
+
+def _computed_bias(state: Importer, mask: Symbolic) -> SSAValue:
+    """A mask computed from integer inputs as what is added to scores."""
+    try:
+        return state.mask(state.derive([mask], _as_bias))
+    except Unsupported:
+        if mask.sample.dtype != np.bool_:
+            return state.operand(mask)
+
+        def body(e: F32, v: Scalars) -> SSAValue:
+            return e.select(v[0], e.number(0.0), e.number(-np.inf))
+
+        return state.narrowed(map_values(state, [mask], body))
 
 
 def _split_heads(state: Importer, x: SSAValue, heads: int) -> SSAValue:
