@@ -37,8 +37,8 @@ MODE_OFFSET, MODE_POST_IMMEDIATE, MODE_POST_REGISTER, MODE_REGISTER = 0, 1, 2, 3
     FENCE, FENCE_I, ECALL, EBREAK, MRET, WFI,
     CSRRW, CSRRS, CSRRC, CSRRWI, CSRRSI, CSRRCI,
     LOOP_STARTI, LOOP_START, LOOP_ENDI, LOOP_END, LOOP_COUNTI, LOOP_COUNT, LOOP_SETUPI, LOOP_SETUP,
-    MAC, MSU, FETCH_FAULT,
-) = range(67)  # fmt: skip
+    MAC, MSU, FETCH_FAULT, *_,
+) = range(OPERATION)  # fmt: skip
 """Operations the interpreter's loop executes itself."""
 
 (
@@ -46,10 +46,9 @@ MODE_OFFSET, MODE_POST_IMMEDIATE, MODE_POST_REGISTER, MODE_REGISTER = 0, 1, 2, 3
     ABS, SLE, SLEU, MIN, MINU, MAX, MAXU, EXTHS, EXTHZ, EXTBS, EXTBZ, CLIP, CLIPU, CLIPR, CLIPUR,
     ADDN, ADDUN, ADDRN, ADDURN, SUBN, SUBUN, SUBRN, SUBURN,
     EXTRACT, EXTRACTU, INSERT, BCLR, BSET, ROR, FF1, FL1, CLB, CNT,
-    ADD_H, SUB_H, PACK, PACK_H, EXTRACT_H, EXTRACTU_H, INSERT_H,
-) = range(67, 115)  # fmt: skip
+    ADD_H, SUB_H, PACK, PACK_H, EXTRACT_H, EXTRACTU_H, INSERT_H, *_,
+) = range(FETCH_FAULT + 1, OPERATION)  # fmt: skip
 """CORE-V operations on integer registers (:mod:`softex_mlir.isa_sim.core.alu`)."""
-ALU_FIRST, FLOAT_FIRST = 67, 115
 
 (
     FADD, FSUB, FMUL, FDIV, FSQRT, FMIN, FMAX, FSGNJ, FSGNJN, FSGNJX,
@@ -59,9 +58,10 @@ ALU_FIRST, FLOAT_FIRST = 67, 115
     HMADD, HMSUB, HNMSUB, HNMADD, HEQ, HLT, HLE, HCVT_W, HCVT_WU, HCVT_F_W, HCVT_F_WU, HCLASS,
     FMULEX, FMACEX,
     VADD, VSUB, VMUL, VDIV, VSQRT, VMIN, VMAX, VMAC, VSGNJ, VSGNJN, VSGNJX,
-    VEQ, VNE, VLT, VGE, VLE, VGT, VCPKA, VDOTPEX,
-) = range(115, 186)  # fmt: skip
+    VEQ, VNE, VLT, VGE, VLE, VGT, VCPKA, VDOTPEX, *_,
+) = range(INSERT_H + 1, OPERATION)  # fmt: skip
 """Floating-point operations (:mod:`softex_mlir.isa_sim.core.floats`)."""
+ALU_FIRST, FLOAT_FIRST = MULSN, FADD
 
 _OWN_NAMES = {
     "fence.i": FENCE_I, "cv.starti": LOOP_STARTI, "cv.start": LOOP_START, "cv.endi": LOOP_ENDI,

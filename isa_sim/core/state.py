@@ -19,6 +19,8 @@ memories waits in ``REQUEST`` (complete it with ``complete_access``). ``FAULT``:
 log has no room. ``DECODE``: the code at ``PC`` was never decoded. ``HOST``: a word was written to
 the host interface address."""
 
+COLUMNS = 64
+
 (
     PC, CYCLE, INSTRUCTIONS, INSTRUCTION_LIMIT,
     TCDM_LOADS, TCDM_STORES, L2_ACCESSES, STALL_CYCLES, FETCH_STALLS, CONTENTION_STALLS,
@@ -26,24 +28,23 @@ the host interface address."""
     LOOP_START0, LOOP_END0, LOOP_COUNT0, LOOP_START1, LOOP_END1, LOOP_COUNT1,
     FLAGS, ROUNDING, MSTATUS, MTVEC, MEPC, MCAUSE, MTVAL, MSCRATCH, MIE, MIP,
     CYCLE_OFFSET, INSTRET_OFFSET, COUNT_INHIBIT,
-    FAULT_CODE, FAULT_ADDRESS, FAULT_PC, TRAPS, NEXT_PC, RESULT, REQUEST,
-) = range(42)  # fmt: skip
+    FAULT_CODE, FAULT_ADDRESS, FAULT_PC, TRAPS, NEXT_PC, RESULT, REQUEST, *_,
+) = range(COLUMNS)  # fmt: skip
 """Columns of ``CoreState.s`` (int64). Times in cycles; ``STALL_RATE`` is extra cycles a TCDM access
 in 1/65536; ``FETCH_STALLS``, ``CONTENTION_STALLS`` are parts of ``STALL_CYCLES``. Loop ends are -1
 until a loop is programmed. ``NEXT_PC`` and ``RESULT`` are what a system instruction hands to the
 interpreter. ``REQUEST`` is the first of seven columns."""
 (
     REQUEST_ADDRESS, REQUEST_SIZE, REQUEST_KIND, REQUEST_VALUE, REQUEST_RD, REQUEST_SIGNED,
-    REQUEST_FLOAT,
-) = range(REQUEST, REQUEST + 7)  # fmt: skip
-COLUMNS = 64
+    REQUEST_FLOAT, *_,
+) = range(REQUEST, COLUMNS)  # fmt: skip
 KIND_LOAD, KIND_STORE, KIND_EVENT = range(3)
 
 (
     TCDM_BASE, TCDM_FIRST, TCDM_BYTES, L2_BASE, L2_BYTES, L2_LATENCY, MACHINE_MODE, HOST_ADDRESS,
     FP_LATENCY, FDIV, FSQRT, MULH, DIV_BASE, DIV_MAX, BRANCH_TAKEN, BRANCH_NOT_TAKEN, JUMP, JALR,
-    JALR_HAZARD, LOAD_USE, MISALIGNED, CSR, CSR_MACHINE, FENCE, LINE_SHIFT, REFILL, TRAP,
-) = range(27)  # fmt: skip
+    JALR_HAZARD, LOAD_USE, MISALIGNED, CSR, CSR_MACHINE, FENCE, LINE_SHIFT, REFILL, TRAP, *_,
+) = range(COLUMNS)  # fmt: skip
 """Entries of ``CoreState.config`` (int64)."""
 
 FLOAT_ON = 0x6000
