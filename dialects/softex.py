@@ -303,22 +303,26 @@ class AccumulateOp(IRDLOperation):
     slot = operand_def(IndexType)
     """State slot, 1..255."""
 
-    first = opt_prop_def(UnitAttr)
-    """The row's first chunk: take the slot."""
+    chunk = operand_def(IndexType)
+    """Number of the chunk in its row: the first takes the slot, the last inverts."""
 
-    last = opt_prop_def(UnitAttr)
-    """The row's last chunk: invert the denominator."""
+    chunks = prop_def(IntegerAttr[I32])
+    """Chunks of a row."""
 
     minus_infinity_follows = opt_prop_def(UnitAttr)
     """The program guarantees -inf behind the chunk up to the next multiple of 16 elements."""
+
+    queued = opt_prop_def(UnitAttr)
+    """No division has used a slot since they were opened, and what comes before in the queue is a
+    long accumulation or nothing: the slot may be requested while that is in flight."""
 
     token = result_def(TokenType(SOFTEX.name))
     """Completed when the slot is up to date."""
 
     assembly_format = (
-        "$x `[` $x_indices `]` `length` `=` $length `slot` `=` $slot (`first` $first^)? "
-        "(`last` $last^)? (`minus_infinity_follows` $minus_infinity_follows^)? attr-dict "
-        "`:` type($x)"
+        "$x `[` $x_indices `]` `length` `=` $length `slot` `=` $slot `chunk` `=` $chunk `of` "
+        "$chunks (`minus_infinity_follows` $minus_infinity_follows^)? (`queued` $queued^)? "
+        "attr-dict `:` type($x)"
     )
 
     def __init__(
@@ -328,17 +332,18 @@ class AccumulateOp(IRDLOperation):
         *,
         length: int,
         slot: SSAValue | Operation,
-        first: bool = False,
-        last: bool = False,
+        chunk: SSAValue | Operation,
+        chunks: int,
         minus_infinity_follows: bool = False,
+        queued: bool = False,
     ):
         super().__init__(
-            operands=[x, x_indices, slot],
+            operands=[x, x_indices, slot, chunk],
             properties={
                 "length": IntegerAttr(length, i32),
-                "first": UnitAttr() if first else None,
-                "last": UnitAttr() if last else None,
+                "chunks": IntegerAttr(chunks, i32),
                 "minus_infinity_follows": UnitAttr() if minus_infinity_follows else None,
+                "queued": UnitAttr() if queued else None,
             },
             result_types=[TokenType(SOFTEX.name)],
         )
@@ -347,6 +352,8 @@ class AccumulateOp(IRDLOperation):
         unit = softex_of(self)
         length = self.length.value.data
         check_slot(self.slot)
+        if self.chunks.value.data < 1:
+            raise VerifyException(f"a row has chunks, found {self.chunks.value.data}")
         check_reduction_length(unit, length, self.minus_infinity_follows is not None)
         check_operand("x", self.x, len(self.x_indices), length)
 

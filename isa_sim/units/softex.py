@@ -78,12 +78,13 @@ class SoftEx:
         self.last_lane_cycles = 0
         self.last_bytes = 0
         self.last_warnings: tuple[str, ...] = ()
+        self.slots = StateSlots(self.softex, strict=strict)
         self.reset()
 
     def reset(self) -> None:
         """Soft clear: state slots and the address of their spill area are lost, the arbiter of
         loads starts over."""
-        self.slots = StateSlots(self.softex, strict=self.strict)
+        self.slots = self.slots.cleared()
         self.loads = 0
         self._begun = self._idle = 0
         self.last_moves: tuple[tuple[int, int, bool], ...] = ()

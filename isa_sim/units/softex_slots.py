@@ -23,7 +23,7 @@ cycles, with those of the published RTL that go wrong:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -54,6 +54,8 @@ class Slot:
     uses: int = 0
     maximum: int = 0
     value: int = 0
+    is_kept: bool = True
+    """Whether memory holds the same, so that nothing is lost with the slot."""
 
 
 @dataclass(eq=False)
@@ -89,12 +91,14 @@ class StateSlots:
     Attributes:
         cache_base: where slots spill to; 0 until it is given.
         moved: (address, bytes, is write) of what was spilled or brought in and not yet taken.
+        lost: slots whose state was in the unit only when a soft clear or a division emptied it.
         strict: whether what goes wrong in the published RTL is a :class:`UnitFault`; else it
             happens, and `warnings` says so.
         warnings: one line for everything that went wrong and was not yet taken.
     """
 
     def __init__(self, softex: SoftExDescription, *, strict: bool = True):
+        self._softex = softex
         self._checked = softex.checked_slots
         self._slots = [Slot() for _ in range(softex.state_slots)]
         self._requests: list[_Request] = []
@@ -105,6 +109,7 @@ class StateSlots:
         self._arrival: int | None = None
         self._spilling = False
         self.cache_base = 0
+        self.lost: set[int] = set()
         self.moved: list[tuple[int, int, bool]] = []
         self.strict = strict
         self.warnings: list[str] = []
@@ -166,6 +171,12 @@ class StateSlots:
             last = self._updates[-1]
             last.time = max(last.time, end - 1)
 
+    def cleared(self) -> StateSlots:
+        """The slots after a soft clear."""
+        fresh = StateSlots(self._softex, strict=self.strict)
+        fresh.lost = self.lost | {s.id for s in self._slots if s.valid and not s.is_kept}
+        return fresh
+
     # --- the state machine -------------------------------------------------------------------
 
     def _settle(self, until: int, memory: Memory, base: int) -> None:
@@ -223,6 +234,8 @@ class StateSlots:
         slot = self._slots[self._victim()]
         slot.id, slot.valid, slot.uses = job.slot, True, 1
         slot.maximum, slot.value = self._slots[0].maximum, self._slots[0].value
+        slot.is_kept = True
+        self.lost.discard(job.slot)
         self._free = free
 
     def _spill(self, now: int, memory: Memory, base: int) -> None:
@@ -237,6 +250,8 @@ class StateSlots:
         address = self._place(slot.id, memory, base)
         copy_out(memory, base, address, words.view(np.uint8))
         self.moved.append((address, 8, True))
+        slot.is_kept = True
+        self.lost.discard(slot.id)
         self._spilling = False
         if job.acquire:
             self._acquire(now + 2)
@@ -255,6 +270,12 @@ class StateSlots:
                 f"(CACHE_BASE_ADDR {self.cache_base:#x}): start the row with ACC_ONLY and "
                 "ACQUIRE_SLOT, and set SET_CACHE_ADDR for more than two open rows",
             )
+        elif job.slot in self.lost:
+            self._wrong(
+                "softex.slot_lost",
+                f"the state of slot {job.slot} was in the unit only when a soft clear or a "
+                "division with LAST emptied it; what its place in memory holds is an earlier one",
+            )
         self.moved.append((address, 8, False))
         index = self._victim()
         if self._updates and self._updates[0].time < now and not self._checked:
@@ -268,6 +289,7 @@ class StateSlots:
         slot = self._slots[index]
         slot.id, slot.valid, slot.uses = job.slot, True, 1
         slot.maximum, slot.value = words[0] & 0xFFFF, words[1] & ~_PRESENT
+        slot.is_kept = True
         self._arrival, self._free = None, now + 2
 
     def _update(self, update: _Update) -> None:
@@ -283,13 +305,15 @@ class StateSlots:
             index, header = self._victim(), self._slots[0]
         else:
             header = self._slots[index]
-        slot = Slot(header.id, header.valid, header.uses, header.maximum, header.value)
+        slot = replace(header)
         if job.kind is Kind.NORMALISE and job.last:
             slot.valid, slot.uses = False, 0
+            if not slot.is_kept:
+                self.lost.add(slot.id)
         else:
             slot.uses = slot.uses - 1 & _USES
             if job.kind is Kind.ACCUMULATE:
-                slot.maximum, slot.value = update.maximum, update.value
+                slot.maximum, slot.value, slot.is_kept = update.maximum, update.value, False
         self._slots[index] = slot
 
     def _resident(self, number: int) -> int | None:

@@ -46,7 +46,7 @@
 %x = "test.op"() : () -> memref<64xbf16, #cluster.tcdm>
 %slot = arith.constant 0 : index
 // expected-error@below {{SoftEx state slots are 1..255, found 0}}
-%t = softex.accumulate %x[] length = 64 slot = %slot first : memref<64xbf16, #cluster.tcdm>
+%t = softex.accumulate %x[] length = 64 slot = %slot chunk = %slot of 2 : memref<64xbf16, #cluster.tcdm>
 
 // -----
 

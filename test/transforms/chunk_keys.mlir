@@ -11,7 +11,7 @@
 // JOBS: cluster.kernel @attention_380x380_1x64_by_64
 // JOBS: softex.open_slots
 // JOBS: softex.divide %{{.*}} length = 64 slot = %{{.*}}
-// JOBS: softex.accumulate %{{.*}} length = 64 slot = %{{.*}} first
+// JOBS: softex.accumulate %{{.*}} length = 64 slot = %{{.*}} chunk = %{{.*}} of
 func.func @main(%q : tensor<380x64xbf16>, %bias : tensor<1x384xbf16>) -> tensor<380x64xbf16> {
   %a = transformer.attention %q, %q, %q, %bias {heads = 1 : i64, batch = 1 : i64} : tensor<380x64xbf16>, tensor<380x64xbf16>, tensor<380x64xbf16>, tensor<1x384xbf16> -> tensor<380x64xbf16>
   func.return %a : tensor<380x64xbf16>

@@ -41,13 +41,25 @@ func.func @f() attributes {cluster.stream = #cluster<stream compute>} {
   // CHECK-NEXT: hwpe.write softex "CACHE_BASE_ADDR", %m
   // CHECK: hwpe.write softex "TRIGGER"
   softex.open_slots %spill : memref<2x2xi32, #cluster.tcdm>
-  // accumulate only, acquire the slot
+  // accumulate only, acquire the slot, last: alone in the unit, COMMANDS when that is idle
   // CHECK: %[[SLOT:.*]] = arith.index_cast %slot : index to i32
   // CHECK: %[[SHIFTED:.*]] = arith.muli %[[SLOT]]
-  // CHECK-NEXT: %[[FLAGS:.*]] = arith.constant 5 : i32
+  // CHECK-NEXT: %[[FLAGS:.*]] = arith.constant 13 : i32
   // CHECK-NEXT: %[[COMMANDS:.*]] = arith.addi %[[SHIFTED]], %[[FLAGS]]
+  // CHECK: hwpe.read softex "ACQUIRE"
+  // CHECK: hwpe.read softex "STATUS"
   // CHECK: hwpe.write softex "COMMANDS", %[[COMMANDS]]
-  %s = softex.accumulate %x[] length = 64 slot = %slot first : memref<64xbf16, #cluster.tcdm>
+  %s = softex.accumulate %x[] length = 64 slot = %slot chunk = %slot of 1 : memref<64xbf16, #cluster.tcdm>
+  // queued: COMMANDS, and with it the request for the slot, directly behind the ACQUIRE
+  // CHECK: %[[ENDS:.*]] = arith.select %{{.*}}, %{{.*}}, %{{.*}} : i32
+  // CHECK: %[[FLAGS:.*]] = arith.select %{{.*}}, %{{.*}}, %[[ENDS]] : i32
+  // CHECK: %[[COMMANDS:.*]] = arith.addi %{{.*}}, %[[FLAGS]]
+  // CHECK: hwpe.read softex "ACQUIRE"
+  // CHECK: hwpe.write softex "COMMANDS", %[[COMMANDS]]
+  // CHECK: hwpe.write softex "IN_ADDR"
+  // CHECK-NOT: hwpe.read softex "STATUS"
+  // CHECK: hwpe.write softex "TRIGGER"
+  %q = softex.accumulate %x[] length = 64 slot = %slot chunk = %slot of 4 queued : memref<64xbf16, #cluster.tcdm>
   // divide only, last
   // CHECK: arith.constant 10 : i32
   // CHECK: hwpe.write softex "COMMANDS"

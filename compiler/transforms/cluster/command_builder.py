@@ -111,6 +111,11 @@ class CommandBuilder:
         """Comparison of words, an i1."""
         return self.builder.insert(arith.CmpiOp(a, self.word(b), predicate)).result
 
+    def select(self, condition: SSAValue, a: SSAValue | int, b: SSAValue | int) -> SSAValue:
+        """One of two words."""
+        select = arith.SelectOp(condition, self.word(a), self.word(b))
+        return self.builder.insert(select).result
+
     def address(self, memref: SSAValue, indices: Sequence[SSAValue]) -> SSAValue:
         """Byte address of an element; missing trailing indices are 0."""
         view = memref.owner

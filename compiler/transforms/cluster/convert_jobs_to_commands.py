@@ -106,33 +106,52 @@ def start_softex(
     op: Operation,
     registers: Mapping[str, tuple[SSAValue, Sequence[SSAValue]]],
     length: int,
-    commands: int,
+    commands: SSAValue | int,
     slot: SSAValue | None = None,
     *,
     alone: bool = False,
+    early: bool = False,
 ) -> None:
     """Take a context, write the registers that the job uses, trigger.
 
-    `alone`: the job's slot is requested, by the write to COMMANDS, when the unit is idle.
+    The write to COMMANDS requests the job's slot. `alone`: when the unit is idle. `early`: at once,
+    when the job before has just begun, so that the slot is there long before that one ends.
     """
     to = CommandBuilder.before(op)
+    word = commands if slot is None else with_slot(to, commands, slot)
     # Addresses first: the context is programmed without detours.
     addresses = {register: to.address(*place) for register, place in registers.items()}
-    word = int(commands) if slot is None else with_slot(to, int(commands), slot)
     job = acquire(to, SOFTEX.name)
+    if early:
+        to.write(SOFTEX.name, "COMMANDS", word)
     for register, address in addresses.items():
         to.write(SOFTEX.name, register, address)
     to.write(SOFTEX.name, "TOT_LEN", 2 * length)
     if alone:
         drain(to, SOFTEX.name)
-    to.write(SOFTEX.name, "COMMANDS", word)
+    if not early:
+        to.write(SOFTEX.name, "COMMANDS", word)
     to.write(SOFTEX.name, "TRIGGER", 0)
     Rewriter.replace_op(op, (), (job,))
 
 
-def with_slot(to: CommandBuilder, commands: int, slot: SSAValue) -> SSAValue:
+def with_slot(to: CommandBuilder, commands: SSAValue | int, slot: SSAValue) -> SSAValue:
     """COMMANDS with the number of a state slot."""
     return to.add(to.multiply(to.word(slot), 1 << INDEX_SHIFT), commands)
+
+
+def accumulation(to: CommandBuilder, op: softex.AccumulateOp) -> SSAValue | int:
+    """COMMANDS of an accumulation but for its slot; the same code for all chunks of a row.
+
+    So that what programs a job behind one that is under way has run before, on first chunks, which
+    load no state: no miss in the instruction cache delays the request of a slot.
+    """
+    last = op.chunks.value.data - 1
+    if last == 0:
+        return int(Command.ACC_ONLY | Command.ACQUIRE_SLOT | Command.LAST)
+    chunk, common = to.word(op.chunk), int(Command.ACC_ONLY)
+    ends = to.select(to.compare(chunk, "eq", last), common | Command.LAST, common)
+    return to.select(to.compare(chunk, "eq", 0), common | Command.ACQUIRE_SLOT, ends)
 
 
 def convert_open_slots(op: softex.OpenSlotsOp, machine: Machine) -> None:
@@ -172,10 +191,11 @@ def convert_softex(op: Operation, machine: Machine) -> None:
             start_softex(op, places, op.length.value.data, commands)
         case softex.AccumulateOp():
             places = {"IN_ADDR": (op.x, op.x_indices)}
-            commands = Command.ACC_ONLY | (Command.ACQUIRE_SLOT if op.first else 0)
-            commands |= Command.LAST if op.last else 0
-            alone = not in_order
-            start_softex(op, places, op.length.value.data, commands, op.slot, alone=alone)
+            commands = accumulation(CommandBuilder.before(op), op)
+            early = op.queued is not None
+            alone = not in_order and not early
+            length = op.length.value.data
+            start_softex(op, places, length, commands, op.slot, alone=alone, early=early)
         case softex.DivideOp():
             places = {"IN_ADDR": (op.x, op.x_indices), "OUT_ADDR": (op.y, op.y_indices)}
             commands = Command.DIV_ONLY | (Command.LAST if op.last else 0)

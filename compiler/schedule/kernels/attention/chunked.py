@@ -17,14 +17,13 @@ if `spilled`, wait in L2. Streams advance by a fixed number of steps a round:
 Without RedMulE the cores compute the products, in two steps of `compute` a round. Without SoftEx
 they compute the softmax of an item when its last chunk is there, so scores are never spilled.
 
-Spilling and reloading the state slots is not part of the cost: it is not known of the hardware.
+Spilling and reloading the state slots is hidden behind the jobs before.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 from xdsl.ir import SSAValue
 
@@ -238,6 +237,8 @@ class ChunkedAttentionKernel(ChunkedAttention):
                 self._emit_divide(k, s, s.add(item, -1), chunk, round_)
 
             def accumulate() -> None:
+                if self.queued:
+                    s.when(item, "sgt", 0, lambda: self._empty_slots(k, s))
                 self._wait(s, GEMM, round_, self.scored(0))
                 self._emit_accumulate(k, s, item, chunk, round_)
 
@@ -274,6 +275,8 @@ class ChunkedAttentionKernel(ChunkedAttention):
         def weigh(item: Index, chunk: Index, round_: Index) -> None:
             self._wait(s, IN, round_, 3)
             self._emit_divide(k, s, item, chunk, round_)
+            if self.queued:
+                s.when(item, "slt", self.items - 1, lambda: self._empty_slots(k, s))
             s.barrier()
             x, v = self._weights(s, round_), ("v", s.mod(round_, 2))
             self._emit_product(k, s, x, v, ("o", s.mod(item, 2)))
@@ -319,6 +322,13 @@ class ChunkedAttentionKernel(ChunkedAttention):
 
         s.leader(start)
         s.barrier()
+
+    def _empty_slots(self, k: KernelEmitter, s: StreamEmitter) -> None:
+        """Forget the uses of slots by the divisions of a round, before accumulations queue up.
+
+        Only behind divisions: they have spilled what accumulations left in the unit.
+        """
+        s.leader(lambda: (s.insert(OpenSlotsOp(k.memory["states"])), None)[1])
 
     def _emit_preset(self, k: KernelEmitter, s: StreamEmitter, round_: Index) -> None:
         """The bias in the scores of a round: from its row, or only what follows dma_in's rows."""
@@ -366,27 +376,19 @@ class ChunkedAttentionKernel(ChunkedAttention):
             return
         slot = s.mod(round_, self.ring)
 
-        def rows(first: bool, last: bool) -> None:
-            def row(r: Index) -> None:
-                job = AccumulateOp(
-                    k.memory["s"],
-                    [s.value(slot), s.value(r)],
-                    length=self.chunk,
-                    slot=self._state(s, item, r),
-                    first=first,
-                    last=last,
-                )
-                s.insert(job)
+        def row(r: Index) -> None:
+            job = AccumulateOp(
+                k.memory["s"],
+                [s.value(slot), s.value(r)],
+                length=self.chunk,
+                slot=self._state(s, item, r),
+                chunk=s.value(chunk),
+                chunks=self.chunks,
+                queued=self.queued,
+            )
+            s.insert(job)
 
-            s.leader(lambda: self._emit_jobs(s, row))
-
-        final = self.chunks - 1
-        s.when(chunk, "eq", 0, lambda: rows(True, final == 0))
-        if final > 1:
-            middle = partial(rows, False, False)
-            s.when(chunk, "sgt", 0, lambda: s.when(chunk, "slt", final, middle))
-        if final > 0:
-            s.when(chunk, "eq", final, lambda: rows(False, True))
+        s.leader(lambda: self._emit_jobs(s, row))
 
     def _emit_divide(
         self, k: KernelEmitter, s: StreamEmitter, item: Index, chunk: Index, round_: Index
@@ -405,6 +407,9 @@ class ChunkedAttentionKernel(ChunkedAttention):
 
             s.leader(lambda: self._emit_jobs(s, row))
 
+        if self.queued:
+            rows(False)
+            return
         final = self.chunks - 1
         if final > 0:
             s.when(chunk, "ne", final, lambda: rows(False))

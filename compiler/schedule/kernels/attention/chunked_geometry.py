@@ -26,6 +26,12 @@ ROUND_CYCLES = 300
 FEED_SLOWDOWN = 1.3
 """How much longer transfers take beside RedMulE and SoftEx, measured on 1,024 and 2,048 keys."""
 
+MIN_QUEUED_ROWS = 4
+"""Of an item: more than two that are not in the unit when divisions begin."""
+
+MIN_QUEUED_CYCLES = 40
+"""Of an accumulation: waking up, ACQUIRE, COMMANDS (15), a spill and a reload (8), and a margin."""
+
 MAX_ROWS = MAX_SLOT // 2
 """Rows of an item: those of two items have state slots."""
 
@@ -67,6 +73,19 @@ class ChunkedAttention(AttentionItems):
     def ring(self) -> int:
         """Slots for scores. In the TCDM, those of an item, and two to write the next ones to."""
         return 2 if self.spilled else self.chunks + 2
+
+    @property
+    def queued(self) -> bool:
+        """Whether accumulations queue up behind one another in SoftEx.
+
+        See `softex_slots`. For that divisions leave their slots alone, and a soft clear after those
+        of a round empties them: by then the first two divisions have spilled what was in the unit.
+        It takes accumulations that are longer than it takes to request and reload the next slot.
+        """
+        softex = self.machine.softex
+        if softex is None or softex.checked_slots or self.rows < MIN_QUEUED_ROWS:
+            return False
+        return accumulate_cycles(self.chunk, self.machine) >= MIN_QUEUED_CYCLES
 
     @property
     def zeros(self) -> int:
@@ -175,7 +194,7 @@ class ChunkedAttention(AttentionItems):
         if machine.softex is None:
             compute = preset + core_cycles(machine, SOFTMAX_CYCLES, self.rows * self.chunk)
         else:
-            alone = not machine.softex.checked_slots
+            alone = not machine.softex.checked_slots and not self.queued
             job = accumulate_cycles(self.chunk, machine)
             accumulate = self.rows * chunk_job_cycles(job, alone=alone)
             divide = self.rows * chunk_job_cycles(normalise_cycles(self.chunk, machine))
