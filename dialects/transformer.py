@@ -293,6 +293,12 @@ class MatmulOp(TransformerOp):
             result_types=[TensorType(BFloat16Type(), shape)],
         )
 
+    @property
+    def is_fused(self) -> bool:
+        """Whether the operands have the shapes of the fused form."""
+        a, b = shape_of(self.a), shape_of(self.b)
+        return len(a) == len(b) and len(a) in (2, 3) and a[:-2] == b[:-2]
+
     @staticmethod
     def result_shape(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...] | None:
         """Shape of the product, None if the operands do not fit."""

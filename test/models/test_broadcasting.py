@@ -1,4 +1,4 @@
-"""Elementwise operations of any two shapes that broadcast: numpy's numbers, to one rounding.
+"""Operations of any two shapes that broadcast, and products of stacks: numpy's numbers, rounded.
 
 `FUZZ_CASES=10000 pytest test/models/test_broadcasting.py` tries more pairs.
 """
@@ -15,8 +15,12 @@ import ml_dtypes
 import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper, save
+from sampling import matrix
 
+from softex_mlir.abi import Port
 from softex_mlir.compiler.driver import Compilation
+from softex_mlir.compiler.models.builder import ModelBuilder
+from softex_mlir.dialects import transformer as t
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.runtime import session
 from softex_mlir.runtime.check import check
@@ -137,3 +141,30 @@ def test_random_pairs(seed: int, tmp_path: Path):
 )
 def test_pair(pair: Pair, tmp_path: Path):
     compare([pair], tmp_path / "m.onnx")
+
+
+def product_shapes() -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Leading dimensions of two factors that broadcast."""
+    leads = [(), (1,), (2,), (1, 1), (3, 1), (1, 2), (3, 2)]
+    return [
+        (a, b)
+        for a in leads
+        for b in leads
+        if all(1 in pair or len(set(pair)) == 1 for pair in zip(a[::-1], b[::-1], strict=False))
+    ]
+
+
+@matrix("left, right", product_shapes(), 20)
+def test_products_of_stacks(left: tuple[int, ...], right: tuple[int, ...]) -> None:
+    """Of two activations: a factor may be repeated."""
+    rng = np.random.default_rng(0)
+    shapes = {"a": (*left, 5, 32), "b": (*right, 32, 8)}
+    inputs = {n: rng.standard_normal(s).astype(ml_dtypes.bfloat16) for n, s in shapes.items()}
+    b = ModelBuilder("product", [Port(n, x.shape, "float32") for n, x in inputs.items()])
+    program = Compilation.of(b.finish({"y": b.add(t.MatmulOp(*b.arguments))})).program()
+    result = session.run(program, inputs)
+    assert check(program, result, inputs).identical
+    expected = inputs["a"].astype(np.float64) @ inputs["b"].astype(np.float64)
+    found = result.outputs["y"].astype(np.float64)
+    assert found.shape == expected.shape
+    assert np.abs(found - expected).max() <= 0.03 * np.abs(expected).max()

@@ -284,6 +284,12 @@ def mean_of_numbers(state: Importer, node: Node, x: SSAValue) -> SSAValue:
     return map_numbers(state, [total], lambda e, v: e.times(v[0], share))
 
 
+def sum_over(state: Importer, x: SSAValue, axes: Sequence[int], factor: float) -> SSAValue:
+    """A sum in f32 times a number, dimensions kept."""
+    total = _reduce(state, x, axes, 0.0, _added(lambda e, v: v))
+    return map_elements(state, [total], lambda e, v: e.times(v[0], factor))
+
+
 def _exponential_sum(
     state: Importer, x: SSAValue, axes: Sequence[int]
 ) -> tuple[SSAValue, SSAValue]:

@@ -11,6 +11,7 @@ from xdsl.ir import SSAValue
 
 from softex_mlir.compiler.bodies.f32_functions import F32
 from softex_mlir.compiler.generic_builder import Scalars
+from softex_mlir.compiler.importers.onnx.general import sum_over
 from softex_mlir.compiler.importers.onnx.graph import Importer
 from softex_mlir.compiler.importers.onnx.lookup import exact_numbers, product
 from softex_mlir.compiler.importers.onnx.node import Node
@@ -32,16 +33,53 @@ FLOAT = onnx.TensorProto.FLOAT
 @operator("MatMul", note="a weight (linear layer), inside attention, or two activations")
 def matmul(state: Importer, node: Node) -> list[Value]:
     a, b = node.inputs()
-    if len(shape_of_value(a)) < 2 or len(shape_of_value(b)) < 2:
-        raise Unsupported("a product with a vector")
+    ranks = len(shape_of_value(a)), len(shape_of_value(b))
+    if 0 in ranks:
+        raise Unsupported("a product with a number")
+    if 1 not in ranks:
+        return [_product(state, a, b)]
+    # A vector is a row on the left and a column on the right.
+    rows, columns = shape_of_value(a)[:-1], shape_of_value(b)[:-2] + shape_of_value(b)[-1:]
+    a = _reshaped(state, a, (1, *shape_of_value(a))) if ranks[0] == 1 else a
+    b = _reshaped(state, b, (*shape_of_value(b), 1)) if ranks[1] == 1 else b
+    result = _product(state, a, b)
+    shape = rows if ranks[1] == 1 else columns
+    return [state.emit(t.ReshapeOp(result, shape))]
+
+
+def _reshaped(state: Importer, value: Value, shape: tuple[int, ...]) -> Value:
+    if isinstance(value, np.ndarray):
+        return value.reshape(shape)
+    found = value if isinstance(value, SSAValue) else state.operand(value)
+    return state.emit(t.ReshapeOp(found, shape))
+
+
+def _product(state: Importer, a: Value, b: Value) -> SSAValue:
+    """A product of matrices, or of stacks of them."""
     found = [v for v in (a, b) if isinstance(v, SSAValue)]
     if found and all(element_of(v) == f32 for v in found):
         left, right = (exact_numbers(state, v) if isinstance(v, np.ndarray) else v for v in (a, b))
         if isinstance(left, SSAValue) and isinstance(right, SSAValue):
-            return [product(state, left, right)]
+            return product(state, left, right)
+    if isinstance(a, np.ndarray) and isinstance(b, SSAValue) and _is_uniform(a):
+        return _summed(state, a, b)
     right = state.constant(b, splat=False) if isinstance(b, np.ndarray) else state.operand(b)
     left = state.constant(a, splat=False) if isinstance(a, np.ndarray) else state.operand(a)
-    return [state.emit(t.MatmulOp(left, right))]
+    return state.emit(t.MatmulOp(left, right))
+
+
+def _is_uniform(array: Array) -> bool:
+    """Whether all elements are one finite number."""
+    return array.size > 0 and bool((array == array.flat[0]).all() and np.isfinite(array.flat[0]))
+
+
+def _summed(state: Importer, factors: Array, x: SSAValue) -> SSAValue:
+    """A matrix of equal factors times x: sums over tokens, which no BF16 accumulator may hold."""
+    rank = len(t.shape_of(x))
+    total = sum_over(state, x, [rank - 2], float(factors.flat[0]))
+    shape = np.broadcast_shapes(factors.shape[:-2], t.shape_of(x)[:-2])
+    wanted = (*shape, factors.shape[-2], t.shape_of(x)[-1])
+    return total if t.shape_of(total) == wanted else state.emit(t.ExpandOp(total, wanted))
 
 
 @operator("Gemm")

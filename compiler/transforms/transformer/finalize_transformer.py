@@ -32,6 +32,8 @@ def _problem(op: Operation) -> str | None:
         for value in (*op.operands, *op.results):
             if len(shape := t.shape_of(value)) > 3:
                 return f"works on a tensor of {len(shape)} dimensions {shape}"
+    if isinstance(op, t.MatmulOp) and not op.is_fused:
+        return f"multiplies {t.shape_of(op.a)} by {t.shape_of(op.b)}; stacks must be equal"
     if isinstance(op, t.BinaryOp):
         lhs, rhs = t.shape_of(op.lhs), t.shape_of(op.rhs)
         if lhs != t.shape_of(op.result) or rhs[-1:] != lhs[-1:]:

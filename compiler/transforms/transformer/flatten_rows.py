@@ -7,7 +7,7 @@ from math import prod
 
 import numpy as np
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.builtin import ModuleOp, StringAttr
 from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.pattern_rewriter import (
@@ -62,19 +62,38 @@ class FlattenFirstOperand(RewritePattern):
 
 
 class FlattenMatmul(RewritePattern):
-    """Products of activations with equal leading dimensions have one leading dimension."""
+    """Products of activations are of two matrices, or of two equal stacks of them."""
 
     @op_type_rewrite_pattern
     def match_and_rewrite(self, op: t.MatmulOp, rewriter: PatternRewriter) -> None:
         a, b = t.shape_of(op.a), t.shape_of(op.b)
-        if len(a) <= 3 or a[:-2] != b[:-2]:
+        if op.is_fused or (len(b) == 2 and is_constant(op.b)):
             return
-        count = prod(a[:-2])
-        left = t.ReshapeOp(op.a, (count, *a[-2:]), layer=op.layer)
-        right = t.ReshapeOp(op.b, (count, *b[-2:]), layer=op.layer)
+        lead = t.shape_of(op.result)[:-2]
+        if prod(b[:-2]) == 1:
+            left = t.ReshapeOp(op.a, (prod(a[:-1]), a[-1]), layer=op.layer)
+            right = t.ReshapeOp(op.b, b[-2:], layer=op.layer)
+            made: list[Operation] = [left, right]
+        else:
+            made = []
+            left, right = (_stack(value, lead, made, op.layer) for value in (op.a, op.b))
         product = t.MatmulOp(left, right, layer=op.layer)
         back = t.ReshapeOp(product, t.shape_of(op.result), layer=op.layer)
-        rewriter.replace(op, [left, right, product, back])
+        rewriter.replace(op, [*made, product, back])
+
+
+def _stack(
+    value: SSAValue, lead: tuple[int, ...], made: list[Operation], layer: StringAttr | None
+) -> t.ReshapeOp:
+    """Matrices repeated to the leading dimensions, as one stack."""
+    shape = t.shape_of(value)
+    if shape[:-2] != lead:
+        expanded = t.ExpandOp(value, (*lead, *shape[-2:]), layer=layer)
+        made.append(expanded)
+        value = expanded.result
+    stack = t.ReshapeOp(value, (prod(lead), *shape[-2:]), layer=layer)
+    made.append(stack)
+    return stack
 
 
 class FlattenSlice(RewritePattern):
