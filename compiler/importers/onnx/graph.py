@@ -59,6 +59,8 @@ class Importer:
     weight_ops: list[Operation] = field(default_factory=lambda: list[Operation]())
     notes: list[str] = field(default_factory=lambda: list[str]())
     layer: StringAttr | None = None
+    apply: Callable[[Node], Sequence[Value]] = lambda node: ()
+    """Values of a node that a handler writes in place of its own; set by who reads the graph."""
     _constants: dict[tuple[int, bool], tuple[Array, SSAValue]] = field(
         default_factory=lambda: dict[tuple[int, bool], tuple[Array, SSAValue]]()
     )

@@ -69,6 +69,12 @@ class Node:
         return self.proto.op_type
 
     @property
+    def key(self) -> str:
+        """Operator type with its domain, unless that is the standard one."""
+        domain = self.proto.domain
+        return self.kind if domain in ("", "ai.onnx") else f"{domain}.{self.kind}"
+
+    @property
     def schema(self) -> Any:
         """The operator's definition; None for operators that ONNX does not define."""
         return schema_of(self.kind, self.proto.domain, self.opset)

@@ -1,6 +1,7 @@
 """How each ONNX operator on activations is translated. Operators on constants are evaluated."""
 
 from softex_mlir.compiler.importers.onnx import casts as onnx_casts
+from softex_mlir.compiler.importers.onnx import contrib as onnx_contrib
 from softex_mlir.compiler.importers.onnx import elementwise as onnx_elementwise
 from softex_mlir.compiler.importers.onnx import general as onnx_general
 from softex_mlir.compiler.importers.onnx import logic as onnx_logic
@@ -12,6 +13,7 @@ from softex_mlir.compiler.importers.onnx.registry import OPERATORS
 __all__ = [
     "OPERATORS",
     "onnx_casts",
+    "onnx_contrib",
     "onnx_elementwise",
     "onnx_general",
     "onnx_logic",

@@ -53,6 +53,7 @@ class GraphReader:
     """By the name of a value that cannot be computed."""
 
     def __post_init__(self) -> None:
+        self.state.apply = self.apply
         self._opsets = {o.domain: int(o.version) for o in self.state.opsets}
 
     def define(self, name: str, value: Value, kind: Any) -> None:
@@ -102,9 +103,9 @@ class GraphReader:
         if standard and proto.op_type == "If":
             self._read_if(proto, operands[0])
             return
-        if (on_activation or not standard) and not (standard and proto.op_type in OPERATORS):
-            name = proto.op_type if standard else f"{proto.domain}.{proto.op_type}"
-            raise Unsupported(f"operator {name} is not supported")
+        name = proto.op_type if standard else f"{proto.domain}.{proto.op_type}"
+        if (on_activation or not standard) and name not in OPERATORS:
+            raise Unsupported(f"operator {name} is not supported", _remedy(name))
         if any(isinstance(self.values[n], Broken) for n in names):
             self.values.update(dict.fromkeys(proto.output, Broken(on_activation)))
             return
@@ -133,6 +134,10 @@ class GraphReader:
             check_result(value, inferred[index])
             self.define(output, value, type_of(value, inferred[index], types))
 
+    def apply(self, node: Node) -> Sequence[Value]:
+        """Values of a node that a handler wrote."""
+        return self._results(node, any(map(_depends_on_elements, node.operands)))
+
     def _results(self, node: Node, on_activation: bool) -> Sequence[Value]:
         """Values of a node's outputs."""
         data = node.operands[0] if node.operands else None
@@ -142,13 +147,13 @@ class GraphReader:
             and isinstance(node.operands[1], Symbolic)
             and data.dtype.kind not in "iub"
         )
-        if not (on_activation or embedding or node.kind in SHAPE_ONLY):
+        if not (on_activation or embedding or node.key in SHAPE_ONLY or node.key != node.kind):
             return self._folded(node)
         return self._translated(node)
 
     def _translated(self, node: Node) -> Sequence[Value]:
         """What a node's handler makes of it."""
-        results = OPERATORS[node.kind][0](self.state, node)
+        results = OPERATORS[node.key][0](self.state, node)
         if unread := node.unread():
             raise Unsupported(f"{', '.join(unread)} is not supported")
         return results
@@ -232,6 +237,15 @@ def _depends_on_elements(value: Value) -> bool:
     if isinstance(value, Broken):
         return value.activation
     return value is not None and not isinstance(value, np.ndarray | Symbolic)
+
+
+def _remedy(name: str) -> str:
+    """What to do about an operator that is not supported."""
+    if any(word in name for word in ("Quantize", "QLinear", "Integer", "NBits")):
+        return "quantised models are not supported: export the model in float"
+    if name.startswith("com.microsoft."):
+        return "export the model without ONNX Runtime's optimizer"
+    return ""
 
 
 def _name(proto: Any) -> str:
