@@ -17,21 +17,20 @@ from xdsl.irdl import (
 )
 from xdsl.utils.exceptions import VerifyException
 
-from softex_mlir.arithmetic import round_up
 from softex_mlir.dialects.cluster import StreamKind, TokenType, stream_of
 from softex_mlir.dialects.memory import check_dense_rows, check_indices, check_tcdm, memref_type
 from softex_mlir.dialects.target import machine_of
+from softex_mlir.isa_sim.units.faults import UnitFault
+from softex_mlir.isa_sim.units.redmule import (
+    MAX_SIZE,
+    RedMulEJob,
+    check_program_job,
+    stored_rows,
+)
 from softex_mlir.isa_sim.units.redmule_section import RedMulEDescription
 from softex_mlir.isa_sim.units.redmule_unit import REDMULE
 
 UNIT = "RedMulE"
-MAX_SIZE = 0xFFFF
-"""Sizes are fields of 16 bits."""
-
-
-def stored_rows(unit: RedMulEDescription, m: int) -> int:
-    """Rows of Z the unit reads and writes for `m` rows of X: whole tiles unless it masks rows."""
-    return m if unit.masked_rows else round_up(m, unit.rows)
 
 
 def check_sizes(unit: RedMulEDescription, m: int, n: int, k: int) -> None:
@@ -39,40 +38,12 @@ def check_sizes(unit: RedMulEDescription, m: int, n: int, k: int) -> None:
     for name, size in (("m", m), ("n", n), ("k", k)):
         if not 1 <= size <= MAX_SIZE:
             raise VerifyException(f"{UNIT} sizes are 1..{MAX_SIZE}, found {name} = {size}")
-    if n < unit.min_inner:
-        raise VerifyException(
-            f"{UNIT} needs an inner size n of at least {unit.min_inner}, found {n}: pad it with "
-            "zeros to 32"
-        )
-    row_tiles = -(-m // unit.rows)
-    column_tiles = -(-k // unit.tile_columns)
-    if unit.rows * row_tiles * column_tiles > unit.max_stored_rows:
-        raise VerifyException(
-            f"{UNIT} never signals the end of a job that stores "
-            f"{unit.rows * row_tiles * column_tiles} tile rows; the limit is "
-            f"{unit.max_stored_rows}: split m = {m} or k = {k}"
-        )
-    if unit.masked_rows:
-        return
-    tail = n % unit.tile_columns
-    if row_tiles == 1 and 4 <= m < unit.rows and column_tiles > 1 and n > 32 and 1 <= tail <= 8:
-        raise VerifyException(
-            f"{UNIT} computes wrong rows for one tile of 4..{unit.rows - 1} rows, several column "
-            f"tiles and n % {unit.tile_columns} in 1..8, found m = {m}, n = {n}, k = {k}: pad n "
-            f"with zeros to a multiple of {unit.tile_columns}"
-        )
-    left_over = n % unit.columns
-    padded = round_up(n, unit.columns)
-    if row_tiles >= padded and left_over:
-        raise VerifyException(
-            f"{UNIT} computes wrong rows from tile {padded - 1} on when m needs at least "
-            f"{padded} row tiles and n % {unit.columns} is not 0, found m = {m}, n = {n}"
-        )
-    if 1 <= left_over <= 3:
-        raise VerifyException(
-            f"{UNIT} multiplies the memory behind W by zero when n % {unit.columns} is 1..3, "
-            f"which is NaN where it holds Inf or NaN, found n = {n}: pad n with zeros"
-        )
+    try:
+        warnings = check_program_job(RedMulEJob(0, 0, 0, m, n, k), unit)
+    except UnitFault as fault:
+        raise VerifyException(str(fault)) from fault
+    if warnings:
+        raise VerifyException(f"{UNIT}: {'; '.join(warnings)}")
 
 
 @irdl_op_definition

@@ -31,6 +31,9 @@ from softex_mlir.isa_sim.machine import Machine
 ROWS_SHARE = 4
 """Beside matrix products, row-wise kernels take at most this fraction (1/n) of the TCDM."""
 
+LEAST_ROWS = 4096
+"""Bytes that row-wise kernels may take beside matrix products, however small the TCDM."""
+
 PARTS = 160
 """About the most launches of a row-wise operation, however many rows it has."""
 
@@ -101,7 +104,8 @@ def make_plan(main: FuncOp, machine: Machine, overrides: Mapping[str, Mapping[st
             f"tiles of layer {', '.join(map(repr, unknown))}: no matrix product has this name; "
             f"there are {', '.join(map(repr, layers)) or 'none'}"
         )
-    limit = max(4096, (tcdm - base) // (ROWS_SHARE if shapes else 1))
+    room = tcdm - base
+    limit = max(LEAST_ROWS, room // ROWS_SHARE) if shapes else max(64, room)
     need = 0
     norms = any(isinstance(op, NORMS) for op in ops)
     for op in ops:
@@ -153,7 +157,7 @@ def _rows_bytes(machine: Machine, op: Operation, limit: int, wanted: int) -> int
     ):
         return 0
     else:
-        return 4096
+        return min(LEAST_ROWS, limit)
     while wanted > 1 and fixed + wanted * row > limit:
         wanted -= 1
     need = fixed + wanted * row

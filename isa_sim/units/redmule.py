@@ -31,6 +31,8 @@ JOB_REGISTERS: Final = {
 }
 """Job registers, name to byte offset from the unit's base. MACFG starts the tiler: it is last."""
 
+MAX_SIZE: Final = 0xFFFF
+"""Sizes are fields of 16 bits."""
 MATMUL: Final = 0
 GEMM: Final = 1
 FORMAT_16_BIT: Final = 1
@@ -138,16 +140,18 @@ def refill_stalls(m: int, n: int, k: int, unit: RedMulEDescription) -> int:
     return max(0, round(each * (full - 2)))
 
 
+def array_cycles(m: int, n: int, k: int, unit: RedMulEDescription) -> int:
+    """Cycles of a job from its start to the done event, without those in which it waits for X."""
+    tiles = -(-m // unit.rows) * -(-k // unit.tile_columns)
+    core = (unit.pipeline_registers + 1) * round_up(n, unit.columns) * tiles
+    tail = (k - 1) % unit.tile_columns + 1 + unit.rows + 5
+    return preload_cycles(min(m, unit.rows), tiles, unit) + core + tail
+
+
 def redmule_run_cycles(m: int, n: int, k: int, machine: Machine) -> int:
     """Cycles of a job from its start (first busy cycle) to the done event."""
     unit = _redmule(machine)
-    tiles = -(-m // unit.rows) * -(-k // unit.tile_columns)
-    padded = -(-n // unit.columns) * unit.columns
-    core = (unit.pipeline_registers + 1) * padded * tiles
-    tail = (k - 1) % unit.tile_columns + 1 + unit.rows + 5
-    return (
-        preload_cycles(min(m, unit.rows), tiles, unit) + core + refill_stalls(m, n, k, unit) + tail
-    )
+    return array_cycles(m, n, k, unit) + refill_stalls(m, n, k, unit)
 
 
 def start_delay(gap: int, machine: Machine) -> int:
@@ -238,8 +242,37 @@ def check(job: RedMulEJob, unit: RedMulEDescription) -> tuple[str, ...]:
         f"{padded - 1} on; pad the inner dimension or split the rows",
     )
     if n < unit.min_inner:
-        return (f"{shape}: an inner dimension below {unit.min_inner} is right only in few cases",)
+        return (
+            f"{shape}: an inner dimension below {unit.min_inner} is right only in few cases; "
+            "pad it to 32",
+        )
     return ()
+
+
+def check_program_job(job: RedMulEJob, unit: RedMulEDescription) -> tuple[str, ...]:
+    """As :func:`check`, with a warning for whatever depends on memory that is no operand."""
+    warnings = check(job, unit)
+    leak = leaking_rows(job.n, unit)
+    if leak:
+        warnings += (
+            f"the memory behind W is multiplied by zero where N % {unit.columns} is "
+            f"{job.n % unit.columns}, which is NaN where it holds Inf or NaN, found N = {job.n}: "
+            "pad it with zeros",
+        )
+    return warnings
+
+
+def leaking_rows(n: int, unit: RedMulEDescription) -> int:
+    """Rows behind W that meet x = +0: the published RTL masks only the last P + 1 of a step."""
+    rest = n % unit.columns
+    if rest == 0 or unit.min_inner <= 1:
+        return 0
+    return max(0, unit.columns - rest - (unit.pipeline_registers + 1))
+
+
+def stored_rows(unit: RedMulEDescription, m: int) -> int:
+    """Rows of Z that a job of ``m`` rows reads and writes: whole tiles unless it masks rows."""
+    return m if unit.masked_rows else round_up(m, unit.rows)
 
 
 # --- execution -------------------------------------------------------------------------------
@@ -279,14 +312,10 @@ class RedMulE:
         self.last_warnings = outcome.warnings
         return outcome.cycles
 
-    def stored_rows(self, m: int) -> int:
-        """Rows of Z that a job of ``m`` rows reads and writes."""
-        return m if self.unit.masked_rows else -(-m // self.unit.rows) * self.unit.rows
-
     def footprint(self, registers: Any) -> list[tuple[int, int, bool]]:
         """(address, bytes, is_write) of a job's operands; Z with all its rows."""
         job = decode(registers)
-        z_bytes = 2 * self.stored_rows(job.m) * job.k
+        z_bytes = 2 * stored_rows(self.unit, job.m) * job.k
         return [
             (job.x, 2 * job.m * job.n, False),
             (job.w, 2 * job.n * job.k, False),
@@ -303,7 +332,7 @@ class RedMulE:
         """
         warnings = check(job, self.unit)
         m, n, k = job.m, job.n, job.k
-        rows = self.stored_rows(m)
+        rows = stored_rows(self.unit, m)
         x_span = span("redmule", memory, base, job.x, 2 * m * n, f"X ({m}x{n})")
         w_span = span("redmule", memory, base, job.w, 2 * n * k, f"W ({n}x{k})")
         z_span = span("redmule", memory, base, job.z, 2 * rows * k, f"Z ({rows}x{k} stored rows)")
@@ -338,7 +367,7 @@ class RedMulE:
         sizes = {
             "x": 2 * job.m * job.n,
             "w": 2 * job.n * job.k,
-            "z": 2 * self.stored_rows(job.m) * job.k,
+            "z": 2 * stored_rows(self.unit, job.m) * job.k,
         }
         moved: dict[str, int] = {}
         end = memory.size
@@ -369,11 +398,9 @@ class RedMulE:
             gemm_bits(x, w, z, self.unit.columns)
 
     def _behind(self, job: RedMulEJob, memory: Memory, start: int) -> Any:
-        """Rows behind W that meet x = +0: the published RTL masks only the last P + 1 of them."""
-        unit = self.unit
-        rest = job.n % unit.columns
-        leak = unit.columns - rest - (unit.pipeline_registers + 1)
-        if rest == 0 or leak <= 0 or unit.min_inner <= 1:
+        """The rows behind W that meet x = +0."""
+        leak = leaking_rows(job.n, self.unit)
+        if leak == 0:
             return None
         rows = np.zeros(2 * leak * job.k, np.uint8)
         available = memory[start : start + rows.size]

@@ -8,7 +8,7 @@ from softex_mlir.compiler.row_operations.rows import Binary, Softmax, Unary
 from softex_mlir.compiler.schedule.kernels.kernel import team_size
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.units.dma import streaming_cycles
-from softex_mlir.isa_sim.units.redmule import preload_cycles
+from softex_mlir.isa_sim.units.redmule import array_cycles
 
 REDMULE_COMMAND_CYCLES = 70
 """Clear, six register writes, trigger, wake-up and counter update between two jobs."""
@@ -62,15 +62,7 @@ def gemm_job_cycles(machine: Machine, m: int, n: int, k: int) -> int:
     if unit is None:
         blocks = -(-gemm_blocks(m, k) // (machine.cluster.cores - 2))
         return int(blocks * (n * GEMM_STEP_CYCLES + GEMM_BLOCK_CYCLES)) + CORE_JOB_CYCLES
-    row_tiles = -(-m // unit.rows)
-    column_tiles = -(-k // unit.tile_columns)
-    tiles = row_tiles * column_tiles
-    padded = round_up(n, unit.columns)
-    preload = preload_cycles(min(m, unit.rows), tiles, unit)
-    last = (k - 1) % unit.tile_columns + 1
-    core = (unit.pipeline_registers + 1) * padded * tiles
-    tail = last + unit.rows + 5
-    return preload + core + tail + unit.tiler_cycles + REDMULE_COMMAND_CYCLES
+    return array_cycles(m, n, k, unit) + unit.tiler_cycles + REDMULE_COMMAND_CYCLES
 
 
 def streaming_slowdown(machine: Machine, n: int) -> float:

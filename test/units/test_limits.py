@@ -1,0 +1,53 @@
+"""What a dialect's verifier lets through the unit computes, on any machine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+
+import pytest
+from xdsl.utils.exceptions import VerifyException
+
+from softex_mlir.compiler.driver import Compilation
+from softex_mlir.compiler.models import single_operation
+from softex_mlir.dialects.redmule import check_sizes
+from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.isa_sim.units import redmule
+from softex_mlir.runtime.session import run
+
+PAPER = Machine.load()
+assert PAPER.redmule is not None
+UNITS = {
+    "paper": PAPER.redmule,
+    "masked rows": replace(PAPER.redmule, masked_rows=True),
+    "short inner sizes": replace(PAPER.redmule, masked_rows=True, min_inner=1),
+    "12 rows of 4": replace(PAPER.redmule, rows=12, columns=4),
+    "wide": replace(PAPER.redmule, rows=48, pipeline_registers=6),
+}
+ROWS, INNER, COLUMNS = (
+    (1, 3, 5, 24, 25, 48, 97, 577),
+    (1, 8, 16, 17, 20, 24, 33, 40),
+    (1, 16, 32, 33),
+)
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_jobs_that_verify_do_not_fault(name: str):
+    unit = UNITS[name]
+    verified = 0
+    for m, n, k in product(ROWS, INNER, COLUMNS):
+        try:
+            check_sizes(unit, m, n, k)
+        except VerifyException:
+            continue
+        verified += 1
+        assert redmule.check(redmule.RedMulEJob(0, 0, 0, m, n, k), unit) == ()
+    assert verified > 80
+
+
+@pytest.mark.parametrize("kind", ["softmax", "gelu", "layer_norm"])
+def test_kernels_are_asked_for_their_bytes(kind: str):
+    """8 KiB of TCDM leave 4,032 bytes behind counters and stacks; a block of rows takes less."""
+    machine = PAPER.with_tcdm_bytes(8192)
+    program = Compilation.of(single_operation(kind, 4, 64), machine).program()
+    run(program)
