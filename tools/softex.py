@@ -373,6 +373,8 @@ def run(
             lenient=warn_only,
             jobs=jobs,
         )
+    if warn_only:
+        sys.stderr.writelines(f"warning: {warning}\n" for warning in result.run.warnings)
     if sanitize:
         for race in result.run.races:
             sys.stderr.write(f"error: {race}\n")
