@@ -10,10 +10,13 @@ import os
 import signal
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast
 
 from softex_mlir.errors import UserError
+
+_STOPPING = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 
 def check_writable(path: Path) -> None:
@@ -31,6 +34,32 @@ def check_writable(path: Path) -> None:
         raise UserError(f"{path}: cannot write: Permission denied")
 
 
+def check_outputs(outputs: Iterable[Path | None], inputs: Iterable[str | Path | None]) -> None:
+    """Find out before long work whether all results could be written, each to a file of its own.
+
+    Raises:
+        UserError: one cannot be written, or is an input or another one: nothing is overwritten.
+    """
+    kept = {Path(path).resolve(): path for path in inputs if path is not None}
+    written: dict[Path, Path] = {}
+    for path in outputs:
+        if path is None:
+            continue
+        check_writable(path)
+        found = path.resolve()
+        if found.exists() and not found.is_file():
+            continue  # a device or a pipe
+        if any(found == other or _same_file(found, other) for other in kept):
+            raise UserError(f"{path}: is an input; name another file for what is written")
+        if found in written:
+            raise UserError(f"{path}: is the name of two results; each needs a file of its own")
+        written[found] = path
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    return one.exists() and other.exists() and one.samefile(other)
+
+
 def write_atomically(path: Path, data: bytes | str) -> None:
     """Write `data` to `path` so that a failure leaves nothing half-written behind.
 
@@ -42,8 +71,8 @@ def write_atomically(path: Path, data: bytes | str) -> None:
         if path.exists() and not path.is_file() and not path.is_dir():
             path.write_bytes(payload)  # a device or a pipe: there is nothing to keep whole
             return
-        # Ctrl-C must not leave the temporary file behind.
-        held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        # Nothing that stops the process may leave the temporary file behind.
+        held = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
         try:
             _replace(path.resolve(), payload)
         finally:
@@ -53,14 +82,15 @@ def write_atomically(path: Path, data: bytes | str) -> None:
 
 
 def _replace(path: Path, payload: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    # a name of its own: the result's may be as long as names can be
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".softex.")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(payload)
-        # mkstemp makes the file private; a result belongs to whoever the umask says.
+        # mkstemp makes the file private; a result keeps its mode, or has what the umask says
         mask = os.umask(0)
         os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
+        os.chmod(temporary, path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~mask)
         os.replace(temporary, path)
     except BaseException:
         os.unlink(temporary)

@@ -185,7 +185,7 @@ def compile(
 
     A program comes with a summary of what the cost model expects of it.
     """
-    from softex_mlir.files import check_writable
+    from softex_mlir.files import check_outputs
     from softex_mlir.front_door import compile_and_check, named_model
     from softex_mlir.tools.compile_command import write_graph
     from softex_mlir.tools.pass_options import PassInstrumentation, split_names
@@ -194,8 +194,7 @@ def compile(
     form = form_of(as_json=json, as_csv=csv)
     if emit is Level.elf and output is None:
         raise typer.BadParameter("an ELF file needs a name: -o FILE", param_hint="-o")
-    if output is not None:
-        check_writable(output)
+    check_outputs([output], [model, weights, config, tiles, target])
     shapes = _shapes(shape or [])
     if shapes and not _is_onnx(model):
         raise typer.BadParameter(
@@ -265,13 +264,12 @@ def estimate(
 ) -> None:
     """What a model will cost, by the compiler's cost model: seconds instead of a simulation."""
     from softex_mlir.compiler.driver import Compilation
-    from softex_mlir.files import check_writable
+    from softex_mlir.files import check_outputs
     from softex_mlir.tools.estimate_command import run_estimate
     from softex_mlir.tools.summary_report import form_of
 
     form = form_of(as_json=json, as_csv=csv)
-    if report is not None:
-        check_writable(report)
+    check_outputs([report], [model, tiles, target])
     machine = _machine(target, tcdm_bytes, no_softex, no_redmule)
     compilation = Compilation.of(
         model,
@@ -329,7 +327,7 @@ def run(
 
     An ELF file that `softex compile` did not write runs as with `softex sim`.
     """
-    from softex_mlir.files import check_writable
+    from softex_mlir.files import check_outputs
     from softex_mlir.isa_sim.machine import Machine
     from softex_mlir.runtime import session
     from softex_mlir.runtime.program import Program
@@ -349,9 +347,7 @@ def run(
         sys.stderr.write("note: no softex program: running it bare-metal on one core\n")
         raise SystemExit(run_bare_metal(program, Machine.load(target or "paper"), as_json=json))
     form = form_of(as_json=json, as_csv=csv)
-    for path in (output, profile, trace, report):
-        if path is not None:
-            check_writable(path)
+    check_outputs((output, profile, trace, report), (program, input, target))
     loaded = Program.load(program)
     reference: dict[str, Any] = {}
     inputs = None
