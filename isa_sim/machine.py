@@ -12,6 +12,7 @@ import hashlib
 import os
 import re
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -199,6 +200,36 @@ class Machine:
         sections = (present.get(unit.section) for unit in registry.units())
         return _checked(replace(self, units=tuple(s for s in sections if s is not None)))
 
+    def with_settings(self, settings: Iterable[str]) -> Machine:
+        """The same machine with fields set as ``section.key=value``, the value as in TOML.
+
+        ``section.present=false`` takes a unit away. Raises :class:`MachineError` as a file would.
+        """
+        tree = tomllib.loads(self.to_toml())
+        for setting in settings:
+            place, equals, value = setting.partition("=")
+            section, dot, key = (part.strip() for part in place.partition("."))
+            if not (equals and dot and section and key):
+                raise MachineError(f"expected section.key=value, found '{setting}'")
+            try:
+                parsed = tomllib.loads(f"value = {value}")["value"]
+            except ValueError as error:
+                raise MachineError(
+                    f"{section}.{key}: '{value}' is no TOML value: {error}"
+                ) from None
+            part = tree.setdefault(section, {})
+            if not isinstance(part, dict):
+                raise MachineError(f"{section} has no fields that can be set one by one")
+            if key == "present" and parsed is False:
+                tree[section] = {"present": False}
+            else:
+                fields = cast("dict[str, Any]", part)
+                fields[key] = parsed
+        try:
+            return _Reader("", "--set", ()).machine_of(tree)
+        except MachineError as error:
+            raise MachineError(str(error).removeprefix("--set:1: ")) from None
+
     def without_redmule(self) -> Machine:
         """The same cluster without the tensor unit."""
         return self._without(RedMulEDescription)
@@ -280,6 +311,10 @@ class _Reader:
             raise MachineError(f"{self.source}: not TOML: {error}") from error
         except RecursionError:
             raise MachineError(f"{self.source}: not a machine: nested too deeply") from None
+        return self.machine_of(tree)
+
+    def machine_of(self, tree: dict[str, Any]) -> Machine:
+        """The machine of what the text says."""
         base = self.base(tree.pop("extends", None))
         kinds = {key: hint for key, hint in get_type_hints(Machine).items() if key != "units"}
         known = [*kinds, *(unit.name for unit in registry.units())]

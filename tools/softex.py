@@ -88,6 +88,10 @@ NoSoftexOption = Annotated[bool, typer.Option("--no-softex", help="Softmax and G
 NoRedmuleOption = Annotated[
     bool, typer.Option("--no-redmule", help="Matrix products on the cores.")
 ]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Change the machine: section.key=value.", metavar="KEY=VALUE"),
+]
 TilesOption = Annotated[Path | None, typer.Option(help="TOML file that pins tile shapes by layer.")]
 AccuracyOption = Annotated[
     AccuracyLevel | None,
@@ -144,6 +148,7 @@ def compile(
     tcdm_bytes: TcdmOption = None,
     no_softex: NoSoftexOption = False,
     no_redmule: NoRedmuleOption = False,
+    settings: SetOption = None,
     tiles: TilesOption = None,
     accuracy: AccuracyOption = None,
     placement: Annotated[
@@ -212,13 +217,13 @@ def compile(
     if emit is Level.graph:
         write_graph(model, shapes, output)
         return
-    changed = tcdm_bytes is not None or no_softex or no_redmule
+    changed = tcdm_bytes is not None or no_softex or no_redmule or settings
     chosen = {"tokens": tokens, "batch": batch, "layers": layers}
     sizes = {name: value for name, value in chosen.items() if value is not None}
     named = weights is not None or sizes
     compilation, line = compile_and_check(
         named_model(model, sizes, weights, config) if named else model,
-        _machine(target or "paper", tcdm_bytes, no_softex, no_redmule)
+        _machine(target or "paper", tcdm_bytes, no_softex, no_redmule, settings)
         if target is not None or changed
         else None,
         shapes=shapes,
@@ -254,6 +259,7 @@ def estimate(
     tcdm_bytes: TcdmOption = None,
     no_softex: NoSoftexOption = False,
     no_redmule: NoRedmuleOption = False,
+    settings: SetOption = None,
     tiles: TilesOption = None,
     accuracy: AccuracyOption = None,
     operating_point: PointOption = None,
@@ -270,7 +276,7 @@ def estimate(
 
     form = form_of(as_json=json, as_csv=csv)
     check_outputs([report], [model, tiles, target])
-    machine = _machine(target, tcdm_bytes, no_softex, no_redmule)
+    machine = _machine(target, tcdm_bytes, no_softex, no_redmule, settings)
     compilation = Compilation.of(
         model,
         machine,
@@ -439,6 +445,7 @@ def bench(
         str, typer.Argument(help="vit-base, models, kernels, calibration, accuracy, core, onnx.")
     ],
     target: TargetOption = "paper",
+    settings: SetOption = None,
     json: JsonOption = False,
 ) -> None:
     """Repeat a published experiment; the published value stands beside ours."""
@@ -447,7 +454,8 @@ def bench(
 
     if name not in BENCHMARKS:
         raise typer.BadParameter(f"one of {', '.join(BENCHMARKS)}", param_hint="NAME")
-    run_benchmark(BENCHMARKS[name], _machine(target, None, False, False), as_json=json)
+    machine = _machine(target, None, False, False, settings)
+    run_benchmark(BENCHMARKS[name], machine, as_json=json)
 
 
 @app.command()
@@ -512,10 +520,18 @@ def demo(target: TargetOption = "paper") -> None:
     run_demo(_machine(target, None, False, False))
 
 
-def _machine(target: str, tcdm_bytes: int | None, no_softex: bool, no_redmule: bool) -> Any:
+def _machine(
+    target: str,
+    tcdm_bytes: int | None,
+    no_softex: bool,
+    no_redmule: bool,
+    settings: list[str] | None = None,
+) -> Any:
     from softex_mlir.isa_sim.machine import Machine
 
     machine = Machine.load(target)
+    if settings:
+        machine = machine.with_settings(settings)
     if tcdm_bytes is not None:
         machine = machine.with_tcdm_bytes(tcdm_bytes)
     if no_softex:

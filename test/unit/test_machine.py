@@ -150,3 +150,32 @@ def test_description_from_a_file(tmp_path):
     path = tmp_path / "small.toml"
     path.write_text('extends = "paper"\nname = "small"\n[cluster]\ntcdm_bytes = 65536\n')
     assert Machine.load(path).cluster.tcdm_bytes == 65536
+
+
+def test_settings_change_fields_as_a_file_does():
+    paper = Machine.load()
+    changed = paper.with_settings(["softex.lanes=8", "redmule.preload_more_tiles=[]"])
+    assert changed.softex is not None
+    assert changed.softex.lanes == 8
+    assert changed.redmule is not None
+    assert changed.redmule.preload_more_tiles == ()
+    assert paper.with_settings(["softex.present=false"]) == paper.without_softex()
+    assert paper.with_settings([]) == paper
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("lanes=8", "expected section.key=value, found 'lanes=8'"),
+        ("softex.lanes", "expected section.key=value, found 'softex.lanes'"),
+        ("softex.lanes=5", "softex.lanes must be 4, 8, 16 or 32, found 5"),
+        ("softex.lane=8", "unknown key 'lane'"),
+        ("softex.lanes=many", "softex.lanes: 'many' is no TOML value"),
+        ("gpu.lanes=8", "unknown key 'gpu'"),
+        ("name.first=8", "name has no fields that can be set one by one"),
+    ],
+)
+def test_settings_that_cannot_work(setting: str, message: str):
+    with pytest.raises(MachineError) as caught:
+        Machine.load().with_settings([setting])
+    assert str(caught.value).startswith(message)
