@@ -235,3 +235,16 @@ def test_causal_mask_of_a_batch_on_the_cluster(tmp_path: Path, padding: bool) ->
     ops = agree(path, model, inputs)
     assert (ops["attention"], ops["mask_to_bias"]) == (1, 1)
     identical(path, inputs)
+
+
+def test_nothing_beside_something_is_left_out(tmp_path: Path) -> None:
+    """Partial rotary positions of all columns: the part that passes is empty."""
+    path = tmp_path / "m.onnx"
+    g = Graph()
+    cuts = [(0, 4), (4, 8)]
+    parts = [g.node("Slice", "x", *(g.constant([n], np.int64) for n in (*cut, 2))) for cut in cuts]
+    nothing = g.node("Neg", g.node("Slice", "x", *(g.constant([n], np.int64) for n in (8, 99, 2))))
+    y = g.node("Concat", parts[1], nothing, parts[0], axis=-1)
+    info = [helper.make_tensor_value_info("x", TensorProto.FLOAT, (1, 3, 8))]
+    proto = g.save(path, info, g.node("Relu", y))
+    agree(path, proto, {"x": np.random.default_rng(0).standard_normal((1, 3, 8), np.float32)})

@@ -5,6 +5,8 @@ from __future__ import annotations
 from math import prod
 
 import numpy as np
+import onnx
+from onnx import helper
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import bf16
 from xdsl.ir import SSAValue
@@ -101,9 +103,9 @@ def _alike(state: Importer, values: list[Value]) -> list[SSAValue]:
 
 @operator("Concat")
 def concat(state: Importer, node: Node) -> list[Value]:
-    parts = _alike(state, node.inputs())
+    parts = _alike(state, [v for v in node.inputs() if 0 not in shape_of_value(v)])
     axis = axis_of(node.attribute("axis", 1), len(t.shape_of(parts[0])))
-    return [state.emit(t.ConcatOp(parts, axis))]
+    return [parts[0] if len(parts) == 1 else state.emit(t.ConcatOp(parts, axis))]
 
 
 @operator("Expand")
@@ -165,9 +167,11 @@ def slice_(state: Importer, node: Node) -> list[Value]:
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         axis = axis_of(axis, len(before))
         chosen = range(before[axis])[slice(start, end, step)]
-        if not chosen:
-            raise Unsupported("an empty slice")
-        offsets[axis], sizes[axis], strides[axis] = chosen[0], len(chosen), step
+        offsets[axis], sizes[axis], strides[axis] = chosen.start, len(chosen), step
+    if 0 in sizes:
+        # What it is computed from cannot matter: no element is left.
+        dtype = helper.tensor_dtype_to_np_dtype(node.element_type(0) or onnx.TensorProto.FLOAT)
+        return [np.zeros(sizes, dtype)]
     return [state.emit(t.SliceOp(x, offsets, sizes, strides))]
 
 
