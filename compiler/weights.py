@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,10 +84,13 @@ class WeightStore(Mapping[str, Array]):
         del self._arrays[name]
         self.changed = True
 
-    def round_to_bf16(self) -> None:
-        """Round all float32 parameters to bf16 (nearest, ties to even; finite stays finite)."""
+    def round_to_bf16(self, wide: Collection[str] = ()) -> None:
+        """Round float32 parameters to bf16 (nearest, ties to even; finite stays finite).
+
+        Those named in `wide` stay what they are.
+        """
         for name, array in self._arrays.items():
-            if array.dtype == np.float32:
+            if array.dtype == np.float32 and name not in wide:
                 self._arrays[name] = saturated(array)
                 self.changed = True
 

@@ -12,12 +12,12 @@ from typing import Any, Literal, Protocol, cast
 import ml_dtypes
 import numpy as np
 import numpy.typing as npt
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.builtin import ModuleOp, f32
 from xdsl.dialects.func import ReturnOp
 from xdsl.dialects.linalg import ops as linalg_ops
 from xdsl.ir import Operation, SSAValue
 
-from softex_mlir.compiler.loop_nest import is_boolean, is_start_value
+from softex_mlir.compiler.loop_nest import element_type, is_boolean, is_start_value
 from softex_mlir.compiler.model import Model, main_function
 from softex_mlir.dialects import transformer as t
 from softex_mlir.errors import UserError
@@ -99,6 +99,8 @@ def evaluate(
             values[op.result] = (
                 data.astype(np.bool_ if is_boolean(op.result) else np.int32)
                 if data.dtype.kind == "i"
+                else data.astype(np.float32)
+                if element_type(op.result) == f32
                 else chosen.value(data)
             )
             continue

@@ -248,7 +248,7 @@ def where(state: Importer, node: Node) -> list[Value]:
 
 @operator("LayerNormalization")
 def layer_norm(state: Importer, node: Node) -> list[Value]:
-    x, gamma, beta = node.activation(0), node.required(1, "scale"), node.constant(2, "bias")
+    x, gamma, beta = node.activation(0), node.input(1), node.input(2)
     _check_stash(node)
     y = _norm(state, node, x, gamma, beta, centred=True)
     if not any(node.proto.output[1:]):
@@ -260,7 +260,7 @@ def layer_norm(state: Importer, node: Node) -> list[Value]:
 
 @operator("RMSNormalization", "SimplifiedLayerNormalization")
 def rms_norm(state: Importer, node: Node) -> list[Value]:
-    x, gamma = node.activation(0), node.required(1, "scale")
+    x, gamma = node.activation(0), node.input(1)
     _check_stash(node)
     return [_norm(state, node, x, gamma, None, centred=False)]
 
@@ -274,7 +274,7 @@ def _check_stash(node: Node) -> None:
 
 
 def _norm(
-    state: Importer, node: Node, x: SSAValue, gamma: Array, beta: Array | None, *, centred: bool
+    state: Importer, node: Node, x: SSAValue, gamma: Value, beta: Value, *, centred: bool
 ) -> SSAValue:
     """The norm over all dimensions from the axis on."""
     shape, eps = t.shape_of(x), float(node.attribute("epsilon", 1e-5))
@@ -282,7 +282,8 @@ def _norm(
     width = prod(shape[axis:])
     if axis < len(shape) - 1:
         x = state.emit(t.ReshapeOp(x, (*shape[:axis], width)))
-    rows = [_row(v, shape, axis) for v in (gamma, beta) if v is not None]
+    given = [v for v in (gamma, beta) if v is not None]
+    rows = [_row(v, shape, axis) if isinstance(v, np.ndarray) else None for v in given]
     if all(row is not None for row in rows):
         scale, *shift = (state.constant(row) for row in rows if row is not None)
     else:
@@ -295,8 +296,10 @@ def _norm(
     if axis < len(shape) - 1:
         y = state.emit(t.ReshapeOp(y, shape))
     if any(row is None for row in rows):
-        y = state.emit(t.MulOp(y, state.constant(gamma)))
-        y = y if beta is None else state.emit(t.AddOp(y, state.constant(beta)))
+        rank = len(shape)
+        y = state.emit(t.MulOp(y, state.of_rank(state.operand(gamma), rank)))
+        if beta is not None:
+            y = state.emit(t.AddOp(y, state.of_rank(state.operand(beta), rank)))
     return y
 
 

@@ -15,6 +15,7 @@ from softex_mlir.compiler.generic_builder import Body, Scalars, elementwise, red
 from softex_mlir.compiler.importers.onnx.graph import Importer
 from softex_mlir.compiler.importers.onnx.node import Node
 from softex_mlir.compiler.importers.onnx.registry import axis_of, operator
+from softex_mlir.compiler.importers.onnx.tensors import map_values
 from softex_mlir.compiler.importers.onnx.values import Unsupported, Value, element_of
 from softex_mlir.compiler.row_operations.unary import softplus
 from softex_mlir.dialects import transformer as t
@@ -430,14 +431,33 @@ def batch_norm(state: Importer, node: Node) -> list[Value]:
     node.attribute("momentum")
     if node.attribute("training_mode", 0):
         raise Unsupported("training mode", "export the model with model.eval()")
-    names = ("scale", "bias", "mean", "variance")
-    scale, bias, mean, variance = (
-        node.required(i, name).astype(np.float64) for i, name in enumerate(names, 1)
-    )
+    given = [node.input(i) for i in range(1, 5)]
+    if not all(isinstance(v, np.ndarray) for v in given):
+        return [_normalised_at_run_time(state, x, given, eps)]
+    scale, bias, mean, variance = (np.asarray(v, np.float64) for v in given)
     factor = scale / np.sqrt(variance + eps)
     offset = bias - mean * factor
     values = (v.astype(np.float32) for v in (factor, offset))
     return [_scaled(state, x, *values)]
+
+
+def _normalised_at_run_time(
+    state: Importer, x: SSAValue, given: Sequence[Value], eps: float
+) -> SSAValue:
+    """Scale, bias, mean and variance of each channel are operands."""
+    shape = (-1, *(1,) * (len(t.shape_of(x)) - 2))
+    columns = [
+        v.reshape(shape)
+        if isinstance(v, np.ndarray)
+        else state.emit(t.ReshapeOp(state.operand(v), (t.shape_of(x)[1], *shape[1:])))
+        for v in given
+    ]
+
+    def body(e: F32, v: Scalars) -> SSAValue:
+        normal = e.div(e.sub(v[0], v[3]), e.sqrt(e.plus(v[4], eps)))
+        return e.add(e.mul(normal, v[1]), v[2])
+
+    return map_values(state, [x, *columns], body)
 
 
 @operator("GlobalAveragePool", "GlobalMaxPool", note="in float32 on the cores")

@@ -13,8 +13,8 @@ import onnx
 from onnx import numpy_helper
 from onnx.reference import ReferenceEvaluator
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import IntegerType, StringAttr, TensorType, bf16, i32
-from xdsl.ir import Block, Operation, SSAValue
+from xdsl.dialects.builtin import IntegerType, StringAttr, TensorType, bf16, f32, i32
+from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from softex_mlir.compiler.bodies.f32_functions import F32
 from softex_mlir.compiler.generic_builder import Scalars, elementwise, i1
@@ -64,7 +64,7 @@ class Importer:
     _constants: dict[tuple[int, bool], tuple[Array, SSAValue]] = field(
         default_factory=lambda: dict[tuple[int, bool], tuple[Array, SSAValue]]()
     )
-    _integers: dict[int, tuple[Array, SSAValue]] = field(
+    _others: dict[int, tuple[Array, SSAValue]] = field(
         default_factory=lambda: dict[int, tuple[Array, SSAValue]]()
     )
     _materialised: dict[int, tuple[Symbolic, SSAValue]] = field(
@@ -135,14 +135,14 @@ class Importer:
             self._narrowed[value] = operations[-1].results[0]
         return self._narrowed[value]
 
-    def tensor(self, value: Value, *, splat: bool = False) -> SSAValue:
-        """Any value as an activation of its own element type."""
+    def tensor(self, value: Value, *, wide: bool = False) -> SSAValue:
+        """Any value as an activation of its own element type; `wide` constants stay float32."""
         if isinstance(value, Symbolic):
             return self.materialised(value)
         if isinstance(value, np.ndarray):
             if value.dtype.kind in "iub":
                 return self.integers(value)
-            return self.constant(value, splat=splat)
+            return self.numbers(value) if wide else self.constant(value, splat=False)
         if isinstance(value, SSAValue):
             return value
         if isinstance(value, Discrete) and value.element in INTEGERS:
@@ -163,21 +163,28 @@ class Importer:
             return operations[-1].results[0]
         raise Unsupported(f"cannot use {describe(value)} as an operand")
 
+    def numbers(self, array: Array) -> SSAValue:
+        """A constant of floating-point numbers in float32."""
+        return self._typed(array, f32, array.astype(np.float32))
+
     def integers(self, array: Array) -> SSAValue:
         """An integer or boolean constant."""
+        if array.size and not -(1 << 31) <= int(array.min()) <= int(array.max()) < 1 << 32:
+            raise Unsupported("a constant beyond 32 bits")
+        kind = i1 if array.dtype == np.bool_ else i32
+        return self._typed(array, kind, array.astype(np.int64).astype(np.int32))
+
+    def _typed(self, array: Array, element: Attribute, data: Array) -> SSAValue:
+        """A constant of an element type other than bf16."""
         key = id(array)
-        if key not in self._integers:
-            kind = TensorType(i1 if array.dtype == np.bool_ else i32, array.shape)
-            if array.size and not -(1 << 31) <= int(array.min()) <= int(array.max()) < 1 << 32:
-                raise Unsupported("a constant beyond 32 bits")
-            name = self.weights.add(
-                self.names.get(id(array), "constant"), array.astype(np.int64).astype(np.int32)
-            )
+        if key not in self._others:
+            kind = TensorType(element, array.shape)
+            name = self.weights.add(self.names.get(id(array), "constant"), data)
             self.weight_ops.append(t.WeightOp(name, kind))
             op = t.GetWeightOp(name, kind)
             self.block.add_op(op)
-            self._integers[key] = (array, op.result)
-        return self._integers[key][1]
+            self._others[key] = (array, op.result)
+        return self._others[key][1]
 
     # --- integer inputs -----------------------------------------------------------------------
 

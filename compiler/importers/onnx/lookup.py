@@ -7,11 +7,11 @@ index that is out of range, which ONNX calls an error, gives 0.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import inf, prod
+from math import prod
 
 import numpy as np
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import AffineMapAttr, BFloat16Type, Float32Type, f32, i32
+from xdsl.dialects.builtin import AffineMapAttr, BFloat16Type, Float32Type, i32
 from xdsl.dialects.linalg.ops import IndexOp
 from xdsl.ir import Attribute, SSAValue
 from xdsl.ir.affine import AffineExpr
@@ -23,16 +23,14 @@ from softex_mlir.compiler.generic_builder import (
     Body,
     Scalars,
     dimension_map,
-    elementwise,
     generic,
     reduction,
 )
-from softex_mlir.compiler.importers.onnx.general import larger, smaller
 from softex_mlir.compiler.importers.onnx.graph import Importer
 from softex_mlir.compiler.importers.onnx.node import Node
 from softex_mlir.compiler.importers.onnx.registry import axis_of, operator
 from softex_mlir.compiler.importers.onnx.tensors import emit, map_values
-from softex_mlir.compiler.importers.onnx.values import Array, Unsupported, Value, element_of
+from softex_mlir.compiler.importers.onnx.values import Unsupported, Value, element_of
 from softex_mlir.dialects import transformer as t
 
 INT64 = 7
@@ -161,94 +159,6 @@ def _joined(state: Importer, indices: Value, sizes: Sequence[int]) -> SSAValue:
         return e.int_add(v[1], v[0])
 
     return emit(state, reduction(placed, [last], i32, 0, added, keep=False, layer=state.layer))
-
-
-# --- along a dimension -----------------------------------------------------------------------
-
-
-@operator("ArgMax", "ArgMin", note="on the cores")
-def extreme(state: Importer, node: Node) -> list[Value]:
-    x = node.tensor(0)
-    shape, kind = t.shape_of(x), element_of(x)
-    rank, top = len(shape), node.kind == "ArgMax"
-    axis, keep = axis_of(node.attribute("axis", 0), rank), bool(node.attribute("keepdims", 1))
-    last = bool(node.attribute("select_last_index", 0))
-    combine = larger if top else smaller
-    integers = arith.MaxSIOp if top else arith.MinSIOp
-
-    def better(e: F32, v: Scalars) -> SSAValue:
-        return combine(e, v[1], v[0]) if is_float(kind) else e.insert(integers(v[1], v[0]))
-
-    start = (-inf if top else inf) if is_float(kind) else LOWEST if top else HIGHEST
-    best = emit(state, reduction(x, [axis], kind, start, better, layer=state.layer))
-    kept = [AffineExpr.constant(0) if d == axis else AffineExpr.dimension(d) for d in range(rank)]
-    result = [e for d, e in enumerate(kept) if keep or d != axis]
-    sizes = [1 if d == axis else n for d, n in enumerate(shape) if keep or d != axis]
-
-    def body(e: F32, v: Scalars) -> SSAValue:
-        element, extremum, found = v
-        same = (
-            e.compare("oeq", element, extremum)
-            if is_float(kind)
-            else e.insert(arith.CmpiOp(element, extremum, "eq"))
-        )
-        choose = arith.MaxSIOp if last else arith.MinSIOp
-        return e.select(same, e.insert(choose(found, loop_index(e, axis))), found)
-
-    return [
-        emit(
-            state,
-            generic(
-                [x, best],
-                [leading(rank, rank), dimension_map(rank, kept)],
-                [(sizes, i32, dimension_map(rank, result))],
-                [REDUCTION if d == axis else PARALLEL for d in range(rank)],
-                body,
-                initial=[-1 if last else HIGHEST],
-                layer=state.layer,
-            ),
-        )
-    ]
-
-
-@operator("CumSum", note="on the cores, in float32")
-def running_sum(state: Importer, node: Node) -> list[Value]:
-    x = node.tensor(0)
-    shape, kind = t.shape_of(x), element_of(x)
-    rank = len(shape)
-    axis = axis_of(int(node.required(1, "axis").item()), rank)
-    exclusive, backwards = bool(node.attribute("exclusive", 0)), bool(node.attribute("reverse", 0))
-    comparison = ("sgt" if exclusive else "sge") if backwards else "slt" if exclusive else "sle"
-    # The innermost loop runs over the terms of each sum.
-    terms = [AffineExpr.dimension(rank if d == axis else d) for d in range(rank)]
-    held = Float32Type() if is_float(kind) else i32
-
-    def body(e: F32, v: Scalars) -> SSAValue:
-        term, total = v
-        counts = e.insert(arith.CmpiOp(loop_index(e, rank), loop_index(e, axis), comparison))
-        if is_float(kind):
-            return e.add(total, e.select(counts, term, e.number(0.0)))
-        return e.int_add(total, e.select(counts, term, e.integer(0)))
-
-    total = emit(
-        state,
-        generic(
-            [x],
-            [dimension_map(rank + 1, terms)],
-            [(shape, held, leading(rank, rank + 1))],
-            [*[PARALLEL] * rank, REDUCTION],
-            body,
-            initial=[0],
-            layer=state.layer,
-        ),
-    )
-    return [state.narrowed(total) if isinstance(kind, BFloat16Type) else total]
-
-
-def exact_numbers(state: Importer, array: Array) -> SSAValue:
-    """A constant in float32, stored as its bits."""
-    bits = state.integers(np.ascontiguousarray(array, np.float32).view(np.int32))
-    return emit(state, elementwise([bits], f32, lambda e, v: e.from_bits(v[0]), layer=state.layer))
 
 
 def product(state: Importer, a: SSAValue, b: SSAValue) -> SSAValue:

@@ -119,41 +119,6 @@ def expand(state: Importer, node: Node) -> list[Value]:
     return [state.emit(t.ExpandOp(x, result))]
 
 
-@operator("Pad", note="with zeros, or less than nothing")
-def pad(state: Importer, node: Node) -> list[Value]:
-    x = node.tensor(0)
-    pads, value = node.ints(1, "pads", "pads"), node.constant(2, "value")
-    mode = node.attribute("mode", b"constant")
-    if mode != b"constant" or (value is not None and value.any()) or node.attribute("value", 0.0):
-        raise Unsupported("padding with anything but zeros")
-    if pads is None:
-        raise Unsupported("its pads are missing")
-    rank = len(t.shape_of(x))
-    chosen = node.constant(3, "axes")
-    axes = list(range(rank)) if chosen is None else [axis_of(int(a), rank) for a in chosen]
-    for axis, before, after in zip(axes, pads[: len(axes)], pads[len(axes) :], strict=True):
-        x = _padded(state, x, axis, before, after)
-    return [x]
-
-
-def _padded(state: Importer, x: SSAValue, axis: int, before: int, after: int) -> SSAValue:
-    """Zeros before and after a dimension's elements; negative numbers take elements away."""
-    shape = list(t.shape_of(x))
-    if before < 0 or after < 0:
-        offsets = [0] * len(shape)
-        offsets[axis] = max(-before, 0)
-        shape[axis] += min(before, 0) + min(after, 0)
-        if shape[axis] < 1:
-            raise Unsupported("nothing is left of a dimension")
-        x = state.emit(t.SliceOp(x, offsets, shape))
-    parts = [x]
-    for amount, place in ((before, 0), (after, 2)):
-        if amount > 0:
-            size = (*shape[:axis], amount, *shape[axis + 1 :])
-            parts.insert(place, state.constant(np.zeros(size, np.float32), splat=False))
-    return x if len(parts) == 1 else state.emit(t.ConcatOp(parts, axis))
-
-
 @operator("Slice")
 def slice_(state: Importer, node: Node) -> list[Value]:
     x = node.tensor(0)
@@ -183,9 +148,10 @@ def split(state: Importer, node: Node) -> list[Value]:
     if sizes is None:
         count = int(node.attribute("num_outputs", count))
         sizes = _chunks(t.shape_of(x)[axis], -(-t.shape_of(x)[axis] // count))
-    if sum(sizes) != t.shape_of(x)[axis] or min(sizes) < 1 or len(sizes) != len(node.proto.output):
+    if sum(sizes) != t.shape_of(x)[axis] or min(sizes) < 0 or len(sizes) != len(node.proto.output):
         raise Unsupported(f"{t.shape_of(x)[axis]} elements in parts of {sizes}")
-    return list(_parts(state, x, axis, sizes))
+    parts = iter(_parts(state, x, axis, [size for size in sizes if size]))
+    return [next(parts) if size else None for size in sizes]
 
 
 @operator("SplitToSequence", note="read by SequenceAt")
@@ -261,7 +227,7 @@ def gather(state: Importer, node: Node) -> list[Value]:
     shape_ = t.shape_of(x)
     flat = [_index(int(i), shape_[axis]) for i in indices.ravel()]
     pieces: list[SSAValue] = []
-    for start, size, step in _progressions(flat):
+    for start, size, step in progressions(flat):
         offsets, sizes, strides = [0] * len(shape_), list(shape_), [1] * len(shape_)
         offsets[axis], sizes[axis], strides[axis] = start, size, step
         pieces.append(state.emit(t.SliceOp(x, offsets, sizes, strides)))
@@ -304,7 +270,7 @@ def _within(e: F32, v: Scalars) -> SSAValue:
     return e.insert(arith.MinSIOp(e.insert(arith.MaxSIOp(v[0], e.integer(0))), v[1]))
 
 
-def _progressions(indices: list[int]) -> list[tuple[int, int, int]]:
+def progressions(indices: list[int]) -> list[tuple[int, int, int]]:
     """(first, number, step) of a slice for all indices, else of one for each run of neighbours."""
     step = indices[1] - indices[0] if len(indices) > 1 else 1
     if step > 0 and indices == list(range(indices[0], indices[0] + step * len(indices), step)):

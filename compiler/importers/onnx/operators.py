@@ -1,5 +1,6 @@
 """How each ONNX operator on activations is translated. Operators on constants are evaluated."""
 
+from softex_mlir.compiler.importers.onnx import arrangement as onnx_arrangement
 from softex_mlir.compiler.importers.onnx import casts as onnx_casts
 from softex_mlir.compiler.importers.onnx import contrib as onnx_contrib
 from softex_mlir.compiler.importers.onnx import elementwise as onnx_elementwise
@@ -8,10 +9,13 @@ from softex_mlir.compiler.importers.onnx import logic as onnx_logic
 from softex_mlir.compiler.importers.onnx import lookup as onnx_lookup
 from softex_mlir.compiler.importers.onnx import movement as onnx_movement
 from softex_mlir.compiler.importers.onnx import products as onnx_products
+from softex_mlir.compiler.importers.onnx import selection as onnx_selection
+from softex_mlir.compiler.importers.onnx import windows as onnx_windows
 from softex_mlir.compiler.importers.onnx.registry import OPERATORS
 
 __all__ = [
     "OPERATORS",
+    "onnx_arrangement",
     "onnx_casts",
     "onnx_contrib",
     "onnx_elementwise",
@@ -20,4 +24,6 @@ __all__ = [
     "onnx_lookup",
     "onnx_movement",
     "onnx_products",
+    "onnx_selection",
+    "onnx_windows",
 ]

@@ -13,7 +13,7 @@ from softex_mlir.compiler.bodies.f32_functions import F32
 from softex_mlir.compiler.generic_builder import Scalars
 from softex_mlir.compiler.importers.onnx.general import sum_over
 from softex_mlir.compiler.importers.onnx.graph import Importer
-from softex_mlir.compiler.importers.onnx.lookup import exact_numbers, product
+from softex_mlir.compiler.importers.onnx.lookup import product
 from softex_mlir.compiler.importers.onnx.node import Node
 from softex_mlir.compiler.importers.onnx.registry import operator
 from softex_mlir.compiler.importers.onnx.tensors import map_values
@@ -25,6 +25,7 @@ from softex_mlir.compiler.importers.onnx.values import (
     element_of,
     shape_of_value,
 )
+from softex_mlir.compiler.importers.onnx.windows import Windows, convolve
 from softex_mlir.dialects import transformer as t
 
 FLOAT = onnx.TensorProto.FLOAT
@@ -58,7 +59,7 @@ def _product(state: Importer, a: Value, b: Value) -> SSAValue:
     """A product of matrices, or of stacks of them."""
     found = [v for v in (a, b) if isinstance(v, SSAValue)]
     if found and all(element_of(v) == f32 for v in found):
-        left, right = (exact_numbers(state, v) if isinstance(v, np.ndarray) else v for v in (a, b))
+        left, right = (state.numbers(v) if isinstance(v, np.ndarray) else v for v in (a, b))
         if isinstance(left, SSAValue) and isinstance(right, SSAValue):
             return product(state, left, right)
     if isinstance(a, np.ndarray) and isinstance(b, SSAValue) and _is_uniform(a):
@@ -118,33 +119,33 @@ def _factor(state: Importer, value: Value, factor: float, *, transposed: bool) -
     return state.emit(t.TransposeOp(found, (1, 0))) if transposed else found
 
 
-@operator("Conv", note="patch embeddings (stride = kernel, no padding), and along one dimension")
+@operator("Conv", note="a matrix product of windows; groups on the cores")
 def conv(state: Importer, node: Node) -> list[Value]:
-    x, weights, bias = node.activation(0), node.required(1, "weights"), node.constant(2, "bias")
-    kernel, shape = weights.shape[2:], t.shape_of(x)
+    x, weights, bias = node.activation(0), node.input(1), node.input(2)
+    whole, shape = shape_of_value(weights), t.shape_of(x)
+    kernel = whole[2:]
     if tuple(node.attribute("kernel_shape", kernel)) != kernel:
-        raise Unsupported(f"weights {weights.shape} for another kernel_shape")
+        raise Unsupported(f"weights {whole} for another kernel_shape")
     strides = tuple(node.attribute("strides", [1] * len(kernel)))
-    pads = node.attribute("pads", [0] * 2 * len(kernel))
-    whole = (
-        strides == kernel
+    pads = list(node.attribute("pads", [0] * 2 * len(kernel)))
+    groups = int(node.attribute("group", 1))
+    patches = (
+        len(kernel) == 2
+        and strides == kernel
         and not any(pads)
         and not any(n % k for n, k in zip(shape[2:], kernel, strict=True))
     )
-    simple = node.attribute("group", 1) == 1 and set(node.attribute("dilations", [1])) == {1}
     automatic = node.attribute("auto_pad", b"NOTSET")
+    simple = groups == 1 and set(node.attribute("dilations", [1])) == {1}
+    simple = simple and automatic in (b"NOTSET", b"VALID") and (patches or len(kernel) == 1)
+    constant = isinstance(weights, np.ndarray) and isinstance(bias, np.ndarray | None)
+    if not (simple and constant):
+        windows = Windows.of(node, shape[2:], kernel)
+        return [convolve(state, x, weights, bias, windows, groups)]
+    assert isinstance(weights, np.ndarray)
+    assert bias is None or isinstance(bias, np.ndarray)
     if automatic == b"VALID":
         pads = [0] * 2 * len(kernel)
-    if (
-        not simple
-        or automatic not in (b"NOTSET", b"VALID")
-        or not (len(kernel) == 1 or (len(kernel) == 2 and whole))
-    ):
-        raise Unsupported(
-            f"a convolution {weights.shape} with strides {strides} and pads {tuple(pads)} of an "
-            f"input {shape}; only patch embeddings (stride = kernel, no padding, whole patches) "
-            "and plain convolutions along one dimension can be done"
-        )
     if len(kernel) == 2:
         rows = state.emit(t.PatchifyOp(x, (kernel[0], kernel[1])))
         matrix = weights.reshape(len(weights), -1).T

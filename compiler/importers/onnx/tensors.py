@@ -12,10 +12,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import Float32Type, bf16, f32, i32
+from xdsl.dialects.linalg import ops as linalg_ops
 from xdsl.ir import Attribute, Operation, SSAValue
+from xdsl.ir.affine import AffineExpr
 
 from softex_mlir.compiler.bodies.f32_functions import F32
-from softex_mlir.compiler.generic_builder import Body, Scalars, elementwise, i1
+from softex_mlir.compiler.generic_builder import (
+    PARALLEL,
+    REDUCTION,
+    Body,
+    Scalars,
+    dimension_map,
+    elementwise,
+    generic,
+    i1,
+)
 from softex_mlir.compiler.importers.onnx.types import FLOATS
 from softex_mlir.compiler.importers.onnx.values import Value, element_of
 from softex_mlir.dialects import transformer as t
@@ -62,6 +73,8 @@ def map_values(
         values: operands; constants whose elements are all equal become numbers of the body.
         kind: ONNX element type of the result; 0 is floating point.
     """
+    found = [v for v in values if isinstance(v, SSAValue)]
+    wide = bool(found) and all(element_of(v) != bf16 for v in found)
     operands: list[SSAValue] = []
     numbers: dict[int, float | int] = {}
     shapes: list[tuple[int, ...]] = [tuple(shape)]
@@ -70,7 +83,7 @@ def map_values(
             numbers[position] = value.flat[0].item()
             shapes.append(value.shape)
         else:
-            operands.append(state.tensor(value))
+            operands.append(state.tensor(value, wide=wide))
             shapes.append(t.shape_of(operands[-1]))
     result = np.broadcast_shapes(*shapes)
     booleans = {
@@ -95,6 +108,69 @@ def map_values(
 
     element = element_for(kind, operands)
     return emit(state, elementwise(operands, element, complete, shape=result, layer=state.layer))
+
+
+Expressions = Sequence[AffineExpr]
+
+
+def loops(count: int) -> list[AffineExpr]:
+    """The loops of a nest as index expressions."""
+    return [AffineExpr.dimension(d) for d in range(count)]
+
+
+def nest(
+    state: Importer,
+    inputs: Sequence[tuple[SSAValue, Expressions]],
+    results: Sequence[tuple[Sequence[int], Attribute, Expressions]],
+    kinds: str,
+    body: Body,
+    initial: Sequence[float | int] = (),
+) -> list[SSAValue]:
+    """A loop nest by index expressions.
+
+    Args:
+        inputs: operands, and where an iteration reads them.
+        results: shape, element type, and where an iteration writes.
+        kinds: a letter a loop, p: parallel, r: reduction.
+        initial: where accumulators start.
+    """
+    count = len(kinds)
+    operations = generic(
+        [value for value, _ in inputs],
+        [dimension_map(count, place) for _, place in inputs],
+        [(shape, element, dimension_map(count, place)) for shape, element, place in results],
+        [PARALLEL if kind == "p" else REDUCTION for kind in kinds],
+        body,
+        initial=initial,
+        layer=state.layer,
+    )
+    state.block.add_ops(operations)
+    return list(operations[-1].results)
+
+
+def loop_index(e: F32, loop: int) -> SSAValue:
+    """The number of a loop's iteration, as an integer."""
+    return e.insert(arith.IndexCastOp(e.insert(linalg_ops.IndexOp(loop)), i32))
+
+
+def both(e: F32, a: SSAValue, b: SSAValue) -> SSAValue:
+    """Conjunction."""
+    return e.insert(arith.AndIOp(a, b))
+
+
+def either(e: F32, a: SSAValue, b: SSAValue) -> SSAValue:
+    """Disjunction."""
+    return e.insert(arith.OrIOp(a, b))
+
+
+def same(e: F32, a: SSAValue, b: SSAValue) -> SSAValue:
+    """Whether integers are equal."""
+    return e.insert(arith.CmpiOp(a, b, "eq"))
+
+
+def opposite(e: F32, a: SSAValue) -> SSAValue:
+    """Negation of a boolean."""
+    return e.insert(arith.XOrIOp(a, truth(e, True)))
 
 
 def truth(e: F32, value: bool) -> SSAValue:
