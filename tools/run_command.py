@@ -97,6 +97,7 @@ def finish_run(
     output: Path | None,
     profile: Path | None,
     trace: Path | None,
+    trace_window: str | None,
     *,
     check: bool,
     form: Form,
@@ -120,10 +121,9 @@ def finish_run(
     if profile is not None:
         write_atomically(profile, json_text(result.profile.to_json()))
     if trace is not None:
-        from softex_mlir.isa_sim.trace import write_trace
-        from softex_mlir.runtime.symbolizer import Symbolizer
+        from softex_mlir.runtime.timeline import timeline_text
 
-        write_atomically(trace, write_trace(result.run, program.machine, Symbolizer(program).layer))
+        write_atomically(trace, timeline_text(program, result.run, result.profile, trace_window))
     found = None
     if check:
         from softex_mlir.runtime.check import check as run_check

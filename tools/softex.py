@@ -302,7 +302,15 @@ def run(
     profile: Annotated[
         Path | None, typer.Option(help="Write cycles, energy, layers as JSON.")
     ] = None,
-    trace: Annotated[Path | None, typer.Option(help="Write a trace that Perfetto opens.")] = None,
+    trace: Annotated[
+        Path | None, typer.Option(help="Write a timeline that Perfetto opens.")
+    ] = None,
+    trace_window: Annotated[
+        str | None,
+        typer.Option(
+            help="Only the time in which this layer (name, title or kind) works.", metavar="LAYER"
+        ),
+    ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Compare with the reference evaluator bit for bit.")
     ] = False,
@@ -381,9 +389,6 @@ def run(
         for race in result.run.races:
             sys.stderr.write(f"error: {race}\n")
         sys.stderr.write(f"note: {len(result.run.races) or 'no'} races found\n")
-        sys.stderr.write(
-            "note: the detector shows counters late, so cycles are not the usual ones\n"
-        )
     finish_run(
         loaded,
         result,
@@ -391,6 +396,7 @@ def run(
         output,
         profile,
         trace,
+        trace_window,
         check=check,
         form=form,
         per_layer=per_layer,

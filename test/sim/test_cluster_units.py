@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from softex_mlir.isa_sim.diagnosis import SimulationFault
 from softex_mlir.isa_sim.energy import Counters, energy
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.numerics.gemm import gemm
-from softex_mlir.isa_sim.trace import write_trace
 from softex_mlir.isa_sim.units import event_unit
 from softex_mlir.isa_sim.units.redmule import MACFG_GEMM, redmule_cycles
 from softex_mlir.isa_sim.units.softex_jobs import softmax_cycles
@@ -160,15 +158,6 @@ def test_a_job_alone_meets_no_contention():
     program = single(gemm_job(Assembly(), 96, 96, 96).wait_event(event_unit.EVENT_REDMULE).end())
     alone = run(program, contention=True)[1]
     assert alone.cycles == run(program)[1].cycles
-
-
-def test_trace_has_every_job_and_names_its_layer():
-    program = single(gemm_job(Assembly(), 48, 32, 64).wait_event(event_unit.EVENT_REDMULE).end())
-    _, result = run(program)
-    trace = json.loads(write_trace(result, MACHINE, lambda tp: f"layer at {tp}"))
-    spans = [event for event in trace["traceEvents"] if event["ph"] == "X"]
-    assert [span["name"] for span in spans] == ["layer at 0"]
-    assert spans[0]["dur"] == result.jobs[0]["end"] - result.jobs[0]["start"]
 
 
 def test_energy_is_the_sum_of_its_parts_and_says_what_it_rests_on():

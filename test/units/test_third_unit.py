@@ -20,11 +20,10 @@ from softex_mlir.isa_sim.bus_sequence import run_sequence
 from softex_mlir.isa_sim.diagnosis import SimulationFault
 from softex_mlir.isa_sim.job import run_job
 from softex_mlir.isa_sim.machine import Machine, MachineError
-from softex_mlir.isa_sim.trace import write_trace
 from softex_mlir.isa_sim.units import registry
 from softex_mlir.runtime import inspection, session
 from softex_mlir.runtime.program import Program
-from softex_mlir.runtime.symbolizer import Symbolizer
+from softex_mlir.runtime.timeline import timeline_text
 
 BF16 = ml_dtypes.bfloat16
 TOML = """
@@ -140,7 +139,7 @@ def test_a_program_drives_it(machine: Machine, program: Program):
 
 def test_reports_show_it(machine: Machine, program: Program):
     result = session.run(program, {"x": rows()}, machine=machine)
-    trace = json.loads(write_trace(result.run, machine, Symbolizer(program).layer))
+    trace = json.loads(timeline_text(program, result.run, result.profile))
     tracks = {
         entry["tid"]: entry["args"]["name"]
         for entry in trace["traceEvents"]
