@@ -145,3 +145,20 @@ def test_numbers(tmp_path: Path, write: Callable[[Graph], list[str]]) -> None:
         np.testing.assert_allclose(
             found[name].astype(np.float32), expected[name], rtol=2**-8, atol=2**-9, err_msg=kind
         )
+
+
+def test_positions_and_frequencies_are_not_rounded(tmp_path: Path) -> None:
+    """A bf16 has 8 bits: cosines of far positions would be others."""
+    path = tmp_path / "m.onnx"
+    g = Graph()
+    where = g.node("Cast", g.node("Unsqueeze", "ids", *ints(g, [2])), to=TensorProto.FLOAT)
+    y = g.node("Cos", g.node("Mul", where, g.constant([1.0, 0.1, 0.01, 0.001])))
+    info = [helper.make_tensor_value_info("ids", TensorProto.INT64, (1, 4))]
+    proto = g.save(path, info, y)
+    inputs = {"ids": np.array([[3, 300, 1999, 4001]])}
+    reference: Any = ReferenceEvaluator(proto)
+    model = Compilation.of(path).model
+    (found,) = evaluate(model.module, model.weights, inputs).values()
+    np.testing.assert_allclose(
+        found.astype(np.float32), reference.run(None, inputs)[0], rtol=2**-8, atol=2**-9
+    )
