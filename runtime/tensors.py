@@ -17,8 +17,6 @@ def by_name(names: Sequence[str], inputs: object) -> dict[str, Any]:
     Raises:
         UserError: there are more or fewer of them than the program takes.
     """
-    if inputs is None:
-        return {}
     if isinstance(inputs, Mapping):
         return dict(cast("Mapping[str, Any]", inputs))
     many = isinstance(inputs, tuple | list)

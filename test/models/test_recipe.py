@@ -35,7 +35,9 @@ def test_softex_opt_pass_by_pass_makes_the_program_of_a_compilation(tmp_path: Pa
 @pytest.mark.parametrize("level", ["jobs", "commands", "riscv"])
 def test_goes_on_from_every_level(level: str, tmp_path: Path):
     small = PAPER.with_tcdm_bytes(96 * 1024).without_softex()
-    whole = Compilation.of(BUILTIN["demo-gpt2"](), small, tile_overrides={"h.0.mlp": {"k": 32}})
+    whole = Compilation.of(
+        BUILTIN["demo-gpt2"](), small, tile_overrides={"h.0.mlp.c_fc": {"k": 32}}
+    )
     path = tmp_path / "m.mlir"
     whole.write(level, path)
     again = Compilation.of(path)

@@ -194,11 +194,18 @@ def test_as_a_module(folder: Path) -> None:
     assert (status, text[:12]) == (0, "softex-mlir ")
 
 
+def _heed_interrupts() -> None:
+    """A shell lets what it runs in the background ignore them, and so would the command."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("seconds", [0.5, 1.0])
 def test_ctrl_c(folder: Path, seconds: float) -> None:
     """Also while libraries are imported."""
     command = [str(BIN / "softex"), "compile", "demo-gpt2", "-o", "p.elf"]
-    process = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, cwd=folder, stderr=subprocess.PIPE, text=True, preexec_fn=_heed_interrupts
+    )
     time.sleep(seconds)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate()
