@@ -25,21 +25,15 @@ WIDE_INTEGERS = (6, 7)
 Function = Callable[[F32, SSAValue], SSAValue]
 
 
-def _emit(state: Importer, operations: Sequence[Operation]) -> SSAValue:
-    """Append the operations of a loop nest; its first result."""
-    state.block.add_ops(operations)
-    return operations[-1].results[0]
-
-
 def map_elements(state: Importer, inputs: Sequence[SSAValue], body: Body) -> SSAValue:
     """A function of the elements of broadcast inputs."""
-    return _emit(state, elementwise(inputs, bf16, body, layer=state.layer))
+    return state.emit_all(elementwise(inputs, bf16, body, layer=state.layer))
 
 
 def map_numbers(state: Importer, inputs: Sequence[SSAValue], body: Body) -> SSAValue:
     """The same; what is computed from float32 alone stays so."""
     exact = all(element_of(x) == f32 for x in inputs)
-    return _emit(state, elementwise(inputs, f32 if exact else bf16, body, layer=state.layer))
+    return state.emit_all(elementwise(inputs, f32 if exact else bf16, body, layer=state.layer))
 
 
 def larger(e: F32, a: SSAValue, b: SSAValue) -> SSAValue:
@@ -107,7 +101,7 @@ def plain(state: Importer, node: Node) -> list[Value]:
         if integers is None:
             raise Unsupported("of integers")
         return [
-            _emit(state, elementwise([x], i32, lambda e, v: integers(e, v[0]), layer=state.layer))
+            state.emit_all(elementwise([x], i32, lambda e, v: integers(e, v[0]), layer=state.layer))
         ]
     return [map_numbers(state, [x], lambda e, v: function(e, v[0]))]
 
@@ -207,7 +201,7 @@ def _reduce(
     keep: bool = True,
 ) -> SSAValue:
     """An accumulation in f32."""
-    return _emit(state, reduction(x, axes, f32, start, body, keep=keep, layer=state.layer))
+    return state.emit_all(reduction(x, axes, f32, start, body, keep=keep, layer=state.layer))
 
 
 def _added(term: Function) -> Body:
@@ -270,7 +264,7 @@ def _reduced_integers(
     def body(e: F32, v: Scalars) -> SSAValue:
         return e.insert(combine(v[1], v[0]))
 
-    return _emit(state, reduction(x, axes, i32, start, body, keep=keep, layer=state.layer))
+    return state.emit_all(reduction(x, axes, i32, start, body, keep=keep, layer=state.layer))
 
 
 def mean_of_numbers(state: Importer, node: Node, x: SSAValue) -> SSAValue:
@@ -296,8 +290,7 @@ def _exponential_sum(
 ) -> tuple[SSAValue, SSAValue]:
     """The largest element, and the sum of exponentials below it; f32, dimensions kept."""
     top = _reduce(state, x, axes, -inf, lambda e, v: larger(e, v[1], v[0]))
-    powers = _emit(
-        state,
+    powers = state.emit_all(
         elementwise(
             [x, top], f32, lambda e, v: e.insert(math.ExpOp(e.sub(v[0], v[1]))), layer=state.layer
         ),
@@ -367,7 +360,7 @@ def _moments(state: Importer, x: SSAValue, axes: Sequence[int]) -> tuple[SSAValu
         distance = e.sub(v[0], e.times(v[1], 1 / count))
         return e.mul(distance, distance)
 
-    squares = _emit(state, elementwise([x, total], f32, squared_distance, layer=state.layer))
+    squares = state.emit_all(elementwise([x, total], f32, squared_distance, layer=state.layer))
     return total, _reduce(state, squares, axes, 0.0, _added(lambda e, v: v)), count
 
 

@@ -80,6 +80,11 @@ class Importer:
         self.block.add_op(op)
         return op.results[0]
 
+    def emit_all(self, operations: Sequence[Operation]) -> SSAValue:
+        """Append the operations of a loop nest; the first result of the last one."""
+        self.block.add_ops(operations)
+        return operations[-1].results[0]
+
     # --- constants ----------------------------------------------------------------------------
 
     def constant(self, array: Array, *, splat: bool = True) -> SSAValue:
@@ -94,13 +99,17 @@ class Importer:
         if splat and flat.size and bool((flat == flat[0]).all()) and np.isfinite(flat[0]):
             op: t.SplatOp | t.GetWeightOp = t.SplatOp(float(flat[0]), data.shape)
         else:
-            kind = TensorType(bf16, data.shape)
-            name = self.weights.add(self.names.get(id(array), "constant"), data)
-            self.weight_ops.append(t.WeightOp(name, kind))
-            op = t.GetWeightOp(name, kind)
+            op = self._parameter(array, bf16, data)
         self.block.add_op(op)
         self._constants[key] = (array, op.result)
         return op.result
+
+    def _parameter(self, array: Array, element: Attribute, data: Array) -> t.GetWeightOp:
+        """A weight under the constant's name, and the operation that reads it."""
+        kind = TensorType(element, data.shape)
+        name = self.weights.add(self.names.get(id(array), "constant"), data)
+        self.weight_ops.append(t.WeightOp(name, kind))
+        return t.GetWeightOp(name, kind)
 
     def initializer(self, tensor: Any) -> Array:
         """Data of an initializer."""
@@ -130,9 +139,8 @@ class Importer:
         if isinstance(element_of(value), IntegerType):
             raise Unsupported("integers where floating-point numbers are expected")
         if value not in self._narrowed:
-            operations = elementwise([value], bf16, _saturated, layer=self.layer)
-            self.block.add_ops(operations)
-            self._narrowed[value] = operations[-1].results[0]
+            narrow = elementwise([value], bf16, _saturated, layer=self.layer)
+            self._narrowed[value] = self.emit_all(narrow)
         return self._narrowed[value]
 
     def tensor(self, value: Value, *, wide: bool = False) -> SSAValue:
@@ -147,20 +155,20 @@ class Importer:
             return value
         if isinstance(value, Discrete) and value.element in INTEGERS:
             kind = i1 if value.element == onnx.TensorProto.BOOL else i32
-            operations = elementwise(
-                [value.of],
-                kind,
-                lambda e, v: e.compare("une", v[0], 0.0) if kind == i1 else e.to_int(v[0]),
-                layer=self.layer,
+            return self.emit_all(
+                elementwise(
+                    [value.of],
+                    kind,
+                    lambda e, v: e.compare("une", v[0], 0.0) if kind == i1 else e.to_int(v[0]),
+                    layer=self.layer,
+                )
             )
-            self.block.add_ops(operations)
-            return operations[-1].results[0]
         if isinstance(value, NanTest):
-            operations = elementwise(
-                [value.of], i1, lambda e, v: e.compare("uno", v[0], v[0]), layer=self.layer
+            return self.emit_all(
+                elementwise(
+                    [value.of], i1, lambda e, v: e.compare("uno", v[0], v[0]), layer=self.layer
+                )
             )
-            self.block.add_ops(operations)
-            return operations[-1].results[0]
         raise Unsupported(f"cannot use {describe(value)} as an operand")
 
     def numbers(self, array: Array) -> SSAValue:
@@ -178,10 +186,7 @@ class Importer:
         """A constant of an element type other than bf16."""
         key = id(array)
         if key not in self._others:
-            kind = TensorType(element, array.shape)
-            name = self.weights.add(self.names.get(id(array), "constant"), data)
-            self.weight_ops.append(t.WeightOp(name, kind))
-            op = t.GetWeightOp(name, kind)
+            op = self._parameter(array, element, data)
             self.block.add_op(op)
             self._others[key] = (array, op.result)
         return self._others[key][1]
@@ -239,9 +244,7 @@ class Importer:
         queries = 1 if found.base is None else len(found.base)
         if found.empty is not Empty.EVEN:
             number = 0.0 if found.empty is Empty.OPEN else -np.inf
-            operations = replace_masked_rows(bias, number)
-            self.block.add_ops(operations)
-            bias = operations[-1].results[0]
+            bias = self.emit_all(replace_masked_rows(bias, number))
         if value.sample.size == prod(shape) and found.base is None:
             return self.emit(t.ReshapeOp(bias, wanted))
         return self.emit(t.ReshapeOp(bias, (shape[0], 1, queries, shape[1])))

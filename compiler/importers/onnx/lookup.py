@@ -11,69 +11,41 @@ from math import prod
 
 import numpy as np
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import AffineMapAttr, BFloat16Type, Float32Type, i32
-from xdsl.dialects.linalg.ops import IndexOp
-from xdsl.ir import Attribute, SSAValue
+from xdsl.dialects.builtin import i32
+from xdsl.ir import SSAValue
 from xdsl.ir.affine import AffineExpr
 
 from softex_mlir.compiler.bodies.f32_functions import F32
-from softex_mlir.compiler.generic_builder import (
-    PARALLEL,
-    REDUCTION,
-    Body,
-    Scalars,
-    dimension_map,
-    generic,
-    reduction,
-)
+from softex_mlir.compiler.generic_builder import Body, Scalars, reduction
 from softex_mlir.compiler.importers.onnx.graph import Importer
 from softex_mlir.compiler.importers.onnx.node import Node
 from softex_mlir.compiler.importers.onnx.registry import axis_of, operator
-from softex_mlir.compiler.importers.onnx.tensors import emit, map_values
+from softex_mlir.compiler.importers.onnx.tensors import (
+    Expressions,
+    from_front,
+    loop_index,
+    loops,
+    map_values,
+    nest,
+    same,
+)
 from softex_mlir.compiler.importers.onnx.values import Unsupported, Value, element_of
 from softex_mlir.dialects import transformer as t
 
 INT64 = 7
-LOWEST, HIGHEST = -(1 << 31), (1 << 31) - 1
 
 
-def loop_index(e: F32, loop: int) -> SSAValue:
-    """The index of a loop as i32."""
-    return e.insert(arith.IndexCastOp(e.insert(IndexOp(loop)), i32))
-
-
-def leading(rank: int, count: int) -> AffineMapAttr:
-    """The first `rank` of `count` loops."""
-    return dimension_map(count, [AffineExpr.dimension(d) for d in range(rank)])
-
-
-def is_float(kind: Attribute) -> bool:
-    """Whether elements are floating-point numbers."""
-    return isinstance(kind, BFloat16Type | Float32Type)
-
-
-def _nest(
+def _accumulated(
     state: Importer,
-    inputs: Sequence[SSAValue],
-    maps: Sequence[AffineMapAttr],
+    inputs: Sequence[tuple[SSAValue, Expressions]],
     shape: Sequence[int],
     body: Body,
     start: float | int,
 ) -> SSAValue:
     """A nest of one loop a dimension of the result and one that accumulates, in data's type."""
     rank = len(shape)
-    return emit(
-        state,
-        generic(
-            inputs,
-            maps,
-            [(shape, element_of(inputs[0]), leading(rank, rank + 1))],
-            [*[PARALLEL] * rank, REDUCTION],
-            body,
-            initial=[start],
-            layer=state.layer,
-        ),
-    )
+    results = [(shape, element_of(inputs[0][0]), loops(rank))]
+    return nest(state, inputs, results, "p" * rank + "r", body, [start])[0]
 
 
 # --- slices chosen by indices ----------------------------------------------------------------
@@ -85,8 +57,7 @@ def from_the_front(state: Importer, indices: Value, size: int) -> SSAValue:
         return state.integers(np.where(indices < 0, indices + size, indices).astype(np.int64))
 
     def body(e: F32, v: Scalars) -> SSAValue:
-        negative = e.insert(arith.CmpiOp(v[0], e.integer(0), "slt"))
-        return e.select(negative, e.int_add(v[0], size), v[0])
+        return from_front(e, v[0], size)
 
     return map_values(state, [indices], body, INT64)
 
@@ -94,7 +65,7 @@ def from_the_front(state: Importer, indices: Value, size: int) -> SSAValue:
 def chosen(e: F32, v: Scalars, loop: int) -> SSAValue:
     """The element where the loop is at the index, else what was found."""
     x, index, found = v
-    return e.select(e.insert(arith.CmpiOp(index, loop_index(e, loop), "eq")), x, found)
+    return e.select(same(e, index, loop_index(e, loop)), x, found)
 
 
 def selected(state: Importer, data: SSAValue, indices: SSAValue, axis: int) -> SSAValue:
@@ -105,8 +76,8 @@ def selected(state: Importer, data: SSAValue, indices: SSAValue, axis: int) -> S
     inner = range(axis + len(places), rank)
     source = [AffineExpr.dimension(d) for d in (*range(axis), rank, *inner)]
     index = [AffineExpr.dimension(axis + d) for d in range(len(places))]
-    maps = [dimension_map(rank + 1, source), dimension_map(rank + 1, index)]
-    return _nest(state, [data, indices], maps, result, lambda e, v: chosen(e, v, rank), 0)
+    inputs = [(data, source), (indices, index)]
+    return _accumulated(state, inputs, result, lambda e, v: chosen(e, v, rank), 0)
 
 
 @operator("GatherElements", note="of activations; indices constant or computed")
@@ -122,8 +93,8 @@ def gather_elements(state: Importer, node: Node) -> list[Value]:
         data = state.emit(t.SliceOp(data, [0] * len(shape), sizes))
     rank = len(shape)
     source = [AffineExpr.dimension(rank if d == axis else d) for d in range(rank)]
-    maps = [dimension_map(rank + 1, source), leading(rank, rank + 1)]
-    return [_nest(state, [data, indices], maps, result, lambda e, v: chosen(e, v, rank), 0)]
+    inputs = [(data, source), (indices, loops(rank))]
+    return [_accumulated(state, inputs, result, lambda e, v: chosen(e, v, rank), 0)]
 
 
 @operator("GatherND", note="of activations; indices constant or computed; no batch dimensions")
@@ -149,8 +120,7 @@ def _joined(state: Importer, indices: Value, sizes: Sequence[int]) -> SSAValue:
         )
 
     def body(e: F32, v: Scalars) -> SSAValue:
-        negative = e.insert(arith.CmpiOp(v[0], e.integer(0), "slt"))
-        return e.insert(arith.MuliOp(e.select(negative, e.int_add(v[0], v[1]), v[0]), v[2]))
+        return e.insert(arith.MuliOp(from_front(e, v[0], v[1]), v[2]))
 
     placed = map_values(state, [indices, limits, steps], body, INT64)
     last = len(t.shape_of(placed)) - 1
@@ -158,7 +128,7 @@ def _joined(state: Importer, indices: Value, sizes: Sequence[int]) -> SSAValue:
     def added(e: F32, v: Scalars) -> SSAValue:
         return e.int_add(v[1], v[0])
 
-    return emit(state, reduction(placed, [last], i32, 0, added, keep=False, layer=state.layer))
+    return state.emit_all(reduction(placed, [last], i32, 0, added, keep=False, layer=state.layer))
 
 
 def product(state: Importer, a: SSAValue, b: SSAValue) -> SSAValue:
@@ -168,17 +138,17 @@ def product(state: Importer, a: SSAValue, b: SSAValue) -> SSAValue:
     result = (*outer, shapes[0][-2], shapes[1][-1])
     rank = len(result)
 
-    def access(shape: Sequence[int], row: int, column: int) -> AffineMapAttr:
+    def access(shape: Sequence[int], row: int, column: int) -> list[AffineExpr]:
         first = rank - len(shape)
         batch = [
             AffineExpr.constant(0) if n == 1 else AffineExpr.dimension(first + d)
             for d, n in enumerate(shape[:-2])
         ]
-        return dimension_map(rank + 1, [*batch, *map(AffineExpr.dimension, (row, column))])
+        return [*batch, *map(AffineExpr.dimension, (row, column))]
 
-    maps = [access(shapes[0], rank - 2, rank), access(shapes[1], rank, rank - 1)]
+    inputs = [(a, access(shapes[0], rank - 2, rank)), (b, access(shapes[1], rank, rank - 1))]
 
     def body(e: F32, v: Scalars) -> SSAValue:
         return e.add(v[2], e.mul(v[0], v[1]))
 
-    return _nest(state, [a, b], maps, result, body, 0.0)
+    return _accumulated(state, inputs, result, body, 0.0)

@@ -21,6 +21,7 @@ from softex_mlir.compiler.importers.onnx.tensors import (
     both,
     either,
     element_for,
+    from_front,
     loop_index,
     loops,
     nest,
@@ -203,11 +204,8 @@ def one_hot(state: Importer, node: Node) -> list[Value]:
     element = element_for(kind, [])
 
     def body(e: F32, v: Scalars) -> SSAValue:
-        index = as_integer(e, v[0])
-        wrapped_ = e.select(
-            integer_compare(e, "slt", index, e.integer(0)), e.int_add(index, depth), index
-        )
-        hit = same(e, wrapped_, loop_index(e, axis))
+        index = from_front(e, as_integer(e, v[0]), depth)
+        hit = same(e, index, loop_index(e, axis))
         if isinstance(values, np.ndarray):
             off, on = (constant_of(e, values[i], kind) for i in (0, 1))
         else:

@@ -13,7 +13,7 @@ import numpy as np
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import Float32Type, bf16, f32, i32
 from xdsl.dialects.linalg import ops as linalg_ops
-from xdsl.ir import Attribute, Operation, SSAValue
+from xdsl.ir import Attribute, SSAValue
 from xdsl.ir.affine import AffineExpr
 
 from softex_mlir.compiler.bodies.f32_functions import F32
@@ -38,15 +38,9 @@ BOOL = 9
 """ONNX's number of the boolean type."""
 
 
-def emit(state: Importer, operations: Sequence[Operation]) -> SSAValue:
-    """Append the operations of a loop nest; its first result."""
-    state.block.add_ops(operations)
-    return operations[-1].results[0]
-
-
 def nonzero(state: Importer, x: SSAValue) -> SSAValue:
     """Where integers are not 0, as booleans."""
-    return emit(state, elementwise([x], i1, lambda e, v: e.nonzero(v[0]), layer=state.layer))
+    return state.emit_all(elementwise([x], i1, lambda e, v: e.nonzero(v[0]), layer=state.layer))
 
 
 def element_for(kind: int, operands: Sequence[SSAValue]) -> Attribute:
@@ -107,7 +101,7 @@ def map_values(
         return body(e, tuple(scalars))
 
     element = element_for(kind, operands)
-    return emit(state, elementwise(operands, element, complete, shape=result, layer=state.layer))
+    return state.emit_all(elementwise(operands, element, complete, shape=result, layer=state.layer))
 
 
 Expressions = Sequence[AffineExpr]
@@ -166,6 +160,12 @@ def either(e: F32, a: SSAValue, b: SSAValue) -> SSAValue:
 def same(e: F32, a: SSAValue, b: SSAValue) -> SSAValue:
     """Whether integers are equal."""
     return e.insert(arith.CmpiOp(a, b, "eq"))
+
+
+def from_front(e: F32, index: SSAValue, size: SSAValue | int) -> SSAValue:
+    """An index of which negative ones count from the end."""
+    negative = e.insert(arith.CmpiOp(index, e.integer(0), "slt"))
+    return e.select(negative, e.int_add(index, size), index)
 
 
 def opposite(e: F32, a: SSAValue) -> SSAValue:
