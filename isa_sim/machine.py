@@ -193,13 +193,6 @@ class Machine:
         """The same machine with another TCDM size."""
         return _checked(replace(self, cluster=replace(self.cluster, tcdm_bytes=tcdm_bytes)))
 
-    def with_unit(self, section: Any) -> Machine:
-        """The same cluster with this section of a unit, instead of the one it may have."""
-        present: dict[type, Any] = {type(unit): unit for unit in self.units}
-        present[type(section)] = section
-        sections = (present.get(unit.section) for unit in registry.units())
-        return _checked(replace(self, units=tuple(s for s in sections if s is not None)))
-
     def with_settings(self, settings: Iterable[str]) -> Machine:
         """The same machine with fields set as ``section.key=value``, the value as in TOML.
 

@@ -9,7 +9,7 @@ units with a track for each context (programming, queued, running), directions o
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 import softex_mlir
 from softex_mlir import abi
+from softex_mlir.arithmetic import covered
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.units import registry
 from softex_mlir.runtime.costs.rows import CostRow, labels_of
@@ -343,7 +344,7 @@ class _Writer:
             active = (ledger.start[:-1] < b) & (ledger.end[:-1] > a)
             key = frozenset[str | None]([None, *kernels[active]])
             if key not in known:
-                known[key] = _union([span for kernel in key for span in spans.get(kernel, ())])
+                known[key] = covered(span for kernel in key for span in spans.get(kernel, ()))
             result.append(known[key])
         return np.array(result)
 
@@ -368,11 +369,3 @@ def _spread(transfers: npt.NDArray[Any], edges: Ints) -> npt.NDArray[np.float64]
     moved = np.cumsum(transfers["bytes"])
     before = np.stack([moved - transfers["bytes"], moved], 1).reshape(-1)
     return np.diff(np.interp(edges, times, before))
-
-
-def _union(spans: Sequence[tuple[int, int]]) -> int:
-    total, reached = 0, 0
-    for start, end in sorted(spans):
-        total += max(0, end - max(start, reached))
-        reached = max(reached, end)
-    return total

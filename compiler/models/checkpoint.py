@@ -70,7 +70,7 @@ class Checkpoint:
                 f"{self.path}: {found} has shape {list(actual)}, expected {list(shape)}: do the "
                 "weights and the config.json belong together?"
             )
-        return _read(self.path, found) if dtype == "BF16" else part[:].astype(np.float32)
+        return part[:].astype(np.float32)
 
     def shape(self, name: str) -> tuple[int, ...]:
         """The shape of a tensor that is there."""
@@ -99,19 +99,6 @@ class Checkpoint:
     def left_over(self) -> list[str]:
         """Names of tensors that nobody took."""
         return sorted(self._names - self._taken)
-
-
-def _read(path: Path, name: str) -> Array:
-    """A bf16 tensor, which numpy has no type for, straight from the file."""
-    import ml_dtypes
-
-    with path.open("rb") as file:
-        size = int.from_bytes(file.read(8), "little")
-        entry = json.loads(file.read(size))[name]
-        start, end = entry["data_offsets"]
-        file.seek(8 + size + start)
-        data = np.frombuffer(file.read(end - start), ml_dtypes.bfloat16)
-    return data.reshape(entry["shape"]).astype(np.float32)
 
 
 class Config:
@@ -160,13 +147,6 @@ class Config:
                 f"{self.path}: {name}: expected one of {', '.join(choices)}, found {found!r}"
             )
         return choices[found]
-
-    def flag(self, name: str, default: bool) -> bool:
-        """A truth value."""
-        found = self.fields.get(name, default)
-        if not isinstance(found, bool):
-            raise UserError(f"{self.path}: {name}: expected true or false, found {found!r}")
-        return found
 
     def expect(self, **values: Any) -> None:
         """Fields that must have a value if they are there at all, or be null."""

@@ -148,9 +148,7 @@ class CostRow:
             "gops": operations / seconds / 1e9 if seconds else 0.0,
             "energy_j": joules,
             "energy_parts_j": dict(self.energy.parts),
-            "tops_per_watt": operations / self.energy.total_j / 1e12
-            if self.energy.total_j
-            else 0.0,
+            "tops_per_watt": operations / joules / 1e12 if joules else 0.0,
             "roofline": {
                 "operations_per_byte": intensity,
                 "attainable_gops": roof,

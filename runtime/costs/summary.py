@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import softex_mlir
+from softex_mlir.arithmetic import covered
 from softex_mlir.isa_sim.machine import ClusterDescription
 from softex_mlir.runtime.costs.verdict import Verdict, verdict
 from softex_mlir.runtime.profile import Profile
@@ -32,8 +33,8 @@ class MemoryUse:
                 spans[buffer["space"]].append((start, start + buffer["bytes"]))
         return MemoryUse(
             sum(weight["bytes"] for weight in metadata.get("weights", ())),
-            _covered(spans["l2"]),
-            _covered(spans["tcdm"]),
+            covered(spans["l2"]),
+            covered(spans["tcdm"]),
             cluster.tcdm_bytes,
         )
 
@@ -92,11 +93,3 @@ class Summary:
             },
             "quality": list(self.quality),
         }
-
-
-def _covered(spans: list[tuple[int, int]]) -> int:
-    total, reached = 0, 0
-    for start, end in sorted(spans):
-        total += max(0, end - max(start, reached))
-        reached = max(reached, end)
-    return total

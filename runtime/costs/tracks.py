@@ -24,7 +24,6 @@ Ints = npt.NDArray[np.int64]
 CORES = "cores"
 CHANNELS = (abi.DMA_IN, abi.DMA_OUT)
 """Of the DMA, by number."""
-PROGRAMMING = "programming"
 
 
 @dataclass(frozen=True)
