@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -143,10 +144,15 @@ def test_the_order_respects_producers_and_loses_nothing() -> None:
         assert all(place[id(p)] < place[id(task)] for p in task.producers)
 
 
+def product(chunk: int, splits: int, **sizes: Any) -> LinearShape:
+    return LinearShape(n=chunk * splits, chunk=chunk, **sizes)
+
+
 shapes = st.builds(
-    LinearShape,
+    product,
+    chunk=st.integers(1, 8).map(lambda n: 32 * n),
+    splits=st.sampled_from((1, 1, 2, 4)),
     m=st.integers(1, 300),
-    n=st.integers(1, 8).map(lambda n: 32 * n),
     k=st.integers(1, 10).map(lambda k: 32 * k),
     activation=st.sampled_from(("none", "gelu", "relu")),
     residual=st.booleans(),

@@ -118,10 +118,8 @@ def epilogue_cycles(
     return -(-rows // piece) * cycles
 
 
-def partial_sum_cycles(machine: Machine, splits: int, rows: int, columns: int) -> int:
-    """Core code that adds one of the `splits` partial sums of a tile; 0 if there is but one."""
-    if splits == 1:
-        return 0
+def partial_sum_cycles(machine: Machine, rows: int, columns: int) -> int:
+    """Core code that adds a partial sum of a tile to those before."""
     elements = round_up(rows, team_size(machine)) * columns
     return core_cycles(machine, ACCUMULATE_CYCLES, elements) + PIECE_CYCLES
 

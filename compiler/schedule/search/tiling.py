@@ -54,8 +54,8 @@ class LinearShape:
     k: int
     activation: str
     residual: bool
-    chunk: int = 0
-    """Inner values of a partial sum; 0 if the sums are not split."""
+    chunk: int
+    """Inner values of a partial sum."""
     layer: str = field(default="", compare=False)
 
     @staticmethod
@@ -63,18 +63,17 @@ class LinearShape:
         """The shape of an operation; that of one batch element."""
         if isinstance(op, LinearOp):
             (m, n), k = shape_of(op.x), shape_of(op.w)[1]
-            activation, residual = op.activation.data, op.residual is not None
-            chunk = 0 if op.chunk == op.inner else op.chunk
+            activation, residual, chunk = op.activation.data, op.residual is not None, op.chunk
         else:
             (m, n), k = shape_of(op.a)[-2:], shape_of(op.b)[-1]
-            activation, residual, chunk = "none", False, 0
+            activation, residual, chunk = "none", False, round_up(n, 32)
         inner, columns = round_up(n, 32), round_up(k, 32)
         return LinearShape(m, inner, columns, activation, residual, chunk, layer_of(op))
 
     @property
     def splits(self) -> int:
         """Partial sums of a result."""
-        return self.n // self.chunk if self.chunk else 1
+        return self.n // self.chunk
 
     @property
     def macs(self) -> int:
@@ -203,9 +202,9 @@ class LinearSearch:
         compute = epilogue_cycles(
             self.machine, shape.activation, shape.residual, m, k, min(piece, m)
         )
-        part = partial_sum_cycles(self.machine, shape.splits, m, k)
+        part = partial_sum_cycles(self.machine, m, k) if shape.splits > 1 else 0
         compute += part
-        early = (shape.splits - 2) * part if part else 0
+        early = max(0, shape.splits - 2) * part
         if self.machine.redmule is None:
             return max(feed, group * (chunks * job + early + compute))
         if n not in self._slow:
@@ -276,7 +275,7 @@ class LinearSearch:
     def _choices(self, shape: LinearShape, m: int | None) -> tuple[Sequence[int], ...]:
         """Rows, inner chunks, columns and groups to consider, pinned values respected."""
         pinned = self.overrides.get(shape.layer, {})
-        steps = (shape.chunk or shape.n) // 32
+        steps = shape.chunk // 32
         inner = [32 * d for d in range(1, min(steps, MAX_TILE // 32) + 1) if steps % d == 0]
         columns = [k for k in COLUMNS if k <= shape.k]
         tiles = range(1, self._largest_block(shape.m) + 1)

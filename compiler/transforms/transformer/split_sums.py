@@ -8,6 +8,7 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import IntegerAttr, ModuleOp, i64
 from xdsl.passes import ModulePass
 
+from softex_mlir.compiler.accuracy import ACCURACIES
 from softex_mlir.dialects import transformer as t
 
 
@@ -16,7 +17,7 @@ def split_sums(module: ModuleOp, chunk: int) -> None:
     sums evenly. 0 leaves the sums whole."""
     for op in module.walk():
         if isinstance(op, t.LinearOp):
-            found = _divisor(op.inner, chunk) if chunk else op.inner
+            found = _divisor(op.inner, chunk or op.inner)
             op.sum_chunk = None if found == op.inner else IntegerAttr(found, i64)
 
 
@@ -37,7 +38,7 @@ class SplitSumsPass(ModulePass):
 
     name = "split-sums"
 
-    chunk: int = 192
+    chunk: int = ACCURACIES["balanced"].sum_chunk
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         split_sums(op, self.chunk)

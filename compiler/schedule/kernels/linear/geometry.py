@@ -76,8 +76,8 @@ class LinearGeometry(Kernel):
     residual_pitch: int | None
     w_pitch: int | None
     """None: weights packed in tiles; else W is a matrix in L2 with this pitch."""
-    sum_chunks: int = 0
-    """Inner chunks of a partial sum; 0 if all chunks are one sum."""
+    sum_chunks: int
+    """Inner chunks of a partial sum."""
     next_rows: int = 0
     """Rows of the next launch's X whose first chunk this launch loads; 0 if it does not."""
 
@@ -98,7 +98,7 @@ class LinearGeometry(Kernel):
     @property
     def splits(self) -> int:
         """Partial sums of a result."""
-        return self.chunks // self.sum_chunks if self.sum_chunks else 1
+        return self.chunks // self.sum_chunks
 
     @property
     def counted_sums(self) -> int:
@@ -233,7 +233,7 @@ class LinearGeometry(Kernel):
     @property
     def early_sum_cycles(self) -> int:
         """Part of the compute stream's cycles before the first epilogue."""
-        each = partial_sum_cycles(self.machine, self.splits, self.m, self.k)
+        each = partial_sum_cycles(self.machine, self.m, self.k)
         return max(0, self.splits - 2) * self.group * each
 
     def uses(self) -> list[SlotUse]:
@@ -285,7 +285,7 @@ class LinearGeometry(Kernel):
         )
         if self.on_softex:
             compute += softex_sum_cycles(machine, self.piece * self.k)
-        compute += (self.splits - 1) * partial_sum_cycles(machine, self.splits, self.m, self.k)
+        compute += (self.splits - 1) * partial_sum_cycles(machine, self.m, self.k)
         out = tile
         if self.residual_pitch is not None:
             # a piece's load waits for others, and the next piece's for this one's addition

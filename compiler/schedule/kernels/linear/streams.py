@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from xdsl.ir import SSAValue
 
 from softex_mlir.compiler.row_operations.rows import Unary
@@ -19,6 +17,7 @@ from softex_mlir.compiler.schedule.kernels.kernel import PARTIALS_CLEARED, Kerne
 from softex_mlir.compiler.schedule.kernels.linear.feed import ring_slot
 from softex_mlir.compiler.schedule.kernels.linear.geometry import LinearGeometry
 from softex_mlir.compiler.schedule.kernels.linear.sums import (
+    each_job,
     emit_partial_sums,
     emit_products_on_cores,
 )
@@ -50,36 +49,25 @@ def emit_products(kernel: LinearGeometry, k: KernelEmitter) -> None:
         s.complete(job.token)
         s.advance()
 
-    def tiles(body: Callable[[Index], None]) -> None:
-        s.loop(0, kernel.group, body)
+    def partial(chunk: Index, tile: Index) -> None:
+        step(chunk, tile, "partial")
 
-    if kernel.splits == 1:
-        s.loop(0, kernel.chunks, lambda c: tiles(lambda g: step(c, g)))
-        return
-
-    def partial_sum(split: Index) -> None:
-        first = s.mul(split, kernel.sum_chunks)
+    def once_added(split: Index) -> None:
+        """A partial sum whose tiles wait until the cores have added the one before."""
         added = s.add(s.mul(split, kernel.group), 2 - 2 * kernel.group)
 
-        def start(tile: Index) -> None:
+        def first(tile: Index) -> None:
             s.wait(COMPUTE, s.add(added, tile))
-            step(first, tile, "partial")
+            partial(s.mul(split, kernel.sum_chunks), tile)
 
-        if isinstance(split, int) and split == 1:
-            cleared = k.values[PARTIALS_CLEARED]
-            s.when(cleared, "eq", 0, lambda: s.wait(COMPUTE, 1))
-            tiles(lambda g: step(first, g, "partial"))
-        else:
-            tiles(start)
-        s.loop(
-            1,
-            kernel.sum_chunks,
-            lambda c: tiles(lambda g: step(s.add(first, c), g, "partial")),
-        )
+        s.loop(0, kernel.group, first)
+        each_job(kernel, s, split, partial, start=1)
 
-    s.loop(0, kernel.sum_chunks, lambda c: tiles(lambda g: step(c, g)))
-    partial_sum(1)
-    s.loop(2, kernel.splits, partial_sum)
+    each_job(kernel, s, 0, step)
+    if kernel.splits > 1:
+        s.when(k.values[PARTIALS_CLEARED], "eq", 0, lambda: s.wait(COMPUTE, 1))
+        each_job(kernel, s, 1, partial)
+        s.loop(2, kernel.splits, once_added)
 
 
 def emit_compute(kernel: LinearGeometry, k: KernelEmitter, constants: tuple[SSAValue, ...]) -> None:

@@ -31,12 +31,12 @@ def emit_partial_sums(kernel: LinearGeometry, k: KernelEmitter, s: StreamEmitter
     def clear() -> None:
         # dma_in has waited for whoever used the bytes before
         s.wait(IN, 1)
-        s.loop(0, kernel.group, lambda g: _rows(kernel, s, _clearing(kernel, k, s, g)))
+        _clear(kernel, k, s)
 
     def add(split: Index, tile: Index) -> None:
         last = s.add(s.mul(s.add(split, 1), kernel.sum_chunks * kernel.group), 1 - kernel.group)
         s.wait(GEMM, s.add(last, tile))
-        _rows(kernel, s, _adding(kernel, k, s, tile))
+        _add(kernel, k, s, tile)
         s.advance()
 
     s.when(k.values[PARTIALS_CLEARED], "eq", 0, clear)
@@ -44,31 +44,43 @@ def emit_partial_sums(kernel: LinearGeometry, k: KernelEmitter, s: StreamEmitter
     s.loop(1, kernel.splits - 1, lambda n: s.loop(0, kernel.group, lambda g: add(n, g)))
 
 
-def _rows(kernel: LinearGeometry, s: StreamEmitter, body: Callable[[SSAValue], None]) -> None:
-    s.parallel(kernel.m, body)
+def each_job(
+    kernel: LinearGeometry,
+    s: StreamEmitter,
+    split: Index,
+    job: Callable[[Index, Index], None],
+    *,
+    start: int = 0,
+) -> None:
+    """`job(chunk, tile)` for the inner chunks of a partial sum from its `start`th on."""
+    first = s.mul(split, kernel.sum_chunks)
+
+    def of_chunk(c: Index) -> None:
+        s.loop(0, kernel.group, lambda tile: job(s.add(first, c), tile))
+
+    s.loop(start, kernel.sum_chunks, of_chunk)
 
 
-def _clearing(
-    kernel: LinearGeometry, k: KernelEmitter, s: StreamEmitter, tile: Index
-) -> Callable[[SSAValue], None]:
-    slot = s.value(tile)
+def _clear(kernel: LinearGeometry, k: KernelEmitter, s: StreamEmitter) -> None:
+    def tile_cleared(tile: Index) -> None:
+        slot = s.value(tile)
 
-    def row(r: SSAValue) -> None:
-        emit_fill(s.builder, RowRef(k.memory["partial"], (slot, r)), 0.0, kernel.k)
+        def row(r: SSAValue) -> None:
+            emit_fill(s.builder, RowRef(k.memory["partial"], (slot, r)), 0.0, kernel.k)
 
-    return row
+        s.parallel(kernel.m, row)
+
+    s.loop(0, kernel.group, tile_cleared)
 
 
-def _adding(
-    kernel: LinearGeometry, k: KernelEmitter, s: StreamEmitter, tile: Index
-) -> Callable[[SSAValue], None]:
+def _add(kernel: LinearGeometry, k: KernelEmitter, s: StreamEmitter, tile: Index) -> None:
     slot = s.value(tile)
 
     def row(r: SSAValue) -> None:
         z, partial = (RowRef(k.memory[name], (slot, r)) for name in ("z", "partial"))
         emit_accumulate(s.builder, z, partial, kernel.k)
 
-    return row
+    s.parallel(kernel.m, row)
 
 
 def emit_products_on_cores(kernel: LinearGeometry, k: KernelEmitter, s: StreamEmitter) -> None:
@@ -95,36 +107,18 @@ def emit_products_on_cores(kernel: LinearGeometry, k: KernelEmitter, s: StreamEm
         )
         s.advance()
 
-    def tiles(body: Callable[[Index], None]) -> None:
-        s.loop(0, kernel.group, body)
+    def partial(chunk: Index, tile: Index) -> None:
+        step(chunk, tile, "partial")
 
-    if kernel.splits == 1:
-        s.loop(0, kernel.chunks, lambda c: tiles(lambda g: step(c, g)))
-        return
-
-    def chunk_of(split: Index, c: Index) -> Index:
-        return s.add(s.mul(split, kernel.sum_chunks), c)
-
-    def partial_sum(split: Index) -> None:
-        s.loop(
-            0,
-            kernel.sum_chunks,
-            lambda c: tiles(lambda g: step(chunk_of(split, c), g, "partial")),
-        )
-
-    def partial_sum_added(split: Index) -> None:
-        partial_sum(split)
+    def then_added(split: Index) -> None:
+        each_job(kernel, s, split, partial)
         s.barrier()
-        tiles(lambda g: _rows(kernel, s, _adding(kernel, k, s, g)))
+        s.loop(0, kernel.group, lambda g: _add(kernel, k, s, g))
         s.barrier()
 
-    s.loop(0, kernel.sum_chunks, lambda c: tiles(lambda g: step(c, g)))
-    s.when(
-        k.values[PARTIALS_CLEARED],
-        "eq",
-        0,
-        lambda: tiles(lambda g: _rows(kernel, s, _clearing(kernel, k, s, g))),
-    )
-    s.barrier()
-    s.loop(1, kernel.splits - 1, partial_sum_added)
-    partial_sum(kernel.splits - 1)
+    each_job(kernel, s, 0, step)
+    if kernel.splits > 1:
+        s.when(k.values[PARTIALS_CLEARED], "eq", 0, lambda: _clear(kernel, k, s))
+        s.barrier()
+        s.loop(1, kernel.splits - 1, then_added)
+        each_job(kernel, s, kernel.splits - 1, partial)
