@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,14 @@ class Accuracy:
     sum_chunk: int
 
 
+class AccuracyLevel(StrEnum):
+    """Names of the levels."""
+
+    fast = "fast"
+    balanced = "balanced"
+
+
 ACCURACIES: dict[str, Accuracy] = {
-    "fast": Accuracy(sum_chunk=0),
-    "balanced": Accuracy(sum_chunk=192),
+    AccuracyLevel.fast: Accuracy(sum_chunk=0),
+    AccuracyLevel.balanced: Accuracy(sum_chunk=192),
 }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +11,24 @@ import typer
 
 from softex_mlir.errors import Interrupted, UserError
 from softex_mlir.files import json_text, prepare_streams
+from softex_mlir.tools.options import (
+    AccuracyOption,
+    CsvOption,
+    JsonOption,
+    Level,
+    ModelArgument,
+    NoRedmuleOption,
+    NoSoftexOption,
+    PerLayerOption,
+    PointOption,
+    ProgramArgument,
+    ReportOption,
+    SetOption,
+    ShapeOption,
+    TargetOption,
+    TcdmOption,
+    TilesOption,
+)
 
 if TYPE_CHECKING:
     from softex_mlir.tools.pass_options import PassInstrumentation
@@ -42,76 +59,6 @@ def everywhere(
     ] = False,
 ) -> None:
     """Options of the command itself."""
-
-
-class AccuracyLevel(StrEnum):
-    """What `softex compile --accuracy` takes."""
-
-    fast = "fast"
-    balanced = "balanced"
-
-
-class Level(StrEnum):
-    """What `softex compile --emit` can print or write."""
-
-    graph = "graph"
-    transformer = "transformer"
-    jobs = "jobs"
-    commands = "commands"
-    riscv = "riscv"
-    asm = "asm"
-    elf = "elf"
-
-
-ModelArgument = Annotated[
-    str,
-    typer.Argument(
-        help="ONNX file, .mlir file of any level with its weights beside it, the name of a "
-        "built-in model, or that of an architecture with --weights."
-    ),
-]
-ProgramArgument = Annotated[Path, typer.Argument(help="Program written by `softex compile`.")]
-TargetOption = Annotated[
-    str,
-    typer.Option(
-        "--target", help="Machine description: a shipped name (paper, ideal) or a TOML file."
-    ),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-ShapeOption = Annotated[
-    list[str] | None, typer.Option("--shape", help="Value for a dynamic input shape: name=1,197.")
-]
-TcdmOption = Annotated[
-    int | None, typer.Option(help="Compile for another TCDM size than the target's.")
-]
-NoSoftexOption = Annotated[bool, typer.Option("--no-softex", help="Softmax and GELU on the cores.")]
-NoRedmuleOption = Annotated[
-    bool, typer.Option("--no-redmule", help="Matrix products on the cores.")
-]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", help="Change the machine: section.key=value.", metavar="KEY=VALUE"),
-]
-TilesOption = Annotated[Path | None, typer.Option(help="TOML file that pins tile shapes by layer.")]
-AccuracyOption = Annotated[
-    AccuracyLevel | None,
-    typer.Option(
-        help="How close to float32: fast sums in RedMulE alone, balanced splits long sums. "
-        "Default: what the model's text says, fast if it says nothing.",
-        show_default=False,
-    ),
-]
-PointOption = Annotated[
-    str | None,
-    typer.Option(help="Voltage and clock to report at; default: the machine's first."),
-]
-CsvOption = Annotated[bool, typer.Option("--csv", help="Print a line for every row, as CSV.")]
-PerLayerOption = Annotated[
-    bool, typer.Option("--per-layer", help="Every layer by itself, not folded by kind.")
-]
-ReportOption = Annotated[
-    Path | None, typer.Option("-o", "--report", help="Write the summary to a file, print nothing.")
-]
 
 
 @app.command()
@@ -228,7 +175,7 @@ def compile(
         else None,
         shapes=shapes,
         tile_overrides=tiles,
-        accuracy=None if accuracy is None else accuracy.value,
+        accuracy=accuracy,
         self_check=self_check,
         instrument=instrument if instrument.wanted else None,
     )
@@ -282,7 +229,7 @@ def estimate(
         machine,
         shapes=_shapes(shape or []),
         tile_overrides=tiles,
-        accuracy=None if accuracy is None else accuracy.value,
+        accuracy=accuracy,
     )
     run_estimate(
         compilation, form, per_layer=per_layer, output=report, operating_point=operating_point
