@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from xdsl.ir import SSAValue
 
-from softex_mlir.abi import Port
 from softex_mlir.compiler.model import Model
 from softex_mlir.compiler.models.builder import ModelBuilder, Parameters
+from softex_mlir.compiler.models.text import by_token, text_inputs, token_ids
 from softex_mlir.compiler.weights import Array
 from softex_mlir.dialects import transformer as t
 
@@ -38,11 +38,8 @@ def llama(
     frequencies; token n of every sequence has position n.
     """
     size, grouped = head_size or hidden // heads, key_heads or heads
-    b = ModelBuilder(
-        name, [Port("input_ids", (batch, tokens), "int64")], seed=seed, parameters=parameters
-    )
-    b.layer = "embed_tokens"
-    ids = b.add(t.ReshapeOp(b.arguments[0], (batch * tokens,)))
+    b = ModelBuilder(name, text_inputs(batch, tokens, False), seed=seed, parameters=parameters)
+    ids = token_ids(b, "embed_tokens", batch, tokens)
     x = b.add(t.EmbeddingOp(ids, b.normal("embed_tokens.weight", (vocabulary, hidden))))
     bias, kind = b.attention_bias(tokens, causal=True)
     for index in range(layers):
@@ -72,7 +69,7 @@ def llama(
     b.layer = "lm_head"
     x = b.add(t.LinearOp(x, b.transposed(table, (vocabulary, hidden))))
     b.layer = "output"
-    return b.finish({"logits": b.add(t.ReshapeOp(x, (batch, tokens, vocabulary)))})
+    return b.finish({"logits": by_token(b, x, batch, tokens)})
 
 
 def _rotated(

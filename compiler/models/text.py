@@ -10,9 +10,9 @@ from softex_mlir.compiler.models.builder import ModelBuilder, Parameters
 from softex_mlir.dialects import transformer as t
 
 
-def _ids(b: ModelBuilder, batch: int, tokens: int) -> SSAValue:
-    """Token ids as one row index after the other."""
-    b.layer = "embeddings"
+def token_ids(b: ModelBuilder, layer: str, batch: int, tokens: int) -> SSAValue:
+    """Token ids as one row index after the other, for an embedding in a layer."""
+    b.layer = layer
     ids = b.arguments[0]
     return b.add(t.ReshapeOp(ids, (batch * tokens,)))
 
@@ -26,12 +26,14 @@ def _bias(b: ModelBuilder, batch: int, tokens: int, masked: bool) -> tuple[SSAVa
     return bias, "batch" if batch > 1 else "all"
 
 
-def _inputs(batch: int, tokens: int, masked: bool) -> list[Port]:
+def text_inputs(batch: int, tokens: int, masked: bool) -> list[Port]:
+    """Token ids, and a mask of them if asked for."""
     ports = [Port("input_ids", (batch, tokens), "int64")]
     return [*ports, Port("attention_mask", (batch, tokens), "int64")] if masked else ports
 
 
-def _output(b: ModelBuilder, x: SSAValue, batch: int, tokens: int) -> SSAValue:
+def by_token(b: ModelBuilder, x: SSAValue, batch: int, tokens: int) -> SSAValue:
+    """Rows as [batch, tokens, columns]."""
     return b.add(t.ReshapeOp(x, (batch, tokens, t.shape_of(x)[1])))
 
 
@@ -57,8 +59,8 @@ def bert(
     `masked` adds the input attention_mask. With `types` 0 there is no token type embedding and no
     pooler (DistilBERT). All tokens are of type 0, whose embedding is part of the positions'.
     """
-    b = ModelBuilder(name, _inputs(batch, tokens, masked), seed=seed, parameters=parameters)
-    ids = _ids(b, batch, tokens)
+    b = ModelBuilder(name, text_inputs(batch, tokens, masked), seed=seed, parameters=parameters)
+    ids = token_ids(b, "embeddings", batch, tokens)
     x = b.add(t.EmbeddingOp(ids, b.normal("embeddings.word", (vocabulary, hidden))))
     x = b.add(t.AddOp(x, b.normal("embeddings.position", (tokens, hidden))))
     x = b.layer_norm(x, "embeddings.LayerNorm", eps=eps)
@@ -74,7 +76,7 @@ def bert(
         x = b.linear(inner, hidden, f"{layer}.output", residual=x)
         x = b.layer_norm(x, f"{layer}.output.LayerNorm", eps=eps)
     b.layer = "output"
-    results = {"last_hidden_state": _output(b, x, batch, tokens)}
+    results = {"last_hidden_state": by_token(b, x, batch, tokens)}
     if types:
         b.layer = "pooler"
         first = b.add(t.SliceOp(results["last_hidden_state"], [0, 0, 0], [batch, 1, hidden]))
@@ -99,8 +101,8 @@ def gpt2(
     parameters: Parameters | None = None,
 ) -> Model:
     """GPT-2 prefill: input_ids [batch, tokens] -> logits [batch, tokens, vocabulary], causal."""
-    b = ModelBuilder(name, _inputs(batch, tokens, False), seed=seed, parameters=parameters)
-    ids = _ids(b, batch, tokens)
+    b = ModelBuilder(name, text_inputs(batch, tokens, False), seed=seed, parameters=parameters)
+    ids = token_ids(b, "embeddings", batch, tokens)
     x = b.add(t.EmbeddingOp(ids, b.normal("wte", (vocabulary, hidden))))
     x = b.add(t.AddOp(x, b.normal("wpe", (tokens, hidden))))
     bias, kind = b.attention_bias(tokens, causal=True)
@@ -123,7 +125,7 @@ def gpt2(
     x = b.layer_norm(x, "ln_f", eps=eps)
     x = b.linear(x, vocabulary, "lm_head", bias=False)
     b.layer = "output"
-    return b.finish({"logits": _output(b, x, batch, tokens)})
+    return b.finish({"logits": by_token(b, x, batch, tokens)})
 
 
 def mobilebert(
@@ -145,7 +147,7 @@ def mobilebert(
     The word embeddings have bottleneck width and are widened by one linear layer; the published
     model concatenates three neighbouring embeddings before that layer.
     """
-    b = ModelBuilder(name, _inputs(batch, tokens, masked), seed=seed)
+    b = ModelBuilder(name, text_inputs(batch, tokens, masked), seed=seed)
 
     def no_norm(x: SSAValue, where: str) -> SSAValue:
         outer, b.layer = b.layer, where
@@ -155,7 +157,7 @@ def mobilebert(
         b.layer = outer
         return x
 
-    ids = _ids(b, batch, tokens)
+    ids = token_ids(b, "embeddings", batch, tokens)
     x = b.add(t.EmbeddingOp(ids, b.normal("embeddings.word", (vocabulary, bottleneck))))
     x = b.linear(x, hidden, "embeddings.transformation")
     b.layer = "embeddings"
@@ -188,4 +190,4 @@ def mobilebert(
         x = b.linear(y, hidden, f"{layer}.output.bottleneck", residual=x)
         x = no_norm(x, f"{layer}.output.norm")
     b.layer = "output"
-    return b.finish({"last_hidden_state": _output(b, x, batch, tokens)})
+    return b.finish({"last_hidden_state": by_token(b, x, batch, tokens)})
