@@ -32,13 +32,23 @@ from softex_mlir.compiler.importers.onnx.values import (
 )
 
 _TENSOR = onnx.TensorProto
-INTEGERS: dict[int, tuple[float, float]] = {
-    _TENSOR.INT8: (-(2.0**7), 2.0**7 - 1),
-    _TENSOR.UINT8: (0.0, 2.0**8 - 1),
-    _TENSOR.INT16: (-(2.0**15), 2.0**15 - 1),
-    _TENSOR.UINT16: (0.0, 2.0**16 - 1),
-    _TENSOR.INT32: (-(2.0**31), 2.0**31 - 1),
-    _TENSOR.INT64: (-(2.0**63), 2.0**63 - 1),
+
+
+def _limits(kind: int) -> tuple[float, float]:
+    found = np.iinfo(helper.tensor_dtype_to_np_dtype(kind))
+    return float(found.min), float(found.max)
+
+
+LIMITS: dict[int, tuple[float, float]] = {
+    int(kind): _limits(kind)
+    for kind in (
+        _TENSOR.INT8,
+        _TENSOR.UINT8,
+        _TENSOR.INT16,
+        _TENSOR.UINT16,
+        _TENSOR.INT32,
+        _TENSOR.INT64,
+    )
 }
 """Smallest and largest values. Beyond them ONNX leaves open what a cast gives; here it is them."""
 
@@ -76,7 +86,7 @@ def truncated(e: F32, x: SSAValue) -> SSAValue:
     return e.select(e.compare("olt", x, 0.0), below, e.insert(math.FloorOp(x)))
 
 
-def truth(e: F32, x: SSAValue) -> SSAValue:
+def nonzero(e: F32, x: SSAValue) -> SSAValue:
     """1 where x is not 0 (NaN included), else 0."""
     return e.select(e.compare("une", x, 0.0), e.number(1.0), e.number(0.0))
 
@@ -128,9 +138,9 @@ def cast(state: Importer, node: Node) -> list[Value]:
             raise Unsupported(f"{_name(source)} as {_name(target)}")
         return [converted(state, x, source, target)]
     if target == _TENSOR.BOOL:
-        found = map_elements(state, [x], lambda e, v: truth(e, v[0]))
-    elif target in INTEGERS:
-        low, high = INTEGERS[target]
+        found = map_elements(state, [x], lambda e, v: nonzero(e, v[0]))
+    elif target in LIMITS:
+        low, high = LIMITS[target]
         found = map_elements(state, [x], lambda e, v: clipped(e, truncated(e, v[0]), low, high))
     elif target in FLOAT8:
         kind = FLOAT8[target]
@@ -153,11 +163,11 @@ def _from_discrete(state: Importer, value: Discrete, target: int) -> Value:
     if target in FLOATS:
         return value.of
     if target == _TENSOR.BOOL:
-        return Discrete(map_elements(state, [value.of], lambda e, v: truth(e, v[0])), target)
+        return Discrete(map_elements(state, [value.of], lambda e, v: nonzero(e, v[0])), target)
     if value.element not in FLOAT8 and target not in FLOAT8:
         return converted(state, value, value.element, target)
-    within = INTEGERS.get(target)
-    source = (0.0, 1.0) if value.element == _TENSOR.BOOL else INTEGERS.get(value.element)
+    within = LIMITS.get(target)
+    source = (0.0, 1.0) if value.element == _TENSOR.BOOL else LIMITS.get(value.element)
     if within is None or source is None or not within[0] <= source[0] <= source[1] <= within[1]:
         raise Unsupported(f"{_name(value.element)} as {_name(target)}")
     return Discrete(value.of, target)

@@ -85,7 +85,7 @@ PLAIN: dict[str, Function] = {
     "Mish": lambda e, x: e.mul(x, e.insert(math.TanhOp(softplus(e, x)))),
 }
 """Functions without attributes."""
-INTEGERS: dict[str, Function] = {
+OF_INTEGERS: dict[str, Function] = {
     "Abs": lambda e, x: e.insert(arith.MaxSIOp(x, e.int_sub(e.integer(0), x))),
     "Sign": lambda e, x: e.insert(
         arith.MaxSIOp(e.insert(arith.MinSIOp(x, e.integer(1))), e.integer(0xFFFFFFFF))
@@ -97,7 +97,7 @@ INTEGERS: dict[str, Function] = {
 def plain(state: Importer, node: Node) -> list[Value]:
     function, x = PLAIN[node.kind], node.tensor(0)
     if isinstance(element_of(x), IntegerType):
-        integers = INTEGERS.get(node.kind)
+        integers = OF_INTEGERS.get(node.kind)
         if integers is None:
             raise Unsupported("of integers")
         return [
