@@ -342,21 +342,38 @@ class LinearSearch:
                 if found is not None and (best is None or found[0] < best[0]):
                     best = found
         if best is None:
-            return self._in_least_slots(ranked)
+            return self._in_least_slots(list(fitted.values()))
         return best[1], best[2]
 
     def _in_least_slots(
-        self, shapes: Sequence[LinearShape]
+        self, groups: Sequence[Sequence[LinearShape]]
     ) -> tuple[dict[int, Sizes], dict[LinearShape, Tile]]:
-        """The smallest slots that serve all products, where nothing better fits."""
-        sizes = reduce(Sizes.at_least, (self._smallest(shape, None) for shape in shapes))
-        found = None
-        if sizes.total <= self.budget:
-            sizes = self._grown(sizes)
-            found = self._under(shapes, {}, sizes)
-        if found is None:
-            raise self._overflow(shapes, sizes)
-        return {shape.n: sizes for shape in shapes}, found[1]
+        """The smallest slots that serve all products, where nothing better fits: common ones, else
+        those of each inner size."""
+        shapes = [shape for group in groups for shape in group]
+        common = self._least(shapes)
+        if common.total <= self.budget:
+            common = self._grown(common)
+            found = self._under(shapes, {}, common)
+            if found is not None:
+                return {shape.n: common for shape in shapes}, found[1]
+        blocks = {shape.m: self._choices(shape, None)[0][0] for shape in shapes}
+        slots: dict[int, Sizes] = {}
+        tiles: dict[LinearShape, Tile] = {}
+        for group in groups:
+            # the epilogue's slots lie at the same place for all
+            least = replace(self._least(group), epilogue=common.epilogue)
+            found = self._under(group, blocks, least) if least.total <= self.budget else None
+            if found is not None:
+                slots |= {shape.n: least for shape in group}
+                tiles |= found[1]
+        refused = [group for group in groups if group[0].n not in slots]
+        if refused:
+            raise self._overflow(refused, common.epilogue)
+        return slots, tiles
+
+    def _least(self, shapes: Sequence[LinearShape]) -> Sizes:
+        return reduce(Sizes.at_least, (self._smallest(shape, None) for shape in shapes))
 
     def _search_groups(
         self, groups: Sequence[Sequence[LinearShape]], blocks: dict[int, int]
@@ -434,8 +451,10 @@ class LinearSearch:
             total += best[0] * self.counts[shape]
         return total, tiles
 
-    def _overflow(self, shapes: Sequence[LinearShape], sizes: Sizes) -> CapacityError:
+    def _overflow(self, groups: Sequence[Sequence[LinearShape]], epilogue: int) -> CapacityError:
         """What the smallest slots of all products need, and which product needs most."""
+        shapes = max(groups, key=lambda group: self._least(group).total)
+        sizes = replace(self._least(shapes), epilogue=epilogue)
         heavy = max(shapes, key=lambda shape: self._smallest(shape, None).total)
         missing = max(0, sizes.total - self.budget)
         others = "" if len(shapes) == 1 else f", {len(shapes) - 1} other products included"
