@@ -1,6 +1,6 @@
 """Views of a program: summary, command stream, code, memory, schedule.
 
-Each view is a `View`: text for people and the same content as JSON for programs.
+Each view is an `Inspection`: text for people and the same content as JSON for programs.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from softex_mlir.runtime.symbolizer import Symbolizer
 
 
 @dataclass(frozen=True)
-class View:
+class Inspection:
     """One view of a program: `lines` for people, `data` for programs."""
 
     lines: tuple[str, ...]
@@ -25,7 +25,7 @@ class View:
         return "\n".join(self.lines) + "\n"
 
 
-def _summary(program: Program) -> View:
+def _summary(program: Program) -> Inspection:
     metadata = program.metadata
     machine = metadata["machine"]
     macs = sum(launch["macs"] for launch in metadata["launches"])
@@ -55,7 +55,7 @@ def _summary(program: Program) -> View:
             for s in program.segments
         ),
     ]
-    return View(tuple(lines), data)
+    return Inspection(tuple(lines), data)
 
 
 def _port(port: Mapping[str, Any]) -> str:
@@ -63,7 +63,7 @@ def _port(port: Mapping[str, Any]) -> str:
     return f"{port['name']}: {port['dtype']}[{shape}] at {port['address']:#010x}"
 
 
-def _asm(program: Program) -> View:
+def _asm(program: Program) -> Inspection:
     from softex_mlir.isa_sim.isa.encoding import disassemble
 
     names: dict[int, list[str]] = {}
@@ -87,10 +87,10 @@ def _asm(program: Program) -> View:
                 functions[-1]["instructions"].append(
                     {"address": address, "word": word, "text": text}
                 )
-    return View(tuple(lines), {"functions": functions})
+    return Inspection(tuple(lines), {"functions": functions})
 
 
-def _memory(program: Program) -> View:
+def _memory(program: Program) -> Inspection:
     buffers = program.metadata["buffers"]
     machine = program.machine.cluster
     lines = [f"TCDM {machine.tcdm_base:#010x}, {machine.tcdm_bytes:,} bytes, by kernel"]
@@ -117,7 +117,7 @@ def _memory(program: Program) -> View:
             for buffer in buffers
         ]
     }
-    return View(tuple(lines), data)
+    return Inspection(tuple(lines), data)
 
 
 def _bar(buffer: Mapping[str, Any], base: int, size: int, width: int = 48) -> str:
@@ -133,7 +133,7 @@ def _by(entries: Iterable[Mapping[str, Any]], key: str) -> dict[Any, list[Mappin
     return groups
 
 
-def _commands(program: Program) -> View:
+def _commands(program: Program) -> Inspection:
     from softex_mlir.runtime import session
 
     # Loops are rolled in the program: the command stream is what a run without arithmetic issues.
@@ -151,7 +151,7 @@ def _commands(program: Program) -> View:
             f"{command['shape']:24} {command['layer']}"
         )
         lines.append(f"{'':11} {registers}")
-    return View(tuple(lines), {"commands": commands})
+    return Inspection(tuple(lines), {"commands": commands})
 
 
 def _jobs(run: Any, symbolizer: Symbolizer, program: Program) -> list[dict[str, Any]]:
@@ -206,7 +206,7 @@ def _transfers(run: Any, symbolizer: Symbolizer) -> list[dict[str, Any]]:
     return commands
 
 
-def _schedule(program: Program) -> View:
+def _schedule(program: Program) -> Inspection:
     from softex_mlir.runtime import session
 
     profile = session.run(program, functional=False).profile
@@ -221,10 +221,10 @@ def _schedule(program: Program) -> View:
             f"{layer.start:>12,} {layer.cycles:>12,} {busy:>12,} {layer.predicted:>12,}  "
             f"|{' ' * start}{'#' * (end - start)}{' ' * (40 - end)}| {layer.name}"
         )
-    return View(tuple(lines), {"cycles": profile.cycles, "layers": data})
+    return Inspection(tuple(lines), {"cycles": profile.cycles, "layers": data})
 
 
-VIEWS: dict[str, Callable[[Program], View]] = {
+VIEWS: dict[str, Callable[[Program], Inspection]] = {
     "summary": _summary,
     "commands": _commands,
     "asm": _asm,

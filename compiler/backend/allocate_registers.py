@@ -23,7 +23,7 @@ from xdsl.dialects.riscv.registers import FloatRegisterType, IntRegisterType
 from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
 
-from softex_mlir.compiler.backend.allocation import Allocation, BlockCode, Instruction
+from softex_mlir.compiler.backend.allocation import Allocation, BlockCode, VirtualInstruction
 from softex_mlir.compiler.backend.emitter import plain12, signed12
 from softex_mlir.errors import UserError
 
@@ -130,7 +130,7 @@ class AllocatedFunction(Allocation):
             block.insert_op_before(new, anchor)
         self.write_terminator(entry)
 
-    def stack_access(self, instruction: Instruction, stack: SSAValue) -> Operation:
+    def stack_access(self, instruction: VirtualInstruction, stack: SSAValue) -> Operation:
         """A reload or a store of a spilled value."""
         slot = instruction.slot
         assert slot is not None

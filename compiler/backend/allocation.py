@@ -18,7 +18,7 @@ from softex_mlir.dialects.xpulp_base import TiedInstruction
 
 
 @dataclass(eq=False)
-class Instruction:
+class VirtualInstruction:
     """An instruction during allocation: what it reads and writes, by number of value."""
 
     op: Operation | None
@@ -41,7 +41,7 @@ class BlockCode:
     """The instructions of a block."""
 
     block: Block
-    code: list[Instruction]
+    code: list[VirtualInstruction]
     successors: list[int]
     frequency: int = 1
     passed: list[list[int]] = field(default_factory=lambda: list[list[int]]())
@@ -110,15 +110,15 @@ class Allocation:
         self.arguments = [[self.number_of(a) for a in block.args] for block in blocks]
         frequencies = loop_frequencies(blocks, index)
         for i, block in enumerate(blocks):
-            code: list[Instruction] = []
+            code: list[VirtualInstruction] = []
             for op in block.ops:
                 self.add_op(code, op)
             terminator = code.pop()
             op = terminator.op
             assert op is not None
             entry = BlockCode(block, code, [index[s] for s in op.successors], frequencies[i])
-            copies: list[Instruction] = []
-            seconds: list[Instruction] = []
+            copies: list[VirtualInstruction] = []
+            seconds: list[VirtualInstruction] = []
             position = len(op.operands)
             # The operands passed to successors are the last ones, successor by successor.
             for successor in reversed(op.successors):
@@ -141,8 +141,8 @@ class Allocation:
 
     def edge_copy(
         self,
-        copies: list[Instruction],
-        seconds: list[Instruction],
+        copies: list[VirtualInstruction],
+        seconds: list[VirtualInstruction],
         value: SSAValue,
         target: int,
         successor: Block,
@@ -159,14 +159,14 @@ class Allocation:
             return source
         if value.owner is successor:
             temporary = self.new(self.is_float[target])
-            copies.append(Instruction(None, [source], [temporary]))
+            copies.append(VirtualInstruction(None, [source], [temporary]))
             source = temporary
         result = self.new(self.is_float[target])
         self.root[result] = target
-        seconds.append(Instruction(None, [source], [result]))
+        seconds.append(VirtualInstruction(None, [source], [result]))
         return result
 
-    def add_op(self, code: list[Instruction], op: Operation) -> None:
+    def add_op(self, code: list[VirtualInstruction], op: Operation) -> None:
         """One op, a copy of its tied operand before it."""
         uses = [self.number_of(operand) for operand in op.operands]
         defs = [self.number_of(result) for result in op.results]
@@ -175,9 +175,9 @@ class Allocation:
             result = self.number_of(op.tied_result)
             copy = self.new(self.is_float[result])
             self.root[copy] = result
-            code.append(Instruction(None, [uses[position]], [copy]))
+            code.append(VirtualInstruction(None, [uses[position]], [copy]))
             uses[position] = copy
-        code.append(Instruction(op, uses, defs))
+        code.append(VirtualInstruction(op, uses, defs))
 
     # endregion
     # region Allocation
@@ -344,10 +344,10 @@ class Allocation:
         slots = self.stack_slots([root for root in roots if root not in remakeable], graph)
         spilled = set(roots)
         for block in self.blocks:
-            code: list[Instruction] = []
+            code: list[VirtualInstruction] = []
             for instruction in block.code:
-                before: list[Instruction] = []
-                after: list[Instruction] = []
+                before: list[VirtualInstruction] = []
+                after: list[VirtualInstruction] = []
                 loaded: dict[int, int] = {}
                 skip = False
                 tied = self.tied_root(instruction)
@@ -359,9 +359,11 @@ class Allocation:
                         self.unspillable.add(fresh)
                         loaded[root] = fresh
                         if root in remakeable:
-                            before.append(Instruction(None, [], [fresh], remake=remakeable[root]))
+                            before.append(
+                                VirtualInstruction(None, [], [fresh], remake=remakeable[root])
+                            )
                         else:
-                            before.append(Instruction(None, [], [fresh], slot=slots[root]))
+                            before.append(VirtualInstruction(None, [], [fresh], slot=slots[root]))
                     instruction.uses[k] = loaded[root]
                 for k, number in enumerate(instruction.defs):
                     if number < 0 or (root := self.find(number)) not in spilled:
@@ -376,7 +378,7 @@ class Allocation:
                     if instruction.op is not None:
                         self.values[fresh] = instruction.op.results[k]
                     instruction.defs[k] = fresh
-                    after.append(Instruction(None, [fresh], [], slot=slots[root]))
+                    after.append(VirtualInstruction(None, [fresh], [], slot=slots[root]))
                 if skip:
                     continue
                 code += before
@@ -389,7 +391,7 @@ class Allocation:
         for arguments in self.arguments:
             arguments[:] = [-1 if n >= 0 and self.find(n) in spilled else n for n in arguments]
 
-    def tied_root(self, instruction: Instruction) -> int | None:
+    def tied_root(self, instruction: VirtualInstruction) -> int | None:
         """The value that a tied instruction both reads and writes."""
         op = instruction.op
         if not isinstance(op, TiedInstruction):

@@ -16,7 +16,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, Operation, SSAValue
 from xdsl.passes import ModulePass
 
-from softex_mlir.compiler.backend.emitter import Emitter, Linear
+from softex_mlir.compiler.backend.emitter import Linear, RiscvEmitter
 from softex_mlir.compiler.backend.lower_control_flow import ControlFlowLowering
 from softex_mlir.compiler.backend.operands import UnsupportedOperation, width_of
 from softex_mlir.compiler.backend.select_floats import BINARY, SAME_OPERAND
@@ -29,7 +29,7 @@ class FunctionLowering(ControlFlowLowering):
     def __init__(self, source: func.FuncOp) -> None:
         super().__init__()
         self.source = source
-        self.emitter = Emitter(source.sym_name.data)
+        self.emitter = RiscvEmitter(source.sym_name.data)
 
     def lower(self) -> riscv_func.FuncOp:
         """The function in riscv ops."""
@@ -74,7 +74,7 @@ class FunctionLowering(ControlFlowLowering):
             raise
 
 
-def remove_dead(emitter: Emitter) -> None:
+def remove_dead(emitter: RiscvEmitter) -> None:
     """Erase pure instructions whose results nobody uses."""
     for block in reversed(tuple(emitter.region.blocks)):
         for op in reversed(tuple(block.ops)):

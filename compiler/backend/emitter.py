@@ -117,7 +117,7 @@ class Scope:
     )
 
 
-class Emitter:
+class RiscvEmitter:
     """Builds the blocks of one function."""
 
     def __init__(self, name: str) -> None:

@@ -19,8 +19,8 @@ from xdsl.ir import Attribute, Block, BlockArgument, Operation, SSAValue
 from softex_mlir.compiler.backend.emitter import (
     FLOAT,
     INT,
-    Emitter,
     Linear,
+    RiscvEmitter,
     fits_imm12,
     signed32,
 )
@@ -180,7 +180,7 @@ class MemoryLowering(VectorSelector):
             new = cls.create(
                 operands=(current, *op.operands[1:]),
                 result_types=(INT, INT) if is_load else (INT,),
-                attributes=Emitter.offset(following - offset),
+                attributes=RiscvEmitter.offset(following - offset),
             )
             block = op.parent
             assert block is not None
@@ -218,12 +218,12 @@ class MemoryLowering(VectorSelector):
         if is_float(result.type) and only_bits(result):
             size = 2 if isinstance(result.type, BFloat16Type) else 4
             cls = riscv.LhOp if size == 2 else riscv.LwOp
-            load = e.effect(cls, (base,), (INT,), Emitter.offset(offset))
+            load = e.effect(cls, (base,), (INT,), RiscvEmitter.offset(offset))
             self.words[result] = load.results[0]
         elif is_float(result.type):
             kind = float_class(result.type)
             cls = bf16.FLoadHalfOp if kind == "bf16" else riscv.FLwOp
-            load = e.effect(cls, (base,), (FLOAT,), Emitter.float_offset(offset))
+            load = e.effect(cls, (base,), (FLOAT,), RiscvEmitter.float_offset(offset))
             self.floats[result] = load.results[0]
         else:
             size = width_of(result.type) // 8
@@ -231,7 +231,7 @@ class MemoryLowering(VectorSelector):
             unsigned = bool(uses) and all(use.operation.name == "arith.extui" for use in uses)
             self.extended[result] = "u" if unsigned else "s"
             load = e.effect(
-                LOADS[size, self.extended[result]], (base,), (INT,), Emitter.offset(offset)
+                LOADS[size, self.extended[result]], (base,), (INT,), RiscvEmitter.offset(offset)
             )
             self.set_int(result, load.results[0])
         if pointer is not None:
@@ -249,17 +249,17 @@ class MemoryLowering(VectorSelector):
         e = self.emitter
         if value in self.words and value not in self.floats:
             cls = riscv.ShOp if isinstance(value.type, BFloat16Type) else riscv.SwOp
-            store = e.effect(cls, (base, self.words[value]), (), Emitter.offset(offset))
+            store = e.effect(cls, (base, self.words[value]), (), RiscvEmitter.offset(offset))
             if pointer is not None:
                 pointer.accesses.append((offset, store))
             return
         register = self.reg(value)
         if is_float(value.type):
             cls = bf16.FStoreHalfOp if isinstance(value.type, BFloat16Type) else riscv.FSwOp
-            store = e.effect(cls, (base, register), (), Emitter.float_offset(offset))
+            store = e.effect(cls, (base, register), (), RiscvEmitter.float_offset(offset))
         else:
             cls = STORES[width_of(value.type) // 8]
-            store = e.effect(cls, (base, register), (), Emitter.offset(offset))
+            store = e.effect(cls, (base, register), (), RiscvEmitter.offset(offset))
         if pointer is not None:
             pointer.accesses.append((offset, store))
 
@@ -269,14 +269,14 @@ class MemoryLowering(VectorSelector):
         offset = 4 * op.index.value.data
         record = e.register(Registers.TP)
         # The record does not change while a kernel runs: the load is as good as a constant.
-        register = e.emit(riscv.LwOp, (record,), INT, Emitter.offset(offset), offset)
+        register = e.emit(riscv.LwOp, (record,), INT, RiscvEmitter.offset(offset), offset)
         self.set_int(op.results[0], register)
 
     def register_access(self, op: Any) -> None:
         """A read, a write or a wait of a memory-mapped register."""
         e = self.emitter
         base, offset = e.address(Linear(signed32(op.address())))
-        attributes = Emitter.offset(offset)
+        attributes = RiscvEmitter.offset(offset)
         if op.name == "hwpe.write":
             e.effect(riscv.SwOp, (base, self.reg(op.operands[0])), (), attributes)
             return

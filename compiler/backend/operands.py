@@ -19,7 +19,7 @@ from xdsl.dialects.builtin import (
 from xdsl.dialects.riscv import ops as riscv
 from xdsl.ir import Attribute, Operation, SSAValue
 
-from softex_mlir.compiler.backend.emitter import FLOAT, INT, Emitter, Linear, signed32
+from softex_mlir.compiler.backend.emitter import FLOAT, INT, Linear, RiscvEmitter, signed32
 from softex_mlir.dialects import xpulp
 from softex_mlir.dialects import xpulp_bf16 as bf16
 from softex_mlir.dialects.xpulp_vector import PAIR
@@ -83,7 +83,7 @@ def extract_position(op: Any) -> int:
 class Operands:
     """What is known of the values of the function being lowered."""
 
-    emitter: Emitter
+    emitter: RiscvEmitter
 
     def __init__(self) -> None:
         self.linear: dict[SSAValue, Linear] = {}
