@@ -4,8 +4,9 @@ numba keys a cached function on its own file only: a caller that inlined a funct
 file keeps running the old code. Here the cache directory carries a hash of the files of
 `isa_sim` that hold compiled code or constants of the units: an edit of one starts a new
 directory. The core's interpreter, which depends on its own files only and takes longest to
-compile, has a directory of its own. Use `from softex_mlir.isa_sim.jit import njit` and decorate
-with `@njit(cache=True)`.
+compile, has a directory of its own. Where the files lie does not matter: checkouts and
+installations of the same source share compiled code. Use
+`from softex_mlir.isa_sim.jit import njit` and decorate with `@njit(cache=True)`.
 
 Functions that others than their callers choose (what units give the contention model) are called
 through their address: `pointer_function` makes one, `call_pointer` calls it.
@@ -24,6 +25,7 @@ import numba
 from llvmlite import ir  # pyright: ignore[reportMissingTypeStubs]
 from numba import prange
 from numba.core import config, types
+from numba.core.caching import UserProvidedCacheLocator
 from numba.extending import intrinsic
 
 _config: Any = config
@@ -78,7 +80,7 @@ def _cache_root() -> Path:
 
 def _cache_directory(kind: str, root: Path) -> str:
     directory = root / f"{kind}-{_source_hash(kind == 'core')}"
-    directory.mkdir(exist_ok=True)
+    directory.mkdir(parents=True, exist_ok=True)
     os.utime(directory)
     # Old versions' code is of no use any more; one used lately may be another process' own.
     for path in root.glob(f"{kind}-*"):
@@ -90,13 +92,23 @@ def _cache_directory(kind: str, root: Path) -> str:
 def _cache_directories() -> dict[bool, str]:
     """By whether a function belongs to the interpreter."""
     chosen = os.environ.get("NUMBA_CACHE_DIR")
-    if chosen:
-        return {True: chosen, False: chosen}
-    root = _cache_root()
+    root = Path(chosen) if chosen else _cache_root()
     return {True: _cache_directory("core", root), False: _cache_directory("jit", root)}
 
 
 _directories = _cache_directories()
+
+
+class SourceLocator(UserProvidedCacheLocator):
+    """Finds compiled code by a file's place in `isa_sim`, wherever that lies."""
+
+    @classmethod
+    def get_suitable_cache_subpath(cls, py_file: str) -> str:
+        """The folder of a source file's compiled code in the cache."""
+        folder = Path(py_file).resolve().parent
+        if folder.is_relative_to(_HERE.parent):
+            return str(folder.relative_to(_HERE.parent))
+        return hashlib.sha256(bytes(folder)).hexdigest()[:16]
 
 
 def njit(*args: Any, **options: Any) -> Any:
@@ -133,12 +145,14 @@ def _dispatcher(function: Any, directory: str, options: dict[str, Any]) -> Any:
 
 def _in_directory(directory: str, decorator: Any, function: Any) -> Any:
     """A decorated function with its cache in a directory."""
-    previous = _config.CACHE_DIR
-    _config.CACHE_DIR = directory  # numba reads it when it decorates
+    previous = _config.CACHE_DIR, _config.CACHE_LOCATOR_CLASSES
+    # numba reads these when it decorates.
+    _config.CACHE_DIR = directory
+    _config.CACHE_LOCATOR_CLASSES = f"{__name__}.{SourceLocator.__name__}"
     try:
         return decorator(function)
     finally:
-        _config.CACHE_DIR = previous
+        _config.CACHE_DIR, _config.CACHE_LOCATOR_CLASSES = previous
 
 
 _kept: list[Any] = []
