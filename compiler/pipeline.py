@@ -40,6 +40,7 @@ from softex_mlir.compiler.transforms.transformer.fuse_epilogue import FuseEpilog
 from softex_mlir.compiler.transforms.transformer.fuse_gelu import FuseGeluPass
 from softex_mlir.compiler.transforms.transformer.fuse_layer_norm import FuseLayerNormPass
 from softex_mlir.compiler.transforms.transformer.fuse_linear import FuseLinearPass
+from softex_mlir.compiler.transforms.transformer.pad_inner import PadInnerPass
 from softex_mlir.compiler.transforms.transformer.place import Placement, PlacePass, placement_report
 from softex_mlir.compiler.transforms.transformer.round_weights import RoundWeightsPass
 from softex_mlir.compiler.transforms.transformer.split_sums import SplitSumsPass
@@ -83,6 +84,7 @@ def stages(
         "transformer": (
             *FUSION,
             RoundWeightsPass(),
+            PadInnerPass(target),
             *(() if accuracy is None else (SplitSumsPass(accuracy.sum_chunk),)),
             ChunkKeysPass(target),
             PlacePass(target),

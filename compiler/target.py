@@ -8,13 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from softex_mlir.arithmetic import round_up
+from softex_mlir.dialects.transformer import INNER_UNIT
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.isa_sim.units.redmule import padded_inner_unit
 from softex_mlir.isa_sim.units.softex_jobs import max_terms
 from softex_mlir.isa_sim.units.softex_sums import BLOCK
 
-PADDING = 32
-"""Elements that inner dimensions and columns of matrix products are padded to a multiple of."""
+
+def inner_unit(machine: Machine, inner: int) -> int:
+    """What an inner dimension is padded to a multiple of on a machine."""
+    unit = machine.redmule
+    return INNER_UNIT if unit is None else padded_inner_unit(inner, INNER_UNIT, unit)
+
+
+def padded_inner(machine: Machine, inner: int) -> int:
+    """An inner dimension as products on a machine have it."""
+    return round_up(inner, inner_unit(machine, inner))
 
 
 class TargetError(UserError, ValueError):
@@ -41,24 +52,11 @@ def _problems(machine: Machine) -> Iterator[str]:
             f"a program's streams ({streams}) take a core each: expected {fewest} cores or more, "
             f"found cluster.cores = {machine.cluster.cores}"
         )
-    if redmule is not None:
-        width = redmule.tile_columns
-        if PADDING % width:
-            yield (
-                f"matrices are padded to {PADDING}, which RedMulE's tile has to divide: "
-                "redmule.columns x (pipeline_registers + 1) must be 4, 8, 16 or 32, "
-                f"found {width}"
-            )
-        if redmule.min_inner > PADDING:
-            yield (
-                f"inner dimensions are padded to {PADDING}: redmule.min_inner must be at most "
-                f"that, found {redmule.min_inner}"
-            )
-        if redmule.max_stored_rows < redmule.rows:
-            yield (
-                f"redmule.max_stored_rows must be at least redmule.rows = {redmule.rows}, "
-                f"found {redmule.max_stored_rows}"
-            )
+    if redmule is not None and redmule.max_stored_rows < redmule.rows:
+        yield (
+            f"redmule.max_stored_rows must be at least redmule.rows = {redmule.rows}, "
+            f"found {redmule.max_stored_rows}"
+        )
     if softex is not None and softex.queue_depth < 2:
         yield (
             "rows of a softmax are queued while the one before runs: softex.queue_depth must be 2, "

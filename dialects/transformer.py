@@ -43,6 +43,7 @@ from softex_mlir.dialects.transformer_base import (
     ANY_TENSOR,
     BF16_TENSOR,
     ID_TENSOR,
+    INNER_UNIT,
     MASKED,
     AnyTensor,
     Bf16Tensor,
@@ -50,6 +51,8 @@ from softex_mlir.dialects.transformer_base import (
     IdTensor,
     TransformerOp,
     WeightOp,
+    expect_unit,
+    inner_step,
     ints,
     padded_keys,
     shape_of,
@@ -95,9 +98,6 @@ from softex_mlir.dialects.transformer_movement import (
     id_limit,
 )
 
-INNER_UNIT = 32
-"""Inner dimensions of products are padded with zeros to a multiple of this."""
-
 ACTIVATIONS = ("none", *(op.name.removeprefix("transformer.") for op in FUNCTIONS))
 """Functions `transformer.linear` can apply to its result before the residual is added."""
 
@@ -109,13 +109,13 @@ class LinearOp(TransformerOp):
     x: [M, N], w: [N, K], bias: [K], residual and result: [M, K].
 
     Numerics: every result starts from its bias (or +0) and accumulates x[m, n]*w[n, k] for rising n
-    with one bf16 rounding each (`numerics.gemm`). If N is no multiple of 32, x and w continue
-    with zeros up to the next one. The activation is the one of the unary operation of the same
-    name; the residual is added by one bf16 addition.
+    with one bf16 rounding each (`numerics.gemm`). If N is no multiple of `inner_unit` (32 unless
+    `pad-inner` says otherwise), x and w continue with zeros up to the next one. The activation is
+    the one of the unary operation of the same name; the residual is added by one bf16 addition.
 
-    `sum_chunk` (set by `split-sums`, a multiple of 32) divides the padded N into chunks. The first
-    one is accumulated as above, every other one from +0, and the partial sums are added in the
-    order of the chunks, with one bf16 rounding each: short sums lose less to rounding.
+    `sum_chunk` (set by `split-sums`, a multiple of `inner_unit`) divides the padded N into chunks.
+    The first one is accumulated as above, every other one from +0, and the partial sums are added
+    in the order of the chunks, with one bf16 rounding each: short sums lose less to rounding.
     """
 
     name = "transformer.linear"
@@ -126,6 +126,7 @@ class LinearOp(TransformerOp):
     residual = opt_operand_def(BF16_TENSOR)
     activation = prop_def(StringAttr, default_value=StringAttr("none"))
     sum_chunk = opt_prop_def(IntegerAttr)
+    inner_unit = opt_prop_def(IntegerAttr)
     result = result_def(BF16_TENSOR)
 
     irdl_options = (AttrSizedOperandSegments(as_property=True), ParsePropInAttrDict())
@@ -154,7 +155,12 @@ class LinearOp(TransformerOp):
     @property
     def inner(self) -> int:
         """N, padded as RedMulE reads it."""
-        return round_up(shape_of(self.x)[1], INNER_UNIT)
+        return round_up(shape_of(self.x)[1], self.step)
+
+    @property
+    def step(self) -> int:
+        """What N is padded to a multiple of."""
+        return inner_step(self.inner_unit)
 
     @property
     def chunk(self) -> int:
@@ -177,9 +183,10 @@ class LinearOp(TransformerOp):
             self.activation.data in ACTIVATIONS,
             f"activation must be one of {', '.join(ACTIVATIONS)}, found '{self.activation.data}'",
         )
+        expect_unit(self, self.inner_unit)
         self.expect(
-            self.chunk > 0 and self.chunk % INNER_UNIT == 0 and self.inner % self.chunk == 0,
-            f"sum_chunk must be a multiple of {INNER_UNIT} that divides {self.inner}, "
+            self.chunk > 0 and self.chunk % self.step == 0 and self.inner % self.chunk == 0,
+            f"sum_chunk must be a multiple of {self.step} that divides {self.inner}, "
             f"found {self.chunk}",
         )
 
@@ -273,6 +280,7 @@ class MatmulOp(TransformerOp):
 
     a = operand_def(BF16_TENSOR)
     b = operand_def(BF16_TENSOR)
+    inner_unit = opt_prop_def(IntegerAttr)
     result = result_def(BF16_TENSOR)
 
     assembly_format = "$a `,` $b attr-dict `:` type($a) `,` type($b) `->` type($result)"
@@ -292,6 +300,16 @@ class MatmulOp(TransformerOp):
             properties={"layer": layer},
             result_types=[TensorType(BFloat16Type(), shape)],
         )
+
+    @property
+    def inner(self) -> int:
+        """N, padded as RedMulE reads it."""
+        return round_up(shape_of(self.a)[-1], self.step)
+
+    @property
+    def step(self) -> int:
+        """What N is padded to a multiple of."""
+        return inner_step(self.inner_unit)
 
     @property
     def is_fused(self) -> bool:
@@ -314,6 +332,7 @@ class MatmulOp(TransformerOp):
 
     def verify_(self) -> None:
         expected = self.result_shape(shape_of(self.a), shape_of(self.b))
+        expect_unit(self, self.inner_unit)
         self.expect(
             expected == shape_of(self.result),
             f"{shape_of(self.a)} by {shape_of(self.b)} gives {expected}, "

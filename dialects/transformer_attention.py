@@ -20,6 +20,8 @@ from softex_mlir.arithmetic import round_up
 from softex_mlir.dialects.transformer_base import (
     BF16_TENSOR,
     TransformerOp,
+    expect_unit,
+    inner_step,
     padded_keys,
     shape_of,
 )
@@ -40,7 +42,8 @@ class AttentionOp(TransformerOp):
     batch), each ``batch`` element, or ``batch_query``. Its columns past the keys hold -inf.
 
     Numerics, for each batch element and head: scores [queries, padded] = `numerics.gemm` over d,
-    zero-padded to a multiple of 32, starting from the bias, k padded with rows of zeros;
+    zero-padded to a multiple of `inner_unit` (32 unless `pad-inner` says otherwise), starting from
+    the bias, k padded with rows of zeros;
     p = `numerics.softmax` of each padded row; result = `numerics.gemm` of p and v over the padded
     keys (rows of zeros in v), starting from +0. 1/sqrt(d) is part of the weights behind q
     unless `scale` is present (graph form only: `fold-scale` removes it).
@@ -62,6 +65,7 @@ class AttentionOp(TransformerOp):
     bias_rows = prop_def(StringAttr, default_value=StringAttr("all"))
     scale = opt_prop_def(FloatAttr)
     key_chunk = opt_prop_def(IntegerAttr)
+    inner_unit = opt_prop_def(IntegerAttr)
     result = result_def(BF16_TENSOR)
 
     assembly_format = (
@@ -122,6 +126,16 @@ class AttentionOp(TransformerOp):
         return shape_of(self.q)[1] // self.heads.value.data
 
     @property
+    def inner(self) -> int:
+        """Columns of q and k that belong to one head, padded as RedMulE reads them."""
+        return round_up(self.head_size, self.step)
+
+    @property
+    def step(self) -> int:
+        """What a head's columns of q and k are padded to a multiple of."""
+        return inner_step(self.inner_unit)
+
+    @property
     def value_size(self) -> int:
         """Columns of v that belong to one head (e)."""
         return shape_of(self.v)[1] // self.heads.value.data
@@ -152,6 +166,7 @@ class AttentionOp(TransformerOp):
         expected = (rows, padded_keys(k[0] // batch))
         self.expect(bias == expected, f"bias must be {expected} ({kind}), found {bias}")
         chunk = self.chunk
+        expect_unit(self, self.inner_unit)
         self.expect(
             chunk is None or (chunk > 0 and chunk % KEY_UNIT == 0),
             f"key_chunk must be a positive multiple of {KEY_UNIT}, found {chunk}",

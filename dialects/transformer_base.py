@@ -9,6 +9,7 @@ from xdsl.dialects.builtin import (
     I32,
     BFloat16Type,
     DenseArrayBase,
+    IntegerAttr,
     IntegerType,
     StringAttr,
     SymbolNameConstraint,
@@ -53,9 +54,19 @@ values does not. -inf is kept for the columns that pad the keys.
 """
 
 
+INNER_UNIT = 32
+"""Inner dimensions of products are padded with zeros to a multiple of this, if no machine asks for
+another one (`pad-inner`)."""
+
+
 def padded_keys(keys: int) -> int:
     """Columns of a score row of `keys` keys: whole SoftEx beats, and whole lines of RedMulE."""
     return round_up(keys, 32)
+
+
+def inner_step(unit: IntegerAttr | None) -> int:
+    """What an inner dimension is padded with zeros to a multiple of."""
+    return INNER_UNIT if unit is None else unit.value.data
 
 
 def shape_of(value: SSAValue | Operation) -> tuple[int, ...]:
@@ -72,6 +83,15 @@ INT_ARRAY = DenseArrayBase.constr(i64)
 def ints(values: Sequence[int]) -> IntArray:
     """`array<i64: ...>`, the form of all shape-like properties."""
     return DenseArrayBase[IntegerType].from_list(i64, list(values))
+
+
+def expect_unit(op: TransformerOp, unit: IntegerAttr | None) -> None:
+    """Fail verification unless an operation's `inner_unit` is one."""
+    step = inner_step(unit)
+    op.expect(
+        step > 0 and step % INNER_UNIT == 0,
+        f"inner_unit must be a positive multiple of {INNER_UNIT}, found {step}",
+    )
 
 
 class TransformerOp(IRDLOperation):

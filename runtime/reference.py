@@ -124,6 +124,14 @@ def evaluate(
     return results
 
 
+def _in_steps(op: t.LinearOp | t.MatmulOp | t.AttentionOp, x: Array, axis: int) -> Array:
+    """An operand with its inner dimension padded as the operation says, if it does."""
+    missing = 0 if op.inner_unit is None else -x.shape[axis] % op.step
+    if not missing:
+        return x
+    return np.pad(x, [(0, missing if i == axis else 0) for i in range(x.ndim)])
+
+
 def _sum_of_chunks(
     x: Array, w: Array, bias: Array | None, chunk: int, arithmetic: Arithmetic
 ) -> Array:
@@ -141,6 +149,7 @@ def evaluate_op(op: Operation, operands: list[Array], arithmetic: Arithmetic) ->
         case t.LinearOp():
             x, w, *rest = operands
             bias = rest.pop(0) if op.bias is not None else None
+            x, w = _in_steps(op, x, 1), _in_steps(op, w, 0)
             y = _sum_of_chunks(x, w, bias, op.chunk, arithmetic)
             if op.activation.data != "none":
                 y = arithmetic.unary(op.activation.data, y)
@@ -148,7 +157,9 @@ def evaluate_op(op: Operation, operands: list[Array], arithmetic: Arithmetic) ->
         case t.AttentionOp():
             return _attention(op, operands, arithmetic)
         case t.MatmulOp():
-            return _matmul(operands[0], operands[1], arithmetic)
+            a, b = operands
+            a, b = _in_steps(op, a, a.ndim - 1), _in_steps(op, b, b.ndim - 2)
+            return _matmul(a, b, arithmetic)
         case t.LayerNormOp():
             x, gamma, beta = operands
             return arithmetic.layer_norm(x, gamma, beta, op.eps.value.data)
@@ -209,9 +220,9 @@ def _attention(op: t.AttentionOp, operands: list[Array], arithmetic: Arithmetic)
                 mask = bias
         for h in range(heads):
             columns, values = slice(h * d, (h + 1) * d), slice(h * e, (h + 1) * e)
-            result[rows, values] = arithmetic.attention(
-                q[rows, columns], k[key_rows, columns], v[key_rows, values], mask, op.chunk
-            )
+            query, key = (_in_steps(op, x, 1) for x in (q[rows, columns], k[key_rows, columns]))
+            value = v[key_rows, values]
+            result[rows, values] = arithmetic.attention(query, key, value, mask, op.chunk)
     return result
 
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from softex_mlir.arithmetic import round_up
 from softex_mlir.compiler.schedule.kernels.kernel import SLOPES, WEIGHTS, ZEROS, Dtype
 from softex_mlir.compiler.schedule.views import Region, View, region_for, row_major
+from softex_mlir.compiler.target import padded_inner
 from softex_mlir.compiler.weight_layout import ALIGNMENT, WeightLayout
 from softex_mlir.dialects.cluster import GlobalKind
+from softex_mlir.isa_sim.machine import Machine
 
 
 @dataclass
@@ -52,8 +54,9 @@ class PackedWeight:
 
 @dataclass
 class L2Objects:
-    """All objects in L2."""
+    """All objects in L2 of a program for a machine."""
 
+    machine: Machine
     symbols: Symbols = field(default_factory=Symbols)
     regions: list[Region] = field(default_factory=list[Region])
     """In the order in which they lie: that in which they were made, outputs behind the others."""
@@ -68,16 +71,29 @@ class L2Objects:
         """Contents of the weights' regions, by symbol."""
         return {packed.region.symbol: packed for packed in self._packed.values()}
 
-    def allocate(self, shape: Sequence[int], dtype: Dtype = "bf16", hint: str = "t") -> View:
-        """A new activation."""
+    def allocate(
+        self, shape: Sequence[int], dtype: Dtype = "bf16", hint: str = "t", columns: int = 0
+    ) -> View:
+        """A new activation, with zeros behind its rows to `columns` and to what products of the
+        machine read."""
+        least = columns
+        if dtype == "bf16" and shape:
+            least = max(columns, padded_inner(self.machine, shape[-1]))
         # operations write all columns but not the padding, which may have to stay zero
-        dense = bool(shape) and shape[-1] % ALIGNMENT == 0
+        dense = bool(shape) and shape[-1] % ALIGNMENT == 0 and least <= shape[-1]
         kind = GlobalKind.TEMPORARY if dense else GlobalKind.ACTIVATION
-        return row_major(self.add(kind, shape, dtype, hint), shape)
+        return row_major(self.add(kind, shape, dtype, hint, least), shape)
 
-    def add(self, kind: GlobalKind, shape: Sequence[int], dtype: Dtype, hint: str = "t") -> Region:
-        """A region for an activation, numbered."""
-        return self._add(region_for(f"{hint}_{len(self.regions)}", kind, shape, dtype))
+    def add(
+        self,
+        kind: GlobalKind,
+        shape: Sequence[int],
+        dtype: Dtype,
+        hint: str = "t",
+        columns: int = 0,
+    ) -> Region:
+        """A region for an activation, numbered, its rows of at least so many columns."""
+        return self._add(region_for(f"{hint}_{len(self.regions)}", kind, shape, dtype, columns))
 
     def add_input(self, name: str, shape: Sequence[int], dtype: Dtype) -> Region:
         """A region for an input."""
@@ -119,7 +135,7 @@ class L2Objects:
     ) -> tuple[Region, WeightLayout]:
         """A weight matrix in the order RedMulE jobs read it, tiles of `inner` x `columns`."""
         shape = (weight.shape[0], weight.shape[1])
-        layout = WeightLayout.tiled(shape, inner, min(columns, round_up(shape[1], 32)))
+        layout = WeightLayout.tiled(shape, inner, min(columns, round_up(shape[1], ALIGNMENT)))
         key = weight.name, layout
         if key not in self._packed:
             symbol = f"{weight.name}.tiles_{layout.inner}x{layout.columns}"
@@ -132,10 +148,10 @@ class L2Objects:
         """A row of at least `columns` zeros."""
         key = None, WeightLayout.rows(())
         if key not in self._packed:
-            region = self._add(region_for(ZEROS, GlobalKind.WEIGHT, (1, 32), "bf16"))
+            region = self._add(region_for(ZEROS, GlobalKind.WEIGHT, (1, ALIGNMENT), "bf16"))
             self._packed[key] = PackedWeight(region, None, (), key[1])
         region = self._packed[key].region
-        region.pitch = max(region.pitch, round_up(columns, 32))
+        region.pitch = max(region.pitch, round_up(columns, ALIGNMENT))
         return region, 0
 
     def _add(self, region: Region) -> Region:

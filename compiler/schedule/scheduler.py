@@ -45,7 +45,7 @@ def schedule_operations(
     """
     block = main.body.block
     _check(block)
-    s = Scheduling(make_plan(main, machine, overrides))
+    s = Scheduling(make_plan(main, machine, overrides), L2Objects(machine))
     s.memory.name_weights(
         op.weight.root_reference.data for op in block.ops if isinstance(op, tf.GetWeightOp)
     )

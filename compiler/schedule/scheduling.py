@@ -20,7 +20,7 @@ class Scheduling:
     """The state of the walk over a program's operations."""
 
     plan: Plan
-    memory: L2Objects = field(default_factory=L2Objects)
+    memory: L2Objects
     tasks: Tasks = field(default_factory=Tasks)
     values: dict[SSAValue, View | WeightValue] = field(
         default_factory=dict[SSAValue, "View | WeightValue"]

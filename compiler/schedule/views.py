@@ -49,6 +49,16 @@ class View:
     dtype: Dtype
     zero_padded: bool
 
+    def reaches(self, columns: int) -> bool:
+        """Whether so many columns of every row are there, zero behind the last one."""
+        own = self.shape[-1] if self.shape else 1
+        if columns <= own:
+            return True
+        if not self.zero_padded:
+            return False
+        whole = self.region.filled[1] == own and columns <= self.region.pitch
+        return whole or columns <= round_up(own, ALIGNMENT)
+
     @property
     def address(self) -> Address:
         """Region and offset in bytes."""
@@ -169,7 +179,11 @@ def row_major(region: Region, shape: Sequence[int]) -> View:
     return View(region, 0, tuple(shape), tuple(reversed(strides)), region.dtype, True)
 
 
-def region_for(symbol: str, kind: GlobalKind, shape: Sequence[int], dtype: Dtype) -> Region:
-    """A region for a tensor: one row for every index but the last, padded rows."""
+def region_for(
+    symbol: str, kind: GlobalKind, shape: Sequence[int], dtype: Dtype, least: int = 0
+) -> Region:
+    """A region for a tensor: one row for every index but the last, rows padded to whole lines and
+    to at least so many columns."""
     rows, columns = max(1, prod(shape[:-1])), shape[-1] if shape else 1
-    return Region(symbol, kind, rows, round_up(columns, ALIGNMENT), dtype, (rows, columns))
+    pitch = round_up(max(columns, least), ALIGNMENT)
+    return Region(symbol, kind, rows, pitch, dtype, (rows, columns))

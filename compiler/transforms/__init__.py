@@ -45,6 +45,7 @@ OWN_PASSES: dict[str, tuple[str, str]] = {
     ),
     "chunk-keys": ("softex_mlir.compiler.transforms.transformer.chunk_keys", "ChunkKeysPass"),
     "split-sums": ("softex_mlir.compiler.transforms.transformer.split_sums", "SplitSumsPass"),
+    "pad-inner": ("softex_mlir.compiler.transforms.transformer.pad_inner", "PadInnerPass"),
     "place": ("softex_mlir.compiler.transforms.transformer.place", "PlacePass"),
     "convert-transformer-to-jobs": (
         "softex_mlir.compiler.transforms.cluster.convert_transformer_to_jobs",

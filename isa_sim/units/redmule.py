@@ -6,6 +6,7 @@ public RTL (v2.0.4) at 24 x 8 in BF16 with ideal memory.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -121,22 +122,24 @@ def array_macs(m: int, n: int, k: int, unit: RedMulEDescription) -> int:
 
 
 def refill_stalls(m: int, n: int, k: int, unit: RedMulEDescription) -> int:
-    """Cycles the array waits for X, where the last 32-column chunk of X is short.
+    """Cycles the array waits for X, where the last chunk of X (a tile's width) is short.
 
-    An estimate (mean error 0.13 % of the job over the measured shapes); 0 is exact elsewhere.
+    An estimate (mean error 0.13 % of the job over the measured shapes of 24 x 8); 0 is exact
+    elsewhere. Other arrays take its rule scaled by their step.
     """
     row_tiles, column_tiles = -(-m // unit.rows), -(-k // unit.tile_columns)
-    padded = -(-n // unit.columns) * unit.columns
-    if padded <= 16 and unit.columns == 8:
+    padded = round_up(n, unit.columns)
+    if padded <= 2 * unit.columns:
         # Short inner dimensions are barely measured.
         return max(0, 28 * (row_tiles * column_tiles - 2) + 6)
-    if padded != 24 and padded % unit.tile_columns != unit.columns:
+    short = padded == 3 * unit.columns
+    if not short and padded % unit.tile_columns != unit.columns:
         return 0
     threshold = unit.rows * 5 // 6
     rest = m - (row_tiles - 1) * unit.rows
     full = (row_tiles - 1 + (rest >= threshold)) * column_tiles
     chunks = -(-n // unit.tile_columns)
-    each = 22.0 if padded == 24 else 10 / 3 * chunks + (1 if chunks % 3 == 0 else 2)
+    each = 22.0 if short else 10 / 3 * chunks + (1 if chunks % 3 == 0 else 2)
     return max(0, round(each * (full - 2)))
 
 
@@ -166,6 +169,41 @@ def redmule_cycles(m: int, n: int, k: int, machine: Machine, gap: int = 1) -> in
 
 
 # --- limits ----------------------------------------------------------------------------------
+
+
+def shortest_inner(unit: RedMulEDescription) -> int:
+    """The shortest inner dimension that is right whatever the other sizes are.
+
+    Measured for steps of 8: those of up to two are wrong. Arrays with longer steps were not
+    measured, the rule is scaled for them.
+    """
+    return unit.min_inner if unit.min_inner <= 1 else max(unit.min_inner, 2 * unit.columns + 1)
+
+
+def refills_late(n: int, unit: RedMulEDescription) -> bool:
+    """Whether the last chunk of X is so short that the next one is not there in time."""
+    return 1 <= n % unit.tile_columns <= unit.columns
+
+
+def padded_inner_unit(n: int, alignment: int, unit: RedMulEDescription) -> int:
+    """What to pad an inner dimension to a multiple of: the least multiple of `alignment`.
+
+    Jobs of any multiple of it go in whole steps and are long enough, and that of `n` refills in
+    time where the machine asks for it.
+    """
+    step = math.lcm(alignment, unit.columns)
+    found = round_up(shortest_inner(unit), step)
+    while unit.min_inner > 1 and refills_late(round_up(n, found), unit):
+        found += step
+    return found
+
+
+def is_computed(m: int, n: int, k: int, unit: RedMulEDescription) -> bool:
+    """Whether a job of these sizes is right whatever else there is in memory."""
+    try:
+        return not check_program_job(RedMulEJob(0, 0, 0, m, n, k), unit)
+    except UnitFault:
+        return False
 
 
 def check(job: RedMulEJob, unit: RedMulEDescription) -> tuple[str, ...]:
@@ -211,29 +249,37 @@ def check(job: RedMulEJob, unit: RedMulEDescription) -> tuple[str, ...]:
         "operation",
         f"MATMUL of {tiles} tiles hangs; use GEMM on a zeroed Z",
     )
-    padded = -(-n // unit.columns) * unit.columns
+    step, shortest, width = unit.columns, shortest_inner(unit), unit.tile_columns
+    padded = round_up(n, step)
     require(
-        n > 8 or tiles == 1,
+        n > step or tiles == 1,
         "inner",
-        f"{shape}: an inner dimension of up to 8 with {tiles} tiles hangs or is wrong; pad it",
+        f"{shape}: an inner dimension of up to {step} with {tiles} tiles hangs or is wrong; pad it",
     )
     require(
-        n >= 8 or k <= 16,
+        n >= step or k <= width // 2,
         "inner",
-        f"{shape}: an inner dimension below 8 is wrong from column 16 on; pad it to 32",
+        f"{shape}: an inner dimension below {step} is wrong from column {width // 2} on; "
+        f"pad it to {shortest}",
     )
     require(
-        n >= unit.min_inner or row_tiles == 1,
+        n >= shortest or row_tiles == 1,
         "inner",
-        f"{shape}: an inner dimension below {unit.min_inner} is wrong with {row_tiles} row tiles; "
-        "pad it to 32",
+        f"{shape}: an inner dimension below {shortest} is wrong with {row_tiles} row tiles; "
+        f"pad it to {shortest}",
     )
-    short = 1 <= n % unit.tile_columns <= unit.columns
     require(
-        not (row_tiles == 1 and m >= 4 and m < unit.rows and column_tiles > 1 and n > 32 and short),
+        not (
+            row_tiles == 1
+            and m >= 4
+            and m < unit.rows
+            and column_tiles > 1
+            and n > width
+            and refills_late(n, unit)
+        ),
         "refill",
-        f"{shape}: with 4..{unit.rows - 1} rows, several column tiles and N % 32 in 1..8 rows from "
-        "3 on are wrong; pad the inner dimension to a multiple of 32",
+        f"{shape}: with 4..{unit.rows - 1} rows, several column tiles and N % {width} in 1..{step} "
+        f"rows from 3 on are wrong; pad the inner dimension to a multiple of {width}",
     )
     require(
         row_tiles < padded or n % unit.columns == 0,
@@ -241,10 +287,10 @@ def check(job: RedMulEJob, unit: RedMulEDescription) -> tuple[str, ...]:
         f"{shape}: {row_tiles} row tiles and N % {unit.columns} != 0 give wrong rows from tile "
         f"{padded - 1} on; pad the inner dimension or split the rows",
     )
-    if n < unit.min_inner:
+    if n < shortest:
         return (
-            f"{shape}: an inner dimension below {unit.min_inner} is right only in few cases; "
-            "pad it to 32",
+            f"{shape}: an inner dimension below {shortest} is right only in few cases; "
+            f"pad it to {shortest}",
         )
     return ()
 

@@ -11,6 +11,7 @@ from softex_mlir.compiler.schedule.operations.copies import matrix_of
 from softex_mlir.compiler.schedule.scheduling import Scheduling, schedules
 from softex_mlir.compiler.schedule.search.chunks import (
     best_chunks,
+    chunk_lengths,
     chunked_kernel,
     key_chunk,
     transposition,
@@ -136,12 +137,16 @@ def _overflow(
 ) -> CapacityError:
     """What the smallest form of a kernel needs, and what would fit instead."""
     without = s.machine.softex is None
+    if isinstance(kernel, AttentionKernel) and not kernel.is_computed:
+        # whole rows are no whole steps of the array
+        length = chunk_lengths(s.machine, op.keys)[0]
+        kernel = replace(chunked_kernel(s.machine, op, s.plan.base), chunk=length)
     if isinstance(kernel, AttentionKernel):
         small = replace(kernel, rows=1, score_slots=2, transposed_slots=1, value_slots=1)
         form = "by whole rows of scores"
     else:
         small = replace(kernel, rows=1, spilled=not without)
-        form = f"by chunks of {op.chunk} keys"
+        form = f"by chunks of {kernel.chunk} keys"
     chunk = key_chunk(s.machine, op, s.plan.base)
     if chunk is not None and chunk != op.chunk:
         advice = f"chunks of {chunk} keys fit (the pass chunk-keys)"

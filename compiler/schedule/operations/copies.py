@@ -18,13 +18,15 @@ COPY_BYTES = 16384
 """Wanted size of a copy's transfer."""
 
 
-def matrix_of(s: Scheduling, op: Operation, view: View, padded: bool = False) -> View:
-    """Rows with contiguous columns; `padded`: continued with zeros to a multiple of 32."""
+def matrix_of(s: Scheduling, op: Operation, view: View, columns: int = 0) -> View:
+    """Rows with contiguous columns, continued with zeros to at least `columns`."""
     found = view.matrix()
-    if found is not None and padded and found.shape[1] % 32 and not found.zero_padded:
+    if found is not None and not found.reaches(columns):
         found = None
     if found is None:
-        found = copy(s, op, view, view.shape).matrix()
+        target = s.memory.allocate(view.shape, view.dtype, columns=columns)
+        move(s, op, view, target)
+        found = target.matrix()
         assert found is not None
     return found
 

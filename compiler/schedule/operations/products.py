@@ -25,8 +25,8 @@ from softex_mlir.dialects.cluster import GlobalKind
 def schedule_linear(op: tf.LinearOp, s: Scheduling) -> None:
     """A product with its bias, activation and residual."""
     shape = LinearShape.of(op)
-    x = matrix_of(s, op, s.view(op.x), padded=True)
-    residual = None if op.residual is None else matrix_of(s, op, s.view(op.residual), True)
+    x = matrix_of(s, op, s.view(op.x), shape.n)
+    residual = None if op.residual is None else matrix_of(s, op, s.view(op.residual), shape.k)
     bias = None if op.bias is None else s.view(op.bias)
     target = s.memory.allocate(tf.shape_of(op.result), "bf16", "linear")
     _product(s, op, shape, x, s.values[op.w], bias, residual, target)
@@ -41,7 +41,7 @@ def schedule_matmul(op: tf.MatmulOp, s: Scheduling) -> None:
     target = s.memory.allocate(tf.shape_of(op.result), "bf16", "matmul")
     if len(a.shape) == 2:
         weight = s.values[op.b]
-        _product(s, op, shape, matrix_of(s, op, a, True), weight, None, None, target)
+        _product(s, op, shape, matrix_of(s, op, a, shape.n), weight, None, None, target)
     else:
         for index in range(a.shape[0]):
 
@@ -52,7 +52,7 @@ def schedule_matmul(op: tf.MatmulOp, s: Scheduling) -> None:
                 assert found is not None
                 return found
 
-            left = matrix_of(s, op, part(a), True)
+            left = matrix_of(s, op, part(a), shape.n)
             _product(s, op, shape, left, part(b), None, None, part(target))
     s.values[op.result] = target
 
@@ -78,7 +78,7 @@ def _product(
     if isinstance(weight, WeightValue):
         packed, layout = s.memory.weight_tiles(weight, tile.n, tile.k)
     else:
-        w_view = _padded_inner(s, op, weight, shape.n)
+        w_view = _padded_inner(s, op, weight, shape)
         w_pitch = w_view.strides[0]
     for first, rows in row_blocks(s.machine, shape.m, tile.m):
         for start, width, group in _groups(shape.k, tile):
@@ -134,12 +134,12 @@ def _product(
             )
 
 
-def _padded_inner(s: Scheduling, op: Operation, view: View, inner: int) -> View:
-    """An activation as W: rows up to a multiple of 32 exist, zero, and so do columns."""
-    found = matrix_of(s, op, view, True)
-    if found.shape[0] == inner:
+def _padded_inner(s: Scheduling, op: Operation, view: View, product: LinearShape) -> View:
+    """An activation as W: rows up to the padded inner size exist, zero, and so do columns."""
+    found = matrix_of(s, op, view, product.k)
+    if found.shape[0] == product.n:
         return found
-    shape = (inner, found.shape[1])
+    shape = (product.n, found.shape[1])
     region = s.memory.add(GlobalKind.ACTIVATION, shape, "bf16")
     region.filled = found.shape[0], found.shape[1]
     padded = row_major(region, shape)

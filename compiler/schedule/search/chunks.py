@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
@@ -14,19 +15,23 @@ from softex_mlir.compiler.schedule.search.tiling import attention_candidates, at
 from softex_mlir.dialects.transformer import AttentionOp, padded_keys
 from softex_mlir.dialects.transformer_attention import KEY_UNIT
 from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.isa_sim.units.redmule import shortest_inner
 
 MAX_CHUNK = 512
 """Longer chunks save nothing that matters of SoftEx's cycles a job."""
 
 
 def chunk_lengths(machine: Machine, keys: int) -> tuple[int, ...]:
-    """Lengths worth trying: multiples of 32 that leave little of the last chunk empty."""
+    """Lengths worth trying: whole lines that leave little of the last chunk empty."""
+    line = KEY_UNIT if machine.redmule is None else math.lcm(KEY_UNIT, machine.redmule.columns)
     # SoftEx drops jobs of one beat
-    shortest = KEY_UNIT if machine.softex is None else max(KEY_UNIT, machine.softex.lanes + 1)
-    shortest = round_up(shortest, KEY_UNIT)
-    longest = min(MAX_CHUNK, round_up(keys, KEY_UNIT))
+    shortest = 1 if machine.softex is None else machine.softex.lanes + 1
+    if machine.redmule is not None:
+        shortest = max(shortest, shortest_inner(machine.redmule))
+    shortest = round_up(shortest, line)
+    longest = max(shortest, min(MAX_CHUNK, round_up(keys, line)))
     counts = range(-(-keys // longest), -(-keys // shortest) + 1)
-    lengths = {round_up(-(-keys // count), KEY_UNIT) for count in counts}
+    lengths = {round_up(-(-keys // count), line) for count in counts}
     return tuple(sorted(length for length in lengths if length >= shortest)) or (shortest,)
 
 
@@ -49,7 +54,7 @@ def best_chunks(
     kernel: ChunkedAttentionKernel, lengths: Iterable[int], end: int
 ) -> ChunkedAttentionKernel | None:
     """The cheapest variant that ends before TCDM offset `end`."""
-    fitting = (found for found in candidates(kernel, lengths) if found.end <= end)
+    fitting = (f for f in candidates(kernel, lengths) if f.end <= end and f.is_computed)
     return min(fitting, key=lambda found: found.total_cycles, default=None)
 
 
@@ -64,6 +69,7 @@ def whole_kernel(machine: Machine, op: AttentionOp, offset: int) -> AttentionKer
         padded=padded,
         heads=heads,
         size=size,
+        inner=op.inner,
         value_size=value_size,
         rows=op.queries,
         transposed_slots=2,
@@ -88,6 +94,7 @@ def chunked_kernel(machine: Machine, op: AttentionOp, offset: int) -> ChunkedAtt
         keys=op.keys,
         heads=heads,
         size=size,
+        inner=op.inner,
         value_size=value_size,
         rows=1,
         chunk=op.chunk or KEY_UNIT,

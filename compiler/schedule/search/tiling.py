@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,9 +27,11 @@ from softex_mlir.compiler.schedule.search.costs import (
     softmax_cycles,
     streaming_slowdown,
 )
+from softex_mlir.compiler.weight_layout import ALIGNMENT
 from softex_mlir.dialects.transformer import LinearOp, MatmulOp, shape_of
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.isa_sim.units.redmule import is_computed
 
 LAUNCH_CYCLES = 200
 """What a launch costs RedMulE's stream: the next record, the first waits."""
@@ -36,6 +39,9 @@ LAUNCH_CYCLES = 200
 MAX_TILE = 512
 COLUMNS = (32, 64, 96, 128, 160, 192, 256, 320, 384, 512)
 """Widths of a tile to try."""
+
+COLUMN_UNIT = 8
+"""Widths are whole groups of what the cores work on at once."""
 
 GROUPS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16)
 """Tiles of a group to try."""
@@ -56,19 +62,21 @@ class LinearShape:
     residual: bool
     chunk: int
     """Inner values of a partial sum."""
+    step: int
+    """Inner values that products may take at a time: whole multiples of these."""
     layer: str = field(default="", compare=False)
 
     @staticmethod
     def of(op: LinearOp | MatmulOp) -> LinearShape:
         """The shape of an operation; that of one batch element."""
         if isinstance(op, LinearOp):
-            (m, n), k = shape_of(op.x), shape_of(op.w)[1]
+            m, k = shape_of(op.result)
             activation, residual, chunk = op.activation.data, op.residual is not None, op.chunk
         else:
-            (m, n), k = shape_of(op.a)[-2:], shape_of(op.b)[-1]
-            activation, residual, chunk = "none", False, round_up(n, 32)
-        inner, columns = round_up(n, 32), round_up(k, 32)
-        return LinearShape(m, inner, columns, activation, residual, chunk, layer_of(op))
+            m, k = shape_of(op.result)[-2:]
+            activation, residual, chunk = "none", False, op.inner
+        columns, layer = round_up(k, ALIGNMENT), layer_of(op)
+        return LinearShape(m, op.inner, columns, activation, residual, chunk, op.step, layer)
 
     @property
     def splits(self) -> int:
@@ -123,6 +131,15 @@ class Sizes:
         )
 
 
+def column_widths(machine: Machine) -> Sequence[int]:
+    """Widths of a tile to try: such that RedMulE's are filled among them."""
+    width = ALIGNMENT if machine.redmule is None else machine.redmule.tile_columns
+    if width % ALIGNMENT == 0 or ALIGNMENT % width == 0:
+        return COLUMNS
+    step = math.lcm(width, COLUMN_UNIT)
+    return sorted({*COLUMNS, *range(step, MAX_TILE + 1, step)})
+
+
 def row_blocks(machine: Machine, rows: int, block: int) -> list[tuple[int, int]]:
     """Blocks of at most `block` rows as (first, rows): whole RedMulE tiles, evenly spread."""
     unit = 8 if machine.redmule is None else machine.redmule.rows
@@ -157,6 +174,8 @@ class LinearSearch:
         self.overrides = overrides or {}
         self.team = team_size(machine)
         self.unit = 8 if machine.redmule is None else machine.redmule.rows
+        self.widths = column_widths(machine)
+        self._computed: dict[tuple[int, int, int], bool] = {}
         self._slow: dict[int, float] = {}
         self._jobs: dict[tuple[int, int, int], int] = {}
         self._boxes: dict[tuple[int, int], int] = {}
@@ -174,6 +193,20 @@ class LinearSearch:
         if key not in self._jobs:
             self._jobs[key] = gemm_job_cycles(self.machine, m, n, k)
         return self._jobs[key]
+
+    def _is_computed(self, shape: LinearShape, m: int, n: int, k: int) -> bool:
+        """Whether the jobs of tiles of these sizes are among those that RedMulE gets right."""
+        unit = self.machine.redmule
+        if unit is None:
+            return True
+        for rows in self._rows(shape.m, m):
+            for columns in {k, shape.k % k} - {0}:
+                key = (rows, n, columns)
+                if key not in self._computed:
+                    self._computed[key] = is_computed(*key, unit)
+                if not self._computed[key]:
+                    return False
+        return True
 
     def _box(self, run: int, runs: int) -> int:
         key = (run, runs)
@@ -275,9 +308,10 @@ class LinearSearch:
     def _choices(self, shape: LinearShape, m: int | None) -> tuple[Sequence[int], ...]:
         """Rows, inner chunks, columns and groups to consider, pinned values respected."""
         pinned = self.overrides.get(shape.layer, {})
-        steps = shape.chunk // 32
-        inner = [32 * d for d in range(1, min(steps, MAX_TILE // 32) + 1) if steps % d == 0]
-        columns = [k for k in COLUMNS if k <= shape.k]
+        steps = shape.chunk // shape.step
+        most = max(1, min(steps, MAX_TILE // shape.step))
+        inner = [shape.step * d for d in range(1, most + 1) if steps % d == 0]
+        columns = [k for k in self.widths if k <= shape.k]
         tiles = range(1, self._largest_block(shape.m) + 1)
         blocks = [m] if m is not None else [self.unit * t for t in tiles]
         if m is None and "m" in pinned:
@@ -292,14 +326,18 @@ class LinearSearch:
     def _smallest(self, shape: LinearShape, m: int | None) -> Sizes:
         """Slots without which the shape has no tile."""
         rows, n, k, group = (choices[0] for choices in self._choices(shape, m))
-        return self._sizes(shape, Tile(rows, n, k, group, 1))
+        least = Tile(rows, n, k, group, 1)
+        return self._sizes(shape, replace(next(iter(self.candidates(shape, m)), least), piece=1))
 
     def candidates(self, shape: LinearShape, m: int | None = None) -> Iterable[Tile]:
         """All tiles to consider for a shape."""
         blocks, inner, columns, groups = self._choices(shape, m)
+        pinned = shape.layer in self.overrides
         for rows in blocks:
             for n in inner:
                 for k in columns:
+                    if not pinned and not self._is_computed(shape, rows, n, k):
+                        continue
                     for group in groups:
                         if group * k > shape.k:
                             break
@@ -510,7 +548,7 @@ def attention_candidates(kernel: AttentionKernel, end: int) -> AttentionKernel |
                 transposed_slots=transposed,
                 value_slots=values,
             )
-            if found.end > end:
+            if found.end > end or not found.is_computed:
                 continue
             cost = float(attention_cycles(found))
             if best is None or cost < best[0]:

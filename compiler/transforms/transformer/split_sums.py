@@ -17,15 +17,15 @@ def split_sums(module: ModuleOp, chunk: int) -> None:
     sums evenly. 0 leaves the sums whole."""
     for op in module.walk():
         if isinstance(op, t.LinearOp):
-            found = _divisor(op.inner, chunk or op.inner)
+            found = _divisor(op.inner, op.step, chunk or op.inner)
             op.sum_chunk = None if found == op.inner else IntegerAttr(found, i64)
 
 
-def _divisor(inner: int, limit: int) -> int:
-    """The largest multiple of `INNER_UNIT` up to `limit` that divides `inner`."""
-    steps = inner // t.INNER_UNIT
-    fitting = (n for n in range(1, steps + 1) if steps % n == 0 and n * t.INNER_UNIT <= limit)
-    return t.INNER_UNIT * max(fitting, default=1)
+def _divisor(inner: int, step: int, limit: int) -> int:
+    """The largest multiple of `step` up to `limit` that divides `inner`."""
+    steps = inner // step
+    fitting = (n for n in range(1, steps + 1) if steps % n == 0 and n * step <= limit)
+    return step * max(fitting, default=1)
 
 
 @dataclass(frozen=True)

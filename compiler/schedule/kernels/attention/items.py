@@ -8,6 +8,7 @@ from softex_mlir.arithmetic import round_up
 from softex_mlir.compiler.schedule.kernels.emitter import COMPUTE, GEMM
 from softex_mlir.compiler.schedule.kernels.kernel import Kernel
 from softex_mlir.dialects.cluster import StreamKind
+from softex_mlir.isa_sim.units.redmule import is_computed
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,8 @@ class AttentionItems(Kernel):
     keys: int
     heads: int
     size: int
+    inner: int
+    """Inner size of Q·Kᵀ: the head size padded with zeros."""
     value_size: int
     rows: int
     """Query rows of an item."""
@@ -47,10 +50,15 @@ class AttentionItems(Kernel):
         """Heads times query blocks."""
         return self.heads * self.blocks
 
+    def sizes(self) -> tuple[tuple[int, int, int], ...]:
+        """Rows, inner and columns of Q·Kᵀ and of P·V."""
+        raise NotImplementedError
+
     @property
-    def inner(self) -> int:
-        """Inner size of Q·Kᵀ: the head size padded with zeros."""
-        return round_up(self.size, 32)
+    def is_computed(self) -> bool:
+        """Whether the products are among those that RedMulE gets right."""
+        unit = self.machine.redmule
+        return unit is None or all(is_computed(*sizes, unit) for sizes in self.sizes())
 
     @property
     def z_rows(self) -> int:

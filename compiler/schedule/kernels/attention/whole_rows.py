@@ -78,6 +78,9 @@ class AttentionKernel(AttentionItems):
         """Extent of the largest box of zeros."""
         return max(self.padded, self.rows, self.inner, self.value_size)
 
+    def sizes(self) -> tuple[tuple[int, int, int], ...]:
+        return (self.rows, self.inner, self.padded), (self.rows, self.padded, self.value_size)
+
     @property
     def early(self) -> bool:
         """Whether the next head's K is transposed at the head's first block, else at its last."""
