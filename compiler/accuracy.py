@@ -13,9 +13,11 @@ class Accuracy:
     Attributes:
         sum_chunk: the most inner values a linear layer accumulates in bf16 without a break; 0 for
             all of them.
+        order: whether small terms of sums come first.
     """
 
     sum_chunk: int
+    order: bool
 
 
 class AccuracyLevel(StrEnum):
@@ -26,6 +28,6 @@ class AccuracyLevel(StrEnum):
 
 
 ACCURACIES: dict[str, Accuracy] = {
-    AccuracyLevel.fast: Accuracy(sum_chunk=0),
-    AccuracyLevel.balanced: Accuracy(sum_chunk=192),
+    AccuracyLevel.fast: Accuracy(sum_chunk=0, order=False),
+    AccuracyLevel.balanced: Accuracy(sum_chunk=192, order=True),
 }

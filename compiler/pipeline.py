@@ -40,6 +40,9 @@ from softex_mlir.compiler.transforms.transformer.fuse_epilogue import FuseEpilog
 from softex_mlir.compiler.transforms.transformer.fuse_gelu import FuseGeluPass
 from softex_mlir.compiler.transforms.transformer.fuse_layer_norm import FuseLayerNormPass
 from softex_mlir.compiler.transforms.transformer.fuse_linear import FuseLinearPass
+from softex_mlir.compiler.transforms.transformer.order_inner_dimension import (
+    OrderInnerDimensionPass,
+)
 from softex_mlir.compiler.transforms.transformer.pad_inner import PadInnerPass
 from softex_mlir.compiler.transforms.transformer.place import Placement, PlacePass, placement_report
 from softex_mlir.compiler.transforms.transformer.round_weights import RoundWeightsPass
@@ -83,6 +86,7 @@ def stages(
     return {
         "transformer": (
             *FUSION,
+            *((OrderInnerDimensionPass(),) if accuracy is not None and accuracy.order else ()),
             RoundWeightsPass(),
             PadInnerPass(target),
             *(() if accuracy is None else (SplitSumsPass(accuracy.sum_chunk),)),

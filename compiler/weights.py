@@ -79,6 +79,11 @@ class WeightStore(Mapping[str, Array]):
         self.changed = True
         return unique
 
+    def replace(self, name: str, array: Array) -> None:
+        """Store other values for a parameter."""
+        self._arrays[name] = array
+        self.changed = True
+
     def remove(self, name: str) -> None:
         """Forget a parameter that no operation uses any more."""
         del self._arrays[name]

@@ -27,6 +27,7 @@ from softex_mlir.runtime.reference_generic import evaluate_generic
 
 Array = npt.NDArray[Any]
 Kind = Literal["exact", "bf16", "float32"]
+Choice = Callable[[Operation], Kind]
 Observer = Callable[[Operation, Array], None]
 
 
@@ -54,22 +55,19 @@ def evaluate(
     inputs: Mapping[str, Array],
     *,
     machine: Any = None,
-    arithmetic: Kind = "exact",
+    arithmetic: Kind | Choice = "exact",
     observe: Observer | None = None,
 ) -> dict[str, Array]:
     """Outputs of `@main` by name, for inputs by name.
 
     `exact` gives ml_dtypes bfloat16 arrays with the bits the program computes on `machine`
-    (default: the paper's); `bf16` and `float32` give float32 arrays. `observe` is called with every
-    operation and its result, for comparisons layer by layer.
+    (default: the paper's); `bf16` and `float32` give float32 arrays. `arithmetic` may choose for
+    each operation: then values are held in float32 between operations, and inputs and weights are
+    what is given. `observe` is called with every operation and its result, for comparisons layer
+    by layer.
     """
-    chosen: Arithmetic
-    if arithmetic == "exact":
-        from softex_mlir.runtime.reference_exact import ExactArithmetic
-
-        chosen = ExactArithmetic(machine)
-    else:
-        chosen = FloatArithmetic(rounded=arithmetic == "bf16")
+    mixed = callable(arithmetic)
+    chosen: Arithmetic = arithmetic_of("float32" if mixed else arithmetic, machine)
     model = Model(module, cast(Any, weights))
     main = main_function(module)
     block = main.body.block
@@ -106,21 +104,29 @@ def evaluate(
             continue
         if is_start_value(op):
             continue
+        given = [operand for operand in op.operands if operand in values]
+        operands = [values[operand] for operand in given]
+        kind = arithmetic(op) if callable(arithmetic) else arithmetic
+        if mixed:
+            chosen = arithmetic_of(kind, machine)
+            operands = [
+                array if element_type(operand) == f32 else chosen.value(array)
+                for operand, array in zip(given, operands, strict=True)
+            ]
         if isinstance(op, linalg_ops.GenericOp):
             found = evaluate_generic(
                 op,
-                [values[operand] for operand in op.inputs],
-                exact=arithmetic == "exact",
-                rounded=arithmetic == "bf16",
+                operands[: len(op.inputs)],
+                exact=kind == "exact",
+                rounded=kind == "bf16",
             )
-            values.update(zip(op.results, found, strict=True))
-            if observe is not None:
-                observe(op, found[0])
-            continue
-        result = evaluate_op(op, [values[operand] for operand in op.operands], chosen)
-        values[op.results[0]] = result
+        else:
+            found = [evaluate_op(op, operands, chosen)]
+        if mixed:
+            found = [_widened(array) for array in found]
+        values.update(zip(op.results, found, strict=True))
         if observe is not None:
-            observe(op, result)
+            observe(op, found[0])
     return results
 
 
@@ -130,6 +136,20 @@ def _in_steps(op: t.LinearOp | t.MatmulOp | t.AttentionOp, x: Array, axis: int) 
     if not missing:
         return x
     return np.pad(x, [(0, missing if i == axis else 0) for i in range(x.ndim)])
+
+
+def arithmetic_of(kind: Kind, machine: Any = None) -> Arithmetic:
+    """The arithmetic of a kind; `exact` is that of a machine."""
+    if kind == "exact":
+        from softex_mlir.runtime.reference_exact import ExactArithmetic
+
+        return ExactArithmetic(machine)
+    return FloatArithmetic(rounded=kind == "bf16")
+
+
+def _widened(array: Array) -> Array:
+    """Values as they are held between operations of different arithmetic."""
+    return array.astype(np.float32) if array.dtype == ml_dtypes.bfloat16 else array
 
 
 def _sum_of_chunks(

@@ -44,6 +44,10 @@ OWN_PASSES: dict[str, tuple[str, str]] = {
         "RoundWeightsPass",
     ),
     "chunk-keys": ("softex_mlir.compiler.transforms.transformer.chunk_keys", "ChunkKeysPass"),
+    "order-inner-dimension": (
+        "softex_mlir.compiler.transforms.transformer.order_inner_dimension",
+        "OrderInnerDimensionPass",
+    ),
     "split-sums": ("softex_mlir.compiler.transforms.transformer.split_sums", "SplitSumsPass"),
     "pad-inner": ("softex_mlir.compiler.transforms.transformer.pad_inner", "PadInnerPass"),
     "place": ("softex_mlir.compiler.transforms.transformer.place", "PlacePass"),
