@@ -2,19 +2,24 @@
 
 E = (V / V_ref)^2 * sum(count * pJ) + leakage(V) * time. The energies are fields of the machine
 description. They were fitted so that the published totals of the paper come out, and validate
-nothing by themselves: every report says so and names the one free choice, the energy of a
-core's instruction.
+nothing by themselves: every report says so, names the one free choice, the energy of a core's
+instruction, and says of each energy what it rests on (:func:`coefficients`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
+from functools import cache
 
 from softex_mlir.isa_sim.machine import Machine, OperatingPoint
 from softex_mlir.isa_sim.units import registry
+from softex_mlir.isa_sim.units.unit import GIVEN, Basis, Source
 
 CALIBRATION = "calibrated on the published totals"
+CALIBRATED = "paper"
+"""Name of the machine that the energies were calibrated for."""
+EXTRAPOLATED = f"extrapolated: calibrated on {CALIBRATED} only"
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,22 @@ class Counters:
         names = dict.fromkeys((*self.units, *other.units))
         units = {name: self.units.get(name, 0) + other.units.get(name, 0) for name in names}
         return Counters(**sums, units=units)
+
+
+@dataclass(frozen=True)
+class Coefficient:
+    """One energy of the model.
+
+    Attributes:
+        cause: the part of an :class:`EnergyReport` that it is charged to.
+        value: at the reference voltage, in `unit`: "pJ an instruction".
+        source: what the value rests on.
+    """
+
+    cause: str
+    value: float
+    unit: str
+    source: Source
 
 
 @dataclass(frozen=True)
@@ -97,5 +118,64 @@ def energy(
         "l2": scale * counters.l2_bytes * cost.l2_pj_per_byte,
         "leakage": leakage_w * (point.voltage / cost.reference_voltage) * seconds,
     }
-    note = f"{CALIBRATION}; chosen: {cost.core_pj_per_instruction:g} pJ a core instruction"
-    return EnergyReport(sum(parts.values()), parts, note)
+    return EnergyReport(sum(parts.values()), parts, note(machine))
+
+
+@cache
+def _calibrated() -> Machine:
+    return Machine.load(CALIBRATED)
+
+
+def is_calibrated(machine: Machine) -> bool:
+    """Whether the energies were calibrated for this very machine."""
+    return machine.hash == _calibrated().hash
+
+
+def note(machine: Machine) -> str:
+    """What energies on a machine rest on, in one sentence."""
+    chosen = f"chosen: {machine.energy.core_pj_per_instruction:g} pJ a core instruction"
+    if is_calibrated(machine):
+        return f"{CALIBRATION}; {chosen}"
+    return f"{EXTRAPOLATED}; the base is not scaled with what the machine has; {chosen}"
+
+
+def coefficients(machine: Machine) -> tuple[Coefficient, ...]:
+    """Every energy the model uses on a machine, and what it rests on, in the order of the parts.
+
+    A value that is not the calibrated machine's rests on the machine description alone.
+    """
+    calibrated = {(c.cause, c.unit): c.value for c in _coefficients(_calibrated())}
+    return tuple(
+        c
+        if calibrated.get((c.cause, c.unit)) == c.value
+        else Coefficient(c.cause, c.value, c.unit, GIVEN)
+        for c in _coefficients(machine)
+    )
+
+
+def _coefficients(machine: Machine) -> tuple[Coefficient, ...]:
+    cost = machine.energy
+    fitted, derived, sourced, assumed = Basis.fitted, Basis.derived, Basis.sourced, Basis.assumed
+    chip = "a chip in 12 nm: 0.28 at 0.6 V, 0.48 at 0.9 V"
+    free = "the free choice: 5 to 25 fit the published totals, a 28 nm chip says at most 6.5"
+    units = tuple(
+        Coefficient(u.name, u.energy.picojoules(machine), f"pJ a {u.energy.each}", u.energy.source)
+        for u in registry.units_of(machine)
+    )
+    before = (
+        ("base", cost.base_pj_per_cycle, "pJ a cycle", fitted, "on the published efficiency"),
+        ("cores", cost.core_pj_per_instruction, "pJ an instruction", assumed, free),
+        ("cores", cost.core_sleep_pj_per_cycle, "pJ a cycle asleep", assumed, "part of the base"),
+    )
+    behind = (
+        ("tcdm", cost.tcdm_pj_per_byte, "pJ a byte", sourced, chip),
+        ("dma", cost.dma_pj_per_byte, "pJ a byte", derived, "twice the TCDM's"),
+        ("l2", cost.l2_pj_per_byte, "pJ a byte", assumed, "the paper ends at the cluster"),
+        ("leakage", cost.leakage_logic_mw, "mW of logic", assumed, "not published"),
+        ("leakage", cost.leakage_tcdm_nw_per_byte, "nW a TCDM byte", sourced, "published memories"),
+    )
+
+    def made(rows: Iterable[tuple[str, float, str, Basis, str]]) -> tuple[Coefficient, ...]:
+        return tuple(Coefficient(c, v, unit, Source(basis, w)) for c, v, unit, basis, w in rows)
+
+    return (*made(before), *units, *made(behind))

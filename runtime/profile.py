@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from softex_mlir.errors import UserError
-from softex_mlir.isa_sim.energy import CALIBRATION, EnergyReport, energy
+from softex_mlir.isa_sim.energy import CALIBRATION, EnergyReport, coefficients, energy
 from softex_mlir.isa_sim.machine import Machine, OperatingPoint
 from softex_mlir.isa_sim.units import registry
+from softex_mlir.runtime.costs.bounds import bound, needed_by
 from softex_mlir.runtime.costs.exclusive import WAITING
 from softex_mlir.runtime.costs.forecast import forecast_exclusive
 from softex_mlir.runtime.costs.ledger import Ledger, ledger_of
@@ -38,6 +40,42 @@ class UnitProfile:
     jobs: int
     exclusive_cycles: int = 0
     stalled_cycles: int = 0
+
+
+@dataclass(frozen=True)
+class PointFigures:
+    """A run at one voltage and clock: s, J, and what follows from them."""
+
+    point: OperatingPoint
+    seconds: float
+    energy_j: float
+    macs: int
+
+    @property
+    def watts(self) -> float:
+        """Average power, W."""
+        return self.energy_j / self.seconds if self.seconds else 0.0
+
+    @property
+    def inferences_per_second(self) -> float:
+        """1 / s."""
+        return 1 / self.seconds if self.seconds else 0.0
+
+    @property
+    def tops_per_watt(self) -> float:
+        """2 * macs / energy / 1e12."""
+        return 2 * self.macs / self.energy_j / 1e12 if self.energy_j else 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON-ready values."""
+        return {
+            **asdict(self.point),
+            "seconds": self.seconds,
+            "inferences_per_second": self.inferences_per_second,
+            "energy_j": self.energy_j,
+            "watts": self.watts,
+            "tops_per_watt": self.tops_per_watt,
+        }
 
 
 @dataclass(frozen=True)
@@ -77,6 +115,35 @@ class Profile:
     ledger: Ledger
 
     @property
+    def bound(self) -> tuple[str, int]:
+        """The resource that needs most cycles for all of the work, and how many."""
+        return bound(needed_by(self.layers))
+
+    @cached_property
+    def points(self) -> tuple[PointFigures, ...]:
+        """The run at every operating point of the machine."""
+        everything = np.arange(len(self.ledger.macs))
+        counters = self.ledger.counters(everything, self.machine)
+        return tuple(
+            PointFigures(
+                point,
+                self.cycles / point.frequency_hz,
+                energy(counters, self.cycles, self.machine, point).total_j,
+                self.macs,
+            )
+            for point in self.machine.operating_points
+        )
+
+    @property
+    def energy_by_basis(self) -> dict[str, float]:
+        """J by what they rest on: the coefficient that each part is charged at."""
+        basis = {c.cause: c.source.basis for c in reversed(coefficients(self.machine))}
+        found: dict[str, float] = {}
+        for cause, part in self.energy.parts.items():
+            found[basis[cause].value] = found.get(basis[cause].value, 0.0) + part
+        return found
+
+    @property
     def peak_share(self) -> float:
         """Multiply-accumulates of the model over those RedMulE could have done."""
         possible = self.peak_macs * self.cycles
@@ -110,9 +177,23 @@ class Profile:
             "energy_parts_j": self.energy.parts,
             "energy_calibration": CALIBRATION,
             "energy_note": self.energy.note,
+            "energy_by_basis_j": self.energy_by_basis,
+            "energy_coefficients": [
+                {
+                    "cause": c.cause,
+                    "value": c.value,
+                    "unit": c.unit,
+                    "basis": c.source.basis.value,
+                    "source": c.source.words,
+                }
+                for c in coefficients(self.machine)
+            ],
+            "operating_points": [figures.to_json() for figures in self.points],
             "tops_per_watt": self.tops_per_watt,
             "units": {name: asdict(unit) for name, unit in self.units.items()},
             "waiting_cycles": self.waiting,
+            "needed_cycles": needed_by(self.layers),
+            "bound_cycles": self.bound[1],
             "forecast_cycles": self.forecast,
             "padding_cycles": dict(self.padding),
             "layers": rows(self.layers),

@@ -22,13 +22,14 @@ def print_estimate(
     *,
     quality: tuple[str, ...],
     per_layer: bool = False,
+    energy: bool = False,
     output: Path | None = None,
     operating_point: str | None = None,
 ) -> None:
     """The summary of a program's note, or of a compilation's outline, by the cost model."""
     profile = estimate(metadata, machine, operating_point)
     summary = Summary.of(profile, metadata, simulated=False, quality=quality)
-    report(summary, form, per_layer=per_layer, output=output)
+    report(summary, form, per_layer=per_layer, energy=energy, output=output)
 
 
 def run_estimate(
@@ -36,6 +37,7 @@ def run_estimate(
     form: Form,
     *,
     per_layer: bool,
+    energy: bool,
     output: Path | None,
     operating_point: str | None,
 ) -> None:
@@ -46,6 +48,7 @@ def run_estimate(
         form,
         quality=("not compared: softex compile --self-check, softex run --check",),
         per_layer=per_layer,
+        energy=energy,
         output=output,
         operating_point=operating_point,
     )

@@ -69,6 +69,13 @@ CsvOption = Annotated[bool, typer.Option("--csv", help="Print a line for every r
 PerLayerOption = Annotated[
     bool, typer.Option("--per-layer", help="Every layer by itself, not folded by kind.")
 ]
+EnergyOption = Annotated[
+    bool,
+    typer.Option(
+        "--energy",
+        help="Energy by cause and what it rests on, every operating point, the free choice swept.",
+    ),
+]
 ReportOption = Annotated[
     Path | None, typer.Option("-o", "--report", help="Write the summary to a file, print nothing.")
 ]

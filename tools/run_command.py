@@ -102,6 +102,7 @@ def finish_run(
     check: bool,
     form: Form,
     per_layer: bool,
+    energy: bool,
     report_file: Path | None,
 ) -> None:
     """Write what was asked for, check, print the summary; exit status 1 if a check fails.
@@ -143,7 +144,7 @@ def finish_run(
             sys.stdout.write(f"note: {notice}\n")
         if found is not None:
             sys.stdout.write("".join(f"{line}\n" for line in found.lines()))
-    report(summary, form, per_layer=per_layer, output=report_file, more=more)
+    report(summary, form, per_layer=per_layer, energy=energy, output=report_file, more=more)
     if found is not None and not found.identical:
         raise SystemExit(1)
     if not any(_has_number(array) for array in result.outputs.values()):

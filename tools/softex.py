@@ -14,6 +14,7 @@ from softex_mlir.files import json_text, prepare_streams
 from softex_mlir.tools.options import (
     AccuracyOption,
     CsvOption,
+    EnergyOption,
     JsonOption,
     Level,
     ModelArgument,
@@ -130,6 +131,7 @@ def compile(
         bool, typer.Option("--mlir-timing", help="Print how long each pass took.")
     ] = False,
     per_layer: PerLayerOption = False,
+    energy: EnergyOption = False,
     json: JsonOption = False,
     csv: CsvOption = False,
 ) -> None:
@@ -191,7 +193,9 @@ def compile(
         from softex_mlir.tools.estimate_command import print_estimate
 
         metadata = compilation.program().metadata
-        print_estimate(metadata, compilation.machine, form, quality=(line,), per_layer=per_layer)
+        print_estimate(
+            metadata, compilation.machine, form, quality=(line,), per_layer=per_layer, energy=energy
+        )
     if placement:
         from softex_mlir.tools.tables import placement_table
 
@@ -211,6 +215,7 @@ def estimate(
     accuracy: AccuracyOption = None,
     operating_point: PointOption = None,
     per_layer: PerLayerOption = False,
+    energy: EnergyOption = False,
     report: ReportOption = None,
     json: JsonOption = False,
     csv: CsvOption = False,
@@ -232,7 +237,12 @@ def estimate(
         accuracy=accuracy,
     )
     run_estimate(
-        compilation, form, per_layer=per_layer, output=report, operating_point=operating_point
+        compilation,
+        form,
+        per_layer=per_layer,
+        energy=energy,
+        output=report,
+        operating_point=operating_point,
     )
 
 
@@ -280,6 +290,7 @@ def run(
         typer.Option(help="Write every accelerator job (registers, operands, results) here."),
     ] = None,
     per_layer: PerLayerOption = False,
+    energy: EnergyOption = False,
     report: ReportOption = None,
     json: JsonOption = False,
     csv: CsvOption = False,
@@ -347,6 +358,7 @@ def run(
         check=check,
         form=form,
         per_layer=per_layer,
+        energy=energy,
         report_file=report,
     )
     if result.run.races:

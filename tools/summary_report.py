@@ -41,6 +41,7 @@ def report(
     form: Form,
     *,
     per_layer: bool,
+    energy: bool = False,
     output: Path | None = None,
     more: Mapping[str, Any] | None = None,
     lines: Sequence[str] = (),
@@ -48,6 +49,7 @@ def report(
     """Print a summary or write it to a file.
 
     Args:
+        energy: where the energy comes from, too.
         more: further keys of the JSON.
         lines: further lines of the text.
     """
@@ -56,23 +58,26 @@ def report(
     elif form is Form.csv:
         text = csv_text(summary, per_layer=per_layer)
     else:
-        text = _text(summary, per_layer, lines, output)
+        text = _text(summary, per_layer, energy, lines, output)
     if output is None:
         sys.stdout.write(text)
     else:
         write_atomically(output, text)
 
 
-def _text(summary: Summary, per_layer: bool, lines: Sequence[str], output: Path | None) -> str:
+def _text(
+    summary: Summary, per_layer: bool, energy: bool, lines: Sequence[str], output: Path | None
+) -> str:
     from rich.console import Console
     from rich.text import Text
 
-    from softex_mlir.tools.tables import FILE_WIDTH, console, summary_tables
+    from softex_mlir.tools.tables import FILE_WIDTH, console, energy_tables, summary_tables
 
     screen = console()
     target = screen if output is None else Console(width=FILE_WIDTH, no_color=True)
     with target.capture() as captured:
-        for table in summary_tables(summary, per_layer=per_layer):
+        tables = summary_tables(summary, per_layer=per_layer)
+        for table in (*tables, *(energy_tables(summary.profile) if energy else ())):
             target.print(table)
         for line in lines:
             target.print(Text(line))

@@ -9,20 +9,23 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from softex_mlir.isa_sim.energy import coefficients
 from softex_mlir.isa_sim.units import registry
+from softex_mlir.runtime.costs.energy_sweep import conclusion, swept
 from softex_mlir.runtime.costs.verdict import unit_name
 
 if TYPE_CHECKING:
     from softex_mlir.runtime.costs.rows import CostRow
     from softex_mlir.runtime.costs.summary import Summary
-    from softex_mlir.runtime.profile import Profile
+    from softex_mlir.runtime.profile import PointFigures, Profile
 
 FILE_WIDTH = 80
 """Columns of a table that goes to a file or a pipe."""
 MOST_NAME = 30
 """Columns of a layer's name before it is broken, between words."""
 WORTH_COMPARING = 0.005
-"""Rows of a smaller share of the time are not compared with their forecast."""
+"""Rows of a smaller share of the time are not compared with their forecast or their bound."""
+BOUND = ("bound", "slack")
 
 
 def console() -> Console:
@@ -104,6 +107,12 @@ def _lines(summary: Summary) -> Table:
             f"{joules(profile.energy_j)} an inference, {profile.watts * 1e3:.4g} mW on average "
             f"({profile.energy.note})",
         ),
+        ("", f"of it {_bases(profile)} (--energy tells more)"),
+        *(
+            (f"at {found.point.voltage} V", _at(found))
+            for found in profile.points
+            if found.point != point
+        ),
         (
             "throughput",
             f"{profile.gops:.1f} GOPS, {profile.peak_share:.1%} of the peak; "
@@ -115,6 +124,7 @@ def _lines(summary: Summary) -> Table:
             + (f"L2 {_size(memory.l2)}, " if memory.l2 else "")
             + f"TCDM {memory.tcdm / 1024:.0f} of {memory.tcdm_bytes / 1024:.0f} KiB",
         ),
+        ("bound", _bound(profile)),
         *(("FP32" if not place else "", line) for place, line in enumerate(summary.quality)),
         ("verdict", str(summary.verdict)),
     ]
@@ -123,6 +133,28 @@ def _lines(summary: Summary) -> Table:
     for name, text in lines:
         grid.add_row(Text(name), Text(text))
     return grid
+
+
+def _at(found: PointFigures) -> str:
+    return (
+        f"{seconds(found.seconds)}, {found.inferences_per_second:.4g} inferences/s, "
+        f"{joules(found.energy_j)}, {found.watts * 1e3:.4g} mW, {found.tops_per_watt:.3g} TOPS/W "
+        f"({found.point.frequency_hz / 1e6:.0f} MHz)"
+    )
+
+
+def _bases(profile: Profile) -> str:
+    total = profile.energy_j or 1.0
+    ordered = sorted(profile.energy_by_basis.items(), key=lambda item: -item[1])
+    return ", ".join(f"{energy / total:.0%} {basis}" for basis, energy in ordered)
+
+
+def _bound(profile: Profile) -> str:
+    name, cycles = profile.bound
+    if not cycles:
+        return "nothing to do"
+    above = profile.cycles / cycles - 1
+    return f"this work takes {unit_name(name)} {cycles:,} cycles at least; {above:.1%} above that"
 
 
 def _size(number: int) -> str:
@@ -163,17 +195,20 @@ def time_table(profile: Profile, rows: Sequence[CostRow]) -> Table:
 
 
 def work_table(profile: Profile, rows: Sequence[CostRow]) -> Table:
-    """MACs, how well they use RedMulE, energy and traffic."""
+    """MACs, how well they use RedMulE, energy, the bound and the distance to it, the model's error.
+
+    `slack`: cycles of the row above its bound, in per cent of the bound; below zero where it ran
+    beneath others.
+    """
     table = _table("work", rows)
-    for name in ("MACs", "padded", "of peak", "GOPS", "energy", "share", "TOPS/W", "L2 B", "model"):
+    for name in ("MACs", "padded", "of peak", "energy", "share", "TOPS/W", *BOUND, "model"):
         table.add_column(name, justify="right", no_wrap=True)
-    frequency = profile.operating_point.frequency_hz
     for row in (*rows, None):
         macs = profile.macs if row is None else row.macs
         array = sum(r.array_macs for r in rows) if row is None else row.array_macs
         cycles = profile.cycles if row is None else row.exclusive_cycles
         energy = profile.energy_j if row is None else row.energy.total_j
-        moved = sum(r.l2_bytes for r in rows) if row is None else row.l2_bytes
+        bound = profile.bound[1] if row is None else row.bound_cycles
         possible = profile.peak_macs * cycles
         if row is None:
             table.add_section()
@@ -182,14 +217,86 @@ def work_table(profile: Profile, rows: Sequence[CostRow]) -> Table:
             short(macs),
             share(array / macs - 1) if macs and array else "",
             share(macs / possible) if possible else "",
-            f"{2 * macs / cycles * frequency / 1e9:.3g}" if macs and cycles else "",
             joules(energy) if energy else "",
             share(energy / profile.energy_j) if profile.energy_j else "",
             f"{2 * macs / energy / 1e12:.3g}" if macs and energy else "",
-            short(moved),
+            short(bound),
+            f"{cycles / bound - 1:+.0%}" if _compared(bound, profile) else "",
             _difference(profile.forecast if row is None else row.forecast, cycles, profile),
         )
     return table
+
+
+def _compared(bound: int, profile: Profile) -> bool:
+    return bound > 0 and bound >= WORTH_COMPARING * profile.cycles
+
+
+def energy_tables(profile: Profile) -> list[Table | Text]:
+    """Energy by cause with what each rests on, operating points, and the free choice swept."""
+    return [
+        Text(),
+        _causes(profile),
+        Text(),
+        _points(profile),
+        Text(),
+        *_sweep(profile),
+    ]
+
+
+def _plain(*columns: str, left: int = 1) -> Table:
+    """A table of figures; the first `left` columns hold words."""
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
+    for place, name in enumerate(columns):
+        table.add_column(name, justify="left" if place < left else "right", no_wrap=True)
+    return table
+
+
+def _causes(profile: Profile) -> Table:
+    table = _plain("energy", "", "share", "at")
+    table.add_column("rests on")
+    shown: set[str] = set()
+    for c in coefficients(profile.machine):
+        part = profile.energy.parts[c.cause] if c.cause not in shown else 0.0
+        shown.add(c.cause)
+        table.add_row(
+            unit_name(c.cause) if part else "",
+            joules(part) if part else "",
+            share(part / profile.energy_j) if part else "",
+            Text(f"{c.value:g} {c.unit}"),
+            Text(f"{c.source.basis}: {c.source.words}"),
+        )
+    return table
+
+
+def _points(profile: Profile) -> Table:
+    table = _plain("at", "clock", "latency", "inferences/s", "energy", "power", "TOPS/W")
+    for found in profile.points:
+        table.add_row(
+            f"{found.point.voltage} V ({found.point.name})",
+            f"{found.point.frequency_hz / 1e6:.0f} MHz",
+            seconds(found.seconds),
+            f"{found.inferences_per_second:.4g}",
+            joules(found.energy_j),
+            f"{found.watts * 1e3:.4g} mW",
+            f"{found.tops_per_watt:.3g}",
+        )
+    return table
+
+
+def _sweep(profile: Profile) -> list[Table | Text]:
+    table = _plain("a core instruction", "base", "RedMulE", "energy", "cores", "largest", "TOPS/W")
+    found = swept(profile)
+    for choice in found:
+        table.add_row(
+            f"{choice.core_pj:g} pJ",
+            f"{choice.base_pj:.0f} pJ",
+            f"{choice.redmule_pj:.2f} pJ",
+            joules(choice.energy_j),
+            share(choice.parts["cores"] / choice.energy_j) if choice.energy_j else "",
+            unit_name(choice.largest),
+            f"{choice.tops_per_watt:.3g}",
+        )
+    return [table, Text(conclusion(found))]
 
 
 def _difference(forecast: int, cycles: int, profile: Profile) -> str:

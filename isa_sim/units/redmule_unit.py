@@ -10,7 +10,15 @@ from softex_mlir.isa_sim.units import event_unit, redmule, redmule_section
 from softex_mlir.isa_sim.units.common import JobOutcome, Memory
 from softex_mlir.isa_sim.units.control import ControlPort
 from softex_mlir.isa_sim.units.redmule_section import RedMulEDescription
-from softex_mlir.isa_sim.units.unit import Accesses, EnergyTerm, Execution, Trigger, Unit
+from softex_mlir.isa_sim.units.unit import (
+    Accesses,
+    Basis,
+    EnergyTerm,
+    Execution,
+    Source,
+    Trigger,
+    Unit,
+)
 
 if TYPE_CHECKING:
     from softex_mlir.isa_sim.machine import Machine
@@ -110,6 +118,8 @@ REDMULE = Unit(
     energy=EnergyTerm(
         counted=lambda section, work, busy: work,
         picojoules=lambda machine: machine.energy.redmule_pj_per_mac,
+        each="multiply-accumulate",
+        source=Source(Basis.fitted, "on the published efficiency, given a core instruction's"),
     ),
     faults=redmule_section.faults,
     standard=True,

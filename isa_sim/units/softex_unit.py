@@ -10,7 +10,16 @@ from softex_mlir.isa_sim.units.common import JobOutcome, Memory
 from softex_mlir.isa_sim.units.control import ControlPort
 from softex_mlir.isa_sim.units.softex_jobs import Command
 from softex_mlir.isa_sim.units.softex_section import SoftExDescription
-from softex_mlir.isa_sim.units.unit import Accesses, EnergyTerm, Execution, Port, Trigger, Unit
+from softex_mlir.isa_sim.units.unit import (
+    Accesses,
+    Basis,
+    EnergyTerm,
+    Execution,
+    Port,
+    Source,
+    Trigger,
+    Unit,
+)
 
 if TYPE_CHECKING:
     from softex_mlir.isa_sim.machine import Machine
@@ -107,6 +116,8 @@ SOFTEX = Unit(
     energy=EnergyTerm(
         counted=lambda section, work, busy: section.lanes * busy,
         picojoules=lambda machine: machine.energy.softex_pj_per_lane_cycle,
+        each="lane and cycle",
+        source=Source(Basis.fitted, "softmax gains as much energy as time, as published"),
     ),
     faults=softex_section.faults,
     standard=True,

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from softex_mlir.isa_sim.units import control
@@ -125,6 +126,26 @@ class Accesses(NamedTuple):
     access_bytes: int
 
 
+class Basis(StrEnum):
+    """What a figure of the energy model rests on."""
+
+    sourced = "sourced"
+    derived = "derived"
+    fitted = "fitted"
+    assumed = "assumed"
+    given = "given"
+
+
+class Source(NamedTuple):
+    """What an energy rests on, and in which words."""
+
+    basis: Basis
+    words: str
+
+
+GIVEN = Source(Basis.given, "by the machine description")
+
+
 @dataclass(frozen=True)
 class EnergyTerm:
     """What of a unit costs energy.
@@ -132,10 +153,14 @@ class EnergyTerm:
     Attributes:
         counted: (section, work of all jobs, cycles with a job under way) to the number charged.
         picojoules: of one of them, at the machine's reference voltage.
+        each: what is counted, for reports.
+        source: what the shipped machine's value rests on.
     """
 
     counted: Callable[[Section, int, int], int]
     picojoules: Callable[[Machine], float]
+    each: str = "operation"
+    source: Source = GIVEN
 
 
 def no_faults(machine: Machine, section: Section) -> Iterator[Fault]:

@@ -11,9 +11,10 @@ import numpy as np
 from softex_mlir import abi
 from softex_mlir.isa_sim.energy import EnergyReport, energy
 from softex_mlir.isa_sim.machine import Machine, OperatingPoint
+from softex_mlir.runtime.costs.bounds import bound, needed_cycles
 from softex_mlir.runtime.costs.exclusive import WAITING
 from softex_mlir.runtime.costs.ledger import Ledger
-from softex_mlir.runtime.costs.tracks import Ints
+from softex_mlir.runtime.costs.tracks import CHANNELS, Ints
 
 OUTSIDE = "start and end"
 """Row of what no launch is charged for."""
@@ -42,6 +43,7 @@ class CostRow:
         energy: by cause, J.
         predicted: RedMulE's busy cycles as the compiler's cost model expected them.
         forecast: exclusive cycles by the cost model (`softex estimate`); 0 if it has none.
+        needed: cycles that each resource needs at least (`costs.bounds`).
     """
 
     name: str
@@ -67,6 +69,7 @@ class CostRow:
     energy: EnergyReport
     predicted: int
     forecast: int
+    needed: Mapping[str, int]
 
     @property
     def cycles(self) -> int:
@@ -84,6 +87,11 @@ class CostRow:
         units = {name: n for name, n in self.exclusive.items() if name != WAITING}
         found = max(units, key=lambda name: units[name], default="")
         return found if found and units[found] else ""
+
+    @property
+    def bound_cycles(self) -> int:
+        """What the resource that needs most needs: no plan with this work is faster."""
+        return bound(self.needed)[1]
 
     @property
     def redmule(self) -> int:
@@ -131,6 +139,11 @@ class CostRow:
             "exclusive_by_unit": dict(self.exclusive),
             "programming_cycles": self.programming,
             "bound_by": self.bound_by,
+            "needed_cycles": dict(self.needed),
+            "bound_cycles": self.bound_cycles,
+            "slack_by_unit": {
+                name: self.exclusive_cycles - cycles for name, cycles in self.needed.items()
+            },
             **{name: n for name, n in self.busy.items() if name != "cores"},
             "core_cycles": self.busy["cores"],
             "stalled_by_unit": dict(self.stalled),
@@ -218,6 +231,9 @@ def _row(
     def total(columns: Mapping[str, Any]) -> dict[str, int]:
         return {name: int(column[places].sum()) for name, column in columns.items()}
 
+    busy, stalled = total(ledger.busy), total(ledger.stalled)
+    moved = total({name: ledger.bytes[name] for name in CHANNELS})
+    array_macs = int(ledger.array_macs[places].sum())
     alone = len(layers) == 1
     return CostRow(
         name=mine[0].layer if alone else mine[0].kind,
@@ -229,20 +245,21 @@ def _row(
         end=int(ledger.end[active].max(initial=0)),
         exclusive=dict(zip(ledger.exclusive.names, map(int, exclusive), strict=True)),
         programming=int(ledger.exclusive.programming[places].sum()),
-        busy=total(ledger.busy),
-        stalled=total(ledger.stalled),
+        busy=busy,
+        stalled=stalled,
         jobs=total(ledger.jobs),
         instructions=counters.instructions,
-        dma_in_bytes=int(ledger.bytes["dma_in"][places].sum()),
-        dma_out_bytes=int(ledger.bytes["dma_out"][places].sum()),
+        dma_in_bytes=moved["dma_in"],
+        dma_out_bytes=moved["dma_out"],
         tcdm_bytes=counters.tcdm_bytes,
         l2_bytes=counters.l2_bytes,
         macs=int(ledger.macs[places].sum()),
         unit_macs=int(ledger.work["redmule"][places].sum()),
-        array_macs=int(ledger.array_macs[places].sum()),
+        array_macs=array_macs,
         energy=energy(counters, int(exclusive.sum()), machine, point),
         predicted=sum(
             launches[place]["cycles"][engine] for place in members if place < len(launches)
         ),
         forecast=int(forecast[places].sum()),
+        needed=needed_cycles(machine, array_macs, busy, stalled, moved),
     )

@@ -13,8 +13,11 @@ if TYPE_CHECKING:
 
 NAMES = {
     "cores": "cores",
+    "dma": "DMA",
     "dma_in": "DMA in",
     "dma_out": "DMA out",
+    "tcdm": "TCDM",
+    "l2": "L2",
     WAITING: "waiting",
     "": "",
 }

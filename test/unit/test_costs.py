@@ -14,13 +14,16 @@ from hypothesis import strategies as st
 
 import softex_mlir.runtime
 from softex_mlir.compiler.driver import Compilation
-from softex_mlir.isa_sim.energy import energy
+from softex_mlir.isa_sim.energy import coefficients, energy, note
 from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.isa_sim.units.unit import Basis
 from softex_mlir.runtime import session
+from softex_mlir.runtime.costs.energy_sweep import CYCLES, INSTRUCTIONS, MACS, conclusion, swept
 from softex_mlir.runtime.costs.exclusive import WAITING, divide
 from softex_mlir.runtime.costs.ledger import Ledger
 from softex_mlir.runtime.costs.summary import Summary
 from softex_mlir.runtime.costs.tracks import Track
+from softex_mlir.runtime.profile import build_profile
 from softex_mlir.runtime.program import Program
 from softex_mlir.runtime.session import Result
 from softex_mlir.tools.summary_report import Form, csv_text, report
@@ -169,3 +172,51 @@ def test_every_cycle_is_charged_once_and_to_somebody_who_works(tracks):
             continue
         assert name in at_work
         assert busy[name] == max(busy[other] for other in at_work), working
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_no_resource_needs_more_than_the_run_took(model):
+    profile = ran(model)[1].profile
+    name, cycles = profile.bound
+    assert 0 < cycles <= profile.cycles
+    assert cycles == max(sum(row.needed[name] for row in profile.layers) for name in row_units())
+    for row in profile.layers:
+        assert row.bound_cycles <= row.end - row.start or row.end <= row.start
+    assert profile.bound == (name, sum(row.needed[name] for row in profile.kinds))
+
+
+def row_units() -> list[str]:
+    return list(ran("demo-vit")[1].profile.layers[0].needed)
+
+
+def test_every_operating_point_is_that_of_a_run_reported_at_it():
+    program, result = ran("demo-vit")
+    for found in result.profile.points:
+        again = build_profile(program, program.machine, result.run, found.point.name)
+        assert found.energy_j == pytest.approx(again.energy_j, rel=1e-12)
+        assert (found.seconds, found.watts) == pytest.approx((again.seconds, again.watts))
+    assert sum(result.profile.energy_by_basis.values()) == pytest.approx(result.profile.energy_j)
+
+
+def test_every_energy_says_what_it_rests_on():
+    paper = Machine.load("paper")
+    assert "extrapolated" not in note(paper)
+    assert {c.cause for c in coefficients(paper)} == set(ran("demo-vit")[1].profile.energy.parts)
+    assert not any(c.source.basis is Basis.given for c in coefficients(paper))
+    for other in (paper.with_tcdm_bytes(1 << 17), Machine.load("ideal"), paper.without_softex()):
+        assert note(other).startswith("extrapolated: calibrated on paper only")
+        assert "base is not scaled" in note(other)
+    changed = paper.with_settings(["energy.l2_pj_per_byte=3"])
+    assert [c.cause for c in coefficients(changed) if c.source.basis is Basis.given] == ["l2"]
+
+
+def test_the_free_choice_swept_keeps_the_published_totals():
+    choices = swept(ran("demo-vit")[1].profile)
+    assert choices[0].energy_j == pytest.approx(ran("demo-vit")[1].profile.energy_j)
+    for run in (0, 1):
+        totals = [
+            c.core_pj * INSTRUCTIONS[run] + c.base_pj * CYCLES[run] + c.redmule_pj * MACS
+            for c in choices
+        ]
+        assert totals == pytest.approx([totals[0]] * len(choices))
+    assert "the energy varies by" in conclusion(choices)
