@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import FileLineColLoc, IntAttr, ModuleOp, StringAttr, UnknownLoc
@@ -24,6 +24,7 @@ from xdsl.utils.mlir_lexer import MLIRLexer, MLIRToken, MLIRTokenKind, StringLit
 
 from softex_mlir.errors import UserError
 
+T = TypeVar("T")
 MOST_BITS = (1 << 24) - 1
 """Bits of an integer type, as in MLIR."""
 
@@ -103,6 +104,15 @@ class LocatedParser(Parser):
         if bits is not None and (len(bits[1]) > 8 or int(bits[1]) > MOST_BITS):
             self.raise_error(f"expected an integer type of at most {MOST_BITS} bits")
         return super()._parse_optional_integer_or_float_type()
+
+    def parse_comma_separated_list(
+        self, delimiter: Parser.Delimiter, parse: Callable[[], T], context_msg: str = ""
+    ) -> list[T]:
+        """xDSL 0.74 prints the types of a loop nest's results in parentheses, but reads none."""
+        in_parentheses = self._current_token.kind is MLIRTokenKind.L_PAREN
+        if delimiter is Parser.Delimiter.NONE and parse == self.parse_attribute and in_parentheses:
+            delimiter = Parser.Delimiter.PAREN
+        return super().parse_comma_separated_list(delimiter, parse, context_msg)
 
     def parse_operation(self) -> Operation:
         """One operation, with its location."""

@@ -330,7 +330,7 @@ def difference(case: Case, found: Any, expected: Array) -> str:
     finite = np.isfinite(goal)
     if not finite.any():
         return ""
-    error, size = np.abs(value - goal)[finite], np.abs(goal)[finite]
+    error, size = np.abs(value[finite] - goal[finite]), np.abs(goal[finite])
     largest = float(size.max())
     chained = case.operator in CHAINED or "_expanded" in case.name
     bound = CHAINS * largest if chained else ROUNDINGS * size + SCALE * largest

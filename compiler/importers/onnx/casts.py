@@ -6,7 +6,7 @@ and rounding to float8 are computed on numbers, and a result of another type is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx
@@ -126,7 +126,9 @@ def cast(state: Importer, node: Node) -> list[Value]:
         dtype = helper.tensor_dtype_to_np_dtype(target)
         if isinstance(value, np.ndarray):
             return [value.astype(dtype)]
-        return [state.derive([value], lambda arrays: arrays[0].astype(dtype))]
+        derived = state.derive([value], lambda arrays: arrays[0].astype(dtype))
+        source, symbolic = node.element_type(0), value
+        return [replace(derived, build=lambda: converted(state, symbolic, source, target))]
     if isinstance(value, NanTest):
         value = Discrete(_nan_test(state, value.of), _TENSOR.BOOL)
     if isinstance(value, Discrete):

@@ -13,10 +13,9 @@ import onnx
 from softex_mlir.compiler.importers.onnx.graph import Importer
 from softex_mlir.compiler.importers.onnx.node import Node
 from softex_mlir.compiler.importers.onnx.registry import operator
-from softex_mlir.compiler.importers.onnx.types import element_type_of, infer, tensor_type
+from softex_mlir.compiler.importers.onnx.types import infer, type_of
 from softex_mlir.compiler.importers.onnx.values import (
     Array,
-    Symbolic,
     Unsupported,
     Value,
     shape_of_value,
@@ -25,20 +24,8 @@ from softex_mlir.compiler.importers.onnx.values import (
 _HELPER: Any = onnx.helper
 OPSET = 20
 """Opset of the standard operators written here."""
-IMPORTS = [_HELPER.make_opsetid("", OPSET)]
 IR_VERSION = 10
 FLOAT, BOOL = onnx.TensorProto.FLOAT, onnx.TensorProto.BOOL
-
-
-def _type_of(value: Value) -> Any:
-    if value is None:
-        return None
-    kind = FLOAT
-    if isinstance(value, np.ndarray):
-        kind = element_type_of(value)
-    elif isinstance(value, Symbolic):
-        kind = element_type_of(value.sample)
-    return tensor_type(kind, shape_of_value(value))
 
 
 def call(state: Importer, kind: str, *inputs: Value, results: int = 1, **attributes: Any) -> Any:
@@ -46,8 +33,8 @@ def call(state: Importer, kind: str, *inputs: Value, results: int = 1, **attribu
     names = [f"i{n}" if value is not None else "" for n, value in enumerate(inputs)]
     outputs = [f"o{n}" for n in range(results)]
     proto = _HELPER.make_node(kind, names, outputs, **attributes)
-    node = Node(proto, list(inputs), [_type_of(v) for v in inputs], OPSET)
-    node.results = infer(node, IMPORTS, IR_VERSION)
+    node = Node(proto, list(inputs), [type_of(v, None, []) for v in inputs], OPSET)
+    node.results = infer(node, IR_VERSION)
     node.narrow, node.realise = state.narrowed, state.tensor
     found = state.apply(node)
     return found[0] if results == 1 else list(found)

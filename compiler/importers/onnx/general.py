@@ -388,6 +388,14 @@ def _standardised(state: Importer, x: SSAValue, axes: Sequence[int], eps: float)
     return map_elements(state, [x, total, spread], body)
 
 
+@operator("MeanVarianceNormalization", note="in float32 on the cores")
+def mean_variance_norm(state: Importer, node: Node) -> list[Value]:
+    x = node.activation(0)
+    axes = [axis_of(a, len(t.shape_of(x))) for a in node.attribute("axes", [0, 2, 3])]
+    # The deviation plus 1e-9, which matters where it is 0.
+    return [_standardised(state, x, axes, 1e-18)]
+
+
 def _scaled(state: Importer, x: SSAValue, scale: Value, shift: Value) -> SSAValue:
     """x · scale + shift with one factor and offset a channel (dimension 1)."""
     rank = len(t.shape_of(x))

@@ -43,6 +43,7 @@ ROW_WISE = ("Softmax", "LogSoftmax", "Hardmax")
 OLD_SPELLINGS = {"DequantizeLinear": 19}
 """Operators that ONNX's reference implementation knows from this opset on, unchanged in meaning."""
 
+_HELPER: Any = onnx.helper  # its type stubs are partial
 Handler = Callable[["Importer", "Node"], "list[Value]"]
 
 
@@ -50,7 +51,6 @@ Handler = Callable[["Importer", "Node"], "list[Value]"]
 class Importer:
     """Builds `@main` node by node."""
 
-    opsets: list[Any]
     folder: str = ""
     """Where the data of external tensors lies."""
     arguments: dict[str, SSAValue] = field(default_factory=lambda: dict[str, SSAValue]())
@@ -332,7 +332,7 @@ class Importer:
             [onnx.helper.make_value_info(n, onnx.TypeProto()) for n in dict.fromkeys(names)],
             [onnx.helper.make_value_info(n, onnx.TypeProto()) for n in outputs],
         )
-        model = onnx.helper.make_model(graph, opset_imports=self._opsets_for(node))
+        model = onnx.helper.make_model(graph, opset_imports=_imports(node))
         try:
             with np.errstate(all="ignore"):
                 evaluator: Any = ReferenceEvaluator(model)
@@ -343,12 +343,6 @@ class Importer:
                 f"it cannot be evaluated on constants by ONNX's reference implementation: {error}"
             ) from error
         return [np.asarray(next(found)) if name else None for name in proto.output]
-
-    def _opsets_for(self, node: Node) -> list[Any]:
-        least = OLD_SPELLINGS.get(node.kind, 0)
-        if node.proto.domain or node.opset >= least:
-            return self.opsets
-        return [onnx.helper.make_opsetid("", least)]
 
     def fold(self, node: Node) -> list[Value]:
         """A node none of whose operands is an activation: a constant or a symbolic value."""
@@ -366,6 +360,12 @@ class Importer:
             else None
             for i, name in enumerate(node.proto.output)
         ]
+
+
+def _imports(node: Node) -> list[Any]:
+    """Opsets of a model of one node."""
+    version = max(node.opset, OLD_SPELLINGS.get(node.kind, 0))
+    return [_HELPER.make_opsetid(node.proto.domain, version)]
 
 
 def _saturated(e: F32, v: Scalars) -> SSAValue:

@@ -49,8 +49,9 @@ def import_onnx(path: str | Path, shapes: Shapes | None = None) -> Model:
     file = str(path)
     proto = load(path)
     graph = proto.graph
-    state = Importer(list(proto.opset_import), str(Path(file).parent))
-    reader = GraphReader(state, int(proto.ir_version))
+    state = Importer(str(Path(file).parent))
+    opsets = {o.domain: int(o.version) for o in proto.opset_import}
+    reader = GraphReader(state, int(proto.ir_version), opsets)
     reader.define_initializers(graph)
     inputs = make_inputs(file, graph, shapes or {}, reader)
     reader.read(graph.node)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 
 import numpy as np
@@ -134,10 +135,14 @@ def slice_(state: Importer, node: Node) -> list[Value]:
         chosen = range(before[axis])[slice(start, end, step)]
         offsets[axis], sizes[axis], strides[axis] = chosen.start, len(chosen), step
     if 0 in sizes:
-        # What it is computed from cannot matter: no element is left.
-        dtype = helper.tensor_dtype_to_np_dtype(node.element_type(0) or onnx.TensorProto.FLOAT)
-        return [np.zeros(sizes, dtype)]
+        return [_nothing(node, sizes)]
     return [state.emit(t.SliceOp(x, offsets, sizes, strides))]
+
+
+def _nothing(node: Node, shape: Sequence[int]) -> Array:
+    """No elements of the operand's type: what it is computed from cannot matter."""
+    kind = node.element_type(0) or onnx.TensorProto.FLOAT
+    return np.zeros(shape, helper.tensor_dtype_to_np_dtype(kind))
 
 
 @operator("Split")
@@ -151,7 +156,9 @@ def split(state: Importer, node: Node) -> list[Value]:
     if sum(sizes) != t.shape_of(x)[axis] or min(sizes) < 0 or len(sizes) != len(node.proto.output):
         raise Unsupported(f"{t.shape_of(x)[axis]} elements in parts of {sizes}")
     parts = iter(_parts(state, x, axis, [size for size in sizes if size]))
-    return [next(parts) if size else None for size in sizes]
+    before = t.shape_of(x)
+    empty = _nothing(node, (*before[:axis], 0, *before[axis + 1 :]))
+    return [next(parts) if size else empty for size in sizes]
 
 
 @operator("SplitToSequence", note="read by SequenceAt")

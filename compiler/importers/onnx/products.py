@@ -189,7 +189,7 @@ def _as_bias(arrays: list[Array]) -> Array:
     return arrays[0].astype(np.float32)
 
 
-@operator("Attention", note="without cache, softcap or grouped key heads")
+@operator("Attention", note="caches, softcap and fewer key heads by its definition")
 def attention(state: Importer, node: Node) -> list[Value]:
     q, k, v = (node.activation(i) for i in range(3))
     mask = node.input(3)

@@ -14,8 +14,10 @@ import numpy as np
 from xdsl.dialects.builtin import StringAttr
 from xdsl.ir import SSAValue
 
+from softex_mlir.compiler.importers.onnx.control_flow import LOOPS
+from softex_mlir.compiler.importers.onnx.definitions import definition, has_definition
 from softex_mlir.compiler.importers.onnx.graph import Importer, layer_name
-from softex_mlir.compiler.importers.onnx.node import Node
+from softex_mlir.compiler.importers.onnx.node import Node, schema_of
 from softex_mlir.compiler.importers.onnx.operators import OPERATORS
 from softex_mlir.compiler.importers.onnx.types import (
     check_result,
@@ -41,10 +43,17 @@ OLDEST_OPSET = 7
 
 @dataclass
 class GraphReader:
-    """Reads nodes into an `Importer`."""
+    """Reads nodes into an `Importer`.
+
+    Attributes:
+        opsets: version of each domain.
+        within: layer of a node whose definition is read; None for nodes of the file.
+    """
 
     state: Importer
     ir_version: int
+    opsets: Mapping[str, int]
+    within: StringAttr | None = None
     values: dict[str, Value] = field(default_factory=dict[str, Value])
     types: dict[str, Any] = field(default_factory=dict[str, Any])
     """ONNX type of every value that has one."""
@@ -53,8 +62,8 @@ class GraphReader:
     """By the name of a value that cannot be computed."""
 
     def __post_init__(self) -> None:
-        self.state.apply = self.apply
-        self._opsets = {o.domain: int(o.version) for o in self.state.opsets}
+        if self.within is None:
+            self.state.apply = self.apply
 
     def define(self, name: str, value: Value, kind: Any) -> None:
         """Give a name a value. The first name of a constant is the one its parameter will have."""
@@ -104,12 +113,17 @@ class GraphReader:
             self._read_if(proto, operands[0])
             return
         name = proto.op_type if standard else f"{proto.domain}.{proto.op_type}"
-        if (on_activation or not standard) and name not in OPERATORS:
+        opset = self.opsets.get(proto.domain, self.opsets.get("", 1))
+        known = (
+            name in OPERATORS
+            or name in LOOPS
+            or has_definition(schema_of(proto.op_type, proto.domain, opset))
+        )
+        if (on_activation or not standard) and not known:
             raise Unsupported(f"operator {name} is not supported", _remedy(name))
         if any(isinstance(self.values[n], Broken) for n in names):
             self.values.update(dict.fromkeys(proto.output, Broken(on_activation)))
             return
-        opset = self._opsets.get(proto.domain, self._opsets.get("", 1))
         if standard and on_activation and opset < OLDEST_OPSET:
             raise Unsupported(
                 f"opset {opset} is older than {OLDEST_OPSET}",
@@ -118,8 +132,9 @@ class GraphReader:
         types = [self.types.get(n) if n else None for n in proto.input]
         captured = {n: self.values[n] for n in captured_names(proto)}
         node = Node(proto, operands, types, opset, captured)
-        self.state.layer = StringAttr(layer_name(proto))
-        inferred = infer(node, self.state.opsets, self.ir_version)
+        self.state.layer = self._layer(node)
+        folded = all(isinstance(v, np.ndarray | None) for v in operands)
+        inferred = [None] * len(proto.output) if folded else infer(node, self.ir_version)
         node.results = inferred
         node.narrow, node.realise = self.state.narrowed, self.state.tensor
         results = self._results(node, on_activation)
@@ -152,15 +167,74 @@ class GraphReader:
         return self._translated(node)
 
     def _translated(self, node: Node) -> Sequence[Value]:
-        """What a node's handler makes of it."""
-        results = OPERATORS[node.key][0](self.state, node)
+        """What a node's handler makes of it, else what its definition says."""
+        if node.key in LOOPS:
+            return self._unrolled(node)
+        defined = has_definition(node.schema)
+        if node.key not in OPERATORS:
+            return self._defined(node)
+        try:
+            results = list(OPERATORS[node.key][0](self.state, node))
+            if unread := node.unread():
+                raise Unsupported(f"{', '.join(unread)} is not supported")
+        except Unsupported as error:
+            if not defined:
+                raise
+            try:
+                return self._defined(node)
+            except Unsupported:
+                raise error from None
+        missing = [i for i, name in enumerate(node.proto.output) if name and _absent(results, i)]
+        if not defined or not missing:
+            return results
+        try:
+            others = self._defined(node)
+        except Unsupported:
+            return results
+        return [others[i] if i in missing else v for i, v in enumerate(_padded(results, others))]
+
+    def _defined(self, node: Node) -> list[Value]:
+        """What the operators compute that a node is defined by."""
+        model = definition(node, self.ir_version)
+        written_in = {o.domain: int(o.version) for o in model.opset_import}
+        opsets = {**self.opsets, **written_in}
+        reader = GraphReader(self.state, self.ir_version, opsets, self._layer(node))
+        for name, value, kind in zip(node.proto.input, node.operands, node.types, strict=True):
+            if name:
+                reader.define(name, value, kind)
+        for name, value in node.captured.items():
+            reader.define(name, value, self.types.get(name))
+        reader.define_initializers(model.graph)
+        reader.read(model.graph.node)
+        _raise(reader.refusals(n for n in node.proto.output if n), "definition")
+        return [reader.values[name] if name else None for name in node.proto.output]
+
+    def _unrolled(self, node: Node) -> list[Value]:
+        """A loop, iteration by iteration."""
+
+        def run(body: Any, inputs: Sequence[Value]) -> list[Value]:
+            reader = replace(self, values={**self.values}, types={**self.types}, _refused={})
+            reader.define_initializers(body)
+            for formal, value in zip(body.input, inputs, strict=True):
+                reader.define(formal.name, value, type_of(value, formal.type, []))
+            reader.read(body.node)
+            names = [output.name for output in body.output]
+            _raise(reader.refusals(names), "body")
+            return [reader.values[name] for name in names]
+
+        results = LOOPS[node.kind](self.state, node, run)
         if unread := node.unread():
             raise Unsupported(f"{', '.join(unread)} is not supported")
         return results
 
+    def _layer(self, node: Node) -> StringAttr:
+        return self.within or StringAttr(layer_name(node.proto))
+
     def _folded(self, node: Node) -> Sequence[Value]:
         """Values known now, or computed from integer inputs and able to be translated later."""
-        translatable = node.proto.domain in STANDARD and node.kind in OPERATORS
+        translatable = node.proto.domain in STANDARD and (
+            node.kind in OPERATORS or node.kind in LOOPS or has_definition(node.schema)
+        )
         try:
             folded = self.state.fold(node)
         except Unsupported:
@@ -192,7 +266,7 @@ class GraphReader:
         operands = [
             self.state.materialised(v) if isinstance(v, Symbolic) else v for v in node.operands
         ]
-        self.state.layer = StringAttr(layer_name(node.proto))
+        self.state.layer = self._layer(node)
         return replace(node, operands=operands, _seen_inputs=set(), _seen_attributes=set())
 
     def _read_if(self, proto: Any, condition: Value) -> None:
@@ -237,6 +311,23 @@ def _depends_on_elements(value: Value) -> bool:
     if isinstance(value, Broken):
         return value.activation
     return value is not None and not isinstance(value, np.ndarray | Symbolic)
+
+
+def _raise(refusals: Sequence[Refusal], where: str) -> None:
+    """Refuse a node for the first of what it consists of."""
+    if refusals:
+        first = refusals[0]
+        reason = f"in its {where}, {first.operator}: {first.reason}"
+        raise Unsupported(reason, first.remedy)
+
+
+def _absent(results: Sequence[Value], index: int) -> bool:
+    return index >= len(results) or results[index] is None
+
+
+def _padded(results: Sequence[Value], others: Sequence[Value]) -> list[Value]:
+    """Results with as many elements as others."""
+    return [*results, *[None] * (len(others) - len(results))]
 
 
 def _remedy(name: str) -> str:

@@ -73,7 +73,7 @@ def type_of(value: Value, inferred: Any, operands: Sequence[Any]) -> Any:
     return tensor_type(element, shape_of_value(value))
 
 
-def infer(node: Node, opset_imports: Sequence[Any], ir_version: int) -> list[Any]:
+def infer(node: Node, ir_version: int) -> list[Any]:
     """Types of a node's results by ONNX's inference; None where it says nothing.
 
     Raises `Unsupported` if ONNX says the node cannot be.
@@ -100,7 +100,7 @@ def infer(node: Node, opset_imports: Sequence[Any], ir_version: int) -> list[Any
             node.proto,
             types,
             data,
-            opset_imports=list(opset_imports),
+            opset_imports=[_HELPER.make_opsetid(node.proto.domain, node.opset)],
             ir_version=ir_version,
         )
     except (_ONNX.shape_inference.InferenceError, _ONNX.checker.ValidationError) as error:
