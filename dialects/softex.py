@@ -41,12 +41,17 @@ from softex_mlir.dialects.memory import (
     memref_type,
 )
 from softex_mlir.dialects.target import machine_of
+from softex_mlir.isa_sim.units.faults import UnitFault
+from softex_mlir.isa_sim.units.softex_jobs import (
+    MAX_SLOT,
+    Kind,
+    SoftExJob,
+    check_program_job,
+)
 from softex_mlir.isa_sim.units.softex_section import SoftExDescription
 from softex_mlir.isa_sim.units.softex_unit import SOFTEX
 
 UNIT = "SoftEx"
-MAX_SLOT = 0xFF
-"""State slots are named by 8 bits."""
 
 
 def softex_of(op: Operation) -> SoftExDescription:
@@ -69,30 +74,24 @@ def check_operand(name: str, operand: SSAValue, indices: int, length: int) -> No
     check_run(UNIT, name, type_, length)
 
 
-def check_length(unit: SoftExDescription, length: int) -> None:
-    """Jobs of exactly one beat store nothing."""
-    if length < 1:
-        raise VerifyException(f"{UNIT} jobs have at least one element, found {length}")
-    if length == unit.lanes:
-        raise VerifyException(
-            f"{UNIT} drops a job of exactly {unit.lanes} elements (one beat) and stores nothing: "
-            f"make it longer, in softmax with -inf"
-        )
-
-
-def check_reduction_length(unit: SoftExDescription, length: int, padded: bool) -> None:
-    """The last beat of a maximum or denominator sees more lanes than the vector has elements."""
-    check_length(unit, length)
-    if length % unit.lanes and not padded and not unit.masked_tail:
-        raise VerifyException(
-            f"{UNIT} lets memory after the vector enter maximum and denominator when its length "
-            f"is no multiple of {unit.lanes}, found {length}: put -inf behind it and say so with "
-            "`minus_infinity_follows`"
-        )
+def check_job(
+    unit: SoftExDescription,
+    kind: Kind,
+    length: int,
+    *,
+    terms: int = 0,
+    minus_infinity_follows: UnitAttr | None = None,
+) -> None:
+    """Raise unless the unit computes a job of these sizes correctly, and say what to do."""
+    job = SoftExJob(kind, 0, 0, 2 * max(0, length), terms=terms)
+    try:
+        check_program_job(job, unit, minus_infinity_follows=minus_infinity_follows is not None)
+    except UnitFault as fault:
+        raise VerifyException(str(fault)) from fault
 
 
 def check_slot(slot: SSAValue) -> None:
-    """Slot 0 misbehaves when it is alone in the slot file."""
+    """Raise for a constant that names no slot a program should use."""
     owner = slot.owner
     if not isinstance(owner, arith.ConstantOp) or not isinstance(owner.value, IntegerAttr):
         return
@@ -161,7 +160,8 @@ class SoftmaxOp(IRDLOperation):
     def verify_(self) -> None:
         unit = softex_of(self)
         length = self.length.value.data
-        check_reduction_length(unit, length, self.minus_infinity_follows is not None)
+        follows = self.minus_infinity_follows
+        check_job(unit, Kind.SOFTMAX, length, minus_infinity_follows=follows)
         check_operand("x", self.x, len(self.x_indices), length)
         check_operand("y", self.y, len(self.y_indices), length)
 
@@ -248,12 +248,7 @@ class SumOfExponentialsOp(IRDLOperation):
     def verify_(self) -> None:
         unit = softex_of(self)
         length, terms = self.length.value.data, self.terms.value.data
-        check_length(unit, length)
-        if not 1 <= terms <= unit.max_terms:
-            raise VerifyException(
-                f"{UNIT} sums 1..{unit.max_terms} exponentials at {unit.lanes} lanes (none or "
-                f"more never end), found {terms}"
-            )
+        check_job(unit, Kind.SUM_OF_EXPONENTIALS, length, terms=terms)
         check_operand("x", self.x, len(self.x_indices), length)
         check_operand("y", self.y, len(self.y_indices), length)
         check_operand("slopes", self.slopes, len(self.slopes_indices), terms)
@@ -354,7 +349,8 @@ class AccumulateOp(IRDLOperation):
         check_slot(self.slot)
         if self.chunks.value.data < 1:
             raise VerifyException(f"a row has chunks, found {self.chunks.value.data}")
-        check_reduction_length(unit, length, self.minus_infinity_follows is not None)
+        follows = self.minus_infinity_follows
+        check_job(unit, Kind.ACCUMULATE, length, minus_infinity_follows=follows)
         check_operand("x", self.x, len(self.x_indices), length)
 
 
@@ -419,7 +415,7 @@ class DivideOp(IRDLOperation):
         unit = softex_of(self)
         length = self.length.value.data
         check_slot(self.slot)
-        check_length(unit, length)
+        check_job(unit, Kind.NORMALISE, length)
         check_operand("x", self.x, len(self.x_indices), length)
         check_operand("y", self.y, len(self.y_indices), length)
 

@@ -11,6 +11,7 @@ from enum import Enum, IntFlag
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+from softex_mlir.arithmetic import round_up
 from softex_mlir.isa_sim.units.common import words_of
 from softex_mlir.isa_sim.units.faults import UnitFault
 from softex_mlir.isa_sim.units.softex_section import SoftExDescription
@@ -30,6 +31,9 @@ JOB_REGISTERS: Final = {
     "B_ADDR": 0x3C,
 }
 """Job registers, name to byte offset from the unit's base."""
+
+MAX_SLOT: Final = 0xFF
+"""State slots are named by 8 bits; slot 0 misbehaves when it is alone in the slot file."""
 
 
 class Command(IntFlag):
@@ -281,3 +285,42 @@ def check(job: SoftExJob, softex: SoftExDescription) -> None:
             "alignment",
             f"input at {job.input:#x}, output at {job.output:#x}; addresses must be even",
         )
+
+
+def check_program_job(
+    job: SoftExJob, softex: SoftExDescription, *, minus_infinity_follows: bool = False
+) -> None:
+    """Raise :class:`UnitFault` for a job that no program should start: :func:`check`, and what the
+    hardware lets pass with a result that is missing or depends on memory behind the row.
+
+    ``minus_infinity_follows`` says that this memory holds -inf.
+    """
+    check(job, softex)
+    lanes = softex.lanes
+    if job.kind is Kind.NOTHING:
+        return
+    if job.elements < 1:
+        raise UnitFault("softex", "softex.length", "a job has at least one element, found 0")
+    if softex.masked_tail:
+        return
+    if job.elements == lanes:
+        raise UnitFault(
+            "softex",
+            "softex.one_beat",
+            f"a job of exactly {lanes} elements (one beat) is dropped and stores nothing: "
+            "make it longer, in softmax with -inf",
+        )
+    reduces = job.kind in (Kind.SOFTMAX, Kind.ACCUMULATE)
+    if reduces and job.elements % lanes and not minus_infinity_follows:
+        raise UnitFault(
+            "softex",
+            "softex.tail",
+            "memory after the row enters maximum and denominator when its length is no multiple "
+            f"of {lanes}, found {job.elements}: put -inf behind it and say so with "
+            "`minus_infinity_follows`",
+        )
+
+
+def padded_length(softex: SoftExDescription, elements: int) -> int:
+    """Elements of the shortest job on whole beats that takes in so many: more than one beat."""
+    return max(2 * softex.lanes, round_up(elements, softex.lanes))

@@ -2,13 +2,13 @@
 // RUN: softex-opt %s --split-input-file --verify-diagnostics
 
 %x = "test.op"() : () -> memref<64xbf16, #cluster.tcdm>
-// expected-error@below {{SoftEx drops a job of exactly 16 elements (one beat) and stores nothing}}
+// expected-error@below {{a job of exactly 16 elements (one beat) is dropped and stores nothing}}
 %t = softex.softmax %x[], %x[] length = 16 : memref<64xbf16, #cluster.tcdm>, memref<64xbf16, #cluster.tcdm>
 
 // -----
 
 %x = "test.op"() : () -> memref<64xbf16, #cluster.tcdm>
-// expected-error@below {{memory after the vector enter maximum and denominator when its length is no multiple of 16, found 40}}
+// expected-error@below {{memory after the row enters maximum and denominator when its length is no multiple of 16, found 40}}
 %t = softex.softmax %x[], %x[] length = 40 : memref<64xbf16, #cluster.tcdm>, memref<64xbf16, #cluster.tcdm>
 
 // -----
@@ -38,7 +38,7 @@
 // -----
 
 %x = "test.op"() : () -> memref<64xbf16, #cluster.tcdm>
-// expected-error@below {{SoftEx sums 1..32 exponentials at 16 lanes (none or more never end), found 33}}
+// expected-error@below {{softex: 33 terms deadlock with 16 lanes; use at most 32 [softex.terms]}}
 %t = softex.sum_of_exponentials %x[], %x[], %x[], %x[] length = 64 terms = 33 : memref<64xbf16, #cluster.tcdm>, memref<64xbf16, #cluster.tcdm>, memref<64xbf16, #cluster.tcdm>, memref<64xbf16, #cluster.tcdm>
 
 // -----

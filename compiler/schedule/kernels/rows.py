@@ -41,6 +41,7 @@ from softex_mlir.compiler.schedule.search.costs import (
     softmax_cycles,
 )
 from softex_mlir.dialects.softex import DrainOp, SoftmaxOp, SumOfExponentialsOp
+from softex_mlir.isa_sim.units.softex_jobs import padded_length
 
 ARENA_ALIGNMENT = 64
 
@@ -117,9 +118,10 @@ class RowsKernel(Kernel):
 
     @property
     def width(self) -> int:
-        """Columns of a result row in memory; SoftEx needs whole beats, more than one."""
-        if self.operation.softmax_on_softex(self.machine):
-            return max(32, round_up(self.columns, 16))
+        """Columns of a result row in memory; SoftEx needs whole beats."""
+        softex = self.machine.softex
+        if softex is not None and self.operation.softmax_on_softex(self.machine):
+            return padded_length(softex, self.columns)
         return round_up(self.columns, 2)
 
     def buffers(self) -> tuple[Buffer, ...]:

@@ -16,6 +16,7 @@ from softex_mlir.dialects.transformer import AttentionOp, padded_keys
 from softex_mlir.dialects.transformer_attention import KEY_UNIT
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.units.redmule import shortest_inner
+from softex_mlir.isa_sim.units.softex_jobs import padded_length
 
 MAX_CHUNK = 512
 """Longer chunks save nothing that matters of SoftEx's cycles a job."""
@@ -24,8 +25,7 @@ MAX_CHUNK = 512
 def chunk_lengths(machine: Machine, keys: int) -> tuple[int, ...]:
     """Lengths worth trying: whole lines that leave little of the last chunk empty."""
     line = KEY_UNIT if machine.redmule is None else math.lcm(KEY_UNIT, machine.redmule.columns)
-    # SoftEx drops jobs of one beat
-    shortest = 1 if machine.softex is None else machine.softex.lanes + 1
+    shortest = 1 if machine.softex is None else padded_length(machine.softex, 1)
     if machine.redmule is not None:
         shortest = max(shortest, shortest_inner(machine.redmule))
     shortest = round_up(shortest, line)

@@ -7,6 +7,7 @@ from softex_mlir.compiler.bodies.matrix import gemm_blocks
 from softex_mlir.compiler.row_operations.rows import Binary, Softmax, Unary
 from softex_mlir.compiler.schedule.kernels.kernel import team_size
 from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.isa_sim.units import softex_jobs
 from softex_mlir.isa_sim.units.dma import streaming_cycles
 from softex_mlir.isa_sim.units.redmule import array_cycles
 
@@ -129,7 +130,7 @@ def softex_sum_cycles(machine: Machine, elements: int) -> int:
     unit = machine.softex
     if unit is None:
         return 0
-    return 20 + unit.terms * -(-elements // unit.lanes)
+    return softex_jobs.soe_cycles(elements, unit.terms, machine)
 
 
 def softmax_cycles(machine: Machine, rows: int, columns: int) -> int:
@@ -137,7 +138,8 @@ def softmax_cycles(machine: Machine, rows: int, columns: int) -> int:
     unit = machine.softex
     if unit is None:
         return core_cycles(machine, SOFTMAX_CYCLES, rows * columns)
-    return rows * (3 * -(-columns // unit.lanes) + 66) + SOFTEX_COMMAND_CYCLES
+    job = softex_jobs.softmax_cycles(columns, machine) + unit.queued_start_cycles
+    return rows * job + SOFTEX_COMMAND_CYCLES
 
 
 def chunk_job_cycles(job: int, *, alone: bool = False) -> int:

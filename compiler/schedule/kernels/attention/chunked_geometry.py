@@ -17,8 +17,7 @@ from softex_mlir.compiler.schedule.search.costs import (
     gemm_job_cycles,
     streaming_slowdown,
 )
-from softex_mlir.dialects.softex import MAX_SLOT
-from softex_mlir.isa_sim.units.softex_jobs import accumulate_cycles, normalise_cycles
+from softex_mlir.isa_sim.units.softex_jobs import MAX_SLOT, accumulate_cycles, normalise_cycles
 
 ROUND_CYCLES = 300
 """Waits, barriers and counters of the compute stream in a round."""
