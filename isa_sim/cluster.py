@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from softex_mlir.isa_sim.core.decode import PAGE_BYTES, Program
 from softex_mlir.isa_sim.devices import state as d
 from softex_mlir.isa_sim.devices.events import job_at
 from softex_mlir.isa_sim.devices.hwpe import start_job
+from softex_mlir.isa_sim.devices.late import LateJobs
 from softex_mlir.isa_sim.diagnosis import (
     Names,
     SimulationFault,
@@ -57,6 +58,9 @@ _SLICE = 1 << 22
 _LOG_ENTRIES = 4096
 _END_OF_TIME = 1 << 60
 _MOST_WARNINGS = 100
+
+Effects = Literal["early", "late"]
+"""When jobs and transfers read and write memory."""
 
 
 @dataclass(frozen=True)
@@ -167,6 +171,7 @@ class Cluster:
         accesses: Callable[[int, np.ndarray], None] | None = None,
         lenient: bool = False,
         jobs: Callable[[JobRecord], None] | None = None,
+        effects: Effects = "early",
     ) -> RunResult:
         """Run from reset to the end of computation.
 
@@ -182,6 +187,9 @@ class Cluster:
                 behind a soft clear, state slots taken from a job in flight) happens, with a
                 warning, instead of being a fault.
             jobs: called with every job of a unit after its execution.
+            effects: when jobs and transfers read and write memory: "early", at their trigger, or
+                "late", at their end. A program whose waits are right computes the same bits in
+                the same cycles.
 
         Raises:
             SimulationFault: the program did something the hardware cannot do.
@@ -191,7 +199,9 @@ class Cluster:
             raise SimulationFault(
                 "entry", "no program: call load_segment(executable=True) and set_entry", cycle=0
             )
-        run = _Run(self, sanitize, functional, progress, max_cycles, accesses, lenient, jobs)
+        run = _Run(
+            self, sanitize, functional, progress, max_cycles, accesses, lenient, jobs, effects
+        )
         try:
             return run.execute()
         except KeyboardInterrupt:
@@ -211,22 +221,23 @@ class _Run:
         accesses: Callable[[int, np.ndarray], None] | None,
         lenient: bool,
         jobs: Callable[[JobRecord], None] | None,
+        effects: Effects,
     ):
         self.cluster = cluster
         self.machine = cluster.machine
         self.dev = cluster.devices
         self.state = cluster.state
         self.s = cluster.state.s
-        machine = cluster.machine
-        self.units = registry.units_of(machine)
+        self.units = registry.units_of(cluster.machine)
         self.names = Names(cluster.symbolizer, cluster.devices, self.units)
-        self.ports: dict[int, Port] = {
-            number: unit.port(machine, functional, cluster.contention, not lenient)
-            for number, unit in enumerate(self.units)
-            if machine.section(unit.name) is not None
-        }
+        self.ports = self.make_ports(functional, lenient)
         self.dev.word[d.LENIENT] = lenient
         self.job_observer = jobs
+        self.late: LateJobs | None = None
+        if effects == "late":
+            ports = self.make_ports(functional, lenient)
+            self.late = LateJobs(ports, cluster.tcdm, self.dev)
+            self.dev.word[d.LATE_EFFECTS] = 1
         self.model = contention.make_model(cluster.machine)
         self.progress = progress
         self.max_cycles = max_cycles if max_cycles is not None else _END_OF_TIME
@@ -253,6 +264,15 @@ class _Run:
 
             self.sanitizer = Sanitizer(cluster.machine, self.dev, cluster.written, self.names)
 
+    def make_ports(self, functional: bool, lenient: bool) -> dict[int, Port]:
+        """What executes the jobs of each unit of the machine, by the unit's number."""
+        machine, contended = self.machine, self.cluster.contention
+        return {
+            number: unit.port(machine, functional, contended, not lenient)
+            for number, unit in enumerate(self.units)
+            if machine.section(unit.name) is not None
+        }
+
     def execute(self) -> RunResult:
         cluster, dev, control = self.cluster, self.dev, self.control
         assert cluster.entry is not None
@@ -267,11 +287,14 @@ class _Run:
             if reason == engine.TRIGGER:
                 self.trigger()
             elif reason == engine.SOFT_CLEAR:
-                self.ports[int(dev.word[d.CODE])].reset()
+                self.soft_clear()
             elif reason == engine.WATCHED_WRITE:
                 self.watched_write()
             elif reason == engine.END:
                 break
+            elif reason == engine.JOB_DONE:
+                assert self.late
+                self.late.finish(int(control[engine.EFFECTS_TIME]))
             elif reason == engine.SLICE:
                 self.slice()
             elif reason == engine.DMA_LOG_FULL:
@@ -290,12 +313,23 @@ class _Run:
             else:
                 self.core_stop()
         self.report_accesses()
-        for unit, lost in zip(self.units, dev.unit[:, d.LOST].tolist(), strict=True):
+        self.warn_of_lost_writes()
+        return self.result()
+
+    def soft_clear(self) -> None:
+        """A unit was told to forget what it keeps between jobs."""
+        number = int(self.dev.word[d.CODE])
+        self.ports[number].reset()
+        if self.late:
+            self.late.reset(number)
+
+    def warn_of_lost_writes(self) -> None:
+        """Warn of register writes that the published RTL would have lost."""
+        for unit, lost in zip(self.units, self.dev.unit[:, d.LOST].tolist(), strict=True):
             if lost:
                 self.warnings.append(
                     f"{unit.label}: {lost} register writes too close behind a soft clear were lost"
                 )
-        return self.result()
 
     def report_accesses(self) -> None:
         """Hand the recorded accesses to who asked for them."""
@@ -315,9 +349,10 @@ class _Run:
         time = int(word[d.TRIGGER_TIME])
         before = int(row[job_at(1 - context) + d.JOB_DONE])
         trigger = Trigger(time, int(row[d.TRIGGER_GAP]), before)
+        tcdm = self.memory_at_trigger()
         try:
-            operands = self.contents(port, registers, results=False)
-            done = port.run(registers, self.cluster.tcdm, trigger)
+            operands = self.contents(port, registers, tcdm, results=False)
+            done = port.run(registers, tcdm, trigger)
         except UnitFault as fault:
             self.stop("unit", core, f"{fault}\n  {self.names.job(number, registers, tp)}")
             raise AssertionError("unreachable") from fault
@@ -325,7 +360,7 @@ class _Run:
         warnings = (*done.warnings, *port.notes())
         if self.job_observer is not None:
             values = tuple(int(value) & 0xFFFFFFFF for value in registers)
-            results = self.contents(port, registers, results=True)
+            results = self.contents(port, registers, tcdm, results=True)
             self.job_observer(
                 JobRecord(unit.name, values, time, duration, operands, results, warnings)
             )
@@ -363,7 +398,13 @@ class _Run:
             footprint = port.footprint(registers)
             unchecked = port.rewritten_from(registers)
             self.sanitizer.job(number, context, core, job, time, footprint, unchecked)
+        if self.late:
+            self.late.start(number, registers, trigger)
         start_job(dev, number, context, duration, self.job_log, job)
+
+    def memory_at_trigger(self) -> np.ndarray:
+        """The TCDM for a job at its trigger; with late effects a copy, to see how long it takes."""
+        return self.cluster.tcdm.copy() if self.late else self.cluster.tcdm
 
     def accessed(self, unit: int) -> tuple[np.ndarray, np.ndarray, int, int]:
         """A unit's row, the job registers of the context just written to, the core that did it
@@ -380,19 +421,21 @@ class _Run:
         row, registers, core, tp = self.accessed(number)
         time = int(self.dev.word[d.TRIGGER_TIME])
         before = int(row[job_at(1 - context) + d.JOB_DONE])
+        if self.late:
+            self.late.written(number, registers, time, before)
         try:
-            self.ports[number].written(registers, self.cluster.tcdm, time, before)
+            self.ports[number].written(registers, self.memory_at_trigger(), time, before)
         except UnitFault as fault:
             self.stop("unit", core, f"{fault}\n  {self.names.job(number, registers, tp)}")
             raise AssertionError("unreachable") from fault
 
     def contents(
-        self, port: Port, registers: np.ndarray, *, results: bool
+        self, port: Port, registers: np.ndarray, tcdm: np.ndarray, *, results: bool
     ) -> tuple[tuple[int, bytes], ...]:
         """(address, bytes) of what a job reads or writes in the TCDM, if somebody wants it."""
         if self.job_observer is None:
             return ()
-        base, tcdm = self.machine.cluster.tcdm_base, self.cluster.tcdm
+        base = self.machine.cluster.tcdm_base
         return tuple(
             (address, tcdm[address - base : address - base + size].tobytes())
             for address, size, writes in port.footprint(registers)

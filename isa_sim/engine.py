@@ -6,8 +6,8 @@ to something shared (a device or a timeline counter); that access waits until no
 no unit completion is earlier. So everything that orders cores happens in exact time order, and
 two runs of a program are the same cycle for cycle.
 
-Data effects of a unit's job or a DMA transfer take place at its trigger, its events at its
-completion; a program without races cannot tell.
+Data effects of a unit's job or a DMA transfer take place at its trigger (with late effects at its
+completion), its events at its completion; a program without races cannot tell.
 
 At the end of every window the contention model (`isa_sim.contention`) sets the cores' stall
 rate for the next window and lengthens the jobs and transfers under way.
@@ -21,7 +21,8 @@ from softex_mlir.isa_sim.core import state as st
 from softex_mlir.isa_sim.core.interpreter import complete_access, run_core
 from softex_mlir.isa_sim.core.operations import DISCARD
 from softex_mlir.isa_sim.devices import state as d
-from softex_mlir.isa_sim.devices.events import complete
+from softex_mlir.isa_sim.devices.dma import move_due
+from softex_mlir.isa_sim.devices.events import complete, job_at
 from softex_mlir.isa_sim.devices.peripherals import access
 from softex_mlir.isa_sim.jit import njit
 from softex_mlir.isa_sim.race import memory as sanitizer_memory
@@ -42,6 +43,8 @@ ACCESSES: Final = 9
 """The log of a core's accesses is full."""
 WATCHED_WRITE: Final = 10
 SLEEP_LOG_FULL: Final = 11
+JOB_DONE: Final = 12
+"""Late effects: a job is about to end, and its arithmetic has to take place."""
 
 # Columns of the control words.
 WINDOW_END: Final = 0
@@ -54,10 +57,22 @@ NOW: Final = 5
 CONTENTION: Final = 6
 RECORDS: Final = 1
 """Somebody wants the cores' accesses."""
+EFFECTS_TIME: Final = 7
+"""Late effects: until when the arithmetic of jobs has taken place."""
 CONTROL_WORDS: Final = 8
 
 _COPIED_BYTES: Final = 1 << 26
 """Bytes the DMA moves before the loop returns to Python."""
+
+
+@njit(cache=True)
+def _job_due(dev: d.Devices, time: int) -> bool:
+    """Whether a job ends by a time."""
+    for unit in range(dev.unit.shape[0]):
+        running = dev.unit[unit, d.RUNNING]
+        if running >= 0 and dev.unit[unit, job_at(running) + d.JOB_DONE] <= time:
+            return True
+    return False
 
 
 @njit(cache=True)
@@ -140,6 +155,11 @@ def run(
                 return SLICE
             continue
         if event <= time:
+            if dev.word[d.LATE_EFFECTS]:
+                if control[EFFECTS_TIME] < event and _job_due(dev, event):
+                    control[EFFECTS_TIME] = event
+                    return JOB_DONE
+                move_due(dev, event, dma_log, tcdm, l2)
             if shadow is not None:
                 sanitizer_order.before_completion(dev, shadow, event)
             complete(dev, event, job_log, dma_log)

@@ -16,7 +16,7 @@ from softex_mlir.runtime.dtypes import DTYPES
 from softex_mlir.runtime.profile import Profile, build_profile
 
 if TYPE_CHECKING:
-    from softex_mlir.isa_sim.cluster import Cluster, JobRecord, RunResult
+    from softex_mlir.isa_sim.cluster import Cluster, Effects, JobRecord, RunResult
     from softex_mlir.runtime.program import Program
 
 
@@ -61,6 +61,7 @@ def run(
     progress: Callable[[int], None] | None = None,
     lenient: bool = False,
     jobs: Callable[[JobRecord], None] | None = None,
+    effects: Effects = "early",
 ) -> Result:
     """Simulate `program` once.
 
@@ -78,6 +79,8 @@ def run(
         lenient: what goes wrong between jobs of the published RTL happens, with a warning,
             instead of being a fault.
         jobs: called with every job of a unit (see `runtime.job_vectors`).
+        effects: "late" lets jobs and transfers read and write memory at their end instead of at
+            their trigger: a missing wait shows as other bits.
 
     Raises:
         UserError: an input has a wrong name, shape or dtype, or the machine is another one.
@@ -96,7 +99,9 @@ def run(
     else:
         arrays, notices = convert_inputs(program.inputs, inputs)
     cluster = _ready(program, machine, arrays)
-    result = cluster.run(functional=functional, progress=progress, lenient=lenient, jobs=jobs)
+    result = cluster.run(
+        functional=functional, progress=progress, lenient=lenient, jobs=jobs, effects=effects
+    )
     outputs = {port.name: read_port(cluster, port) for port in program.outputs}
     if sanitize:
         # The detector shows counters late: it watches a run of its own, figures are of this one.

@@ -23,6 +23,13 @@ class Level(StrEnum):
     elf = "elf"
 
 
+class Effects(StrEnum):
+    """When jobs and transfers of `softex run` read and write memory."""
+
+    early = "early"
+    late = "late"
+
+
 ModelArgument = Annotated[
     str,
     typer.Argument(

@@ -14,6 +14,7 @@ from softex_mlir.files import json_text, prepare_streams
 from softex_mlir.tools.options import (
     AccuracyOption,
     CsvOption,
+    Effects,
     EnergyOption,
     JsonOption,
     Level,
@@ -274,6 +275,13 @@ def run(
     sanitize: Annotated[
         bool, typer.Option("--sanitize", help="Detect races on memory (slow).")
     ] = False,
+    effects: Annotated[
+        Effects,
+        typer.Option(
+            help="When jobs and transfers access memory: at their trigger or at their end. "
+            "Other bits mean that a wait is missing."
+        ),
+    ] = Effects.early,
     target: Annotated[
         str | None, typer.Option("--target", help="Insist on this machine description.")
     ] = None,
@@ -340,6 +348,7 @@ def run(
             progress=progress,
             lenient=warn_only,
             jobs=jobs,
+            effects=effects.value,
         )
     if warn_only:
         sys.stderr.writelines(f"warning: {warning}\n" for warning in result.run.warnings)

@@ -25,6 +25,35 @@ def _copy(
 
 
 @njit(cache=True)
+def _move(dev: d.Devices, channel: int, reg: Any, tcdm: Any, l2: Any) -> None:
+    """Copy what descriptor registers say; they have been checked."""
+    to, at, length = reg[0] - dev.word[d.TCDM_BASE], reg[1] - dev.word[d.TCDM_BASE], reg[2]
+    d2, s2, n2 = events.signed(reg[3]), events.signed(reg[4]), reg[5]
+    d3, s3, n3 = events.signed(reg[6]), events.signed(reg[7]), reg[8]
+    if channel == 1:
+        to = reg[0] - dev.word[d.L2_BASE]
+        _copy(l2, tcdm, to, at, length, d2, s2, n2, d3, s3, n3)
+    elif 0 <= at < dev.word[d.TCDM_BYTES]:
+        _copy(tcdm, tcdm, to, at, length, d2, s2, n2, d3, s3, n3)
+    else:
+        at = reg[1] - dev.word[d.L2_BASE]
+        _copy(tcdm, l2, to, at, length, d2, s2, n2, d3, s3, n3)
+
+
+@njit(cache=True)
+def move_due(dev: d.Devices, time: int, log: Any, tcdm: Any, l2: Any) -> None:
+    """Move the data of the transfers that end by `time`, where data move as late as they may."""
+    for channel in range(2):
+        state = dev.channel[channel]
+        for index in range(state[d.CHANNEL_COUNT]):
+            slot = (state[d.CHANNEL_HEAD] + index) % dev.word[d.DMA_QUEUE]
+            at = d.QUEUE + slot * d.TRANSFER_COLUMNS
+            if state[at + d.TRANSFER_DONE] > time:
+                break
+            _move(dev, channel, log[state[at + d.TRANSFER_LOG], 7:], tcdm, l2)
+
+
+@njit(cache=True)
 def _extent(length: int, stride_2: int, n2: int, stride_3: int, n3: int) -> tuple[int, int]:
     """Lowest and past-highest byte a transfer touches, relative to its address.
 
@@ -72,7 +101,7 @@ def transfer_cycles(dev: d.Devices, descriptor: Any) -> int:
 def _launch(
     dev: d.Devices, core: int, time: int, channel: int, tp: int, tcdm: Any, l2: Any, log: Any
 ) -> int:
-    """Launch a transfer: data move at once, the completion is scheduled."""
+    """Launch a transfer: data move at once (or at the end), the completion is scheduled."""
     state = dev.channel[channel]
     until = time + dev.word[d.LATENCY]
     capacity = dev.word[d.DMA_QUEUE]
@@ -94,35 +123,25 @@ def _launch(
     room = dev.word[d.TCDM_BYTES] if channel == 0 else dev.word[d.L2_BYTES]
     if length > room or n2 > room // length or n3 > room // (length * n2):
         return events.fault(dev, d.FAULT_DMA_BYTES, channel)
-    if n2 == 1:
-        d2 = s2 = length
-    if n3 == 1:
-        d3 = s3 = length * n2
     low, high = _extent(length, d2, n2, d3, n3)
     src_low, src_high = _extent(length, s2, n2, s3, n3)
     to_tcdm = _within(dev, d.TCDM_BASE, d.TCDM_BYTES, dst, low, high)
     from_tcdm = _within(dev, d.TCDM_BASE, d.TCDM_BYTES, src, src_low, src_high)
     latency = dev.word[d.L2_LATENCY]
-    at_dst = dst - dev.word[d.TCDM_BASE]
-    at_src = src - dev.word[d.TCDM_BASE]
     if channel == 0:
         if not to_tcdm:
             return events.fault(dev, d.FAULT_DMA_RANGE, 0)
         if from_tcdm:
             latency = 1
-            _copy(tcdm, tcdm, at_dst, at_src, length, d2, s2, n2, d3, s3, n3)
-        elif _within(dev, d.L2_BASE, d.L2_BYTES, src, src_low, src_high):
-            at_src = src - dev.word[d.L2_BASE]
-            _copy(tcdm, l2, at_dst, at_src, length, d2, s2, n2, d3, s3, n3)
-        else:
+        elif not _within(dev, d.L2_BASE, d.L2_BYTES, src, src_low, src_high):
             return events.fault(dev, d.FAULT_DMA_RANGE, 1)
     else:
         if not from_tcdm:
             return events.fault(dev, d.FAULT_DMA_RANGE, 1)
         if not _within(dev, d.L2_BASE, d.L2_BYTES, dst, low, high):
             return events.fault(dev, d.FAULT_DMA_RANGE, 0)
-        at_dst = dst - dev.word[d.L2_BASE]
-        _copy(l2, tcdm, at_dst, at_src, length, d2, s2, n2, d3, s3, n3)
+    if not dev.word[d.LATE_EFFECTS]:
+        _move(dev, channel, reg, tcdm, l2)
     begin = max(until + latency, state[d.CHANNEL_FREE])
     done = begin + transfer_cycles(dev, reg)
     state[d.CHANNEL_FREE] = done

@@ -173,7 +173,9 @@ COPIED: Final = 25
 """Bytes the DMA has moved since the run loop last returned for it."""
 LENIENT: Final = 26
 """Writes that the published RTL loses are lost and counted instead of being a fault."""
-WORDS: Final = 28
+LATE_EFFECTS: Final = 28
+"""1: transfers move their data when they end."""
+WORDS: Final = 29
 
 # Faults of an access.
 FAULT_UNMAPPED: Final = 1
