@@ -110,6 +110,7 @@ class Cluster:
         self.state = st.make_state(machine, description.cores)
         self.program: Program | None = None
         self.written: list[tuple[int, int]] = []
+        self._code: list[tuple[int, int]] = []
         self.entry: int | None = None
 
     def _span(self, address: int, size: int) -> np.ndarray:
@@ -150,15 +151,35 @@ class Cluster:
             self.write_memory(address, data)
         self.written.append((address, size))
         if executable:
-            description = self.machine.cluster
-            offset = address - description.l2_base
-            first = offset - offset % PAGE_BYTES
-            regions = [(description.l2_base, description.l2_bytes, 0)]
-            self.program = Program.create(regions, first, offset - first + size)
-            self.program.decode_all(self.l2)
+            self._make_executable(address - self.machine.cluster.l2_base, size, len(data))
+
+    def _make_executable(self, offset: int, size: int, filled: int) -> None:
+        """Let the cores execute a part of L2.
+
+        What the file has of it is decoded now; the rest, and what the program writes, when reached.
+        """
+        if not 0 <= offset <= len(self.l2) - size:
+            raise SimulationFault("entry", "code outside L2: cores fetch from L2 only", cycle=0)
+        first, end = offset - offset % PAGE_BYTES, offset + size
+        self._code.append((offset, filled))
+        if self.program is not None:
+            known = int(self.program.window[0])
+            first, end = min(first, known), max(end, known + int(self.program.window[1]))
+        cluster = self.machine.cluster
+        self.program = Program.create([(cluster.l2_base, cluster.l2_bytes, 0)], first, end - first)
+        for start, length in self._code:
+            self.program.decode_range(start, length, self.l2)
 
     def set_entry(self, pc: int) -> None:
-        """Where all cores start."""
+        """Where all cores start.
+
+        Raises:
+            SimulationFault: no instruction can be there.
+        """
+        if pc % 2:
+            raise SimulationFault(
+                "entry", f"the entry point {pc:#010x} is odd: no instruction is there", cycle=0
+            )
         self.entry = pc
 
     def run(
@@ -528,6 +549,14 @@ class _Run:
 
     def core_stop(self) -> None:
         core = int(self.control[engine.CORE])
+        if self.control[engine.STATUS] == st.DECODE:
+            # Code that a core wrote, or that no segment's data holds.
+            assert self.cluster.program is not None
+            pc = int(self.s[core, st.PC]) & 0xFFFFFFFF
+            if self.cluster.program.decode_at(pc, self.cluster.l2):
+                return
+            self.s[core, st.FAULT_PC] = pc
+            self.stop("fetch", core, f"{st.FAULT_TEXT[st.CAUSE_FETCH]} at {pc:#010x}", pc)
         code = int(self.s[core, st.FAULT_CODE])
         address = int(self.s[core, st.FAULT_ADDRESS]) & 0xFFFFFFFF
         text = st.FAULT_TEXT.get(code, f"stopped with code {code}")

@@ -147,7 +147,7 @@ def finish_run(
     report(summary, form, per_layer=per_layer, energy=energy, output=report_file, more=more)
     if found is not None and not found.identical:
         raise SystemExit(1)
-    if not any(_has_number(array) for array in result.outputs.values()):
+    if result.outputs and not any(_has_number(array) for array in result.outputs.values()):
         nan = "every element of every output is NaN"
         if found is None:
             raise UserError(f"{nan} (--check compares them with the reference evaluator's)")
@@ -168,6 +168,8 @@ def _quality(program: Program, found: CheckReport | None) -> tuple[str, ...]:
     ]
     if lines:
         return tuple(lines)
+    if not program.outputs:
+        return ()
     name = program.outputs[0].name
     return (f"not compared: --check --input x.npz, with FP32 outputs in it ({name!r} or out_0)",)
 

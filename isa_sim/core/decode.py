@@ -94,6 +94,14 @@ class Program(NamedTuple):
         """Decode the whole window."""
         self._decode(0, int(self.window[1]), memory)
 
+    def decode_range(self, offset: int, size: int, memory: NDArray[np.uint8]) -> None:
+        """Decode the halfwords of a range of memory offsets; what is outside the window is not."""
+        start = max(offset - int(self.window[0]), 0)
+        end = min(offset - int(self.window[0]) + size, int(self.window[1]))
+        start += start % 2
+        if start < end:
+            self._decode(start, start + (end - start) // 2 * 2, memory)
+
     def flush(self) -> None:
         """Forget all decoded code (after memory was written from outside)."""
         self.code[: -op.ROW] = 0
@@ -103,6 +111,8 @@ class Program(NamedTuple):
         first = int(self.window[0])
         part = memory[first + start : first + end + 2].astype(np.uint32)
         count = (end - start) // 2
+        if count == 0:
+            return
         part = np.concatenate((part, np.zeros(4, np.uint32)))
         low = part[0 : 2 * count : 2] | part[1 : 2 * count + 1 : 2] << 8
         high = part[2 : 2 * count + 2 : 2] | part[3 : 2 * count + 3 : 2] << 8

@@ -20,6 +20,8 @@ _WORD = 0xFFFFFFFF
 def _set_loop(s: Any, operation: int, loop: int, target: int, value: int, following: int) -> None:
     """Program a hardware loop; ``value`` is a count, or an address in a register."""
     at = st.LOOP_START1 if loop == 1 else st.LOOP_START0
+    if operation == op.LOOP_START or operation == op.LOOP_END:
+        value &= ~1  # no instruction is at an odd address
     if operation == op.LOOP_STARTI or operation == op.LOOP_START:
         s[at] = target if operation == op.LOOP_STARTI else value
     elif operation == op.LOOP_ENDI or operation == op.LOOP_END:
