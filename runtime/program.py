@@ -7,36 +7,20 @@ JSON in the note ``softex``; the transformer-level IR is text in ``.softex.trans
 
 from __future__ import annotations
 
-import io
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from softex_mlir.abi import FORMAT_VERSION, NOTE_NAME, TRANSFORMER_SECTION, Port
+from softex_mlir.abi import NOTE_NAME, Port
 from softex_mlir.errors import UserError
 from softex_mlir.files import write_atomically
+from softex_mlir.note import NoteError, decode
+from softex_mlir.runtime.elf_reader import Segment, read_elf
 
 if TYPE_CHECKING:
     from softex_mlir.isa_sim.machine import Machine
     from softex_mlir.runtime.session import Result
-
-EM_RISCV = 243
-_MAXIMUM_SEGMENT_BYTES = 1 << 30
-
-
-@dataclass(frozen=True)
-class Segment:
-    """A loadable piece of memory.
-
-    `data` holds the bytes from the file; the rest up to `memory_bytes` is zero.
-    """
-
-    address: int
-    data: bytes
-    memory_bytes: int
-    executable: bool
 
 
 @dataclass(frozen=True)
@@ -73,16 +57,29 @@ class Program:
         Raises:
             UserError: the bytes are no program of this project, or of another format version.
         """
+        from softex_mlir.runtime.validation import check, machine_of
+
         name = str(path) if path else "<memory>"
-        try:
-            program = _read(data, name, path)
-        except UserError:
-            raise
-        except Exception as error:  # the ELF library raises many kinds on malformed files
+        elf = read_elf(data, name)
+        if elf.note is None:
             raise UserError(
-                f"{name}: malformed ELF file ({type(error).__name__}: {error})"
-            ) from error
-        return program
+                f"{name}: no `{NOTE_NAME}` note; expected a program written by `softex compile` "
+                "(bare-metal programs run with `softex sim`)"
+            )
+        try:
+            note = decode(elf.note)
+            check(note, machine_of(note), elf.segments, elf.entry)
+        except (NoteError, UserError) as error:
+            raise UserError(f"{name}: {error}") from error
+        return Program(
+            elf=data,
+            entry=elf.entry,
+            segments=elf.segments,
+            symbols=elf.symbols,
+            metadata=note.as_dict(),
+            transformer=elf.transformer,
+            path=path,
+        )
 
     def save(self, path: str | Path) -> None:
         """Write the ELF file; the file appears whole or not at all.
@@ -130,105 +127,3 @@ class Program:
             return result
         outputs = {name: tensors.to_tensor(array) for name, array in result.outputs.items()}
         return replace(result, outputs=outputs)
-
-
-def _read(data: bytes, name: str, path: Path | None) -> Program:
-    from elftools.elf.elffile import ELFFile
-    from elftools.elf.sections import SymbolTableSection
-
-    if data[:4] != b"\x7fELF":
-        raise UserError(f"{name}: not an ELF file; expected a program written by `softex compile`")
-    elf = ELFFile(io.BytesIO(data))
-    if elf.elfclass != 32 or elf["e_machine"] not in ("EM_RISCV", EM_RISCV):
-        raise UserError(
-            f"{name}: expected a 32-bit RISC-V executable, "
-            f"found a {elf.elfclass}-bit {elf['e_machine']} file"
-        )
-    segments: list[Segment] = []
-    metadata: dict[str, Any] | None = None
-    for segment in elf.iter_segments():
-        if segment["p_type"] == "PT_NOTE":
-            metadata = (
-                _metadata(data[segment["p_offset"] :][: segment["p_filesz"]], name) or metadata
-            )
-        if segment["p_type"] != "PT_LOAD":
-            continue
-        start, size, memory = segment["p_offset"], segment["p_filesz"], segment["p_memsz"]
-        if start + size > len(data) or size > memory or memory > _MAXIMUM_SEGMENT_BYTES:
-            raise UserError(f"{name}: truncated or damaged: a segment lies outside the file")
-        segments.append(
-            Segment(
-                segment["p_paddr"], data[start : start + size], memory, bool(segment["p_flags"] & 1)
-            )
-        )
-    if metadata is None:
-        raise UserError(
-            f"{name}: no `{NOTE_NAME}` note; expected a program written by `softex compile` "
-            "(bare-metal programs run with `softex sim`)"
-        )
-    symbols: dict[str, int] = {}
-    transformer = None
-    for section in elf.iter_sections():
-        if isinstance(section, SymbolTableSection):
-            symbols.update({symbol.name: symbol["st_value"] for symbol in section.iter_symbols()})
-        if section.name == TRANSFORMER_SECTION:
-            transformer = section.data().decode()
-    return Program(
-        elf=data,
-        entry=elf["e_entry"],
-        segments=tuple(segments),
-        symbols=symbols,
-        metadata=metadata,
-        transformer=transformer,
-        path=path,
-    )
-
-
-def _metadata(note: bytes, name: str) -> dict[str, Any] | None:
-    """The JSON of our note in a PT_NOTE segment, or None if it is somebody else's note."""
-    offset = 0
-    while offset + 12 <= len(note):
-        name_size, size, _ = (
-            int.from_bytes(note[offset + i : offset + i + 4], "little") for i in (0, 4, 8)
-        )
-        start = offset + 12 + (name_size + 3) // 4 * 4
-        owner = note[offset + 12 : offset + 12 + name_size].rstrip(b"\0").decode(errors="replace")
-        if owner == NOTE_NAME:
-            return _checked(note[start : start + size], name)
-        offset = start + (size + 3) // 4 * 4
-    return None
-
-
-_REQUIRED = {
-    "machine": dict,
-    "inputs": list,
-    "outputs": list,
-    "buffers": list,
-    "launches": list,
-    "record_words": int,
-    "kernels": list,
-}
-
-
-def _checked(text: bytes, name: str) -> dict[str, Any]:
-    try:
-        metadata: object = json.loads(text)
-    except ValueError as error:
-        raise UserError(f"{name}: the `{NOTE_NAME}` note is damaged: {error}") from error
-    if not isinstance(metadata, dict):
-        raise UserError(f"{name}: the `{NOTE_NAME}` note is damaged: expected a JSON object")
-    metadata = cast(dict[str, Any], metadata)
-    if not isinstance(metadata.get("format"), int):
-        raise UserError(f"{name}: the `{NOTE_NAME}` note has no format version")
-    if metadata["format"] != FORMAT_VERSION:
-        raise UserError(
-            f"{name}: program format {metadata['format']}, this version reads {FORMAT_VERSION}; "
-            "compile the model again"
-        )
-    for key, kind in _REQUIRED.items():
-        if not isinstance(metadata.get(key), kind):
-            raise UserError(
-                f"{name}: the `{NOTE_NAME}` note is damaged: "
-                f"{key!r} is missing or no {kind.__name__}"
-            )
-    return metadata

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from softex_mlir.abi import NOTE_NAME
 from softex_mlir.errors import UserError
 from softex_mlir.files import json_text, write_atomically
-from softex_mlir.runtime.program import EM_RISCV
+from softex_mlir.runtime import elf_reader
 
 if TYPE_CHECKING:
     from softex_mlir.runtime.check import CheckReport
@@ -35,8 +34,7 @@ def is_bare_metal(path: Path) -> bool:
         data = path.read_bytes()
     except OSError:
         return False
-    riscv = data[:5] == b"\x7fELF\x01" and int.from_bytes(data[18:20], "little") == EM_RISCV
-    return riscv and NOTE_NAME.encode() + b"\0" not in data
+    return elf_reader.is_bare_metal(data)
 
 
 def read_arrays(

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from softex_mlir.abi import NOTE_NAME
 from softex_mlir.errors import UserError
 from softex_mlir.files import json_text
 from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.runtime.elf_reader import has_note
 from softex_mlir.tools.progress import progress_line
 from softex_mlir.tools.signals import raised
 
@@ -27,7 +27,7 @@ def run_bare_metal(
     """Run an ELF32 program; exit status 0 if it reports success, 130 if interrupted, else 1."""
     from softex_mlir.isa_sim.baremetal.run import run_elf
 
-    if program.is_file() and NOTE_NAME.encode() + b"\0" in program.read_bytes():
+    if program.is_file() and has_note(program.read_bytes()):
         raise UserError(
             f"{program}: written by `softex compile`, for the whole cluster: use `softex run`"
         )

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from softex_mlir.abi import NOTE_NAME
+from softex_mlir.compiler.driver import Compilation
+from softex_mlir.compiler.models import single_operation
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.baremetal import run as baremetal
 from softex_mlir.isa_sim.baremetal.elf import BareMetalError
@@ -224,7 +225,7 @@ def test_exit_status_and_report_of_the_command(
 
 def test_the_command_refuses_programs_for_the_cluster(tmp_path: Path) -> None:
     path = tmp_path / "program.elf"
-    path.write_bytes(elf([segment(tell(1) + NOTE_NAME.encode() + b"\0")]))
+    Compilation.of(single_operation("gelu", 4, 32)).program().save(path)
     with pytest.raises(UserError, match="use `softex run`"):
         run_bare_metal(path, Machine.load(), as_json=False)
 

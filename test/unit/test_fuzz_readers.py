@@ -67,19 +67,20 @@ def note(kind: int, name: bytes, payload: bytes) -> bytes:
 
 
 def elf(payload: bytes, name: bytes = b"softex\0") -> bytes:
-    """A small ELF32 executable for RISC-V: one segment, one note section."""
+    """A small ELF32 executable for RISC-V: a segment of code and one of a note, both sections."""
     names = b"\0.shstrtab\0.note.softex\0"
     body = note(1, name, payload)
     segment = bytes(64)
-    at_segment = 52 + 32
+    at_segment = 52 + 2 * 32
     at_note = at_segment + len(segment)
     at_names = at_note + len(body)
     at_sections = (at_names + len(names) + 3) & ~3
     ident = b"\x7fELF\x01\x01\x01" + bytes(9)
     header = ident + struct.pack(
-        "<HHIIIIIHHHHHH", 2, 243, 1, 0x1C000000, 52, at_sections, 0, 52, 32, 1, 40, 3, 1
+        "<HHIIIIIHHHHHH", 2, 243, 1, 0x1C000000, 52, at_sections, 0, 52, 32, 2, 40, 3, 1
     )
     program = struct.pack("<8I", 1, at_segment, 0x1C000000, 0x1C000000, 64, 64, 5, 4)
+    program += struct.pack("<8I", 4, at_note, 0, 0, len(body), len(body), 4, 4)
     sections = bytes(40)
     sections += struct.pack("<10I", 1, 3, 0, 0, at_names, len(names), 0, 0, 1, 0)
     sections += struct.pack("<10I", 11, 7, 0, 0, at_note, len(body), 0, 0, 4, 0)

@@ -1,0 +1,149 @@
+"""Reading the ELF file of a program: segments, symbols, the note, the transformer-level text.
+
+pyelftools takes the headers apart. It trusts them: counts, sizes and offsets are compared with the
+file before anything is read or counted with them.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from softex_mlir.abi import NOTE_NAME, TRANSFORMER_SECTION
+from softex_mlir.errors import UserError
+
+_SEGMENT_HEADER_BYTES = 32
+_SECTION_HEADER_BYTES = 40
+_SYMBOL_BYTES = 16
+_LONGEST_SYMBOL = 1 << 12
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A loadable piece of memory.
+
+    `data` holds the bytes from the file; the rest up to `memory_bytes` is zero.
+    """
+
+    address: int
+    data: bytes
+    memory_bytes: int
+    executable: bool
+
+
+@dataclass(frozen=True)
+class ElfContents:
+    """What a program's file holds; `note` and `transformer` are None where it has none."""
+
+    entry: int
+    segments: tuple[Segment, ...]
+    symbols: dict[str, int]
+    note: bytes | None
+    transformer: str | None
+
+
+def read_elf(data: bytes, name: str) -> ElfContents:
+    """Take an ELF file apart.
+
+    Raises:
+        UserError: it is no 32-bit RISC-V executable, or damaged; the text begins with `name`.
+    """
+    if data[:4] != b"\x7fELF":
+        raise UserError(f"{name}: not an ELF file; expected a program written by `softex compile`")
+    try:
+        return _contents(data)
+    except UserError as error:
+        raise UserError(f"{name}: {error}") from None
+    except Exception as error:  # the ELF library raises many kinds on malformed files
+        raise UserError(f"{name}: malformed ELF file ({type(error).__name__}: {error})") from error
+
+
+def is_bare_metal(data: bytes) -> bool:
+    """Whether a file is a RISC-V executable that `softex compile` did not write."""
+    try:
+        return read_elf(data, "").note is None
+    except UserError:
+        return False
+
+
+def has_note(data: bytes) -> bool:
+    """Whether a file is an executable that `softex compile` wrote."""
+    try:
+        return read_elf(data, "").note is not None
+    except UserError:
+        return False
+
+
+def _contents(data: bytes) -> ElfContents:
+    from elftools.elf.elffile import ELFFile
+
+    elf: Any = ELFFile(io.BytesIO(data))
+    machine = elf["e_machine"]
+    if elf.elfclass != 32 or not elf.little_endian or machine != "EM_RISCV":
+        order = "little" if elf.little_endian else "big"
+        raise UserError(
+            "expected a little-endian 32-bit RISC-V executable, "
+            f"found a {order}-endian {elf.elfclass}-bit {machine} file"
+        )
+    _check_table(data, elf["e_phoff"], elf["e_phnum"], elf["e_phentsize"], _SEGMENT_HEADER_BYTES)
+    _check_table(data, elf["e_shoff"], elf["e_shnum"], elf["e_shentsize"], _SECTION_HEADER_BYTES)
+    segments: list[Segment] = []
+    note = None
+    for segment in elf.iter_segments():
+        kind, start, size = segment["p_type"], segment["p_offset"], segment["p_filesz"]
+        if kind not in ("PT_NOTE", "PT_LOAD"):
+            continue
+        memory = segment["p_memsz"]
+        if start + size > len(data) or (kind == "PT_LOAD" and size > memory):
+            raise UserError("truncated or damaged: a segment lies outside the file")
+        contents = data[start : start + size]
+        if kind == "PT_NOTE":
+            note = next(_notes(contents), note)
+        else:
+            executable = bool(segment["p_flags"] & 1)
+            segments.append(Segment(segment["p_paddr"], contents, memory, executable))
+    symbols: dict[str, int] = {}
+    transformer = None
+    for section in elf.iter_sections() if elf["e_shnum"] else ():
+        if section["sh_type"] == "SHT_SYMTAB":
+            symbols |= _symbols(data, elf, section)
+        elif section.name == TRANSFORMER_SECTION:
+            transformer = _section_bytes(data, section).decode()
+    return ElfContents(elf["e_entry"], tuple(segments), symbols, note, transformer)
+
+
+def _check_table(data: bytes, offset: int, count: int, size: int, expected: int) -> None:
+    if count and (size != expected or offset + count * size > len(data)):
+        raise UserError("truncated or damaged: a table of headers lies outside the file")
+
+
+def _section_bytes(data: bytes, section: Any) -> bytes:
+    start, size = section["sh_offset"], section["sh_size"]
+    if section["sh_type"] == "SHT_NOBITS" or start + size > len(data):
+        raise UserError(f"truncated or damaged: section {section.name!r} lies outside the file")
+    return data[start : start + size]
+
+
+def _symbols(data: bytes, elf: Any, section: Any) -> dict[str, int]:
+    if section["sh_entsize"] != _SYMBOL_BYTES or not 0 < section["sh_link"] < elf["e_shnum"]:
+        raise UserError("damaged: the symbol table has no symbols of 16 bytes, or no strings")
+    _section_bytes(data, section)
+    strings = _section_bytes(data, elf.get_section(section["sh_link"]))
+    if strings[-1:] != b"\0" or max(map(len, strings.split(b"\0"))) > _LONGEST_SYMBOL:
+        raise UserError(f"damaged: a symbol's name is longer than {_LONGEST_SYMBOL} bytes")
+    return {symbol.name: symbol["st_value"] for symbol in section.iter_symbols()}
+
+
+def _notes(notes: bytes) -> Iterator[bytes]:
+    """Contents of our notes in a PT_NOTE segment."""
+    offset = 0
+    while offset + 12 <= len(notes):
+        name_size, size, _ = (
+            int.from_bytes(notes[offset + i : offset + i + 4], "little") for i in (0, 4, 8)
+        )
+        start = offset + 12 + (name_size + 3) // 4 * 4
+        if notes[offset + 12 : offset + 12 + name_size].rstrip(b"\0") == NOTE_NAME.encode():
+            yield notes[start : start + size]
+        offset = start + (size + 3) // 4 * 4
