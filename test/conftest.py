@@ -16,6 +16,7 @@ from numba.core import event
 from sampling import LONG
 
 BUDGET_SECONDS = 20.0
+USED = "cpu_seconds"
 
 
 def processor_seconds() -> float:
@@ -64,12 +65,22 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Any:
             used[name] += processor_seconds() - compiling.seconds - before
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: Any) -> None:
+    """Take over what a worker of pytest-xdist used, if it did not crash."""
+    for name, seconds in getattr(node, "workeroutput", {}).get(USED, {}).items():
+        used[name] += seconds
+
+
 def over_budget() -> list[str]:
     return [] if LONG else [name for name, seconds in used.items() if seconds > BUDGET_SECONDS]
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    if over_budget() and exitstatus == pytest.ExitCode.OK:
+    worker_output: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
+    if worker_output is not None:
+        worker_output[USED] = dict(used)
+    elif over_budget() and exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 from subprocess import PIPE
 from xml.etree import ElementTree
@@ -44,6 +45,9 @@ def run_pytest(scratch: Path) -> tuple[int, int, int]:
     """Passed, failed and skipped pytest tests."""
     report = scratch / "pytest.xml"
     command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", "--durations=10"]
+    if find_spec("xdist") is not None:
+        # A file's tests stay in one process, which makes its fixtures once.
+        command += ["-n", "2", "--dist", "loadfile"]
     status = subprocess.run(command, cwd=ROOT, check=False).returncode
     if not report.exists():
         return 0, 1, 0
@@ -72,7 +76,7 @@ def run_checks() -> tuple[int, int, int]:
 
 def main() -> int:
     os.environ["PATH"] = f"{BIN}{os.pathsep}{os.environ['PATH']}"
-    # One tool after the other beside the tests, which keep one core busy.
+    # One tool after the other beside the tests.
     with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor() as pool:
         checks = pool.submit(run_checks)
         counts = [run_lit(Path(name)), run_pytest(Path(name)), checks.result()]

@@ -32,16 +32,19 @@ def test_softex_opt_pass_by_pass_makes_the_program_of_a_compilation(tmp_path: Pa
     assert Compilation.of(path).program_bytes == expected
 
 
-@pytest.mark.parametrize("level", ["jobs", "commands", "riscv"])
-def test_goes_on_from_every_level(level: str, tmp_path: Path):
+@pytest.fixture(scope="module")
+def whole() -> Compilation:
     small = PAPER.with_tcdm_bytes(96 * 1024).without_softex()
-    whole = Compilation.of(
-        BUILTIN["demo-gpt2"](), small, tile_overrides={"h.0.mlp.c_fc": {"k": 32}}
-    )
+    tiles = {"h.0.mlp.c_fc": {"k": 32}}
+    return Compilation.of(BUILTIN["demo-gpt2"](), small, tile_overrides=tiles)
+
+
+@pytest.mark.parametrize("level", ["jobs", "commands", "riscv"])
+def test_goes_on_from_every_level(level: str, whole: Compilation, tmp_path: Path):
     path = tmp_path / "m.mlir"
     whole.write(level, path)
     again = Compilation.of(path)
-    assert again.machine == small
+    assert again.machine == whole.machine
     assert again.placement == whole.placement
     assert again.program_bytes == whole.program_bytes
     with pytest.raises(UserError, match="scheduled for the machine 'paper"):
@@ -59,6 +62,14 @@ def test_a_module_without_its_weights_is_refused(tmp_path: Path):
         Compilation.of(path)
 
 
+@pytest.fixture(scope="module")
+def schedule(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """demo-vit's jobs, with their weights beside them."""
+    path = tmp_path_factory.mktemp("jobs") / "m.mlir"
+    Compilation.of(BUILTIN["demo-vit"](), PAPER).write("jobs", path)
+    return path
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [
@@ -73,11 +84,10 @@ def test_a_module_without_its_weights_is_refused(tmp_path: Path):
         ("cluster.wait_for", "cluster.advance"),
     ],
 )
-def test_what_is_wrong_with_a_schedule_by_hand_is_said(old: str, new: str, tmp_path: Path):
-    path = tmp_path / "m.mlir"
-    Compilation.of(BUILTIN["demo-vit"](), PAPER).write("jobs", path)
-    text = path.read_text()
+def test_what_is_wrong_with_a_schedule_by_hand_is_said(old: str, new: str, schedule: Path):
+    text = schedule.read_text()
     assert old in text
+    path = schedule.with_name("edited.mlir")
     path.write_text(text.replace(old, new, 1))
     with pytest.raises(UserError) as error:
         _ = Compilation.of(path).program_bytes
