@@ -184,14 +184,19 @@ def log(e: F32, x: SSAValue) -> SSAValue:
     return e.select(e.compare("olt", x, 0.0), e.number(nan), result)
 
 
+FARTHEST = 2.0**22
+"""Where angles of float32 lie so far apart, a quarter and more, that the quadrant is unknown."""
+
+
 def _reduced(e: F32, x: SSAValue) -> tuple[SSAValue, SSAValue]:
-    """The quadrant and x minus that many right angles."""
+    """The quadrant and x minus that many right angles; NaN beyond `FARTHEST`."""
     magic = e.fma(x, e.number(2 / pi), e.number(ROUNDING))
     minus_k = e.neg(e.plus(magic, -ROUNDING))
     r = x
     for part in HALF_PI_PARTS:
         r = e.fma(minus_k, e.number(part), r)
-    return e.bits(magic), r
+    near = e.compare("olt", e.magnitude(x), FARTHEST)
+    return e.bits(magic), e.select(near, r, e.number(nan))
 
 
 def _sine(e: F32, r: SSAValue) -> SSAValue:
@@ -211,14 +216,14 @@ def _signed(e: F32, value: SSAValue, quadrant: SSAValue) -> SSAValue:
 
 
 def sin(e: F32, x: SSAValue) -> SSAValue:
-    """sin x; 2e-7 absolute for |x| up to 1e5."""
+    """sin x; 2e-7 absolute for |x| up to 1e5, NaN from 4,194,304 on."""
     quadrant, r = _reduced(e, x)
     odd = e.nonzero(e.bit_and(quadrant, 1))
     return _signed(e, e.select(odd, _cosine(e, r), _sine(e, r)), quadrant)
 
 
 def cos(e: F32, x: SSAValue) -> SSAValue:
-    """cos x; 2e-7 absolute for |x| up to 1e5."""
+    """cos x; 2e-7 absolute for |x| up to 1e5, NaN from 4,194,304 on."""
     quadrant, r = _reduced(e, x)
     odd = e.nonzero(e.bit_and(quadrant, 1))
     return _signed(e, e.select(odd, _sine(e, r), _cosine(e, r)), e.int_add(quadrant, 1))

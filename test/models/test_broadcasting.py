@@ -30,6 +30,7 @@ PAIRS_OF_A_MODEL = 6
 SIZES = (1, 3, 17)
 FUNCTIONS = {"Add": np.add, "Sub": np.subtract, "Mul": np.multiply}
 PAPER = Machine.load()
+RANDOM = np.random.default_rng(1)
 
 
 @dataclass(frozen=True)
@@ -168,3 +169,24 @@ def test_products_of_stacks(left: tuple[int, ...], right: tuple[int, ...]) -> No
     found = result.outputs["y"].astype(np.float64)
     assert found.shape == expected.shape
     assert np.abs(found - expected).max() <= 0.03 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("rows", [((2, 12), (1, 12)), ((1, 3), (4, 3)), ((1, 1), (2, 2))], ids=str)
+def test_sums_of_constants(rows: tuple[tuple[int, ...], ...], tmp_path: Path) -> None:
+    """Embeddings of positions and of token types, of which one is repeated over a batch."""
+    arrays = [RANDOM.standard_normal((*shape, 64)).astype(np.float32) for shape in rows]
+    whole = np.broadcast_shapes(*(array.shape for array in arrays))
+    nodes = [helper.make_node("Add", ["x", "a"], ["s"]), helper.make_node("Add", ["s", "b"], ["y"])]
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, whole)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, whole)],
+        [numpy_helper.from_array(array, name) for array, name in zip(arrays, "ab", strict=True)],
+    )
+    opsets = [helper.make_opsetid("", 17)]
+    save(helper.make_model(graph, opset_imports=opsets, ir_version=8), tmp_path / "m.onnx")
+    x = RANDOM.standard_normal(whole).astype(np.float32)
+    program = Compilation.of(tmp_path / "m.onnx", PAPER).program()
+    found = session.run(program, {"x": x}).outputs["y"].astype(np.float32)
+    assert np.abs(found - (x + arrays[0] + arrays[1])).max() < 0.03

@@ -10,7 +10,7 @@ from xdsl.dialects.builtin import TensorType, f32
 from xdsl.dialects.linalg.ops import GenericOp
 from xdsl.ir import Block
 
-from softex_mlir.compiler.bodies.f32_functions import EXPANSIONS
+from softex_mlir.compiler.bodies.f32_functions import EXPANSIONS, FARTHEST
 from softex_mlir.compiler.generic_builder import elementwise
 from softex_mlir.runtime.reference_generic import evaluate_generic
 
@@ -86,6 +86,13 @@ def test_unary(name):
     with np.errstate(all="ignore"):
         want = EXACT[name](x.astype(np.float64))
     check(apply(operation(name), x), want, *BOUNDS[name])
+
+
+@pytest.mark.parametrize("name", sorted(PERIODIC))
+def test_angles_too_large_are_nan(name):
+    x = ALL_BF16[np.abs(ALL_BF16) >= FARTHEST]
+    assert len(x) > 27000
+    assert np.isnan(apply(operation(name), x)).all()
 
 
 def test_pow():

@@ -93,7 +93,11 @@ OF_INTEGERS: dict[str, Function] = {
 }
 
 
-@operator(*PLAIN, note="on the cores, in float32 inside")
+ANGLES = ("Sin", "Cos", "Tan")
+
+
+@operator(*ANGLES, note="on the cores, in float32 inside; NaN of angles from 4,194,304 on")
+@operator(*(set(PLAIN) - set(ANGLES)), note="on the cores, in float32 inside")
 def plain(state: Importer, node: Node) -> list[Value]:
     function, x = PLAIN[node.kind], node.tensor(0)
     if isinstance(element_of(x), IntegerType):

@@ -7,6 +7,7 @@ activations such as x·sigmoid(1.702 x) cost nothing then.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import lcm
 
 import numpy as np
 from xdsl.context import Context
@@ -21,7 +22,7 @@ from xdsl.pattern_rewriter import (
     op_type_rewrite_pattern,
 )
 
-from softex_mlir.compiler.transforms.transformer.l1_values import Constants, name_of
+from softex_mlir.compiler.transforms.transformer.l1_values import Array, Constants, name_of
 from softex_mlir.compiler.transforms.transformer.linear_columns import columns_of
 from softex_mlir.dialects import transformer as t
 
@@ -79,6 +80,14 @@ class FoldIntoLinearBehind(RewritePattern):
         rewriter.replace(op, [scaled, new])
 
 
+def _sum_of_rows(a: Array, b: Array) -> Array:
+    """a + b; fewer rows are repeated, as the addition to an activation repeats them."""
+    if a.ndim == b.ndim == 2 and len(a) != len(b):
+        rows = lcm(len(a), len(b))
+        a, b = (np.tile(x, (rows // len(x), 1)) for x in (a, b))
+    return a + b
+
+
 @dataclass
 class FoldSumOfConstants(RewritePattern):
     """``(x + a) + b`` for constants a and b: embeddings of positions and of token types."""
@@ -95,7 +104,7 @@ class FoldSumOfConstants(RewritePattern):
             return
         if max(np.abs(a).max(), np.abs(b).max()) > LARGEST_OFFSET:
             return
-        total = self.constants.make(f"{name_of(op.rhs)}.sum", a + b)
+        total = self.constants.make(f"{name_of(op.rhs)}.sum", _sum_of_rows(a, b))
         new = t.AddOp(inner.lhs, total, layer=op.layer)
         rewriter.replace(op, [total, new])
         rewriter.erase(inner)
