@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from softex_mlir.front_door import compile
     from softex_mlir.runtime.program import Program
+    from softex_mlir.runtime.quality.front import quality
     from softex_mlir.runtime.session import Result
 
 __version__ = "0.1.0"
-__all__ = ["Program", "Result", "__version__", "compile"]
+__all__ = ["Program", "Result", "__version__", "compile", "quality"]
 
 
 def __getattr__(name: str) -> object:
@@ -28,6 +29,10 @@ def __getattr__(name: str) -> object:
         from softex_mlir.front_door import compile
 
         return compile
+    if name == "quality":
+        from softex_mlir.runtime.quality.front import quality
+
+        return quality
     if name == "Program":
         from softex_mlir.runtime.program import Program
 

@@ -11,7 +11,7 @@ import numpy as np
 from softex_mlir.errors import UserError
 from softex_mlir.runtime.embedded import embedded_module, embedded_weights
 from softex_mlir.runtime.program import Program
-from softex_mlir.runtime.quality import Quality, compare
+from softex_mlir.runtime.quality.metrics import Quality, compare
 from softex_mlir.runtime.reference import evaluate
 from softex_mlir.runtime.session import Result
 

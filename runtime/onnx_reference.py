@@ -91,6 +91,16 @@ def evaluate_onnx(
     return {name: np.asarray(array) for name, array in zip(names, found, strict=True)}
 
 
+def typed_inputs(proto: Any, inputs: Mapping[str, Array]) -> dict[str, Array]:
+    """Inputs in the types that a (widened) file gives them; what it does not take is left out."""
+    kinds: dict[str, int] = {v.name: v.type.tensor_type.elem_type for v in proto.graph.input}
+    return {
+        name: array.astype(helper.tensor_dtype_to_np_dtype(kinds[name]))
+        for name, array in inputs.items()
+        if name in kinds
+    }
+
+
 def _axis(node: Any) -> int:
     return next((int(a.i) for a in node.attribute if a.name == "axis"), 1)
 

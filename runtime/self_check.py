@@ -28,7 +28,12 @@ from softex_mlir.compiler.model import Model
 from softex_mlir.compiler.pipeline import FUSION
 from softex_mlir.dialects import transformer as t
 from softex_mlir.errors import UserError
-from softex_mlir.runtime.onnx_reference import NoReference, evaluate_onnx, load_widened
+from softex_mlir.runtime.onnx_reference import (
+    NoReference,
+    evaluate_onnx,
+    load_widened,
+    typed_inputs,
+)
 from softex_mlir.runtime.reference import evaluate
 
 Array = npt.NDArray[Any]
@@ -118,7 +123,7 @@ class SelfCheck:
         assert not isinstance(self.source, Model)
         try:
             proto = load_widened(Path(self.source), onnx.TensorProto.DOUBLE)
-            exact = evaluate_onnx(proto, self._for_onnx(proto), list(self._expected))
+            exact = evaluate_onnx(proto, typed_inputs(proto, self._inputs), list(self._expected))
         except NoReference:
             return {}
         return {name: relative_error(array, exact[name]) for name, array in self._expected.items()}
@@ -149,19 +154,9 @@ class SelfCheck:
         assert not isinstance(self.source, Model)
         try:
             proto = load_widened(Path(self.source))
-            self._expected = evaluate_onnx(proto, self._for_onnx(proto), names)
+            self._expected = evaluate_onnx(proto, typed_inputs(proto, self._inputs), names)
         except NoReference as error:
             self.skipped = f"not verified: {error}"
-
-    def _for_onnx(self, proto: Any) -> dict[str, Array]:
-        """The inputs in the types that the (widened) file gives them."""
-        from onnx import helper
-
-        kinds: dict[str, int] = {v.name: v.type.tensor_type.elem_type for v in proto.graph.input}
-        return {
-            name: array.astype(helper.tensor_dtype_to_np_dtype(kinds[name]))
-            for name, array in self._inputs.items()
-        }
 
     def _blame(self, stage: str, output: str, error: float) -> str:
         """What went wrong, and where first."""
@@ -186,7 +181,7 @@ class SelfCheck:
         proto = load_widened(Path(self.source))
         known = {name: value for name, value in model.origins.items() if value in values}
         try:
-            expected = evaluate_onnx(proto, self._for_onnx(proto), list(known))
+            expected = evaluate_onnx(proto, typed_inputs(proto, self._inputs), list(known))
         except NoReference:
             return ""
         for name, value in known.items():

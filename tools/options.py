@@ -48,6 +48,16 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for program
 ShapeOption = Annotated[
     list[str] | None, typer.Option("--shape", help="Value for a dynamic input shape: name=1,197.")
 ]
+WeightsOption = Annotated[
+    Path | None,
+    typer.Option(help="safetensors file for an architecture: softex compile bert --weights …"),
+]
+ConfigOption = Annotated[
+    Path | None, typer.Option(help="Its config.json; default: the one beside the weights.")
+]
+TokensOption = Annotated[int | None, typer.Option(help="Tokens of a built-in text model.")]
+BatchOption = Annotated[int | None, typer.Option(help="Batch of a built-in model.")]
+LayersOption = Annotated[int | None, typer.Option(help="Layers of a built-in model.")]
 TcdmOption = Annotated[
     int | None, typer.Option(help="Compile for another TCDM size than the target's.")
 ]

@@ -1,4 +1,4 @@
-"""Progress of a long simulation on stderr; silent when nobody watches."""
+"""Progress of long work on stderr; silent when nobody watches."""
 
 from __future__ import annotations
 
@@ -23,5 +23,25 @@ def progress_line(unit: str, *, quiet: bool = False) -> Generator[Callable[[int]
 
         def show(count: int) -> None:
             progress.update(task, description=f"simulating: {count / 1e6:.1f} M {unit}")
+
+        yield show
+
+
+@contextmanager
+def progress_bar(
+    title: str, *, quiet: bool = False
+) -> Generator[Callable[[int, int], None] | None]:
+    """A callback that shows how much of how much is done; None if nobody watches."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(title, total=None)
+
+        def show(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
 
         yield show

@@ -13,10 +13,13 @@ from softex_mlir.errors import Interrupted, UserError
 from softex_mlir.files import json_text, prepare_streams
 from softex_mlir.tools.options import (
     AccuracyOption,
+    BatchOption,
+    ConfigOption,
     CsvOption,
     Effects,
     EnergyOption,
     JsonOption,
+    LayersOption,
     Level,
     ModelArgument,
     NoRedmuleOption,
@@ -30,6 +33,8 @@ from softex_mlir.tools.options import (
     TargetOption,
     TcdmOption,
     TilesOption,
+    TokensOption,
+    WeightsOption,
 )
 
 if TYPE_CHECKING:
@@ -83,17 +88,11 @@ def compile(
         Level, typer.Option(help="Level to stop at; files of one can be compiled on.")
     ] = Level.elf,
     shape: ShapeOption = None,
-    weights: Annotated[
-        Path | None,
-        typer.Option(help="safetensors file for an architecture: softex compile bert --weights …"),
-    ] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option(help="Its config.json; default: the one beside the weights."),
-    ] = None,
-    tokens: Annotated[int | None, typer.Option(help="Tokens of a built-in text model.")] = None,
-    batch: Annotated[int | None, typer.Option(help="Batch of a built-in model.")] = None,
-    layers: Annotated[int | None, typer.Option(help="Layers of a built-in model.")] = None,
+    weights: WeightsOption = None,
+    config: ConfigOption = None,
+    tokens: TokensOption = None,
+    batch: BatchOption = None,
+    layers: LayersOption = None,
     tcdm_bytes: TcdmOption = None,
     no_softex: NoSoftexOption = False,
     no_redmule: NoRedmuleOption = False,
@@ -411,6 +410,96 @@ def inspect(
         return
     for view in views.values():
         sys.stdout.write(view.to_text())
+
+
+@app.command()
+def quality(
+    model: Annotated[
+        str, typer.Argument(help="What `softex compile` takes, or a program that it wrote.")
+    ],
+    inputs: Annotated[
+        Path | None,
+        typer.Option(
+            help="Inputs by name (.npz), for many with a dimension in front; default: random."
+        ),
+    ] = None,
+    reference: Annotated[
+        Path | None,
+        typer.Option(
+            help="FP32 outputs (.npz) or an ONNX file that computes them; default: the model's "
+            "source, or outputs among the inputs."
+        ),
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option("--target", help="Machine description; default: paper.")
+    ] = None,
+    shape: ShapeOption = None,
+    weights: WeightsOption = None,
+    config: ConfigOption = None,
+    tokens: TokensOption = None,
+    batch: BatchOption = None,
+    layers: LayersOption = None,
+    settings: SetOption = None,
+    accuracy: AccuracyOption = None,
+    logits: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="An output of logits: KL divergence and perplexity, too.", metavar="NAME"
+        ),
+    ] = None,
+    contributions: Annotated[
+        bool, typer.Option("--contributions", help="What every kind of layer adds.")
+    ] = False,
+    per_layer: Annotated[bool, typer.Option("--per-layer", help="What every layer adds.")] = False,
+    sweep: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Vary a setting: sums=0,192,96, terms=2,4 or section.key of the machine.",
+            metavar="KEY=V,V",
+        ),
+    ] = None,
+    baseline: Annotated[
+        Path | None, typer.Option(help="Compare with this report; exit status 1 if it is worse.")
+    ] = None,
+    bound: Annotated[
+        float, typer.Option(min=0, help="How much worse a mean may be, of the baseline's.")
+    ] = 0.1,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes; default: one a core of the host.")
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--report", help="Write the report (JSON); an interrupted study goes on from it."
+        ),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """How close a model on the cluster comes to FP32, over many inputs, without simulating it."""
+    from softex_mlir.files import check_outputs
+    from softex_mlir.front_door import named_model
+    from softex_mlir.tools.quality_command import print_quality
+
+    check_outputs([report], [model, inputs, reference, baseline, weights, config])
+    chosen = {"tokens": tokens, "batch": batch, "layers": layers}
+    sizes = {name: value for name, value in chosen.items() if value is not None}
+    named = weights is not None or sizes
+    print_quality(
+        named_model(model, sizes, weights, config) if named else model,
+        inputs,
+        reference=reference,
+        target=_machine(target or "paper", None, False, False, settings) if settings else target,
+        shapes=_shapes(shape or []),
+        accuracy=accuracy,
+        logits=logits or (),
+        layers="all" if per_layer else "kinds" if contributions else None,
+        sweeps=sweep or (),
+        workers=workers,
+        baseline=baseline,
+        bound=bound,
+        report=report,
+        as_json=json,
+    )
 
 
 @app.command()

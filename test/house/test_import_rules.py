@@ -27,6 +27,8 @@ ROOMS = {
     "front_door": "front door",
     "runtime.onnx_reference": "front door",
     "runtime.self_check": "front door",
+    "runtime.quality": "front door",
+    "runtime.quality.metrics": "runtime",
     "": LEAVES,
 }
 """Room of a module, by the longest beginning of its name."""
@@ -47,6 +49,7 @@ EXCEPTIONS = {
     ("compiler.driver", "runtime.program"): "the program that a compilation returns",
     ("runtime.embedded", "compiler.weight_layout"): "weights of a program, read back",
     ("runtime.experiments.conformance", "runtime.onnx_reference"): "what is expected",
+    ("runtime.quality.sweep", "runtime.experiments.coefficient_fit"): "GELU of other terms",
     ("runtime.reference", "compiler.model"): "what is evaluated",
     ("runtime.reference", "compiler.loop_nest"): "what is evaluated",
     ("runtime.reference_generic", "compiler.loop_nest"): "what is evaluated",

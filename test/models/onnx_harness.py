@@ -14,7 +14,7 @@ from onnx.reference import ReferenceEvaluator
 from softex_mlir.compiler.importers.onnx.importer import import_onnx
 from softex_mlir.compiler.pipeline import fuse
 from softex_mlir.isa_sim.machine import Machine
-from softex_mlir.runtime.quality import compare
+from softex_mlir.runtime.quality.metrics import compare
 from softex_mlir.runtime.reference import evaluate
 
 TOKENS, HIDDEN, HEADS = 20, 64, 2

@@ -12,7 +12,7 @@ from softex_mlir.compiler.models import BUILTIN, single_operation
 from softex_mlir.compiler.pipeline import fuse
 from softex_mlir.compiler.weights import WeightError, WeightStore
 from softex_mlir.isa_sim.machine import Machine
-from softex_mlir.runtime.quality import compare
+from softex_mlir.runtime.quality.metrics import compare
 from softex_mlir.runtime.reference import EvaluationError, evaluate
 
 DEMOS = ("demo-vit", "demo-bert", "demo-gpt2")

@@ -10,7 +10,7 @@ import pytest
 from softex_mlir.compiler.importers.onnx.importer import import_onnx
 from softex_mlir.compiler.pipeline import fuse
 from softex_mlir.isa_sim.machine import Machine
-from softex_mlir.runtime.quality import compare
+from softex_mlir.runtime.quality.metrics import compare
 from softex_mlir.runtime.reference import evaluate
 
 MODELS = Path(__file__).resolve().parents[3] / "shared" / "models"

@@ -20,7 +20,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from softex_mlir.files import json_text
-from softex_mlir.runtime.quality import compare
+from softex_mlir.runtime.quality.metrics import compare
 from softex_mlir.tools.softex import main as softex
 from softex_mlir.tools.softex_opt import main as softex_opt
 

@@ -1,0 +1,160 @@
+"""`softex_mlir.quality`: metrics, many inputs, references, resuming, layers, baselines."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import softex_mlir
+from softex_mlir.compiler import models
+from softex_mlir.compiler.driver import Compilation
+from softex_mlir.errors import UserError
+from softex_mlir.runtime.quality import metrics
+from softex_mlir.runtime.quality.front import quality
+from softex_mlir.runtime.quality.study import Study
+from softex_mlir.runtime.quality.subject import subject_of
+from softex_mlir.runtime.reference import evaluate
+from softex_mlir.tools.quality_command import print_quality
+
+SIZES = {"layers": 1}
+
+
+def images(count: int) -> dict[str, Any]:
+    values = np.random.default_rng(0).standard_normal((count, 3, 32, 32))
+    return {"pixel_values": values.astype(np.float32)}
+
+
+def demo() -> Any:
+    return models.built_in("demo-vit", SIZES)
+
+
+def test_metrics():
+    wanted = np.array([[3.0, 2, 1, 0], [0, 1, 2, 3]])
+    found = np.array([[3.0, 1, 2, 0], [3, 1, 2, 0]])
+    assert metrics.compare(found, wanted).top1_agreement == 0.5
+    assert metrics.top_agreement(found, wanted, 2) == 0.5
+    assert metrics.divergence(wanted, wanted) == pytest.approx(0)
+    p, q = (np.exp(x) / np.exp(x).sum(1, keepdims=True) for x in (wanted, found))
+    assert metrics.divergence(found, wanted) == pytest.approx(np.mean((p * np.log(p / q)).sum(1)))
+    even = np.zeros((1, 3, 8))
+    assert np.exp(metrics.surprise(even, np.zeros((1, 3), int))) == pytest.approx(8)
+    assert metrics.rank_correlation(
+        np.array([1, 2, 3, 4]), np.array([1, 2, 4, 3])
+    ) == pytest.approx(0.8)
+
+
+def test_figures_are_those_of_the_evaluator():
+    report = softex_mlir.quality(demo(), images(3), workers=1)
+    model = Compilation.of(demo()).model
+    cosines: list[float] = []
+    for image in images(3)["pixel_values"]:
+        one = {"pixel_values": image[None]}
+        exact = evaluate(model.module, model.weights, one)["logits"]
+        wanted = evaluate(model.module, model.weights, one, arithmetic="float32")["logits"]
+        cosines.append(metrics.compare(exact, wanted).cosine)
+    found = report.outputs[0].figures["hardware"]["cosine"]
+    assert found.mean == pytest.approx(1 - np.mean(cosines))
+    assert found.low <= found.mean <= found.high <= found.worst
+    assert found.worst_input == np.argmin(cosines)
+    assert report.outputs[0].figures["bf16"]["cosine"].mean < found.mean
+
+
+def test_references(tmp_path: Path):
+    own = quality(demo(), images(2), workers=1)
+    model = Compilation.of(demo()).model
+    wanted = [
+        evaluate(model.module, model.weights, {"pixel_values": x[None]}, arithmetic="float32")
+        for x in images(2)["pixel_values"]
+    ]
+    outputs: dict[str, Any] = {"out_0": np.stack([one["logits"] for one in wanted])}
+    beside = quality(demo(), images(2) | outputs, workers=1)
+    assert beside.outputs == own.outputs
+    np.savez(tmp_path / "set.npz", **images(2))
+    np.savez(tmp_path / "ref.npz", **outputs)
+    files = quality(demo(), tmp_path / "set.npz", reference=tmp_path / "ref.npz", workers=1)
+    assert files.outputs == own.outputs
+    with pytest.raises(UserError, match="expected 3 outputs for 3 inputs, found 2 of logits"):
+        quality(demo(), images(3), reference=outputs)
+
+
+def test_programs_are_measured_like_their_models(tmp_path: Path):
+    path = tmp_path / "m.elf"
+    Compilation.of(demo()).program().save(path)
+    from_program = quality(path, images(2), workers=1)
+    assert from_program.outputs == quality(demo(), images(2), workers=1).outputs
+    with pytest.raises(UserError, match="is compiled"):
+        quality(path, images(1), accuracy="balanced")
+
+
+def test_languages():
+    model = models.built_in("demo-gpt2", SIZES)
+    report = quality(model, logits=["logits"], workers=1)
+    output = report.outputs[0]
+    assert output.together["fp32"]["perplexity"] > 1
+    assert output.figures["hardware"]["divergence"].mean >= 0
+    with pytest.raises(UserError, match="logits: expected outputs logits, found 'y'"):
+        quality(model, logits=["y"])
+
+
+def test_interrupted_studies_go_on(tmp_path: Path):
+    subject = subject_of(demo())
+    given = [{"pixel_values": x[None]} for x in images(3)["pixel_values"]]
+    state = tmp_path / "state"
+    whole = Study(subject, given).run(workers=1, state=state)
+    lines = state.read_text().splitlines()
+    state.write_text("\n".join(lines[:3]) + "\n" + lines[3][:20])
+    seen: list[int] = []
+    again = Study(subject, given).run(
+        workers=1, state=state, progress=lambda done, _: seen.append(done)
+    )
+    assert again == whole
+    assert seen == [2, 3]
+    state.write_text('{"key": "of another model"}\n')
+    assert Study(subject, given[:1]).run(workers=1, state=state) == whole[:1]
+
+
+def test_layers_and_sweeps():
+    report = quality(demo(), images(2), layers="kinds", sweeps=["sums=0,32"], workers=1)
+    rows = {row["layer"]: row for row in report.layers}
+    assert {"MLP 1", "MLP 2", "Q, K, V", "attention"} <= set(rows)
+    total = report.outputs[0].figures["hardware"]["cosine"].mean
+    assert all(0 <= row["alone"] < 2 * total for row in report.layers)
+    whole, split = report.sweeps
+    assert whole["logits"]["cosine"]["mean"] == total
+    assert split["logits"]["cosine"]["mean"] < total
+    with pytest.raises(UserError, match="expected KEY=VALUE,VALUE"):
+        quality(demo(), sweeps=["chunks"])
+
+
+def test_baselines(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    stored = tmp_path / "report.json"
+    options: dict[str, Any] = {"bound": 0.0, "as_json": True, "workers": 1}
+    np.savez(tmp_path / "set.npz", **images(2))
+    inputs = tmp_path / "set.npz"
+    print_quality(demo(), inputs, baseline=None, report=stored, **options)
+    assert not list(tmp_path.glob("*.part"))
+    print_quality(demo(), inputs, baseline=stored, report=None, **options)
+    data = json.loads(stored.read_text())
+    cosine = data["outputs"]["logits"]["hardware"]["cosine"]
+    cosine.update(mean=cosine["mean"] / 2, high=cosine["mean"] / 2)
+    stored.write_text(json.dumps(data))
+    with pytest.raises(SystemExit) as exited:
+        print_quality(demo(), inputs, baseline=stored, report=None, **options)
+    assert exited.value.code == 1
+    assert "error: logits: 1 - cosine: expected at worst" in capsys.readouterr().err
+    stored.write_text("[]")
+    with pytest.raises(UserError, match="expected a report that `softex quality -o` wrote"):
+        print_quality(demo(), inputs, baseline=stored, report=None, **options)
+
+
+def test_inputs_that_do_not_fit():
+    with pytest.raises(UserError, match="inputs pixel_values are missing"):
+        quality(demo(), {"out_0": np.zeros((1, 10))})
+    with pytest.raises(UserError, match=r"expected an array \(1, 3, 32, 32\), or many in one"):
+        quality(demo(), {"pixel_values": np.zeros((2, 3, 16, 16))})
+    with pytest.raises(UserError, match="unknown image"):
+        quality(demo(), images(1) | {"image": np.zeros(3)})
