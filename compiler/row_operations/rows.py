@@ -161,6 +161,7 @@ class MaskToBias(RowOperation):
     keys: int
     inverted: bool
     kind: ClassVar[str] = "mask_to_bias"
+    whole_rows: ClassVar[bool] = True
 
     def emit(self, builder: Builder, rows: Sequence[RowRef], out: RowRef, columns: int) -> None:
         *base, mask = rows
@@ -186,6 +187,7 @@ class PositionIds(RowOperation):
     offset: int
     fill: int
     kind: ClassVar[str] = "position_ids"
+    whole_rows: ClassVar[bool] = True
 
     def emit(self, builder: Builder, rows: Sequence[RowRef], out: RowRef, columns: int) -> None:
         bodies.emit_position_ids(
@@ -209,5 +211,9 @@ def row_operation(op: Operation) -> RowOperation:
             return Unary(op.name.removeprefix("transformer."))
         case t.BinaryOp():
             return Binary(op.name.removeprefix("transformer."))
+        case t.PositionIdsOp():
+            return PositionIds(op.padding.value.data, op.offset.value.data, op.fill.value.data)
+        case t.MaskToBiasOp():
+            return MaskToBias(t.shape_of(op.mask)[-1], op.inverted is not None)
         case _:
             raise ValueError(f"{op.name} is no operation on rows")

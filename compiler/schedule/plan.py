@@ -15,7 +15,8 @@ from softex_mlir.compiler.loop_nest import is_start_value
 from softex_mlir.compiler.schedule.fused_form import BINARY, NORMS, UNARY
 from softex_mlir.compiler.schedule.kernels.kernel import team_size
 from softex_mlir.compiler.schedule.kernels.linear.geometry import LinearArena
-from softex_mlir.compiler.schedule.kernels.nest.build import generic_bytes
+from softex_mlir.compiler.schedule.kernels.nest.build import generic_bytes, least_generic_bytes
+from softex_mlir.compiler.schedule.kernels.rows import smallest_kernel
 from softex_mlir.compiler.schedule.search.tiling import (
     CapacityError,
     LinearSearch,
@@ -114,16 +115,31 @@ def make_plan(main: FuncOp, machine: Machine, overrides: Mapping[str, Mapping[st
         need = max(need, _rows_bytes(machine, op, limit, team_size(machine) if by_row else 1))
     if not shapes:
         need = max(need, limit)
-    linear_base = round_up(base + need, 64)
-    if linear_base > tcdm:
+    least = round_up(max(_least_bytes(machine, op) for op in ops), 64)
+    if base + least > tcdm:
         raise CapacityError(
-            f"row-wise operations need {need} bytes of TCDM, but only {tcdm - base} of "
+            f"row-wise operations need {least} bytes of TCDM, but only {tcdm - base} of "
             f"{tcdm} are left behind counters and stacks: use a larger TCDM"
         )
-    sizes, tiles = LinearSearch(machine, shapes, tcdm - linear_base, overrides).search()
+    linear_base = min(tcdm, round_up(base + max(least, need), 64))
+    try:
+        sizes, tiles = LinearSearch(machine, shapes, tcdm - linear_base, overrides).search()
+    except CapacityError:
+        # Slower row-wise operations may leave enough.
+        linear_base = base + least
+        sizes, tiles = LinearSearch(machine, shapes, tcdm - linear_base, overrides).search()
     arenas = {inner: linear_arena(size, linear_base) for inner, size in sizes.items()}
     blocks = {shape.m: tile.m for shape, tile in tiles.items()}
     return Plan(machine, base, limit, linear_base, tiles, arenas, blocks)
+
+
+def _least_bytes(machine: Machine, op: Operation) -> int:
+    """TCDM bytes without which a row-wise operation has no kernel."""
+    if isinstance(op, linalg_ops.GenericOp):
+        return least_generic_bytes(op, machine)
+    if type(op) in (*BINARY, *UNARY, *NORMS, tf.PositionIdsOp, tf.MaskToBiasOp):
+        return smallest_kernel(op, machine).end
+    return 0
 
 
 def _rows_bytes(machine: Machine, op: Operation, limit: int, wanted: int) -> int:

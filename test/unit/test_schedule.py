@@ -69,7 +69,7 @@ def test_buffers_stay_in_the_tcdm_and_apart(kib: int) -> None:
 
 
 def test_a_small_tcdm_is_reported_with_what_does_not_fit() -> None:
-    with pytest.raises(CapacityError, match=r"bytes of TCDM"):
+    with pytest.raises(CapacityError, match=r"use a TCDM of at least 12672 bytes"):
         planned("demo-vit", PAPER.with_tcdm_bytes(8 * 1024))
 
 

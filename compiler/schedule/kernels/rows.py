@@ -7,8 +7,9 @@ of a block. `dma_in` is left alone: it keeps feeding RedMulE meanwhile.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import prod
 
-from xdsl.ir import SSAValue
+from xdsl.ir import Operation, SSAValue
 
 from softex_mlir.arithmetic import round_up
 from softex_mlir.compiler.bodies import (
@@ -20,7 +21,8 @@ from softex_mlir.compiler.bodies import (
     emit_gelu_finish,
     emit_unary,
 )
-from softex_mlir.compiler.row_operations.rows import RowOperation
+from softex_mlir.compiler.row_operations.rows import RowOperation, row_operation
+from softex_mlir.compiler.schedule.fused_form import BINARY
 from softex_mlir.compiler.schedule.kernels.emitter import COMPUTE, OUT, Index, StreamEmitter
 from softex_mlir.compiler.schedule.kernels.kernel import (
     SLOPES,
@@ -31,6 +33,7 @@ from softex_mlir.compiler.schedule.kernels.kernel import (
     KernelEmitter,
     Operand,
     SlotUse,
+    dtype_of,
 )
 from softex_mlir.compiler.schedule.search.costs import (
     DMA_QUEUE_CYCLES,
@@ -40,10 +43,15 @@ from softex_mlir.compiler.schedule.search.costs import (
     softex_sum_cycles,
     softmax_cycles,
 )
+from softex_mlir.dialects import transformer as tf
 from softex_mlir.dialects.softex import DrainOp, SoftmaxOp, SumOfExponentialsOp
+from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.units.softex_jobs import padded_length
 
 ARENA_ALIGNMENT = 64
+
+NARROWEST = 64
+"""Columns of the narrowest piece of a row."""
 
 
 @dataclass(frozen=True)
@@ -381,3 +389,23 @@ class RowsKernel(Kernel):
         block = dma_box_cycles(machine, self.columns * 2, self.block)
         compute += block * (streamed + 1) + DMA_QUEUE_CYCLES
         return (0, out, 0, compute)
+
+
+def smallest_kernel(op: Operation, machine: Machine) -> RowsKernel:
+    """An operation on rows in as few TCDM bytes as it takes, its operands lying in rows."""
+    operation = row_operation(op)
+    values = list(op.operands)
+    if isinstance(op, tf.MaskToBiasOp):
+        values.reverse()  # the base, which the result overwrites, before the mask
+    inputs: list[RowOperand] = []
+    for index, value in enumerate(values):
+        *rows, columns = tf.shape_of(value) or (1,)
+        # a product may become part of the addition behind it
+        streamed = index == 0 or type(op) in BINARY or prod(rows) != 1
+        inputs.append(RowOperand(columns, 0, streamed, dtype_of(value)))
+    result = op.results[0]
+    columns, kind = tf.shape_of(result)[-1], dtype_of(result)
+    kernel = RowsKernel(
+        machine, operation, 1, columns, 1, tuple(inputs), 0, 0, kind, third_slot=False
+    )
+    return kernel if operation.whole_rows else kernel.narrowed(min(columns, NARROWEST))

@@ -7,12 +7,7 @@ from dataclasses import replace
 from xdsl.ir import Operation
 
 from softex_mlir.arithmetic import round_up
-from softex_mlir.compiler.row_operations.rows import (
-    MaskToBias,
-    MulAdd,
-    PositionIds,
-    row_operation,
-)
+from softex_mlir.compiler.row_operations.rows import MulAdd, row_operation
 from softex_mlir.compiler.schedule.fused_form import (
     BINARY,
     NORMS,
@@ -21,16 +16,13 @@ from softex_mlir.compiler.schedule.fused_form import (
     layer_of,
 )
 from softex_mlir.compiler.schedule.kernels.kernel import dtype_of, team_size
-from softex_mlir.compiler.schedule.kernels.rows import RowOperand, RowsKernel
+from softex_mlir.compiler.schedule.kernels.rows import NARROWEST, RowOperand, RowsKernel
 from softex_mlir.compiler.schedule.operations.copies import matrix_of
 from softex_mlir.compiler.schedule.plan import Plan
 from softex_mlir.compiler.schedule.scheduling import Scheduling, schedules
 from softex_mlir.compiler.schedule.search.tiling import CapacityError
 from softex_mlir.compiler.schedule.views import Address, View
 from softex_mlir.dialects import transformer as tf
-
-NARROWEST = 64
-"""Columns of the narrowest piece of a row."""
 
 PART_BLOCKS = 3
 """Blocks of rows in one launch of a row-wise operation."""
@@ -97,7 +89,7 @@ def schedule_position_ids(op: tf.PositionIdsOp, s: Scheduling) -> None:
     assert out is not None
     kernel = RowsKernel(
         s.machine,
-        PositionIds(op.padding.value.data, op.offset.value.data, op.fill.value.data),
+        row_operation(op),
         out.shape[0],
         out.shape[1],
         1,
@@ -125,7 +117,7 @@ def schedule_mask_to_bias(op: tf.MaskToBiasOp, s: Scheduling) -> None:
     rows = out.shape[0] if base is None else base.shape[0]
     kernel = RowsKernel(
         s.machine,
-        MaskToBias(mask.shape[1], op.inverted is not None),
+        row_operation(op),
         rows,
         out.shape[1],
         1,

@@ -69,6 +69,16 @@ def generic_bytes(op: linalg_ops.GenericOp, machine: Machine, limit: int) -> int
     return limit if fitted is None else fitted.end
 
 
+def least_generic_bytes(op: linalg_ops.GenericOp, machine: Machine) -> int:
+    """TCDM bytes that the operation's smallest tiles take, its operands lying in rows."""
+    kernel = _planned(op, machine)
+    nest = kernel.tiles.nest
+    last = nest.parallel - 1
+    tile = [min(2, size) if d == last else 1 for d, size in enumerate(nest.extents)]
+    smallest = kernel.with_tile(tile)
+    return smallest.end - smallest.offset
+
+
 def _planned(op: linalg_ops.GenericOp, machine: Machine) -> NestKernel:
     views: list[View] = []
     for value in (*op.inputs, *op.results):
