@@ -19,9 +19,9 @@ import numpy.typing as npt
 
 import softex_mlir
 from softex_mlir import abi
-from softex_mlir.arithmetic import covered
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.units import registry
+from softex_mlir.runtime.costs.occupancy import occupied_bytes
 from softex_mlir.runtime.costs.rows import CostRow, labels_of
 from softex_mlir.runtime.costs.tracks import CHANNELS, Ints, Launches, awake_spans
 from softex_mlir.runtime.symbolizer import Symbolizer
@@ -303,7 +303,7 @@ class _Writer:
             for number, name in enumerate(CHANNELS)
         }
         power = self._power(edges) / (length * self.us * 1e-6)
-        occupied = self._occupied(start, end)
+        occupied = occupied_bytes(self.program.metadata, self.profile.ledger, start, end)
         for place, cycle in enumerate(start.tolist()):
             for name, values in (
                 ("TCDM in use", {"bytes": int(occupied[place])}),
@@ -327,26 +327,6 @@ class _Writer:
         total = np.concatenate([[0.0], np.cumsum(joules)])
         at = np.concatenate([found.start, found.end[-1:]])
         return np.diff(np.interp(edges, at, total))
-
-    def _occupied(self, start: Ints, end: Ints) -> Ints:
-        """Bytes of the TCDM that buffers of launches at work lie on, in each interval."""
-        metadata = self.program.metadata
-        spans: dict[str | None, list[tuple[int, int]]] = {}
-        for buffer in metadata["buffers"]:
-            if buffer["space"] == "tcdm":
-                at = buffer["address"]
-                spans.setdefault(buffer["kernel"], []).append((at, at + buffer["bytes"]))
-        ledger = self.profile.ledger
-        known: dict[frozenset[str | None], int] = {}
-        result: list[int] = []
-        kernels = np.array([launch["kernel"] for launch in metadata["launches"]], object)
-        for a, b in zip(start.tolist(), end.tolist(), strict=True):
-            active = (ledger.start[:-1] < b) & (ledger.end[:-1] > a)
-            key = frozenset[str | None]([None, *kernels[active]])
-            if key not in known:
-                known[key] = covered(span for kernel in key for span in spans.get(kernel, ()))
-            result.append(known[key])
-        return np.array(result)
 
 
 def _figures(row: CostRow) -> dict[str, Any]:

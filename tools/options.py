@@ -30,6 +30,22 @@ class Effects(StrEnum):
     late = "late"
 
 
+class ReportFormat(StrEnum):
+    """How a report is spelt."""
+
+    html = "html"
+    md = "md"
+    csv = "csv"
+    json = "json"
+
+
+class Language(StrEnum):
+    """In which words."""
+
+    en = "en"
+    ja = "ja"
+
+
 ModelArgument = Annotated[
     str,
     typer.Argument(

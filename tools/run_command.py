@@ -132,7 +132,7 @@ def finish_run(
     from softex_mlir.tools.summary_report import Form, report
 
     summary = Summary.of(
-        result.profile, program.metadata, simulated=True, quality=_quality(program, found)
+        result.profile, program.metadata, simulated=True, quality=quality_lines(program, found)
     )
     more: dict[str, Any] = {"notices": list(result.notices)}
     if found is not None:
@@ -157,7 +157,7 @@ def _has_number(array: np.ndarray) -> bool:
     return not array.size or not np.isnan(array.astype(np.float32)).all()
 
 
-def _quality(program: Program, found: CheckReport | None) -> tuple[str, ...]:
+def quality_lines(program: Program, found: CheckReport | None) -> tuple[str, ...]:
     """How close the outputs are to FP32, or how to find out."""
     lines = [
         f"{output.name}: {output.quality}"

@@ -19,6 +19,7 @@ from softex_mlir.tools.options import (
     Effects,
     EnergyOption,
     JsonOption,
+    Language,
     LayersOption,
     Level,
     ModelArgument,
@@ -27,6 +28,7 @@ from softex_mlir.tools.options import (
     PerLayerOption,
     PointOption,
     ProgramArgument,
+    ReportFormat,
     ReportOption,
     SetOption,
     ShapeOption,
@@ -371,6 +373,41 @@ def run(
     )
     if result.run.races:
         raise SystemExit(1)
+
+
+@app.command()
+def report(
+    program: ProgramArgument,
+    output: Annotated[Path, typer.Option("-o", "--output", help="File to write.")],
+    input: Annotated[
+        Path | None,
+        typer.Option("--input", help="Inputs, and FP32 outputs to compare with (.npz)."),
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Compare with the reference evaluator bit for bit.")
+    ] = False,
+    format: Annotated[
+        ReportFormat | None,
+        typer.Option(help="Default: by the file's name, else html.", show_default=False),
+    ] = None,
+    lang: Annotated[Language, typer.Option(help="Language of html and md.")] = Language.en,
+    operating_point: PointOption = None,
+) -> None:
+    """Run a program and write one file for those who decide, with every figure behind it."""
+    from softex_mlir.files import check_outputs
+    from softex_mlir.tools.report_command import write_report
+
+    check_outputs([output], [program, input])
+    known = {f".{spelling}": spelling for spelling in ReportFormat}
+    write_report(
+        program,
+        output,
+        format or known.get(output.suffix, ReportFormat.html),
+        lang,
+        input=input,
+        check=check,
+        operating_point=operating_point,
+    )
 
 
 @app.command()

@@ -128,8 +128,8 @@ def _lines(summary: Summary) -> Table:
         *(("FP32" if not place else "", line) for place, line in enumerate(summary.quality)),
         ("verdict", str(summary.verdict)),
     ]
-    if summary.verdict.advice:
-        lines.append(("what helps", summary.verdict.advice))
+    if advice := str(summary.verdict.advice):
+        lines.append(("what helps", advice))
     for name, text in lines:
         grid.add_row(Text(name), Text(text))
     return grid

@@ -84,7 +84,7 @@ class Summary:
             "version": self.version,
             "simulated": self.simulated,
             "verdict": str(self.verdict),
-            "advice": self.verdict.advice,
+            "advice": str(self.verdict.advice),
             "memory": {
                 "weights_bytes": self.memory.weights,
                 "l2_bytes": self.memory.l2,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
 from softex_mlir.isa_sim.units import registry
 from softex_mlir.runtime.costs.exclusive import WAITING
@@ -23,6 +25,16 @@ NAMES = {
 }
 """What is no unit, as reports spell it."""
 
+PADDING = "padding {name} to multiples of {step}"
+CHOOSE = "choose sizes whose {name} are multiples of {step} (tokens, batch, widths)"
+ALONE = "what only {unit} works on"
+REMEDIES = {
+    "dma_in": "more rows for each load of weights (batch, tokens), or a wider DMA",
+    "dma_out": "fewer passes through L2: larger tiles, fused operations",
+    "cores": "operations that a unit can take over, or more cores",
+}
+"""Of what is no unit; units have their own."""
+
 MOST_KINDS = 3
 ENOUGH = 0.6
 """Kinds of layers are named until they take this share of the time."""
@@ -36,13 +48,23 @@ def unit_name(name: str) -> str:
     return NAMES.get(name) or labels.get(name, name)
 
 
+class Phrase(NamedTuple):
+    """Words with places for names and numbers, which a report may translate."""
+
+    words: str
+    values: Mapping[str, str | int] = MappingProxyType({})
+
+    def __str__(self) -> str:
+        return self.words.format(**self.values)
+
+
 @dataclass(frozen=True)
 class Loss:
     """Cycles that could be saved: their share of the run, why, and what to do."""
 
     share: float
-    reason: str
-    remedy: str
+    reason: Phrase
+    remedy: Phrase
 
 
 @dataclass(frozen=True)
@@ -73,7 +95,7 @@ class Verdict:
         return text
 
     @property
-    def advice(self) -> str:
+    def advice(self) -> Phrase:
         """What would help most."""
         if self.unit == "redmule" and self.losses:
             return self.losses[0].remedy
@@ -116,8 +138,8 @@ def _losses(profile: Profile, binding: str) -> list[Loss]:
             found.append(
                 Loss(
                     lost / cycles,
-                    f"padding {name} to multiples of {step}",
-                    f"choose sizes whose {name} are multiples of {step} (tokens, batch, widths)",
+                    Phrase(PADDING, {"name": name, "step": step}),
+                    Phrase(CHOOSE, {"name": name, "step": step}),
                 )
             )
     mine = profile.units[binding]
@@ -125,38 +147,33 @@ def _losses(profile: Profile, binding: str) -> list[Loss]:
         found.append(
             Loss(
                 mine.stalled_cycles / cycles,
-                "waiting for banks of the TCDM",
-                "more TCDM banks, or less traffic beside it",
+                Phrase("waiting for banks of the TCDM"),
+                Phrase("more TCDM banks, or less traffic beside it"),
             )
         )
     programming = sum(row.programming for row in profile.kinds)
     found.append(
         Loss(
             programming / cycles,
-            "programming units",
-            "larger tiles: fewer, longer jobs and transfers (more TCDM, more rows)",
+            Phrase("programming units"),
+            Phrase("larger tiles: fewer, longer jobs and transfers (more TCDM, more rows)"),
         )
     )
     found.append(
         Loss(
             profile.waiting / cycles,
-            "waiting for each other",
-            "more independent work at a time: a larger batch",
+            Phrase("waiting for each other"),
+            Phrase("more independent work at a time: a larger batch"),
         )
     )
     units = (unit.name for unit in reversed(registry.units_of(profile.machine)))
     for name in ("dma_in", "dma_out", "cores", *units):
         share = profile.units[name].exclusive_cycles / cycles
         if name != binding:
-            found.append(Loss(share, f"what only {unit_name(name)} works on", _remedy(name)))
+            found.append(Loss(share, Phrase(ALONE, {"unit": unit_name(name)}), _remedy(name)))
     found = [loss for loss in found if loss.share >= WORTH_SAYING]
     return sorted(found, key=lambda loss: -loss.share)
 
 
-def _remedy(unit: str) -> str:
-    remedies = {
-        "dma_in": "more rows for each load of weights (batch, tokens), or a wider DMA",
-        "dma_out": "fewer passes through L2: larger tiles, fused operations",
-        "cores": "operations that a unit can take over, or more cores",
-    }
-    return remedies[unit] if unit in remedies else registry.unit(unit).remedy
+def _remedy(unit: str) -> Phrase:
+    return Phrase(REMEDIES[unit] if unit in REMEDIES else registry.unit(unit).remedy)
