@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from softex_mlir.compiler.driver import Compilation
 from softex_mlir.compiler.importers.pytorch import exported, is_torch_module
+from softex_mlir.compiler.outputs import ALL_OUTPUTS, OutputChoice
 from softex_mlir.errors import UserError
 from softex_mlir.runtime.self_check import SelfCheck
 
@@ -36,6 +37,8 @@ def compile(
     sizes: Mapping[str, int] | None = None,
     tile_overrides: Path | Mapping[str, Any] | None = None,
     accuracy: str | None = None,
+    keep_outputs: Sequence[str] = (),
+    last_token: bool = False,
     self_check: bool | None = None,
 ) -> Program:
     """Compile a model to a program for a machine, and check what it computes.
@@ -52,6 +55,8 @@ def compile(
         sizes: "tokens", "batch" or "layers" of a built-in model or an architecture.
         tile_overrides: TOML file or mapping, layer name to tile.
         accuracy: "fast" (the default for models that do not say) or "balanced"; see the README.
+        keep_outputs: names of the outputs to compute; none: all of them.
+        last_token: compute of outputs [batch, tokens, features] the last token alone.
         self_check: compare the imported and the fused model with an independent implementation;
             None does so for models of up to a billion multiply-accumulates. The result is logged.
 
@@ -65,6 +70,8 @@ def compile(
                 target,
                 tile_overrides=tile_overrides,
                 accuracy=accuracy,
+                keep_outputs=keep_outputs,
+                last_token=last_token,
                 self_check=self_check,
             )
     if weights is not None or sizes:
@@ -75,6 +82,7 @@ def compile(
         shapes=shapes,
         tile_overrides=tile_overrides,
         accuracy=accuracy,
+        outputs=OutputChoice(tuple(keep_outputs), last_token),
         self_check=self_check,
     )
     LOG.log(logging.WARNING if "warning:" in line else logging.INFO, line)
@@ -110,17 +118,19 @@ def compile_and_check(
     shapes: Mapping[str, tuple[int, ...]] | None = None,
     tile_overrides: Path | Mapping[str, Any] | None = None,
     accuracy: str | None = None,
+    outputs: OutputChoice = ALL_OUTPUTS,
     self_check: bool | None = None,
     instrument: PassPipelineCallbackType | None = None,
 ) -> tuple[Compilation, str]:
     """A compilation as `compile` makes it, at all its levels, and what the self-check says."""
-    watch = SelfCheck(model, shapes or {}, self_check)
+    watch = SelfCheck(model, shapes or {}, self_check, outputs)
     compilation = Compilation.of(
         model,
         target,
         shapes=shapes,
         tile_overrides=tile_overrides,
         accuracy=accuracy,
+        outputs=outputs,
         observe=watch.observe,
         instrument=instrument,
     )

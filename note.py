@@ -161,6 +161,7 @@ class Note(Record, frozen=True):
     model: Text = ""
     source: SourceRecord = SourceRecord()
     predicted_cycles: Count = 0
+    unread_macs: Count = 0
 
     def as_dict(self) -> dict[str, Any]:
         """The checked note as what the JSON holds."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from softex_mlir.compiler.accuracy import ACCURACIES, Accuracy
 from softex_mlir.compiler.model import Model
+from softex_mlir.compiler.outputs import ALL_OUTPUTS, OutputChoice
 from softex_mlir.compiler.tile_overrides import Tiles, check_tiles, read_tiles
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
@@ -52,6 +53,7 @@ class Compilation:
         shapes: Mapping[str, tuple[int, ...]] | None = None,
         tile_overrides: Path | Mapping[str, Any] | None = None,
         accuracy: str | None = None,
+        outputs: OutputChoice = ALL_OUTPUTS,
         observe: Callable[[str, Model], None] | None = None,
         instrument: PassPipelineCallbackType | None = None,
     ) -> Compilation:
@@ -64,6 +66,7 @@ class Compilation:
             tile_overrides: TOML file or mapping, layer name to tile.
             accuracy: one of `ACCURACIES`; None computes sums as the model's text has them: whole,
                 unless it says otherwise.
+            outputs: those to compute, and of which tokens.
             observe: sees the model after "import" and after "fusion", its weights in float32.
             instrument: called between passes, as xDSL's pipelines do.
 
@@ -78,10 +81,10 @@ class Compilation:
             machine = Machine.load(machine)
         loaded = model if isinstance(model, Model) else load_model(model, shapes or {})
         if loaded.level != "transformer":
-            if shapes or tile_overrides or accuracy:
+            if shapes or tile_overrides or accuracy or outputs != ALL_OUTPUTS:
                 raise UserError(
-                    f"{loaded.source}: is scheduled: expected shapes, tiles and accuracy to have "
-                    "been given before, found some now: start from an earlier level"
+                    f"{loaded.source}: is scheduled: expected shapes, tiles, accuracy and outputs "
+                    "to have been given before, found some now: start from an earlier level"
                 )
             return _continued(loaded, machine, instrument)
         machine = Machine.load() if machine is None else machine
@@ -92,6 +95,7 @@ class Compilation:
             tiles = check_tiles(tile_overrides or {})
         if observe is not None:
             observe("import", loaded)
+        outputs.apply(loaded)
         level = None if accuracy is None else _accuracy(accuracy)
         watch = None if observe is None else partial(observe, "fusion")
         placement = fuse(loaded, machine, watch, accuracy=level, instrument=instrument)

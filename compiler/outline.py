@@ -11,6 +11,7 @@ from softex_mlir.compiler.schedule.forecast import forecast
 from softex_mlir.compiler.schedule.launches import launch_tasks
 from softex_mlir.compiler.schedule.scheduler import schedule_operations
 from softex_mlir.compiler.tile_overrides import Tiles
+from softex_mlir.compiler.work import unread_macs
 from softex_mlir.isa_sim.machine import Machine
 
 
@@ -33,6 +34,7 @@ def outline(model: Model, machine: Machine, overrides: Tiles) -> dict[str, Any]:
             }
             for launch, spans in zip(launches, forecast(launches), strict=True)
         ],
+        "unread_macs": unread_macs(model.module),
         "layers": {
             name: dataclasses.asdict(found) for name, found in name_layers(model.module).items()
         },

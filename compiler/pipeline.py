@@ -29,6 +29,7 @@ from softex_mlir.compiler.transforms.transformer.chunk_keys import ChunkKeysPass
 from softex_mlir.compiler.transforms.transformer.convert_transformer_to_linalg import (
     ConvertTransformerToLinalgPass,
 )
+from softex_mlir.compiler.transforms.transformer.drop_unread import DropUnreadPass
 from softex_mlir.compiler.transforms.transformer.finalize_transformer import (
     FinalizeTransformerPass,
 )
@@ -69,6 +70,8 @@ FUSION: tuple[ModulePass, ...] = (
     FoldScalePass(),  # after biases joined their products, before weights are rounded
     FuseEpiloguePass(),
     CanonicalizeTransformerPass(),
+    DropUnreadPass(),
+    CanonicalizeTransformerPass(),  # parts of parameters
     ConvertTransformerToLinalgPass(),  # what no pattern took
     FinalizeTransformerPass(),
 )

@@ -25,6 +25,7 @@ from xdsl.ir import (
 )
 from xdsl.irdl import (
     IRDLOperation,
+    ParsePropInAttrDict,
     irdl_op_definition,
     opt_prop_def,
     prop_def,
@@ -221,6 +222,10 @@ class SourceOp(IRDLOperation):
     layers = prop_def(ArrayAttr[DictionaryAttr])
     """For each layer, by its `name` in launches: its `kind` and `title` for people."""
 
+    unread_macs = prop_def(IntegerAttr, default_value=IntegerAttr(0, i64))
+    """Multiply-accumulates of the model that the program need not do, as nobody reads them."""
+
+    irdl_options = (ParsePropInAttrDict(),)
     assembly_format = "$model `placement` $placement `layers` $layers `text` $text attr-dict"
 
     def __init__(
@@ -229,6 +234,7 @@ class SourceOp(IRDLOperation):
         text: str,
         placement: Iterable[Mapping[str, str]],
         layers: Iterable[Mapping[str, str]],
+        unread_macs: int = 0,
     ):
         super().__init__(
             properties={
@@ -236,6 +242,7 @@ class SourceOp(IRDLOperation):
                 "text": StringAttr(text),
                 "placement": _texts_attribute(placement),
                 "layers": _texts_attribute(layers),
+                "unread_macs": IntegerAttr(unread_macs, i64),
             }
         )
 

@@ -29,6 +29,7 @@ def _summary(program: Program) -> Inspection:
     metadata = program.metadata
     machine = metadata["machine"]
     macs = sum(launch["macs"] for launch in metadata["launches"])
+    unread = metadata.get("unread_macs", 0)
     data: dict[str, Any] = {
         "model": metadata.get("model", ""),
         "machine": {"name": machine["name"], "hash": machine["hash"]},
@@ -36,6 +37,7 @@ def _summary(program: Program) -> Inspection:
         "inputs": metadata["inputs"],
         "outputs": metadata["outputs"],
         "macs": macs,
+        "unread_macs": unread,
         "kernels": len(metadata["kernels"]),
         "launches": len(metadata["launches"]),
         "segments": [
@@ -48,7 +50,8 @@ def _summary(program: Program) -> Inspection:
         f"machine   {machine['name']} ({machine['hash'][:12]})",
         *(f"input     {_port(port)}" for port in metadata["inputs"]),
         *(f"output    {_port(port)}" for port in metadata["outputs"]),
-        f"work      {macs / 1e6:,.2f} M multiply-accumulates",
+        f"work      {macs / 1e6:,.2f} M multiply-accumulates"
+        + (f", {(macs + unread) / 1e6:,.2f} M nominal" if unread else ""),
         f"kernels   {data['kernels']}, launched {data['launches']} times",
         *(
             f"segment   {s.address:#010x} {s.memory_bytes:>11,} bytes ({len(s.data):,} in the file)"

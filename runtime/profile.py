@@ -85,7 +85,8 @@ class Profile:
     Attributes:
         cycles: cluster cycles from reset to the end of the program.
         seconds: at the operating point's clock.
-        macs: multiply-accumulates of the model (padding not counted).
+        macs: multiply-accumulates of the model (padding not counted): the nominal ones.
+        computed_macs: those that the program does: without what no output depends on.
         gops: 2 * macs / seconds / 1e9.
         energy_j: J; `energy` splits it by cause and says what it rests on.
         tops_per_watt: 2 * macs / energy / 1e12.
@@ -100,6 +101,7 @@ class Profile:
     cycles: int
     seconds: float
     macs: int
+    computed_macs: int
     gops: float
     energy_j: float
     tops_per_watt: float
@@ -145,9 +147,9 @@ class Profile:
 
     @property
     def peak_share(self) -> float:
-        """Multiply-accumulates of the model over those RedMulE could have done."""
+        """Multiply-accumulates of the program over those RedMulE could have done."""
         possible = self.peak_macs * self.cycles
-        return self.macs / possible if possible else 0.0
+        return self.computed_macs / possible if possible else 0.0
 
     @property
     def watts(self) -> float:
@@ -170,6 +172,7 @@ class Profile:
             "seconds": self.seconds,
             "inferences_per_second": 1 / self.seconds if self.seconds else 0.0,
             "macs": self.macs,
+            "macs_computed": self.computed_macs,
             "peak_share": self.peak_share,
             "gops": self.gops,
             "energy_j": self.energy_j,
@@ -240,12 +243,13 @@ def profile_of(
     report: EnergyReport,
     streaming: int,
 ) -> Profile:
-    """The profile of a ledger; `metadata` has its `launches`, and names of `layers`.
+    """The profile of a ledger; `metadata` has its `launches`, names of `layers`, `unread_macs`.
 
     `streaming`: cycles in which the DMA streams in any direction.
     """
     launches, labels = metadata["launches"], labels_of(metadata)
-    macs = int(ledger.macs.sum())
+    computed = int(ledger.macs.sum())
+    macs = computed + metadata.get("unread_macs", 0)
     seconds = ledger.cycles / point.frequency_hz
     unit = machine.redmule
     peak = unit.rows * unit.columns if unit else 0
@@ -263,6 +267,7 @@ def profile_of(
         cycles=ledger.cycles,
         seconds=seconds,
         macs=macs,
+        computed_macs=computed,
         gops=2 * macs / seconds / 1e9 if seconds else 0.0,
         energy_j=report.total_j,
         tops_per_watt=2 * macs / report.total_j / 1e12 if report.total_j else 0.0,

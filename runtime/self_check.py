@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +17,14 @@ import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 import onnx
-from xdsl.dialects.linalg import ops as linalg_ops
 from xdsl.ir import Operation, SSAValue
 
 from softex_mlir.compiler.compilation_context import CompilationContext
 from softex_mlir.compiler.driver import Compilation, load_model
-from softex_mlir.compiler.loop_nest import LoopNest
 from softex_mlir.compiler.model import Model
+from softex_mlir.compiler.outputs import ALL_OUTPUTS, OutputChoice
 from softex_mlir.compiler.pipeline import FUSION
+from softex_mlir.compiler.work import macs
 from softex_mlir.dialects import transformer as t
 from softex_mlir.errors import UserError
 from softex_mlir.runtime.onnx_reference import (
@@ -60,11 +59,13 @@ class SelfCheck:
 
     Attributes:
         forced: True checks models of any size, False none, None those of up to `MOST_MACS`.
+        outputs: those that are left behind the import.
     """
 
     source: str | Path | Model
     shapes: Shapes
     forced: bool | None = None
+    outputs: OutputChoice = ALL_OUTPUTS
     skipped: str = ""
     """Why nothing is compared; empty if it is."""
     errors: dict[str, float] = field(default_factory=dict[str, float])
@@ -83,7 +84,8 @@ class SelfCheck:
             return
         found = evaluate(model.module, model.weights, self._inputs, arithmetic="float32")
         worst = 0.0
-        for name, wanted in self._expected.items():
+        wanted_outputs = self._expected if stage == "import" else self._chosen
+        for name, wanted in wanted_outputs.items():
             error = relative_error(found[name], wanted)
             if not error <= TOLERANCE and not error <= NOISE * self._noise.get(name, 0.0):
                 raise SelfCheckError(self._blame(stage, name, error))
@@ -99,7 +101,7 @@ class SelfCheck:
             return f"self-check: {self.skipped}"
         found = evaluate(model.module, model.weights, self._inputs, machine=compilation.machine)
         worst = 0.0
-        for name, wanted in self._expected.items():
+        for name, wanted in self._chosen.items():
             finite = np.isfinite(wanted)
             scale = (
                 float(np.sqrt(np.mean(np.square(wanted[finite], dtype=np.float64))))
@@ -114,6 +116,11 @@ class SelfCheck:
         if not worst <= HARDWARE_TOLERANCE:
             line += f"; warning: more than {HARDWARE_TOLERANCE:.0%} on random inputs"
         return line
+
+    @property
+    def _chosen(self) -> dict[str, Array]:
+        """What is expected of the outputs that are compiled."""
+        return self.outputs.of(self._expected)
 
     @cached_property
     def _noise(self) -> dict[str, float]:
@@ -134,7 +141,7 @@ class SelfCheck:
 
     def _start(self, model: Model) -> None:
         """Inputs and expected outputs, or why there are none."""
-        count = macs(model)
+        count = macs(model.module)
         if self.forced is False:
             self.skipped = "not asked for"
         elif self.forced is None and count > MOST_MACS:
@@ -195,11 +202,12 @@ class SelfCheck:
         if isinstance(self.source, Model):
             return ""
         model = load_model(self.source, self.shapes)
+        self.outputs.apply(model)
         context = CompilationContext(weights=model.weights)
         for number, step in enumerate(FUSION, 1):
             step.apply(context, model.module)
             found = evaluate(model.module, model.weights, self._inputs, arithmetic="float32")
-            if not relative_error(found[output], self._expected[output]) <= TOLERANCE:
+            if not relative_error(found[output], self._chosen[output]) <= TOLERANCE:
                 return f"; the first pass after which it does is {step.name} (number {number})"
         return ""
 
@@ -220,25 +228,6 @@ def relative_error(found: Array, expected: Array) -> float:
         return float("inf")
     error = float(np.abs(a[~special] - b[~special]).max(initial=0.0))
     return error / max(float(np.abs(b[~special]).max(initial=0.0)), 1e-6)
-
-
-def macs(model: Model) -> int:
-    """Multiply-accumulates of a model's products and reductions."""
-    total = 0
-    for op in model.module.walk():
-        match op:
-            case t.MatmulOp():
-                total += prod(t.shape_of(op.result)) * t.shape_of(op.a)[-1]
-            case t.LinearOp():
-                total += prod(t.shape_of(op.result)) * t.shape_of(op.x)[1]
-            case t.AttentionOp():
-                heads = op.heads.value.data * (op.head_size + op.value_size)
-                total += t.shape_of(op.q)[0] * op.keys * heads
-            case linalg_ops.GenericOp():
-                total += prod(LoopNest.of(op).extents)
-            case _:
-                pass
-    return total
 
 
 def sample_inputs(model: Model, seed: int) -> dict[str, Array]:

@@ -94,6 +94,16 @@ AccuracyOption = Annotated[
         show_default=False,
     ),
 ]
+KeepOutputOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--keep-output", help="Compute this output only (may be repeated).", metavar="NAME"
+    ),
+]
+LastTokenOption = Annotated[
+    bool,
+    typer.Option("--last-token", help="Of outputs [batch, tokens, features] the last token only."),
+]
 PointOption = Annotated[
     str | None,
     typer.Option(help="Voltage and clock to report at; default: the machine's first."),

@@ -19,7 +19,9 @@ from softex_mlir.tools.options import (
     Effects,
     EnergyOption,
     JsonOption,
+    KeepOutputOption,
     Language,
+    LastTokenOption,
     LayersOption,
     Level,
     ModelArgument,
@@ -101,6 +103,8 @@ def compile(
     settings: SetOption = None,
     tiles: TilesOption = None,
     accuracy: AccuracyOption = None,
+    keep_output: KeepOutputOption = None,
+    last_token: LastTokenOption = False,
     placement: Annotated[
         bool, typer.Option("--placement", help="Print which unit each operation runs on, and why.")
     ] = False,
@@ -141,6 +145,7 @@ def compile(
 
     A program comes with a summary of what the cost model expects of it.
     """
+    from softex_mlir.compiler.outputs import OutputChoice
     from softex_mlir.files import check_outputs
     from softex_mlir.front_door import compile_and_check, named_model
     from softex_mlir.tools.compile_command import write_graph
@@ -165,8 +170,9 @@ def compile(
         timing=timing,
     )
     _check_passes(instrument)
+    outputs = OutputChoice(tuple(keep_output or ()), last_token)
     if emit is Level.graph:
-        write_graph(model, shapes, output)
+        write_graph(model, shapes, outputs, output)
         return
     changed = tcdm_bytes is not None or no_softex or no_redmule or settings
     chosen = {"tokens": tokens, "batch": batch, "layers": layers}
@@ -180,6 +186,7 @@ def compile(
         shapes=shapes,
         tile_overrides=tiles,
         accuracy=accuracy,
+        outputs=outputs,
         self_check=self_check,
         instrument=instrument if instrument.wanted else None,
     )
@@ -215,6 +222,8 @@ def estimate(
     settings: SetOption = None,
     tiles: TilesOption = None,
     accuracy: AccuracyOption = None,
+    keep_output: KeepOutputOption = None,
+    last_token: LastTokenOption = False,
     operating_point: PointOption = None,
     per_layer: PerLayerOption = False,
     energy: EnergyOption = False,
@@ -224,6 +233,7 @@ def estimate(
 ) -> None:
     """What a model will cost, by the compiler's cost model: seconds instead of a simulation."""
     from softex_mlir.compiler.driver import Compilation
+    from softex_mlir.compiler.outputs import OutputChoice
     from softex_mlir.files import check_outputs
     from softex_mlir.tools.estimate_command import run_estimate
     from softex_mlir.tools.summary_report import form_of
@@ -237,6 +247,7 @@ def estimate(
         shapes=_shapes(shape or []),
         tile_overrides=tiles,
         accuracy=accuracy,
+        outputs=OutputChoice(tuple(keep_output or ()), last_token),
     )
     run_estimate(
         compilation,

@@ -115,7 +115,7 @@ def _lines(summary: Summary) -> Table:
         ),
         (
             "throughput",
-            f"{profile.gops:.1f} GOPS, {profile.peak_share:.1%} of the peak; "
+            f"{_gops(profile)}, {profile.peak_share:.1%} of the peak; "
             f"{profile.tops_per_watt:.3g} TOPS/W",
         ),
         (
@@ -155,6 +155,14 @@ def _bound(profile: Profile) -> str:
         return "nothing to do"
     above = profile.cycles / cycles - 1
     return f"this work takes {unit_name(name)} {cycles:,} cycles at least; {above:.1%} above that"
+
+
+def _gops(profile: Profile) -> str:
+    """Nominal operations a second, and those computed if these are fewer."""
+    if profile.macs == profile.computed_macs:
+        return f"{profile.gops:.1f} GOPS"
+    computed = profile.gops * profile.computed_macs / profile.macs
+    return f"{profile.gops:.1f} GOPS nominal, {computed:.1f} GOPS computed"
 
 
 def _size(number: int) -> str:
@@ -204,7 +212,7 @@ def work_table(profile: Profile, rows: Sequence[CostRow]) -> Table:
     for name in ("MACs", "padded", "of peak", "energy", "share", "TOPS/W", *BOUND, "model"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in (*rows, None):
-        macs = profile.macs if row is None else row.macs
+        macs = profile.computed_macs if row is None else row.macs
         array = sum(r.array_macs for r in rows) if row is None else row.array_macs
         cycles = profile.cycles if row is None else row.exclusive_cycles
         energy = profile.energy_j if row is None else row.energy.total_j

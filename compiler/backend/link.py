@@ -258,6 +258,7 @@ def metadata(compiled: CompiledModule, layout: Layout) -> dict[str, Any]:
         "layers": {
             row["name"]: {"kind": row["kind"], "title": row["title"]} for row in source.named
         },
+        "unread_macs": source.unread_macs.value.data,
         "placement": source.placed,
         "predicted_cycles": compiled.predicted_cycles,
     }

@@ -31,6 +31,7 @@ OWN_PASSES: dict[str, tuple[str, str]] = {
         "softex_mlir.compiler.transforms.transformer.fuse_epilogue",
         "FuseEpiloguePass",
     ),
+    "drop-unread": ("softex_mlir.compiler.transforms.transformer.drop_unread", "DropUnreadPass"),
     "convert-transformer-to-linalg": (
         "softex_mlir.compiler.transforms.transformer.convert_transformer_to_linalg",
         "ConvertTransformerToLinalgPass",

@@ -67,6 +67,7 @@ def models_table(machine: Machine) -> Table:
             (
                 name,
                 f"{profile.macs / 1e9:.1f}",
+                f"{profile.computed_macs / 1e9:.1f}",
                 f"{profile.cycles / 1e6:.1f}",
                 f"{profile.gops:.1f}",
                 *(f"{units[unit].busy_share:.0%}" for unit in _SHARES),
@@ -78,6 +79,7 @@ def models_table(machine: Machine) -> Table:
     columns = (
         "model",
         "GMAC",
+        "computed",
         "Mcycles",
         "GOPS",
         *_SHARES,

@@ -110,10 +110,15 @@ def chunked_kernel(machine: Machine, op: AttentionOp, offset: int) -> ChunkedAtt
 
 def key_chunk(machine: Machine, op: AttentionOp, offset: int) -> int | None:
     """Keys of a chunk for an attention on a machine; None if whole rows are as fast, or nothing
-    fits."""
-    end = machine.cluster.tcdm_bytes
-    whole = attention_candidates(whole_kernel(machine, op, offset), end)
-    found = best_chunks(chunked_kernel(machine, op, offset), chunk_lengths(machine, op.keys), end)
+    fits.
+
+    Chosen as for as many queries as keys: a row has the same bits whichever other rows are read.
+    """
+    end, queries = machine.cluster.tcdm_bytes, op.keys
+    all_rows = replace(whole_kernel(machine, op, offset), queries=queries, rows=queries)
+    whole = attention_candidates(all_rows, end)
+    chunked = replace(chunked_kernel(machine, op, offset), queries=queries)
+    found = best_chunks(chunked, chunk_lengths(machine, op.keys), end)
     if found is None:
         return None
     turn = max(transposition(found, found.size, offset).cycles())

@@ -13,6 +13,7 @@ from softex_mlir.compiler.machine_pass import MachinePass
 from softex_mlir.compiler.schedule.lower import schedule_module
 from softex_mlir.compiler.tile_overrides import read_tiles
 from softex_mlir.compiler.transforms.transformer.place import placement_report
+from softex_mlir.compiler.work import unread_macs
 from softex_mlir.dialects.cluster import SourceOp
 
 
@@ -35,6 +36,7 @@ class ConvertTransformerToJobsPass(MachinePass):
             f"{op!s}\n",
             (asdict(entry) for entry in placement_report(op, machine)),
             ({"name": name, **asdict(found)} for name, found in name_layers(op).items()),
+            unread_macs(op),
         )
         for child in list(op.ops):
             child.detach()

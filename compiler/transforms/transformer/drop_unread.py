@@ -1,0 +1,233 @@
+"""`drop-unread`: what nobody reads is not computed: rows, columns, heads, batch elements.
+
+A classifier reads the first token's row of the last layer: all behind that layer's keys and values
+is computed for this row alone. Every element that is still computed has the bits it had.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import IntegerAttr, ModuleOp, TensorType, i64
+from xdsl.ir import Attribute, Block, Operation, SSAValue
+from xdsl.passes import ModulePass
+from xdsl.rewriter import InsertPoint, Rewriter
+from xdsl.traits import is_side_effect_free
+from xdsl.transforms.dead_code_elimination import dce
+
+from softex_mlir.compiler.model import main_function
+from softex_mlir.compiler.transforms.transformer.boxes import (
+    Box,
+    places,
+    size_of,
+    union,
+    whole,
+)
+from softex_mlir.compiler.transforms.transformer.parts_read import RULES, Parts
+from softex_mlir.compiler.work import count_unread, macs
+from softex_mlir.dialects import transformer as t
+
+
+@dataclass
+class Reads:
+    """What is read of every value, and what operations with rules compute of theirs."""
+
+    of: dict[SSAValue, list[tuple[Operation, Box]]] = field(
+        default_factory=lambda: defaultdict[SSAValue, list[tuple[Operation, Box]]](list)
+    )
+    """Who reads which part."""
+    parts: dict[Operation, Parts] = field(default_factory=lambda: dict[Operation, Parts]())
+
+    @staticmethod
+    def in_block(block: Block) -> Reads:
+        """Follow the reads from the results back."""
+        reads = Reads()
+        for op in reversed(list(block.ops)):
+            if is_side_effect_free(op) and not any(result in reads.of for result in op.results):
+                continue
+            rule = RULES.get(type(op))
+            if rule is None:
+                reads._everything(op)
+                continue
+            asked = union([box for _, box in reads.of[op.results[0]]])
+            parts = reads.parts[op] = rule(op, asked)
+            for operand, box in zip(op.operands, parts.operands, strict=True):
+                if all(box):
+                    reads.of[operand].append((op, box))
+        return reads
+
+    def _everything(self, op: Operation) -> None:
+        for inner in op.walk():
+            for operand in inner.operands:
+                if isinstance(operand.type, TensorType):
+                    self.of[operand].append((op, whole(t.shape_of(operand))))
+
+
+def split_products(reads: Reads) -> bool:
+    """Split linear layers of whose columns different rows are read; whether there were any."""
+    found = False
+    for op in reads.parts:
+        if isinstance(op, t.LinearOp) and len(groups := _groups(op, reads)) > 1:
+            _split(op, groups)
+            found = True
+    return found
+
+
+def _groups(op: t.LinearOp, reads: Reads) -> list[tuple[range, list[t.SliceOp]]]:
+    """Columns of which the same rows are read, and the slices that read them."""
+    asked = reads.of[op.result]
+    if not all(isinstance(user, t.SliceOp) for user, _ in asked):
+        return []
+    groups: list[tuple[Box, list[t.SliceOp]]] = []
+    for user, (rows, columns) in sorted(asked, key=lambda entry: entry[1][1].start):
+        users = [cast(t.SliceOp, user)]
+        columns = range(columns[0], columns[-1] + 1)
+        if groups:
+            (before, taken), others = groups[-1]
+            if columns.start < taken.stop or (columns.start == taken.stop and rows == before):
+                groups[-1] = (union([(before, taken), (rows, columns)]), [*others, *users])
+                continue
+        groups.append(((rows, columns), users))
+    return [(columns, users) for (_, columns), users in groups]
+
+
+def _split(op: t.LinearOp, groups: Sequence[tuple[range, list[t.SliceOp]]]) -> None:
+    rows = range(t.shape_of(op.result)[0])
+    inner = range(t.shape_of(op.x)[1])
+    for columns, users in groups:
+        operands: list[SSAValue | None] = [op.x]
+        made: list[Operation] = []
+        for value, box in (
+            (op.w, (inner, columns)),
+            (op.bias, (columns,)),
+            (op.residual, (rows, columns)),
+        ):
+            part = None if value is None else _part(value, box)
+            made += [] if part is None else [part]
+            operands.append(None if part is None else part.result)
+        kind = TensorType(op.result.type.get_element_type(), (len(rows), len(columns)))
+        product = t.LinearOp.build(
+            operands=operands, result_types=[kind], properties=op.properties.copy()
+        )
+        Rewriter.insert_op([*made, product], InsertPoint.before(op))
+        for user in users:
+            first, start = (int(offset) for offset in user.offsets.get_values())
+            sizes = t.shape_of(user.result)
+            offsets = (first, start - columns.start)
+            part = t.SliceOp(product, offsets, sizes, user.steps, layer=user.layer)
+            Rewriter.replace_op(user, part)
+    Rewriter.erase_op(op)
+
+
+def _part(value: SSAValue, box: Box) -> t.SliceOp:
+    return t.SliceOp(value, [p.start for p in box], size_of(box), [p.step for p in box])
+
+
+@dataclass
+class Narrowing:
+    """Builds the operations that compute parts, in front of those that compute everything."""
+
+    reads: Reads
+    made: dict[SSAValue, tuple[SSAValue, Box]] = field(
+        default_factory=lambda: dict[SSAValue, tuple[SSAValue, Box]]()
+    )
+    """What stands for a value, and which part of it that is."""
+
+    def narrow(self, block: Block) -> None:
+        """Replace what computes too much."""
+        replaced: list[Operation] = []
+        for op in list(block.ops):
+            parts = self.reads.parts.get(op)
+            if parts is None:
+                continue
+            if parts.result == whole(t.shape_of(op.results[0])) and not any(
+                operand in self.made for operand in op.operands
+            ):
+                continue
+            self._replace(op, parts)
+            replaced.append(op)
+        for op in reversed(replaced):
+            if not any(result.uses for result in op.results):
+                op.detach()
+                op.erase()
+
+    def _replace(self, op: Operation, parts: Parts) -> None:
+        layer = op.layer if isinstance(op, t.TransformerOp) else None
+        operands: list[SSAValue] = []
+        for operand, box in zip(op.operands, parts.operands, strict=True):
+            if not all(box):
+                continue
+            value, have = self.made.get(operand, (operand, whole(t.shape_of(operand))))
+            if have != box:
+                taken = tuple(places(p, among) for p, among in zip(box, have, strict=True))
+                part = _part(value, taken)
+                part.layer = layer
+                Rewriter.insert_op(part, InsertPoint.before(op))
+                value = part.result
+            operands.append(value)
+        new = narrowed(op, parts.result, operands)
+        if new is not None:
+            Rewriter.insert_op(new, InsertPoint.before(op))
+            self._stand_in(op, new.results[0], parts.result)
+        else:
+            self._stand_in(op, operands[0], parts.result)
+
+    def _stand_in(self, op: Operation, value: SSAValue, box: Box) -> None:
+        result = op.results[0]
+        if box == whole(t.shape_of(result)):
+            result.replace_all_uses_with(value)
+        else:
+            self.made[result] = (value, box)
+
+
+def narrowed(op: Operation, box: Box, operands: Sequence[SSAValue]) -> Operation | None:
+    """The operation that computes a part of a result from the parts of operands; None if it is
+    the operand."""
+    shape = size_of(box)
+    if isinstance(op, t.ConcatOp) and len(operands) == 1:
+        return None
+    if isinstance(op, t.SliceOp):
+        if all(step > 0 for step in op.steps):
+            return None
+        turned = [n - 1 if step < 0 else 0 for n, step in zip(shape, op.steps, strict=True)]
+        steps = [-1 if step < 0 else 1 for step in op.steps]
+        return t.SliceOp(operands[0], turned, shape, steps, layer=op.layer)
+    result = cast(t.AnyTensor, op.results[0].type)
+    changed: dict[str, Attribute] = {}
+    if isinstance(op, t.AttentionOp):
+        heads = t.shape_of(operands[0])[1] // op.head_size
+        batch = t.shape_of(operands[1])[0] // op.keys
+        changed = {"heads": IntegerAttr(heads, i64), "batch": IntegerAttr(batch, i64)}
+    return type(op).create(
+        operands=operands,
+        result_types=[TensorType(result.get_element_type(), shape)],
+        properties=op.properties | changed,
+        attributes=op.attributes.copy(),
+    )
+
+
+def drop_unread(module: ModuleOp) -> None:
+    """Compute of every value only what is read, in place."""
+    block = main_function(module).body.block
+    dce(module)
+    before = macs(module)
+    reads = Reads.in_block(block)
+    while split_products(reads):
+        reads = Reads.in_block(block)
+    Narrowing(reads).narrow(block)
+    dce(module)
+    count_unread(module, before)
+
+
+@dataclass(frozen=True)
+class DropUnreadPass(ModulePass):
+    """Rows, columns, heads and batch elements that nobody reads are not computed."""
+
+    name = "drop-unread"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        drop_unread(op)
