@@ -62,6 +62,7 @@ def run(
     lenient: bool = False,
     jobs: Callable[[JobRecord], None] | None = None,
     effects: Effects = "early",
+    max_cycles: int | None = None,
 ) -> Result:
     """Simulate `program` once.
 
@@ -81,6 +82,7 @@ def run(
         jobs: called with every job of a unit (see `runtime.job_vectors`).
         effects: "late" lets jobs and transfers read and write memory at their end instead of at
             their trigger: a missing wait shows as other bits.
+        max_cycles: a program that has not ended by then is a fault.
 
     Raises:
         UserError: an input has a wrong name, shape or dtype, or the machine is another one.
@@ -100,13 +102,22 @@ def run(
         arrays, notices = convert_inputs(program.inputs, inputs)
     cluster = _ready(program, machine, arrays)
     result = cluster.run(
-        functional=functional, progress=progress, lenient=lenient, jobs=jobs, effects=effects
+        functional=functional,
+        progress=progress,
+        lenient=lenient,
+        jobs=jobs,
+        effects=effects,
+        max_cycles=max_cycles,
     )
     outputs = {port.name: read_port(cluster, port) for port in program.outputs}
     if sanitize:
         # The detector shows counters late: it watches a run of its own, figures are of this one.
         watched = _ready(program, machine, arrays).run(
-            sanitize=True, functional=functional, progress=progress, lenient=lenient
+            sanitize=True,
+            functional=functional,
+            progress=progress,
+            lenient=lenient,
+            max_cycles=max_cycles,
         )
         warnings = tuple(dict.fromkeys((*result.warnings, *watched.warnings)))
         result = replace(result, races=watched.races, warnings=warnings)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 import re
 import sys
-import zipfile
-import zlib
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +15,7 @@ import numpy as np
 from softex_mlir.errors import UserError
 from softex_mlir.files import json_text, write_atomically
 from softex_mlir.runtime import elf_reader
+from softex_mlir.tools import array_files
 
 if TYPE_CHECKING:
     from softex_mlir.runtime.check import CheckReport
@@ -49,43 +48,40 @@ def read_arrays(
         UserError: the file cannot be read or holds anything but arrays of numbers, or references
             do not have the shape of the outputs.
     """
-    try:
-        with open(path, "rb") as file:
-            pickled = file.read(4)[:2] not in (b"PK", b"\x93N")
-        if pickled:
-            raise UserError(f"{path}: expected a .npz or .npy file of arrays")
-        found: Any = np.load(path, allow_pickle=False)
-        arrays = {name: found[name] for name in found.files} if hasattr(found, "files") else None
-    except OSError as error:
-        raise UserError(f"{path}: cannot read the inputs: {error.strerror or error}") from error
-    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
-        why = "Python objects are refused" if "allow_pickle" in str(error) else str(error)
-        raise UserError(f"{path}: expected a .npz or .npy file of arrays: {why}") from error
-    if arrays is None:
-        names = [port.name for port in program.inputs]
+    outputs = {f"out_{index}": port for index, port in enumerate(program.outputs)}
+    outputs |= {port.name: port for port in program.outputs}
+    inputs = {port.name: port for port in program.inputs}
+
+    def judge(name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        """Refuse what no later check would take: it would be read for nothing."""
+        wanted = inputs.get(name) if name or len(inputs) != 1 else next(iter(inputs.values()))
+        if wanted is not None and shape != wanted.shape:
+            raise UserError(f"input {wanted.name!r}: expected shape {wanted.shape}, found {shape}")
+        if wanted is not None or not name:
+            return
+        port = outputs.get(name)
+        if port is None and _REFERENCE_KEY.fullmatch(name):
+            raise UserError(f"{name}: the program has {len(program.outputs)} outputs")
+        if port is None:
+            expected = ", ".join(inputs)
+            raise UserError(f"unknown input {name!r} (the program takes {expected})")
+        if shape != port.shape or dtype.kind not in "fiub":
+            raise UserError(
+                f"{name}, the reference of output {port.name!r}: expected numbers "
+                f"{port.shape}, found {dtype} {shape}"
+            )
+
+    found = array_files.read(path, judge)
+    if isinstance(found, np.ndarray):
+        names = list(inputs)
         if len(names) != 1:
             raise UserError(
                 f"{path}: a .npy file holds one array, the program takes {', '.join(names)}: "
                 "save them under these names with numpy.savez"
             )
         return {names[0]: found}, {}
-    outputs = {f"out_{index}": port for index, port in enumerate(program.outputs)}
-    outputs |= {port.name: port for port in program.outputs}
-    inputs = {port.name for port in program.inputs}
-    reference: dict[str, np.ndarray] = {}
-    for name, array in arrays.items():
-        if name in inputs or not (name in outputs or _REFERENCE_KEY.fullmatch(name)):
-            continue
-        reference[name] = array
-        port = outputs.get(name)
-        if port is None:
-            raise UserError(f"{path}: {name}: the program has {len(program.outputs)} outputs")
-        if array.shape != port.shape or array.dtype.kind not in "fiub":
-            raise UserError(
-                f"{path}: {name}, the reference of output {port.name!r}: expected numbers "
-                f"{port.shape}, found {array.dtype} {array.shape}"
-            )
-    return {name: array for name, array in arrays.items() if name not in reference}, reference
+    reference = {name: array for name, array in found.items() if name not in inputs}
+    return {name: array for name, array in found.items() if name in inputs}, reference
 
 
 def finish_run(

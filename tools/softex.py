@@ -294,6 +294,9 @@ def run(
             "Other bits mean that a wait is missing."
         ),
     ] = Effects.early,
+    max_cycles: Annotated[
+        int | None, typer.Option(min=1, help="Give up after so many cycles.")
+    ] = None,
     target: Annotated[
         str | None, typer.Option("--target", help="Insist on this machine description.")
     ] = None,
@@ -361,6 +364,7 @@ def run(
             lenient=warn_only,
             jobs=jobs,
             effects=effects.value,
+            max_cycles=max_cycles,
         )
     if warn_only:
         sys.stderr.writelines(f"warning: {warning}\n" for warning in result.run.warnings)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from dataclasses import replace
 
 import ml_dtypes
@@ -98,10 +100,28 @@ def test_npy_is_the_only_input(tmp_path):
 
 
 def test_references_are_told_from_inputs(tmp_path):
-    np.savez(tmp_path / "a.npz", x=GOOD, y=GOOD[:, 0], out_0=GOOD[:, 0], z=GOOD)
+    np.savez(tmp_path / "a.npz", x=GOOD, y=GOOD[:, 0], out_0=GOOD[:, 0])
     inputs, reference = read_arrays(tmp_path / "a.npz", PROGRAM)
-    assert inputs.keys() == {"x", "z"}
+    assert inputs.keys() == {"x"}
     assert reference.keys() == {"y", "out_0"}
+    np.savez(tmp_path / "a.npz", x=GOOD, z=GOOD)
+    with pytest.raises(UserError, match=r"unknown input 'z' \(the program takes x\)"):
+        read_arrays(tmp_path / "a.npz", PROGRAM)
+
+
+def test_headers_are_judged_before_any_data(tmp_path):
+    """A header that claims terabytes, an array of another shape that compresses to nothing."""
+    header = io.BytesIO()
+    claim = {"descr": "<f4", "fortran_order": False, "shape": (1 << 40,)}
+    np.lib.format.write_array_header_1_0(header, claim)
+    path = tmp_path / "a.npz"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("x.npy", header.getvalue())
+    with pytest.raises(UserError, match="0 bytes of data are no array of float32"):
+        read_arrays(path, PROGRAM)
+    np.savez_compressed(path, x=np.zeros(1 << 22, np.uint8))
+    with pytest.raises(UserError, match=r"input 'x': expected shape .*, found \(4194304,\)"):
+        read_arrays(path, PROGRAM)
 
 
 @pytest.mark.parametrize(
