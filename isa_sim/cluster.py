@@ -22,7 +22,7 @@ from softex_mlir.errors import Interrupted
 from softex_mlir.isa_sim import engine
 from softex_mlir.isa_sim.contention import windows as contention
 from softex_mlir.isa_sim.core import state as st
-from softex_mlir.isa_sim.core.decode import PAGE_BYTES, Program
+from softex_mlir.isa_sim.core.decode import PAGE_BYTES, DecodedCode
 from softex_mlir.isa_sim.devices import state as d
 from softex_mlir.isa_sim.devices.events import job_at
 from softex_mlir.isa_sim.devices.hwpe import start_job
@@ -108,7 +108,7 @@ class Cluster:
         self.l2 = np.zeros(description.l2_bytes, np.uint8)
         self.devices = d.make_devices(machine)
         self.state = st.make_state(machine, description.cores)
-        self.program: Program | None = None
+        self.program: DecodedCode | None = None
         self.written: list[tuple[int, int]] = []
         self._code: list[tuple[int, int]] = []
         self.entry: int | None = None
@@ -166,7 +166,9 @@ class Cluster:
             known = int(self.program.window[0])
             first, end = min(first, known), max(end, known + int(self.program.window[1]))
         cluster = self.machine.cluster
-        self.program = Program.create([(cluster.l2_base, cluster.l2_bytes, 0)], first, end - first)
+        self.program = DecodedCode.create(
+            [(cluster.l2_base, cluster.l2_bytes, 0)], first, end - first
+        )
         for start, length in self._code:
             self.program.decode_range(start, length, self.l2)
 

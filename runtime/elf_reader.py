@@ -13,24 +13,12 @@ from typing import Any
 
 from softex_mlir.abi import NOTE_NAME, TRANSFORMER_SECTION
 from softex_mlir.errors import UserError
+from softex_mlir.isa_sim.baremetal.elf import Segment
 
 _SEGMENT_HEADER_BYTES = 32
 _SECTION_HEADER_BYTES = 40
 _SYMBOL_BYTES = 16
 _LONGEST_SYMBOL = 1 << 12
-
-
-@dataclass(frozen=True)
-class Segment:
-    """A loadable piece of memory.
-
-    `data` holds the bytes from the file; the rest up to `memory_bytes` is zero.
-    """
-
-    address: int
-    data: bytes
-    memory_bytes: int
-    executable: bool
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 from softex_mlir.abi import NOTE_NAME, Port
 from softex_mlir.errors import UserError
 from softex_mlir.files import write_atomically
+from softex_mlir.isa_sim.baremetal.elf import Segment
 from softex_mlir.note import NoteError, decode
-from softex_mlir.runtime.elf_reader import Segment, read_elf
+from softex_mlir.runtime.elf_reader import read_elf
 
 if TYPE_CHECKING:
     from softex_mlir.isa_sim.machine import Machine

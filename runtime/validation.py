@@ -10,8 +10,8 @@ from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine, MachineError
 
 if TYPE_CHECKING:
+    from softex_mlir.isa_sim.baremetal.elf import Segment
     from softex_mlir.note import Note
-    from softex_mlir.runtime.elf_reader import Segment
 
 _Span = tuple[int, int]
 """First address and the one behind the last."""

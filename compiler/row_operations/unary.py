@@ -38,7 +38,7 @@ Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
-class Kernel:
+class UnaryKernel:
     """A hand-written kernel of a function.
 
     Attributes:
@@ -80,7 +80,7 @@ class UnaryOperation:
     real: Callable[[Array], Array]
     body: Callable[[F32, SSAValue], SSAValue]
     onnx: str | None = None
-    kernel: Kernel | None = None
+    kernel: UnaryKernel | None = None
     softex: OnSoftex | None = None
 
     @property
@@ -174,14 +174,16 @@ UNARY: dict[str, UnaryOperation] = {
             t.GeluOp,
             real=lambda x: 0.5 * x * (1 + erf(x / np.sqrt(2.0))),
             body=_gelu,
-            kernel=Kernel(GELU, rowwise.gelu_software, 12.4, error=2.0**-8, floor=1.1e-3),
+            kernel=UnaryKernel(GELU, rowwise.gelu_software, 12.4, error=2.0**-8, floor=1.1e-3),
             softex=_GELU_ON_SOFTEX,
         ),
         UnaryOperation(
             t.GeluTanhOp,
             real=gelu_tanh,
             body=_gelu_tanh,
-            kernel=Kernel(GELU_TANH, rowwise.gelu_tanh_software, 12.4, error=2.0**-8, floor=1.1e-3),
+            kernel=UnaryKernel(
+                GELU_TANH, rowwise.gelu_tanh_software, 12.4, error=2.0**-8, floor=1.1e-3
+            ),
             softex=_GELU_ON_SOFTEX,
         ),
         UnaryOperation(
@@ -189,34 +191,34 @@ UNARY: dict[str, UnaryOperation] = {
             real=lambda x: np.maximum(x, 0),
             body=_relu,
             onnx="Relu",
-            kernel=Kernel(RELU, rowwise.relu, 2.8),
+            kernel=UnaryKernel(RELU, rowwise.relu, 2.8),
         ),
         UnaryOperation(
             t.TanhOp,
             real=np.tanh,
             body=_library(math.TanhOp),
             onnx="Tanh",
-            kernel=Kernel(TANH, rowwise.tanh, 28.7, error=4e-3),
+            kernel=UnaryKernel(TANH, rowwise.tanh, 28.7, error=4e-3),
         ),
         UnaryOperation(
             t.SiluOp,
             real=lambda x: x / (1 + np.exp(-x)),
             body=lambda e, x: e.mul(x, _sigmoid(e, x)),
-            kernel=Kernel(SILU, rowwise.silu, 23.5, error=6e-3),
+            kernel=UnaryKernel(SILU, rowwise.silu, 23.5, error=6e-3),
         ),
         UnaryOperation(
             t.SigmoidOp,
             real=lambda x: 1 / (1 + np.exp(-x)),
             body=_sigmoid,
             onnx="Sigmoid",
-            kernel=Kernel(SIGMOID, rowwise.sigmoid, 23.5, error=6e-3),
+            kernel=UnaryKernel(SIGMOID, rowwise.sigmoid, 23.5, error=6e-3),
         ),
         UnaryOperation(
             t.ExpOp,
             real=np.exp,
             body=_library(math.ExpOp),
             onnx="Exp",
-            kernel=Kernel(EXP, rowwise.exp, 15.5, error=5.7e-3),
+            kernel=UnaryKernel(EXP, rowwise.exp, 15.5, error=5.7e-3),
         ),
         UnaryOperation(t.SqrtOp, real=np.sqrt, body=lambda e, x: e.sqrt(x), onnx="Sqrt"),
         UnaryOperation(t.ErfOp, real=erf, body=_library(math.ErfOp), onnx="Erf"),

@@ -29,7 +29,7 @@ class BareMetalError(UserError, ValueError):
 
 @dataclass(frozen=True)
 class Segment:
-    """Where bytes go, and how many bytes of memory they start."""
+    """A loadable piece of memory: `data`, then zeros up to `memory_bytes`."""
 
     address: int
     data: bytes

@@ -101,7 +101,7 @@ class BareMetal:
         self, path: str | Path, machine: Machine | None = None, image: Image | None = None
     ) -> None:
         """Load the ELF file, or ``image`` if one is given (``path`` then only names it)."""
-        from softex_mlir.isa_sim.core.decode import Program
+        from softex_mlir.isa_sim.core.decode import DecodedCode
 
         self.path = Path(path)
         image = image or read_elf(self.path)
@@ -109,7 +109,7 @@ class BareMetal:
         plan = plan_memory(image, self.path)
         regions = plan.regions
         self.memory: NDArray[np.uint8] = np.zeros(plan.memory_bytes, np.uint8)
-        self.program = Program.create(regions, 0, plan.code_bytes)
+        self.program = DecodedCode.create(regions, 0, plan.code_bytes)
         for segment in image.segments:
             offset = self.program.offset(segment.address)
             assert offset is not None

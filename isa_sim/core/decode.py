@@ -27,7 +27,7 @@ _X_SOURCE_FLOATS = frozenset(
 _FETCH_FAULT = op.FETCH_FAULT | 4 << op.LENGTH_SHIFT | op.DISCARD << op.RD_SHIFT
 
 
-class Program(NamedTuple):
+class DecodedCode(NamedTuple):
     """Code and where it lies; all arrays are shared by the cores.
 
     ``code`` int64[4 * (halfwords + 1)] holds rows for ``window[1]`` bytes of memory from offset
@@ -43,14 +43,14 @@ class Program(NamedTuple):
     window: NDArray[np.int64]
 
     @staticmethod
-    def create(regions: list[tuple[int, int, int]], first: int, size: int) -> Program:
+    def create(regions: list[tuple[int, int, int]], first: int, size: int) -> DecodedCode:
         """Rows for memory offsets ``first`` .. ``first + size`` (``first`` a multiple of 4096)."""
         if first % PAGE_BYTES:
             raise ValueError(f"code window starts at 0x{first:x}, expected a multiple of 4096")
         halfwords = (size + 1) // 2
         code = np.zeros(op.ROW * (halfwords + 1), np.int64)
         code[-op.ROW] = _FETCH_FAULT
-        return Program(
+        return DecodedCode(
             code=code,
             pages=np.zeros(size // PAGE_BYTES + 2, np.uint8),
             touched=np.zeros(size // 4 + 1, np.uint8),

@@ -19,7 +19,7 @@ import numpy as np
 from softex_mlir.isa_sim.core import operations as op
 from softex_mlir.isa_sim.core import state as st
 from softex_mlir.isa_sim.core.alu import divide, division_cycles, execute_alu
-from softex_mlir.isa_sim.core.decode import Program
+from softex_mlir.isa_sim.core.decode import DecodedCode
 from softex_mlir.isa_sim.core.floats import execute_float
 from softex_mlir.isa_sim.core.host_floats import execute_host
 from softex_mlir.isa_sim.core.intrinsics import (
@@ -47,7 +47,7 @@ from softex_mlir.isa_sim.core.state import CoreState, make_state
 from softex_mlir.isa_sim.core.system import enter_trap, execute_system
 from softex_mlir.isa_sim.jit import njit
 
-__all__ = ["CoreState", "Program", "complete_access", "make_state", "run_core"]
+__all__ = ["CoreState", "DecodedCode", "complete_access", "make_state", "run_core"]
 
 _WORD = 0xFFFFFFFF
 
@@ -66,7 +66,7 @@ def _resume(s: Any, ready: Any, sources: int, cycle: int) -> int:
 
 @njit(cache=True)
 def run_core(
-    core: int, limit: int, state: CoreState, program: Program, tcdm: Any, memory: Any, log: Any
+    core: int, limit: int, state: CoreState, program: DecodedCode, tcdm: Any, memory: Any, log: Any
 ) -> int:
     """Run a core until its clock reaches ``limit``; returns a status of :mod:`.core_state`.
 

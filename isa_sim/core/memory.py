@@ -2,7 +2,7 @@
 
 Helpers of :func:`softex_mlir.isa_sim.core.interpreter.run_core`. ``s`` is the core's row of
 ``CoreState.s``, ``memory`` the uint8 array of all memory that is not TCDM, ``regions`` its map
-(:class:`softex_mlir.isa_sim.core.decode.Program`).
+(:class:`softex_mlir.isa_sim.core.decode.DecodedCode`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 
 from softex_mlir.isa_sim.core import operations as op
 from softex_mlir.isa_sim.core import state as st
-from softex_mlir.isa_sim.core.decode import PAGE_SHIFT, Program
+from softex_mlir.isa_sim.core.decode import PAGE_SHIFT, DecodedCode
 from softex_mlir.isa_sim.core.intrinsics import store8, store16, store32
 from softex_mlir.isa_sim.core.state import CoreState
 from softex_mlir.isa_sim.jit import njit
@@ -32,7 +32,7 @@ def region_offset(regions: Any, address: int, size: int) -> int:
 
 
 @njit(cache=True)
-def find_window(program: Program, pc: int) -> tuple[int, int, int]:
+def find_window(program: DecodedCode, pc: int) -> tuple[int, int, int]:
     """Base address and bytes of the code around ``pc``, and the index of its first row.
 
     Outside all code: an empty window at ``pc`` whose row is the fetch fault.
@@ -74,7 +74,7 @@ def holds_code(pages: Any, at: int, code_bytes: int, size: int) -> bool:
 
 
 @njit(cache=True)
-def forget_code(program: Program, offset: int, size: int) -> None:
+def forget_code(program: DecodedCode, offset: int, size: int) -> None:
     """Undecode the rows that a store to the memory offset changed."""
     inside = offset - program.window[0]
     last = min((inside + size - 1) >> 1, program.code.size // op.ROW - 2)

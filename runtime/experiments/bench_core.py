@@ -112,7 +112,7 @@ def measure_core_speed(
 def _simulated(machine: Machine, code: bytes, cores: int) -> float:
     """Host CPU seconds to run ``code`` on ``cores`` cores with private data in the TCDM."""
     from softex_mlir.isa_sim.core import state as st
-    from softex_mlir.isa_sim.core.interpreter import Program, make_state, run_core
+    from softex_mlir.isa_sim.core.interpreter import DecodedCode, make_state, run_core
 
     cluster = machine.cluster
     state = make_state(machine, cores)
@@ -120,7 +120,7 @@ def _simulated(machine: Machine, code: bytes, cores: int) -> float:
     memory[: len(code)] = np.frombuffer(code, np.uint8)
     tcdm = np.zeros(cluster.tcdm_bytes, np.uint8)
     state.config[st.L2_BYTES] = memory.size
-    program = Program.create([(cluster.l2_base, memory.size, 0)], 0, 0x1000)
+    program = DecodedCode.create([(cluster.l2_base, memory.size, 0)], 0, 0x1000)
     program.decode_all(memory)
     start = 12  # the data pointer of the preamble is replaced by one into the TCDM
     for core in range(cores):

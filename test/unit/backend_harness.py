@@ -13,7 +13,7 @@ from softex_mlir.compiler.backend.convert_to_riscv import ConvertToRiscvPass
 from softex_mlir.compiler.backend.pad_hardware_loops import PadHardwareLoopsPass
 from softex_mlir.compiler.backend.print_assembly import assembly
 from softex_mlir.isa_sim.core import state as st
-from softex_mlir.isa_sim.core.interpreter import Program, make_state, run_core
+from softex_mlir.isa_sim.core.interpreter import DecodedCode, make_state, run_core
 from softex_mlir.isa_sim.machine import Machine
 
 BF16 = ml_dtypes.bfloat16
@@ -37,7 +37,7 @@ def run_assembly(text: str, memory: dict[int, np.ndarray], record=()) -> tuple[n
         raw = np.ascontiguousarray(data).view(np.uint8).ravel()
         tcdm[address - TCDM : address - TCDM + len(raw)] = raw
     state = make_state(MACHINE, 1)
-    program = Program.create([(L2, L2_BYTES, 0)], first=0, size=4096 * -(-len(code) // 4096))
+    program = DecodedCode.create([(L2, L2_BYTES, 0)], first=0, size=4096 * -(-len(code) // 4096))
     state.s[0, st.PC] = L2
     while True:
         status = run_core(0, 10_000_000, state, program, tcdm, l2, None)

@@ -3,11 +3,11 @@
 from softex_mlir.compiler.schedule.operations import (
     attention,
     generic,
-    moves,
+    movement,
     products,
     rows,
     views,
 )
 from softex_mlir.compiler.schedule.scheduling import schedule_of
 
-__all__ = ["attention", "generic", "moves", "products", "rows", "schedule_of", "views"]
+__all__ = ["attention", "generic", "movement", "products", "rows", "schedule_of", "views"]
