@@ -127,6 +127,7 @@ CHAINED = frozenset(
         "Pow",
         "RMSNormalization",
         "RNN",
+        "Resize",
         "RotaryEmbedding",
         "STFT",
         "Scan",

@@ -64,7 +64,8 @@ def computed_from_integers(node: Node) -> bool:
 def binary(state: Importer, node: Node) -> list[Value]:
     if is_integer(node.result_type()) and node.kind in ARITHMETIC:
         return integer_arithmetic(state, node)
-    if computed_from_integers(node):
+    exponents = node.kind == "Pow" and is_integer(node.element_type(1))
+    if computed_from_integers(node) or (exponents and not is_integer(node.element_type(0))):
         body = BINARY[node.kind].body
         return [
             map_values(

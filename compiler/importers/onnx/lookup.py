@@ -105,12 +105,12 @@ def gather_nd(state: Importer, node: Node) -> list[Value]:
     shape = t.shape_of(data)
     given = indices if isinstance(indices, np.ndarray) else state.tensor(indices)
     depth = given.shape[-1] if isinstance(given, np.ndarray) else t.shape_of(given)[-1]
-    places = _joined(state, given, shape[:depth])
+    places = joined(state, given, shape[:depth])
     flat = state.emit(t.ReshapeOp(data, (prod(shape[:depth]), *shape[depth:])))
     return [selected(state, flat, places, 0)]
 
 
-def _joined(state: Importer, indices: Value, sizes: Sequence[int]) -> SSAValue:
+def joined(state: Importer, indices: Value, sizes: Sequence[int]) -> SSAValue:
     """[..] of [.., k]: places in the first k dimensions as places in all of them joined."""
     limits = np.array(sizes, np.int64)
     steps = np.array([prod(sizes[d + 1 :]) for d in range(len(sizes))], np.int64)
