@@ -9,6 +9,9 @@ from dataclasses import dataclass, field, replace
 from functools import reduce
 from itertools import pairwise
 
+import numpy as np
+import numpy.typing as npt
+
 from softex_mlir.arithmetic import round_up
 from softex_mlir.compiler.row_operations.unary import sums_on_softex
 from softex_mlir.compiler.schedule.fused_form import layer_of
@@ -131,6 +134,29 @@ class Sizes:
         )
 
 
+@dataclass(frozen=True)
+class _Candidates:
+    """Tiles, the slots they need (in bytes also as rows of an array), and their cycles, -1 where
+    nobody asked."""
+
+    tiles: list[Tile]
+    sizes: list[Sizes]
+    needs: npt.NDArray[np.int64]
+    cycles: npt.NDArray[np.int64]
+
+    @staticmethod
+    def of(tiles: list[Tile], sizes: list[Sizes]) -> _Candidates:
+        needs = [(size.z, size.x, size.w, size.epilogue) for size in sizes]
+        return _Candidates(
+            tiles, sizes, np.array(needs, np.int64).reshape(-1, 4), np.full(len(tiles), -1)
+        )
+
+    def under(self, caps: Sizes) -> npt.NDArray[np.intp]:
+        """Places of the tiles that fit slots."""
+        limits = (caps.z, caps.x, caps.w, caps.epilogue)
+        return np.flatnonzero((self.needs <= limits).all(axis=1))
+
+
 def column_widths(machine: Machine) -> Sequence[int]:
     """Widths of a tile to try: such that RedMulE's are filled among them."""
     width = ALIGNMENT if machine.redmule is None else machine.redmule.tile_columns
@@ -181,6 +207,7 @@ class LinearSearch:
         self._boxes: dict[tuple[int, int], int] = {}
         self._blocks: dict[tuple[int, int], Counter[int]] = {}
         self._cycles: dict[tuple[LinearShape, Tile], int] = {}
+        self._tables: dict[tuple[LinearShape, int | None], _Candidates] = {}
         both = any(s.residual and self._on_softex(s) for s in self.shapes)
         some = any(s.residual or self._on_softex(s) for s in self.shapes)
         self.epilogue_slots = 4 if both else 2 if some else 0
@@ -344,21 +371,23 @@ class LinearSearch:
                         for piece in self._pieces(shape, min(rows, shape.m)):
                             yield Tile(rows, n, k, group, piece)
 
+    def _table(self, shape: LinearShape, m: int | None) -> _Candidates:
+        """The candidates of a shape, listed once: slots are tried by the hundred."""
+        key = (shape, m)
+        if key not in self._tables:
+            tiles = list(self.candidates(shape, m))
+            self._tables[key] = _Candidates.of(tiles, [self._sizes(shape, tile) for tile in tiles])
+        return self._tables[key]
+
     def _best(self, shape: LinearShape, caps: Sizes, m: int | None) -> tuple[int, Tile] | None:
-        best: tuple[int, Tile] | None = None
-        for tile in self.candidates(shape, m):
-            size = self._sizes(shape, tile)
-            if (
-                size.z > caps.z
-                or size.x > caps.x
-                or size.w > caps.w
-                or size.epilogue > caps.epilogue
-            ):
-                continue
-            cycles = self.cycles(shape, tile)
-            if best is None or cycles < best[0]:
-                best = (cycles, tile)
-        return best
+        table = self._table(shape, m)
+        fitting = table.under(caps)
+        if not fitting.size:
+            return None
+        for index in map(int, fitting[table.cycles[fitting] < 0]):
+            table.cycles[index] = self.cycles(shape, table.tiles[index])
+        best = int(fitting[np.argmin(table.cycles[fitting])])
+        return int(table.cycles[best]), table.tiles[best]
 
     def search(self) -> tuple[dict[int, Sizes], dict[LinearShape, Tile]]:
         """Slot sizes by inner size, and tiles.
@@ -449,8 +478,8 @@ class LinearSearch:
         others_need = [self._smallest(shape, blocks.get(shape.m)) for shape in shapes[1:]]
         needed = reduce(Sizes.at_least, others_need) if others_need else None
         ranked: list[tuple[int, Sizes]] = []
-        for tile in self.candidates(heavy, blocks.get(heavy.m)):
-            size = self._sizes(heavy, tile)
+        table = self._table(heavy, blocks.get(heavy.m))
+        for tile, size in zip(table.tiles, table.sizes, strict=True):
             size = size if needed is None else size.at_least(needed)
             if epilogue is not None:
                 if size.epilogue > epilogue:
