@@ -1,5 +1,6 @@
 // What does not vary in a loop of jobs is programmed once; the clears then keep the registers.
 // RUN: softex-opt %s -p hoist-register-writes,elide-redundant-register-writes | filecheck %s
+// RUN: softex-opt %s -p hoist-register-writes -o %t && softex-opt %t -p hoist-register-writes | diff %t -
 
 // CHECK: func.func @f
 func.func @f() attributes {cluster.stream = #cluster<stream redmule>} {

@@ -17,6 +17,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation
 from xdsl.passes import ModulePass
 from xdsl.rewriter import Rewriter
+from xdsl.traits import is_side_effect_free
 
 from softex_mlir.compiler.transforms.cluster.command_builder import CommandBuilder, stream_functions
 from softex_mlir.compiler.transforms.registers.elide_redundant_register_writes import DESCRIPTOR
@@ -64,9 +65,22 @@ def invariant_writes(
     ]
 
 
+def is_written_before(loop: Operation, write: WriteOp) -> bool:
+    """Whether the last thing done to the register in front of the loop is this write."""
+    keys = ExpressionKeys()
+    previous = loop.prev_op
+    while isinstance(previous, WriteOp) or (previous is not None and is_side_effect_free(previous)):
+        if isinstance(previous, WriteOp) and previous.name_in_unit == write.name_in_unit:
+            return keys.key(previous.value) == keys.key(write.value)
+        previous = previous.prev_op
+    return False
+
+
 def write_before(loop: Operation, writes: list[WriteOp], to: CommandBuilder) -> None:
-    """Write the same in front of the loop."""
+    """Write the same in front of the loop, unless a pass before did."""
     for op in writes:
+        if is_written_before(loop, op):
+            continue
         value = compute_outside(op.value, loop, to.builder)
         to.write(op.unit.data, op.register.data, value)
 
@@ -92,8 +106,11 @@ def hoist_redmule(loop: scf.ForOp, iterations: int) -> None:
     writes = writes_of(loop, REDMULE.name)
     registers = job_registers(REDMULE.name) - {"MACFG"}
     invariant = invariant_writes(writes, registers, loop)
+    keys = ExpressionKeys()
+    if all(keys.key(op.value) == KEEP_REGISTERS for op in writes.get("SOFT_CLEAR", ())):
+        return  # none, or done before
     # An added clear and the writes in front of the loop against those saved in it.
-    if (iterations - 1) * len(invariant) <= 1 or "SOFT_CLEAR" not in writes:
+    if (iterations - 1) * len(invariant) <= 1:
         return
     for clear in writes["SOFT_CLEAR"]:
         clear.operands[0] = CommandBuilder.before(clear).constant(KEEP_REGISTERS)
