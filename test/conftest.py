@@ -48,6 +48,10 @@ used: defaultdict[str, float] = defaultdict(float)
 """CPU seconds by test function."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="write golden IR files again")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     event.register("numba:compile", compiling)
     config.addinivalue_line("markers", "matrix: a sample of many cases; `make fuzz` runs them all")
