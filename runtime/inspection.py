@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from softex_mlir.runtime.command_stream import Wanted, command_lines, commands
 from softex_mlir.runtime.program import Program
-from softex_mlir.runtime.symbolizer import Symbolizer
 
 
 @dataclass(frozen=True)
@@ -136,77 +136,10 @@ def _by(entries: Iterable[Mapping[str, Any]], key: str) -> dict[Any, list[Mappin
     return groups
 
 
-def _commands(program: Program) -> Inspection:
-    from softex_mlir.runtime import session
-
-    # Loops are rolled in the program: the command stream is what a run without arithmetic issues.
-    run = session.run(program, functional=False).run
-    symbolizer = Symbolizer(program)
-    commands = sorted(
-        [*_jobs(run, symbolizer, program), *_transfers(run, symbolizer)],
-        key=lambda command: (command["start"], command["unit"]),
-    )
-    lines: list[str] = []
-    for command in commands:
-        registers = "  ".join(f"{name}={value}" for name, value in command["registers"].items())
-        lines.append(
-            f"{command['start']:>11,} {command['unit']:8} {command['cycles']:>7,}  "
-            f"{command['shape']:24} {command['layer']}"
-        )
-        lines.append(f"{'':11} {registers}")
-    return Inspection(tuple(lines), {"commands": commands})
-
-
-def _jobs(run: Any, symbolizer: Symbolizer, program: Program) -> list[dict[str, Any]]:
-    from softex_mlir.isa_sim.units import registry
-
-    units = registry.units_of(program.machine)
-    commands: list[dict[str, Any]] = []
-    for job in run.jobs:
-        unit = units[int(job["unit"])]
-        registers = unit.values(job["registers"])
-        tp = int(job["tp"])
-        commands.append(
-            {
-                "unit": unit.name,
-                "start": int(job["start"]),
-                "cycles": int(job["end"] - job["start"]),
-                "layer": symbolizer.layer(tp),
-                "shape": unit.describe(registers),
-                "registers": {
-                    key: symbolizer.buffer(value, tp) if key.endswith("ADDR") else f"{value:#x}"
-                    for key, value in registers.items()
-                },
-                "values": registers,
-            }
-        )
-    return commands
-
-
-def _transfers(run: Any, symbolizer: Symbolizer) -> list[dict[str, Any]]:
-    commands: list[dict[str, Any]] = []
-    for transfer in run.transfers:
-        tp = int(transfer["tp"])
-        values = {
-            name: int(transfer[name])
-            for name in transfer.dtype.names
-            if name not in ("channel", "core", "start", "end", "tp")
-        }
-        commands.append(
-            {
-                "unit": ("dma_in", "dma_out")[transfer["channel"]],
-                "start": int(transfer["start"]),
-                "cycles": int(transfer["end"] - transfer["start"]),
-                "layer": symbolizer.layer(tp),
-                "shape": f"{values['bytes']:,} bytes",
-                "registers": {
-                    key: symbolizer.buffer(value, tp) if key in ("source", "destination") else value
-                    for key, value in values.items()
-                },
-                "values": values,
-            }
-        )
-    return commands
+def commands_view(program: Program, wanted: Wanted | None = None) -> Inspection:
+    """The command stream, or the part of it that is wanted."""
+    found = commands(program, wanted)
+    return Inspection(tuple(command_lines(found)), {"commands": found})
 
 
 def _schedule(program: Program) -> Inspection:
@@ -229,7 +162,7 @@ def _schedule(program: Program) -> Inspection:
 
 VIEWS: dict[str, Callable[[Program], Inspection]] = {
     "summary": _summary,
-    "commands": _commands,
+    "commands": commands_view,
     "asm": _asm,
     "memory": _memory,
     "schedule": _schedule,

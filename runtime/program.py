@@ -90,6 +90,14 @@ class Program:
         """
         write_atomically(Path(path), self.elf)
 
+    def _repr_html_(self) -> str:
+        """What the cost model expects of the program, for notebooks."""
+        from softex_mlir.runtime.costs.estimate import estimate
+        from softex_mlir.runtime.report.notebook import profile_html
+
+        title = f"{self.metadata.get('model', 'program')} on {self.machine.name}, estimated"
+        return profile_html(estimate(self.metadata, self.machine), title)
+
     @property
     def machine(self) -> Machine:
         """The machine description the program was built for."""

@@ -43,6 +43,12 @@ class Result:
         """Cluster cycles from reset to the end of the program."""
         return self.profile.cycles
 
+    def _repr_html_(self) -> str:
+        """The run, for notebooks."""
+        from softex_mlir.runtime.report.notebook import profile_html
+
+        return profile_html(self.profile, f"simulated on {self.profile.machine.name}")
+
     @property
     def energy_joules(self) -> float:
         """Energy at the first operating point of the machine, J."""

@@ -438,10 +438,24 @@ def inspect(
     schedule: Annotated[
         bool, typer.Option("--schedule", help="Launches, predicted and simulated.")
     ] = False,
+    layer: Annotated[
+        str | None, typer.Option(help="Commands of layers with these words in their names.")
+    ] = None,
+    unit: Annotated[
+        str | None, typer.Option(help="Commands of this unit, dma_in or dma_out.")
+    ] = None,
+    at: Annotated[
+        str | None, typer.Option(help="Commands of this ONNX node or layer.", metavar="NODE")
+    ] = None,
+    addr: Annotated[
+        str | None, typer.Option(help="Commands on the buffer at this address.", metavar="0x…")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="The first so many commands.")] = None,
     json: JsonOption = False,
 ) -> None:
     """Show what is in a program: command stream, code, memory, schedule."""
     from softex_mlir.runtime import inspection
+    from softex_mlir.runtime.command_stream import Wanted
     from softex_mlir.runtime.program import Program
 
     chosen = [
@@ -455,7 +469,15 @@ def inspect(
         if wanted
     ]
     loaded = Program.load(program)
-    views = {view: inspection.VIEWS[view](loaded) for view in chosen or ["summary"]}
+    wanted = Wanted(layer, unit, at, _address(addr), limit)
+    if wanted != Wanted() and "commands" not in chosen:
+        chosen.append("commands")
+    views = {
+        view: inspection.commands_view(loaded, wanted)
+        if view == "commands"
+        else inspection.VIEWS[view](loaded)
+        for view in chosen or ["summary"]
+    }
     if json:
         data = {name: view.data for name, view in views.items()}
         sys.stdout.write(json_text(data if len(data) > 1 else next(iter(data.values()))))
@@ -552,6 +574,21 @@ def quality(
         report=report,
         as_json=json,
     )
+
+
+@app.command()
+def diff(
+    one: Annotated[Path, typer.Argument(help="Program written by `softex compile`.")],
+    other: Annotated[Path, typer.Argument(help="Another.")],
+    json: JsonOption = False,
+) -> None:
+    """What differs between two programs, by layer; exit status 0 same, 1 different, as diff(1)."""
+    from softex_mlir.runtime.difference import difference
+    from softex_mlir.runtime.program import Program
+
+    found = difference(Program.load(one), Program.load(other))
+    sys.stdout.write(json_text(found.to_json()) if json else "\n".join(found.lines()) + "\n")
+    raise SystemExit(int(bool(found)))
 
 
 @app.command()
@@ -654,6 +691,15 @@ def _machine(
     if no_redmule:
         machine = machine.without_redmule()
     return machine
+
+
+def _address(text: str | None) -> int | None:
+    try:
+        return None if text is None else int(text, 0)
+    except ValueError:
+        raise typer.BadParameter(
+            f"expected an address, 0x10000000, found {text!r}", param_hint="--addr"
+        ) from None
 
 
 def _check_passes(instrument: PassInstrumentation) -> None:
