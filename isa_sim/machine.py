@@ -20,6 +20,7 @@ from typing import Any, NoReturn, cast, get_type_hints
 
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine_limits import faults
+from softex_mlir.isa_sim.machine_settings import SettingError, settings_tree
 from softex_mlir.isa_sim.units import registry
 from softex_mlir.isa_sim.units.redmule_section import RedMulEDescription
 from softex_mlir.isa_sim.units.softex_section import SoftExDescription
@@ -167,7 +168,7 @@ class Machine:
 
     def to_toml(self) -> str:
         """The complete description as TOML; reading it gives an equal machine."""
-        lines = [f"name = {_toml_value(self.name)}"]
+        lines = [f"name = {toml_value(self.name)}"]
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if field.name in ("name", "units"):
@@ -198,28 +199,17 @@ class Machine:
 
         ``section.present=false`` takes a unit away. Raises :class:`MachineError` as a file would.
         """
-        tree = tomllib.loads(self.to_toml())
-        for setting in settings:
-            place, equals, value = setting.partition("=")
-            section, dot, key = (part.strip() for part in place.partition("."))
-            if not (equals and dot and section and key):
-                raise MachineError(f"expected section.key=value, found '{setting}'")
-            try:
-                parsed = tomllib.loads(f"value = {value}")["value"]
-            except ValueError as error:
-                raise MachineError(
-                    f"{section}.{key}: '{value}' is no TOML value: {error}"
-                ) from None
-            part = tree.setdefault(section, {})
-            if not isinstance(part, dict):
-                raise MachineError(f"{section} has no fields that can be set one by one")
-            if key == "present" and parsed is False:
-                tree[section] = {"present": False}
-            else:
-                fields = cast("dict[str, Any]", part)
-                fields[key] = parsed
         try:
-            return _Reader("", "--set", ()).machine_of(tree)
+            tree = settings_tree(settings)
+        except SettingError as error:
+            raise MachineError(str(error)) from None
+        for section, part in tree.items():
+            if hasattr(self, section) and not dataclasses.is_dataclass(getattr(self, section)):
+                raise MachineError(f"{section} has no fields that can be set one by one")
+            if part.get("present") is False:
+                tree[section] = {"present": False}
+        try:
+            return _Reader("", "--set", ()).machine_of(tree, self)
         except MachineError as error:
             raise MachineError(str(error).removeprefix("--set:1: ")) from None
 
@@ -274,18 +264,19 @@ def shipped_machines() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in MACHINES_DIRECTORY.glob("*.toml")))
 
 
-def _toml_value(value: Any) -> str:
+def toml_value(value: Any) -> str:
+    """A value of a field as TOML spells it."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
         return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
     if isinstance(value, tuple):
-        return "[" + ", ".join(_toml_value(item) for item in cast("tuple[Any, ...]", value)) + "]"
+        return "[" + ", ".join(toml_value(item) for item in cast("tuple[Any, ...]", value)) + "]"
     return repr(value)
 
 
 def _toml_fields(value: Any) -> list[str]:
-    return [f"{f.name} = {_toml_value(getattr(value, f.name))}" for f in dataclasses.fields(value)]
+    return [f"{f.name} = {toml_value(getattr(value, f.name))}" for f in dataclasses.fields(value)]
 
 
 class _Reader:
@@ -306,9 +297,9 @@ class _Reader:
             raise MachineError(f"{self.source}: not a machine: nested too deeply") from None
         return self.machine_of(tree)
 
-    def machine_of(self, tree: dict[str, Any]) -> Machine:
-        """The machine of what the text says."""
-        base = self.base(tree.pop("extends", None))
+    def machine_of(self, tree: dict[str, Any], changed: Machine | None = None) -> Machine:
+        """The machine of what the text says; of what it changes of one."""
+        base = changed if changed is not None else self.base(tree.pop("extends", None))
         kinds = {key: hint for key, hint in get_type_hints(Machine).items() if key != "units"}
         known = [*kinds, *(unit.name for unit in registry.units())]
         for key in tree:
@@ -345,7 +336,10 @@ class _Reader:
             return inherited
         if tree[unit.name] == {"present": False}:
             return None
-        return self.table(unit.name, unit.section, tree[unit.name], inherited)
+        given = tree[unit.name]
+        if inherited is not None and isinstance(given, dict):
+            inherited = unit.inherited(inherited, cast("dict[str, Any]", given))
+        return self.table(unit.name, unit.section, given, inherited)
 
     def base(self, parent: object) -> Machine | None:
         """The description that this one extends: a file beside its own, or a shipped one."""

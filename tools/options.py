@@ -54,6 +54,10 @@ ModelArgument = Annotated[
     ),
 ]
 ProgramArgument = Annotated[Path, typer.Argument(help="Program written by `softex compile`.")]
+RunArgument = Annotated[
+    Path,
+    typer.Argument(help="Program written by `softex compile`, or a model to compile and run."),
+]
 TargetOption = Annotated[
     str,
     typer.Option(

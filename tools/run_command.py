@@ -27,6 +27,22 @@ if TYPE_CHECKING:
 _REFERENCE_KEY = re.compile(r"out_\d+")
 
 
+def is_program(path: Path) -> bool:
+    """Whether a file is an ELF file."""
+    try:
+        with path.open("rb") as file:
+            return file.read(4) == b"\x7fELF"
+    except OSError:
+        return False
+
+
+def is_model(path: Path) -> bool:
+    """Whether a model is meant: a file of one, or a built-in one's name."""
+    from softex_mlir.compiler.models import BUILTIN
+
+    return path.suffix in (".onnx", ".mlir") or (str(path) in BUILTIN and not path.exists())
+
+
 def is_bare_metal(path: Path) -> bool:
     """Whether a file is a 32-bit RISC-V executable without this project's note."""
     try:

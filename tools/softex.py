@@ -11,6 +11,7 @@ import typer
 
 from softex_mlir.errors import Interrupted, UserError
 from softex_mlir.files import json_text, prepare_streams
+from softex_mlir.tools.machine_command import machine_app
 from softex_mlir.tools.options import (
     AccuracyOption,
     BatchOption,
@@ -32,6 +33,7 @@ from softex_mlir.tools.options import (
     ProgramArgument,
     ReportFormat,
     ReportOption,
+    RunArgument,
     SetOption,
     ShapeOption,
     TargetOption,
@@ -52,6 +54,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+app.add_typer(machine_app)
 
 
 def _version(wanted: bool) -> None:
@@ -261,7 +266,7 @@ def estimate(
 
 @app.command()
 def run(
-    program: ProgramArgument,
+    program: RunArgument,
     input: Annotated[
         Path | None,
         typer.Option("--input", help="Inputs by the model's names (.npz); default: random."),
@@ -298,8 +303,12 @@ def run(
         int | None, typer.Option(min=1, help="Give up after so many cycles.")
     ] = None,
     target: Annotated[
-        str | None, typer.Option("--target", help="Insist on this machine description.")
+        str | None,
+        typer.Option(
+            "--target", help="Insist on this machine description; compile a model for it."
+        ),
     ] = None,
+    settings: SetOption = None,
     operating_point: PointOption = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the random inputs.")] = 0,
     warn_only: Annotated[
@@ -320,8 +329,10 @@ def run(
 ) -> None:
     """Run a program on the simulated cluster: outputs, cycles, energy.
 
-    An ELF file that `softex compile` did not write runs as with `softex sim`.
+    A model is compiled first, for the machine that `--target` and `--set` say. An ELF file that
+    `softex compile` did not write runs as with `softex sim`.
     """
+    from softex_mlir.compiler.driver import Compilation
     from softex_mlir.files import check_outputs
     from softex_mlir.isa_sim.machine import Machine
     from softex_mlir.runtime import session
@@ -330,12 +341,20 @@ def run(
     from softex_mlir.tools.run_command import (
         finish_run,
         is_bare_metal,
+        is_model,
+        is_program,
         read_arrays,
         vector_writer,
     )
     from softex_mlir.tools.signals import raised
     from softex_mlir.tools.summary_report import form_of
 
+    if settings and is_program(program):
+        raise typer.BadParameter(
+            f"{program} is compiled for its machine: expected a model, which is compiled for the "
+            "machine that the settings say; or --set for softex compile",
+            param_hint="--set",
+        )
     if is_bare_metal(program):
         from softex_mlir.tools.sim_command import run_bare_metal
 
@@ -343,7 +362,11 @@ def run(
         raise SystemExit(run_bare_metal(program, Machine.load(target or "paper"), as_json=json))
     form = form_of(as_json=json, as_csv=csv)
     check_outputs((output, profile, trace, report), (program, input, target))
-    loaded = Program.load(program)
+    if is_program(program) or not is_model(program):
+        loaded, machine = Program.load(program), Machine.load(target) if target else None
+    else:
+        machine = _machine(target or "paper", None, False, False, settings)
+        loaded = Compilation.of(program, machine).program()
     reference: dict[str, Any] = {}
     inputs = None
     if input is not None:
@@ -356,7 +379,7 @@ def run(
         result = session.run(
             loaded,
             inputs,
-            machine=Machine.load(target) if target else None,
+            machine=machine,
             operating_point=operating_point,
             sanitize=sanitize,
             seed=seed,

@@ -125,6 +125,12 @@ def _lines(summary: Summary) -> Table:
             + f"TCDM {memory.tcdm / 1024:.0f} of {memory.tcdm_bytes / 1024:.0f} KiB",
         ),
         ("bound", _bound(profile)),
+        *([("changed", ", ".join(summary.changes))] if summary.changes else []),
+        *(
+            [("validity", f"estimated: {'; '.join(summary.estimated)}")]
+            if summary.estimated
+            else []
+        ),
         *(("FP32" if not place else "", line) for place, line in enumerate(summary.quality)),
         ("verdict", str(summary.verdict)),
     ]

@@ -28,6 +28,7 @@ from softex_mlir.compiler.schedule.search.tiling import (
 from softex_mlir.dialects import transformer as tf
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.isa_sim.units.softex_jobs import padded_length
 
 ROWS_SHARE = 4
 """Beside matrix products, row-wise kernels take at most this fraction (1/n) of the TCDM."""
@@ -158,6 +159,8 @@ def _rows_bytes(machine: Machine, op: Operation, limit: int, wanted: int) -> int
         fixed, row = 64, 16 * tf.shape_of(op.result)[-1] + 256
     elif isinstance(op, tf.SoftmaxOp):
         width = round_up(max(32, tf.shape_of(op.result)[-1]), 16)
+        if machine.softex is not None:
+            width = padded_length(machine.softex, tf.shape_of(op.result)[-1])
         slot = 2 * width + 64
         third = machine.softex is not None and 64 + 3 * slot <= limit
         fixed, row = 64, (3 if third else 2) * slot

@@ -38,6 +38,8 @@ MATMUL: Final = 0
 GEMM: Final = 1
 FORMAT_16_BIT: Final = 1
 """The I/O format of a BF16 build is Float16's code: "no cast" is hard-wired to it."""
+_MEASURED_STEP: Final = 8
+"""Columns of the array whose limits were recorded."""
 MACFG_GEMM: Final = GEMM << 10 | FORMAT_16_BIT << 7
 """MACFG of every job the compiler makes."""
 
@@ -174,10 +176,13 @@ def redmule_cycles(m: int, n: int, k: int, machine: Machine, gap: int = 1) -> in
 def shortest_inner(unit: RedMulEDescription) -> int:
     """The shortest inner dimension that is right whatever the other sizes are.
 
-    Measured for steps of 8: those of up to two are wrong. Arrays with longer steps were not
-    measured, the rule is scaled for them.
+    Measured for steps of 8: those of up to two are wrong, and with leftovers repaired those of one
+    stay so. Arrays with longer steps were not measured, the rule is scaled for them.
     """
-    return unit.min_inner if unit.min_inner <= 1 else max(unit.min_inner, 2 * unit.columns + 1)
+    if unit.min_inner <= 1 or unit.columns <= _MEASURED_STEP:
+        return unit.min_inner
+    steps = 1 if unit.exact_leftovers else 2
+    return max(unit.min_inner, steps * unit.columns + 1)
 
 
 def refills_late(n: int, unit: RedMulEDescription) -> bool:
@@ -193,7 +198,7 @@ def padded_inner_unit(n: int, alignment: int, unit: RedMulEDescription) -> int:
     """
     step = math.lcm(alignment, unit.columns)
     found = round_up(shortest_inner(unit), step)
-    while unit.min_inner > 1 and refills_late(round_up(n, found), unit):
+    while not unit.exact_leftovers and refills_late(round_up(n, found), unit):
         found += step
     return found
 
@@ -242,13 +247,19 @@ def check(job: RedMulEJob, unit: RedMulEDescription) -> tuple[str, ...]:
         f"{shape} stores {stored} rows; from {unit.max_stored_rows + 1} on done never comes: "
         "split the job",
     )
-    if unit.min_inner <= 1:
-        return ()
     require(
-        job.operation == GEMM or tiles == 1,
+        job.operation == GEMM or tiles == 1 or unit.min_inner <= 1,
         "operation",
         f"MATMUL of {tiles} tiles hangs; use GEMM on a zeroed Z",
     )
+    if unit.exact_leftovers:
+        shortest = shortest_inner(unit)
+        require(
+            n >= shortest,
+            "inner",
+            f"{shape}: an inner dimension below {shortest} is not repaired; pad it",
+        )
+        return ()
     step, shortest, width = unit.columns, shortest_inner(unit), unit.tile_columns
     padded = round_up(n, step)
     require(
@@ -311,7 +322,7 @@ def check_program_job(job: RedMulEJob, unit: RedMulEDescription) -> tuple[str, .
 def leaking_rows(n: int, unit: RedMulEDescription) -> int:
     """Rows behind W that meet x = +0: the published RTL masks only the last P + 1 of a step."""
     rest = n % unit.columns
-    if rest == 0 or unit.min_inner <= 1:
+    if rest == 0 or unit.exact_leftovers:
         return 0
     return max(0, unit.columns - rest - (unit.pipeline_registers + 1))
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from softex_mlir.isa_sim.units.unit import Fault
 
@@ -27,6 +27,7 @@ class RedMulEDescription:
     pipeline_registers: int
     queue_depth: int
     min_inner: int
+    exact_leftovers: bool
     requires_soft_clear: bool
     macfg_last: bool
     masked_rows: bool
@@ -54,6 +55,43 @@ RANGES: dict[str, tuple[float, float]] = {
     "tiler_cycles": (0, _MOST_CYCLES),
     "trigger_cycles": (0, _MOST_CYCLES),
 }
+
+
+SHAPE = ("rows", "columns", "pipeline_registers")
+"""Fields that say which array it is."""
+
+RECORDED_SHAPE = (24, 8, 3)
+"""The array whose bits, limits and cycles were recorded on the unit's RTL."""
+
+_PUBLISHED: dict[str, int | bool] = {
+    "queue_depth": 1,
+    "min_inner": 17,
+    "exact_leftovers": False,
+    "requires_soft_clear": True,
+    "macfg_last": True,
+    "masked_rows": False,
+    "max_stored_rows": 65535,
+}
+"""Restrictions of the published RTL."""
+
+
+def inherited(section: RedMulEDescription, given: Mapping[str, Any]) -> RedMulEDescription:
+    """A section as another array has it: cycles recorded for an array are that array's."""
+    if all(given.get(key, getattr(section, key)) == getattr(section, key) for key in SHAPE):
+        return section
+    return replace(section, preload_single_tile=(), preload_more_tiles=())
+
+
+def unrecorded(section: RedMulEDescription) -> tuple[str, ...]:
+    """What no recording covers."""
+    found: list[str] = []
+    shape = tuple(getattr(section, key) for key in SHAPE)
+    if shape != RECORDED_SHAPE:
+        found.append("RedMulE {}x{}x{}".format(*shape))
+    lifted = [key for key, value in _PUBLISHED.items() if getattr(section, key) != value]
+    if lifted:
+        found.append(f"RedMulE repaired in {', '.join(lifted)} (RTL not seen)")
+    return tuple(found)
 
 
 def faults(machine: Machine, unit: RedMulEDescription) -> Iterator[Fault]:

@@ -44,6 +44,28 @@ RANGES: dict[str, tuple[float, float]] = {
 }
 
 
+RECORDED_LANES = (8, 16)
+"""Lanes whose bits were recorded on the unit's RTL."""
+
+_PUBLISHED: dict[str, bool] = {
+    "soe_rounding_carry": False,
+    "masked_tail": False,
+    "checked_slots": False,
+}
+"""Restrictions of the published RTL."""
+
+
+def unrecorded(section: SoftExDescription) -> tuple[str, ...]:
+    """What no recording covers."""
+    found: list[str] = []
+    if section.lanes not in RECORDED_LANES:
+        found.append(f"SoftEx of {section.lanes} lanes")
+    lifted = [key for key, value in _PUBLISHED.items() if getattr(section, key) != value]
+    if lifted:
+        found.append(f"SoftEx repaired in {', '.join(lifted)} (RTL not seen)")
+    return tuple(found)
+
+
 def faults(machine: Machine, unit: SoftExDescription) -> Iterator[Fault]:
     """What does not go together in a section, or with the machine's memory."""
     if unit.lanes not in (4, 8, 16, 32):

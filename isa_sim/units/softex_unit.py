@@ -120,6 +120,7 @@ SOFTEX = Unit(
         source=Source(Basis.fitted, "softmax gains as much energy as time, as published"),
     ),
     faults=softex_section.faults,
+    unrecorded=softex_section.unrecorded,
     standard=True,
     remedy="more lanes, or fewer terms",
 )

@@ -13,7 +13,7 @@ compiled functions over flat arrays, and so is what the contention model asks ev
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -127,13 +127,14 @@ class Accesses(NamedTuple):
 
 
 class Basis(StrEnum):
-    """What a figure of the energy model rests on."""
+    """What a value of a machine description rests on."""
 
-    sourced = "sourced"
-    derived = "derived"
-    fitted = "fitted"
-    assumed = "assumed"
-    given = "given"
+    measured = "measured"  # on the units' published RTL
+    sourced = "sourced"  # a manual, a paper, published silicon
+    derived = "derived"  # computed from published figures
+    fitted = "fitted"  # chosen so that published totals come out
+    assumed = "assumed"  # nobody published it
+    given = "given"  # by a description, not the shipped one
 
 
 class Source(NamedTuple):
@@ -169,6 +170,12 @@ def no_faults(machine: Machine, section: Section) -> Iterator[Fault]:
     return iter(())
 
 
+def inherit_all(section: Section, given: Mapping[str, Any]) -> Section:
+    """Every value of the section goes with any other."""
+    del given
+    return section
+
+
 @dataclass(frozen=True)
 class Unit:
     """A kind of accelerator.
@@ -191,6 +198,9 @@ class Unit:
         accesses: what its jobs ask the TCDM for; only imported when a cluster runs.
         energy: its term of the energy.
         faults: what is wrong with a section on a machine, beyond ranges and addresses.
+        inherited: what a description that gives some fields keeps of the section it extends.
+        short_forms: name to the fields that ``name=AxB`` sets.
+        unrecorded: what of a section no recording of the hardware covers, in a few words each.
         standard: every description says whether it has one, with `present = false` if not. Others
             are absent where nothing is said.
         long_jobs: contention lengthens a running job, window by window; else at its trigger.
@@ -210,6 +220,9 @@ class Unit:
     accesses: Callable[[Section], Accesses]
     energy: EnergyTerm
     faults: Callable[[Machine, Section], Iterator[Fault]] = no_faults
+    inherited: Callable[[Section, Mapping[str, Any]], Section] = inherit_all
+    short_forms: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    unrecorded: Callable[[Section], tuple[str, ...]] = lambda section: ()
     standard: bool = False
     long_jobs: bool = False
     remedy: str = "more of it"

@@ -9,6 +9,7 @@ from typing import Any
 import softex_mlir
 from softex_mlir.arithmetic import covered
 from softex_mlir.isa_sim.machine import ClusterDescription
+from softex_mlir.isa_sim.machine_basis import changes, unrecorded
 from softex_mlir.runtime.costs.verdict import Verdict, verdict
 from softex_mlir.runtime.profile import Profile
 
@@ -46,6 +47,8 @@ class Summary:
     Attributes:
         simulated: figures of a simulation; else of the compiler's cost model.
         quality: lines about the distance to FP32, or how to find out.
+        changes: what is not as in the shipped machine of that name.
+        estimated: units that no recording of hardware covers: limits and cycles are estimates.
     """
 
     model: str
@@ -55,6 +58,8 @@ class Summary:
     memory: MemoryUse
     verdict: Verdict
     quality: tuple[str, ...]
+    changes: tuple[str, ...] = ()
+    estimated: tuple[str, ...] = ()
     version: str = softex_mlir.__version__
 
     @staticmethod
@@ -74,6 +79,8 @@ class Summary:
             MemoryUse.of(metadata, profile.machine.cluster),
             verdict(profile),
             quality,
+            changes(profile.machine),
+            unrecorded(profile.machine),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -92,4 +99,6 @@ class Summary:
                 "tcdm_size_bytes": self.memory.tcdm_bytes,
             },
             "quality": list(self.quality),
+            "machine_changes": list(self.changes),
+            "validity_estimated": list(self.estimated),
         }

@@ -13,6 +13,8 @@ LEAVES = "leaves"
 ROOMS = {
     "isa_sim.machine": "ground floor",
     "isa_sim.machine_limits": "ground floor",
+    "isa_sim.machine_settings": "ground floor",
+    "isa_sim.machine_basis": "ground floor",
     "isa_sim.isa": "ground floor",
     "isa_sim.jit": "ground floor",
     "isa_sim.numerics": "ground floor",

@@ -117,9 +117,31 @@ TABLE = {
     ),
     "no such file": ("softex compile none.onnx -o p.elf", 1, "none.onnx"),
     "no such model": ("softex compile none -o p.elf", 1, "built in: "),
+    "settings of a program": (
+        "softex run relu.elf --set softex.lanes=8",
+        2,
+        "relu.elf is compiled for its machine: expected a model",
+    ),
+    "a model that is compiled to run": ("softex run relu.onnx --set softex.lanes=8", 0, ""),
+    "a machine in order": ("softex machine validate paper redmule21", 0, ""),
+    "a machine without programs": (
+        "softex machine validate paper --set cluster.cores=2",
+        1,
+        "expected 4 cores or more, found cluster.cores = 2",
+    ),
     "no such command": ("softex compilr", 2, "No such command"),
     "no output": ("softex compile relu.onnx", 2, "an ELF file needs a name: -o FILE"),
 }
+
+
+def test_machines_are_compared(capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
+    line = "softex machine diff redmule21 --set cluster.cores=4 --json"
+    monkeypatch.setattr(sys, "argv", line.split())
+    with pytest.raises(SystemExit):
+        softex()
+    data = json.loads(capsys.readouterr().out)
+    assert {"section": "cluster", "key": "cores", "value": 4, "other": 8} in data["differences"]
+    assert any("RTL not seen" in text for text in data["not_covered"])
 
 
 @pytest.mark.parametrize("name", TABLE)

@@ -5,6 +5,9 @@ from pathlib import Path
 import pytest
 
 from softex_mlir.isa_sim.machine import Machine, MachineError, shipped_machines
+from softex_mlir.isa_sim.machine_basis import differences, fields_of, uncovered, unrecorded
+from softex_mlir.isa_sim.units import redmule
+from softex_mlir.isa_sim.units.unit import Basis
 
 
 @pytest.mark.parametrize("name", shipped_machines())
@@ -116,7 +119,8 @@ def test_descriptions_that_extend_each_other(tmp_path: Path):
 
 
 def test_descriptions_without_a_file_extend_shipped_ones_only():
-    with pytest.raises(MachineError, match="must be one of ideal, paper, found '/dev/zero'"):
+    shipped = ", ".join(shipped_machines())
+    with pytest.raises(MachineError, match=f"must be one of {shipped}, found '/dev/zero'"):
         Machine.from_toml('extends = "/dev/zero"\nname = "x"\n')
 
 
@@ -161,6 +165,50 @@ def test_settings_change_fields_as_a_file_does():
     assert changed.redmule.preload_more_tiles == ()
     assert paper.with_settings(["softex.present=false"]) == paper.without_softex()
     assert paper.with_settings([]) == paper
+    assert paper.with_settings(["cluster.tcdm_bytes=128Ki"]) == paper.with_tcdm_bytes(128 << 10)
+
+
+def test_cycles_recorded_for_an_array_are_that_array_s(tmp_path: Path):
+    other = Machine.load().with_settings(["redmule.shape=12x4x3"])
+    assert other.redmule is not None
+    assert (other.redmule.rows, other.redmule.columns, other.redmule.pipeline_registers) == (
+        12,
+        4,
+        3,
+    )
+    assert other.redmule.preload_single_tile == other.redmule.preload_more_tiles == ()
+    file = tmp_path / "small.toml"
+    file.write_text('extends = "paper"\nname = "small"\n[redmule]\nrows = 12\ncolumns = 4\n')
+    assert Machine.load(file).redmule == other.redmule
+    assert Machine.load().with_settings(["redmule.shape=24x8x3"]) == Machine.load()
+
+
+def test_every_field_has_a_basis_and_changes_lose_it():
+    paper = Machine.load()
+    assert {field.basis for field in fields_of(paper)} == set(Basis) - {Basis.given}
+    assert uncovered(paper) == differences(paper) == ()
+    changed = paper.with_settings(["redmule.shape=48x8x6", "dma.bytes_per_cycle=16"])
+    by_key = {(field.section, field.key): field for field in fields_of(changed)}
+    assert by_key["redmule", "rows"].basis is Basis.given
+    assert by_key["redmule", "columns"].basis is Basis.sourced
+    assert by_key["dma", "bytes_per_cycle"].other == 8
+    assert unrecorded(changed) == ("RedMulE 48x8x6",)
+    assert [text.partition(":")[0] for text in uncovered(changed)] == [
+        "validity estimated",
+        "energy",
+        "cycles",
+    ]
+    without = {field.key for field in differences(paper.without_softex())}
+    assert without == {"present"}
+
+
+def test_repaired_upstream_unit_takes_leftovers_and_refuses_what_stayed_open():
+    unit = Machine.load("redmule21").redmule
+    assert unit is not None
+    assert redmule.is_computed(5, 33, 70, unit)
+    assert redmule.is_computed(100, 9, 70, unit)
+    assert not redmule.is_computed(5, 8, 20, unit)
+    assert unrecorded(Machine.load("redmule21"))[0].endswith("(RTL not seen)")
 
 
 @pytest.mark.parametrize(
@@ -172,6 +220,7 @@ def test_settings_change_fields_as_a_file_does():
         ("softex.lane=8", "unknown key 'lane'"),
         ("softex.lanes=many", "softex.lanes: 'many' is no TOML value"),
         ("gpu.lanes=8", "unknown key 'gpu'"),
+        ("redmule.shape=24x8", "redmule.shape: expected rows x columns x pipeline_registers"),
         ("name.first=8", "name has no fields that can be set one by one"),
     ],
 )

@@ -21,7 +21,9 @@ assert PAPER.redmule is not None
 UNITS = {
     "paper": PAPER.redmule,
     "masked rows": replace(PAPER.redmule, masked_rows=True),
-    "short inner sizes": replace(PAPER.redmule, masked_rows=True, min_inner=1),
+    "short inner sizes": replace(
+        PAPER.redmule, masked_rows=True, min_inner=1, exact_leftovers=True
+    ),
     "12 rows of 4": replace(PAPER.redmule, rows=12, columns=4),
     "wide": replace(PAPER.redmule, rows=48, pipeline_registers=6),
     "long steps": replace(PAPER.redmule, rows=16, columns=16, pipeline_registers=1),

@@ -48,7 +48,7 @@ class ChunkedAttention(AttentionItems):
     def title(self) -> str:
         return f"attention_{self.queries}x{self.keys}_{self.heads}x{self.size}_by_{self.chunk}"
 
-    def sizes(self) -> tuple[tuple[int, int, int], ...]:
+    def sizes(self) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
         return (self.rows, self.inner, self.chunk), (self.rows, self.chunk, self.value_size)
 
     @property

@@ -9,6 +9,7 @@ from softex_mlir.compiler.schedule.kernels.emitter import COMPUTE, GEMM
 from softex_mlir.compiler.schedule.kernels.kernel import Kernel
 from softex_mlir.dialects.cluster import StreamKind
 from softex_mlir.isa_sim.units.redmule import is_computed
+from softex_mlir.isa_sim.units.softex_jobs import padded_length
 
 
 @dataclass(frozen=True)
@@ -50,15 +51,18 @@ class AttentionItems(Kernel):
         """Heads times query blocks."""
         return self.heads * self.blocks
 
-    def sizes(self) -> tuple[tuple[int, int, int], ...]:
+    def sizes(self) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
         """Rows, inner and columns of Q·Kᵀ and of P·V."""
         raise NotImplementedError
 
     @property
     def is_computed(self) -> bool:
-        """Whether the products are among those that RedMulE gets right."""
-        unit = self.machine.redmule
-        return unit is None or all(is_computed(*sizes, unit) for sizes in self.sizes())
+        """Whether the units get the products and the softmax of the scores right."""
+        unit, softex = self.machine.redmule, self.machine.softex
+        scores, weights = self.sizes()
+        if softex is not None and scores[-1] != padded_length(softex, scores[-1]):
+            return False
+        return unit is None or (is_computed(*scores, unit) and is_computed(*weights, unit))
 
     @property
     def z_rows(self) -> int:

@@ -78,7 +78,7 @@ class AttentionKernel(AttentionItems):
         """Extent of the largest box of zeros."""
         return max(self.padded, self.rows, self.inner, self.value_size)
 
-    def sizes(self) -> tuple[tuple[int, int, int], ...]:
+    def sizes(self) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
         return (self.rows, self.inner, self.padded), (self.rows, self.padded, self.value_size)
 
     @property

@@ -1,0 +1,59 @@
+"""Settings of a machine on a command line: ``section.key=value``."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable
+from typing import Any
+
+from softex_mlir.errors import UserError
+from softex_mlir.isa_sim.units import registry
+
+_SCALED = re.compile(r"([0-9_]+)(Ki|Mi)")
+_SCALES = {"Ki": 1 << 10, "Mi": 1 << 20}
+
+
+class SettingError(UserError, ValueError):
+    """A setting that says nothing."""
+
+
+def settings_tree(settings: Iterable[str]) -> dict[str, Any]:
+    """Settings as the tables of a description.
+
+    Values are spelt as in TOML; numbers may end in Ki or Mi, and a unit's short forms (RedMulE's
+    ``shape``) set several fields. ``section.present=false`` takes a unit away.
+
+    Raises:
+        SettingError: one has no section, no key or no value.
+    """
+    tree: dict[str, Any] = {}
+    for setting in settings:
+        place, equals, value = (part.strip() for part in setting.partition("="))
+        section, dot, key = (part.strip() for part in place.partition("."))
+        if not (equals and dot and section and key):
+            raise SettingError(f"expected section.key=value, found '{setting}'")
+        tree.setdefault(section, {}).update(_fields(section, key, value))
+    return tree
+
+
+def _fields(section: str, key: str, value: str) -> dict[str, Any]:
+    """What a setting says of a section."""
+    unit = next((unit for unit in registry.units() if unit.name == section), None)
+    keys = () if unit is None else unit.short_forms.get(key, ())
+    if not keys:
+        return {key: _value(section, key, value)}
+    numbers = value.split("x")
+    if len(numbers) != len(keys) or not all(number.isdecimal() for number in numbers):
+        spelt = " x ".join(keys)
+        raise SettingError(f"{section}.{key}: expected {spelt}, as in 24x8x3, found '{value}'")
+    return dict(zip(keys, map(int, numbers), strict=True))
+
+
+def _value(section: str, key: str, value: str) -> Any:
+    if scaled := _SCALED.fullmatch(value):
+        return int(scaled[1]) * _SCALES[scaled[2]]
+    try:
+        return tomllib.loads(f"value = {value}")["value"]
+    except ValueError as error:
+        raise SettingError(f"{section}.{key}: '{value}' is no TOML value: {error}") from None
