@@ -141,6 +141,27 @@ class Cluster:
         """Bytes at an address in TCDM or L2."""
         return self._span(address, size).tobytes()
 
+    @property
+    def loaded_l2(self) -> list[tuple[int, int]]:
+        """(address, bytes) of what was loaded to L2, in order."""
+        return sorted({span for span in self.written if span[0] >= self.machine.cluster.l2_base})
+
+    def fill_never_written(self, pattern: bytes) -> None:
+        """Fill what nothing was loaded to: all of TCDM but the counters, L2 between segments."""
+        cluster = self.machine.cluster
+        l2 = [(at, at + size) for at, size in self.loaded_l2]
+        end = cluster.tcdm_base + cluster.tcdm_bytes
+        loaded = sorted((at, at + size) for at, size in self.written)
+        tcdm = [span for span in loaded if cluster.tcdm_base <= span[0] < end]
+        counters = (cluster.tcdm_base, cluster.tcdm_base + abi.COUNTER_BYTES)
+        for spans in ([counters, *tcdm, (end, end)], l2):
+            covered = spans[0][1] if spans else 0
+            for first, behind in spans[1:]:
+                if first > covered:
+                    hole = self._span(covered, first - covered)
+                    hole[:] = np.resize(np.frombuffer(pattern, np.uint8), len(hole))
+                covered = max(covered, behind)
+
     def load_segment(
         self, address: int, data: bytes, memory_bytes: int | None = None, executable: bool = False
     ) -> None:
@@ -171,6 +192,15 @@ class Cluster:
         )
         for start, length in self._code:
             self.program.decode_range(start, length, self.l2)
+
+    @property
+    def code_span(self) -> tuple[int, int]:
+        """First address and bytes of what the segments hold of code."""
+        if not self._code:
+            return 0, 0
+        first = min(start for start, _ in self._code)
+        end = max(start + length for start, length in self._code)
+        return first + self.machine.cluster.l2_base, end - first
 
     def set_entry(self, pc: int) -> None:
         """Where all cores start.
@@ -285,7 +315,15 @@ class _Run:
         if sanitize:
             from softex_mlir.isa_sim.race.detector import Sanitizer
 
-            self.sanitizer = Sanitizer(cluster.machine, self.dev, cluster.written, self.names)
+            counters = cluster.tcdm[: abi.COUNTER_BYTES].view(np.int32).astype(np.int64)
+            self.sanitizer = Sanitizer(
+                cluster.machine,
+                self.dev,
+                cluster.written,
+                cluster.code_span,
+                counters & 0xFFFFFFFF,
+                self.names,
+            )
 
     def make_ports(self, functional: bool, lenient: bool) -> dict[int, Port]:
         """What executes the jobs of each unit of the machine, by the unit's number."""
@@ -297,6 +335,19 @@ class _Run:
         }
 
     def execute(self) -> RunResult:
+        try:
+            self.execute_to_end()
+        except SimulationFault:
+            if not (self.sanitizer and self.sanitizer.has_ended):
+                raise
+        if self.sanitizer:
+            self.control[engine.NOW] = self.sanitizer.end(self.s)
+        self.report_accesses()
+        self.warn_of_lost_writes()
+        return self.result()
+
+    def execute_to_end(self) -> None:
+        """Run until the program ends; with the race detector, as long behind as it watches."""
         cluster, dev, control = self.cluster, self.dev, self.control
         assert cluster.entry is not None
         self.s[:, st.PC] = cluster.entry
@@ -335,9 +386,6 @@ class _Run:
                 self.access_fault()
             else:
                 self.core_stop()
-        self.report_accesses()
-        self.warn_of_lost_writes()
-        return self.result()
 
     def soft_clear(self) -> None:
         """A unit was told to forget what it keeps between jobs."""

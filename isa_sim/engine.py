@@ -136,6 +136,9 @@ def run(
                 core = candidate
         event = dev.word[d.NEXT_EVENT]
         earliest = min(time, event)
+        if shadow is not None:  # noqa: SIM102
+            if sanitizer_order.is_over(shadow, earliest):
+                return END
         if earliest >= control[WINDOW_END]:
             if earliest == d.NEVER:
                 return DEADLOCK
@@ -181,6 +184,9 @@ def run(
             if status == st.ACCESS:
                 dev.core[core, d.CORE_PENDING] = 1
             elif status != st.LIMIT and status != st.LOG_FULL:
+                if shadow is not None:  # noqa: SIM102
+                    if shadow.word[sanitizer_state.ENDED_BY] >= 0:
+                        return END
                 control[CORE] = core
                 control[STATUS] = status
                 return CORE_STOP
@@ -200,7 +206,7 @@ def run(
                 sanitizer_order.after_access(
                     dev, shadow, core, time, address & 0xFFFFFFFF, kind,
                     state.s[core, st.REQUEST_VALUE], state.s[core, st.REQUEST_RD] == DISCARD,
-                    status,
+                    status, state.s[core, st.FAULT_PC] & 0xFFFFFFFF,
                 )  # fmt: skip
         if (
             status == d.DONE
@@ -233,9 +239,13 @@ def run(
         else:
             control[CORE] = core
             control[NOW] = time
-            if shadow is not None:  # noqa: SIM102
+            if shadow is not None:
                 if status == d.END:
-                    sanitizer_order.at_end(
-                        shadow, core, time << 32 | (state.s[core, st.FAULT_PC] & 0xFFFFFFFF)
-                    )
+                    pc = state.s[core, st.FAULT_PC] & 0xFFFFFFFF
+                    sanitizer_order.at_end(shadow, core, time, time << 32 | pc)
+                    dev.core[core, d.CORE_PENDING] = 0
+                    state.s[core, st.CYCLE] = d.NEVER
+                    continue
+                if shadow.word[sanitizer_state.ENDED_BY] >= 0:
+                    return END
             return END if status == d.END else FAULT

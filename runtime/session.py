@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,10 @@ from softex_mlir.runtime.profile import Profile, build_profile
 if TYPE_CHECKING:
     from softex_mlir.isa_sim.cluster import Cluster, Effects, JobRecord, RunResult
     from softex_mlir.runtime.program import Program
+
+
+_NAN = b"\xc1\x7f"
+"""A NaN in bf16 and, twice, in float32."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +122,10 @@ def run(
     outputs = {port.name: read_port(cluster, port) for port in program.outputs}
     if sanitize:
         # The detector shows counters late: it watches a run of its own, figures are of this one.
-        watched = _ready(program, machine, arrays).run(
+        # Memory that nobody wrote holds other values there.
+        watching = _ready(program, machine, arrays)
+        watching.fill_never_written(_NAN)
+        watched = watching.run(
             sanitize=True,
             functional=functional,
             progress=progress,
@@ -126,9 +133,34 @@ def run(
             max_cycles=max_cycles,
         )
         warnings = tuple(dict.fromkeys((*result.warnings, *watched.warnings)))
-        result = replace(result, races=watched.races, warnings=warnings)
+        races = watched.races
+        if functional and not races:
+            races = tuple(_unwritten(program, cluster, watching, watched.warnings))
+        result = replace(result, races=races, warnings=warnings)
     profile = build_profile(program, machine, result, operating_point)
     return Result(outputs, profile, notices, arrays, result)
+
+
+def _unwritten(
+    program: Program, ran: Cluster, watched: Cluster, warnings: tuple[str, ...]
+) -> Iterator[str]:
+    """What in L2 depends on memory that nobody wrote, and the reads of it."""
+    from softex_mlir.runtime.symbolizer import Symbolizer
+
+    for address, size in ran.loaded_l2:
+        one, other = (
+            np.frombuffer(cluster.read_memory(address, size), np.uint8)
+            for cluster in (ran, watched)
+        )
+        differing = np.flatnonzero(one != other)
+        if not len(differing):
+            continue
+        first = address + int(differing[0])
+        reads = "".join(f"\n  {warning}" for warning in warnings)
+        yield (
+            f"{len(differing)} bytes of L2, from {Symbolizer(program).buffer(first)} on, depend on "
+            f"memory that nobody wrote: with other values there they differ{reads}"
+        )
 
 
 def _ready(program: Program, machine: Machine, arrays: Mapping[str, np.ndarray]) -> Cluster:

@@ -11,9 +11,11 @@ DMA channels. What orders two agents:
   the context. Work of one device is ordered as it was started, if the starts were ordered.
 
 Two accesses to the same two bytes, one of them a write, that nothing orders are a race, whatever
-the timing of this run was. So that a lucky order does not hide a missing wait, a core is shown the
-values of a timeline word, and the ends of jobs and transfers, one after the other, each as late as
-it may come; cycles with the detector are therefore not those without.
+the timing of this run was. So that a lucky order does not hide a missing wait, a core that looks at
+a timeline word, or for the end of a job or transfer, is shown the oldest state that it may see, and
+the next one only when it looks again; cycles with the detector are therefore not those without.
+A store to a timeline word that does not know of the one before may undo it: a race as well. Behind
+the end of a program the other cores go on for a while: what they still store may be cut off.
 
 Reading what nobody wrote is reported too (initial images, inputs and .bss count as written; rows of
 Z that RedMulE reads and rewrites behind M do not have to be): by a unit or DMA among the races, by
@@ -27,6 +29,7 @@ from typing import Any
 import numpy as np
 
 from softex_mlir import abi
+from softex_mlir.isa_sim.core import state as st
 from softex_mlir.isa_sim.devices import state as d
 from softex_mlir.isa_sim.diagnosis import Names
 from softex_mlir.isa_sim.machine import Machine
@@ -45,11 +48,19 @@ class Sanitizer:
     """Shadow state of one run. `reports` holds the races found, in words, first ones first."""
 
     def __init__(
-        self, machine: Machine, devices: d.Devices, written: list[tuple[int, int]], names: Names
+        self,
+        machine: Machine,
+        devices: d.Devices,
+        written: list[tuple[int, int]],
+        code: tuple[int, int],
+        counters: np.ndarray,
+        names: Names,
     ):
         """
         Args:
             written: (address, bytes) of what is in the memories before the run.
+            code: (first address, bytes) of what the cores may execute.
+            counters: the timeline words before the run.
         """
         description = machine.cluster
         self.dev = devices
@@ -62,7 +73,10 @@ class Sanitizer:
         self._dma_log: Any = None
         base = description.l2_base
         ends = [address + size - base for address, size in written if address >= base]
-        self.shadow = k.make_shadow(machine, max(ends, default=0))
+        watched = min(max(ends, default=0) + k.L2_BEHIND, description.l2_bytes)
+        self.shadow = k.make_shadow(machine, watched)
+        self.shadow.word[k.CODE : k.CODE + 2] = code
+        self.shadow.store_first[:] = counters
         self.shadow.writer[: abi.COUNTER_BYTES // k.GRANULE] = k.INITIAL
         for address, size in written:
             in_l2 = address >= base
@@ -95,6 +109,22 @@ class Sanitizer:
             if not write and unchecked and address < unchecked <= address + size:
                 known = unchecked - address
             memory.check(self.shadow, agent, site, address, size, write, known)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the program ended; the other cores go on behind that for a while."""
+        return int(self.shadow.word[k.ENDED_BY]) >= 0
+
+    def end(self, s: Any) -> int:
+        """Report what the end may have cut off; the cycle of the end.
+
+        Args:
+            s: the state of the cores (`core.state`).
+        """
+        order.after_end(self.shadow)
+        by, at = self.shadow.word[k.ENDED_BY], self.shadow.word[k.ENDED_AT]
+        s[by, st.CYCLE] = at
+        return int(at)
 
     def collect(self, jobs: Any, dma_log: Any) -> None:
         """Turn the compiled part's reports into words; the logs name jobs and transfers."""
@@ -164,6 +194,12 @@ class Sanitizer:
         self, kind: int, address: int, agent: int, site: int, other: int, other_site: int
     ) -> str:
         if kind == k.ENDS_BEFORE:
+            if other < self.cores:
+                return (
+                    f"{self._who(agent, site)} ends the program, and nothing makes it wait for the "
+                    f"store of {self._who(other, other_site)}: a counter, an event or a barrier "
+                    "has to lie between them"
+                )
             device = self._device(other)
             work = "DMA transfer"
             if device >= k.FIRST_UNIT:
@@ -175,6 +211,13 @@ class Sanitizer:
             )
         tp = self._tp(agent, site) or (self._tp(other, other_site) if other >= 0 else 0)
         where = self.names.data(address, tp)
+        if kind == k.COUNTER_OVERWRITTEN:
+            return (
+                f"{self._who(agent, site)} writes the timeline counter at {where}: "
+                "only stores of cores order what others do"
+            )
+        if kind == k.CODE_OVERWRITTEN:
+            return f"{self._who(agent, site)} writes over code, at {where}"
         if kind == k.UNINITIALISED:
             return f"read of never-written memory at {where}: {self._who(agent, site)}"
         if agent >= self.cores and other >= self.cores:

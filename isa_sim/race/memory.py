@@ -156,10 +156,26 @@ def _check_l2(shadow: Any, agent: int, site: int, first: int, last: int, write: 
 
 
 @njit(cache=True)
+def _check_target(shadow: Any, agent: int, site: int, address: int, size: int) -> None:
+    """A transfer or job writes: not what orders cores, and not what they execute."""
+    counters = shadow.word[s.TCDM_BASE]
+    if address < counters + 4 * s.WORDS_SHARED and address + size > counters:
+        report(shadow, s.COUNTER_OVERWRITTEN, max(address, counters), agent, site, -1, 0)
+    code = shadow.word[s.CODE]
+    if address < code + shadow.word[s.CODE_BYTES] and address + size > code:
+        report(shadow, s.CODE_OVERWRITTEN, max(address, code), agent, site, -1, 0)
+
+
+@njit(cache=True)
 def check(
     shadow: Any, agent: int, site: int, address: int, size: int, write: bool, known: int
 ) -> None:
     """An agent accesses `size` bytes at an address; the first `known` of a read must be written."""
+    if write and agent < shadow.word[s.CORES]:
+        shadow.wrote[agent, 0] = shadow.clock[agent, agent]
+        shadow.wrote[agent, 1] = site
+    elif write and size > 0:
+        _check_target(shadow, agent, site, address, size)
     offset = address - shadow.word[s.TCDM_BASE]
     if 0 <= offset < shadow.word[s.TCDM_GRANULES] * s.GRANULE:
         first = offset // s.GRANULE

@@ -90,37 +90,54 @@ def _access_events(
 
 
 @njit(cache=True)
-def _store_word(shadow: Any, core: int, word: int, value: int) -> None:
+def _store_word(shadow: Any, core: int, word: int, value: int, site: int) -> None:
+    """Remember a store; one that does not know of the store before it may undo that one."""
     clock = shadow.clock[core]
     count = shadow.store_count[word]
+    if count > 0:
+        last = shadow.store_by[word, (count - 1) % s.KEPT]
+        if clock[last[0]] < last[1]:
+            at = shadow.word[s.TCDM_BASE] + 4 * word
+            report(shadow, s.WRITE_AFTER_WRITE, at, core, site, last[0], last[2])
     place = count % s.KEPT
     shadow.store_value[word, place] = value
     shadow.store_by[word, place, 0] = core
     shadow.store_by[word, place, 1] = clock[core]
+    shadow.store_by[word, place, 2] = site
     shadow.store_vector[word, place, :] = clock
     shadow.store_count[word] = count + 1
     shadow.store_seen[core, word] = count + 1
+    shadow.store_again[core, word] = False
     clock[core] += 1
 
 
 @njit(cache=True)
 def _load_word(dev: Any, shadow: Any, core: int, word: int) -> None:
-    """Show the core the first store it does not know of, and order that one before it."""
+    """Show the core the oldest value it may see, and order the store of it before the core.
+
+    That is the last store it knows of. Where there is news, every second look finds the next store.
+    """
     clock = shadow.clock[core]
     count = shadow.store_count[word]
-    if count == 0:
-        return
-    shown = max(shadow.store_seen[core, word], count - s.KEPT + 1)
-    while shown < count:
-        by = shadow.store_by[word, shown % s.KEPT]
-        shown += 1
-        if clock[by[0]] < by[1]:
-            break
-    shown = max(shown, 1)
+    shown = shadow.store_seen[core, word]
+    for index in range(max(shown, count - s.KEPT + 1), count):
+        by = shadow.store_by[word, index % s.KEPT]
+        if clock[by[0]] >= by[1]:
+            shown = index + 1
+    if shown != shadow.store_seen[core, word]:
+        shadow.store_again[core, word] = False
+    if shown < count and shadow.store_again[core, word]:
+        shown = max(shown + 1, count - s.KEPT + 1)
+        shadow.store_again[core, word] = False
+    else:
+        shadow.store_again[core, word] = True
     shadow.store_seen[core, word] = shown
-    place = (shown - 1) % s.KEPT
-    _join(clock, shadow.store_vector[word, place])
-    dev.word[d.VALUE] = shadow.store_value[word, place]
+    if shown == 0:
+        dev.word[d.VALUE] = shadow.store_first[word]
+    else:
+        place = (shown - 1) % s.KEPT
+        _join(clock, shadow.store_vector[word, place])
+        dev.word[d.VALUE] = shadow.store_value[word, place]
     if shown < count and word < event_unit.SW_EVENTS:
         # The rest is news as soon as the core looks again.
         dev.core[core, d.CORE_BUFFER] |= 1 << word
@@ -204,16 +221,24 @@ def _know_all(shadow: Any, core: int, device: int) -> None:
 
 @njit(cache=True)
 def _count_ends(dev: Any, shadow: Any, core: int, device: int, event: int) -> int:
-    """Show the core one more end than it knows of; the number of ends shown."""
+    """Show the core the ends it knows of, and every second time one more; how many that are."""
     done = shadow.done[device]
     clock = shadow.clock[core]
     shown = max(shadow.done_seen[core, device], done - s.KEPT + 1)
     while shown < done:
         by = shadow.issued_by[device, shown % s.KEPT]
-        shown += 1
-        shadow.shown_clock[core, by[0]] = by[1]
         if clock[shadow.word[s.CORES] + by[0]] < by[1]:
             break
+        shown += 1
+        shadow.shown_clock[core, by[0]] = by[1]
+        shadow.done_again[core, device] = False
+    if shown < done and shadow.done_again[core, device]:
+        by = shadow.issued_by[device, shown % s.KEPT]
+        shown += 1
+        shadow.shown_clock[core, by[0]] = by[1]
+        shadow.done_again[core, device] = False
+    else:
+        shadow.done_again[core, device] = True
     shadow.done_seen[core, device] = shown
     for slot in range(shadow.word[s.SLOTS_USED]):
         if shadow.slot_device[slot] == device:
@@ -221,6 +246,20 @@ def _count_ends(dev: Any, shadow: Any, core: int, device: int, event: int) -> in
     if shown < done:
         dev.core[core, d.CORE_BUFFER] |= 1 << event
     return shown
+
+
+@njit(cache=True)
+def _looks_busy(shadow: Any, core: int, device: int) -> bool:
+    """Whether a core that looks at an idle device is shown it busy: once, if it knows of work that
+    may not have ended."""
+    clock = shadow.clock[core]
+    for slot in range(shadow.word[s.SLOTS_USED]):
+        component = shadow.word[s.CORES] + slot
+        started = clock[shadow.word[s.AGENTS] + slot]
+        if shadow.slot_device[slot] == device and clock[component] < started:
+            shadow.done_again[core, device] = not shadow.done_again[core, device]
+            return shadow.done_again[core, device]
+    return False
 
 
 @njit(cache=True)
@@ -279,10 +318,13 @@ def _access_dma(dev: Any, shadow: Any, core: int, time: int, register: int) -> N
     elif register == dma.DONE_ID_0 or register == dma.DONE_ID_1:
         device = s.CHANNEL_0 if register == dma.DONE_ID_0 else s.CHANNEL_1
         dev.word[d.VALUE] = _count_ends(dev, shadow, core, device, event_unit.EVENT_DMA)
-    elif register == dma.STATUS_0 and dev.word[d.VALUE] == 0:
-        _know_all(shadow, core, s.CHANNEL_0)
-    elif register == dma.STATUS_1 and dev.word[d.VALUE] == 0:
-        _know_all(shadow, core, s.CHANNEL_1)
+    elif (register == dma.STATUS_0 or register == dma.STATUS_1) and dev.word[d.VALUE] == 0:
+        device = s.CHANNEL_0 if register == dma.STATUS_0 else s.CHANNEL_1
+        if _looks_busy(shadow, core, device):
+            dev.word[d.VALUE] = 1
+            dev.core[core, d.CORE_BUFFER] |= 1 << event_unit.EVENT_DMA
+        else:
+            _know_all(shadow, core, device)
 
 
 @njit(cache=True)
@@ -293,31 +335,58 @@ def _access_unit(dev: Any, shadow: Any, core: int, unit: int, register: int) -> 
             last = shadow.context[unit, dev.unit[unit, d.LOCKED]]
             _know(shadow, core, last[0], last[1])
     elif register == control.STATUS:
+        if dev.word[d.VALUE] != 0x101 and _looks_busy(shadow, core, s.FIRST_UNIT + unit):
+            dev.word[d.VALUE] |= 0x101
+            dev.core[core, d.CORE_BUFFER] |= 1 << dev.unit[unit, d.EVENT]
         for context in range(2):
             if dev.word[d.VALUE] >> (8 * context) & 1 == 0:
                 last = shadow.context[unit, context]
                 _know(shadow, core, last[0], last[1])
     elif register == control.FINISHED and dev.word[d.VALUE] != 0:
-        _know_all(shadow, core, s.FIRST_UNIT + unit)
+        if _looks_busy(shadow, core, s.FIRST_UNIT + unit):
+            dev.word[d.VALUE] = 0
+            dev.core[core, d.CORE_BUFFER] |= 1 << dev.unit[unit, d.EVENT]
+        else:
+            _know_all(shadow, core, s.FIRST_UNIT + unit)
     elif register == control.RUNNING_JOB:
         ends = _count_ends(dev, shadow, core, s.FIRST_UNIT + unit, dev.unit[unit, d.EVENT])
         dev.word[d.VALUE] = (ends - shadow.base[unit]) & 0xFF
 
 
 @njit(cache=True)
-def at_end(shadow: Any, core: int, site: int) -> None:
-    """A core ends the program: what it does not know to be over may be cut off."""
-    cores = shadow.word[s.CORES]
+def at_end(shadow: Any, core: int, time: int, site: int) -> None:
+    """A core ends the program; the others go on for a while, so that what is cut off shows."""
+    if shadow.word[s.ENDED_BY] < 0:
+        shadow.word[s.ENDED_BY], shadow.word[s.ENDED_AT] = core, time
+        shadow.word[s.ENDED_SITE] = site
+        shadow.end_clock[:] = shadow.clock[core]
+
+
+@njit(cache=True)
+def is_over(shadow: Any, time: int) -> bool:
+    """Whether a program that has ended has been watched long enough."""
+    if shadow.word[s.ENDED_BY] < 0:
+        return False
+    return time > shadow.word[s.ENDED_AT] + s.WATCHED_BEHIND
+
+
+@njit(cache=True)
+def after_end(shadow: Any) -> None:
+    """Report what the core that ended the program does not know to be over."""
+    cores, core, site = shadow.word[s.CORES], shadow.word[s.ENDED_BY], shadow.word[s.ENDED_SITE]
     for slot in range(shadow.word[s.SLOTS_USED]):
         agent = cores + slot
-        if shadow.clock[agent, agent] > shadow.clock[core, agent]:
+        if shadow.clock[agent, agent] > shadow.end_clock[agent]:
             report(shadow, s.ENDS_BEFORE, 0, core, site, agent, 0)
+    for other in range(cores):
+        if other != core and shadow.wrote[other, 0] > shadow.end_clock[other]:
+            report(shadow, s.ENDS_BEFORE, 0, core, site, other, shadow.wrote[other, 1])
 
 
 @njit(cache=True)
 def after_access(
     dev: Any, shadow: Any, core: int, time: int, address: int, kind: int, value: int,
-    drops_result: bool, status: int,
+    drops_result: bool, status: int, pc: int,
 ) -> None:  # fmt: skip
     """Apply the synchronisation edges of an access that was performed."""
     shadow.drops_result[core] = drops_result
@@ -326,7 +395,7 @@ def after_access(
     word = address - dev.word[d.TCDM_BASE]
     if 0 <= word < 4 * s.WORDS_SHARED:
         if kind == d.STORE:
-            _store_word(shadow, core, word // 4, value & 0xFFFFFFFF)
+            _store_word(shadow, core, word // 4, value & 0xFFFFFFFF, time << 32 | pc)
         else:
             _load_word(dev, shadow, core, word // 4)
         return

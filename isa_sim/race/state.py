@@ -38,7 +38,19 @@ TCDM_GRANULES: Final = 5
 L2_BASE: Final = 6
 L2_GRANULES: Final = 7
 SLOTS_USED: Final = 8
-WORDS: Final = 9
+CODE: Final = 9
+CODE_BYTES: Final = 10
+"""From the first instruction to the last."""
+ENDED_BY: Final = 11
+"""The core that ended the program; -1 before."""
+ENDED_AT: Final = 12
+ENDED_SITE: Final = 13
+WORDS: Final = 14
+
+WATCHED_BEHIND: Final = 1 << 16
+"""Cycles for which the cores go on behind a program's end."""
+L2_BEHIND: Final = 16 << 20
+"""Bytes of L2 that are watched behind what the program's file fills."""
 
 # Writers in shadow entries.
 NEVER_WRITTEN: Final = 0
@@ -54,7 +66,11 @@ UNINITIALISED: Final = 3
 WRITE_AFTER_L2_READ: Final = 4
 """The earlier access is a DMA's; its site is the DMA's clock."""
 ENDS_BEFORE: Final = 5
-"""The program ends, and the earlier work may be under way; its site is 0."""
+"""The program ends, and the earlier work or a core's store may be under way; work's site is 0."""
+COUNTER_OVERWRITTEN: Final = 6
+"""A transfer or job writes timeline words."""
+CODE_OVERWRITTEN: Final = 7
+"""A transfer or job writes where the program's code is."""
 REPORT_COLUMNS: Final = 6
 """kind, address, agent, site, earlier agent, earlier site."""
 
@@ -77,12 +93,16 @@ class Shadow(NamedTuple):
     """int64 [words]: stores to a timeline word so far."""
     store_value: Any
     """int64 [words, KEPT]: what was stored, the latest KEPT times."""
+    store_first: Any
+    """int64 [words]: what is there before any store."""
     store_by: Any
-    """int64 [words, KEPT, 2]: core that stored, its clock."""
+    """int64 [words, KEPT, 3]: core that stored, its clock, its site."""
     store_vector: Any
     """int64 [words, KEPT, vector]"""
     store_seen: Any
     """int64 [cores, words]: stores a core has been shown."""
+    store_again: Any
+    """bool [cores, words]: the core was shown the same store when it last looked."""
     issued: Any
     """int64 [devices]: jobs or transfers started."""
     issued_by: Any
@@ -93,6 +113,8 @@ class Shadow(NamedTuple):
     """int64 [units]: jobs finished before the last soft clear."""
     done_seen: Any
     """int64 [cores, devices]: ends a core has been shown."""
+    done_again: Any
+    """bool [cores, devices]: the core was shown no further end when it last looked."""
     done_clock: Any
     """int64 [slots]: clock of the last end of a slot."""
     shown_clock: Any
@@ -103,6 +125,10 @@ class Shadow(NamedTuple):
     """int64 [cores, EVENTS, vector]: clock of what latched an event."""
     latched: Any
     """int64 [cores]: events of which `event` holds the clock."""
+    wrote: Any
+    """int64 [cores, 2]: clock and site of a core's last store that is no timeline word."""
+    end_clock: Any
+    """int64 [vector]: what the core that ended the program knew."""
     drops_result: Any
     """bool [cores]: the core's last access was a load to register zero."""
     barrier: Any
@@ -142,6 +168,7 @@ def make_shadow(machine: Machine, l2_bytes: int) -> Shadow:
     word[CORES], word[AGENTS] = cores, agents
     word[TCDM_BASE], word[TCDM_GRANULES] = cluster.tcdm_base, granules
     word[L2_BASE], word[L2_GRANULES] = cluster.l2_base, l2
+    word[ENDED_BY] = -1
     clock = np.zeros((agents, vector), np.int64)
     clock[np.arange(cores), np.arange(cores)] = 1
     return Shadow(
@@ -153,19 +180,24 @@ def make_shadow(machine: Machine, l2_bytes: int) -> Shadow:
         slot_of=np.full((devices, cores), -1, np.int64),
         store_count=np.zeros(WORDS_SHARED, np.int64),
         store_value=np.zeros((WORDS_SHARED, KEPT), np.int64),
-        store_by=np.zeros((WORDS_SHARED, KEPT, 2), np.int64),
+        store_first=np.zeros(WORDS_SHARED, np.int64),
+        store_by=np.zeros((WORDS_SHARED, KEPT, 3), np.int64),
         store_vector=np.zeros((WORDS_SHARED, KEPT, vector), np.int64),
         store_seen=np.zeros((cores, WORDS_SHARED), np.int64),
+        store_again=np.zeros((cores, WORDS_SHARED), np.bool_),
         issued=np.zeros(devices, np.int64),
         issued_by=np.zeros((devices, KEPT, 2), np.int64),
         done=np.zeros(devices, np.int64),
         base=np.zeros(units, np.int64),
         done_seen=np.zeros((cores, devices), np.int64),
+        done_again=np.zeros((cores, devices), np.bool_),
         done_clock=np.zeros(slots, np.int64),
         shown_clock=np.zeros((cores, slots), np.int64),
         context=np.zeros((units, 2, 2), np.int64),
         event=np.zeros((cores, EVENTS, vector), np.int64),
         latched=np.zeros(cores, np.int64),
+        wrote=np.zeros((cores, 2), np.int64),
+        end_clock=np.zeros(vector, np.int64),
         drops_result=np.zeros(cores, np.bool_),
         barrier=np.zeros((event_unit.BARRIERS, vector), np.int64),
         writer=np.zeros(granules, np.uint8),
