@@ -49,7 +49,7 @@ def compile(
         target: a machine, the name of a shipped one, or a TOML file; default: that of a scheduled
             module, else ``paper``.
         example_inputs: tensors that fix a torch module's shapes: one, a tuple, or by name.
-        shapes: values for dynamic input shapes, by input name.
+        shapes: values for dynamic input shapes, by input name; one size by a dimension's name.
         weights: a safetensors file with Hugging Face's names for an architecture ("bert", "gpt2").
         config: its `config.json`; by default the one beside the weights.
         sizes: "tokens", "batch" or "layers" of a built-in model or an architecture.

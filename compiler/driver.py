@@ -62,7 +62,7 @@ class Compilation:
         Args:
             model: ONNX file, `.mlir` file of any level, built-in model's name, or a `Model`.
             machine: that of the module if it has one, else `paper`.
-            shapes: values for dynamic input shapes, by input name.
+            shapes: values for dynamic input shapes, by input name; one size by a dimension's name.
             tile_overrides: TOML file or mapping, layer name to tile.
             accuracy: one of `ACCURACIES`; None computes sums as the model's text has them: whole,
                 unless it says otherwise.

@@ -68,6 +68,10 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for program
 ShapeOption = Annotated[
     list[str] | None, typer.Option("--shape", help="Value for a dynamic input shape: name=1,197.")
 ]
+DimOption = Annotated[
+    list[str] | None,
+    typer.Option("--dim", help="Size of an open dimension by its name in the file: batch=1."),
+]
 WeightsOption = Annotated[
     Path | None,
     typer.Option(help="safetensors file for an architecture: softex compile bert --weights …"),

@@ -17,6 +17,7 @@ from softex_mlir.tools.options import (
     BatchOption,
     ConfigOption,
     CsvOption,
+    DimOption,
     Effects,
     EnergyOption,
     JsonOption,
@@ -97,6 +98,7 @@ def compile(
         Level, typer.Option(help="Level to stop at; files of one can be compiled on.")
     ] = Level.elf,
     shape: ShapeOption = None,
+    dim: DimOption = None,
     weights: WeightsOption = None,
     config: ConfigOption = None,
     tokens: TokensOption = None,
@@ -161,7 +163,7 @@ def compile(
     if emit is Level.elf and output is None:
         raise typer.BadParameter("an ELF file needs a name: -o FILE", param_hint="-o")
     check_outputs([output], [model, weights, config, tiles, target])
-    shapes = _shapes(shape or [])
+    shapes = _shapes(shape or [], dim or [])
     if shapes and not _is_onnx(model):
         raise typer.BadParameter(
             f"{model} has fixed shapes; only those that an ONNX file leaves open can be given",
@@ -221,6 +223,7 @@ def estimate(
     model: ModelArgument,
     target: TargetOption = "paper",
     shape: ShapeOption = None,
+    dim: DimOption = None,
     tcdm_bytes: TcdmOption = None,
     no_softex: NoSoftexOption = False,
     no_redmule: NoRedmuleOption = False,
@@ -249,7 +252,7 @@ def estimate(
     compilation = Compilation.of(
         model,
         machine,
-        shapes=_shapes(shape or []),
+        shapes=_shapes(shape or [], dim or []),
         tile_overrides=tiles,
         accuracy=accuracy,
         outputs=OutputChoice(tuple(keep_output or ()), last_token),
@@ -531,6 +534,7 @@ def quality(
         str | None, typer.Option("--target", help="Machine description; default: paper.")
     ] = None,
     shape: ShapeOption = None,
+    dim: DimOption = None,
     weights: WeightsOption = None,
     config: ConfigOption = None,
     tokens: TokensOption = None,
@@ -586,7 +590,7 @@ def quality(
         inputs,
         reference=reference,
         target=_machine(target or "paper", None, False, False, settings) if settings else target,
-        shapes=_shapes(shape or []),
+        shapes=_shapes(shape or [], dim or []),
         accuracy=accuracy,
         logits=logits or (),
         layers="all" if per_layer else "kinds" if contributions else None,
@@ -743,23 +747,25 @@ def _is_onnx(model: str) -> bool:
     return Path(model).suffix != ".mlir" and model not in BUILTIN
 
 
-def _shapes(options: list[str]) -> dict[str, tuple[int, ...]]:
+def _shapes(options: list[str], dimensions: list[str]) -> dict[str, tuple[int, ...]]:
+    """Shapes of inputs, and sizes of open dimensions, by name."""
     shapes: dict[str, tuple[int, ...]] = {}
-    for option in options:
-        name, equals, dimensions = option.partition("=")
-        if name in shapes:
-            raise typer.BadParameter(f"input {name!r} is given twice", param_hint="--shape")
-        try:
-            if not name or not equals:
-                raise ValueError
-            shapes[name] = tuple(int(dimension) for dimension in dimensions.split(","))
-            if min(shapes[name]) < 1:
-                raise ValueError
-        except ValueError:
-            raise typer.BadParameter(
-                f"expected a name and positive sizes, name=1,197, found {option!r}",
-                param_hint="--shape",
-            ) from None
+    for hint, given in (("--shape", options), ("--dim", dimensions)):
+        for option in given:
+            name, equals, sizes = option.partition("=")
+            if name in shapes:
+                raise typer.BadParameter(f"input {name!r} is given twice", param_hint=hint)
+            try:
+                if not name or not equals:
+                    raise ValueError
+                shapes[name] = tuple(int(size) for size in sizes.split(","))
+                if min(shapes[name]) < 1 or (hint == "--dim" and len(shapes[name]) > 1):
+                    raise ValueError
+            except ValueError:
+                form = "positive sizes, name=1,197" if hint == "--shape" else "a size, batch=1"
+                raise typer.BadParameter(
+                    f"expected a name and {form}, found {option!r}", param_hint=hint
+                ) from None
     return shapes
 
 

@@ -92,8 +92,20 @@ def test_dynamic_shape_names_the_option(tmp_path: Path) -> None:
     )
     message = failure(path)
     assert "input 'x' has shape [batch, tokens, 64]" in message
-    assert "--shape x=1,1,64" in message
+    assert "--shape x=1,1,64 or --dim batch=1 --dim tokens=1" in message
     assert import_onnx(path, {"x": (1, 197, 64)}).inputs[0].shape == (1, 197, 64)
+
+
+def test_dimensions_by_their_names(tmp_path: Path) -> None:
+    path = save(
+        tmp_path / "m.onnx", [helper.make_node("Relu", ["x"], ["y"])], shape=("batch", "tokens", 64)
+    )
+    model = import_onnx(path, {"batch": (2,), "tokens": (197,)})
+    assert model.inputs[0].shape == (2, 197, 64)
+    assert "[2, tokens, 64]" in failure(path, shapes={"batch": (2,)})
+    assert "no input 'b'" in failure(path, shapes={"b": (2,)})
+    assert "its open dimensions batch, tokens" in failure(path, shapes={"b": (2,)})
+    assert "'batch' is a dimension" in failure(path, shapes={"batch": (2, 3)})
 
 
 def test_shape_that_does_not_fit(tmp_path: Path) -> None:

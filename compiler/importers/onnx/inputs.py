@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -45,9 +45,14 @@ def make_inputs(file: str, graph: Any, shapes: Shapes, reader: GraphReader) -> l
     """
     inputs = [v for v in graph.input if v.name not in reader.values]
     names = [v.name for v in inputs]
-    unknown = [name for name in shapes if name not in names]
+    symbols = _symbols(inputs)
+    unknown = [name for name in shapes if name not in names and name not in symbols]
     if unknown:
-        raise OnnxError(file, f"no input '{unknown[0]}'; the model's inputs are {', '.join(names)}")
+        known = f"no input '{unknown[0]}'; the model's inputs are {', '.join(names)}"
+        raise OnnxError(file, f"{known}{_listed_symbols(symbols)}")
+    for name in symbols:
+        if len(shapes.get(name, (1,))) != 1 and name not in names:
+            raise OnnxError(file, f"'{name}' is a dimension: it has one size")
     numbers = _read_as_numbers(graph)
     ports: list[Port] = []
     problems: list[str] = []
@@ -74,6 +79,16 @@ def make_inputs(file: str, graph: Any, shapes: Shapes, reader: GraphReader) -> l
     if problems:
         raise OnnxError(file, "; ".join(problems))
     return ports
+
+
+def _symbols(inputs: Iterable[Any]) -> list[str]:
+    """Names of the dimensions that are left open, in order."""
+    dims = [d for value in inputs for d in value.type.tensor_type.shape.dim]
+    return list(dict.fromkeys(d.dim_param for d in dims if d.dim_param))
+
+
+def _listed_symbols(symbols: list[str]) -> str:
+    return f", its open dimensions {', '.join(symbols)}" if symbols else ""
 
 
 def _read_as_numbers(graph: Any) -> frozenset[str]:
@@ -115,6 +130,8 @@ def _input_shape(file: str, value: Any, shapes: Shapes, missing: list[str]) -> t
         d.dim_value if d.HasField("dim_value") and d.dim_value >= 0 else d.dim_param or "?"
         for d in kind.shape.dim
     ]
+    if given is None:
+        dims = [shapes[d][0] if isinstance(d, str) and d in shapes else d for d in dims]
     if given is not None:
         if len(given) != len(dims) or any(
             g < 1 or (isinstance(d, int) and d != g) for d, g in zip(dims, given, strict=True)
@@ -130,12 +147,18 @@ def _input_shape(file: str, value: Any, shapes: Shapes, missing: list[str]) -> t
         example = ",".join(str(d if isinstance(d, int) else 1) for d in dims)
         missing.append(
             f"input '{name}' has shape [{', '.join(map(str, dims))}]: give its size with "
-            f"--shape {name}={example}"
+            f"--shape {name}={example}" + _by_symbol(dims)
         )
         return ()
     shape = tuple(int(d) for d in dims)
     _check_size(file, name, shape)
     return shape
+
+
+def _by_symbol(dims: Sequence[int | str]) -> str:
+    """How the sizes of all inputs are given at once."""
+    named = dict.fromkeys(d for d in dims if isinstance(d, str) and d != "?")
+    return " or " + " ".join(f"--dim {d}=1" for d in named) if named else ""
 
 
 def _check_size(file: str, name: str, shape: tuple[int, ...]) -> None:
