@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from softex_mlir.compiler.driver import Compilation
 from softex_mlir.compiler.importers.pytorch import exported, is_torch_module
+from softex_mlir.compiler.origin import ATTRIBUTE
 from softex_mlir.compiler.outputs import ALL_OUTPUTS, OutputChoice
 from softex_mlir.errors import UserError
 from softex_mlir.runtime.self_check import SelfCheck
@@ -65,15 +66,17 @@ def compile(
     """
     if is_torch_module(model):
         with exported(model, example_inputs) as path:
-            return compile(
+            compilation, line = compile_and_check(
                 path,
                 target,
                 tile_overrides=tile_overrides,
                 accuracy=accuracy,
-                keep_outputs=keep_outputs,
-                last_token=last_token,
+                outputs=OutputChoice(tuple(keep_outputs), last_token),
                 self_check=self_check,
             )
+        # the exported file is gone
+        compilation.model.module.attributes.pop(ATTRIBUTE, None)
+        return _logged(compilation, line)
     if weights is not None or sizes:
         model = named_model(model, sizes or {}, weights, config)
     compilation, line = compile_and_check(
@@ -85,6 +88,10 @@ def compile(
         outputs=OutputChoice(tuple(keep_outputs), last_token),
         self_check=self_check,
     )
+    return _logged(compilation, line)
+
+
+def _logged(compilation: Compilation, line: str) -> Program:
     LOG.log(logging.WARNING if "warning:" in line else logging.INFO, line)
     return compilation.program()
 

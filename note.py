@@ -138,10 +138,17 @@ class LayerRecord(Record, frozen=True):
     title: Text
 
 
-class SourceRecord(Record, frozen=True):
-    """The model that was compiled."""
+class SourceRecord(Record, frozen=True, omit_defaults=True):
+    """The model that was compiled, and where it came from (`compiler.origin.Origin`)."""
 
     model: Text = ""
+    kind: Text = ""
+    name: Text = ""
+    path: Text = ""
+    sha256: Text = ""
+    config: Text = ""
+    sizes: Text = ""
+    shapes: Text = ""
 
 
 class Note(Record, frozen=True):

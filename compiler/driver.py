@@ -114,10 +114,12 @@ class Compilation:
             from softex_mlir.compiler.backend.print_assembly import assembly
 
             return assembly(module)
+        from softex_mlir.compiler.origin import ATTRIBUTE
         from softex_mlir.dialects.cluster import SourceOp
 
         for op in [op for op in module.ops if isinstance(op, SourceOp)]:
             op.detach()
+        module.attributes.pop(ATTRIBUTE, None)
         return f"{module!s}\n"
 
     def write(self, level: str, path: Path) -> None:
@@ -264,5 +266,8 @@ def load_model(model: str | Path, shapes: Mapping[str, tuple[int, ...]]) -> Mode
                 f"built in: {', '.join(BUILTIN)}; with --weights: {', '.join(FAMILIES)}"
             )
     from softex_mlir.compiler.importers.onnx.importer import import_onnx
+    from softex_mlir.compiler.origin import onnx_origin
 
-    return import_onnx(path, shapes)
+    found = import_onnx(path, shapes)
+    onnx_origin(path, shapes).mark(found.module)
+    return found

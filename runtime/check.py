@@ -35,9 +35,10 @@ class OutputCheck:
 
 @dataclass(frozen=True)
 class CheckReport:
-    """The comparison of all outputs of a run."""
+    """The comparison of all outputs of a run, and what the FP32 reference is."""
 
     outputs: tuple[OutputCheck, ...]
+    reference: str = "FP32"
 
     @property
     def identical(self) -> bool:
@@ -46,7 +47,8 @@ class CheckReport:
 
     def to_json(self) -> dict[str, Any]:
         """The report as JSON-ready values."""
-        return {"identical": self.identical, "outputs": [asdict(output) for output in self.outputs]}
+        outputs = [asdict(output) for output in self.outputs]
+        return {"identical": self.identical, "reference": self.reference, "outputs": outputs}
 
     def lines(self) -> list[str]:
         """The report for people."""
@@ -59,7 +61,7 @@ class CheckReport:
             )
             lines.append(f"check {output.name}: {output.elements} elements, {verdict}")
             for title, quality in (
-                ("against FP32", output.quality),
+                (f"against {self.reference}", output.quality),
                 ("plain BF16 against FP32", output.plain_bf16),
             ):
                 if quality is not None:
@@ -67,11 +69,18 @@ class CheckReport:
         return lines
 
 
-def check(program: Program, result: Result, reference: Mapping[str, np.ndarray]) -> CheckReport:
+def check(
+    program: Program,
+    result: Result,
+    reference: Mapping[str, np.ndarray],
+    *,
+    title: str = "FP32",
+) -> CheckReport:
     """Evaluate the program's transformer-level IR on the same inputs and compare.
 
     Args:
         reference: FP32 outputs by name (the model's, or `out_0`, `out_1`, … in the model's order).
+        title: what they are.
 
     Raises:
         UserError: the program does not carry its transformer-level IR.
@@ -96,7 +105,7 @@ def check(program: Program, result: Result, reference: Mapping[str, np.ndarray])
                 plain_bf16=None if fp32 is None else compare(plain[name], fp32),
             )
         )
-    return CheckReport(tuple(checks))
+    return CheckReport(tuple(checks), title)
 
 
 def _different(found: np.ndarray, expected: np.ndarray) -> int:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 import re
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from softex_mlir.runtime.program import Program
     from softex_mlir.runtime.session import Result
     from softex_mlir.tools.summary_report import Form
+
+Reference: TypeAlias = tuple[dict[str, np.ndarray], str]
+"""FP32 outputs by name, and what they are."""
 
 _REFERENCE_KEY = re.compile(r"out_\d+")
 
@@ -103,19 +106,21 @@ def read_arrays(
 def finish_run(
     program: Program,
     result: Result,
-    reference: dict[str, np.ndarray],
     output: Path | None,
     profile: Path | None,
     trace: Path | None,
     trace_window: str | None,
     *,
-    check: bool,
+    fp32: Callable[[Result], Reference] | None,
     form: Form,
     per_layer: bool,
     energy: bool,
     report_file: Path | None,
 ) -> None:
     """Write what was asked for, check, print the summary; exit status 1 if a check fails.
+
+    Args:
+        fp32: gives the FP32 outputs to compare with; None if nothing is checked.
 
     Raises:
         UserError: the outputs hold nothing but NaN, and no check says that they should.
@@ -136,10 +141,11 @@ def finish_run(
 
         write_atomically(trace, timeline_text(program, result.run, result.profile, trace_window))
     found = None
-    if check:
+    if fp32 is not None:
         from softex_mlir.runtime.check import check as run_check
 
-        found = run_check(program, result, reference)
+        wanted, title = fp32(result)
+        found = run_check(program, result, wanted, title=title)
     from softex_mlir.runtime.costs.summary import Summary
     from softex_mlir.tools.summary_report import Form, report
 
@@ -164,6 +170,31 @@ def finish_run(
         sys.stderr.write(f"warning: {nan}, as the reference evaluator's\n")
 
 
+def fp32_outputs(
+    program: Program,
+    beside: dict[str, np.ndarray],
+    source: Path | None,
+    inputs: dict[str, np.ndarray] | None,
+    result: Result,
+) -> Reference:
+    """FP32 outputs by name, and what they are: of `source`, those beside the inputs, or those of
+    the model's own source for the inputs as they were given."""
+    if beside and source is None:
+        return beside, "FP32"
+    from softex_mlir.runtime.quality.fp32 import fitted, widened
+    from softex_mlir.runtime.quality.source import reference_of
+
+    try:
+        found = reference_of(program, source)
+        outputs = found.outputs(0, widened(result.inputs if inputs is None else inputs))
+        return fitted(outputs, program.outputs), found.title
+    except UserError as error:
+        if source is not None:
+            raise
+        sys.stderr.write(f"note: not compared with FP32: {error}\n")
+        return {}, ""
+
+
 def _has_number(array: np.ndarray) -> bool:
     """Whether an output holds anything but NaN."""
     return not array.size or not np.isnan(array.astype(np.float32)).all()
@@ -172,7 +203,9 @@ def _has_number(array: np.ndarray) -> bool:
 def quality_lines(program: Program, found: CheckReport | None) -> tuple[str, ...]:
     """How close the outputs are to FP32, or how to find out."""
     lines = [
-        f"{output.name}: {output.quality}"
+        f"{output.name}: {output.quality}; {found.reference}"
+        if found is not None and found.reference != "FP32"
+        else f"{output.name}: {output.quality}"
         for output in (found.outputs if found is not None else ())
         if output.quality is not None
     ]
@@ -180,8 +213,8 @@ def quality_lines(program: Program, found: CheckReport | None) -> tuple[str, ...
         return tuple(lines)
     if not program.outputs:
         return ()
-    name = program.outputs[0].name
-    return (f"not compared: --check --input x.npz, with FP32 outputs in it ({name!r} or out_0)",)
+    source = program.metadata.get("source", {}).get("path") or program.metadata.get("model", "")
+    return (f"not compared: --check does, with {source or 'the model'} or --reference FILE",)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -292,6 +293,13 @@ def run(
     check: Annotated[
         bool, typer.Option("--check", help="Compare with the reference evaluator bit for bit.")
     ] = False,
+    reference: Annotated[
+        Path | None,
+        typer.Option(
+            help="Check against FP32 outputs (.npz) or an ONNX file that computes them; default: "
+            "outputs among the inputs, else the model's source."
+        ),
+    ] = None,
     sanitize: Annotated[
         bool, typer.Option("--sanitize", help="Detect races on memory (slow).")
     ] = False,
@@ -343,6 +351,7 @@ def run(
     from softex_mlir.tools.progress import progress_line
     from softex_mlir.tools.run_command import (
         finish_run,
+        fp32_outputs,
         is_bare_metal,
         is_model,
         is_program,
@@ -364,16 +373,16 @@ def run(
         sys.stderr.write("note: no softex program: running it bare-metal on one core\n")
         raise SystemExit(run_bare_metal(program, Machine.load(target or "paper"), as_json=json))
     form = form_of(as_json=json, as_csv=csv)
-    check_outputs((output, profile, trace, report), (program, input, target))
+    check_outputs((output, profile, trace, report), (program, input, target, reference))
     if is_program(program) or not is_model(program):
         loaded, machine = Program.load(program), Machine.load(target) if target else None
     else:
         machine = _machine(target or "paper", None, False, False, settings)
         loaded = Compilation.of(program, machine).program()
-    reference: dict[str, Any] = {}
+    beside: dict[str, Any] = {}
     inputs = None
     if input is not None:
-        inputs, reference = read_arrays(input, loaded)
+        inputs, beside = read_arrays(input, loaded)
     with (
         raised(),
         progress_line("cycles", quiet=json) as progress,
@@ -401,12 +410,13 @@ def run(
     finish_run(
         loaded,
         result,
-        reference,
         output,
         profile,
         trace,
         trace_window,
-        check=check,
+        fp32=partial(fp32_outputs, loaded, beside, reference, inputs)
+        if check or reference is not None
+        else None,
         form=form,
         per_layer=per_layer,
         energy=energy,

@@ -23,6 +23,7 @@ from softex_mlir.compiler.backend.assembler import Assembly, assemble
 from softex_mlir.compiler.backend.boot import boot_assembly
 from softex_mlir.compiler.backend.elf import ElfSymbol, Section, note, write_elf
 from softex_mlir.compiler.backend.share_memory import share_memory
+from softex_mlir.compiler.origin import origin_of
 from softex_mlir.dialects.cluster import (
     STREAMS,
     AddressAttr,
@@ -233,7 +234,10 @@ def metadata(compiled: CompiledModule, layout: Layout) -> dict[str, Any]:
         "format": abi.FORMAT_VERSION,
         "machine": {"name": machine.name, "hash": machine.hash, "toml": machine.to_toml()},
         "model": source.model.data,
-        "source": {} if compiled.source is None else {"model": source.model.data},
+        "source": {
+            **({} if compiled.source is None else {"model": source.model.data}),
+            **origin_of(compiled.module),
+        },
         "inputs": [placed(port, layout) for port in compiled.inputs],
         "outputs": [placed(port, layout) for port in compiled.outputs],
         "weights": [

@@ -86,6 +86,14 @@ def built_in(
     Raises:
         UserError: there is no such model or size, or the files do not fit it.
     """
+    from softex_mlir.compiler.origin import named_origin
+
+    model = _built(name, sizes, weights, config)
+    named_origin(name, sizes, weights, config).mark(model.module)
+    return model
+
+
+def _built(name: str, sizes: Mapping[str, int], weights: Path | None, config: Path | None) -> Model:
     if weights is None:
         if name in BUILTIN:
             return BUILTIN[name](**sizes)

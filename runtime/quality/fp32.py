@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from softex_mlir.abi import Port
+from softex_mlir.compiler.driver import load_model
+from softex_mlir.compiler.model import Model
 from softex_mlir.errors import UserError
 from softex_mlir.runtime.reference import evaluate
 
@@ -58,18 +61,25 @@ class ArrayReference:
         return {name: arrays[index] for name, arrays in self.arrays.items()}
 
 
-@dataclass(frozen=True)
+@dataclass
 class OnnxReference:
-    """An ONNX file, evaluated by ONNX's reference implementation or ONNX Runtime in float32."""
+    """An ONNX file, evaluated in float32 by ONNX's reference implementation or ONNX Runtime; as it
+    was imported where neither knows the model, which the title then says.
+
+    Attributes:
+        names: of the outputs.
+        shapes: of inputs that the file leaves open.
+    """
 
     path: Path
     names: tuple[str, ...]
-    """Of the outputs."""
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict[str, tuple[int, ...]])
+    imported: bool = False
 
     @property
     def title(self) -> str:
         """The file."""
-        return f"FP32 ({self.path.name})"
+        return f"FP32 ({self.path.name}{', as imported' if self.imported else ''})"
 
     @cached_property
     def _proto(self) -> Any:
@@ -77,24 +87,40 @@ class OnnxReference:
 
         return load_widened(self.path)
 
+    @cached_property
+    def _model(self) -> Model:
+        return load_model(self.path, self.shapes)
+
     def outputs(self, index: int, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Outputs by name.
 
         Raises:
-            UserError: nobody here can evaluate the file, or it has no output of that name.
+            UserError: the file cannot be read, or has no output of a name.
         """
         from softex_mlir.runtime.onnx_reference import NoReference, evaluate_onnx, typed_inputs
 
         own = [output.name for output in self._proto.graph.output]
-        missing = [name for name in self.names if name not in own]
-        if missing:
+        if any(name not in own for name in self.names):
             raise UserError(
                 f"{self.path}: expected outputs {', '.join(self.names)}, found {', '.join(own)}"
             )
-        try:
-            return evaluate_onnx(self._proto, typed_inputs(self._proto, inputs), list(self.names))
-        except NoReference as error:
-            raise UserError(f"{self.path}: cannot be evaluated in FP32: {error}") from error
+        if not self.imported:
+            try:
+                given = typed_inputs(self._proto, inputs)
+                return evaluate_onnx(self._proto, given, list(self.names))
+            except NoReference:
+                self.imported = True
+        return evaluate(self._model.module, self._model.weights, inputs, arithmetic="float32")
+
+
+def fitted(outputs: Mapping[str, Array], ports: Sequence[Port]) -> dict[str, Array]:
+    """Outputs as a program has them that keeps only the last token of [batch, tokens, features]."""
+    found = dict(outputs)
+    for port in ports:
+        array = found.get(port.name)
+        if array is not None and array.ndim == len(port.shape) == 3 and port.shape[1] == 1:
+            found[port.name] = array[:, -1:]
+    return found
 
 
 def widened(arrays: Mapping[str, Array]) -> dict[str, Array]:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from softex_mlir.errors import UserError
-from softex_mlir.runtime.quality.fp32 import widened
+from softex_mlir.runtime.quality.fp32 import fitted, widened
 from softex_mlir.runtime.quality.metrics import (
     compare,
     cosine_of,
@@ -55,13 +55,14 @@ class Study:
             UserError: the reference has other outputs.
         """
         inputs = self.inputs[index]
-        reference = self.subject.reference.outputs(index, inputs)
+        ports = self.subject.model.outputs
+        reference = fitted(self.subject.reference.outputs(index, inputs), ports)
         found = {
             "hardware": widened(self.subject.outputs(inputs, "exact")),
             "bf16": widened(self.subject.outputs(inputs, "bf16")),
         }
         record: Record = {}
-        for port in self.subject.model.outputs:
+        for port in ports:
             name = port.name
             wanted = reference.get(name)
             if wanted is None:

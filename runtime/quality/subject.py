@@ -16,6 +16,7 @@ from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.runtime.embedded import embedded_module, embedded_weights
 from softex_mlir.runtime.program import Program
 from softex_mlir.runtime.quality.fp32 import ModuleReference, OnnxReference, Reference
+from softex_mlir.runtime.quality.source import reference_of
 from softex_mlir.runtime.reference import Choice, Kind, evaluate
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def subject_of(
     reference: Reference = source
     if not isinstance(model, Model) and Path(model).suffix == ".onnx":
         names = tuple(port.name for port in loaded.outputs)
-        reference = OnnxReference(Path(model), names)
+        reference = OnnxReference(Path(model), names, dict(shapes or {}))
     return Subject(
         loaded.name, loaded, loaded.weights, wide or loaded.weights, compilation.machine, reference
     )
@@ -102,8 +103,7 @@ def subject_of_program(program: Program) -> Subject:
     """The subject that a compiled program is."""
     module, weights = embedded_module(program), embedded_weights(program)
     model = Model(module, _store(weights), str(program.metadata.get("model", "")))
-    reference = ModuleReference("FP32 arithmetic on BF16 weights", module, weights)
-    return Subject(model.name, model, weights, weights, program.machine, reference)
+    return Subject(model.name, model, weights, weights, program.machine, reference_of(program))
 
 
 def _store(weights: Mapping[str, Array]) -> Any:

@@ -6,15 +6,20 @@ import json
 from pathlib import Path
 from typing import Any
 
+import ml_dtypes
 import numpy as np
+import onnx
 import pytest
+from onnx import helper, numpy_helper
 
 import softex_mlir
 from softex_mlir.compiler import models
 from softex_mlir.compiler.driver import Compilation
 from softex_mlir.errors import UserError
+from softex_mlir.runtime.program import Program
 from softex_mlir.runtime.quality import metrics
 from softex_mlir.runtime.quality.front import quality
+from softex_mlir.runtime.quality.source import reference_of
 from softex_mlir.runtime.quality.study import Study
 from softex_mlir.runtime.quality.subject import subject_of
 from softex_mlir.runtime.reference import evaluate
@@ -88,6 +93,35 @@ def test_programs_are_measured_like_their_models(tmp_path: Path):
     assert from_program.outputs == quality(demo(), images(2), workers=1).outputs
     with pytest.raises(UserError, match="is compiled"):
         quality(path, images(1), accuracy="balanced")
+
+
+def test_programs_find_their_source(tmp_path: Path):
+    """The source's own weights while it is there unchanged, else the program's, and it says so."""
+    source = tmp_path / "mlp.onnx"
+    x = helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [4, 64])
+    y = helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [4, 32])
+    w = np.random.default_rng(0).standard_normal((64, 32)).astype(np.float32)
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["y"])],
+        "mlp",
+        [x],
+        [y],
+        [numpy_helper.from_array(w, "w")],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)]), source)
+    path = tmp_path / "m.elf"
+    Compilation.of(source).program().save(path)
+    given: dict[str, Any] = {"x": np.random.default_rng(1).standard_normal((4, 64))}
+    reference = reference_of(Program.load(path))
+    assert reference.title == "FP32 (mlp.onnx)"
+    np.testing.assert_allclose(reference.outputs(0, given)["y"], given["x"] @ w, atol=1e-5)
+    source.write_bytes(source.read_bytes() + b"\0")
+    reference = reference_of(Program.load(path))
+    assert reference.title.startswith("FP32 arithmetic on BF16 weights")
+    rounded = w.astype(ml_dtypes.bfloat16).astype(np.float32)
+    np.testing.assert_allclose(reference.outputs(0, given)["y"], given["x"] @ rounded, atol=1e-5)
+    built_in = Compilation.of("demo-vit").program()
+    assert reference_of(built_in).title == "FP32 (demo-vit)"
 
 
 def test_languages():
