@@ -99,6 +99,12 @@ def _cache_directories() -> dict[bool, str]:
 _directories = _cache_directories()
 
 
+def compiled_before(*, core_only: bool = False) -> bool:
+    """Whether the cache holds code of this version of the simulator, or of its cores alone."""
+    kinds = (True,) if core_only else (True, False)
+    return all(any(Path(_directories[kind]).rglob("*.nbc")) for kind in kinds)
+
+
 class SourceLocator(UserProvidedCacheLocator):
     """Finds compiled code by a file's place in `isa_sim`, wherever that lies."""
 

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 @contextmanager
 def progress_line(unit: str, *, quiet: bool = False) -> Generator[Callable[[int], None] | None]:
     """A callback that shows how many cycles or instructions ran; None if nobody watches."""
+    if not quiet:
+        _announce_compilation(core_only=unit == "instructions")
     if quiet or not sys.stderr.isatty():
         yield None
         return
@@ -25,6 +27,28 @@ def progress_line(unit: str, *, quiet: bool = False) -> Generator[Callable[[int]
             progress.update(task, description=f"simulating: {count / 1e6:.1f} M {unit}")
 
         yield show
+
+
+def _announce_compilation(*, core_only: bool) -> None:
+    from softex_mlir.isa_sim.jit import compiled_before
+
+    if not compiled_before(core_only=core_only):
+        sys.stderr.write(
+            "note: the first run of this version on this host compiles the simulator: "
+            "up to a minute before the first cycle, once\n"
+        )
+
+
+@contextmanager
+def status_line(*, quiet: bool = False) -> Generator[Callable[[str], None]]:
+    """A callback that shows what is done now; it does nothing if nobody watches."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda text: None
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status("") as status:
+        yield status.update
 
 
 @contextmanager

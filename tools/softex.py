@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -156,7 +157,12 @@ def compile(
     from softex_mlir.compiler.outputs import OutputChoice
     from softex_mlir.files import check_outputs
     from softex_mlir.front_door import compile_and_check, named_model
-    from softex_mlir.tools.compile_command import write_graph
+    from softex_mlir.tools.compile_command import (
+        PassesShown,
+        made_line,
+        write_compiled,
+        write_graph,
+    )
     from softex_mlir.tools.pass_options import PassInstrumentation, split_names
     from softex_mlir.tools.summary_report import form_of
 
@@ -186,32 +192,38 @@ def compile(
     chosen = {"tokens": tokens, "batch": batch, "layers": layers}
     sizes = {name: value for name, value in chosen.items() if value is not None}
     named = weights is not None or sizes
-    compilation, line = compile_and_check(
-        named_model(model, sizes, weights, config) if named else model,
-        _machine(target or "paper", tcdm_bytes, no_softex, no_redmule, settings)
-        if target is not None or changed
-        else None,
-        shapes=shapes,
-        tile_overrides=tiles,
-        accuracy=accuracy,
-        outputs=outputs,
-        self_check=self_check,
-        instrument=instrument if instrument.wanted else None,
-    )
+    started = time.perf_counter()
+    between = PassesShown(instrument)
+    with between.shown():
+        compilation, line = compile_and_check(
+            named_model(model, sizes, weights, config) if named else model,
+            _machine(target or "paper", tcdm_bytes, no_softex, no_redmule, settings)
+            if target is not None or changed
+            else None,
+            shapes=shapes,
+            tile_overrides=tiles,
+            accuracy=accuracy,
+            outputs=outputs,
+            self_check=self_check,
+            instrument=between,
+        )
     sys.stderr.write(f"{line}\n")
-    if output is None:
-        text = compilation.emit(emit.value)
-        assert isinstance(text, str)
-        sys.stdout.write(text)
-    else:
-        compilation.write(emit.value, output)
+    with between.shown():
+        text = write_compiled(compilation, emit.value, output)
+    sys.stdout.write(text)
     instrument.finish()
-    if emit is Level.elf:
+    if emit is Level.elf and output is not None:
         from softex_mlir.tools.estimate_command import print_estimate
 
-        metadata = compilation.program().metadata
+        program = compilation.program()
+        sys.stderr.write(f"{made_line(program, output, time.perf_counter() - started)}\n")
         print_estimate(
-            metadata, compilation.machine, form, quality=(line,), per_layer=per_layer, energy=energy
+            program.metadata,
+            compilation.machine,
+            form,
+            quality=(line,),
+            per_layer=per_layer,
+            energy=energy,
         )
     if placement:
         from softex_mlir.tools.tables import placement_table
