@@ -15,8 +15,10 @@ import numpy.typing as npt
 import onnx
 from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
+from onnx.reference.op_run import OpRun
 
 from softex_mlir.compiler.importers.onnx.file import load
+from softex_mlir.compiler.importers.onnx.graph import gather_elements
 
 Array = npt.NDArray[Any]
 
@@ -26,6 +28,15 @@ NARROW = (_TENSOR.FLOAT16, _TENSOR.BFLOAT16)
 """Types whose every operation rounds; the comparison is about meaning, so they become float32."""
 OVERLOOKED = ("Softmax", "LogSoftmax", "Hardmax")
 """Before opset 13 they work on all dimensions from the axis on: ONNX's reference overlooks that."""
+
+
+class GatherElements(OpRun):
+    """The operator with fewer indices than data, on which ONNX's own implementation fails."""
+
+    op_domain = ""
+
+    def _run(self, data: Array, indices: Array, axis: int | None = None) -> tuple[Array]:
+        return (gather_elements(data, indices, axis or 0),)
 
 
 class NoReference(Exception):
@@ -83,7 +94,7 @@ def evaluate_onnx(
     wanted.graph.output.extend(helper.make_value_info(name, empty) for name in names)
     try:
         with np.errstate(all="ignore"):
-            evaluator: Any = ReferenceEvaluator(wanted)
+            evaluator: Any = ReferenceEvaluator(wanted, new_ops=[GatherElements])
             found: list[Any] = evaluator.run(None, dict(inputs))
     except Exception as error:
         # It raises anything on what it does not implement.

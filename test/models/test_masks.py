@@ -120,3 +120,27 @@ def test_mask(form: str, shape: str, fill: str, guarded: bool, tmp_path: Path) -
     np.testing.assert_array_equal(np.isfinite(found), finite)
     error = np.abs(found - expected)[finite].max()
     assert error <= 0.06 * np.abs(expected[finite]).max()
+
+
+def test_lowest_float_of_pairs(tmp_path: Path) -> None:
+    """DeBERTa's mask: pairs of visible tokens; padded queries attend to all keys evenly."""
+    tokens = 24
+    g = Graph()
+    rows = g.node("Unsqueeze", "m", g.constant([1, 3], np.int64))
+    columns = g.node("Unsqueeze", "m", g.constant([1, 2], np.int64))
+    hidden = g.node("Not", g.node("Cast", g.node("Mul", rows, columns), to=TensorProto.BOOL))
+    lowest = g.constant(np.finfo(np.float32).min)
+    y = g.node("Softmax", g.node("Where", hidden, lowest, "x"), axis=-1)
+    inputs = [
+        helper.make_tensor_value_info("x", TensorProto.FLOAT, (1, 2, tokens, tokens)),
+        helper.make_tensor_value_info("m", TensorProto.INT64, (1, tokens)),
+    ]
+    proto = g.save(tmp_path / "m.onnx", inputs, y)
+    x = np.random.default_rng(2).standard_normal((1, 2, tokens, tokens)).astype(np.float32)
+    values = {"x": x, "m": (np.arange(tokens) >= 18).astype(np.int64)[None]}
+    expected = np.asarray(next(iter(ReferenceEvaluator(proto).run(None, values))))
+    program = Compilation.of(tmp_path / "m.onnx", Machine.load("paper")).program()
+    result = session.run(program, values)
+    assert check(program, result, values).identical
+    (found,) = (np.asarray(a, np.float32) for a in result.outputs.values())
+    assert np.abs(found - expected).max() <= 0.02

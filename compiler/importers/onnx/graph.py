@@ -312,7 +312,7 @@ class Importer:
         if node.kind in ROW_WISE and node.opset < 13 and node.attribute("axis", 1) != -1:
             raise Unsupported("of constants, over several dimensions")
         if node.kind == "GatherElements":
-            return [_gather_elements(arrays[0], arrays[1], node.attribute("axis", 0))]
+            return [gather_elements(arrays[0], arrays[1], node.attribute("axis", 0))]
         proto = onnx.NodeProto()
         proto.CopyFrom(node.proto)
         for index in range(len(proto.input)):
@@ -391,8 +391,13 @@ def _is_uniform(array: Array) -> bool:
     return array.size > 0 and bool((array == array.flat[0]).all())
 
 
-def _gather_elements(data: Array | None, indices: Array | None, axis: int) -> Array:
-    """GatherElements; ONNX's reference implementation fails where indices are the smaller array."""
+def gather_elements(data: Array | None, indices: Array | None, axis: int) -> Array:
+    """GatherElements; ONNX's reference implementation fails where indices are the smaller array.
+
+    Args:
+        data: any shape.
+        indices: of the same rank, no larger than data but for `axis`; the result has its shape.
+    """
     assert data is not None
     assert indices is not None
     axis %= data.ndim

@@ -7,6 +7,7 @@ until they meet an activation: a rounded position or angle would be another one.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -74,7 +75,7 @@ def map_values(
     shapes: list[tuple[int, ...]] = [tuple(shape)]
     for position, value in enumerate(values):
         if isinstance(value, np.ndarray) and value.size and (value == value.flat[0]).all():
-            numbers[position] = value.flat[0].item()
+            numbers[position] = value.flat[0].item() if wide else _held(value.flat[0].item())
             shapes.append(value.shape)
         else:
             operands.append(state.tensor(value, wide=wide))
@@ -102,6 +103,13 @@ def map_values(
 
     element = element_for(kind, operands)
     return state.emit_all(elementwise(operands, element, complete, shape=result, layer=state.layer))
+
+
+def _held(number: float | int) -> float | int:
+    """Finite numbers beyond bf16 stay finite: rounding makes -inf of the lowest float32."""
+    if isinstance(number, float) and isfinite(number):
+        return min(max(number, t.MASKED), -t.MASKED)
+    return number
 
 
 Expressions = Sequence[AffineExpr]
