@@ -714,8 +714,28 @@ def operators(json: JsonOption = False) -> None:
 
 
 @app.command()
-def demo(target: TargetOption = "paper") -> None:
+def demo(
+    target: TargetOption = "paper",
+    save: Annotated[
+        Path | None,
+        typer.Option(
+            help="Only write an example there: a small ViT as ONNX, inputs, FP32 outputs.",
+            metavar="DIR",
+        ),
+    ] = None,
+) -> None:
     """Build a small ViT with seeded weights, compile it, run it, print the report."""
+    if save is not None:
+        from softex_mlir.tools.example import save_example
+
+        model, arrays = save_example(save)
+        stem = model.with_suffix("")
+        sys.stdout.write(
+            f"written: {model} and {arrays}; go on with\n"
+            f"  softex compile {model} -o {stem}.elf\n"
+            f"  softex run {stem}.elf --input {arrays} --check\n"
+        )
+        return
     from softex_mlir.tools.demo import run_demo
 
     run_demo(_machine(target, None, False, False))
