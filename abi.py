@@ -41,6 +41,9 @@ PROGRAM_BARRIER: Final = 0
 TEAM_BARRIER: Final = 1
 """Hardware barrier of the cores of stream `compute`."""
 
+MAIN: Final = "main"
+"""Name of a model's function if it has only one; others are entries of one program."""
+
 NOTE_NAME: Final = "softex"
 NOTE_KIND: Final = 1
 NOTE_SECTION: Final = ".note.softex"

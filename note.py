@@ -6,7 +6,7 @@ were checked once, and nobody checks them again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from math import prod
 from typing import Annotated, Any, Literal
 
@@ -151,8 +151,20 @@ class SourceRecord(Record, frozen=True, omit_defaults=True):
     shapes: Text = ""
 
 
+class EntryRecord(Record, frozen=True):
+    """One of the things a program can do: where it starts, and what of the note is its own."""
+
+    name: Name
+    start: Word
+    inputs: tuple[PortRecord, ...]
+    outputs: tuple[PortRecord, ...]
+    launches: tuple[Launch, ...]
+    predicted_cycles: Count = 0
+
+
 class Note(Record, frozen=True):
-    """The whole note."""
+    """The whole note. A program with several entries has ports and launches in these, and those of
+    the first beside them, without launches."""
 
     format: int
     machine: MachineRecord
@@ -169,6 +181,9 @@ class Note(Record, frozen=True):
     source: SourceRecord = SourceRecord()
     predicted_cycles: Count = 0
     unread_macs: Count = 0
+    entries: tuple[EntryRecord, ...] = ()
+    states: tuple[PortRecord, ...] = ()
+    """What keeps its contents between runs of the entries."""
 
     def as_dict(self) -> dict[str, Any]:
         """The checked note as what the JSON holds."""
@@ -205,10 +220,9 @@ def decode(text: bytes) -> Note:
 
 
 def _contradictions(note: Note) -> Iterator[str]:
-    for kind, ports in (("input", note.inputs), ("output", note.outputs)):
-        yield from _twice(kind, [port.name for port in ports])
-        for port in ports:
-            yield from _port(f"{kind} {port.name!r}", port)
+    yield from _twice("state", [port.name for port in note.states])
+    for port in note.states:
+        yield from _port(f"state {port.name!r}", port)
     for weight in note.weights:
         yield from _weight(weight)
     yield from _twice("kernel", [kernel.name for kernel in note.kernels])
@@ -216,11 +230,21 @@ def _contradictions(note: Note) -> Iterator[str]:
     for buffer in note.buffers:
         if buffer.kernel is not None and buffer.kernel not in kernels:
             yield f"buffer {buffer.name!r} is of {buffer.kernel!r}, which is no kernel"
-    step = 4 * note.record_words
-    for index, launch in enumerate(note.launches):
+    yield from _twice("entry", [entry.name for entry in note.entries])
+    for each in (note, *note.entries):
+        yield from _runs(each, kernels, 4 * note.record_words)
+
+
+def _runs(entry: Note | EntryRecord, kernels: Container[str], step: int) -> Iterator[str]:
+    """What is wrong with the ports and the launches of an entry, or of a program without any."""
+    for kind, ports in (("input", entry.inputs), ("output", entry.outputs)):
+        yield from _twice(kind, [port.name for port in ports])
+        for port in ports:
+            yield from _port(f"{kind} {port.name!r}", port)
+    for index, launch in enumerate(entry.launches):
         if launch.kernel not in kernels:
             yield f"launch {index} is of {launch.kernel!r}, which is no kernel"
-        if launch.record_address != note.launches[0].record_address + index * step:
+        if launch.record_address != entry.launches[0].record_address + index * step:
             yield f"the record of launch {index} is not {step} bytes behind the one before"
 
 

@@ -67,17 +67,31 @@ class WeightImage:
 
 
 @dataclass(frozen=True)
+class CompiledEntry:
+    """One of the things a program can do; `name` is None if it is the only one."""
+
+    name: str | None
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    launches: tuple[LaunchOp, ...]
+    predicted_cycles: int
+
+
+@dataclass(frozen=True)
 class CompiledModule:
     """A scheduled module (level L2 and below), taken apart."""
 
     module: ModuleOp
     machine: Machine
-    inputs: tuple[Port, ...]
-    outputs: tuple[Port, ...]
+    entries: tuple[CompiledEntry, ...]
     weights: tuple[WeightImage, ...]
-    launches: tuple[LaunchOp, ...]
-    predicted_cycles: int
+    states: tuple[Port, ...]
     source: SourceOp | None
+
+    @property
+    def launches(self) -> Iterable[LaunchOp]:
+        """Those of all entries."""
+        return (launch for entry in self.entries for launch in entry.launches)
 
     @staticmethod
     def of(module: ModuleOp) -> CompiledModule:
@@ -87,17 +101,37 @@ class CompiledModule:
             LinkError: it holds a tensor that no program can hold.
         """
         objects = tuple(operations(module, GlobalOp))
-        schedules = tuple(operations(module, ScheduleOp))
+        schedules = tuple(operations(module, ScheduleOp)) or (ScheduleOp(),)
+        if any(s.entry is None for s in schedules) and len(schedules) > 1:
+            raise LinkError("of several schedules in a module each is an entry with a name")
         return CompiledModule(
             module,
             machine_of(module),
-            tuple(port(op) for op in objects if op.kind.data is GlobalKind.INPUT),
-            tuple(port(op) for op in objects if op.kind.data is GlobalKind.OUTPUT),
+            tuple(_entry(schedule, objects) for schedule in schedules),
             tuple(weight_image(op) for op in objects if op.kind.data is GlobalKind.WEIGHT),
-            tuple(launch for schedule in schedules for launch in schedule.launches),
-            sum(s.cycles.value.data for s in schedules if s.cycles is not None),
+            tuple(port(op) for op in objects if op.kind.data is GlobalKind.STATE),
             next(iter(operations(module, SourceOp)), None),
         )
+
+
+def _entry(schedule: ScheduleOp, objects: Iterable[GlobalOp]) -> CompiledEntry:
+    by_symbol = {op.sym_name.data: op for op in objects}
+    ports = list(by_symbol)
+    if schedule.ports is not None:
+        ports = [symbol.root_reference.data for symbol in schedule.ports]
+        if unknown := [symbol for symbol in ports if symbol not in by_symbol]:
+            raise LinkError(f"a schedule's port @{unknown[0]} is no object in L2", schedule)
+
+    def of(kind: GlobalKind) -> tuple[Port, ...]:
+        return tuple(port(by_symbol[p]) for p in ports if by_symbol[p].kind.data is kind)
+
+    return CompiledEntry(
+        None if schedule.entry is None else schedule.entry.data,
+        of(GlobalKind.INPUT),
+        of(GlobalKind.OUTPUT),
+        schedule.launches,
+        0 if schedule.cycles is None else schedule.cycles.value.data,
+    )
 
 
 def operations(module: ModuleOp, kind: type[OperationT]) -> Iterable[OperationT]:

@@ -16,7 +16,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Operation, SSAValue
 
-from softex_mlir.compiler.model import main_function
+from softex_mlir.compiler.model import entry_functions
 from softex_mlir.compiler.schedule.fused_form import layer_of
 from softex_mlir.dialects import transformer as t
 
@@ -59,8 +59,15 @@ class LayerName:
 
 
 def name_layers(module: ModuleOp) -> dict[str, LayerName]:
-    """Kind and title of every layer of a fused module, by the name it has in launches."""
-    main = main_function(module)
+    """Kind and title of every layer of a fused module, by the name it has in launches. Layers of
+    one name in several entries are the same layers."""
+    found: dict[str, LayerName] = {}
+    for function in entry_functions(module).values():
+        found = {**_name_layers(function), **found}
+    return found
+
+
+def _name_layers(main: FuncOp) -> dict[str, LayerName]:
     names = _Roles.of(main)
     chosen: dict[str, Operation] = {}
     for op in names.order:

@@ -9,7 +9,7 @@ from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp, StringAtt
 from xdsl.dialects.func import FuncOp
 from xdsl.ir import Attribute, Operation, SSAValue
 
-from softex_mlir.abi import Port
+from softex_mlir.abi import MAIN, Port
 from softex_mlir.compiler.weights import WeightStore
 from softex_mlir.dialects.transformer import ints
 from softex_mlir.errors import UserError
@@ -21,7 +21,8 @@ class ModelError(UserError, ValueError):
 
 @dataclass
 class Model:
-    """A module with one function `@main`, and the data of its `transformer.weight` operations."""
+    """A module with a function `@main`, or several entries, and the data of its
+    `transformer.weight` operations."""
 
     module: ModuleOp
     weights: WeightStore
@@ -32,6 +33,8 @@ class Model:
     """What the importer had to decide, one sentence each."""
     origins: dict[str, SSAValue] = field(default_factory=lambda: dict[str, SSAValue]())
     """Values of the module by their names in the source; empty once passes change the module."""
+    entry: str = MAIN
+    """The function that `main`, `inputs` and `outputs` are about, of a model with several."""
 
     @property
     def level(self) -> str:
@@ -40,8 +43,13 @@ class Model:
 
     @property
     def main(self) -> FuncOp:
-        """The function `@main`."""
-        return main_function(self.module)
+        """The function of the entry."""
+        entries = entry_functions(self.module)
+        if self.entry not in entries:
+            raise ModelError(
+                f"expected one of the entries {', '.join(entries)}, found '{self.entry}'"
+            )
+        return entries[self.entry]
 
     @property
     def inputs(self) -> list[Port]:
@@ -56,23 +64,33 @@ class Model:
         return _ports(main.function_type.outputs.data, main.res_attrs, "output")
 
 
-def main_function(module: ModuleOp) -> FuncOp:
-    """The function `@main` of a module.
+def entry_functions(module: ModuleOp) -> dict[str, FuncOp]:
+    """The functions of a module by name: `@main` alone, or several entries of one program.
 
     Raises:
         ModelError: there is none, or none that a model can be: with one block, on tensors.
     """
-    for op in module.ops:
-        if isinstance(op, FuncOp) and op.sym_name.data == "main":
-            break
-    else:
+    found = {op.sym_name.data: op for op in module.ops if isinstance(op, FuncOp)}
+    if len(found) < 2 and MAIN not in found:
         raise ModelError("expected a function @main in the module")
-    if len(op.body.blocks) != 1:
-        raise ModelError(f"expected one block in @main, found {len(op.body.blocks)}")
-    for kind in (*op.function_type.inputs, *op.function_type.outputs):
-        if not isinstance(kind, TensorType):
-            raise ModelError(f"expected tensors as inputs and outputs of @main, found {kind}")
-    return op
+    if MAIN in found:
+        found = {MAIN: found[MAIN]}
+    for name, op in found.items():
+        if len(op.body.blocks) != 1:
+            raise ModelError(f"expected one block in @{name}, found {len(op.body.blocks)}")
+        for kind in (*op.function_type.inputs, *op.function_type.outputs):
+            if not isinstance(kind, TensorType):
+                raise ModelError(f"expected tensors as inputs and outputs of @{name}, found {kind}")
+    return found
+
+
+def main_function(module: ModuleOp) -> FuncOp:
+    """The function `@main` of a module, or the first of several entries.
+
+    Raises:
+        ModelError: there is none, or none that a model can be.
+    """
+    return next(iter(entry_functions(module).values()))
 
 
 def port_attributes(port: Port) -> DictionaryAttr:
@@ -142,7 +160,7 @@ def read_model(path: str | Path) -> Model:
     try:
         module = read_module(path.read_text("utf-8"), str(path))
         if level_of(module) == "transformer":
-            main_function(module)
+            entry_functions(module)
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror}") from error
     except UnicodeDecodeError as error:

@@ -6,10 +6,10 @@ import dataclasses
 from typing import Any
 
 from softex_mlir.compiler.layer_names import name_layers
-from softex_mlir.compiler.model import Model, main_function
+from softex_mlir.compiler.model import Model, entry_functions
 from softex_mlir.compiler.schedule.forecast import forecast
 from softex_mlir.compiler.schedule.launches import launch_tasks
-from softex_mlir.compiler.schedule.scheduler import schedule_operations
+from softex_mlir.compiler.schedule.scheduler import schedule_entries
 from softex_mlir.compiler.tile_overrides import Tiles
 from softex_mlir.compiler.work import unread_macs
 from softex_mlir.isa_sim.machine import Machine
@@ -17,8 +17,9 @@ from softex_mlir.isa_sim.machine import Machine
 
 def outline(model: Model, machine: Machine, overrides: Tiles) -> dict[str, Any]:
     """Entries of the note of the program that a fused model becomes: launches with their forecast,
-    names of layers, sizes of weights and of buffers in the TCDM."""
-    scheduled = schedule_operations(main_function(model.module), machine, overrides)
+    names of layers, sizes of weights and of buffers in the TCDM. Of a model with several entries,
+    the launches are those of the last one."""
+    scheduled = schedule_entries(entry_functions(model.module), machine, overrides)[-1]
     launches = launch_tasks(scheduled.tasks, machine).launches
     buffers = {buffer for launch in launches for buffer in launch.kernel.buffers()}
     return {

@@ -15,6 +15,7 @@ from xdsl.dialects.builtin import (
     I32,
     DenseArrayBase,
     IndexType,
+    IntegerAttr,
     MemRefType,
     UnitAttr,
     i32,
@@ -30,6 +31,7 @@ from xdsl.irdl import (
     VerificationContext,
     irdl_op_definition,
     operand_def,
+    opt_prop_def,
     prop_def,
     region_def,
     result_def,
@@ -277,7 +279,7 @@ class WaitForOp(IRDLOperation):
 
 @irdl_op_definition
 class AdvanceOp(IRDLOperation):
-    """Add 1 to the counter of the enclosing stream and wake whoever waits for it.
+    """Add to the counter of the enclosing stream and wake whoever waits for it.
 
     Everything the stream did before is visible to those it wakes. In the compute stream all cores
     of the team execute it: they meet at a barrier, then the leader advances the counter.
@@ -285,12 +287,22 @@ class AdvanceOp(IRDLOperation):
 
     name = "cluster.advance"
 
-    assembly_format = "attr-dict"
+    steps = opt_prop_def(IntegerAttr[I32])
+    """How much is added; 1 if it is left out."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    assembly_format = "(`by` $steps^)? attr-dict"
+
+    def __init__(self, steps: int = 1) -> None:
+        super().__init__(properties={"steps": None if steps == 1 else IntegerAttr(steps, i32)})
+
+    @property
+    def count(self) -> int:
+        """How much is added."""
+        return 1 if self.steps is None else self.steps.value.data
 
     def verify_(self) -> None:
+        if self.count < 1:
+            raise VerifyException(f"counters only grow, found an advance by {self.count}")
         parent = self.parent_op()
         while parent is not None and not isinstance(parent, StreamOp):
             if isinstance(parent, ParallelOp | LeaderOp):

@@ -60,14 +60,16 @@ class StreamAttr(EnumAttribute[StreamKind], SpacedOpaqueSyntaxAttribute):
 
 
 class GlobalKind(StrEnum):
-    """What a global holds. Activations begin as zeros; every element of a temporary is written
-    before it is read, so that its memory may have held another one before."""
+    """What a global holds. Activations and state begin as zeros; every element of a temporary is
+    written before it is read, so that its memory may have held another one before. State keeps what
+    a run leaves in it for the next."""
 
     INPUT = "input"
     OUTPUT = "output"
     WEIGHT = "weight"
     ACTIVATION = "activation"
     TEMPORARY = "temporary"
+    STATE = "state"
     TABLE = "table"
     CONSTANT = "constant"
 

@@ -48,9 +48,15 @@ from softex_mlir.dialects.cluster_attributes import (
 
 @irdl_op_definition
 class ScheduleOp(IRDLOperation):
-    """The program: launches in order."""
+    """The program, or one of its entries: launches in order."""
 
     name = "cluster.schedule"
+
+    entry = opt_prop_def(StringAttr)
+    """Name of the entry, in a program with several."""
+
+    ports = opt_prop_def(ArrayAttr[FlatSymbolRefAttr])
+    """Inputs and outputs of the entry, in the model's order, in a program with several."""
 
     cycles = opt_prop_def(IntegerAttr[I64])
     """What the scheduler thinks it takes, for reports."""
@@ -60,12 +66,26 @@ class ScheduleOp(IRDLOperation):
 
     traits = traits_def(NoTerminator())
 
-    assembly_format = "(`cycles` $cycles^)? attr-dict-with-keyword custom<Body>($body)"
+    assembly_format = (
+        "(`entry` $entry^ `ports` $ports)? (`cycles` $cycles^)? "
+        "attr-dict-with-keyword custom<Body>($body)"
+    )
     custom_directives = (Body,)
 
-    def __init__(self, launches: Iterable[LaunchOp] = (), cycles: int | None = None):
+    def __init__(
+        self,
+        launches: Iterable[LaunchOp] = (),
+        cycles: int | None = None,
+        entry: str | None = None,
+        ports: Iterable[str] = (),
+    ):
+        symbols = ArrayAttr[FlatSymbolRefAttr](SymbolRefAttr(port) for port in ports)
         super().__init__(
-            properties={"cycles": None if cycles is None else IntegerAttr(cycles, i64)},
+            properties={
+                "cycles": None if cycles is None else IntegerAttr(cycles, i64),
+                "entry": None if entry is None else StringAttr(entry),
+                "ports": None if entry is None else symbols,
+            },
             regions=[Region(Block(launches))],
         )
 
@@ -75,6 +95,8 @@ class ScheduleOp(IRDLOperation):
         return tuple(op for op in self.body.block.ops if isinstance(op, LaunchOp))
 
     def verify_(self) -> None:
+        if (self.entry is None) != (self.ports is None):
+            raise VerifyException("an entry has ports, and only an entry")
         if any(not isinstance(op, LaunchOp) for op in self.body.block.ops):
             raise VerifyException("a schedule holds only cluster.launch operations")
 

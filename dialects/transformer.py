@@ -97,6 +97,7 @@ from softex_mlir.dialects.transformer_movement import (
     TransposeOp,
     id_limit,
 )
+from softex_mlir.dialects.transformer_state import AppendOp, StateOp
 
 ACTIVATIONS = ("none", *(op.name.removeprefix("transformer.") for op in FUNCTIONS))
 """Functions `transformer.linear` can apply to its result before the residual is added."""
@@ -359,6 +360,7 @@ FUSED_OPS: tuple[type[TransformerOp], ...] = (
     ConcatOp,
     ReshapeOp,
     TransposeOp,
+    AppendOp,
 )
 """Operations of the fused form: what the scheduler accepts."""
 
@@ -373,7 +375,7 @@ GRAPH_OPS: tuple[type[TransformerOp], ...] = (
 )
 """Operations of the graph form only: fusion removes them."""
 
-Transformer = Dialect("transformer", [WeightOp, GetWeightOp, *FUSED_OPS, *GRAPH_OPS])
+Transformer = Dialect("transformer", [WeightOp, GetWeightOp, StateOp, *FUSED_OPS, *GRAPH_OPS])
 
 __all__ = [
     "ACTIVATIONS",
@@ -386,6 +388,7 @@ __all__ = [
     "MASKED",
     "AddOp",
     "AnyTensor",
+    "AppendOp",
     "AttentionOp",
     "Bf16Tensor",
     "BinaryOp",
@@ -419,6 +422,7 @@ __all__ = [
     "SoftmaxOp",
     "SplatOp",
     "SqrtOp",
+    "StateOp",
     "SubOp",
     "TanhOp",
     "Transformer",

@@ -14,11 +14,19 @@ from xdsl.dialects.builtin import (
     i64,
 )
 from xdsl.ir import Operation, SSAValue
-from xdsl.irdl import irdl_op_definition, operand_def, opt_prop_def, prop_def, result_def
+from xdsl.irdl import (
+    irdl_op_definition,
+    operand_def,
+    opt_operand_def,
+    opt_prop_def,
+    prop_def,
+    result_def,
+)
 
 from softex_mlir.arithmetic import round_up
 from softex_mlir.dialects.transformer_base import (
     BF16_TENSOR,
+    ID_TENSOR,
     TransformerOp,
     expect_unit,
     inner_step,
@@ -28,6 +36,9 @@ from softex_mlir.dialects.transformer_base import (
 
 KEY_UNIT = 32
 """Chunks of keys are whole lines of RedMulE, and whole beats of SoftEx."""
+
+KEY_BLOCK = 64
+"""Attention to a cache looks at whole blocks of so many keys, as many as there are tokens for."""
 
 
 @irdl_op_definition
@@ -52,6 +63,14 @@ class AttentionOp(TransformerOp):
     that do not hold a whole head. Scores are then padded with -inf to a multiple of it, k and v
     with zeros, and p is `numerics.softmax(scores, chunk=key_chunk)`: the same maximum, but a
     denominator that is summed chunk by chunk. Without SoftEx, p does not depend on the chunks.
+
+    With `key_heads`, k and v have fewer heads: head h of q reads the one of number
+    ``h // (heads / key_heads)``.
+
+    With a `position` ([batch] i32: that of the first query), k and v are caches of which only the
+    first keys are looked at: position + queries, rounded up to whole blocks of `KEY_BLOCK`. The
+    operation is then the same as on k, v and bias cut to so many keys, one chunk meaning none:
+    what it computes, and its cost, depend on the position and not on the size of the cache.
     """
 
     name = "transformer.attention"
@@ -60,7 +79,9 @@ class AttentionOp(TransformerOp):
     k = operand_def(BF16_TENSOR)
     v = operand_def(BF16_TENSOR)
     bias = operand_def(BF16_TENSOR)
+    position = opt_operand_def(ID_TENSOR)
     heads = prop_def(IntegerAttr)
+    key_heads = opt_prop_def(IntegerAttr)
     batch = prop_def(IntegerAttr)
     bias_rows = prop_def(StringAttr, default_value=StringAttr("all"))
     scale = opt_prop_def(FloatAttr)
@@ -69,7 +90,7 @@ class AttentionOp(TransformerOp):
     result = result_def(BF16_TENSOR)
 
     assembly_format = (
-        "$q `,` $k `,` $v `,` $bias attr-dict `:` "
+        "$q `,` $k `,` $v `,` $bias (`position` $position^ `:` type($position))? attr-dict `:` "
         "type($q) `,` type($k) `,` type($v) `,` type($bias) `->` type($result)"
     )
 
@@ -86,18 +107,22 @@ class AttentionOp(TransformerOp):
         batch: int = 1,
         bias_rows: str = "all",
         scale: float | None = None,
+        position: SSAValue | Operation | None = None,
+        key_heads: int | None = None,
         layer: StringAttr | None = None,
     ):
+        width = shape_of(v)[1] * (1 if key_heads is None else heads // key_heads)
         super().__init__(
-            operands=[q, k, v, bias],
+            operands=[q, k, v, bias, position],
             properties={
                 "heads": IntegerAttr(heads, i64),
+                "key_heads": None if key_heads is None else IntegerAttr(key_heads, i64),
                 "batch": IntegerAttr(batch, i64),
                 "bias_rows": StringAttr(bias_rows),
                 "scale": None if scale is None else FloatAttr(scale, f64),
                 "layer": layer,
             },
-            result_types=[TensorType(BFloat16Type(), [shape_of(q)[0], shape_of(v)[1]])],
+            result_types=[TensorType(BFloat16Type(), [shape_of(q)[0], width])],
         )
 
     @property
@@ -121,6 +146,15 @@ class AttentionOp(TransformerOp):
         return round_up(self.keys, self.chunk or KEY_UNIT)
 
     @property
+    def heads_of_keys(self) -> int:
+        """Heads of k and v."""
+        return (self.heads if self.key_heads is None else self.key_heads).value.data
+
+    def visible_keys(self, position: int) -> int:
+        """Keys that the queries from a position on look at."""
+        return min(self.keys, round_up(position + self.queries, KEY_BLOCK))
+
+    @property
     def head_size(self) -> int:
         """Columns of q and k that belong to one head (d)."""
         return shape_of(self.q)[1] // self.heads.value.data
@@ -138,7 +172,7 @@ class AttentionOp(TransformerOp):
     @property
     def value_size(self) -> int:
         """Columns of v that belong to one head (e)."""
-        return shape_of(self.v)[1] // self.heads.value.data
+        return shape_of(self.v)[1] // self.heads_of_keys
 
     def verify_(self) -> None:
         q, k, v = shape_of(self.q), shape_of(self.k), shape_of(self.v)
@@ -148,18 +182,29 @@ class AttentionOp(TransformerOp):
         self.expect(
             all(len(s) == 2 for s in (q, k, v, bias)), f"operands must have rank 2, found {shapes}"
         )
-        self.expect(heads > 0 and batch > 0, "heads and batch must be positive")
-        self.expect(q[1] == k[1], f"q and k must have the same number of columns, found {shapes}")
-        self.expect(k[0] == v[0], f"k and v must have the same number of rows, found {shapes}")
+        key_heads = self.heads_of_keys
+        self.expect(heads > 0 and batch > 0 and key_heads > 0, "heads and batch must be positive")
+        self.expect(heads % key_heads == 0, f"{key_heads} heads of keys do not divide {heads}")
         self.expect(
-            q[1] % heads == 0 and v[1] % heads == 0, f"{heads} heads do not divide the columns"
+            q[1] % heads == 0 and k[1] % key_heads == 0 and v[1] % key_heads == 0,
+            f"{heads} heads do not divide the columns",
         )
+        self.expect(
+            q[1] // heads == k[1] // key_heads, f"heads of q and k must be equally wide: {shapes}"
+        )
+        self.expect(k[0] == v[0], f"k and v must have the same number of rows, found {shapes}")
         self.expect(
             q[0] % batch == 0 and k[0] % batch == 0, f"batch {batch} does not divide the rows"
         )
-        self.expect(
-            result == (q[0], v[1]), f"result must be {(q[0], v[1])}, found {result} for {shapes}"
-        )
+        expected = (q[0], heads * self.value_size)
+        self.expect(result == expected, f"result must be {expected}, found {result} for {shapes}")
+        if self.position is not None:
+            found = shape_of(self.position)
+            self.expect(found == (batch,), f"position must be ({batch},), found {found}")
+            self.expect(
+                k[0] // batch % KEY_BLOCK == 0,
+                f"a cache holds whole blocks of {KEY_BLOCK} keys, found {k[0] // batch}",
+            )
         kind = self.bias_rows.data
         self.expect(kind in self.BIAS_ROWS, f"bias_rows must be one of {', '.join(self.BIAS_ROWS)}")
         rows = {"all": 1, "query": q[0] // batch, "batch": batch, "batch_query": q[0]}[kind]

@@ -32,6 +32,7 @@ from softex_mlir.dialects.transformer_base import (
     ints,
     shape_of,
 )
+from softex_mlir.dialects.transformer_state import AppendOp
 
 
 @irdl_op_definition
@@ -392,12 +393,15 @@ class TransposeOp(TransformerOp):
 
 
 def id_limit(ids: SSAValue) -> int | None:
-    """Rows of the smallest table that an integer tensor selects rows of; None if there is none."""
+    """Rows of the smallest table that an integer tensor selects rows of, or places of the state
+    that it is a position in; None if there is none."""
     limits: list[int] = []
     for use in ids.uses:
         op = use.operation
         if isinstance(op, EmbeddingOp) and use.index == 0:
             limits.append(shape_of(op.table)[0])
+        elif isinstance(op, AppendOp) and use.index == 1:
+            limits.append(op.capacity - op.count + 1)
         elif isinstance(op, ReshapeOp | SliceOp | TransposeOp | ConcatOp):
             limit = id_limit(op.results[0])
             limits += [] if limit is None else [limit]

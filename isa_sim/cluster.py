@@ -91,13 +91,19 @@ class Cluster:
     """One machine with its memories. Load a program, set the entry, run once."""
 
     def __init__(
-        self, machine: Machine, symbolizer: Symbolizer | None = None, *, contention: bool = True
+        self,
+        machine: Machine,
+        symbolizer: Symbolizer | None = None,
+        *,
+        contention: bool = True,
+        l2: np.ndarray | None = None,
     ):
         """
         Args:
             machine: the hardware.
             symbolizer: names for addresses in error messages.
             contention: model bank conflicts in TCDM; without, memory grants every access.
+            l2: contents of L2, as an earlier run left it; worked on in place. Default: zeros.
         """
         self.machine = machine
         self.symbolizer = symbolizer
@@ -105,7 +111,7 @@ class Cluster:
         description = machine.cluster
         self.tcdm = np.zeros(description.tcdm_bytes, np.uint8)
         # Pages are committed when touched, so a large L2 costs what the program uses.
-        self.l2 = np.zeros(description.l2_bytes, np.uint8)
+        self.l2 = np.zeros(description.l2_bytes, np.uint8) if l2 is None else l2
         self.devices = d.make_devices(machine)
         self.state = st.make_state(machine, description.cores)
         self.program: DecodedCode | None = None

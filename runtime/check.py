@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from softex_mlir.abi import MAIN
 from softex_mlir.errors import UserError
 from softex_mlir.runtime.embedded import embedded_module, embedded_weights
 from softex_mlir.runtime.program import Program
@@ -73,6 +74,7 @@ def check(
     program: Program,
     result: Result,
     reference: Mapping[str, np.ndarray],
+    state: dict[str, np.ndarray] | None = None,
     *,
     title: str = "FP32",
 ) -> CheckReport:
@@ -80,6 +82,7 @@ def check(
 
     Args:
         reference: FP32 outputs by name (the model's, or `out_0`, `out_1`, … in the model's order).
+        state: what the evaluator's runs before have left, which this one goes on from.
         title: what they are.
 
     Raises:
@@ -87,8 +90,13 @@ def check(
     """
     module, weights = embedded_module(program), embedded_weights(program)
     machine = program.machine
-    expected = evaluate(module, weights, result.inputs, machine=machine)
-    plain = evaluate(module, weights, result.inputs, arithmetic="bf16") if reference else {}
+    entry = program.entry_name or MAIN
+    expected = evaluate(module, weights, result.inputs, machine=machine, entry=entry, state=state)
+    plain = (
+        evaluate(module, weights, result.inputs, arithmetic="bf16", entry=entry)
+        if reference
+        else {}
+    )
     checks: list[OutputCheck] = []
     for position, (name, array) in enumerate(result.outputs.items()):
         fp32 = reference.get(name, reference.get(f"out_{position}"))

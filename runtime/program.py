@@ -35,6 +35,9 @@ class Program:
     metadata: Mapping[str, Any] = field(repr=False)
     transformer: str | None = field(repr=False, default=None)
     path: Path | None = None
+    entry_name: str | None = None
+    """Which of several entries `entry` is, and inputs, outputs and launches are about; None of a
+    program with only one."""
 
     @staticmethod
     def load(path: str | Path) -> Program:
@@ -72,7 +75,7 @@ class Program:
             check(note, machine_of(note), elf.segments, elf.entry)
         except (NoteError, UserError) as error:
             raise UserError(f"{name}: {error}") from error
-        return Program(
+        program = Program(
             elf=data,
             entry=elf.entry,
             segments=elf.segments,
@@ -81,6 +84,7 @@ class Program:
             transformer=elf.transformer,
             path=path,
         )
+        return program.at(program.entries[0]) if program.entries else program
 
     def save(self, path: str | Path) -> None:
         """Write the ELF file; the file appears whole or not at all.
@@ -114,6 +118,32 @@ class Program:
     def outputs(self) -> tuple[Port, ...]:
         """The model's outputs, in the model's order."""
         return tuple(Port.from_json(entry) for entry in self.metadata["outputs"])
+
+    @property
+    def entries(self) -> tuple[str, ...]:
+        """Names of the entries of a program with several, such as prefill and decode."""
+        return tuple(entry["name"] for entry in self.metadata.get("entries", ()))
+
+    @property
+    def states(self) -> tuple[Port, ...]:
+        """What keeps its contents in L2 from one run of an entry to the next."""
+        return tuple(Port.from_json(entry) for entry in self.metadata.get("states", ()))
+
+    def at(self, entry: str | None) -> Program:
+        """The same program about to run one of its entries.
+
+        Raises:
+            UserError: there is no such entry, or there are several and none was named.
+        """
+        names = ", ".join(self.entries) or "none: leave it out"
+        if entry not in (self.entries or (None,)):
+            found = "none" if entry is None else f"'{entry}'"
+            raise UserError(f"expected one of the program's entries ({names}), found {found}")
+        for found in self.metadata.get("entries", ()):
+            if found["name"] == entry:
+                metadata = {**self.metadata, **found}
+                return replace(self, entry=found["start"], metadata=metadata, entry_name=entry)
+        return self
 
     def run(self, inputs: Any = None, **options: Any) -> Result:
         """Run the program on the simulator; see `softex_mlir.runtime.session.run` for options.

@@ -17,8 +17,9 @@ from xdsl.dialects.func import ReturnOp
 from xdsl.dialects.linalg import ops as linalg_ops
 from xdsl.ir import Operation, SSAValue
 
+from softex_mlir.abi import MAIN
 from softex_mlir.compiler.loop_nest import element_type, is_boolean, is_start_value
-from softex_mlir.compiler.model import Model, main_function
+from softex_mlir.compiler.model import Model
 from softex_mlir.dialects import transformer as t
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.numerics import rowwise
@@ -57,8 +58,13 @@ def evaluate(
     machine: Any = None,
     arithmetic: Kind | Choice = "exact",
     observe: Observer | None = None,
+    entry: str = MAIN,
+    state: dict[str, Array] | None = None,
 ) -> dict[str, Array]:
-    """Outputs of `@main` by name, for inputs by name.
+    """Outputs of an entry, `@main` by default, by name, for inputs by name.
+
+    `state` holds the state that runs leave behind, by name: it is read and replaced; what is not in
+    it is zero.
 
     `exact` gives ml_dtypes bfloat16 arrays with the bits the program computes on `machine`
     (default: the paper's); `bf16` and `float32` give float32 arrays. `arithmetic` may choose for
@@ -68,8 +74,9 @@ def evaluate(
     """
     mixed = callable(arithmetic)
     chosen: Arithmetic = arithmetic_of("float32" if mixed else arithmetic, machine)
-    model = Model(module, cast(Any, weights))
-    main = main_function(module)
+    model = Model(module, cast(Any, weights), entry=entry)
+    main = model.main
+    state = {} if state is None else state
     block = main.body.block
     values: dict[SSAValue, Array] = {}
     missing = [port.name for port in model.inputs if port.name not in inputs]
@@ -120,6 +127,10 @@ def evaluate(
                 exact=kind == "exact",
                 rounded=kind == "bf16",
             )
+        elif isinstance(op, t.AppendOp):
+            name = op.state.string_value()
+            found = [_append(op, operands, state.get(name))]
+            state[name] = found[0]
         else:
             found = [evaluate_op(op, operands, chosen)]
         if mixed:
@@ -150,6 +161,22 @@ def arithmetic_of(kind: Kind, machine: Any = None) -> Arithmetic:
 def _widened(array: Array) -> Array:
     """Values as they are held between operations of different arithmetic."""
     return array.astype(np.float32) if array.dtype == ml_dtypes.bfloat16 else array
+
+
+def _append(op: t.AppendOp, operands: list[Array], before: Array | None) -> Array:
+    """The state with rows stored at their positions."""
+    rows, position = operands
+    shape = t.shape_of(op.result)
+    result = np.zeros(shape, rows.dtype) if before is None else before.copy()
+    for element, start in enumerate(position.tolist()):
+        if not 0 <= start <= op.capacity - op.count:
+            raise EvaluationError(
+                f"positions must be in 0..{op.capacity - op.count} for {op.count} rows in a state "
+                f"of {op.capacity}, found {start}"
+            )
+        first = element * op.capacity + start
+        result[first : first + op.count] = rows[element * op.count : (element + 1) * op.count]
+    return result
 
 
 def _sum_of_chunks(
@@ -221,16 +248,23 @@ def _broadcast(lhs: Array, rhs: Array) -> tuple[Array, Array]:
 
 
 def _attention(op: t.AttentionOp, operands: list[Array], arithmetic: Arithmetic) -> Array:
-    q, k, v, bias = operands
+    q, k, v, bias, *rest = operands
     if op.scale is not None:
         scale = np.full((1, 1), op.scale.value.data, np.float32).astype(q.dtype)
         q = arithmetic.binary("mul", *_broadcast(q, scale))
-    batch, heads = op.batch.value.data, op.heads.value.data
-    queries, keys = op.queries, op.keys
+    heads, group = op.heads.value.data, op.heads.value.data // op.heads_of_keys
+    queries = op.queries
     d, e = op.head_size, op.value_size
-    result = np.zeros((len(q), v.shape[1]), q.dtype)
-    for b in range(batch):
-        rows, key_rows = slice(b * queries, (b + 1) * queries), slice(b * keys, (b + 1) * keys)
+    result = np.zeros((len(q), heads * e), q.dtype)
+    for b in range(op.batch.value.data):
+        keys, chunk = op.keys, op.chunk
+        if rest:
+            keys = op.visible_keys(int(rest[0][b]))
+            chunk = chunk if chunk is not None and chunk < keys else None
+        rows, key_rows = (
+            slice(b * queries, (b + 1) * queries),
+            slice(b * op.keys, b * op.keys + keys),
+        )
         match op.bias_rows.data:
             case "batch":
                 mask = bias[b : b + 1]
@@ -238,11 +272,15 @@ def _attention(op: t.AttentionOp, operands: list[Array], arithmetic: Arithmetic)
                 mask = bias[rows]
             case _:
                 mask = bias
+        mask = mask[:, : t.padded_keys(keys)]
         for h in range(heads):
-            columns, values = slice(h * d, (h + 1) * d), slice(h * e, (h + 1) * e)
-            query, key = (_in_steps(op, x, 1) for x in (q[rows, columns], k[key_rows, columns]))
-            value = v[key_rows, values]
-            result[rows, values] = arithmetic.attention(query, key, value, mask, op.chunk)
+            columns = slice(h * d, (h + 1) * d)
+            key_columns = slice(h // group * d, (h // group + 1) * d)
+            values = slice(h // group * e, (h // group + 1) * e)
+            query, key = (_in_steps(op, x, 1) for x in (q[rows, columns], k[key_rows, key_columns]))
+            result[rows, h * e : (h + 1) * e] = arithmetic.attention(
+                query, key, v[key_rows, values], mask, chunk
+            )
     return result
 
 

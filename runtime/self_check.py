@@ -82,7 +82,9 @@ class SelfCheck:
             self._start(model)
         if self.skipped or (stage == "import" and not self._from_onnx):
             return
-        found = evaluate(model.module, model.weights, self._inputs, arithmetic="float32")
+        found = evaluate(
+            model.module, model.weights, self._inputs, arithmetic="float32", entry=model.entry
+        )
         worst = 0.0
         wanted_outputs = self._expected if stage == "import" else self._chosen
         for name, wanted in wanted_outputs.items():
@@ -99,7 +101,13 @@ class SelfCheck:
             self.skipped = f"not possible: {model.source} is a module of level {model.level}"
         if self.skipped:
             return f"self-check: {self.skipped}"
-        found = evaluate(model.module, model.weights, self._inputs, machine=compilation.machine)
+        found = evaluate(
+            model.module,
+            model.weights,
+            self._inputs,
+            machine=compilation.machine,
+            entry=model.entry,
+        )
         worst = 0.0
         for name, wanted in self._chosen.items():
             finite = np.isfinite(wanted)
@@ -155,7 +163,7 @@ class SelfCheck:
         names = [port.name for port in model.outputs]
         if not self._from_onnx:
             self._expected = evaluate(
-                model.module, model.weights, self._inputs, arithmetic="float32"
+                model.module, model.weights, self._inputs, arithmetic="float32", entry=model.entry
             )
             return
         assert not isinstance(self.source, Model)
@@ -184,7 +192,14 @@ class SelfCheck:
         def keep(op: Operation, result: Array) -> None:
             values[op.results[0]] = result
 
-        evaluate(model.module, model.weights, self._inputs, arithmetic="float32", observe=keep)
+        evaluate(
+            model.module,
+            model.weights,
+            self._inputs,
+            arithmetic="float32",
+            entry=model.entry,
+            observe=keep,
+        )
         proto = load_widened(Path(self.source))
         known = {name: value for name, value in model.origins.items() if value in values}
         try:
@@ -206,7 +221,9 @@ class SelfCheck:
         context = CompilationContext(weights=model.weights)
         for number, step in enumerate(FUSION, 1):
             step.apply(context, model.module)
-            found = evaluate(model.module, model.weights, self._inputs, arithmetic="float32")
+            found = evaluate(
+                model.module, model.weights, self._inputs, arithmetic="float32", entry=model.entry
+            )
             if not relative_error(found[output], self._chosen[output]) <= TOLERANCE:
                 return f"; the first pass after which it does is {step.name} (number {number})"
         return ""

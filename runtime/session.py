@@ -73,6 +73,8 @@ def run(
     jobs: Callable[[JobRecord], None] | None = None,
     effects: Effects = "early",
     max_cycles: int | None = None,
+    entry: str | None = None,
+    memory: Memory | None = None,
 ) -> Result:
     """Simulate `program` once.
 
@@ -93,11 +95,15 @@ def run(
         effects: "late" lets jobs and transfers read and write memory at their end instead of at
             their trigger: a missing wait shows as other bits.
         max_cycles: a program that has not ended by then is a fault.
+        entry: which entry of a program with several; default: the one that `program` is at.
+        memory: L2 as an earlier run of an entry has left it; this run goes on in it.
 
     Raises:
         UserError: an input has a wrong name, shape or dtype, or the machine is another one.
         SimulationFault: the program did something the hardware cannot do.
     """
+    if entry is not None:
+        program = program.at(entry)
     machine = machine or program.machine
     built_for = program.metadata["machine"]
     if machine.hash != built_for["hash"]:
@@ -110,7 +116,8 @@ def run(
         arrays, notices = random_inputs(program, seed), (f"no inputs given: random, seed {seed}",)
     else:
         arrays, notices = convert_inputs(program.inputs, inputs)
-    cluster = _ready(program, machine, arrays)
+    kept = None if memory is None or not sanitize else Memory(memory.l2.copy())
+    cluster = _ready(program, machine, arrays, memory)
     result = cluster.run(
         functional=functional,
         progress=progress,
@@ -123,7 +130,7 @@ def run(
     if sanitize:
         # The detector shows counters late: it watches a run of its own, figures are of this one.
         # Memory that nobody wrote holds other values there.
-        watching = _ready(program, machine, arrays)
+        watching = _ready(program, machine, arrays, kept)
         watching.fill_never_written(_NAN)
         watched = watching.run(
             sanitize=True,
@@ -163,23 +170,42 @@ def _unwritten(
         )
 
 
-def _ready(program: Program, machine: Machine, arrays: Mapping[str, np.ndarray]) -> Cluster:
+@dataclass
+class Memory:
+    """L2 with a program in it, and with the state that runs of its entries leave there."""
+
+    l2: np.ndarray
+
+    @staticmethod
+    def of(program: Program) -> Memory:
+        """L2 as the program's file has it: all state is zero."""
+        return Memory(load(program, program.machine).l2)
+
+
+def _ready(
+    program: Program, machine: Machine, arrays: Mapping[str, np.ndarray], memory: Memory | None
+) -> Cluster:
     """A cluster with the program and its inputs."""
-    cluster = load(program, machine)
+    cluster = load(program, machine, memory)
     for port in program.inputs:
         write_port(cluster, port, arrays[port.name])
     return cluster
 
 
-def load(program: Program, machine: Machine) -> Cluster:
-    """A cluster with the program in its memories, ready to run."""
+def load(program: Program, machine: Machine, memory: Memory | None = None) -> Cluster:
+    """A cluster with the program in its memories, ready to run. With a `memory` only the TCDM is
+    loaded."""
     from softex_mlir.isa_sim.cluster import Cluster
     from softex_mlir.runtime.symbolizer import Symbolizer
 
-    cluster = Cluster(machine, symbolizer=Symbolizer(program))
+    l2 = None if memory is None else memory.l2
+    cluster = Cluster(machine, symbolizer=Symbolizer(program), l2=l2)
     for segment in program.segments:
+        data = segment.data
+        if l2 is not None and segment.address >= machine.cluster.l2_base:
+            data = b""
         cluster.load_segment(
-            segment.address, segment.data, segment.memory_bytes, executable=segment.executable
+            segment.address, data, segment.memory_bytes, executable=segment.executable
         )
     cluster.set_entry(program.entry)
     return cluster

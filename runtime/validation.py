@@ -11,7 +11,7 @@ from softex_mlir.isa_sim.machine import Machine, MachineError
 
 if TYPE_CHECKING:
     from softex_mlir.isa_sim.baremetal.elf import Segment
-    from softex_mlir.note import Note
+    from softex_mlir.note import Note, PortRecord
 
 _Span = tuple[int, int]
 """First address and the one behind the last."""
@@ -65,9 +65,10 @@ def _problems(
     for span in code:
         if not _inside(span, spaces["l2"]):
             yield f"the code at {_text(span)} is not in L2 [{_text(spaces['l2'])})"
-    if entry % 2 or not any(_inside((entry, entry + 2), span) for span in code):
-        yield f"the entry point {entry:#010x} is no address of an instruction in its code"
-    for port in note.inputs + note.outputs:
+    for start in (entry, *(each.start for each in note.entries)):
+        if start % 2 or not any(_inside((start, start + 2), span) for span in code):
+            yield f"the entry point {start:#010x} is no address of an instruction in its code"
+    for port in _ports(note):
         span = (port.address, port.address + port.bytes)
         if not any(_inside(span, space) for space in spaces.values()):
             yield f"{port.name!r} at {_text(span)} is neither in {memories}"
@@ -80,6 +81,13 @@ def _problems(
         span = (weight.address, weight.address + weight.bytes)
         if not any(_inside(span, piece) for piece in filled):
             yield f"weight {weight.symbol!r} at {_text(span)} is in no segment's data"
+
+
+def _ports(note: Note) -> Iterator[PortRecord]:
+    yield from note.states
+    for each in (note, *note.entries):
+        yield from each.inputs
+        yield from each.outputs
 
 
 def _inside(span: _Span, space: _Span) -> bool:

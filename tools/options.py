@@ -58,6 +58,10 @@ RunArgument = Annotated[
     Path,
     typer.Argument(help="Program written by `softex compile`, or a model to compile and run."),
 ]
+EntryOption = Annotated[
+    str | None,
+    typer.Option("--entry", help="Which of several entries of a program: prefill, decode."),
+]
 TargetOption = Annotated[
     str,
     typer.Option(

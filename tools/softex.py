@@ -22,6 +22,7 @@ from softex_mlir.tools.options import (
     DimOption,
     Effects,
     EnergyOption,
+    EntryOption,
     JsonOption,
     KeepOutputOption,
     Language,
@@ -106,6 +107,13 @@ def compile(
     tokens: TokensOption = None,
     batch: BatchOption = None,
     layers: LayersOption = None,
+    max_length: Annotated[
+        int | None,
+        typer.Option(
+            help="Most tokens of a sequence: a decoder with entries prefill and decode, which keep "
+            "keys and values."
+        ),
+    ] = None,
     tcdm_bytes: TcdmOption = None,
     no_softex: NoSoftexOption = False,
     no_redmule: NoRedmuleOption = False,
@@ -190,6 +198,7 @@ def compile(
         return
     changed = tcdm_bytes is not None or no_softex or no_redmule or settings
     chosen = {"tokens": tokens, "batch": batch, "layers": layers}
+    chosen["max_length"] = max_length
     sizes = {name: value for name, value in chosen.items() if value is not None}
     named = weights is not None or sizes
     started = time.perf_counter()
@@ -283,6 +292,7 @@ def estimate(
 @app.command()
 def run(
     program: RunArgument,
+    entry: EntryOption = None,
     input: Annotated[
         Path | None,
         typer.Option("--input", help="Inputs by the model's names (.npz); default: random."),
@@ -391,6 +401,7 @@ def run(
     else:
         machine = _machine(target or "paper", None, False, False, settings)
         loaded = Compilation.of(program, machine).program()
+    loaded = loaded.at(entry)
     beside: dict[str, Any] = {}
     inputs = None
     if input is not None:

@@ -12,6 +12,9 @@ from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.units import event_unit
 
+START = "_start"
+"""Symbol of the program's start."""
+
 
 def team_of(machine: Machine) -> range:
     """The cores of the compute team; the others drive the stream of their own number."""
@@ -24,9 +27,11 @@ def team_of(machine: Machine) -> range:
     return team
 
 
-def boot_assembly(machine: Machine, table: int, record_bytes: int, launches: int) -> str:
+def boot_assembly(
+    machine: Machine, table: int, record_bytes: int, launches: int, start: str = START
+) -> str:
     """
-    Assembly of the program's start.
+    Assembly of the program's start, or of an entry's, at the symbol `start`.
 
     `table` is the address of the first launch record, of `launches` records of `record_bytes` each.
     """
@@ -48,9 +53,9 @@ def boot_assembly(machine: Machine, table: int, record_bytes: int, launches: int
     return "\n".join(
         [
             ".text",
-            ".globl _start",
-            ".type _start, @function",
-            "_start:",
+            f".globl {start}",
+            f".type {start}, @function",
+            f"{start}:",
             "    csrr t0, mhartid",
             f"    li sp, {stacks}",
             f"    slli t1, t0, {abi.STACK_BYTES.bit_length() - 1}",
@@ -89,7 +94,7 @@ def boot_assembly(machine: Machine, table: int, record_bytes: int, launches: int
             "    sw zero, 0(t1)",
             ".Lboot_halt:",
             "    j .Lboot_halt",
-            ".size _start, . - _start",
+            f".size {start}, . - {start}",
             "",
         ]
     )

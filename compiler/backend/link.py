@@ -3,6 +3,9 @@ Linking: where everything lies in memory, the table of launches, and the program
 
 L2, from its base: code, launch records, weights, then activations and ports (zeros, not in the
 file). TCDM: the constants that kernels refer to.
+
+A program with several entries has a start and a table of launches for each; they share everything
+else. An entry starts from a cluster after reset whose L2 is as the entry before has left it.
 """
 
 from __future__ import annotations
@@ -18,9 +21,9 @@ from xdsl.dialects.builtin import ArrayAttr, IntegerAttr, ModuleOp, SymbolRefAtt
 from softex_mlir import abi
 from softex_mlir.abi import Port
 from softex_mlir.arithmetic import round_up
-from softex_mlir.compiler.artifacts import CompiledModule, LinkError, operations
+from softex_mlir.compiler.artifacts import CompiledEntry, CompiledModule, LinkError, operations
 from softex_mlir.compiler.backend.assembler import Assembly, assemble
-from softex_mlir.compiler.backend.boot import boot_assembly
+from softex_mlir.compiler.backend.boot import START, boot_assembly
 from softex_mlir.compiler.backend.elf import ElfSymbol, Section, note, write_elf
 from softex_mlir.compiler.backend.share_memory import share_memory
 from softex_mlir.compiler.origin import origin_of
@@ -44,7 +47,10 @@ class Layout:
     """Addresses of a program."""
 
     code: Assembly
-    table: int
+    starts: list[int]
+    """Where each entry starts."""
+    tables: list[int]
+    """Each entry's launch records."""
     record_bytes: int
     globals: dict[str, tuple[int, int]] = field(
         default_factory=lambda: dict[str, tuple[int, int]]()
@@ -62,21 +68,30 @@ def align(address: int) -> int:
 def lay_out(compiled: CompiledModule, kernels: str) -> Layout:
     """Assemble code and give every object its address."""
     cluster = compiled.machine.cluster
-    launches = compiled.launches
-    arguments = max((len(launch.arguments) for launch in launches), default=0)
+    arguments = max((len(launch.arguments) for launch in compiled.launches), default=0)
     record = 4 * (abi.ARGUMENT_WORD + arguments)
 
-    def boot(table: int) -> Assembly:
-        text = boot_assembly(compiled.machine, table, record, len(launches))
-        return assemble(text, cluster.l2_base)
+    def boot(base: int, entry: CompiledEntry, table: int) -> Assembly:
+        start = START if entry.name is None else f"{START}.{entry.name}"
+        count = len(entry.launches)
+        return assemble(boot_assembly(compiled.machine, table, record, count, start), base)
 
     # The boot code's size does not depend on the table's address.
-    body = assemble(kernels, cluster.l2_base + len(boot(0).code))
-    table = align(body.base + len(body.code))
-    start = boot(table)
-    code = Assembly(start.base, start.code + body.code, start.symbols + body.symbols)
-    layout = Layout(code, table, record)
-    address = align(table + record * (len(launches) + 1))
+    sizes = [len(boot(0, entry, 0).code) for entry in compiled.entries]
+    body = assemble(kernels, cluster.l2_base + sum(sizes))
+    starts = [cluster.l2_base + sum(sizes[:i]) for i in range(len(sizes))]
+    tables: list[int] = []
+    address = align(body.base + len(body.code))
+    for entry in compiled.entries:
+        tables.append(address)
+        address = align(address + record * (len(entry.launches) + 1))
+    parts = [*map(boot, starts, compiled.entries, tables), body]
+    code = Assembly(
+        cluster.l2_base,
+        b"".join(part.code for part in parts),
+        tuple(symbol for part in parts for symbol in part.symbols),
+    )
+    layout = Layout(code, starts, tables, record)
     images = {image.symbol: image.bytes for image in compiled.weights}
     objects = {
         op.sym_name.data: op for op in operations(compiled.module, GlobalOp) if not in_tcdm(op.type)
@@ -97,9 +112,15 @@ def lay_out(compiled: CompiledModule, kernels: str) -> Layout:
             continue
         layout.globals[symbol] = (address, size)
         address = align(address + size)
-    offsets, shared = share_memory(temporaries, launches)
-    for (symbol, size), offset in zip(temporaries.items(), offsets, strict=True):
-        layout.globals[symbol] = (address + offset, size)
+    # No temporary outlives an entry: those of one may lie over another's.
+    shared = 0
+    for entry in compiled.entries:
+        named = _named(entry)
+        mine = {symbol: size for symbol, size in temporaries.items() if symbol in named}
+        offsets, size = share_memory(mine, entry.launches)
+        for (symbol, bytes_), offset in zip(mine.items(), offsets, strict=True):
+            layout.globals[symbol] = (address + offset, bytes_)
+        shared = max(shared, size)
     address += shared
     layout.zeros = (start, address - start)
     limit = cluster.l2_base + cluster.l2_bytes
@@ -109,6 +130,12 @@ def lay_out(compiled: CompiledModule, kernels: str) -> Layout:
             f"'{compiled.machine.name}' has {cluster.l2_bytes}: enlarge cluster.l2_bytes"
         )
     return layout
+
+
+def _named(entry: CompiledEntry) -> set[str]:
+    """The objects that an entry's launches name."""
+    words = (word for launch in entry.launches for word in launch.words())
+    return {word.global_name for word in words if isinstance(word, AddressAttr)}
 
 
 def resolve(layout: Layout, word: AddressAttr | int) -> int:
@@ -133,12 +160,12 @@ def entries_of(compiled: CompiledModule) -> dict[str, dict[str, str]]:
     return kernels
 
 
-def launch_table(compiled: CompiledModule, layout: Layout) -> bytes:
-    """The launch records, and one of zeros."""
+def launch_table(compiled: CompiledModule, entry: CompiledEntry, layout: Layout) -> bytes:
+    """The launch records of an entry, and one of zeros."""
     addresses = {symbol.name: symbol.address for symbol in layout.code.symbols}
     kernels = entries_of(compiled)
     table = bytearray()
-    for launch in compiled.launches:
+    for launch in entry.launches:
         kernel = launch.kernel.root_reference.data
         if kernel not in kernels:
             raise LinkError(f"a launch of @{kernel}, which has no functions")
@@ -210,17 +237,17 @@ def _forecast(launch: LaunchOp) -> dict[str, Any]:
     }
 
 
-def metadata(compiled: CompiledModule, layout: Layout) -> dict[str, Any]:
-    """The program's note: everything about it that ELF has no place for."""
-    machine = compiled.machine
+def _entry_json(compiled: CompiledModule, number: int, layout: Layout) -> dict[str, Any]:
+    """What the note says of an entry."""
+    compiled_entry = compiled.entries[number]
     launches: list[dict[str, Any]] = []
-    for i, launch in enumerate(compiled.launches):
+    for i, launch in enumerate(compiled_entry.launches):
         kernel = launch.kernel.root_reference.data
         layer = launch.layer.data if launch.layer is not None else ""
         entry: dict[str, Any] = {
             "kernel": kernel,
             "layer": layer,
-            "record_address": layout.table + i * layout.record_bytes,
+            "record_address": layout.tables[number] + i * layout.record_bytes,
             "bases": list(launch.bases.get_values()),
             "args": {str(k): resolve(layout, word) for k, word in enumerate(launch.words())},
             "operation": kernel if launch.operation is None else launch.operation.data,
@@ -229,6 +256,26 @@ def metadata(compiled: CompiledModule, layout: Layout) -> dict[str, Any]:
             **_forecast(launch),
         }
         launches.append(entry)
+    return {
+        "inputs": [placed(port, layout) for port in compiled_entry.inputs],
+        "outputs": [placed(port, layout) for port in compiled_entry.outputs],
+        "launches": launches,
+        "predicted_cycles": compiled_entry.predicted_cycles,
+    }
+
+
+def metadata(compiled: CompiledModule, layout: Layout) -> dict[str, Any]:
+    """The program's note: everything about it that ELF has no place for."""
+    machine = compiled.machine
+    entries = [_entry_json(compiled, number, layout) for number in range(len(compiled.entries))]
+    several: dict[str, Any] = {}
+    if compiled.entries[0].name is not None:
+        several["entries"] = [
+            {"name": entry.name, "start": layout.starts[number], **entries[number]}
+            for number, entry in enumerate(compiled.entries)
+        ]
+        several["states"] = [placed(port, layout) for port in compiled.states]
+        entries[0] = {**entries[0], "launches": []}
     source = SourceOp("", "", (), ()) if compiled.source is None else compiled.source
     return {
         "format": abi.FORMAT_VERSION,
@@ -238,8 +285,8 @@ def metadata(compiled: CompiledModule, layout: Layout) -> dict[str, Any]:
             **({} if compiled.source is None else {"model": source.model.data}),
             **origin_of(compiled.module),
         },
-        "inputs": [placed(port, layout) for port in compiled.inputs],
-        "outputs": [placed(port, layout) for port in compiled.outputs],
+        "inputs": entries[0]["inputs"],
+        "outputs": entries[0]["outputs"],
         "weights": [
             {
                 "name": image.name,
@@ -253,7 +300,7 @@ def metadata(compiled: CompiledModule, layout: Layout) -> dict[str, Any]:
             for image in compiled.weights
         ],
         "buffers": buffers(compiled, layout),
-        "launches": launches,
+        "launches": entries[0]["launches"],
         "record_words": layout.record_bytes // 4,
         "kernels": [
             {"name": name, "functions": functions}
@@ -264,7 +311,8 @@ def metadata(compiled: CompiledModule, layout: Layout) -> dict[str, Any]:
         },
         "unread_macs": source.unread_macs.value.data,
         "placement": source.placed,
-        "predicted_cycles": compiled.predicted_cycles,
+        "predicted_cycles": entries[0]["predicted_cycles"],
+        **several,
     }
 
 
@@ -298,12 +346,16 @@ def link(module: ModuleOp, kernels: str, weights: Mapping[str, Any]) -> bytes:
     """
     compiled = CompiledModule.of(module)
     layout = lay_out(compiled, kernels)
-    table = launch_table(compiled, layout)
     code = layout.code
-    sections = [
-        Section(".text", [code.code], code.base, executable=True),
-        Section(".launches", [table], layout.table),
-    ]
+    sections = [Section(".text", [code.code], code.base, executable=True)]
+    tables: list[ElfSymbol] = []
+    for entry, address in zip(compiled.entries, layout.tables, strict=True):
+        table = launch_table(compiled, entry, layout)
+        end = "" if entry.name is None else f".{entry.name}"
+        sections.append(Section(f".launches{end}", [table], address))
+        tables.append(
+            ElfSymbol(f"launch_table{end}", address, len(table), f".launches{end}", False)
+        )
     pieces: list[bytes] = []
     for image in compiled.weights:
         data = image.pack(weights)
@@ -323,9 +375,9 @@ def link(module: ModuleOp, kernels: str, weights: Mapping[str, Any]) -> bytes:
         text = compiled.source.text.data.encode()
         sections.append(Section(abi.TRANSFORMER_SECTION, [text]))
     symbols = [ElfSymbol(s.name, s.address, s.size, ".text", s.is_function) for s in code.symbols]
-    symbols.append(ElfSymbol("launch_table", layout.table, len(table), ".launches", False))
+    symbols += tables
     packed = {image.symbol for image in compiled.weights}
     for name, (address, size) in layout.globals.items():
         section = ".weights" if name in packed else ".bss"
         symbols.append(ElfSymbol(name, address, size, section, False))
-    return write_elf(code.address_of("_start"), sections, symbols)
+    return write_elf(layout.starts[0], sections, symbols)

@@ -31,9 +31,14 @@ def _check_sizes(name: str, builder: Callable[..., Model], sizes: Mapping[str, i
             raise UserError(f"{name} has no {size}; it takes {', '.join(taken)}")
         if value < 1:
             raise UserError(f"{name}: {size} must be positive, found {value}")
+    if "tokens" in sizes and "max_length" in sizes:
+        raise UserError(
+            f"{name}: expected tokens (of whole sequences) or max_length (of entries with a "
+            "cache), found both"
+        )
 
 
-SIZES = ("tokens", "batch", "layers")
+SIZES = ("tokens", "batch", "layers", "max_length")
 """What a user may choose of a built-in model."""
 
 FAMILIES = (
@@ -52,6 +57,7 @@ FAMILIES = (
 
 _VIT = "softex_mlir.compiler.models.vit"
 _TEXT = "softex_mlir.compiler.models.text"
+_LLAMA = "softex_mlir.compiler.models.llama"
 
 BUILTIN: dict[str, Callable[..., Model]] = {
     "demo-vit": _builder(
@@ -64,11 +70,21 @@ BUILTIN: dict[str, Callable[..., Model]] = {
     "distilbert": _builder(_TEXT, "bert", "distilbert", tokens=128, layers=6, types=0),
     "mobilebert": _builder(_TEXT, "mobilebert", "mobilebert", tokens=128),
     "gpt2-small": _builder(_TEXT, "gpt2", "gpt2-small", tokens=128),
+    "gpt2": _builder(_TEXT, "gpt2", "gpt2", tokens=128),
+    "llama-15m": _builder(
+        *(_LLAMA, "llama", "llama-15m"), hidden=288, layers=6, heads=6, mlp=768, vocabulary=32000
+    ),
     "demo-bert": _builder(
         _TEXT, "bert", "demo-bert", tokens=24, hidden=64, layers=2, heads=2, vocabulary=200
     ),
     "demo-gpt2": _builder(
         _TEXT, "gpt2", "demo-gpt2", tokens=24, hidden=64, layers=2, heads=2, vocabulary=200
+    ),
+    "demo-llama": _builder(
+        *(_LLAMA, "llama", "demo-llama"),
+        **{"tokens": 24, "hidden": 64, "layers": 2, "heads": 4, "key_heads": 2},
+        mlp=96,
+        vocabulary=200,
     ),
 }
 """Built-in models by name; each is built, with its weights, when its factory is called, which takes

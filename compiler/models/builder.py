@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import ml_dtypes
@@ -21,7 +21,7 @@ from xdsl.dialects.builtin import (
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Block, Operation, Region, SSAValue
 
-from softex_mlir.abi import Port
+from softex_mlir.abi import MAIN, Port
 from softex_mlir.compiler.model import Model, port_attributes
 from softex_mlir.compiler.weights import Array, WeightStore
 from softex_mlir.dialects import transformer as t
@@ -31,40 +31,63 @@ Parameters: TypeAlias = Callable[[str, tuple[int, ...]], Array]
 
 
 class ModelBuilder:
-    """Collects the operations of `@main`; the weights are normal with deviation 0.02 by default,
-    or what `parameters` says."""
+    """Collects the operations of `@main`, or of one entry after the other; the weights are normal
+    with deviation 0.02 by default, or what `parameters` says."""
 
     def __init__(
         self,
         name: str,
-        inputs: list[Port],
+        inputs: Sequence[Port],
         *,
         seed: int = 0,
         parameters: Parameters | None = None,
+        entry: str = MAIN,
     ):
         self.name = name
-        self.inputs = inputs
         self.weights = WeightStore()
-        self.layer = ""
         self.parameters = parameters
         self._random = np.random.default_rng(seed)
         # Drawing 100 M normal numbers takes seconds: parameters are windows on one block whose
         # length is prime, so that no two rows or layers repeat each other in step.
         self._noise = self._random.standard_normal(1_000_003, np.float32) * np.float32(0.02)
         self._rounded = self._noise.astype(ml_dtypes.bfloat16)
+        self._declared: dict[str, t.WeightOp | t.StateOp] = {}
+        self._functions: list[FuncOp] = []
+        self.begin(entry, inputs)
+
+    def begin(self, entry: str, inputs: Sequence[Port]) -> None:
+        """Start a function, behind one that has ended. Weights and state are those of all."""
+        self.entry = entry
+        self.inputs = inputs
+        self.layer = ""
         self._block = Block(
             arg_types=[
                 TensorType(i32 if port.dtype.startswith("int") else bf16, port.shape)
                 for port in inputs
             ]
         )
-        self._weight_ops: list[Operation] = []
         self._values: dict[str, SSAValue] = {}
 
     @property
     def arguments(self) -> list[SSAValue]:
-        """Arguments of `@main`, in the order of the inputs."""
+        """Arguments of the function, in the order of the inputs."""
         return list(self._block.args)
+
+    def nest(self, ops: Sequence[Operation]) -> SSAValue:
+        """Append the operations of a loop nest; its result."""
+        for op in ops:
+            self._block.add_op(op)
+        if self.layer:
+            ops[-1].attributes["layer"] = StringAttr(self.layer)
+        return ops[-1].results[0]
+
+    def state(self, name: str, shape: tuple[int, int]) -> t.StateOp:
+        """A tensor that outlives a run, the same for all functions."""
+        op = self._declared.get(name)
+        if op is None:
+            op = self._declared[name] = t.StateOp(name, TensorType(bf16, shape))
+        assert isinstance(op, t.StateOp)
+        return op
 
     def add(self, op: t.TransformerOp) -> SSAValue:
         """Append an operation to `@main` under the current layer name."""
@@ -75,21 +98,30 @@ class ModelBuilder:
 
     def constant(self, name: str, array: Array) -> SSAValue:
         """A parameter with given values; the same name again is the same parameter."""
-        if name not in self._values:
+        if name not in self._declared:
             kind = TensorType(i32 if array.dtype == np.int32 else bf16, array.shape)
             data = array
             if array.dtype != np.int32 and self.parameters is None:
                 data = array.astype(ml_dtypes.bfloat16, copy=False)
-            self._weight_ops.append(t.WeightOp(self.weights.add(name, data), kind))
-            op = t.GetWeightOp(name, kind)
+            self._declared[name] = t.WeightOp(self.weights.add(name, data), kind)
+        found = self.declared(name)
+        assert found is not None
+        return found
+
+    def declared(self, name: str) -> SSAValue | None:
+        """A parameter that there is already; None if there is none of that name."""
+        if name not in self._values and name in self._declared:
+            op = t.GetWeightOp(name, self._declared[name].type)
             self._block.add_op(op)
             self._values[name] = op.result
-        return self._values[name]
+        return self._values.get(name)
 
     def normal(
         self, name: str, shape: tuple[int, ...], *, mean: float = 0.0, scale: float = 1.0
     ) -> SSAValue:
         """A parameter of normal values: ``(mean + 0.02 * n) * scale``; or a given one, scaled."""
+        if (found := self.declared(name)) is not None:
+            return found
         if self.parameters is not None:
             return self.constant(name, self.parameters(name, shape) * np.float32(scale))
         if mean == 0.0 and scale == 1.0:
@@ -98,10 +130,13 @@ class ModelBuilder:
 
     def transposed(self, name: str, shape: tuple[int, int]) -> SSAValue:
         """The transpose of a parameter; of the one of that name if it is used by itself, too."""
-        values = self.weights[name] if name in self.weights else self._values_of(name, shape)
+        if (found := self.declared(f"{name}.transposed")) is not None:
+            return found
+        values = self.weights[name] if name in self.weights else self.values_of(name, shape)
         return self.constant(f"{name}.transposed", values.T)
 
-    def _values_of(self, name: str, shape: tuple[int, ...]) -> Array:
+    def values_of(self, name: str, shape: tuple[int, ...]) -> Array:
+        """The values of a parameter, given or drawn."""
         if self.parameters is not None:
             return self.parameters(name, shape)
         return self._window(self._noise, shape).copy()
@@ -169,48 +204,82 @@ class ModelBuilder:
         bias: SSAValue,
         bias_rows: str,
         columns: int | None = None,
-        fused: bool = False,
         key_value: SSAValue | None = None,
     ) -> SSAValue:
-        """Query, key and value projections (one product if `fused`) and the attention itself."""
+        """Query, key and value projections and the attention itself."""
         width = columns or t.shape_of(x)[1]
-        scale = root = 1 / math.sqrt(width // heads)
-        if self.parameters is not None:
-            scale = 1.0  # left to the fusion, as for an imported model
-        if fused:
-            outer, self.layer = self.layer, f"{name}.qkv"
-            rows = t.shape_of(x)[0]
-            w = self._values_of(f"{name}.qkv.weight", (t.shape_of(x)[1], 3 * width))
-            w[:, :width] *= scale
-            b = self._values_of(f"{name}.qkv.bias", (3 * width,))
-            b[:width] *= scale
-            weight = self.constant(f"{name}.qkv.weight", w)
-            qkv = self.add(t.LinearOp(x, weight, self.constant(f"{name}.qkv.bias", b)))
-            q, k, v = (self.add(t.SliceOp(qkv, [0, i * width], [rows, width])) for i in range(3))
-            self.layer = outer
-        else:
-            q = self.linear(x, width, f"{name}.query", scale=scale)
-            k = self.linear(x, width, f"{name}.key")
-            v = self.linear(x if key_value is None else key_value, width, f"{name}.value")
+        scale = 1.0 if self.scaled_later else 1 / math.sqrt(width // heads)
+        q = self.linear(x, width, f"{name}.query", scale=scale)
+        k = self.linear(x, width, f"{name}.key")
+        v = self.linear(x if key_value is None else key_value, width, f"{name}.value")
+        return self.attention(q, k, v, name, heads, batch, bias, bias_rows)
+
+    @property
+    def scaled_later(self) -> bool:
+        """Whether 1/sqrt(d) is left to the fusion, as for an imported model."""
+        return self.parameters is not None and self.entry == MAIN
+
+    def fused_projections(
+        self, x: SSAValue, name: str, heads: int
+    ) -> tuple[SSAValue, SSAValue, SSAValue]:
+        """Queries, keys and values as one product, queries scaled by 1/sqrt(d)."""
+        (rows, width), where = t.shape_of(x), f"{name}.qkv"
+        outer, self.layer = self.layer, where
+        scale = 1.0 if self.scaled_later else 1 / math.sqrt(width // heads)
+
+        def parameter(what: str, shape: tuple[int, ...]) -> SSAValue:
+            if (found := self.declared(f"{where}.{what}")) is not None:
+                return found
+            values = self.values_of(f"{where}.{what}", shape)
+            values[..., :width] *= scale
+            return self.constant(f"{where}.{what}", values)
+
+        w, b = parameter("weight", (width, 3 * width)), parameter("bias", (3 * width,))
+        qkv = self.add(t.LinearOp(x, w, b))
+        q, k, v = (self.add(t.SliceOp(qkv, [0, i * width], [rows, width])) for i in range(3))
+        self.layer = outer
+        return q, k, v
+
+    def attention(
+        self,
+        q: SSAValue,
+        k: SSAValue,
+        v: SSAValue,
+        name: str,
+        heads: int,
+        batch: int,
+        bias: SSAValue,
+        bias_rows: str,
+        *,
+        scaled: bool = False,
+    ) -> SSAValue:
+        """Attention of projected queries; `scaled`: by 1/sqrt(d) already."""
         outer, self.layer = self.layer, name
         op = t.AttentionOp(q, k, v, bias, heads=heads, batch=batch, bias_rows=bias_rows)
-        if self.parameters is not None:
-            op.scale = FloatAttr(root, f64)
+        if self.scaled_later and not scaled:
+            op.scale = FloatAttr(1 / math.sqrt(t.shape_of(q)[1] // heads), f64)
         result = self.add(op)
         self.layer = outer
         return result
 
-    def finish(self, results: dict[str, SSAValue]) -> Model:
-        """The model whose outputs are `results`."""
+    def end(self, results: dict[str, SSAValue]) -> None:
+        """The function gives `results`."""
         values = list(results.values())
         self._block.add_op(ReturnOp(*values))
         ports = [Port(name, t.shape_of(v), "float32") for name, v in results.items()]
-        main = FuncOp(
-            "main",
+        function = FuncOp(
+            self.entry,
             ([a.type for a in self._block.args], [v.type for v in values]),
             Region(self._block),
             arg_attrs=ArrayAttr([port_attributes(p) for p in self.inputs]),
             res_attrs=ArrayAttr([port_attributes(p) for p in ports]),
         )
-        module = ModuleOp([*self._weight_ops, main])
-        return Model(module, self.weights, self.name, f"builder {self.name}")
+        self._functions.append(function)
+
+    def finish(self, results: dict[str, SSAValue] | None = None) -> Model:
+        """The model, after a function that gives `results` if it has not ended."""
+        if results is not None:
+            self.end(results)
+        module = ModuleOp([*self._declared.values(), *self._functions])
+        entry = self._functions[0].sym_name.data
+        return Model(module, self.weights, self.name, f"builder {self.name}", entry=entry)

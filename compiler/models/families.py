@@ -81,10 +81,9 @@ def load(name: str, weights: Path, config: Path | None, sizes: Mapping[str, int]
     positions = settings.pop("positions", None)
     if positions is not None:
         settings["tokens"] = min(DEFAULT_TOKENS, positions)
-        if sizes.get("tokens", 0) > positions:
-            raise UserError(
-                f"{sizes['tokens']} tokens: {fields.path} allows {positions} positions at most"
-            )
+        wanted = max(sizes.get("tokens", 0), sizes.get("max_length", 0))
+        if wanted > positions:
+            raise UserError(f"{wanted} tokens: {fields.path} allows {positions} positions at most")
 
     def parameter(key: str, shape: Shape) -> Array:
         return family.parameter(checkpoint, key, shape)

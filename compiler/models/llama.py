@@ -7,7 +7,7 @@ from xdsl.ir import SSAValue
 
 from softex_mlir.compiler.model import Model
 from softex_mlir.compiler.models.builder import ModelBuilder, Parameters
-from softex_mlir.compiler.models.text import by_token, text_inputs, token_ids
+from softex_mlir.compiler.models.sequences import Sequences, decoder
 from softex_mlir.compiler.weights import Array
 from softex_mlir.dialects import transformer as t
 
@@ -16,6 +16,7 @@ def llama(
     name: str = "llama",
     *,
     tokens: int = 128,
+    max_length: int | None = None,
     hidden: int = 768,
     layers: int = 12,
     heads: int = 12,
@@ -31,86 +32,88 @@ def llama(
     seed: int = 0,
     parameters: Parameters | None = None,
 ) -> Model:
-    """Llama prefill: input_ids [batch, tokens] -> logits [batch, tokens, vocabulary], causal.
+    """Llama: input_ids [batch, tokens] -> logits [batch, tokens, vocabulary], causal.
 
     `key_heads` heads of keys and values serve `heads` heads of queries. `qkv_bias` is Qwen2's;
     `tied`: the table of the embedding is the head's, too. `theta` is the base of the rotary
-    frequencies; token n of every sequence has position n.
+    frequencies. With `max_length`, entries that keep keys and values; see
+    `compiler.models.sequences`.
     """
     size, grouped = head_size or hidden // heads, key_heads or heads
-    b = ModelBuilder(name, text_inputs(batch, tokens, False), seed=seed, parameters=parameters)
-    ids = token_ids(b, "embed_tokens", batch, tokens)
-    x = b.add(t.EmbeddingOp(ids, b.normal("embed_tokens.weight", (vocabulary, hidden))))
-    bias, kind = b.attention_bias(tokens, causal=True)
-    for index in range(layers):
-        layer = f"layers.{index}"
-        normed = b.rms_norm(x, f"{layer}.input_layernorm", eps=eps)
-        projections = ((heads, "q"), (grouped, "k"), (grouped, "v"))
-        q, k, v = (
-            b.linear(normed, n * size, f"{layer}.self_attn.{p}_proj", bias=qkv_bias)
-            for n, p in projections
-        )
-        b.layer = f"{layer}.self_attn.rotary"
-        q = _rotated(b, q, batch, tokens, heads, size, theta, 1 / np.sqrt(size))
-        k = _rotated(b, k, batch, tokens, grouped, size, theta, 1.0)
-        b.layer = f"{layer}.self_attn"
-        k, v = (_repeated(b, values, heads // grouped, size) for values in (k, v))
-        attention = t.AttentionOp(q, k, v, bias, heads=heads, batch=batch, bias_rows=kind)
-        context = b.add(attention)
-        x = b.linear(context, hidden, f"{layer}.self_attn.o_proj", bias=False, residual=x)
-        normed = b.rms_norm(x, f"{layer}.post_attention_layernorm", eps=eps)
-        gate = b.linear(normed, mlp, f"{layer}.mlp.gate_proj", bias=False, activation="silu")
-        up = b.linear(normed, mlp, f"{layer}.mlp.up_proj", bias=False)
-        b.layer = f"{layer}.mlp"
-        product = b.add(t.MulOp(gate, up))
-        x = b.linear(product, hidden, f"{layer}.mlp.down_proj", bias=False, residual=x)
-    x = b.rms_norm(x, "norm", eps=eps)
-    table = "embed_tokens.weight" if tied else "lm_head.weight"
-    b.layer = "lm_head"
-    x = b.add(t.LinearOp(x, b.transposed(table, (vocabulary, hidden))))
-    b.layer = "output"
-    return b.finish({"logits": by_token(b, x, batch, tokens)})
+
+    def body(b: ModelBuilder, sequences: Sequences) -> SSAValue:
+        b.layer = "embed_tokens"
+        ids = sequences.token_ids(b)
+        x = b.add(t.EmbeddingOp(ids, b.normal("embed_tokens.weight", (vocabulary, hidden))))
+        for index in range(layers):
+            layer = f"layers.{index}"
+            normed = b.rms_norm(x, f"{layer}.input_layernorm", eps=eps)
+            projections = ((heads, "q"), (grouped, "k"), (grouped, "v"))
+            q, k, v = (
+                b.linear(normed, n * size, f"{layer}.self_attn.{p}_proj", bias=qkv_bias)
+                for n, p in projections
+            )
+            b.layer = f"{layer}.self_attn.rotary"
+            q = _rotated(b, q, sequences, size, theta, 1 / np.sqrt(size))
+            k = _rotated(b, k, sequences, size, theta, 1.0)
+            context = sequences.attention(
+                b, (q, k, v), f"{layer}.self_attn", heads, grouped, scaled=True
+            )
+            x = b.linear(context, hidden, f"{layer}.self_attn.o_proj", bias=False, residual=x)
+            normed = b.rms_norm(x, f"{layer}.post_attention_layernorm", eps=eps)
+            gate = b.linear(normed, mlp, f"{layer}.mlp.gate_proj", bias=False, activation="silu")
+            up = b.linear(normed, mlp, f"{layer}.mlp.up_proj", bias=False)
+            b.layer = f"{layer}.mlp"
+            product = b.add(t.MulOp(gate, up))
+            x = b.linear(product, hidden, f"{layer}.mlp.down_proj", bias=False, residual=x)
+        x = b.rms_norm(sequences.scored(b, x), "norm", eps=eps)
+        table = "embed_tokens.weight" if tied else "lm_head.weight"
+        b.layer = "lm_head"
+        x = b.add(t.LinearOp(x, b.transposed(table, (vocabulary, hidden))))
+        b.layer = "output"
+        return sequences.logits(b, x)
+
+    return decoder(
+        name,
+        body,
+        batch=batch,
+        tokens=tokens,
+        max_length=max_length,
+        seed=seed,
+        parameters=parameters,
+    )
 
 
 def _rotated(
-    b: ModelBuilder,
-    x: SSAValue,
-    batch: int,
-    tokens: int,
-    heads: int,
-    size: int,
-    theta: float,
-    scale: float,
+    b: ModelBuilder, x: SSAValue, sequences: Sequences, size: int, theta: float, scale: float
 ) -> SSAValue:
     """``x * cos + rotate_half(x) * sin`` of every head, times `scale`; x: [rows, heads * size]."""
-    rows, half = batch * tokens, size // 2
-    cosine, sine = _rotary_tables(batch, tokens, heads, size, theta, scale)
+    rows, columns = t.shape_of(x)
+    heads, half = columns // size, size // 2
     flat = b.add(t.ReshapeOp(x, (rows * heads, size)))
     second = b.add(t.SliceOp(flat, [0, half], [rows * heads, half]))
     first = b.add(t.SliceOp(flat, [0, 0], [rows * heads, half]))
     turned = b.add(t.ConcatOp([second, first], 1))
     key = f"rotary.{heads}.{scale:.6g}"
-    kept = b.add(t.MulOp(flat, b.constant(f"{key}.cos", cosine)))
-    turned = b.add(t.MulOp(turned, b.constant(f"{key}.sin", sine)))
+
+    def table(number: int) -> SSAValue:
+        """Cosines or signed sines, a row for every row of `flat`."""
+
+        def rows_of(tokens: int) -> Array:
+            return _rotary_table(tokens, size, theta, scale)[number]
+
+        name = f"{key}.{('cos', 'sin')[number]}"
+        return sequences.by_head(b, name, rows_of, heads)
+
+    kept = b.add(t.MulOp(flat, table(0)))
+    turned = b.add(t.MulOp(turned, table(1)))
     return b.add(t.ReshapeOp(b.add(t.AddOp(kept, turned)), (rows, heads * size)))
 
 
-def _rotary_tables(
-    batch: int, tokens: int, heads: int, size: int, theta: float, scale: float
-) -> tuple[Array, Array]:
-    """Cosines and signed sines [batch * tokens * heads, size], float32."""
+def _rotary_table(tokens: int, size: int, theta: float, scale: float) -> tuple[Array, Array]:
+    """Cosines and signed sines [tokens, size], float32."""
     frequencies = theta ** (-np.arange(0, size, 2, dtype=np.float64) / size)
     angles = np.arange(tokens)[:, np.newaxis] * np.concatenate([frequencies, frequencies])
     sign = np.where(np.arange(size) < size // 2, -1.0, 1.0)
-    tables = (np.cos(angles) * scale, np.sin(angles) * sign * scale)
-    cosine, sine = (np.tile(np.repeat(table, heads, axis=0), (batch, 1)) for table in tables)
+    cosine, sine = np.cos(angles) * scale, np.sin(angles) * sign * scale
     return cosine.astype(np.float32), sine.astype(np.float32)
-
-
-def _repeated(b: ModelBuilder, x: SSAValue, times: int, size: int) -> SSAValue:
-    """Every head `times` times."""
-    if times == 1:
-        return x
-    rows, columns = t.shape_of(x)
-    heads = [b.add(t.SliceOp(x, [0, start], [rows, size])) for start in range(0, columns, size)]
-    return b.add(t.ConcatOp([head for head in heads for _ in range(times)], 1))

@@ -7,6 +7,7 @@ from xdsl.ir import SSAValue
 from softex_mlir.abi import Port
 from softex_mlir.compiler.model import Model
 from softex_mlir.compiler.models.builder import ModelBuilder, Parameters
+from softex_mlir.compiler.models.sequences import Sequences, decoder
 from softex_mlir.dialects import transformer as t
 
 
@@ -89,6 +90,7 @@ def gpt2(
     name: str = "gpt2-small",
     *,
     tokens: int = 128,
+    max_length: int | None = None,
     hidden: int = 768,
     layers: int = 12,
     heads: int = 12,
@@ -100,32 +102,40 @@ def gpt2(
     seed: int = 0,
     parameters: Parameters | None = None,
 ) -> Model:
-    """GPT-2 prefill: input_ids [batch, tokens] -> logits [batch, tokens, vocabulary], causal."""
-    b = ModelBuilder(name, text_inputs(batch, tokens, False), seed=seed, parameters=parameters)
-    ids = token_ids(b, "embeddings", batch, tokens)
-    x = b.add(t.EmbeddingOp(ids, b.normal("wte", (vocabulary, hidden))))
-    x = b.add(t.AddOp(x, b.normal("wpe", (tokens, hidden))))
-    bias, kind = b.attention_bias(tokens, causal=True)
-    for index in range(layers):
-        layer = f"h.{index}"
-        normed = b.layer_norm(x, f"{layer}.ln_1", eps=eps)
-        context = b.self_attention(
-            normed,
-            f"{layer}.attn",
-            heads=heads,
-            batch=batch,
-            bias=bias,
-            bias_rows=kind,
-            fused=True,
-        )
-        x = b.linear(context, hidden, f"{layer}.attn.c_proj", residual=x)
-        normed = b.layer_norm(x, f"{layer}.ln_2", eps=eps)
-        inner = b.linear(normed, mlp or 4 * hidden, f"{layer}.mlp.c_fc", activation=activation)
-        x = b.linear(inner, hidden, f"{layer}.mlp.c_proj", residual=x)
-    x = b.layer_norm(x, "ln_f", eps=eps)
-    x = b.linear(x, vocabulary, "lm_head", bias=False)
-    b.layer = "output"
-    return b.finish({"logits": by_token(b, x, batch, tokens)})
+    """GPT-2: input_ids [batch, tokens] -> logits [batch, tokens, vocabulary], causal.
+
+    With `max_length`, entries that keep keys and values; see `compiler.models.sequences`.
+    """
+
+    def body(b: ModelBuilder, sequences: Sequences) -> SSAValue:
+        b.layer = "embeddings"
+        table = sequences.token_ids(b), b.normal("wte", (vocabulary, hidden))
+        x = b.add(t.EmbeddingOp(*table))
+        positions = sequences.at_positions(b, "wpe", lambda n: b.values_of("wpe", (n, hidden)))
+        x = b.add(t.AddOp(x, positions))
+        for index in range(layers):
+            layer = f"h.{index}"
+            normed = b.layer_norm(x, f"{layer}.ln_1", eps=eps)
+            qkv = b.fused_projections(normed, f"{layer}.attn", heads)
+            context = sequences.attention(b, qkv, f"{layer}.attn", heads, heads)
+            x = b.linear(context, hidden, f"{layer}.attn.c_proj", residual=x)
+            normed = b.layer_norm(x, f"{layer}.ln_2", eps=eps)
+            inner = b.linear(normed, mlp or 4 * hidden, f"{layer}.mlp.c_fc", activation=activation)
+            x = b.linear(inner, hidden, f"{layer}.mlp.c_proj", residual=x)
+        x = b.layer_norm(sequences.scored(b, x), "ln_f", eps=eps)
+        x = b.linear(x, vocabulary, "lm_head", bias=False)
+        b.layer = "output"
+        return sequences.logits(b, x)
+
+    return decoder(
+        name,
+        body,
+        batch=batch,
+        tokens=tokens,
+        max_length=max_length,
+        seed=seed,
+        parameters=parameters,
+    )
 
 
 def mobilebert(

@@ -48,15 +48,14 @@ def vit(
         layer = f"encoder.layer.{index}"
         b.layer = layer
         normed = b.layer_norm(x, f"{layer}.layernorm_before", eps=eps)
-        context = b.self_attention(
-            normed,
-            f"{layer}.attention",
-            heads=heads,
-            batch=batch,
-            bias=bias,
-            bias_rows=kind,
-            fused=fused_qkv,
-        )
+        name = f"{layer}.attention"
+        if fused_qkv:
+            qkv = b.fused_projections(normed, name, heads)
+            context = b.attention(*qkv, name, heads, batch, bias, kind)
+        else:
+            context = b.self_attention(
+                normed, name, heads=heads, batch=batch, bias=bias, bias_rows=kind
+            )
         x = b.linear(context, hidden, f"{layer}.attention.output", residual=x)
         normed = b.layer_norm(x, f"{layer}.layernorm_after", eps=eps)
         inner = b.linear(normed, mlp or 4 * hidden, f"{layer}.mlp.fc1", activation=activation)

@@ -57,6 +57,8 @@ class L2Objects:
     """All objects in L2 of a program for a machine."""
 
     machine: Machine
+    entry: str = ""
+    """What names of ports begin with: the entry, in a program with several."""
     symbols: Symbols = field(default_factory=Symbols)
     regions: list[Region] = field(default_factory=list[Region])
     """In the order in which they lie: that in which they were made, outputs behind the others."""
@@ -64,6 +66,7 @@ class L2Objects:
     _packed: dict[tuple[str | None, WeightLayout], PackedWeight] = field(
         default_factory=dict[tuple[str | None, WeightLayout], PackedWeight]
     )
+    _states: dict[str, Region] = field(default_factory=dict[str, Region])
     _scratch: Region | None = None
 
     @property
@@ -97,14 +100,22 @@ class L2Objects:
 
     def add_input(self, name: str, shape: Sequence[int], dtype: Dtype) -> Region:
         """A region for an input."""
-        return self._add(region_for(f"input.{name}", GlobalKind.INPUT, shape, dtype))
+        symbol = f"{self.entry}input.{name}"
+        return self._add(region_for(symbol, GlobalKind.INPUT, shape, dtype))
 
     def make_output(self, region: Region, name: str) -> None:
         """Turn an activation into an output."""
         region.kind = GlobalKind.OUTPUT
         self.regions.remove(region)
-        region.symbol = f"output.{name}"
+        region.symbol = f"{self.entry}output.{name}"
         self._add(region)
+
+    def state(self, name: str, shape: Sequence[int]) -> View:
+        """A tensor that outlives a run, the same for all functions of a module."""
+        if name not in self._states:
+            region = region_for(f"state.{name}", GlobalKind.STATE, shape, "bf16")
+            self._states[name] = self._add(region)
+        return row_major(self._states[name], shape)
 
     def scratch(self, elements: int) -> Region:
         """Memory that launches use for themselves, one after the other."""
@@ -118,7 +129,8 @@ class L2Objects:
         """Let a model's weights keep their names, before anything else takes them."""
         self.symbols.reserve(SLOPES, WEIGHTS)
         for name in dict.fromkeys(names):
-            self._weight_symbols[name] = self.symbols.fresh(name)
+            if name not in self._weight_symbols:
+                self._weight_symbols[name] = self.symbols.fresh(name)
 
     def weight_rows(self, weight: WeightValue) -> View:
         """A weight as plain rows."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from xdsl.dialects.builtin import BFloat16Type, ModuleOp
 
-from softex_mlir.compiler.model import main_function
+from softex_mlir.compiler.model import entry_functions
 from softex_mlir.compiler.schedule.forecast import Spans, forecast
 from softex_mlir.compiler.schedule.kernels.emitter import memref_type
 from softex_mlir.compiler.schedule.kernels.kernel import (
@@ -16,10 +16,9 @@ from softex_mlir.compiler.schedule.kernels.kernel import (
     KernelEmitter,
     element_type,
 )
-from softex_mlir.compiler.schedule.l2_objects import Symbols
 from softex_mlir.compiler.schedule.launches import launch_tasks
 from softex_mlir.compiler.schedule.plan import constants_offset
-from softex_mlir.compiler.schedule.scheduler import Scheduled, schedule_operations
+from softex_mlir.compiler.schedule.scheduler import Scheduled, schedule_entries
 from softex_mlir.compiler.schedule.timeline import STREAM_LIST, Launch, Timeline
 from softex_mlir.compiler.schedule.verify import verify_launches
 from softex_mlir.compiler.target import check_target
@@ -45,22 +44,26 @@ def schedule_module(
         UserError: the compiler has no program for the machine, or the model does not fit it.
     """
     check_target(machine)
-    scheduled = schedule_operations(main_function(module), machine, overrides or {})
-    timeline = launch_tasks(scheduled.tasks, machine)
-    verify_launches(timeline.launches, timeline.engine)
+    entries = schedule_entries(entry_functions(module), machine, overrides or {})
+    timelines: list[Timeline] = []
+    for scheduled in entries:
+        timeline = launch_tasks(scheduled.tasks, machine)
+        verify_launches(timeline.launches, timeline.engine)
+        timelines.append(timeline)
     result = ModuleOp([])
     set_machine(result, machine)
-    emit_globals(result, scheduled, machine)
-    emit_program(result, timeline, scheduled.memory.symbols)
+    emit_globals(result, entries, machine)
+    emit_program(result, entries, timelines)
     return result
 
 
-def emit_globals(module: ModuleOp, scheduled: Scheduled, machine: Machine) -> None:
+def emit_globals(module: ModuleOp, entries: Sequence[Scheduled], machine: Machine) -> None:
     """`cluster.global` for everything in L2, and the constants in the TCDM."""
     block = module.body.block
-    ports = {port.symbol: port for port in (*scheduled.inputs, *scheduled.outputs)}
-    weights = scheduled.memory.weights
-    for region in scheduled.memory.regions:
+    memory = entries[0].memory
+    ports = {port.symbol: port for each in entries for port in (*each.inputs, *each.outputs)}
+    weights = memory.weights
+    for region in memory.regions:
         type_ = memref_type((region.rows, region.pitch), element_type(region.dtype), L2Space())
         op = GlobalOp(region.symbol, type_, region.kind)
         if (port := ports.get(region.symbol)) is not None:
@@ -88,13 +91,15 @@ def emit_globals(module: ModuleOp, scheduled: Scheduled, machine: Machine) -> No
         offset += 2 * len(bits) + 2 * (len(bits) % 2)
 
 
-def emit_program(module: ModuleOp, timeline: Timeline, names: Symbols) -> None:
-    """Kernels, each once, and the schedule. `names` are those of everything else."""
+def emit_program(
+    module: ModuleOp, entries: Sequence[Scheduled], timelines: Sequence[Timeline]
+) -> None:
+    """Kernels, each once, and the schedule of every entry."""
+    names = entries[0].memory.symbols
     waits: dict[Kernel, list[str]] = {}
-    for launch in timeline.launches:
+    for launch in (launch for timeline in timelines for launch in timeline.launches):
         arguments = waits.setdefault(launch.kernel, [])
         arguments += [name for name in launch.waits if name not in arguments]
-    spans = forecast(timeline.launches)
     block = module.body.block
     symbols: dict[Kernel, str] = {}
     taken: dict[str, int] = {}
@@ -104,15 +109,19 @@ def emit_program(module: ModuleOp, timeline: Timeline, names: Symbols) -> None:
         title = kernel.title if count == 0 else f"{kernel.title}_{count}"
         symbols[kernel] = names.fresh(title, *(f"_{stream.value}" for stream in STREAM_LIST))
         block.add_op(KernelEmitter.open(kernel, symbols[kernel], arguments).op)
-    block.add_op(
-        ScheduleOp(
-            [
-                _launch_op(launch, symbols[launch.kernel], waits[launch.kernel], expected)
-                for launch, expected in zip(timeline.launches, spans, strict=True)
-            ],
-            max((end for expected in spans for _, end in expected), default=0),
+    for scheduled, timeline in zip(entries, timelines, strict=True):
+        spans = forecast(timeline.launches)
+        block.add_op(
+            ScheduleOp(
+                [
+                    _launch_op(launch, symbols[launch.kernel], waits[launch.kernel], expected)
+                    for launch, expected in zip(timeline.launches, spans, strict=True)
+                ],
+                max((end for expected in spans for _, end in expected), default=0),
+                scheduled.entry,
+                [port.symbol for port in (*scheduled.inputs, *scheduled.outputs)],
+            )
         )
-    )
 
 
 def _launch_op(launch: Launch, symbol: str, waits: list[str], spans: Spans) -> LaunchOp:

@@ -17,6 +17,7 @@ from softex_mlir.compiler.schedule.operations import schedule_of
 from softex_mlir.compiler.schedule.operations.copies import copy
 from softex_mlir.compiler.schedule.plan import make_plan
 from softex_mlir.compiler.schedule.scheduling import Scheduling
+from softex_mlir.compiler.schedule.search.tiling import LinearShape, Tile
 from softex_mlir.compiler.schedule.tasks import Task
 from softex_mlir.compiler.schedule.views import row_major
 from softex_mlir.dialects import transformer as tf
@@ -30,14 +31,52 @@ class Scheduled:
 
     tasks: list[Task]
     memory: L2Objects
+    tiles: Mapping[LinearShape, Tile]
     inputs: list[Port]
     outputs: list[Port]
+    entry: str | None = None
+
+
+def schedule_entries(
+    functions: Mapping[str, FuncOp], machine: Machine, overrides: Mapping[str, Mapping[str, int]]
+) -> list[Scheduled]:
+    """Turn functions into tasks that share weights and state. A weight lies in L2 as the first
+    function reads it: the others take their tiles from it.
+
+    Raises:
+        UnsupportedError: there are operations that nothing schedules.
+        CapacityError: the TCDM is too small.
+    """
+    memory = L2Objects(machine)
+    found: list[Scheduled] = []
+    pinned = dict(overrides)
+    for name, function in functions.items():
+        several = len(functions) > 1
+        memory.entry = f"{name}." if several else ""
+        one = schedule_operations(function, machine, pinned, memory)
+        found.append(replace(one, entry=name) if several else one)
+        if several:
+            pinned = {**layouts(function, one.tiles), **pinned}
+    return found
+
+
+def layouts(function: FuncOp, tiles: Mapping[LinearShape, Tile]) -> Mapping[str, Mapping[str, int]]:
+    """The tiles of weights, by layer, as overrides that keep them."""
+    found: dict[str, Mapping[str, int]] = {}
+    for op in function.walk():
+        if isinstance(op, tf.LinearOp) and isinstance(op.w.owner, tf.GetWeightOp):
+            tile = tiles[LinearShape.of(op)]
+            found[layer_of(op)] = {"n": tile.n, "k": tile.k}
+    return found
 
 
 def schedule_operations(
-    main: FuncOp, machine: Machine, overrides: Mapping[str, Mapping[str, int]]
+    main: FuncOp,
+    machine: Machine,
+    overrides: Mapping[str, Mapping[str, int]],
+    memory: L2Objects | None = None,
 ) -> Scheduled:
-    """Turn all operations of `@main` into tasks; `overrides` pins tiles by layer.
+    """Turn all operations of a function into tasks; `overrides` pins tiles by layer.
 
     Raises:
         UnsupportedError: there are operations that nothing schedules.
@@ -45,7 +84,7 @@ def schedule_operations(
     """
     block = main.body.block
     _check(block)
-    s = Scheduling(make_plan(main, machine, overrides), L2Objects(machine))
+    s = Scheduling(make_plan(main, machine, overrides), memory or L2Objects(machine))
     s.memory.name_weights(
         op.weight.root_reference.data for op in block.ops if isinstance(op, tf.GetWeightOp)
     )
@@ -56,7 +95,7 @@ def schedule_operations(
             outputs += [_output(main, s, op, index) for index in range(len(op.arguments))]
         elif (schedule := schedule_of(op)) is not None:
             schedule(op, s)
-    return Scheduled(s.tasks.program, s.memory, inputs, outputs)
+    return Scheduled(s.tasks.program, s.memory, s.plan.tiles, inputs, outputs)
 
 
 def _check(block: Block) -> None:

@@ -69,7 +69,8 @@ class _Contents:
     def of(region: Region) -> _Contents:
         stored = np.zeros((region.rows, region.pitch), np.int32)
         rows, columns = region.filled
-        stored[:rows, :columns] = NEVER
+        if region.kind is not GlobalKind.STATE:
+            stored[:rows, :columns] = NEVER
         return _Contents(region, stored.reshape(-1))
 
     def box(self, operand: Operand, offset: int) -> NDArray[np.int32] | None:

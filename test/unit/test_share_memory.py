@@ -27,7 +27,7 @@ def scheduled(layers: int) -> tuple[dict[str, int], Sequence[LaunchOp]]:
         for op in operations(scheduled.module, GlobalOp)
         if op.kind.data is GlobalKind.TEMPORARY
     }
-    return sizes, scheduled.launches
+    return sizes, tuple(scheduled.launches)
 
 
 def test_objects_alive_at_the_same_launch_lie_apart():

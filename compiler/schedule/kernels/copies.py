@@ -1,4 +1,5 @@
-"""Kernels of `dma_out` alone: strided copies through the TCDM, and gathering rows of a table."""
+"""Kernels of `dma_out` alone: strided copies through the TCDM, gathering rows of a table, and
+storing rows at a place known at run time."""
 
 from __future__ import annotations
 
@@ -6,9 +7,10 @@ from dataclasses import dataclass
 
 from xdsl.dialects import arith, memref
 from xdsl.dialects.builtin import IndexType
+from xdsl.ir import SSAValue
 
 from softex_mlir.arithmetic import round_up
-from softex_mlir.compiler.schedule.kernels.emitter import OUT, Index
+from softex_mlir.compiler.schedule.kernels.emitter import OUT, Index, StreamEmitter
 from softex_mlir.compiler.schedule.kernels.kernel import (
     ELEMENT_BYTES,
     Buffer,
@@ -111,6 +113,15 @@ class CopyKernel(Kernel):
         return (0, (self.steps + 1) * once, 0, 0)
 
 
+def load_index(s: StreamEmitter, ids: SSAValue, position: Index) -> SSAValue:
+    """An element of an integer tensor in L2, as an index."""
+    load = memref.LoadOp.get(ids, [s.value(position)])
+    s.insert(load)
+    index = arith.IndexCastOp(load.res, IndexType())
+    s.insert(index)
+    return index.result
+
+
 @dataclass(frozen=True)
 class EmbeddingKernel(Kernel):
     """Rows of a table by index, `block` rows gathered at a time."""
@@ -155,12 +166,8 @@ class EmbeddingKernel(Kernel):
             first = s.mul(block, self.block)
 
             def row(r: Index) -> None:
-                position = s.value(s.add(first, r))
-                load = memref.LoadOp.get(k.values["ids"], [position])
-                s.insert(load)
-                index = arith.IndexCastOp(load.res, IndexType())
-                s.insert(index)
-                source = [index.result]
+                position = s.add(first, r)
+                source = [load_index(s, k.values["ids"], position)]
                 s.complete(
                     s.transfer(
                         k.values["table"], source, k.memory["rows"], [0, r], [1, self.columns]
@@ -180,3 +187,66 @@ class EmbeddingKernel(Kernel):
     def cycles(self) -> tuple[int, int, int, int]:
         once = dma_box_cycles(self.machine, self.columns * 2, 1) + DMA_COMMAND_CYCLES
         return (0, 2 * self.rows * once, 0, 0)
+
+
+@dataclass(frozen=True)
+class AppendKernel(Kernel):
+    """Rows into a tensor of `capacity` rows from a position on, `block` rows at a time."""
+
+    rows: int
+    capacity: int
+    columns: int
+    rows_pitch: int
+    state_pitch: int
+    block: int
+    offset: int
+
+    @property
+    def title(self) -> str:
+        return f"append_{self.rows}x{self.columns}"
+
+    def buffers(self) -> tuple[Buffer, ...]:
+        size = round_up(self.block * self.columns * 2, 64)
+        return (Buffer("rows", (self.block, self.columns), 1, self.offset, size),)
+
+    def operands(self) -> tuple[Operand, ...]:
+        return (
+            Operand("position", (1,), (1,), "load", "i32"),
+            Operand("source", (self.rows, self.columns), (self.rows_pitch, 1), "load"),
+            Operand("state", (self.capacity, self.columns), (self.state_pitch, 1), "store"),
+        )
+
+    def advances(self) -> tuple[int, int, int, int]:
+        return (0, 1, 0, 0)
+
+    def uses(self) -> list[SlotUse]:
+        """TCDM bytes of a launch and when they are free again."""
+        buffer = self.buffers()[0]
+        end = buffer.offset + buffer.slot_bytes
+        return [SlotUse(buffer.offset, end, OUT, 1, family="rows")]
+
+    def emit(self, k: KernelEmitter) -> None:
+        s = k.stream(OUT)
+        full, tail = divmod(self.rows, self.block)
+        position = load_index(s, k.values["position"], 0)
+
+        def store(block: Index, rows: int) -> None:
+            first = s.mul(block, self.block)
+            sizes = [rows, self.columns]
+            s.complete(s.transfer(k.values["source"], [first], k.memory["rows"], [0], sizes))
+            target = [s.add(position, first)]
+            s.complete(s.transfer(k.memory["rows"], [0], k.values["state"], target, sizes))
+
+        s.loop(0, full, lambda block: store(block, self.block))
+        if tail:
+            store(full, tail)
+        s.advance()
+
+    def cycles(self) -> tuple[int, int, int, int]:
+        blocks = -(-self.rows // self.block)
+        rows = -(-self.rows // blocks)
+        once = dma_box_cycles(self.machine, self.columns * 2, rows) + DMA_COMMAND_CYCLES
+        return (0, 2 * blocks * once, 0, 0)
+
+    def moved_bytes(self) -> tuple[int, int]:
+        return (2 * self.rows * self.columns, 2 * self.rows * self.columns)

@@ -239,9 +239,9 @@ class StreamEmitter:
         """Wait until a stream's counter has reached `value`."""
         self.builder.insert(WaitForOp(stream, self.value(value)))
 
-    def advance(self) -> None:
-        """Count a step of this stream."""
-        self.builder.insert(AdvanceOp())
+    def advance(self, steps: int = 1) -> None:
+        """Count steps of this stream."""
+        self.builder.insert(AdvanceOp(steps))
 
     def barrier(self) -> None:
         """All cores of the team meet."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from softex_mlir.compiler.schedule.fused_form import layer_of
+from softex_mlir.compiler.schedule.kernels.alternatives import alternatives
 from softex_mlir.compiler.schedule.kernels.attention.chunked import ChunkedAttentionKernel
 from softex_mlir.compiler.schedule.kernels.attention.whole_rows import AttentionKernel
-from softex_mlir.compiler.schedule.operations.copies import matrix_of
+from softex_mlir.compiler.schedule.kernels.transposition import TransposeKernel
+from softex_mlir.compiler.schedule.operations.copies import matrix_of, run_time_position
 from softex_mlir.compiler.schedule.scheduling import Scheduling, schedules
 from softex_mlir.compiler.schedule.search.chunks import (
     best_chunks,
@@ -20,6 +22,7 @@ from softex_mlir.compiler.schedule.search.chunks import (
 from softex_mlir.compiler.schedule.search.tiling import CapacityError, attention_candidates
 from softex_mlir.compiler.schedule.views import Address, View
 from softex_mlir.dialects import transformer as tf
+from softex_mlir.dialects.transformer_attention import KEY_BLOCK
 
 
 @schedules(tf.AttentionOp)
@@ -35,7 +38,9 @@ def schedule_attention(op: tf.AttentionOp, s: Scheduling) -> None:
         "bias": matrix_of(s, op, s.view(op.bias)),
         "out": out,
     }
-    if op.chunk is None:
+    if op.position is not None:
+        attend_to_cache(s, op, matrices)
+    elif op.chunk is None:
         _by_rows(s, op, matrices)
     else:
         _by_chunks(s, op, matrices)
@@ -43,8 +48,16 @@ def schedule_attention(op: tf.AttentionOp, s: Scheduling) -> None:
 
 
 def _by_rows(s: Scheduling, op: tf.AttentionOp, matrices: dict[str, View]) -> None:
+    found = _rows_kernel(s, op, matrices, op.keys)
+    for index in range(op.batch.value.data):
+        _attend(s, op, found, index, _parts(op, matrices, index))
+
+
+def _rows_kernel(
+    s: Scheduling, op: tf.AttentionOp, matrices: dict[str, View], keys: int
+) -> AttentionKernel:
     kernel = replace(
-        whole_kernel(s.machine, op, s.plan.base),
+        whole_kernel(s.machine, op, s.plan.base, keys),
         q_pitch=matrices["q_l2"].strides[0],
         k_pitch=matrices["k_l2"].strides[0],
         v_pitch=matrices["v_l2"].strides[0],
@@ -54,14 +67,25 @@ def _by_rows(s: Scheduling, op: tf.AttentionOp, matrices: dict[str, View]) -> No
     found = attention_candidates(kernel, s.machine.cluster.tcdm_bytes)
     if found is None:
         raise _overflow(s, op, kernel)
-    for index in range(op.batch.value.data):
-        _attend(s, op, found, index, _parts(op, matrices, index))
+    return found
 
 
 def _by_chunks(s: Scheduling, op: tf.AttentionOp, matrices: dict[str, View]) -> None:
+    found = _chunks_kernel(s, op, matrices, op.keys)
+    scratch = _scratch(s, found)
+    for index in range(op.batch.value.data):
+        parts = _parts(op, matrices, index)
+        keys = parts.pop("k_l2")
+        parts["kt_l2"] = _transposed(s, op, found, keys)
+        _attend(s, op, found, index, parts, scratch)
+
+
+def _chunks_kernel(
+    s: Scheduling, op: tf.AttentionOp, matrices: dict[str, View], keys: int
+) -> ChunkedAttentionKernel:
     assert op.chunk is not None
     kernel = replace(
-        chunked_kernel(s.machine, op, s.plan.base),
+        chunked_kernel(s.machine, op, s.plan.base, keys),
         q_pitch=matrices["q_l2"].strides[0],
         v_pitch=matrices["v_l2"].strides[0],
         bias_pitch=matrices["bias"].strides[0],
@@ -70,12 +94,79 @@ def _by_chunks(s: Scheduling, op: tf.AttentionOp, matrices: dict[str, View]) -> 
     found = best_chunks(kernel, (op.chunk,), s.machine.cluster.tcdm_bytes)
     if found is None:
         raise _overflow(s, op, kernel)
-    scratch = _scratch(s, found)
+    return found
+
+
+def attend_to_cache(s: Scheduling, op: tf.AttentionOp, matrices: dict[str, View]) -> None:
+    """One launch a batch element, of the kernel for as many blocks of keys as there are; keys that
+    go by chunks are transposed before, if it is their turn."""
+    assert op.position is not None
+    position = run_time_position(s, op, op.position)
+
+    def attention(keys: int) -> AttentionKernel | ChunkedAttentionKernel:
+        if op.chunk is None or keys <= op.chunk:
+            return _rows_kernel(s, op, matrices, keys)
+        return _chunks_kernel(s, op, matrices, keys)
+
+    def transposed(keys: int) -> TransposeKernel | None:
+        found = attention(keys)
+        if isinstance(found, AttentionKernel):
+            return None
+        return transposition(found, matrices["k_l2"].strides[0], s.plan.base)
+
+    choice = op.keys, op.queries, KEY_BLOCK
+    kernel = alternatives(s.machine, attention, *choice)
+    turn = alternatives(s.machine, transposed, *choice, family="rows")
+    assert kernel is not None
+    largest = kernel.kernels[-1]
+    assert isinstance(largest, AttentionKernel | ChunkedAttentionKernel)
+    zeros = max(each.zeros for each in kernel.kernels if isinstance(each, _ATTENTION))
     for index in range(op.batch.value.data):
         parts = _parts(op, matrices, index)
-        keys = parts.pop("k_l2")
-        parts["kt_l2"] = _transposed(s, op, found, keys)
-        _attend(s, op, found, index, parts, scratch)
+        addresses: dict[str, View | Address] = {
+            **parts,
+            "position": position.row_range(index, 1),
+            "zeros": s.memory.zeros(zeros),
+        }
+        if isinstance(largest, ChunkedAttentionKernel):
+            assert turn is not None
+            last = turn.kernels[-1]
+            assert isinstance(last, TransposeKernel)
+            shape = (last.steps * last.size, last.chunk)
+            target = s.memory.allocate(shape, "bf16", "keys")
+            s.tasks.add(
+                op,
+                turn,
+                {
+                    "position": addresses["position"],
+                    "source": parts["k_l2"],
+                    "target": target,
+                    "zeros": s.memory.zeros(last.size),
+                },
+                reads=[parts["k_l2"]],
+                writes=[target],
+            )
+            addresses["kt_l2"] = parts["kt_l2"] = target
+            scratch = max(each.scratch for each in kernel.kernels if isinstance(each, _CHUNKED))
+            if scratch:
+                addresses["s_l2"] = (s.memory.scratch(scratch), 0)
+        needed = {operand.name for operand in kernel.operands()}
+        s.tasks.add(
+            op,
+            kernel,
+            {name: place for name, place in addresses.items() if name in needed},
+            feeds=[part for name, part in parts.items() if name != "out"],
+            writes=[parts["out"]],
+            on_engine=True,
+            macs=largest.heads
+            * largest.queries
+            * largest.keys
+            * (largest.size + largest.value_size),
+        )
+
+
+_ATTENTION = (AttentionKernel, ChunkedAttentionKernel)
+_CHUNKED = (ChunkedAttentionKernel,)
 
 
 def _transposed(

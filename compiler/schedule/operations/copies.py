@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
 
-from xdsl.ir import Operation
+from xdsl.ir import Operation, SSAValue
 
+from softex_mlir.compiler.schedule.fused_form import UnsupportedError, layer_of
 from softex_mlir.compiler.schedule.kernels.copies import CopyKernel
 from softex_mlir.compiler.schedule.kernels.kernel import ELEMENT_BYTES
 from softex_mlir.compiler.schedule.scheduling import Scheduling
@@ -29,6 +30,21 @@ def matrix_of(s: Scheduling, op: Operation, view: View, columns: int = 0) -> Vie
         found = target.matrix()
         assert found is not None
     return found
+
+
+def run_time_position(s: Scheduling, op: Operation, position: SSAValue) -> View:
+    """The input that a position is. Every stream reads it when it needs it, without waiting.
+
+    Raises:
+        UnsupportedError: it is computed by the program.
+    """
+    view = s.view(position)
+    if view.region.kind is not GlobalKind.INPUT:
+        raise UnsupportedError(
+            f"{op.name} (layer '{layer_of(op)}'): expected an input of the program as position, "
+            "found a value that is computed: give it as an input"
+        )
+    return view
 
 
 def copy(s: Scheduling, op: Operation, view: View, shape: Sequence[int]) -> View:

@@ -1,13 +1,18 @@
-"""Operations that only move data: concatenation, patches, embeddings."""
+"""Operations that only move data: concatenation, patches, embeddings, rows into state."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from math import prod
 
-from softex_mlir.compiler.schedule.kernels.copies import EmbeddingKernel
+from softex_mlir.compiler.schedule.kernels.copies import AppendKernel, EmbeddingKernel
 from softex_mlir.compiler.schedule.kernels.kernel import dtype_of
-from softex_mlir.compiler.schedule.operations.copies import copy_reshaped, move
+from softex_mlir.compiler.schedule.operations.copies import (
+    copy_reshaped,
+    matrix_of,
+    move,
+    run_time_position,
+)
 from softex_mlir.compiler.schedule.scheduling import Scheduling, schedules
 from softex_mlir.dialects import transformer as tf
 
@@ -99,3 +104,34 @@ def schedule_embedding(op: tf.EmbeddingOp, s: Scheduling) -> None:
             writes=[part],
         )
     s.values[op.result] = target
+
+
+@schedules(tf.AppendOp)
+def schedule_append(op: tf.AppendOp, s: Scheduling) -> None:
+    """Rows go to their place in the state; the result is a view of it."""
+    shape = tf.shape_of(op.result)
+    state = s.memory.state(op.state.string_value(), shape)
+    rows = matrix_of(s, op, s.view(op.rows))
+    position = run_time_position(s, op, op.position)
+    block = max(1, min(op.count, s.plan.rows_limit // (2 * shape[1])))
+    for element in range(op.batch):
+        kernel = AppendKernel(
+            s.machine,
+            op.count,
+            op.capacity,
+            shape[1],
+            rows.strides[0],
+            state.strides[0],
+            block,
+            s.plan.base,
+        )
+        source = rows.row_range(element * op.count, op.count)
+        target = state.row_range(element * op.capacity, op.capacity)
+        s.tasks.add(
+            op,
+            kernel,
+            {"position": position.row_range(element, 1), "source": source, "state": target},
+            reads=[source],
+            writes=[target],
+        )
+    s.values[op.result] = state

@@ -13,7 +13,7 @@ from softex_mlir.compiler.schedule.kernels.attention.whole_rows import Attention
 from softex_mlir.compiler.schedule.kernels.transposition import TransposeKernel
 from softex_mlir.compiler.schedule.search.tiling import attention_candidates, attention_cycles
 from softex_mlir.dialects.transformer import AttentionOp, padded_keys
-from softex_mlir.dialects.transformer_attention import KEY_UNIT
+from softex_mlir.dialects.transformer_attention import KEY_BLOCK, KEY_UNIT
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.units.redmule import shortest_inner
 from softex_mlir.isa_sim.units.softex_jobs import padded_length
@@ -58,16 +58,22 @@ def best_chunks(
     return min(fitting, key=lambda found: found.total_cycles, default=None)
 
 
-def whole_kernel(machine: Machine, op: AttentionOp, offset: int) -> AttentionKernel:
-    """Attention by whole rows of scores, operands dense; rows and slots are to be chosen."""
+def whole_kernel(
+    machine: Machine, op: AttentionOp, offset: int, keys: int | None = None
+) -> AttentionKernel:
+    """Attention by whole rows of scores, operands dense; rows and slots are to be chosen. `keys`
+    are those to look at, all by default."""
     heads, size, value_size = op.heads.value.data, op.head_size, op.value_size
-    padded = padded_keys(op.keys)
+    key_heads = op.heads_of_keys
+    keys = op.keys if keys is None else keys
+    padded = padded_keys(keys)
     return AttentionKernel(
         machine,
         queries=op.queries,
-        keys=op.keys,
+        keys=keys,
         padded=padded,
         heads=heads,
+        key_heads=key_heads,
         size=size,
         inner=op.inner,
         value_size=value_size,
@@ -77,22 +83,28 @@ def whole_kernel(machine: Machine, op: AttentionOp, offset: int) -> AttentionKer
         score_slots=3,
         bias_per_query=op.bias_rows.data in ("query", "batch_query"),
         q_pitch=heads * size,
-        k_pitch=heads * size,
-        v_pitch=heads * value_size,
+        k_pitch=key_heads * size,
+        v_pitch=key_heads * value_size,
         bias_pitch=padded,
         out_pitch=heads * value_size,
         offset=offset,
     )
 
 
-def chunked_kernel(machine: Machine, op: AttentionOp, offset: int) -> ChunkedAttentionKernel:
-    """Attention by chunks of keys, operands dense; chunk, rows and memory are to be chosen."""
+def chunked_kernel(
+    machine: Machine, op: AttentionOp, offset: int, keys: int | None = None
+) -> ChunkedAttentionKernel:
+    """Attention by chunks of keys, operands dense; chunk, rows and memory are to be chosen. `keys`
+    are those to look at, all by default."""
     heads, size, value_size = op.heads.value.data, op.head_size, op.value_size
+    key_heads = op.heads_of_keys
+    keys = op.keys if keys is None else keys
     return ChunkedAttentionKernel(
         machine,
         queries=op.queries,
-        keys=op.keys,
+        keys=keys,
         heads=heads,
+        key_heads=key_heads,
         size=size,
         inner=op.inner,
         value_size=value_size,
@@ -101,8 +113,8 @@ def chunked_kernel(machine: Machine, op: AttentionOp, offset: int) -> ChunkedAtt
         spilled=False,
         bias_per_query=op.bias_rows.data in ("query", "batch_query"),
         q_pitch=heads * size,
-        v_pitch=heads * value_size,
-        bias_pitch=padded_keys(op.keys),
+        v_pitch=key_heads * value_size,
+        bias_pitch=padded_keys(keys),
         out_pitch=heads * value_size,
         offset=offset,
     )
@@ -127,8 +139,27 @@ def key_chunk(machine: Machine, op: AttentionOp, offset: int) -> int | None:
     return found.chunk
 
 
+def cache_chunk(machine: Machine, op: AttentionOp, offset: int) -> int | None:
+    """Keys of a chunk for an attention to a cache: as many blocks as a prefill's queries can look
+    at in whole rows of scores, and more of them by chunks. None if the cache has no more, or
+    nothing fits."""
+    if machine.softex is None:
+        return None
+    end = machine.cluster.tcdm_bytes
+    for chunk in range(MAX_CHUNK, 0, -KEY_BLOCK):
+        whole = replace(whole_kernel(machine, op, offset, chunk), queries=KEY_BLOCK)
+        chunked = chunked_kernel(machine, op, offset, 2 * chunk)
+        chunked = replace(chunked, queries=KEY_BLOCK, bias_per_query=True)
+        if (
+            attention_candidates(whole, end) is not None
+            and best_chunks(chunked, (chunk,), end) is not None
+        ):
+            return chunk if op.keys > chunk else None
+    return None
+
+
 def transposition(kernel: ChunkedAttentionKernel, pitch: int, offset: int) -> TransposeKernel:
     """The kernel that lays out the keys, their rows `pitch` elements apart."""
     return TransposeKernel(
-        kernel.machine, kernel.keys, kernel.chunk, kernel.heads, kernel.size, pitch, offset
+        kernel.machine, kernel.keys, kernel.chunk, kernel.key_heads, kernel.size, pitch, offset
     )

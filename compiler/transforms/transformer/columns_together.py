@@ -19,7 +19,7 @@ import numpy.typing as npt
 from xdsl.dialects.builtin import ModuleOp, TensorType
 from xdsl.ir import Operation, SSAValue
 
-from softex_mlir.compiler.model import main_function
+from softex_mlir.compiler.model import entry_functions
 from softex_mlir.dialects import transformer as t
 
 Indices = npt.NDArray[np.int64]
@@ -58,10 +58,11 @@ def axis_of(value: SSAValue, axis: int = -1) -> Axis:
 def columns_together(module: ModuleOp) -> Columns:
     """Classes and groups of a module in the fused form."""
     ties = _Ties()
-    for value in main_function(module).body.block.args:
-        ties.freeze(value)
-    for op in main_function(module).body.block.ops:
-        ties.tie(op)
+    for function in entry_functions(module).values():
+        for value in function.body.block.args:
+            ties.freeze(value)
+        for op in function.body.block.ops:
+            ties.tie(op)
     return ties.columns()
 
 
@@ -128,6 +129,9 @@ class _Ties:
     @tie.register
     def _(self, op: t.AttentionOp) -> None:
         self.freeze(op.bias)
+        if op.position is not None or op.key_heads is not None:
+            self.freeze(*op.operands, op.result)
+            return
         self.alike(op.q, op.k)
         self.alike(op.result, op.v)
         heads = op.heads.value.data

@@ -19,7 +19,7 @@ from xdsl.rewriter import InsertPoint, Rewriter
 from xdsl.traits import is_side_effect_free
 from xdsl.transforms.dead_code_elimination import dce
 
-from softex_mlir.compiler.model import main_function
+from softex_mlir.compiler.model import entry_functions, main_function
 from softex_mlir.compiler.transforms.transformer.boxes import (
     Box,
     places,
@@ -212,6 +212,8 @@ def narrowed(op: Operation, box: Box, operands: Sequence[SSAValue]) -> Operation
 
 def drop_unread(module: ModuleOp) -> None:
     """Compute of every value only what is read, in place."""
+    if len(entry_functions(module)) > 1:
+        return  # what one entry does not read of a weight or state, another may
     block = main_function(module).body.block
     dce(module)
     before = macs(module)

@@ -81,6 +81,8 @@ def unit_of(op: t.TransformerOp, machine: Machine) -> tuple[str, str]:
             return "cores", "token positions counted at run time"
         case t.EmbeddingOp():
             return "dma", "rows gathered by token id"
+        case t.AppendOp():
+            return "dma", "rows stored where the position says"
         case t.ReshapeOp():
             return _view_or_copy(op)
         case t.SliceOp() if len(t.shape_of(op.x)) == 2 and set(op.steps) == {1}:

@@ -106,7 +106,8 @@ class ChunkedAttentionKernel(ChunkedAttention):
         def scores(item: Index, chunk: Index, round_: Index) -> None:
             head = s.div(item, self.blocks)
             self._wait(s, self.engine, round_, self.scored(-2))
-            source = [s.mul(s.add(s.mul(chunk, self.heads), head), self.size)]
+            place = s.add(s.mul(chunk, self.key_heads), s.div(head, self.group))
+            source = [s.mul(place, self.size)]
             sizes = [self.size, self.chunk]
             slot = s.mod(round_, 2)
             keys = s.transfer(k.values["kt_l2"], source, k.memory["kt"], [slot], sizes)
@@ -131,7 +132,7 @@ class ChunkedAttentionKernel(ChunkedAttention):
 
         def weights(item: Index, chunk: Index, round_: Index) -> None:
             slot = s.mod(round_, 2)
-            column = s.mul(s.div(item, self.blocks), self.value_size)
+            column = s.mul(s.div(item, self.blocks * self.group), self.value_size)
             self._wait(s, self.engine, round_, self.weighted(-2))
             started: list[SSAValue] = []
             if self.spilled:

@@ -126,15 +126,16 @@ class ChunkedAttention(AttentionItems):
         return last.offset + last.slots * last.slot_bytes
 
     def operands(self) -> tuple[Operand, ...]:
-        width, values = self.heads * self.size, self.heads * self.value_size
+        width, values = self.key_heads * self.size, self.key_heads * self.value_size
+        out = self.heads * self.value_size
         bias_rows = self.bias_pitch if self.bias_per_query else 0
         found = [
-            Operand("q_l2", (self.queries, width), (self.q_pitch, 1), "feed"),
+            Operand("q_l2", (self.queries, self.heads * self.size), (self.q_pitch, 1), "feed"),
             Operand("kt_l2", (self.chunks * width, self.chunk), (self.chunk, 1), "feed"),
             Operand("v_l2", (self.keys, values), (self.v_pitch, 1), "feed"),
             Operand("bias", (self.queries, round_up(self.keys, 32)), (bias_rows, 1), "feed"),
             Operand("zeros", (self.zeros, self.zeros), (0, 1), "feed"),
-            Operand("out", (self.queries, values), (self.out_pitch, 1), "store"),
+            Operand("out", (self.queries, out), (self.out_pitch, 1), "store"),
         ]
         if self.spilled:
             shape = (2 * self.chunks, self.rows, self.chunk)

@@ -35,6 +35,13 @@ class AttentionItems(Kernel):
     bias_pitch: int
     out_pitch: int
     offset: int
+    key_heads: int
+    """Heads of keys and values; each serves as many heads of queries."""
+
+    @property
+    def group(self) -> int:
+        """Heads of queries that share a head of keys and values."""
+        return self.heads // self.key_heads
 
     @property
     def engine(self) -> StreamKind:

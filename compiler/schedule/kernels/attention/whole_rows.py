@@ -120,15 +120,15 @@ class AttentionKernel(AttentionItems):
 
     def operands(self) -> tuple[Operand, ...]:
         bias_rows = self.bias_pitch if self.bias_per_query else 0
-        width = self.heads * self.size
-        values = self.heads * self.value_size
+        width, values = self.key_heads * self.size, self.key_heads * self.value_size
+        out = self.heads * self.value_size
         return (
-            Operand("q_l2", (self.queries, width), (self.q_pitch, 1), "feed"),
+            Operand("q_l2", (self.queries, self.heads * self.size), (self.q_pitch, 1), "feed"),
             Operand("k_l2", (self.keys, width), (self.k_pitch, 1), "feed"),
             Operand("v_l2", (self.keys, values), (self.v_pitch, 1), "feed"),
             Operand("bias", (self.queries, self.padded), (bias_rows, 1), "feed"),
             Operand("zeros", (self.zeros, self.zeros), (0, 1), "feed"),
-            Operand("out", (self.queries, values), (self.out_pitch, 1), "store"),
+            Operand("out", (self.queries, out), (self.out_pitch, 1), "store"),
         )
 
     def advances(self) -> tuple[int, int, int, int]:
@@ -199,7 +199,7 @@ class AttentionKernel(AttentionItems):
         zeros = k.values["zeros"]
 
         def load_padded(name: str, head: Index, slot: Index, width: int) -> None:
-            column = s.mul(head, width)
+            column = s.mul(s.div(head, self.group), width)
             tokens = [
                 s.transfer(
                     k.values[f"{name}_l2"], [0, column], k.memory[name], [slot], [self.keys, width]

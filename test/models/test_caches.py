@@ -1,0 +1,113 @@
+"""Entries that keep keys and values: prefill, then decode, against whole sequences."""
+
+from __future__ import annotations
+
+from functools import cache, partial
+
+import numpy as np
+import pytest
+
+from softex_mlir.compiler.driver import Compilation
+from softex_mlir.compiler.models.llama import llama
+from softex_mlir.compiler.models.text import gpt2
+from softex_mlir.errors import UserError
+from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.runtime import session
+from softex_mlir.runtime.check import check
+from softex_mlir.runtime.program import Program
+from softex_mlir.runtime.reference import evaluate
+
+MODELS = {
+    "gpt2": partial(gpt2, "gpt2", hidden=32, layers=1, heads=2, vocabulary=96, mlp=64),
+    "llama": partial(
+        llama, "llama", hidden=32, layers=1, heads=4, key_heads=2, mlp=64, vocabulary=96
+    ),
+}
+PROMPT = (3, 17, 90, 4, 33)
+
+
+@cache
+def compiled(name: str, max_length: int = 128) -> Program:
+    return Compilation.of(MODELS[name](max_length=max_length)).program()
+
+
+def prefill_inputs(tokens: tuple[int, ...], start: int, batch: int) -> dict[str, np.ndarray]:
+    ids = np.zeros((batch, 64), np.int32)
+    ids[:, : len(tokens)] = tokens
+    last = len(tokens) - 1
+    return {
+        "input_ids": ids,
+        "position": np.full(batch, start),
+        "last": np.full(batch, last),
+    }
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_programs_agree_with_the_evaluator_across_entries(name: str):
+    program = compiled(name)
+    prefill, decode = program.at("prefill"), program.at("decode")
+    memory, state = session.Memory.of(program), dict[str, np.ndarray]()
+    result = session.run(prefill, prefill_inputs(PROMPT, 0, 1), memory=memory)
+    assert check(prefill, result, {}, state).identical
+    # the positions around a block's end: another kernel, and nothing compiled again
+    for position in (5, 63, 64):
+        inputs = {"input_ids": np.array([[position % 96]]), "position": np.array([position])}
+        result = session.run(decode, inputs, memory=memory)
+        assert check(decode, result, {}, state).identical, position
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_cache_changes_no_bit_of_whole_sequences(name: str):
+    ids = np.random.default_rng(1).integers(0, 96, (2, 70))
+    whole = MODELS[name](tokens=70, batch=2)
+    expected = evaluate(whole.module, whole.weights, {"input_ids": ids})["logits"]
+    model = Compilation.of(MODELS[name](max_length=128, batch=2)).model
+    state: dict[str, np.ndarray] = {}
+    run = partial(evaluate, model.module, model.weights, state=state)
+    first = {"input_ids": ids[:, :64], "position": np.zeros(2, int), "last": np.array([63, 20])}
+    found = run(first, entry="prefill")["logits"]
+    assert np.array_equal(found, expected[[0, 1], [63, 20]])
+    for position in range(64, 70):
+        inputs = {"input_ids": ids[:, position, None], "position": np.full(2, position)}
+        assert np.array_equal(run(inputs, entry="decode")["logits"], expected[:, position])
+
+
+def test_work_follows_the_position_and_not_the_capacity():
+    cycles: dict[int, list[int]] = {}
+    for capacity in (128, 192):
+        decode = compiled("gpt2", capacity).at("decode")
+        cycles[capacity] = [
+            session.run(
+                decode, {"input_ids": np.zeros((1, 1), int), "position": np.array([position])}
+            ).cycles
+            for position in (3, 100)
+        ]
+    assert cycles[128][0] < cycles[128][1]
+    assert np.allclose(cycles[128], cycles[192], rtol=0.02)
+
+
+def test_every_entry_is_chosen_by_its_name():
+    program = compiled("gpt2")
+    assert program.entries == ("prefill", "decode")
+    with pytest.raises(UserError, match="prefill, decode"):
+        program.at(None)
+    with pytest.raises(UserError, match="found 'encode'"):
+        program.at("encode")
+    inputs = {"input_ids": np.zeros((1, 1), int), "position": np.array([128])}
+    with pytest.raises(UserError, match=r"must be in 0\.\.127"):
+        session.run(program.at("decode"), inputs)
+
+
+def test_weights_lie_in_memory_once():
+    program = compiled("llama")
+    names = [weight["name"] for weight in program.metadata["weights"] if weight["name"]]
+    assert len(names) == len(set(names))
+
+
+def test_entries_run_on_the_smallest_memories():
+    machine = Machine.load("paper").with_tcdm_bytes(49152)
+    program = Compilation.of(MODELS["llama"](max_length=320), machine).program()
+    assert "key_chunk" in (program.transformer or "")
+    decode = program.at("decode")
+    inputs = {"input_ids": np.array([[5]]), "position": np.array([300])}
+    assert check(decode, session.run(decode, inputs), {}, {}).identical
