@@ -50,9 +50,28 @@ from softex_mlir.tools.options import (
 if TYPE_CHECKING:
     from softex_mlir.tools.pass_options import PassInstrumentation
 
+WANT_TO_SEE = """\b
+I want to see …
+  what my model will cost                softex estimate m.onnx
+  what it costs, simulated               softex compile m.onnx -o m.elf
+                                         softex run m.elf [--per-layer] [--energy]
+  whether the result is right            softex run m.elf --input x.npz --check
+  how close it is to FP32                softex quality m.onnx
+  one page to decide by                  softex report m.elf -o m.html [--lang ja]
+  which unit runs what, and why          softex compile m.onnx -o m.elf --placement
+  a timeline                             softex run m.elf --trace t.json
+  the commands of a layer, decoded       softex inspect m.elf --commands --layer NAME
+  what changed                           softex diff a.elf b.elf
+  the IR at a level                      softex compile m.onnx --emit LEVEL
+  one pass at work                       softex-opt f.mlir -p PASS
+  how far to trust the figures           softex bench calibration
+  an example to try it on                softex demo --save DIR
+"""
+
 app = typer.Typer(
     name="softex",
     help=__doc__,
+    epilog=WANT_TO_SEE,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
