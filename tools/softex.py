@@ -690,6 +690,58 @@ def bench(
 
 
 @app.command()
+def explore(
+    models: Annotated[list[str], typer.Argument(help="Models: files or built-in names.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Directory for points, tables and the page.")
+    ],
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A knob: section.key=value,value.", metavar="KEY=VALUES"),
+    ] = None,
+    target: TargetOption = "paper",
+    objective: Annotated[
+        str, typer.Option(help="What counts: of latency, energy, area (multipliers, KiB).")
+    ] = "latency,energy,area",
+    random: Annotated[
+        int, typer.Option(min=0, help="Draw so many machines of the grid; 0 for all.")
+    ] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the draw.")] = 0,
+    simulate: Annotated[
+        int, typer.Option(min=0, help="Simulate so many points of the front, fastest first.")
+    ] = 20,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Processes; default: one a core of the host.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on in a directory that holds a sweep.")
+    ] = False,
+    parquet: Annotated[bool, typer.Option("--parquet", help="Write points.parquet too.")] = False,
+    html: Annotated[bool, typer.Option("--html", help="Write the page explore.html too.")] = False,
+) -> None:
+    """What models cost on many machines: estimate all, simulate the best, show what binds.
+
+    A machine on which a model has no program is a row with the reason.
+    """
+    from softex_mlir.tools.explore_command import explore as run_explore
+
+    run_explore(
+        models,
+        settings or [],
+        output,
+        target=target,
+        objectives=[name.strip() for name in objective.split(",")],
+        draw=random,
+        seed=seed,
+        simulated=simulate,
+        jobs=jobs,
+        resume=resume,
+        parquet=parquet,
+        html=html,
+    )
+
+
+@app.command()
 def coefficients(
     terms: Annotated[int, typer.Argument(help="Number of exponentials, 1 to 32.")],
     target: TargetOption = "paper",

@@ -30,6 +30,7 @@ ROOMS = {
     "runtime.onnx_reference": "front door",
     "runtime.self_check": "front door",
     "runtime.quality": "front door",
+    "runtime.explore": "front door",
     "runtime.quality.metrics": "runtime",
     "": LEAVES,
 }

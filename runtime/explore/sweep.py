@@ -1,0 +1,164 @@
+"""Many points on all cores of the host, each kept in a file as soon as it is known."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+from softex_mlir.errors import UserError
+from softex_mlir.files import json_text, write_atomically
+from softex_mlir.runtime.explore.point import Point, Row, evaluate
+
+ATTEMPTS = 3
+"""How often a point is begun before it is given up: a worker may die of something else."""
+
+OBJECTIVES: dict[str, tuple[str, ...]] = {
+    "latency": ("latency_s",),
+    "energy": ("energy_j",),
+    "area": ("multipliers", "tcdm_kib"),
+}
+"""What can be asked for, and the figures of a row that are the less the better."""
+
+
+@dataclass(frozen=True)
+class Cache:
+    """Rows in a folder, one file a point."""
+
+    folder: Path
+
+    def read(self, key: str) -> Row | None:
+        """The row of a point; None if it is not known."""
+        try:
+            return Row.of_json(json.loads((self.folder / f"{key}.json").read_text()))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def write(self, key: str, row: Row) -> None:
+        """Keep a row."""
+        write_atomically(self.folder / f"{key}.json", json_text(row.to_json()))
+
+
+def sweep(
+    points: Sequence[Point],
+    cache: Cache,
+    workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    work: Callable[[Point], Row] = evaluate,
+) -> list[Row]:
+    """Rows of points, in their order: those in the cache, the others by processes.
+
+    A worker that dies costs its points another attempt; what is known is kept.
+    """
+    rows: dict[Point, Row] = {}
+    keys: dict[Point, str] = {}
+    for point in points:
+        try:
+            keys[point] = point.key
+        except UserError as error:
+            names = point.model, point.target, point.settings, point.simulated
+            rows[point] = Row(*names, reason=str(error))
+            continue
+        known = cache.read(keys[point])
+        if known is not None:
+            rows[point] = known
+    for _ in range(ATTEMPTS):
+        todo = [point for point in dict.fromkeys(points) if point not in rows]
+        if not todo:
+            break
+        for point, row in _evaluated(todo, workers or os.cpu_count() or 1, work):
+            cache.write(keys[point], row)
+            rows[point] = row
+            if progress is not None:
+                progress(len(rows), len(points))
+    died = f"its process died {ATTEMPTS} times"
+    for point in points:
+        names = point.model, point.target, point.settings, point.simulated
+        rows.setdefault(point, Row(*names, reason=died))
+    return [rows[point] for point in points]
+
+
+def _evaluated(
+    points: Sequence[Point], workers: int, work: Callable[[Point], Row]
+) -> Iterable[tuple[Point, Row]]:
+    """Points and their rows as they come; those of dead workers are missing."""
+    # A fork of a process with threads may hang; a fresh one has nothing to share.
+    pool = ProcessPoolExecutor(min(workers, len(points)), mp_context=get_context("spawn"))
+    with pool:
+        futures = {pool.submit(work, point): point for point in points}
+        try:
+            for future in as_completed(futures):
+                try:
+                    yield futures[future], future.result()
+                except BrokenProcessPool:
+                    continue
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def front(rows: Sequence[Row], objectives: Sequence[str]) -> list[Row]:
+    """Rows that no other row of the same model is as good as in everything and better in one."""
+    figures = [figure for name in objectives for figure in OBJECTIVES[name]]
+
+    def values(row: Row) -> tuple[float, ...]:
+        return tuple(getattr(row, figure) for figure in figures)
+
+    def beaten(row: Row) -> bool:
+        mine = values(row)
+        return any(
+            other.model == row.model
+            and values(other) != mine
+            and all(a <= b for a, b in zip(values(other), mine, strict=True))
+            for other in good
+        )
+
+    good = [row for row in rows if not row.reason]
+    return sorted((row for row in good if not beaten(row)), key=lambda row: row.latency_s)
+
+
+def simulate(
+    rows: Sequence[Row], cache: Cache, most: int, workers: int | None = None
+) -> list[tuple[Row, Row]]:
+    """Estimated rows with the simulated ones of the same points, at most so many, fastest first."""
+    chosen = list(rows)[:most]
+    points = [Point(row.model, row.machine, row.settings, simulated=True) for row in chosen]
+    return list(zip(chosen, sweep(points, cache, workers), strict=True)) if points else []
+
+
+def sensitivity(rows: Sequence[Row]) -> dict[str, dict[str, float]]:
+    """What each value of a knob is worth: latency over that of the knob's best value with all
+    else equal, the geometric mean over all machines that differ in it alone."""
+    good = {(row.model, row.settings): row for row in rows if not row.reason}
+    found: dict[str, dict[str, list[float]]] = {}
+    for (model, settings), row in good.items():
+        for place, setting in enumerate(settings):
+            key, _, value = setting.partition("=")
+            others = [
+                other
+                for (name, its), other in good.items()
+                if name == model and its[:place] + its[place + 1 :] == _without(settings, place)
+            ]
+            if len(others) > 1:
+                best = min(other.latency_s for other in others)
+                found.setdefault(key, {}).setdefault(value, []).append(row.latency_s / best)
+    return {
+        key: {value: _mean(ratios) for value, ratios in values.items()}
+        for key, values in found.items()
+    }
+
+
+def _without(settings: tuple[str, ...], place: int) -> tuple[str, ...]:
+    return settings[:place] + settings[place + 1 :]
+
+
+def _mean(ratios: Sequence[float]) -> float:
+    product = 1.0
+    for ratio in ratios:
+        product *= ratio ** (1 / len(ratios))
+    return product

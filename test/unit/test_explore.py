@@ -1,0 +1,113 @@
+"""Sweeps: spaces, fronts, sensitivity, caches, failures, workers that die."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from mortal_worker import die_once
+
+from softex_mlir.errors import UserError
+from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.runtime.explore.page import page, table, write_parquet
+from softex_mlir.runtime.explore.point import Point, Row, evaluate, multipliers
+from softex_mlir.runtime.explore.space import knobs, machines
+from softex_mlir.runtime.explore.sweep import Cache, front, sensitivity, sweep
+from softex_mlir.tools.softex import main as softex
+
+
+def row(settings: str, latency: float, energy: float = 1.0, cost: int = 1) -> Row:
+    return Row("m", "paper", tuple(settings.split()), False, 1, latency, energy, cost, 1.0, "cores")
+
+
+def test_spaces_multiply_values_and_keep_lists_whole():
+    space = knobs(["redmule.shape=12x4x3,24x8x3", "softex.slopes=[1, 2],[3]"])
+    assert space["softex.slopes"] == ("[1, 2]", "[3]")
+    assert len(machines(space)) == 4
+    assert machines(space, 3, seed=1) == machines(space, 3, seed=1)
+    assert len(set(machines(space, 3))) == 3
+    assert machines({}) == [()]
+
+
+@pytest.mark.parametrize("options", [["lanes=4"], ["softex.lanes"], ["a.b=1,"], ["a.b=1", "a.b=2"]])
+def test_spaces_that_say_nothing(options: list[str]):
+    with pytest.raises(UserError, match="--set"):
+        knobs(options)
+
+
+def test_the_front_is_what_nothing_beats():
+    rows = [row("a.b=1", 1.0, 3.0), row("a.b=2", 2.0, 2.0), row("a.b=3", 2.0, 3.0)]
+    failed = replace(row("a.b=4", 0.0, 0.0), reason="no")
+    assert front([*rows, failed], ["latency", "energy"]) == rows[:2]
+    assert front(rows, ["latency"]) == rows[:1]
+
+
+def test_sensitivity_compares_machines_that_differ_in_one_knob():
+    rows = [row(f"a.x={x} a.y={y}", x * y) for x in (1, 2) for y in (1, 4)]
+    worth = sensitivity(rows)
+    assert worth["a.x"] == {"1": pytest.approx(1.0), "2": pytest.approx(2.0)}
+    assert worth["a.y"] == {"1": pytest.approx(1.0), "4": pytest.approx(4.0)}
+
+
+def test_costs_are_counted_in_multipliers():
+    assert multipliers(Machine.load()) == 24 * 8 + 16 + 8
+    assert multipliers(Machine.load().without_redmule().without_softex()) == 8
+
+
+def test_machines_without_programs_are_rows_with_reasons():
+    found = evaluate(Point("demo-vit", "paper", ("cluster.cores=2",)))
+    assert "expected 4 cores or more" in found.reason
+    assert found.cycles == 0
+
+
+def test_a_killed_worker_costs_a_retry(tmp_path: Path):
+    mark = str(tmp_path / "mark")
+    points = [Point(mark, "paper", ()), Point(mark, "ideal", ())]
+    points.append(Point(mark, "paper", ("softex.lanes=8",)))
+    rows = sweep(points, Cache(tmp_path), 1, work=die_once)
+    assert [found.cycles for found in rows] == [7, 7, 7]
+    assert (tmp_path / "mark").exists()
+
+
+def fail(point: Point) -> Row:
+    raise AssertionError(f"{point} is computed again")
+
+
+def test_a_sweep_resumes_from_what_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    line = f"softex explore demo-vit --set softex.lanes=8,16,5 -o {tmp_path / 'out'} --jobs 1"
+    monkeypatch.setattr(sys, "argv", [*line.split(), "--simulate", "1"])
+    with pytest.raises(SystemExit) as end:
+        softex()
+    assert not end.value.code
+    with (tmp_path / "out" / "points.csv").open() as file:
+        lines = list(csv.DictReader(file))
+    assert [bool(found["reason"]) for found in lines] == [False, False, True]
+    assert "must be 4, 8, 16 or 32" in lines[2]["reason"]
+    assert lines[0]["softex.lanes"] == "8"
+    points = [Point("demo-vit", "paper", (f"softex.lanes={lanes}",)) for lanes in (8, 16)]
+    again = sweep(points, Cache(tmp_path / "out" / "points"), 1, work=fail)
+    assert [str(found.cycles) for found in again] == [found["cycles"] for found in lines[:2]]
+    monkeypatch.setattr(sys, "argv", line.split())
+    with pytest.raises(SystemExit) as end:
+        softex()
+    assert end.value.code == 1
+
+
+def test_the_page_is_one_file():
+    pytest.importorskip("plotly", reason="needs the extra report")
+    rows = [row("a.b=<1>", 1.0), row("a.b=2", 2.0)]
+    text = page(rows, rows[:1], [(rows[0], rows[1])], {"a.b": {"2": 2.0}})
+    assert "&lt;1&gt;" in text
+    assert "<script src" not in text
+    assert table(rows, rows[:1])[0]["front"] is True
+
+
+def test_parquet_holds_what_csv_holds(tmp_path: Path):
+    parquet = pytest.importorskip("pyarrow.parquet", reason="needs the extra explore")
+    rows = [row("a.b=1", 1.0), row("a.b=2", 2.0)]
+    data = table(rows, rows[:1])
+    write_parquet(data, tmp_path / "points.parquet")
+    assert parquet.read_table(tmp_path / "points.parquet").to_pylist() == data
