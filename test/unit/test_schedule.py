@@ -74,7 +74,7 @@ def test_a_small_tcdm_is_reported_with_what_does_not_fit() -> None:
 
 
 def test_equal_layers_share_their_kernels() -> None:
-    model = BUILTIN["demo-vit"]()
+    model = BUILTIN["demo-bert"]()
     fuse(model, PAPER)
     module = schedule_module(model.module, PAPER)
     module.verify()
