@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.diagnosis import SimulationFault
+from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.note import decode
 from softex_mlir.runtime import session
+from softex_mlir.runtime.elf_reader import read_elf
 from softex_mlir.runtime.program import Program
+from softex_mlir.runtime.validation import check
 
 PROGRAMS = Path(__file__).parent / "programs"
+
+
+def program(name: str) -> Program:
+    """A program, for the machine as its description is today."""
+    data = (PROGRAMS / f"{name}.elf").read_bytes()
+    elf = read_elf(data, name)
+    assert elf.note is not None
+    machine = Machine.load("paper")
+    built_for = {"name": machine.name, "hash": machine.hash, "toml": machine.to_toml()}
+    note = decode(json.dumps({**json.loads(elf.note), "machine": built_for}).encode())
+    check(note, machine, elf.segments, elf.entry)
+    return Program(data, elf.entry, elf.segments, elf.symbols, note.as_dict())
+
+
 RACES = {
     # The same missing wait, with delays that hide it and with others.
     "off_by_one_reader_slow": "reads what was written by core 1",
@@ -34,23 +53,23 @@ RUNS = ("exec_huge_64M", "two_exec_first_entry")
 
 @pytest.mark.parametrize("name", RACES)
 def test_races_are_found_whatever_the_delays(name):
-    result = session.run(Program.load(PROGRAMS / f"{name}.elf"), sanitize=True)
+    result = session.run(program(name), sanitize=True)
     assert any(RACES[name] in race for race in result.run.races), result.run.races
 
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_faults_end_a_run(name):
     with pytest.raises(SimulationFault, match=FAULTS[name]):
-        session.run(Program.load(PROGRAMS / f"{name}.elf"), sanitize=True)
+        session.run(program(name), sanitize=True)
 
 
 @pytest.mark.parametrize("name", RUNS)
 def test_several_and_large_executable_segments(name):
-    result = session.run(Program.load(PROGRAMS / f"{name}.elf"), sanitize=True)
+    result = session.run(program(name), sanitize=True)
     assert result.run.exit_code == 0
     assert result.run.races == ()
 
 
 def test_odd_entry_points_are_refused():
     with pytest.raises(UserError, match="no address of an instruction in its code"):
-        Program.load(PROGRAMS / "entry_odd.elf")
+        program("entry_odd")
