@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from softex_mlir.runtime.check import CheckReport
     from softex_mlir.runtime.job_vectors import JobVectorWriter
     from softex_mlir.runtime.program import Program
+    from softex_mlir.runtime.quality.operations import OperationCheck
     from softex_mlir.runtime.session import Result
     from softex_mlir.tools.summary_report import Form
 
@@ -112,6 +114,7 @@ def finish_run(
     trace_window: str | None,
     *,
     fp32: Callable[[Result], Reference] | None,
+    operations: bool,
     form: Form,
     per_layer: bool,
     energy: bool,
@@ -121,6 +124,7 @@ def finish_run(
 
     Args:
         fp32: gives the FP32 outputs to compare with; None if nothing is checked.
+        operations: check every operation's value, too.
 
     Raises:
         UserError: the outputs hold nothing but NaN, and no check says that they should.
@@ -155,13 +159,17 @@ def finish_run(
     more: dict[str, Any] = {"notices": list(result.notices)}
     if found is not None:
         more["check"] = found.to_json()
+    checks = _operations(program, result) if operations else ()
+    if operations:
+        more["operations"] = [asdict(check) for check in checks]
     if form is Form.text:
         for notice in result.notices:
             sys.stdout.write(f"note: {notice}\n")
         if found is not None:
             sys.stdout.write("".join(f"{line}\n" for line in found.lines()))
+        sys.stdout.write("".join(f"{check}\n" for check in checks))
     report(summary, form, per_layer=per_layer, energy=energy, output=report_file, more=more)
-    if found is not None and not found.identical:
+    if (found is not None and not found.identical) or any(check.different for check in checks):
         raise SystemExit(1)
     if result.outputs and not any(_has_number(array) for array in result.outputs.values()):
         nan = "every element of every output is NaN"
@@ -193,6 +201,12 @@ def fp32_outputs(
             raise
         sys.stderr.write(f"note: not compared with FP32: {error}\n")
         return {}, ""
+
+
+def _operations(program: Program, result: Result) -> tuple[OperationCheck, ...]:
+    from softex_mlir.runtime.quality.operations import check_operations
+
+    return check_operations(program, result.inputs)
 
 
 def _has_number(array: np.ndarray) -> bool:

@@ -334,6 +334,12 @@ def run(
     check: Annotated[
         bool, typer.Option("--check", help="Compare with the reference evaluator bit for bit.")
     ] = False,
+    check_ops: Annotated[
+        bool,
+        typer.Option(
+            "--check-ops", help="Compare every operation's value, scheduled into its own memory."
+        ),
+    ] = False,
     reference: Annotated[
         Path | None,
         typer.Option(
@@ -459,6 +465,7 @@ def run(
         fp32=partial(fp32_outputs, loaded, beside, reference, inputs)
         if check or reference is not None
         else None,
+        operations=check_ops,
         form=form,
         per_layer=per_layer,
         energy=energy,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from xdsl.dialects.func import FuncOp, ReturnOp
-from xdsl.ir import Block, Operation
+from xdsl.ir import Block, Operation, SSAValue
 
 from softex_mlir.abi import Port
 from softex_mlir.compiler.loop_nest import is_start_value
@@ -19,7 +19,7 @@ from softex_mlir.compiler.schedule.plan import make_plan
 from softex_mlir.compiler.schedule.scheduling import Scheduling
 from softex_mlir.compiler.schedule.search.tiling import LinearShape, Tile
 from softex_mlir.compiler.schedule.tasks import Task
-from softex_mlir.compiler.schedule.views import row_major
+from softex_mlir.compiler.schedule.views import View, row_major
 from softex_mlir.dialects import transformer as tf
 from softex_mlir.dialects.cluster import GlobalKind
 from softex_mlir.isa_sim.machine import Machine
@@ -34,6 +34,8 @@ class Scheduled:
     tiles: Mapping[LinearShape, Tile]
     inputs: list[Port]
     outputs: list[Port]
+    values: Mapping[SSAValue, View]
+    """Where in L2 the values of the operations are."""
     entry: str | None = None
 
 
@@ -95,7 +97,8 @@ def schedule_operations(
             outputs += [_output(main, s, op, index) for index in range(len(op.arguments))]
         elif (schedule := schedule_of(op)) is not None:
             schedule(op, s)
-    return Scheduled(s.tasks.program, s.memory, s.plan.tiles, inputs, outputs)
+    views = {value: found for value, found in s.values.items() if isinstance(found, View)}
+    return Scheduled(s.tasks.program, s.memory, s.plan.tiles, inputs, outputs, views)
 
 
 def _check(block: Block) -> None:

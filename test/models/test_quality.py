@@ -16,9 +16,11 @@ import softex_mlir
 from softex_mlir.compiler import models
 from softex_mlir.compiler.driver import Compilation
 from softex_mlir.errors import UserError
+from softex_mlir.runtime import session
 from softex_mlir.runtime.program import Program
-from softex_mlir.runtime.quality import metrics
+from softex_mlir.runtime.quality import metrics, operations
 from softex_mlir.runtime.quality.front import quality
+from softex_mlir.runtime.quality.operations import check_operations
 from softex_mlir.runtime.quality.source import reference_of
 from softex_mlir.runtime.quality.study import Study
 from softex_mlir.runtime.quality.subject import subject_of
@@ -122,6 +124,30 @@ def test_programs_find_their_source(tmp_path: Path):
     np.testing.assert_allclose(reference.outputs(0, given)["y"], given["x"] @ rounded, atol=1e-5)
     built_in = Compilation.of("demo-vit").program()
     assert reference_of(built_in).title == "FP32 (demo-vit)"
+
+
+@pytest.mark.parametrize("name", ["demo-vit", "demo-bert"])
+def test_operations_are_checked_one_by_one(name: str, monkeypatch: pytest.MonkeyPatch):
+    program = Compilation.of(models.built_in(name, SIZES)).program()
+    inputs = session.random_inputs(program, 0)
+    checks = check_operations(program, inputs)
+    assert {"linear", "attention", "layer_norm"} <= {check.operation for check in checks}
+    assert not any(check.different for check in checks)
+    assert all(check.cosine > 0.99 for check in checks)
+    read = operations._read  # pyright: ignore[reportPrivateUsage]
+
+    def wrong(*place: Any) -> Any:
+        array = read(*place)
+        array.view(np.uint16).reshape(-1)[5] ^= 1
+        return array
+
+    monkeypatch.setattr(operations, "_read", wrong)
+    last = check_operations(program, inputs)[-1]
+    assert last.different == 1
+    assert last.first is not None
+    assert last.first[0][-1] == 5
+    assert last.first[1] ^ last.first[2] == 1
+    assert "1 differ: first at" in str(last)
 
 
 def test_languages():
