@@ -511,6 +511,32 @@ def report(
 
 
 @app.command()
+def generate(
+    program: ProgramArgument,
+    prompt_ids: Annotated[
+        list[str], typer.Option(help="Token ids of a prompt: 1,2,3; one for every sequence.")
+    ],
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Most tokens to generate.")] = 32,
+    greedy: Annotated[
+        bool, typer.Option("--greedy", help="Take the likeliest token (the default).")
+    ] = False,
+    top_k: Annotated[int | None, typer.Option(min=1, help="Draw from so many tokens.")] = None,
+    temperature: Annotated[float, typer.Option(help="Of the drawing.")] = 1.0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the drawing.")] = 0,
+    stop: Annotated[int | None, typer.Option(help="Token id that ends a sequence.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Continue prompts token by token, with the entries of a program that keep keys and values."""
+    from softex_mlir.runtime.program import Program
+    from softex_mlir.tools.generate_command import run_generation, sampling_of
+
+    sampling = sampling_of(greedy=greedy, top_k=top_k, temperature=temperature, seed=seed)
+    run_generation(
+        Program.load(program), prompt_ids, max_new_tokens, sampling, stop=stop, as_json=json
+    )
+
+
+@app.command()
 def inspect(
     program: ProgramArgument,
     commands: Annotated[

@@ -111,3 +111,27 @@ def test_entries_run_on_the_smallest_memories():
     decode = program.at("decode")
     inputs = {"input_ids": np.array([[5]]), "position": np.array([300])}
     assert check(decode, session.run(decode, inputs), {}, {}).identical
+
+
+def test_generation_gives_the_tokens_of_whole_sequences():
+    made = compiled("gpt2").generate([PROMPT], 4)
+    whole = MODELS["gpt2"](tokens=8)
+    ids = [*PROMPT, *made.tokens[0]][:8]
+    logits = evaluate(whole.module, whole.weights, {"input_ids": np.array([ids])})["logits"][0]
+    assert made.tokens[0] == [int(np.argmax(logits[i].astype(np.float64))) for i in range(4, 8)]
+    assert (made.prefill.tokens, made.decode.tokens) == (5, 3)
+
+
+@pytest.mark.parametrize(
+    ("prompts", "count", "message"),
+    [
+        ([PROMPT, PROMPT], 4, "--batch 2"),
+        ([()], 4, "prompts of one length"),
+        ([PROMPT], 125, "--max-length 130"),
+    ],
+)
+def test_prompts_that_do_not_fit_are_refused(
+    prompts: list[tuple[int, ...]], count: int, message: str
+):
+    with pytest.raises(UserError, match=message):
+        compiled("gpt2").generate(prompts, count)
