@@ -99,6 +99,8 @@ def check(
     )
     checks: list[OutputCheck] = []
     for position, (name, array) in enumerate(result.outputs.items()):
+        if name not in expected or expected[name].shape != array.shape:
+            raise UserError(f"the program's text has no output {name!r} of shape {array.shape}")
         fp32 = reference.get(name, reference.get(f"out_{position}"))
         if fp32 is not None and fp32.shape != array.shape:
             raise UserError(

@@ -100,7 +100,10 @@ def evaluate(
                 results[port.name] = values[value]
             break
         if isinstance(op, t.GetWeightOp):
-            data = weights[op.weight.string_value()]
+            name = op.weight.string_value()
+            if name not in weights:
+                raise EvaluationError(f"weight {name!r} is missing")
+            data = weights[name]
             values[op.result] = (
                 data.astype(np.bool_ if is_boolean(op.result) else np.int32)
                 if data.dtype.kind == "i"

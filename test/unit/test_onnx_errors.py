@@ -172,3 +172,11 @@ def test_supported_operators_is_a_list_with_notes() -> None:
     operators = supported_operators()
     assert "MatMul" in operators
     assert "weight" in operators["MatMul"]
+
+
+def test_element_types_that_onnx_has_not(tmp_path: Path) -> None:
+    path = external(tmp_path)
+    model = onnx.load(path)
+    model.graph.initializer[0].data_type = 99
+    path.write_bytes(model.SerializeToString())
+    assert "'w': element type 99 is none of ONNX's" in failure(path)
