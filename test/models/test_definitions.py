@@ -189,3 +189,10 @@ def test_constants_of_every_type_in_a_program(tmp_path: Path) -> None:
     inputs = [of("p", INT64, 3, 1), of("x", FLOAT, 3, 4)]
     path = save(tmp_path / "m.onnx", nodes, inputs, *constants)
     compare(path, {"p": np.array([[7], [90], [3]]), "x": random(3, 4)}, simulate=True)
+
+
+@pytest.mark.parametrize("equation", ["ijk->kij", "ijk->ki", "ijk->j"])
+def test_einsum_of_one_operand(tmp_path: Path, equation: str) -> None:
+    node = NODE("Einsum", ["x"], ["y"], equation=equation)
+    path = save(tmp_path / "m.onnx", [node], [of("x", FLOAT, 2, 3, 4)], opset=20)
+    compare(path, {"x": random(2, 3, 4)})

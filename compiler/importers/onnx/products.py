@@ -255,11 +255,26 @@ def _split_heads(state: Importer, x: SSAValue, heads: int) -> SSAValue:
     return state.emit(t.TransposeOp(x, (0, 2, 1, 3)))
 
 
-@operator("Einsum", note="two operands, each dimension in two of operands and result or in all")
+def _rearranged(state: Importer, value: Value, term: str, result: str) -> SSAValue:
+    """Dimensions in another order; those that the result lacks are summed over."""
+    x = state.operand(value)
+    lost = [i for i, c in enumerate(term) if c not in result]
+    if not result.isalpha() or len(set(result)) != len(result):
+        raise Unsupported(f"the equation '{term}->{result}'")
+    if lost:
+        kept = [n for i, n in enumerate(t.shape_of(x)) if i not in lost]
+        x = state.emit(t.ReshapeOp(sum_over(state, x, lost, 1.0), kept))
+        term = "".join(c for c in term if c in result)
+    return state.emit(t.TransposeOp(x, [term.index(c) for c in result]))
+
+
+@operator("Einsum", note="one operand; two, each dimension in two of operands and result or in all")
 def einsum(state: Importer, node: Node) -> list[Value]:
     equation = node.attribute("equation").decode().replace(" ", "")
-    operands, _, result = equation.partition("->")
-    first, _, second = operands.partition(",")
+    operands, arrow, result = equation.partition("->")
+    first, comma, second = operands.partition(",")
+    if arrow and not comma and len(set(first)) == len(first) and set(result) <= set(first):
+        return [_rearranged(state, node.input(0), first, result)]
     terms = (first, second, result)
     plain = all(len(set(term)) == len(term) and term.isalpha() for term in terms)
     if not plain or any(sum(c in term for term in terms) < 2 for c in set("".join(terms))):
