@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from math import prod
-from typing import Literal, TypeAlias, cast
+from typing import Literal, NamedTuple, TypeAlias, cast
 
 from xdsl.dialects.builtin import BFloat16Type, Float32Type, IndexType, TensorType, f32, i32
 from xdsl.ir import Attribute, SSAValue
 
+from softex_mlir.arithmetic import round_up
 from softex_mlir.compiler.schedule.kernels.emitter import StreamEmitter, memref_type
 from softex_mlir.dialects.cluster import BufferOp, GetGlobalOp, KernelOp, StreamKind
 from softex_mlir.dialects.memory import AnyMemRef, L2Space, TcdmSpace
 from softex_mlir.isa_sim.machine import Machine
 
 Dtype: TypeAlias = Literal["bf16", "i32", "f32"]
+
+ARENA_ALIGNMENT = 64
+"""Bytes that slots of buffers are a multiple of."""
 
 ELEMENT_BYTES: dict[str, int] = {"bf16": 2, "i32": 4, "f32": 4}
 ACQUIRE = {
@@ -160,6 +164,12 @@ class Kernel(ABC):
     def buffers(self) -> tuple[Buffer, ...]:
         """All TCDM memory of the kernel."""
 
+    @property
+    def end(self) -> int:
+        """First TCDM byte (from the start) behind the buffers."""
+        last = self.buffers()[-1]
+        return last.offset + last.slots * last.slot_bytes
+
     @abstractmethod
     def operands(self) -> tuple[Operand, ...]:
         """L2 arguments."""
@@ -196,6 +206,25 @@ class Kernel(ABC):
     def team(self) -> int:
         """Cores that share the rows of the compute stream."""
         return team_size(self.machine)
+
+
+class Room(NamedTuple):
+    """What a kernel wants of the TCDM: a buffer without its place."""
+
+    name: str
+    shape: tuple[int, ...]
+    slots: int
+    dtype: Dtype = "bf16"
+
+
+def place(offset: int, rooms: Iterable[Room]) -> tuple[Buffer, ...]:
+    """Buffers one behind the other from a TCDM offset on, slots a multiple of 64 bytes apart."""
+    found: list[Buffer] = []
+    for name, shape, slots, dtype in rooms:
+        size = round_up(prod(shape) * ELEMENT_BYTES[dtype], ARENA_ALIGNMENT)
+        found.append(Buffer(name, shape, slots, offset, size, dtype))
+        offset += slots * size
+    return tuple(found)
 
 
 def team_size(machine: Machine) -> int:

@@ -32,8 +32,10 @@ from softex_mlir.compiler.schedule.kernels.kernel import (
     Kernel,
     KernelEmitter,
     Operand,
+    Room,
     SlotUse,
     dtype_of,
+    place,
 )
 from softex_mlir.compiler.schedule.search.costs import (
     DMA_QUEUE_CYCLES,
@@ -47,8 +49,6 @@ from softex_mlir.dialects import transformer as tf
 from softex_mlir.dialects.softex import DrainOp, SoftmaxOp, SumOfExponentialsOp
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.units.softex_jobs import padded_length
-
-ARENA_ALIGNMENT = 64
 
 NARROWEST = 64
 """Columns of the narrowest piece of a row."""
@@ -133,26 +133,19 @@ class RowsKernel(Kernel):
         return round_up(self.columns, 2)
 
     def buffers(self) -> tuple[Buffer, ...]:
-        found: list[Buffer] = []
-        offset = self.offset
-
-        def place(name: str, rows: int, columns: int, slots: int, dtype: Dtype) -> None:
-            nonlocal offset
-            size = round_up(rows * columns * (4 if dtype == "i32" else 2), ARENA_ALIGNMENT)
-            found.append(Buffer(name, (rows, columns), slots, offset, size, dtype))
-            offset += slots * size
-
+        rooms: list[Room] = []
         for index, operand in enumerate(self.inputs):
             columns = round_up(operand.columns, 2)
             if index == 0 and operand.dtype == "bf16":
                 columns = max(columns, self.width)
             rows, slots = (self.block, self.slots) if operand.streamed else (1, 1)
-            place(f"in{index}", rows, columns, slots, operand.dtype)
+            rooms.append(Room(f"in{index}", (rows, columns), slots, operand.dtype))
+        block = (self.block, self.width)
         if not self.in_place:
-            place("out", self.block, self.width, self.slots, self.out_dtype)
+            rooms.append(Room("out", block, self.slots, self.out_dtype))
         if self.pipelined:
-            place("q", self.block, self.width, 2, "bf16")
-        return tuple(found)
+            rooms.append(Room("q", block, 2))
+        return place(self.offset, rooms)
 
     @property
     def in_place(self) -> bool:
@@ -164,12 +157,6 @@ class RowsKernel(Kernel):
         """The same operation on rows of other columns."""
         inputs = tuple(replace(operand, columns=columns) for operand in self.inputs)
         return replace(self, columns=columns, inputs=inputs)
-
-    @property
-    def end(self) -> int:
-        """First TCDM byte (from the start) behind the buffers."""
-        last = self.buffers()[-1]
-        return last.offset + last.slots * last.slot_bytes
 
     def operands(self) -> tuple[Operand, ...]:
         found: list[Operand] = []

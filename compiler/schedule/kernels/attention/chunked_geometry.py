@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from softex_mlir.arithmetic import round_up
 from softex_mlir.compiler.schedule.kernels.attention.items import AttentionItems
 from softex_mlir.compiler.schedule.kernels.emitter import COMPUTE, OUT
-from softex_mlir.compiler.schedule.kernels.kernel import Buffer, Operand, SlotUse
+from softex_mlir.compiler.schedule.kernels.kernel import Buffer, Operand, Room, SlotUse, place
 from softex_mlir.compiler.schedule.search.costs import (
     REPEAT_CYCLES,
     SOFTMAX_CYCLES,
@@ -96,47 +96,25 @@ class ChunkedAttention(AttentionItems):
 
     def buffers(self) -> tuple[Buffer, ...]:
         scores = (self.z_rows, self.chunk)
-        shapes: list[tuple[str, tuple[int, ...], int]] = [
-            ("q", (self.rows, self.inner), 1),
-            ("kt", (self.inner, self.chunk), 2),
-            ("v", (self.chunk, self.value_size), 2),
-            ("s", scores, self.ring),
+        rooms = [
+            Room("q", (self.rows, self.inner), 1),
+            Room("kt", (self.inner, self.chunk), 2),
+            Room("v", (self.chunk, self.value_size), 2),
+            Room("s", scores, self.ring),
         ]
         if self.spilled:
-            shapes.append(("p", scores, 2))
-        shapes.append(("o", (self.z_rows, self.value_size), 2))
+            rooms.append(Room("p", scores, 2))
+        rooms.append(Room("o", (self.z_rows, self.value_size), 2))
         if not self.bias_per_query:
-            shapes.append(("bias_row", (1, self.columns), 1))
-        found: list[Buffer] = []
-        offset = self.offset
-        for name, shape, slots in shapes:
-            size = round_up(shape[0] * shape[1] * 2, 64)
-            found.append(Buffer(name, shape, slots, offset, size))
-            offset += slots * size
+            rooms.append(Room("bias_row", (1, self.columns), 1))
         if self.machine.softex is not None:
-            words = 2 * self.rows + 1
-            size = round_up(words * 8, 64)
-            found.append(Buffer("states", (words, 2), 1, offset, size, "i32"))
-        return tuple(found)
-
-    @property
-    def end(self) -> int:
-        """First TCDM byte (from the start) behind the buffers."""
-        last = self.buffers()[-1]
-        return last.offset + last.slots * last.slot_bytes
+            rooms.append(Room("states", (2 * self.rows + 1, 2), 1, "i32"))
+        return place(self.offset, rooms)
 
     def operands(self) -> tuple[Operand, ...]:
-        width, values = self.key_heads * self.size, self.key_heads * self.value_size
-        out = self.heads * self.value_size
-        bias_rows = self.bias_pitch if self.bias_per_query else 0
-        found = [
-            Operand("q_l2", (self.queries, self.heads * self.size), (self.q_pitch, 1), "feed"),
-            Operand("kt_l2", (self.chunks * width, self.chunk), (self.chunk, 1), "feed"),
-            Operand("v_l2", (self.keys, values), (self.v_pitch, 1), "feed"),
-            Operand("bias", (self.queries, round_up(self.keys, 32)), (bias_rows, 1), "feed"),
-            Operand("zeros", (self.zeros, self.zeros), (0, 1), "feed"),
-            Operand("out", (self.queries, out), (self.out_pitch, 1), "store"),
-        ]
+        shape = (self.chunks * self.key_heads * self.size, self.chunk)
+        keys = Operand("kt_l2", shape, (self.chunk, 1), "feed")
+        found = list(self.operands_around(keys, round_up(self.keys, 32)))
         if self.spilled:
             shape = (2 * self.chunks, self.rows, self.chunk)
             found.append(Operand("s_l2", shape, (self.rows * self.chunk, self.chunk, 1), "own"))

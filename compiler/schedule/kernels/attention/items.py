@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 
 from softex_mlir.arithmetic import round_up
 from softex_mlir.compiler.schedule.kernels.emitter import COMPUTE, GEMM
-from softex_mlir.compiler.schedule.kernels.kernel import Kernel
+from softex_mlir.compiler.schedule.kernels.kernel import Kernel, Operand
 from softex_mlir.dialects.cluster import StreamKind
 from softex_mlir.isa_sim.units.redmule import is_computed
 from softex_mlir.isa_sim.units.softex_jobs import padded_length
@@ -58,9 +59,28 @@ class AttentionItems(Kernel):
         """Heads times query blocks."""
         return self.heads * self.blocks
 
+    @abstractmethod
     def sizes(self) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
         """Rows, inner and columns of Q·Kᵀ and of P·V."""
-        raise NotImplementedError
+
+    @property
+    @abstractmethod
+    def zeros(self) -> int:
+        """Extent of the largest box of zeros."""
+
+    def operands_around(self, keys: Operand, bias_columns: int) -> tuple[Operand, ...]:
+        """L2 arguments: queries, the keys in the kernel's form, values, bias, zeros, result."""
+        width, values = self.heads * self.size, self.heads * self.value_size
+        bias_rows = self.bias_pitch if self.bias_per_query else 0
+        taken = (self.keys, self.key_heads * self.value_size)
+        return (
+            Operand("q_l2", (self.queries, width), (self.q_pitch, 1), "feed"),
+            keys,
+            Operand("v_l2", taken, (self.v_pitch, 1), "feed"),
+            Operand("bias", (self.queries, bias_columns), (bias_rows, 1), "feed"),
+            Operand("zeros", (self.zeros, self.zeros), (0, 1), "feed"),
+            Operand("out", (self.queries, values), (self.out_pitch, 1), "store"),
+        )
 
     @property
     def is_computed(self) -> bool:

@@ -21,7 +21,6 @@ from dataclasses import dataclass
 
 from xdsl.ir import SSAValue
 
-from softex_mlir.arithmetic import round_up
 from softex_mlir.compiler.schedule.kernels.attention.items import AttentionItems
 from softex_mlir.compiler.schedule.kernels.emitter import (
     COMPUTE,
@@ -35,7 +34,9 @@ from softex_mlir.compiler.schedule.kernels.kernel import (
     Buffer,
     KernelEmitter,
     Operand,
+    Room,
     SlotUse,
+    place,
 )
 from softex_mlir.compiler.schedule.search.costs import (
     TRANSPOSE_CYCLES,
@@ -97,39 +98,22 @@ class AttentionKernel(AttentionItems):
         return 0 if self.engine is COMPUTE else min(1, self.blocks - 1)
 
     def buffers(self) -> tuple[Buffer, ...]:
-        found: list[Buffer] = []
-        offset = self.offset
-        for name, shape, slots in (
-            ("k", (self.padded, self.inner), 1),
-            ("kt", (self.inner, self.padded), self.transposed_slots),
-            ("q", (self.rows, self.inner), 2),
-            ("s", (self.z_rows, self.padded), self.score_slots),
-            ("v", (self.padded, self.value_size), self.value_slots),
-            ("o", (self.z_rows, self.value_size), self.score_slots),
-        ):
-            size = round_up(shape[0] * shape[1] * 2, 64)
-            found.append(Buffer(name, shape, slots, offset, size))
-            offset += slots * size
-        return tuple(found)
-
-    @property
-    def end(self) -> int:
-        """First TCDM byte (from the start) behind the buffers."""
-        last = self.buffers()[-1]
-        return last.offset + last.slots * last.slot_bytes
+        return place(
+            self.offset,
+            (
+                Room("k", (self.padded, self.inner), 1),
+                Room("kt", (self.inner, self.padded), self.transposed_slots),
+                Room("q", (self.rows, self.inner), 2),
+                Room("s", (self.z_rows, self.padded), self.score_slots),
+                Room("v", (self.padded, self.value_size), self.value_slots),
+                Room("o", (self.z_rows, self.value_size), self.score_slots),
+            ),
+        )
 
     def operands(self) -> tuple[Operand, ...]:
-        bias_rows = self.bias_pitch if self.bias_per_query else 0
-        width, values = self.key_heads * self.size, self.key_heads * self.value_size
-        out = self.heads * self.value_size
-        return (
-            Operand("q_l2", (self.queries, self.heads * self.size), (self.q_pitch, 1), "feed"),
-            Operand("k_l2", (self.keys, width), (self.k_pitch, 1), "feed"),
-            Operand("v_l2", (self.keys, values), (self.v_pitch, 1), "feed"),
-            Operand("bias", (self.queries, self.padded), (bias_rows, 1), "feed"),
-            Operand("zeros", (self.zeros, self.zeros), (0, 1), "feed"),
-            Operand("out", (self.queries, out), (self.out_pitch, 1), "store"),
-        )
+        width = self.key_heads * self.size
+        keys = Operand("k_l2", (self.keys, width), (self.k_pitch, 1), "feed")
+        return self.operands_around(keys, self.padded)
 
     def advances(self) -> tuple[int, int, int, int]:
         n = self.items

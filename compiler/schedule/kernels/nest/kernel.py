@@ -22,14 +22,15 @@ from softex_mlir.compiler.schedule.kernels.kernel import (
     Kernel,
     KernelEmitter,
     Operand,
+    Room,
     SlotUse,
+    place,
 )
 from softex_mlir.compiler.schedule.kernels.nest.body import NestBody, body_cycles
 from softex_mlir.compiler.schedule.kernels.nest.geometry import NestOperand
 from softex_mlir.compiler.schedule.kernels.nest.tiles import NestTiles
 from softex_mlir.compiler.schedule.search.costs import DMA_QUEUE_CYCLES, dma_box_cycles
 
-ARENA_ALIGNMENT = 64
 NARROWEST = 64
 """Iterations of the last parallel loop that are worth a transfer of their own."""
 
@@ -52,23 +53,14 @@ class NestKernel(Kernel):
         return f"{self.label}_" + "x".join(map(str, self.tiles.nest.extents))
 
     def buffers(self) -> tuple[Buffer, ...]:
-        found: list[Buffer] = []
-        offset = self.offset
+        rooms: list[Room] = []
         for name, operand in self.tiles.named():
             *outer, inner = self.tiles.box(operand)
             even = 2 if operand.dtype == "bf16" else 1
             shape = (*outer, round_up(inner, even))
-            size = round_up(prod(shape) * ELEMENT_BYTES[operand.dtype], ARENA_ALIGNMENT)
             slots = 2 if self.tiles.moves(operand) else 1
-            found.append(Buffer(name, shape, slots, offset, size, operand.dtype))
-            offset += slots * size
-        return tuple(found)
-
-    @property
-    def end(self) -> int:
-        """First TCDM byte (from the start) behind the buffers."""
-        last = self.buffers()[-1]
-        return last.offset + last.slots * last.slot_bytes
+            rooms.append(Room(name, shape, slots, operand.dtype))
+        return place(self.offset, rooms)
 
     def operands(self) -> tuple[Operand, ...]:
         return tuple(
