@@ -71,7 +71,12 @@ def _external_problem(tensor: Any, folder: Path) -> str | None:
 
 
 def _check(file: str, proto: Any) -> None:
-    """Let ONNX's checker look at the graph."""
+    """Let ONNX's checker look at the graph, behind what it does not look at."""
+    known = set(onnx.TensorProto.DataType.values()) - {onnx.TensorProto.UNDEFINED}
+    for tensor in proto.graph.initializer:
+        if tensor.data_type not in known:
+            kind = f"element type {tensor.data_type} is none of ONNX's"
+            raise OnnxError(file, f"initializer '{tensor.name}': {kind}")
     if proto.ByteSize() >= 1 << 30:
         return
     context = onnx.checker.C.CheckerContext()

@@ -36,7 +36,6 @@ from softex_mlir.compiler.importers.onnx.values import (
 from softex_mlir.compiler.transforms.transformer.attention_bias import replace_masked_rows
 from softex_mlir.compiler.weights import WeightStore
 from softex_mlir.dialects import transformer as t
-from softex_mlir.errors import UserError
 
 GATHERS = ("Gather", "GatherElements", "GatherND")
 ROW_WISE = ("Softmax", "LogSoftmax", "Hardmax")
@@ -113,17 +112,8 @@ class Importer:
         return t.GetWeightOp(name, kind)
 
     def initializer(self, tensor: Any) -> Array:
-        """Data of an initializer.
-
-        Raises:
-            UserError: its element type is none of ONNX's.
-        """
-        try:
-            return numpy_helper.to_array(tensor, base_dir=self.folder)
-        except KeyError as error:
-            raise UserError(
-                f"initializer {tensor.name!r}: element type {tensor.data_type} is none of ONNX's"
-            ) from error
+        """Data of an initializer."""
+        return numpy_helper.to_array(tensor, base_dir=self.folder)
 
     def of_rank(self, value: SSAValue, rank: int) -> SSAValue:
         """A value with dimensions of size 1 in front, as broadcasting reads it."""
