@@ -49,8 +49,10 @@ bench: venv ## Reproduce the published figures (minutes)
 	$(BIN)/softex bench vit-base
 	$(BIN)/softex bench kernels
 
-fuzz: venv ## Property tests with 100,000 random cases each, and all of every matrix (hours)
-	FUZZ_CASES=100000 $(BIN)/pytest -q -m "hypothesis or matrix"
+fuzz: venv ## Broken files of every kind, property tests with 100,000 cases each, all of every matrix (hours; FUZZ_MINUTES=N)
+	cd test/fuzz && $(abspath $(BIN))/python campaign.py --keep $(abspath fuzz-failures)
+	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$(abspath build/bounds-checked) $(BIN)/pytest -q test/sim/test_programs.py test/models/test_late_effects.py
+	FUZZ_CASES=100000 $(if $(FUZZ_MINUTES),timeout --signal INT $(FUZZ_MINUTES)m) $(BIN)/pytest -q -m "hypothesis or matrix" $(if $(FUZZ_MINUTES),|| test $$? = 124)
 
 pages: venv ## Write the pages that are made from the code
 	$(BIN)/python test/pages.py
