@@ -187,7 +187,10 @@ class Note(Record, frozen=True):
 
     def as_dict(self) -> dict[str, Any]:
         """The checked note as what the JSON holds."""
-        return msgspec.to_builtins(self)
+        data = msgspec.to_builtins(self)
+        if not self.entries:
+            del data["entries"], data["states"]
+        return data
 
 
 class NoteError(ValueError):

@@ -89,9 +89,9 @@ class CompiledModule:
     source: SourceOp | None
 
     @property
-    def launches(self) -> Iterable[LaunchOp]:
+    def launches(self) -> tuple[LaunchOp, ...]:
         """Those of all entries."""
-        return (launch for entry in self.entries for launch in entry.launches)
+        return tuple(launch for entry in self.entries for launch in entry.launches)
 
     @staticmethod
     def of(module: ModuleOp) -> CompiledModule:

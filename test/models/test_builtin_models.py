@@ -7,9 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from softex_mlir.compiler.compilation_context import CompilationContext
 from softex_mlir.compiler.model import Model, read_model, write_model
 from softex_mlir.compiler.models import BUILTIN, single_operation
 from softex_mlir.compiler.pipeline import fuse
+from softex_mlir.compiler.transforms.transformer.canonicalize_transformer import (
+    CanonicalizeTransformerPass,
+)
+from softex_mlir.compiler.transforms.transformer.drop_unread import DropUnreadPass
 from softex_mlir.compiler.weights import WeightError, WeightStore
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.runtime.quality.metrics import compare
@@ -34,6 +39,9 @@ def test_fused_already(name: str) -> None:
     model = BUILTIN[name]()
     model.module.verify()
     model.weights.check(model.module)
+    context = CompilationContext(weights=model.weights)
+    for step in (DropUnreadPass(), CanonicalizeTransformerPass()):
+        step.apply(context, model.module)
     before = [op.name for op in model.module.walk()]
     fuse(model, Machine.load("paper"))
     after = [op.name for op in model.module.walk()]

@@ -1,11 +1,11 @@
 builtin.module {
   transformer.weight @wte : tensor<200x64xbf16>
   transformer.weight @wpe : tensor<24x64xbf16>
-  transformer.weight @attention_bias.query.24 : tensor<24x32xbf16>
   transformer.weight @h.0.ln_1.weight : tensor<64xbf16>
   transformer.weight @h.0.ln_1.bias : tensor<64xbf16>
   transformer.weight @h.0.attn.qkv.weight : tensor<64x192xbf16>
   transformer.weight @h.0.attn.qkv.bias : tensor<192xbf16>
+  transformer.weight @attention_bias.query.24 : tensor<24x32xbf16>
   transformer.weight @h.0.attn.c_proj.weight : tensor<64x64xbf16>
   transformer.weight @h.0.attn.c_proj.bias : tensor<64xbf16>
   transformer.weight @h.0.ln_2.weight : tensor<64xbf16>
@@ -35,17 +35,17 @@ builtin.module {
     %3 = transformer.embedding %1, %2 {layer = "embeddings", unit = "dma"} : tensor<24xi32>, tensor<200x64xbf16> -> tensor<24x64xbf16>
     %4 = transformer.get_weight @wpe : tensor<24x64xbf16>
     %5 = transformer.add %3, %4 {layer = "embeddings", unit = "cores"} : tensor<24x64xbf16>, tensor<24x64xbf16> -> tensor<24x64xbf16>
-    %6 = transformer.get_weight @attention_bias.query.24 : tensor<24x32xbf16>
-    %7 = transformer.get_weight @h.0.ln_1.weight : tensor<64xbf16>
-    %8 = transformer.get_weight @h.0.ln_1.bias : tensor<64xbf16>
-    %9 = transformer.layer_norm %5, %7, %8 {eps = 1.000000e-05 : f64, layer = "h.0.ln_1", unit = "cores"} : tensor<24x64xbf16>, tensor<64xbf16>, tensor<64xbf16> -> tensor<24x64xbf16>
-    %10 = transformer.get_weight @h.0.attn.qkv.weight : tensor<64x192xbf16>
-    %11 = transformer.get_weight @h.0.attn.qkv.bias : tensor<192xbf16>
-    %12 = transformer.linear %9, %10 bias %11 : tensor<192xbf16> {layer = "h.0.attn.qkv", unit = "redmule"} : tensor<24x64xbf16>, tensor<64x192xbf16> -> tensor<24x192xbf16>
-    %13 = transformer.slice %12 {offsets = array<i64: 0, 0>, sizes = array<i64: 24, 64>, layer = "h.0.attn.qkv", unit = "none"} : tensor<24x192xbf16> -> tensor<24x64xbf16>
-    %14 = transformer.slice %12 {offsets = array<i64: 0, 64>, sizes = array<i64: 24, 64>, layer = "h.0.attn.qkv", unit = "none"} : tensor<24x192xbf16> -> tensor<24x64xbf16>
-    %15 = transformer.slice %12 {offsets = array<i64: 0, 128>, sizes = array<i64: 24, 64>, layer = "h.0.attn.qkv", unit = "none"} : tensor<24x192xbf16> -> tensor<24x64xbf16>
-    %16 = transformer.attention %13, %14, %15, %6 {heads = 2 : i64, batch = 1 : i64, bias_rows = "query", layer = "h.0.attn", unit = "redmule+softex"} : tensor<24x64xbf16>, tensor<24x64xbf16>, tensor<24x64xbf16>, tensor<24x32xbf16> -> tensor<24x64xbf16>
+    %6 = transformer.get_weight @h.0.ln_1.weight : tensor<64xbf16>
+    %7 = transformer.get_weight @h.0.ln_1.bias : tensor<64xbf16>
+    %8 = transformer.layer_norm %5, %6, %7 {eps = 1.000000e-05 : f64, layer = "h.0.ln_1", unit = "cores"} : tensor<24x64xbf16>, tensor<64xbf16>, tensor<64xbf16> -> tensor<24x64xbf16>
+    %9 = transformer.get_weight @h.0.attn.qkv.weight : tensor<64x192xbf16>
+    %10 = transformer.get_weight @h.0.attn.qkv.bias : tensor<192xbf16>
+    %11 = transformer.linear %8, %9 bias %10 : tensor<192xbf16> {layer = "h.0.attn.qkv", unit = "redmule"} : tensor<24x64xbf16>, tensor<64x192xbf16> -> tensor<24x192xbf16>
+    %12 = transformer.slice %11 {offsets = array<i64: 0, 0>, sizes = array<i64: 24, 64>, layer = "h.0.attn.qkv", unit = "none"} : tensor<24x192xbf16> -> tensor<24x64xbf16>
+    %13 = transformer.slice %11 {offsets = array<i64: 0, 64>, sizes = array<i64: 24, 64>, layer = "h.0.attn.qkv", unit = "none"} : tensor<24x192xbf16> -> tensor<24x64xbf16>
+    %14 = transformer.slice %11 {offsets = array<i64: 0, 128>, sizes = array<i64: 24, 64>, layer = "h.0.attn.qkv", unit = "none"} : tensor<24x192xbf16> -> tensor<24x64xbf16>
+    %15 = transformer.get_weight @attention_bias.query.24 : tensor<24x32xbf16>
+    %16 = transformer.attention %12, %13, %14, %15 {heads = 2 : i64, batch = 1 : i64, bias_rows = "query", layer = "h.0.attn", unit = "redmule+softex"} : tensor<24x64xbf16>, tensor<24x64xbf16>, tensor<24x64xbf16>, tensor<24x32xbf16> -> tensor<24x64xbf16>
     %17 = transformer.get_weight @h.0.attn.c_proj.weight : tensor<64x64xbf16>
     %18 = transformer.get_weight @h.0.attn.c_proj.bias : tensor<64xbf16>
     %19 = transformer.linear %16, %17 bias %18 : tensor<64xbf16> residual %5 : tensor<24x64xbf16> {layer = "h.0.attn.c_proj", unit = "redmule+cores"} : tensor<24x64xbf16>, tensor<64x64xbf16> -> tensor<24x64xbf16>
@@ -67,7 +67,7 @@ builtin.module {
     %35 = transformer.slice %34 {offsets = array<i64: 0, 0>, sizes = array<i64: 24, 64>, layer = "h.1.attn.qkv", unit = "none"} : tensor<24x192xbf16> -> tensor<24x64xbf16>
     %36 = transformer.slice %34 {offsets = array<i64: 0, 64>, sizes = array<i64: 24, 64>, layer = "h.1.attn.qkv", unit = "none"} : tensor<24x192xbf16> -> tensor<24x64xbf16>
     %37 = transformer.slice %34 {offsets = array<i64: 0, 128>, sizes = array<i64: 24, 64>, layer = "h.1.attn.qkv", unit = "none"} : tensor<24x192xbf16> -> tensor<24x64xbf16>
-    %38 = transformer.attention %35, %36, %37, %6 {heads = 2 : i64, batch = 1 : i64, bias_rows = "query", layer = "h.1.attn", unit = "redmule+softex"} : tensor<24x64xbf16>, tensor<24x64xbf16>, tensor<24x64xbf16>, tensor<24x32xbf16> -> tensor<24x64xbf16>
+    %38 = transformer.attention %35, %36, %37, %15 {heads = 2 : i64, batch = 1 : i64, bias_rows = "query", layer = "h.1.attn", unit = "redmule+softex"} : tensor<24x64xbf16>, tensor<24x64xbf16>, tensor<24x64xbf16>, tensor<24x32xbf16> -> tensor<24x64xbf16>
     %39 = transformer.get_weight @h.1.attn.c_proj.weight : tensor<64x64xbf16>
     %40 = transformer.get_weight @h.1.attn.c_proj.bias : tensor<64xbf16>
     %41 = transformer.linear %38, %39 bias %40 : tensor<64xbf16> residual %28 : tensor<24x64xbf16> {layer = "h.1.attn.c_proj", unit = "redmule+cores"} : tensor<24x64xbf16>, tensor<64x64xbf16> -> tensor<24x64xbf16>
