@@ -6,7 +6,8 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from softex_mlir.errors import UserError
+import typer
+
 from softex_mlir.files import json_text
 
 if TYPE_CHECKING:
@@ -18,16 +19,20 @@ def sampling_of(*, greedy: bool, top_k: int | None, temperature: float, seed: in
     """How options choose tokens.
 
     Raises:
-        UserError: they contradict each other.
+        typer.BadParameter: they contradict each other.
     """
     from softex_mlir.runtime.generation import Sampling
 
     if greedy and top_k is not None:
-        raise UserError("--greedy and --top-k: expected one of them")
+        raise typer.BadParameter("expected one of them", param_hint="--greedy and --top-k")
     if top_k is None and temperature != 1.0:
-        raise UserError("--temperature: expected --top-k K with it, greedy choices have none")
+        raise typer.BadParameter(
+            "expected --top-k K with it, greedy choices have none", param_hint="--temperature"
+        )
     if not 0.0 < temperature < float("inf"):
-        raise UserError(f"--temperature: expected a positive number, found {temperature}")
+        raise typer.BadParameter(
+            f"expected a positive number, found {temperature}", param_hint="--temperature"
+        )
     return Sampling(top_k, temperature, seed)
 
 
@@ -43,7 +48,8 @@ def run_generation(
     """Generate, print tokens as they come and then the figures; 130 if interrupted.
 
     Raises:
-        UserError: the prompts are no lists of ids, or do not fit the program.
+        typer.BadParameter: the prompts are no lists of ids.
+        UserError: they do not fit the program.
     """
     from softex_mlir.runtime.generation import generate, lines
     from softex_mlir.tools.signals import raised
@@ -71,4 +77,6 @@ def _ids(prompt: str) -> list[int]:
     try:
         return [int(token) for token in prompt.split(",")]
     except ValueError:
-        raise UserError(f"--prompt-ids: expected ids as 1,2,3, found '{prompt}'") from None
+        raise typer.BadParameter(
+            f"expected ids as 1,2,3, found '{prompt}'", param_hint="--prompt-ids"
+        ) from None

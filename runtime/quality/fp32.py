@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from softex_mlir.abi import Port
+from softex_mlir.abi import MAIN, Port
 from softex_mlir.compiler.driver import load_model
 from softex_mlir.compiler.model import Model
 from softex_mlir.errors import UserError
@@ -38,15 +38,16 @@ class Reference(Protocol):
 
 @dataclass(frozen=True)
 class ModuleReference:
-    """A module of level L1, evaluated in float32."""
+    """An entry of a module of level L1, evaluated in float32 from empty state."""
 
     title: str
     module: ModuleOp
     weights: Mapping[str, Array]
+    entry: str = MAIN
 
     def outputs(self, index: int, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Outputs by name."""
-        return evaluate(self.module, self.weights, inputs, arithmetic="float32")
+        return evaluate(self.module, self.weights, inputs, arithmetic="float32", entry=self.entry)
 
 
 @dataclass(frozen=True)

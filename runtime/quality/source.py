@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from softex_mlir.abi import MAIN
 from softex_mlir.compiler.models import built_in
 from softex_mlir.compiler.origin import Origin, digest, read_origin
 from softex_mlir.errors import UserError
@@ -43,14 +44,17 @@ def reference_of(program: Program, given: Path | None = None) -> Reference:
                 f"{given}: expected outputs {', '.join(names)}, found {', '.join(arrays)}"
             )
         return ArrayReference(f"FP32 outputs of {given}", found)
+    entry = program.entry_name or MAIN
     origin = read_origin(program.metadata.get("source"))
     why = "its source is not recorded"
     if origin is not None:
         path = _located(origin, program)
         why = f"{origin.path} is gone or has changed"
         if path is not None or not origin.path:
-            return _source(origin, path, names)
-    return ModuleReference(f"{NARROW}: {why}", embedded_module(program), embedded_weights(program))
+            return _source(origin, path, names, entry)
+    return ModuleReference(
+        f"{NARROW}: {why}", embedded_module(program), embedded_weights(program), entry
+    )
 
 
 def _located(origin: Origin, program: Program) -> Path | None:
@@ -66,11 +70,11 @@ def _located(origin: Origin, program: Program) -> Path | None:
     return None
 
 
-def _source(origin: Origin, path: Path | None, names: tuple[str, ...]) -> Reference:
+def _source(origin: Origin, path: Path | None, names: tuple[str, ...], entry: str) -> Reference:
     if origin.kind == "onnx":
         assert path is not None
         return OnnxReference(path, names, origin.chosen_shapes)
     config = Path(origin.config) if origin.config else None
     model = built_in(origin.name, origin.chosen_sizes, path, config)
     where = origin.name if path is None else path.name
-    return ModuleReference(f"FP32 ({where})", model.module, model.weights)
+    return ModuleReference(f"FP32 ({where})", model.module, model.weights, entry)
