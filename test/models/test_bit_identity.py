@@ -34,7 +34,7 @@ MODELS = {
 }
 
 
-@matrix("name, kib", list(product(MODELS, [256, 128, 96, 64, 48, 32])), short=12)
+@matrix("name, kib", list(product(MODELS, [256, 128, 96, 64, 48, 32])), short=8)
 def test_smaller_memory_same_bits(name: str, kib: int):
     machine = Machine.load().with_tcdm_bytes(kib * KIB)
     program = Compilation.of(MODELS[name](), machine).program()

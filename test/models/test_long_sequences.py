@@ -129,7 +129,7 @@ def test_blocks_of_queries_that_do_not_divide_them(rows: int, monkeypatch: pytes
 def test_other_targets(target: str, masks: str):
     machine = PAPER if target == "without_softex" else PAPER.without_redmule()
     machine = machine if target == "without_redmule" else machine.without_softex()
-    assert_same_bits(compiled(attention(90, 90, 2, 32, masks, 2), machine, 64)[0])
+    assert_same_bits(compiled(attention(45, 45, 2, 32, masks, 2), machine, 32)[0])
 
 
 @pytest.mark.parametrize("kib", [96, 64, 48, 40])
