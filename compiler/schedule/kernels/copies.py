@@ -70,9 +70,7 @@ class CopyKernel(Kernel):
 
     def uses(self) -> list[SlotUse]:
         """TCDM bytes of a launch and when they are free again."""
-        buffer = self.buffers()[0]
-        end = buffer.offset + 2 * buffer.slot_bytes
-        return [SlotUse(buffer.offset, end, OUT, 1, family="rows")]
+        return [SlotUse(self.offset, self.end, OUT, 1, family="rows")]
 
     def emit(self, k: KernelEmitter) -> None:
         s = k.stream(OUT)
@@ -122,6 +120,10 @@ def load_index(s: StreamEmitter, ids: SSAValue, position: Index) -> SSAValue:
     return index.result
 
 
+def _block_of_rows(rows: int, columns: int, offset: int) -> Buffer:
+    return Buffer("rows", (rows, columns), 1, offset, round_up(rows * columns * 2, 64))
+
+
 @dataclass(frozen=True)
 class EmbeddingKernel(Kernel):
     """Rows of a table by index, `block` rows gathered at a time."""
@@ -139,8 +141,7 @@ class EmbeddingKernel(Kernel):
         return f"embedding_{self.rows}x{self.columns}"
 
     def buffers(self) -> tuple[Buffer, ...]:
-        size = round_up(self.block * self.columns * 2, 64)
-        return (Buffer("rows", (self.block, self.columns), 1, self.offset, size),)
+        return (_block_of_rows(self.block, self.columns, self.offset),)
 
     def operands(self) -> tuple[Operand, ...]:
         return (
@@ -154,9 +155,7 @@ class EmbeddingKernel(Kernel):
 
     def uses(self) -> list[SlotUse]:
         """TCDM bytes of a launch and when they are free again."""
-        buffer = self.buffers()[0]
-        end = buffer.offset + buffer.slot_bytes
-        return [SlotUse(buffer.offset, end, OUT, 1, family="rows")]
+        return [SlotUse(self.offset, self.end, OUT, 1, family="rows")]
 
     def emit(self, k: KernelEmitter) -> None:
         s = k.stream(OUT)
@@ -206,8 +205,7 @@ class AppendKernel(Kernel):
         return f"append_{self.rows}x{self.columns}"
 
     def buffers(self) -> tuple[Buffer, ...]:
-        size = round_up(self.block * self.columns * 2, 64)
-        return (Buffer("rows", (self.block, self.columns), 1, self.offset, size),)
+        return (_block_of_rows(self.block, self.columns, self.offset),)
 
     def operands(self) -> tuple[Operand, ...]:
         return (
@@ -221,9 +219,7 @@ class AppendKernel(Kernel):
 
     def uses(self) -> list[SlotUse]:
         """TCDM bytes of a launch and when they are free again."""
-        buffer = self.buffers()[0]
-        end = buffer.offset + buffer.slot_bytes
-        return [SlotUse(buffer.offset, end, OUT, 1, family="rows")]
+        return [SlotUse(self.offset, self.end, OUT, 1, family="rows")]
 
     def emit(self, k: KernelEmitter) -> None:
         s = k.stream(OUT)

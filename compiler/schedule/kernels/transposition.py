@@ -72,9 +72,7 @@ class TransposeKernel(Kernel):
 
     def uses(self) -> list[SlotUse]:
         """TCDM bytes of a launch and when they are free again."""
-        last = self.buffers()[-1]
-        end = last.offset + 2 * last.slot_bytes
-        return [SlotUse(self.offset, end, OUT, self.advances()[1], family="rows")]
+        return [SlotUse(self.offset, self.end, OUT, self.advances()[1], family="rows")]
 
     def emit(self, k: KernelEmitter) -> None:
         self._emit_out(k)
