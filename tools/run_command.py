@@ -15,8 +15,7 @@ import numpy as np
 
 from softex_mlir.errors import UserError
 from softex_mlir.files import json_text, write_atomically
-from softex_mlir.runtime import elf_reader
-from softex_mlir.tools import array_files
+from softex_mlir.runtime import array_files, elf_reader
 
 if TYPE_CHECKING:
     from softex_mlir.runtime.check import CheckReport

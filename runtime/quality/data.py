@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ import numpy.typing as npt
 
 from softex_mlir.abi import Port
 from softex_mlir.errors import UserError
+from softex_mlir.runtime import array_files
 
 Array = npt.NDArray[Any]
 
@@ -23,20 +22,15 @@ def load_arrays(path: Path) -> dict[str, Array]:
     Raises:
         UserError: it cannot be read, or holds anything but arrays of numbers.
     """
-    try:
-        with np.load(path, allow_pickle=False) as found:
-            if not hasattr(found, "files"):
-                raise UserError(f"{path}: expected a .npz file of named arrays, found one array")
-            arrays = {name: found[name] for name in found.files}
-    except OSError as error:
-        raise UserError(f"{path}: cannot read: {error.strerror or error}") from error
-    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
-        why = "Python objects are refused" if "pickle" in str(error) else str(error)
-        raise UserError(f"{path}: expected a .npz file of arrays: {why}") from error
-    for name, array in arrays.items():
-        if array.dtype.kind not in "fiubV":
-            raise UserError(f"{path}: {name}: expected numbers, found {array.dtype}")
-    return arrays
+
+    def judge(name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        if dtype.kind not in "fiubV":
+            raise UserError(f"{name}: expected numbers, found {dtype}")
+
+    found = array_files.read(path, judge)
+    if isinstance(found, np.ndarray):
+        raise UserError(f"{path}: expected a .npz file of named arrays, found one array")
+    return found
 
 
 def split(array: Array, port: Port, where: str) -> list[Array]:

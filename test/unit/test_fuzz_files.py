@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from edits import places
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
@@ -89,17 +90,6 @@ VALUES = st.recursive(
     ),
     max_leaves=6,
 )
-
-
-def places(tree: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Paths of everything in a JSON tree."""
-    yield path
-    if isinstance(tree, dict):
-        for key, value in tree.items():
-            yield from places(value, (*path, key))
-    elif isinstance(tree, list):
-        for index, value in enumerate(tree[:3]):
-            yield from places(value, (*path, index))
 
 
 def replaced(tree: Any, path: tuple[Any, ...], value: Any) -> Any:
