@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from softex_mlir.errors import Interrupted, UserError
-from softex_mlir.files import json_text, prepare_streams
+from softex_mlir.files import prepare_streams
+from softex_mlir.tools.given import is_onnx, machine_of, shapes_of
 from softex_mlir.tools.machine_command import machine_app
 from softex_mlir.tools.options import (
     AccuracyOption,
@@ -25,7 +26,6 @@ from softex_mlir.tools.options import (
     EntryOption,
     JsonOption,
     KeepOutputOption,
-    Language,
     LastTokenOption,
     LayersOption,
     Level,
@@ -34,8 +34,6 @@ from softex_mlir.tools.options import (
     NoSoftexOption,
     PerLayerOption,
     PointOption,
-    ProgramArgument,
-    ReportFormat,
     ReportOption,
     RunArgument,
     SetOption,
@@ -46,6 +44,8 @@ from softex_mlir.tools.options import (
     TokensOption,
     WeightsOption,
 )
+from softex_mlir.tools.program_commands import program_app
+from softex_mlir.tools.study_commands import study_app
 
 if TYPE_CHECKING:
     from softex_mlir.tools.pass_options import PassInstrumentation
@@ -79,7 +79,8 @@ app = typer.Typer(
 )
 
 
-app.add_typer(machine_app)
+for commands in (program_app, study_app, machine_app):
+    app.add_typer(commands)
 
 
 def _version(wanted: bool) -> None:
@@ -197,8 +198,8 @@ def compile(
     if emit is Level.elf and output is None:
         raise typer.BadParameter("an ELF file needs a name: -o FILE", param_hint="-o")
     check_outputs([output], [model, weights, config, tiles, target])
-    shapes = _shapes(shape or [], dim or [])
-    if shapes and not _is_onnx(model):
+    shapes = shapes_of(shape or [], dim or [])
+    if shapes and not is_onnx(model):
         raise typer.BadParameter(
             f"{model} has fixed shapes; only those that an ONNX file leaves open can be given",
             param_hint="--shape",
@@ -225,7 +226,7 @@ def compile(
     with between.shown():
         compilation, line = compile_and_check(
             named_model(model, sizes, weights, config) if named else model,
-            _machine(target or "paper", tcdm_bytes, no_softex, no_redmule, settings)
+            machine_of(target or "paper", tcdm_bytes, no_softex, no_redmule, settings)
             if target is not None or changed
             else None,
             shapes=shapes,
@@ -289,11 +290,11 @@ def estimate(
 
     form = form_of(as_json=json, as_csv=csv)
     check_outputs([report], [model, tiles, target])
-    machine = _machine(target, tcdm_bytes, no_softex, no_redmule, settings)
+    machine = machine_of(target, tcdm_bytes, no_softex, no_redmule, settings)
     compilation = Compilation.of(
         model,
         machine,
-        shapes=_shapes(shape or [], dim or []),
+        shapes=shapes_of(shape or [], dim or []),
         tile_overrides=tiles,
         accuracy=accuracy,
         outputs=OutputChoice(tuple(keep_output or ()), last_token),
@@ -424,7 +425,7 @@ def run(
     if is_program(program) or not is_model(program):
         loaded, machine = Program.load(program), Machine.load(target) if target else None
     else:
-        machine = _machine(target or "paper", None, False, False, settings)
+        machine = machine_of(target or "paper", None, False, False, settings)
         loaded = Compilation.of(program, machine).program()
     loaded = loaded.at(entry)
     beside: dict[str, Any] = {}
@@ -475,417 +476,6 @@ def run(
         raise SystemExit(1)
 
 
-@app.command()
-def report(
-    program: ProgramArgument,
-    output: Annotated[Path, typer.Option("-o", "--output", help="File to write.")],
-    input: Annotated[
-        Path | None,
-        typer.Option("--input", help="Inputs, and FP32 outputs to compare with (.npz)."),
-    ] = None,
-    check: Annotated[
-        bool, typer.Option("--check", help="Compare with the reference evaluator bit for bit.")
-    ] = False,
-    format: Annotated[
-        ReportFormat | None,
-        typer.Option(help="Default: by the file's name, else html.", show_default=False),
-    ] = None,
-    lang: Annotated[Language, typer.Option(help="Language of html and md.")] = Language.en,
-    operating_point: PointOption = None,
-) -> None:
-    """Run a program and write one file for those who decide, with every figure behind it."""
-    from softex_mlir.files import check_outputs
-    from softex_mlir.tools.report_command import write_report
-
-    check_outputs([output], [program, input])
-    known = {f".{spelling}": spelling for spelling in ReportFormat}
-    write_report(
-        program,
-        output,
-        format or known.get(output.suffix, ReportFormat.html),
-        lang,
-        input=input,
-        check=check,
-        operating_point=operating_point,
-    )
-
-
-@app.command()
-def generate(
-    program: ProgramArgument,
-    prompt_ids: Annotated[
-        list[str], typer.Option(help="Token ids of a prompt: 1,2,3; one for every sequence.")
-    ],
-    max_new_tokens: Annotated[int, typer.Option(min=1, help="Most tokens to generate.")] = 32,
-    greedy: Annotated[
-        bool, typer.Option("--greedy", help="Take the likeliest token (the default).")
-    ] = False,
-    top_k: Annotated[int | None, typer.Option(min=1, help="Draw from so many tokens.")] = None,
-    temperature: Annotated[float, typer.Option(help="Of the drawing.")] = 1.0,
-    seed: Annotated[int, typer.Option(min=0, help="Of the drawing.")] = 0,
-    stop: Annotated[int | None, typer.Option(help="Token id that ends a sequence.")] = None,
-    json: JsonOption = False,
-) -> None:
-    """Continue prompts token by token, with the entries of a program that keep keys and values."""
-    from softex_mlir.runtime.program import Program
-    from softex_mlir.tools.generate_command import run_generation, sampling_of
-
-    sampling = sampling_of(greedy=greedy, top_k=top_k, temperature=temperature, seed=seed)
-    run_generation(
-        Program.load(program), prompt_ids, max_new_tokens, sampling, stop=stop, as_json=json
-    )
-
-
-@app.command()
-def inspect(
-    program: ProgramArgument,
-    commands: Annotated[
-        bool, typer.Option("--commands", help="Accelerator jobs and transfers, registers decoded.")
-    ] = False,
-    asm: Annotated[bool, typer.Option("--asm", help="Disassembly with symbols.")] = False,
-    memory: Annotated[
-        bool, typer.Option("--memory", help="Memory map and the TCDM plan over time.")
-    ] = False,
-    schedule: Annotated[
-        bool, typer.Option("--schedule", help="Launches, predicted and simulated.")
-    ] = False,
-    layer: Annotated[
-        str | None, typer.Option(help="Commands of layers with these words in their names.")
-    ] = None,
-    unit: Annotated[
-        str | None, typer.Option(help="Commands of this unit, dma_in or dma_out.")
-    ] = None,
-    at: Annotated[
-        str | None, typer.Option(help="Commands of this ONNX node or layer.", metavar="NODE")
-    ] = None,
-    addr: Annotated[
-        str | None, typer.Option(help="Commands on the buffer at this address.", metavar="0x…")
-    ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="The first so many commands.")] = None,
-    json: JsonOption = False,
-) -> None:
-    """Show what is in a program: command stream, code, memory, schedule."""
-    from softex_mlir.runtime import inspection
-    from softex_mlir.runtime.command_stream import Wanted
-    from softex_mlir.runtime.program import Program
-
-    chosen = [
-        name
-        for name, wanted in (
-            ("commands", commands),
-            ("asm", asm),
-            ("memory", memory),
-            ("schedule", schedule),
-        )
-        if wanted
-    ]
-    loaded = Program.load(program)
-    wanted = Wanted(layer, unit, at, _address(addr), limit)
-    if wanted != Wanted() and "commands" not in chosen:
-        chosen.append("commands")
-    views = {
-        view: inspection.commands_view(loaded, wanted)
-        if view == "commands"
-        else inspection.VIEWS[view](loaded)
-        for view in chosen or ["summary"]
-    }
-    if json:
-        data = {name: view.data for name, view in views.items()}
-        sys.stdout.write(json_text(data if len(data) > 1 else next(iter(data.values()))))
-        return
-    for view in views.values():
-        sys.stdout.write(view.to_text())
-
-
-@app.command()
-def quality(
-    model: Annotated[
-        str, typer.Argument(help="What `softex compile` takes, or a program that it wrote.")
-    ],
-    inputs: Annotated[
-        Path | None,
-        typer.Option(
-            help="Inputs by name (.npz), for many with a dimension in front; default: random."
-        ),
-    ] = None,
-    reference: Annotated[
-        Path | None,
-        typer.Option(
-            help="FP32 outputs (.npz) or an ONNX file that computes them; default: the model's "
-            "source, or outputs among the inputs."
-        ),
-    ] = None,
-    target: Annotated[
-        str | None, typer.Option("--target", help="Machine description; default: paper.")
-    ] = None,
-    shape: ShapeOption = None,
-    dim: DimOption = None,
-    weights: WeightsOption = None,
-    config: ConfigOption = None,
-    tokens: TokensOption = None,
-    batch: BatchOption = None,
-    layers: LayersOption = None,
-    settings: SetOption = None,
-    accuracy: AccuracyOption = None,
-    logits: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="An output of logits: KL divergence and perplexity, too.", metavar="NAME"
-        ),
-    ] = None,
-    contributions: Annotated[
-        bool, typer.Option("--contributions", help="What every kind of layer adds.")
-    ] = False,
-    per_layer: Annotated[bool, typer.Option("--per-layer", help="What every layer adds.")] = False,
-    sweep: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Vary a setting: sums=0,192,96, terms=2,4 or section.key of the machine.",
-            metavar="KEY=V,V",
-        ),
-    ] = None,
-    baseline: Annotated[
-        Path | None, typer.Option(help="Compare with this report; exit status 1 if it is worse.")
-    ] = None,
-    bound: Annotated[
-        float, typer.Option(min=0, help="How much worse a mean may be, of the baseline's.")
-    ] = 0.1,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes; default: one a core of the host.")
-    ] = None,
-    report: Annotated[
-        Path | None,
-        typer.Option(
-            "-o", "--report", help="Write the report (JSON); an interrupted study goes on from it."
-        ),
-    ] = None,
-    json: JsonOption = False,
-) -> None:
-    """How close a model on the cluster comes to FP32, over many inputs, without simulating it."""
-    from softex_mlir.files import check_outputs
-    from softex_mlir.front_door import named_model
-    from softex_mlir.tools.quality_command import print_quality
-
-    check_outputs([report], [model, inputs, reference, baseline, weights, config])
-    chosen = {"tokens": tokens, "batch": batch, "layers": layers}
-    sizes = {name: value for name, value in chosen.items() if value is not None}
-    named = weights is not None or sizes
-    print_quality(
-        named_model(model, sizes, weights, config) if named else model,
-        inputs,
-        reference=reference,
-        target=_machine(target or "paper", None, False, False, settings) if settings else target,
-        shapes=_shapes(shape or [], dim or []),
-        accuracy=accuracy,
-        logits=logits or (),
-        layers="all" if per_layer else "kinds" if contributions else None,
-        sweeps=sweep or (),
-        workers=workers,
-        baseline=baseline,
-        bound=bound,
-        report=report,
-        as_json=json,
-    )
-
-
-@app.command()
-def diff(
-    one: Annotated[Path, typer.Argument(help="Program written by `softex compile`.")],
-    other: Annotated[Path, typer.Argument(help="Another.")],
-    json: JsonOption = False,
-) -> None:
-    """What differs between two programs, by layer; exit status 0 same, 1 different, as diff(1)."""
-    from softex_mlir.runtime.difference import difference
-    from softex_mlir.runtime.program import Program
-
-    found = difference(Program.load(one), Program.load(other))
-    sys.stdout.write(json_text(found.to_json()) if json else "\n".join(found.lines()) + "\n")
-    raise SystemExit(int(bool(found)))
-
-
-@app.command()
-def bench(
-    name: Annotated[
-        str, typer.Argument(help="vit-base, models, kernels, calibration, accuracy, core, onnx.")
-    ],
-    target: TargetOption = "paper",
-    settings: SetOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Repeat a published experiment; the published value stands beside ours."""
-    from softex_mlir.runtime.experiments.benchmarks import BENCHMARKS
-    from softex_mlir.tools.bench_command import run_benchmark
-
-    if name not in BENCHMARKS:
-        raise typer.BadParameter(f"one of {', '.join(BENCHMARKS)}", param_hint="NAME")
-    machine = _machine(target, None, False, False, settings)
-    run_benchmark(BENCHMARKS[name], machine, as_json=json)
-
-
-@app.command()
-def explore(
-    models: Annotated[list[str], typer.Argument(help="Models: files or built-in names.")],
-    output: Annotated[
-        Path, typer.Option("-o", "--output", help="Directory for points, tables and the page.")
-    ],
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="A knob: section.key=value,value.", metavar="KEY=VALUES"),
-    ] = None,
-    target: TargetOption = "paper",
-    objective: Annotated[
-        str, typer.Option(help="What counts: of latency, energy, area (multipliers, KiB).")
-    ] = "latency,energy,area",
-    random: Annotated[
-        int, typer.Option(min=0, help="Draw so many machines of the grid; 0 for all.")
-    ] = 0,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the draw.")] = 0,
-    simulate: Annotated[
-        int, typer.Option(min=0, help="Simulate so many points of the front, fastest first.")
-    ] = 20,
-    jobs: Annotated[
-        int | None, typer.Option(min=1, help="Processes; default: one a core of the host.")
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on in a directory that holds a sweep.")
-    ] = False,
-    parquet: Annotated[bool, typer.Option("--parquet", help="Write points.parquet too.")] = False,
-    html: Annotated[bool, typer.Option("--html", help="Write the page explore.html too.")] = False,
-) -> None:
-    """What models cost on many machines: estimate all, simulate the best, show what binds.
-
-    A machine on which a model has no program is a row with the reason.
-    """
-    from softex_mlir.tools.explore_command import explore as run_explore
-
-    run_explore(
-        models,
-        settings or [],
-        output,
-        target=target,
-        objectives=[name.strip() for name in objective.split(",")],
-        draw=random,
-        seed=seed,
-        simulated=simulate,
-        jobs=jobs,
-        resume=resume,
-        parquet=parquet,
-        html=html,
-    )
-
-
-@app.command()
-def coefficients(
-    terms: Annotated[int, typer.Argument(help="Number of exponentials, 1 to 32.")],
-    target: TargetOption = "paper",
-    no_tune: Annotated[
-        bool, typer.Option("--no-tune", help="Keep the minimax fit as BF16 rounds it.")
-    ] = False,
-    json: JsonOption = False,
-) -> None:
-    """Fit GELU coefficients for SoftEx and screen them against mantissa wraps."""
-    from softex_mlir.tools.coefficients_command import print_coefficients
-
-    machine = _machine(target, None, False, False)
-    print_coefficients(terms, machine, tune=not no_tune, as_json=json)
-
-
-@app.command()
-def sim(
-    program: Annotated[Path, typer.Argument(help="Any bare-metal ELF32 RISC-V program.")],
-    target: TargetOption = "paper",
-    max_instructions: Annotated[
-        int, typer.Option(min=1, help="Give up after so many instructions.")
-    ] = 1_000_000_000,
-    signature: Annotated[
-        Path | None,
-        typer.Option(help="Write begin_signature..end_signature here, a hexadecimal word a line."),
-    ] = None,
-    json: JsonOption = False,
-) -> None:
-    """Run a bare-metal program on one core; `tohost` decides the exit status."""
-    from softex_mlir.tools.sim_command import run_bare_metal
-
-    raise SystemExit(
-        run_bare_metal(
-            program, _machine(target, None, False, False), max_instructions, signature, as_json=json
-        )
-    )
-
-
-@app.command()
-def operators(json: JsonOption = False) -> None:
-    """List the ONNX operators the importer reads, with what is supported of each."""
-    from json import dumps
-
-    from softex_mlir.compiler.importers.onnx.importer import supported_operators
-
-    table = supported_operators()
-    if json:
-        sys.stdout.write(dumps(table, indent=1) + "\n")
-        return
-    width = max(map(len, table))
-    sys.stdout.writelines(f"{name:{width}}  {note}\n" for name, note in table.items())
-
-
-@app.command()
-def demo(
-    target: TargetOption = "paper",
-    save: Annotated[
-        Path | None,
-        typer.Option(
-            help="Only write an example there: a small ViT as ONNX, inputs, FP32 outputs.",
-            metavar="DIR",
-        ),
-    ] = None,
-) -> None:
-    """Build a small ViT with seeded weights, compile it, run it, print the report."""
-    if save is not None:
-        from softex_mlir.tools.example import save_example
-
-        model, arrays = save_example(save)
-        stem = model.with_suffix("")
-        sys.stdout.write(
-            f"written: {model} and {arrays}; go on with\n"
-            f"  softex compile {model} -o {stem}.elf\n"
-            f"  softex run {stem}.elf --input {arrays} --check\n"
-        )
-        return
-    from softex_mlir.tools.demo import run_demo
-
-    run_demo(_machine(target, None, False, False))
-
-
-def _machine(
-    target: str,
-    tcdm_bytes: int | None,
-    no_softex: bool,
-    no_redmule: bool,
-    settings: list[str] | None = None,
-) -> Any:
-    from softex_mlir.isa_sim.machine import Machine
-
-    machine = Machine.load(target)
-    if settings:
-        machine = machine.with_settings(settings)
-    if tcdm_bytes is not None:
-        machine = machine.with_tcdm_bytes(tcdm_bytes)
-    if no_softex:
-        machine = machine.without_softex()
-    if no_redmule:
-        machine = machine.without_redmule()
-    return machine
-
-
-def _address(text: str | None) -> int | None:
-    try:
-        return None if text is None else int(text, 0)
-    except ValueError:
-        raise typer.BadParameter(
-            f"expected an address, 0x10000000, found {text!r}", param_hint="--addr"
-        ) from None
-
-
 def _check_passes(instrument: PassInstrumentation) -> None:
     if not (instrument.after or instrument.before):
         return
@@ -896,34 +486,6 @@ def _check_passes(instrument: PassInstrumentation) -> None:
         instrument.check_names({step.name for step in compilation(Machine.load())})
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--mlir-print-ir-...") from None
-
-
-def _is_onnx(model: str) -> bool:
-    from softex_mlir.compiler.models import BUILTIN
-
-    return Path(model).suffix != ".mlir" and model not in BUILTIN
-
-
-def _shapes(options: list[str], dimensions: list[str]) -> dict[str, tuple[int, ...]]:
-    """Shapes of inputs, and sizes of open dimensions, by name."""
-    shapes: dict[str, tuple[int, ...]] = {}
-    for hint, given in (("--shape", options), ("--dim", dimensions)):
-        for option in given:
-            name, equals, sizes = option.partition("=")
-            if name in shapes:
-                raise typer.BadParameter(f"input {name!r} is given twice", param_hint=hint)
-            try:
-                if not name or not equals:
-                    raise ValueError
-                shapes[name] = tuple(int(size) for size in sizes.split(","))
-                if min(shapes[name]) < 1 or (hint == "--dim" and len(shapes[name]) > 1):
-                    raise ValueError
-            except ValueError:
-                form = "positive sizes, name=1,197" if hint == "--shape" else "a size, batch=1"
-                raise typer.BadParameter(
-                    f"expected a name and {form}, found {option!r}", param_hint=hint
-                ) from None
-    return shapes
 
 
 def _print(renderable: object) -> None:

@@ -1,0 +1,70 @@
+"""What options of several commands stand for: a machine, shapes of inputs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from softex_mlir.isa_sim.machine import Machine
+
+
+def machine_of(
+    target: str,
+    tcdm_bytes: int | None,
+    no_softex: bool,
+    no_redmule: bool,
+    settings: list[str] | None = None,
+) -> Machine:
+    """The machine of a shipped name or a file, with what the other options change.
+
+    Raises:
+        UserError: the description cannot be read, or a setting is none of its keys.
+    """
+    from softex_mlir.isa_sim.machine import Machine
+
+    machine = Machine.load(target)
+    if settings:
+        machine = machine.with_settings(settings)
+    if tcdm_bytes is not None:
+        machine = machine.with_tcdm_bytes(tcdm_bytes)
+    if no_softex:
+        machine = machine.without_softex()
+    if no_redmule:
+        machine = machine.without_redmule()
+    return machine
+
+
+def is_onnx(model: str) -> bool:
+    """Whether a model's argument names an ONNX file: no text, no built-in model."""
+    from softex_mlir.compiler.models import BUILTIN
+
+    return Path(model).suffix != ".mlir" and model not in BUILTIN
+
+
+def shapes_of(options: list[str], dimensions: list[str]) -> dict[str, tuple[int, ...]]:
+    """Shapes of inputs (`--shape`), and sizes of open dimensions (`--dim`), by name.
+
+    Raises:
+        typer.BadParameter: an option is no name and sizes, or a name is given twice.
+    """
+    shapes: dict[str, tuple[int, ...]] = {}
+    for hint, given in (("--shape", options), ("--dim", dimensions)):
+        for option in given:
+            name, equals, sizes = option.partition("=")
+            if name in shapes:
+                raise typer.BadParameter(f"input {name!r} is given twice", param_hint=hint)
+            try:
+                if not name or not equals:
+                    raise ValueError
+                shapes[name] = tuple(int(size) for size in sizes.split(","))
+                if min(shapes[name]) < 1 or (hint == "--dim" and len(shapes[name]) > 1):
+                    raise ValueError
+            except ValueError:
+                form = "positive sizes, name=1,197" if hint == "--shape" else "a size, batch=1"
+                raise typer.BadParameter(
+                    f"expected a name and {form}, found {option!r}", param_hint=hint
+                ) from None
+    return shapes

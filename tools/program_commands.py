@@ -1,0 +1,166 @@
+"""Commands about a program: its report, what is in it, what it generates, how it differs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from softex_mlir.files import json_text
+from softex_mlir.tools.options import (
+    JsonOption,
+    Language,
+    PointOption,
+    ProgramArgument,
+    ReportFormat,
+)
+
+program_app = typer.Typer()
+
+
+@program_app.command()
+def report(
+    program: ProgramArgument,
+    output: Annotated[Path, typer.Option("-o", "--output", help="File to write.")],
+    input: Annotated[
+        Path | None,
+        typer.Option("--input", help="Inputs, and FP32 outputs to compare with (.npz)."),
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Compare with the reference evaluator bit for bit.")
+    ] = False,
+    format: Annotated[
+        ReportFormat | None,
+        typer.Option(help="Default: by the file's name, else html.", show_default=False),
+    ] = None,
+    lang: Annotated[Language, typer.Option(help="Language of html and md.")] = Language.en,
+    operating_point: PointOption = None,
+) -> None:
+    """Run a program and write one file for those who decide, with every figure behind it."""
+    from softex_mlir.files import check_outputs
+    from softex_mlir.tools.report_command import write_report
+
+    check_outputs([output], [program, input])
+    known = {f".{spelling}": spelling for spelling in ReportFormat}
+    write_report(
+        program,
+        output,
+        format or known.get(output.suffix, ReportFormat.html),
+        lang,
+        input=input,
+        check=check,
+        operating_point=operating_point,
+    )
+
+
+@program_app.command()
+def generate(
+    program: ProgramArgument,
+    prompt_ids: Annotated[
+        list[str], typer.Option(help="Token ids of a prompt: 1,2,3; one for every sequence.")
+    ],
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Most tokens to generate.")] = 32,
+    greedy: Annotated[
+        bool, typer.Option("--greedy", help="Take the likeliest token (the default).")
+    ] = False,
+    top_k: Annotated[int | None, typer.Option(min=1, help="Draw from so many tokens.")] = None,
+    temperature: Annotated[float, typer.Option(help="Of the drawing.")] = 1.0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the drawing.")] = 0,
+    stop: Annotated[int | None, typer.Option(help="Token id that ends a sequence.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Continue prompts token by token, with the entries of a program that keep keys and values."""
+    from softex_mlir.runtime.program import Program
+    from softex_mlir.tools.generate_command import run_generation, sampling_of
+
+    sampling = sampling_of(greedy=greedy, top_k=top_k, temperature=temperature, seed=seed)
+    run_generation(
+        Program.load(program), prompt_ids, max_new_tokens, sampling, stop=stop, as_json=json
+    )
+
+
+@program_app.command()
+def inspect(
+    program: ProgramArgument,
+    commands: Annotated[
+        bool, typer.Option("--commands", help="Accelerator jobs and transfers, registers decoded.")
+    ] = False,
+    asm: Annotated[bool, typer.Option("--asm", help="Disassembly with symbols.")] = False,
+    memory: Annotated[
+        bool, typer.Option("--memory", help="Memory map and the TCDM plan over time.")
+    ] = False,
+    schedule: Annotated[
+        bool, typer.Option("--schedule", help="Launches, predicted and simulated.")
+    ] = False,
+    layer: Annotated[
+        str | None, typer.Option(help="Commands of layers with these words in their names.")
+    ] = None,
+    unit: Annotated[
+        str | None, typer.Option(help="Commands of this unit, dma_in or dma_out.")
+    ] = None,
+    at: Annotated[
+        str | None, typer.Option(help="Commands of this ONNX node or layer.", metavar="NODE")
+    ] = None,
+    addr: Annotated[
+        str | None, typer.Option(help="Commands on the buffer at this address.", metavar="0x…")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="The first so many commands.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Show what is in a program: command stream, code, memory, schedule."""
+    from softex_mlir.runtime import inspection
+    from softex_mlir.runtime.command_stream import Wanted
+    from softex_mlir.runtime.program import Program
+
+    chosen = [
+        name
+        for name, wanted in (
+            ("commands", commands),
+            ("asm", asm),
+            ("memory", memory),
+            ("schedule", schedule),
+        )
+        if wanted
+    ]
+    loaded = Program.load(program)
+    wanted = Wanted(layer, unit, at, _address(addr), limit)
+    if wanted != Wanted() and "commands" not in chosen:
+        chosen.append("commands")
+    views = {
+        view: inspection.commands_view(loaded, wanted)
+        if view == "commands"
+        else inspection.VIEWS[view](loaded)
+        for view in chosen or ["summary"]
+    }
+    if json:
+        data = {name: view.data for name, view in views.items()}
+        sys.stdout.write(json_text(data if len(data) > 1 else next(iter(data.values()))))
+        return
+    for view in views.values():
+        sys.stdout.write(view.to_text())
+
+
+@program_app.command()
+def diff(
+    one: Annotated[Path, typer.Argument(help="Program written by `softex compile`.")],
+    other: Annotated[Path, typer.Argument(help="Another.")],
+    json: JsonOption = False,
+) -> None:
+    """What differs between two programs, by layer; exit status 0 same, 1 different, as diff(1)."""
+    from softex_mlir.runtime.difference import difference
+    from softex_mlir.runtime.program import Program
+
+    found = difference(Program.load(one), Program.load(other))
+    sys.stdout.write(json_text(found.to_json()) if json else "\n".join(found.lines()) + "\n")
+    raise SystemExit(int(bool(found)))
+
+
+def _address(text: str | None) -> int | None:
+    try:
+        return None if text is None else int(text, 0)
+    except ValueError:
+        raise typer.BadParameter(
+            f"expected an address, 0x10000000, found {text!r}", param_hint="--addr"
+        ) from None

@@ -1,0 +1,274 @@
+"""Commands that study models, machines and the simulator, and the example."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from softex_mlir.tools.given import machine_of, shapes_of
+from softex_mlir.tools.options import (
+    AccuracyOption,
+    BatchOption,
+    ConfigOption,
+    DimOption,
+    JsonOption,
+    LayersOption,
+    SetOption,
+    ShapeOption,
+    TargetOption,
+    TokensOption,
+    WeightsOption,
+)
+
+study_app = typer.Typer()
+
+
+@study_app.command()
+def quality(
+    model: Annotated[
+        str, typer.Argument(help="What `softex compile` takes, or a program that it wrote.")
+    ],
+    inputs: Annotated[
+        Path | None,
+        typer.Option(
+            help="Inputs by name (.npz), for many with a dimension in front; default: random."
+        ),
+    ] = None,
+    reference: Annotated[
+        Path | None,
+        typer.Option(
+            help="FP32 outputs (.npz) or an ONNX file that computes them; default: the model's "
+            "source, or outputs among the inputs."
+        ),
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option("--target", help="Machine description; default: paper.")
+    ] = None,
+    shape: ShapeOption = None,
+    dim: DimOption = None,
+    weights: WeightsOption = None,
+    config: ConfigOption = None,
+    tokens: TokensOption = None,
+    batch: BatchOption = None,
+    layers: LayersOption = None,
+    settings: SetOption = None,
+    accuracy: AccuracyOption = None,
+    logits: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="An output of logits: KL divergence and perplexity, too.", metavar="NAME"
+        ),
+    ] = None,
+    contributions: Annotated[
+        bool, typer.Option("--contributions", help="What every kind of layer adds.")
+    ] = False,
+    per_layer: Annotated[bool, typer.Option("--per-layer", help="What every layer adds.")] = False,
+    sweep: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Vary a setting: sums=0,192,96, terms=2,4 or section.key of the machine.",
+            metavar="KEY=V,V",
+        ),
+    ] = None,
+    baseline: Annotated[
+        Path | None, typer.Option(help="Compare with this report; exit status 1 if it is worse.")
+    ] = None,
+    bound: Annotated[
+        float, typer.Option(min=0, help="How much worse a mean may be, of the baseline's.")
+    ] = 0.1,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes; default: one a core of the host.")
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--report", help="Write the report (JSON); an interrupted study goes on from it."
+        ),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """How close a model on the cluster comes to FP32, over many inputs, without simulating it."""
+    from softex_mlir.files import check_outputs
+    from softex_mlir.front_door import named_model
+    from softex_mlir.tools.quality_command import print_quality
+
+    check_outputs([report], [model, inputs, reference, baseline, weights, config])
+    chosen = {"tokens": tokens, "batch": batch, "layers": layers}
+    sizes = {name: value for name, value in chosen.items() if value is not None}
+    named = weights is not None or sizes
+    print_quality(
+        named_model(model, sizes, weights, config) if named else model,
+        inputs,
+        reference=reference,
+        target=machine_of(target or "paper", None, False, False, settings) if settings else target,
+        shapes=shapes_of(shape or [], dim or []),
+        accuracy=accuracy,
+        logits=logits or (),
+        layers="all" if per_layer else "kinds" if contributions else None,
+        sweeps=sweep or (),
+        workers=workers,
+        baseline=baseline,
+        bound=bound,
+        report=report,
+        as_json=json,
+    )
+
+
+@study_app.command()
+def bench(
+    name: Annotated[
+        str, typer.Argument(help="vit-base, models, kernels, calibration, accuracy, core, onnx.")
+    ],
+    target: TargetOption = "paper",
+    settings: SetOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Repeat a published experiment; the published value stands beside ours."""
+    from softex_mlir.runtime.experiments.benchmarks import BENCHMARKS
+    from softex_mlir.tools.bench_command import run_benchmark
+
+    if name not in BENCHMARKS:
+        raise typer.BadParameter(f"one of {', '.join(BENCHMARKS)}", param_hint="NAME")
+    machine = machine_of(target, None, False, False, settings)
+    run_benchmark(BENCHMARKS[name], machine, as_json=json)
+
+
+@study_app.command()
+def explore(
+    models: Annotated[list[str], typer.Argument(help="Models: files or built-in names.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Directory for points, tables and the page.")
+    ],
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A knob: section.key=value,value.", metavar="KEY=VALUES"),
+    ] = None,
+    target: TargetOption = "paper",
+    objective: Annotated[
+        str, typer.Option(help="What counts: of latency, energy, area (multipliers, KiB).")
+    ] = "latency,energy,area",
+    random: Annotated[
+        int, typer.Option(min=0, help="Draw so many machines of the grid; 0 for all.")
+    ] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the draw.")] = 0,
+    simulate: Annotated[
+        int, typer.Option(min=0, help="Simulate so many points of the front, fastest first.")
+    ] = 20,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Processes; default: one a core of the host.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on in a directory that holds a sweep.")
+    ] = False,
+    parquet: Annotated[bool, typer.Option("--parquet", help="Write points.parquet too.")] = False,
+    html: Annotated[bool, typer.Option("--html", help="Write the page explore.html too.")] = False,
+) -> None:
+    """What models cost on many machines: estimate all, simulate the best, show what binds.
+
+    A machine on which a model has no program is a row with the reason.
+    """
+    from softex_mlir.tools.explore_command import explore as run_explore
+
+    run_explore(
+        models,
+        settings or [],
+        output,
+        target=target,
+        objectives=[name.strip() for name in objective.split(",")],
+        draw=random,
+        seed=seed,
+        simulated=simulate,
+        jobs=jobs,
+        resume=resume,
+        parquet=parquet,
+        html=html,
+    )
+
+
+@study_app.command()
+def coefficients(
+    terms: Annotated[int, typer.Argument(help="Number of exponentials, 1 to 32.")],
+    target: TargetOption = "paper",
+    no_tune: Annotated[
+        bool, typer.Option("--no-tune", help="Keep the minimax fit as BF16 rounds it.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Fit GELU coefficients for SoftEx and screen them against mantissa wraps."""
+    from softex_mlir.tools.coefficients_command import print_coefficients
+
+    machine = machine_of(target, None, False, False)
+    print_coefficients(terms, machine, tune=not no_tune, as_json=json)
+
+
+@study_app.command()
+def sim(
+    program: Annotated[Path, typer.Argument(help="Any bare-metal ELF32 RISC-V program.")],
+    target: TargetOption = "paper",
+    max_instructions: Annotated[
+        int, typer.Option(min=1, help="Give up after so many instructions.")
+    ] = 1_000_000_000,
+    signature: Annotated[
+        Path | None,
+        typer.Option(help="Write begin_signature..end_signature here, a hexadecimal word a line."),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Run a bare-metal program on one core; `tohost` decides the exit status."""
+    from softex_mlir.tools.sim_command import run_bare_metal
+
+    raise SystemExit(
+        run_bare_metal(
+            program,
+            machine_of(target, None, False, False),
+            max_instructions,
+            signature,
+            as_json=json,
+        )
+    )
+
+
+@study_app.command()
+def operators(json: JsonOption = False) -> None:
+    """List the ONNX operators the importer reads, with what is supported of each."""
+    from json import dumps
+
+    from softex_mlir.compiler.importers.onnx.importer import supported_operators
+
+    table = supported_operators()
+    if json:
+        sys.stdout.write(dumps(table, indent=1) + "\n")
+        return
+    width = max(map(len, table))
+    sys.stdout.writelines(f"{name:{width}}  {note}\n" for name, note in table.items())
+
+
+@study_app.command()
+def demo(
+    target: TargetOption = "paper",
+    save: Annotated[
+        Path | None,
+        typer.Option(
+            help="Only write an example there: a small ViT as ONNX, inputs, FP32 outputs.",
+            metavar="DIR",
+        ),
+    ] = None,
+) -> None:
+    """Build a small ViT with seeded weights, compile it, run it, print the report."""
+    if save is not None:
+        from softex_mlir.tools.example import save_example
+
+        model, arrays = save_example(save)
+        stem = model.with_suffix("")
+        sys.stdout.write(
+            f"written: {model} and {arrays}; go on with\n"
+            f"  softex compile {model} -o {stem}.elf\n"
+            f"  softex run {stem}.elf --input {arrays} --check\n"
+        )
+        return
+    from softex_mlir.tools.demo import run_demo
+
+    run_demo(machine_of(target, None, False, False))
