@@ -10,6 +10,7 @@ from typing import Any
 
 import softex_mlir
 from softex_mlir.compiler.driver import Compilation
+from softex_mlir.compiler.origin import digest
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.machine_basis import unrecorded
@@ -65,6 +66,11 @@ class Row:
     estimated: str = ""
     reason: str = ""
 
+    @staticmethod
+    def without_figures(point: Point, reason: str) -> Row:
+        """The row of a point that came to nothing."""
+        return Row(point.model, point.target, point.settings, point.simulated, reason=reason)
+
     def to_json(self) -> dict[str, Any]:
         """As a mapping; `of_json` reads it."""
         return asdict(self)
@@ -86,7 +92,7 @@ def evaluate(point: Point) -> Row:
         else:
             profile = estimate(compilation.outline(), machine)
     except UserError as error:
-        return Row(point.model, point.target, point.settings, point.simulated, reason=str(error))
+        return Row.without_figures(point, str(error))
     found = verdict(profile)
     return Row(
         point.model,
@@ -113,14 +119,11 @@ def multipliers(machine: Machine) -> int:
 
 @cache
 def model_hash(model: str) -> str:
-    """Hash of a model's file and of weights beside it; of a built-in one, its name."""
+    """Hashes of a model's file and of weights beside it; of a built-in one, its name."""
     path = Path(model)
     if not path.is_file():
         return model
-    found = hashlib.sha256()
-    for file in sorted({path, *path.parent.glob(f"{path.stem}*.safetensors")}):
-        found.update(file.read_bytes())
-    return found.hexdigest()
+    return " ".join(map(digest, sorted({path, *path.parent.glob(f"{path.stem}*.safetensors")})))
 
 
 @cache

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from statistics import geometric_mean
 
 from softex_mlir.errors import UserError
 from softex_mlir.files import json_text, write_atomically
 from softex_mlir.runtime.explore.point import Point, Row, evaluate
+from softex_mlir.runtime.explore.space import Settings
 
 ATTEMPTS = 3
 """How often a point is begun before it is given up: a worker may die of something else."""
@@ -61,8 +64,7 @@ def sweep(
         try:
             keys[point] = point.key
         except UserError as error:
-            names = point.model, point.target, point.settings, point.simulated
-            rows[point] = Row(*names, reason=str(error))
+            rows[point] = Row.without_figures(point, str(error))
             continue
         known = cache.read(keys[point])
         if known is not None:
@@ -77,10 +79,7 @@ def sweep(
             if progress is not None:
                 progress(len(rows), len(points))
     died = f"its process died {ATTEMPTS} times"
-    for point in points:
-        names = point.model, point.target, point.settings, point.simulated
-        rows.setdefault(point, Row(*names, reason=died))
-    return [rows[point] for point in points]
+    return [rows.get(point) or Row.without_figures(point, died) for point in points]
 
 
 def _evaluated(
@@ -134,31 +133,18 @@ def simulate(
 def sensitivity(rows: Sequence[Row]) -> dict[str, dict[str, float]]:
     """What each value of a knob is worth: latency over that of the knob's best value with all
     else equal, the geometric mean over all machines that differ in it alone."""
-    good = {(row.model, row.settings): row for row in rows if not row.reason}
-    found: dict[str, dict[str, list[float]]] = {}
-    for (model, settings), row in good.items():
-        for place, setting in enumerate(settings):
+    alike: defaultdict[tuple[str, str, Settings], list[tuple[str, Row]]] = defaultdict(list)
+    for row in rows:
+        for place, setting in enumerate(() if row.reason else row.settings):
             key, _, value = setting.partition("=")
-            others = [
-                other
-                for (name, its), other in good.items()
-                if name == model and its[:place] + its[place + 1 :] == _without(settings, place)
-            ]
-            if len(others) > 1:
-                best = min(other.latency_s for other in others)
-                found.setdefault(key, {}).setdefault(value, []).append(row.latency_s / best)
+            others = row.settings[:place] + row.settings[place + 1 :]
+            alike[row.model, key, others].append((value, row))
+    found: defaultdict[str, defaultdict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for (_, key, _), members in alike.items():
+        best = min(row.latency_s for _, row in members)
+        for value, row in members if len(members) > 1 else ():
+            found[key][value].append(row.latency_s / best)
     return {
-        key: {value: _mean(ratios) for value, ratios in values.items()}
+        key: {value: geometric_mean(ratios) for value, ratios in values.items()}
         for key, values in found.items()
     }
-
-
-def _without(settings: tuple[str, ...], place: int) -> tuple[str, ...]:
-    return settings[:place] + settings[place + 1 :]
-
-
-def _mean(ratios: Sequence[float]) -> float:
-    product = 1.0
-    for ratio in ratios:
-        product *= ratio ** (1 / len(ratios))
-    return product
