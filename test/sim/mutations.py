@@ -45,15 +45,15 @@ class Mutator:
         fuse(model, machine)
         self.model = model
         self.machine = machine
+        self.scheduled = schedule_module(model.module, machine)
 
     def sites(self) -> list[str]:
         """What can be taken out, by number."""
-        module = schedule_module(self.model.module, self.machine)
-        return [f"{kernel_of(op)}: {op}" for op in synchronisation(module)]
+        return [f"{kernel_of(op)}: {op}" for op in synchronisation(self.scheduled)]
 
     def without(self, number: int | None) -> Program:
         """The program without operation `number`; all of it for None."""
-        module = schedule_module(self.model.module, self.machine)
+        module = self.scheduled.clone()
         if number is not None:
             op = list(synchronisation(module))[number]
             op.detach()
