@@ -126,6 +126,18 @@ def unrecorded(machine: Machine) -> tuple[str, ...]:
     )
 
 
+def compared_with(machine: Machine) -> tuple[str, ...]:
+    """RTL revisions that a machine's units were compared with in bits, limits and cycles."""
+    described: Any = machine
+    return tuple(
+        unit.rtl
+        for unit in registry.units_of(described)
+        if unit.rtl
+        and (section := machine.section(unit.name)) is not None
+        and not unit.unrecorded(section)
+    )
+
+
 _ENERGY_FIT = (
     ("cluster", "cores"),
     ("cluster", "tcdm_bytes"),

@@ -44,10 +44,10 @@ def list_machines(json: JsonOption = False) -> None:
 @machine_app.command()
 def show(machine: MachineArgument = "paper", settings: SetOption = None, json: JsonOption = False):
     """The resolved description: every value, what it rests on, what calibration does not cover."""
-    from softex_mlir.isa_sim.machine_basis import fields_of, uncovered
+    from softex_mlir.isa_sim.machine_basis import compared_with, fields_of, uncovered
 
     found = _loaded(machine, settings)
-    fields, gaps = list(fields_of(found)), uncovered(found)
+    fields, gaps, valid = list(fields_of(found)), uncovered(found), compared_with(found)
     if json:
         rows: list[dict[str, Any]] = [
             {
@@ -60,7 +60,8 @@ def show(machine: MachineArgument = "paper", settings: SetOption = None, json: J
             for f in fields
         ]
         head = {"name": found.name, "hash": found.hash}
-        sys.stdout.write(json_text({**head, "fields": rows, "not_covered": list(gaps)}))
+        basis = {"valid_on_rtl": list(valid), "not_covered": list(gaps)}
+        sys.stdout.write(json_text({**head, "fields": rows, **basis}))
         return
     lines = [f"name = {_spelt(found.name)}  # {found.hash[:12]}"]
     section = ""
@@ -75,7 +76,8 @@ def show(machine: MachineArgument = "paper", settings: SetOption = None, json: J
         basis = "sourced" if number == 0 else "assumed"
         lines.append(f"{f'voltage = {point.voltage}':<42}  # sourced")
         lines.append(f"{f'frequency_hz = {point.frequency_hz}':<42}  # {basis}")
-    lines += ["", *(f"# not covered by calibration: {gap}" for gap in gaps)]
+    lines += ["", *(f"# programs are valid on the published RTL of {rtl}" for rtl in valid)]
+    lines += [*(f"# not covered by calibration: {gap}" for gap in gaps)]
     sys.stdout.write("\n".join(lines).rstrip() + "\n")
 
 

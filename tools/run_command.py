@@ -18,6 +18,7 @@ from softex_mlir.files import json_text, write_atomically
 from softex_mlir.runtime import array_files, elf_reader
 
 if TYPE_CHECKING:
+    from softex_mlir.isa_sim.machine import Machine
     from softex_mlir.runtime.check import CheckReport
     from softex_mlir.runtime.job_vectors import JobVectorWriter
     from softex_mlir.runtime.program import Program
@@ -231,7 +232,7 @@ def quality_lines(program: Program, found: CheckReport | None) -> tuple[str, ...
 
 
 @contextmanager
-def vector_writer(folder: Path | None) -> Generator[JobVectorWriter | None]:
+def vector_writer(folder: Path | None, machine: Machine) -> Generator[JobVectorWriter | None]:
     """Writes the jobs of a run into a folder, if there is one."""
     if folder is None:
         yield None
@@ -239,7 +240,7 @@ def vector_writer(folder: Path | None) -> Generator[JobVectorWriter | None]:
     from softex_mlir.runtime.job_vectors import JobVectorWriter
 
     try:
-        writer = JobVectorWriter(folder)
+        writer = JobVectorWriter(folder, machine)
     except OSError as error:
         raise UserError(f"{folder}: cannot write job vectors: {error.strerror}") from error
     try:

@@ -435,7 +435,7 @@ def run(
     with (
         raised(),
         progress_line("cycles", quiet=json) as progress,
-        vector_writer(job_vectors) as jobs,
+        vector_writer(job_vectors, machine or loaded.machine) as jobs,
     ):
         result = session.run(
             loaded,

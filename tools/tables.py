@@ -126,11 +126,7 @@ def _lines(summary: Summary) -> Table:
         ),
         ("bound", _bound(profile)),
         *([("changed", ", ".join(summary.changes))] if summary.changes else []),
-        *(
-            [("validity", f"estimated: {'; '.join(summary.estimated)}")]
-            if summary.estimated
-            else []
-        ),
+        *_validity(summary),
         *(("FP32" if not place else "", line) for place, line in enumerate(summary.quality)),
         ("verdict", str(summary.verdict)),
     ]
@@ -139,6 +135,15 @@ def _lines(summary: Summary) -> Table:
     for name, text in lines:
         grid.add_row(Text(name), Text(text))
     return grid
+
+
+def _validity(summary: Summary) -> list[tuple[str, str]]:
+    found: list[str] = []
+    if summary.compared_with:
+        found.append(f"on the published RTL of {', '.join(summary.compared_with)}")
+    if summary.estimated:
+        found.append(f"estimated: {', '.join(summary.estimated)}")
+    return [("validity" if not place else "", line) for place, line in enumerate(found)]
 
 
 def _at(found: PointFigures) -> str:

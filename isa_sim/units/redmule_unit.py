@@ -125,6 +125,7 @@ REDMULE = Unit(
     inherited=redmule_section.inherited,
     short_forms={"shape": redmule_section.SHAPE},
     unrecorded=redmule_section.unrecorded,
+    rtl="RedMulE 2.0.4 (51cd064)",
     standard=True,
     long_jobs=True,
     remedy="a larger array",

@@ -121,6 +121,7 @@ SOFTEX = Unit(
     ),
     faults=softex_section.faults,
     unrecorded=softex_section.unrecorded,
+    rtl="SoftEx 77f219d, gelu 8df9697",
     standard=True,
     remedy="more lanes, or fewer terms",
 )

@@ -201,6 +201,7 @@ class Unit:
         inherited: what a description that gives some fields keeps of the section it extends.
         short_forms: name to the fields that ``name=AxB`` sets.
         unrecorded: what of a section no recording of the hardware covers, in a few words each.
+        rtl: the revision of its published RTL that recordings were made from.
         standard: every description says whether it has one, with `present = false` if not. Others
             are absent where nothing is said.
         long_jobs: contention lengthens a running job, window by window; else at its trigger.
@@ -223,6 +224,7 @@ class Unit:
     inherited: Callable[[Section, Mapping[str, Any]], Section] = inherit_all
     short_forms: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     unrecorded: Callable[[Section], tuple[str, ...]] = lambda section: ()
+    rtl: str = ""
     standard: bool = False
     long_jobs: bool = False
     remedy: str = "more of it"

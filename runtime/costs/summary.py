@@ -9,7 +9,7 @@ from typing import Any
 import softex_mlir
 from softex_mlir.arithmetic import covered
 from softex_mlir.isa_sim.machine import ClusterDescription
-from softex_mlir.isa_sim.machine_basis import changes, unrecorded
+from softex_mlir.isa_sim.machine_basis import changes, compared_with, unrecorded
 from softex_mlir.runtime.costs.verdict import Verdict, verdict
 from softex_mlir.runtime.profile import Profile
 
@@ -48,6 +48,7 @@ class Summary:
         simulated: figures of a simulation; else of the compiler's cost model.
         quality: lines about the distance to FP32, or how to find out.
         changes: what is not as in the shipped machine of that name.
+        compared_with: published RTL on which the program is valid, by its revision.
         estimated: units that no recording of hardware covers: limits and cycles are estimates.
     """
 
@@ -59,6 +60,7 @@ class Summary:
     verdict: Verdict
     quality: tuple[str, ...]
     changes: tuple[str, ...] = ()
+    compared_with: tuple[str, ...] = ()
     estimated: tuple[str, ...] = ()
     version: str = softex_mlir.__version__
 
@@ -80,6 +82,7 @@ class Summary:
             verdict(profile),
             quality,
             changes(profile.machine),
+            compared_with(profile.machine),
             unrecorded(profile.machine),
         )
 
@@ -100,5 +103,6 @@ class Summary:
             },
             "quality": list(self.quality),
             "machine_changes": list(self.changes),
+            "valid_on_rtl": list(self.compared_with),
             "validity_estimated": list(self.estimated),
         }

@@ -20,14 +20,19 @@ BASE = PAPER.cluster.tcdm_base
 
 
 @pytest.fixture(scope="module")
-def vectors(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[dict[str, Any]], bytes]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("vectors")
     program = folder / "p.elf"
     Compilation.of(models.BUILTIN["demo-bert"](), PAPER).program().save(program)
     with pytest.raises(SystemExit) as ended:
         app(["run", str(program), "--job-vectors", str(folder / "jobs")])
     assert not ended.value.code
-    return read(folder / "jobs")
+    return folder / "jobs"
+
+
+@pytest.fixture(scope="module")
+def vectors(folder: Path) -> tuple[list[dict[str, Any]], bytes]:
+    return read(folder)
 
 
 def read(folder: Path) -> tuple[list[dict[str, Any]], bytes]:
@@ -51,6 +56,15 @@ def test_every_job_gives_its_results_again(vectors: tuple[list[dict[str, Any]], 
             at = part["address"] - BASE
             found = tcdm[at : at + part["bytes"]].tobytes()
             assert found == data[part["offset"] : part["offset"] + part["bytes"]], job["job"]
+
+
+def test_the_folder_says_what_it_is(folder: Path) -> None:
+    about = json.loads((folder / "about.json").read_text())
+    jobs, _ = read(folder)
+    assert Machine.from_toml(about["machine"]) == PAPER
+    assert about["fields"].keys() == jobs[0].keys()
+    assert about["valid_on_rtl"] == ["RedMulE 2.0.4 (51cd064)", "SoftEx 77f219d, gelu 8df9697"]
+    assert all(job["registers"].keys() <= about["offsets"][job["unit"]].keys() for job in jobs)
 
 
 def test_triggers_rise(vectors: tuple[list[dict[str, Any]], bytes]) -> None:
