@@ -48,6 +48,15 @@ class Difference:
             return ["no difference"]
         return [*found, f"{same} of {len(self.layers)} layers are the same"]
 
+    def rows(self) -> list[dict[str, Any]]:
+        """A row for every change; those of the whole programs name no layer."""
+        changes = [
+            {"layer": row.layer, "change": change, "before": row.cycles[0], "after": row.cycles[1]}
+            for row in self.layers
+            for change in row.changes
+        ]
+        return [*({"layer": "", "change": change} for change in self.whole), *changes]
+
     def to_json(self) -> dict[str, Any]:
         """JSON-ready values."""
         return {

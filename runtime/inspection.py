@@ -15,10 +15,11 @@ from softex_mlir.runtime.program import Program
 
 @dataclass(frozen=True)
 class Inspection:
-    """One view of a program: `lines` for people, `data` for programs."""
+    """One view of a program: `lines` for people, `data` for programs, its table as `rows`."""
 
     lines: tuple[str, ...]
     data: Any
+    rows: tuple[Mapping[str, Any], ...]
 
     def to_text(self) -> str:
         """The view as text, ending in a newline."""
@@ -58,7 +59,7 @@ def _summary(program: Program) -> Inspection:
             for s in program.segments
         ),
     ]
-    return Inspection(tuple(lines), data)
+    return Inspection(tuple(lines), data, tuple(data["segments"]))
 
 
 def _port(port: Mapping[str, Any]) -> str:
@@ -90,7 +91,12 @@ def _asm(program: Program) -> Inspection:
                 functions[-1]["instructions"].append(
                     {"address": address, "word": word, "text": text}
                 )
-    return Inspection(tuple(lines), {"functions": functions})
+    rows = tuple(
+        {"function": function["name"], **instruction}
+        for function in functions
+        for instruction in function["instructions"]
+    )
+    return Inspection(tuple(lines), {"functions": functions}, rows)
 
 
 def _memory(program: Program) -> Inspection:
@@ -120,7 +126,7 @@ def _memory(program: Program) -> Inspection:
             for buffer in buffers
         ]
     }
-    return Inspection(tuple(lines), data)
+    return Inspection(tuple(lines), data, tuple(data["buffers"]))
 
 
 def _bar(buffer: Mapping[str, Any], base: int, size: int, width: int = 48) -> str:
@@ -139,7 +145,7 @@ def _by(entries: Iterable[Mapping[str, Any]], key: str) -> dict[Any, list[Mappin
 def commands_view(program: Program, wanted: Wanted | None = None) -> Inspection:
     """The command stream, or the part of it that is wanted."""
     found = commands(program, wanted)
-    return Inspection(tuple(command_lines(found)), {"commands": found})
+    return Inspection(tuple(command_lines(found)), {"commands": found}, tuple(found))
 
 
 def _schedule(program: Program) -> Inspection:
@@ -157,7 +163,7 @@ def _schedule(program: Program) -> Inspection:
             f"{layer.start:>12,} {layer.cycles:>12,} {busy:>12,} {layer.predicted:>12,}  "
             f"|{' ' * start}{'#' * (end - start)}{' ' * (40 - end)}| {layer.name}"
         )
-    return Inspection(tuple(lines), {"cycles": profile.cycles, "layers": data})
+    return Inspection(tuple(lines), {"cycles": profile.cycles, "layers": data}, tuple(data))
 
 
 VIEWS: dict[str, Callable[[Program], Inspection]] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from softex_mlir.compiler.driver import load_model
 from softex_mlir.compiler.outputs import OutputChoice
 from softex_mlir.compiler.sidecar import write_module
 from softex_mlir.errors import UserError
+from softex_mlir.tools.forms import Form, emit, rendered
 from softex_mlir.tools.progress import status_line
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from xdsl.passes import ModulePass
 
     from softex_mlir.compiler.driver import Compilation
+    from softex_mlir.compiler.transforms.transformer.place import Placement
     from softex_mlir.runtime.program import Program
     from softex_mlir.tools.pass_options import PassInstrumentation
 
@@ -57,6 +59,20 @@ def write_compiled(compilation: Compilation, level: str, output: Path | None) ->
     text = compilation.emit(level)
     assert isinstance(text, str)
     return text
+
+
+def print_placement(placement: Sequence[Placement], form: Form, output: Path | None = None) -> None:
+    """Which unit each operation runs on, and why."""
+    from softex_mlir.tools.tables import placement_table
+
+    rows = [vars(entry) for entry in placement]
+    emit(
+        form,
+        output,
+        text=lambda: rendered([placement_table(placement)], output),
+        data=lambda: {"placement": rows},
+        rows=lambda: rows,
+    )
 
 
 def made_line(program: Program, path: Path, seconds: float) -> str:

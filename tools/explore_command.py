@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from softex_mlir.errors import UserError
 from softex_mlir.files import write_atomically
 from softex_mlir.runtime.explore.page import csv_text, page, sensitivity_rows, table, write_parquet
-from softex_mlir.runtime.explore.point import Point
+from softex_mlir.runtime.explore.point import Point, Row
 from softex_mlir.runtime.explore.space import knobs, machines
 from softex_mlir.runtime.explore.sweep import (
     OBJECTIVES,
@@ -19,6 +19,7 @@ from softex_mlir.runtime.explore.sweep import (
     simulate,
     sweep,
 )
+from softex_mlir.tools.forms import Form, emit
 from softex_mlir.tools.progress import progress_bar
 
 
@@ -36,6 +37,7 @@ def explore(
     resume: bool,
     parquet: bool,
     html: bool,
+    form: Form,
 ) -> None:
     """Estimate all points, simulate the front, write and print what came out.
 
@@ -52,30 +54,60 @@ def explore(
         raise UserError(f"{folder}: holds a sweep: --resume to go on, or another directory")
     kept.mkdir(parents=True, exist_ok=True)
     cache = Cache(kept)
-    with progress_bar("points") as progress:
+    with progress_bar("points", quiet=form is not Form.text) as progress:
         rows = sweep(points, cache, jobs, progress)
     best = front(rows, objectives)
     runs = simulate(best, cache, simulated, jobs)
     worth = sensitivity(rows)
     data = table(rows, best)
     write_atomically(folder / "points.csv", csv_text(data))
+    measured = {row: run.cycles for row, run in runs if not run.reason}
     if parquet:
         write_parquet(data, folder / "points.parquet")
     if html:
         write_atomically(folder / "explore.html", page(rows, best, runs, worth))
+    emit(
+        form,
+        None,
+        text=lambda: "".join(f"{line}\n" for line in _lines(rows, best, measured, worth, folder)),
+        data=lambda: {
+            "points": _with_runs(table(rows, best), rows, measured),
+            "worth": [
+                {"setting": f"{key}={value}", "latency_of_best": ratio}
+                for key, values in worth.items()
+                for value, ratio in values.items()
+            ],
+        },
+        rows=lambda: _with_runs(table(rows, best), rows, measured),
+    )
+
+
+def _with_runs(
+    data: list[dict[str, Any]], rows: Sequence[Row], measured: Mapping[Row, int]
+) -> list[dict[str, Any]]:
+    """Points with the cycles of those that were simulated, too."""
+    return [
+        {**point, "simulated_cycles": measured.get(row)}
+        for point, row in zip(data, rows, strict=True)
+    ]
+
+
+def _lines(
+    rows: Sequence[Row],
+    best: Sequence[Row],
+    measured: Mapping[Row, int],
+    worth: Mapping[str, Mapping[str, float]],
+    folder: Path,
+) -> Iterator[str]:
     failed = sum(bool(row.reason) for row in rows)
-    sys.stdout.write(f"{len(rows)} points, {failed} without figures, {len(best)} on the front\n")
-    measured = dict(runs)
+    yield f"{len(rows)} points, {failed} without figures, {len(best)} on the front"
     for row in best:
         line = f"{row.model} {' '.join(row.settings)}: {row.latency_s * 1e3:.3f} ms, "
         line += f"{row.energy_j * 1e3:.3f} mJ, {row.multipliers} multipliers, "
         line += f"{row.tcdm_kib:.0f} KiB, bound by {row.binds}"
-        run = measured.get(row)
-        if run is not None and not run.reason:
-            line += (
-                f"; simulated {run.cycles:,} cycles, estimate {row.cycles / run.cycles - 1:+.1%}"
-            )
-        sys.stdout.write(f"{line}\n")
+        if cycles := measured.get(row):
+            line += f"; simulated {cycles:,} cycles, estimate {row.cycles / cycles - 1:+.1%}"
+        yield line
     for key, value, ratio in sensitivity_rows(worth):
-        sys.stdout.write(f"{key}={value}: {ratio} the latency of the best\n")
-    sys.stdout.write(f"written: {folder}\n")
+        yield f"{key}={value}: {ratio} the latency of the best"
+    yield f"written: {folder}"

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from typing import Annotated, Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from softex_mlir.errors import UserError
-from softex_mlir.files import json_text
-from softex_mlir.tools.options import JsonOption, SetOption
+from softex_mlir.tools.forms import checked_form, emit
+from softex_mlir.tools.options import CsvOption, JsonOption, SetOption, TableFileOption
+
+if TYPE_CHECKING:
+    from softex_mlir.isa_sim.machine import Machine
+    from softex_mlir.isa_sim.machine_basis import Field
 
 machine_app = typer.Typer(
     name="machine",
@@ -23,7 +27,9 @@ MachineArgument = Annotated[str, typer.Argument(help="A shipped name or a TOML f
 
 
 @machine_app.command("list")
-def list_machines(json: JsonOption = False) -> None:
+def list_machines(
+    output: TableFileOption = None, json: JsonOption = False, csv: CsvOption = False
+) -> None:
     """The shipped descriptions, with what they change of `paper`."""
     from softex_mlir.isa_sim.machine import Machine, shipped_machines
     from softex_mlir.isa_sim.machine_basis import differences
@@ -31,38 +37,64 @@ def list_machines(json: JsonOption = False) -> None:
     rows: dict[str, list[str]] = {}
     for name in shipped_machines():
         rows[name] = [f"{f.section}.{f.key}" for f in differences(Machine.load(name))]
-    if json:
-        sys.stdout.write(json_text(rows))
-        return
+    emit(
+        checked_form(output, [], as_json=json, as_csv=csv),
+        output,
+        text=lambda: "".join(f"{line}\n" for line in _listed(rows)),
+        data=lambda: rows,
+        rows=lambda: [
+            {"name": name, "says": _first_comment(name), "differs_in": changed}
+            for name, changed in rows.items()
+        ],
+    )
+
+
+def _listed(rows: Mapping[str, Sequence[str]]) -> Iterator[str]:
     width = max(map(len, rows))
     for name, changed in rows.items():
-        sys.stdout.write(f"{name:{width}}  {_first_comment(name)}\n")
+        yield f"{name:{width}}  {_first_comment(name)}"
         if changed:
-            sys.stdout.write(f"{'':{width}}  differs in {', '.join(changed)}\n")
+            yield f"{'':{width}}  differs in {', '.join(changed)}"
 
 
 @machine_app.command()
-def show(machine: MachineArgument = "paper", settings: SetOption = None, json: JsonOption = False):
+def show(
+    machine: MachineArgument = "paper",
+    settings: SetOption = None,
+    output: TableFileOption = None,
+    json: JsonOption = False,
+    csv: CsvOption = False,
+) -> None:
     """The resolved description: every value, what it rests on, what calibration does not cover."""
     from softex_mlir.isa_sim.machine_basis import compared_with, fields_of, uncovered
 
     found = _loaded(machine, settings)
     fields, gaps, valid = list(fields_of(found)), uncovered(found), compared_with(found)
-    if json:
-        rows: list[dict[str, Any]] = [
-            {
-                "section": f.section,
-                "key": f.key,
-                "value": f.value,
-                "basis": str(f.basis),
-                **({"paper": f.other} if f.differs else {}),
-            }
-            for f in fields
-        ]
-        head = {"name": found.name, "hash": found.hash}
-        basis = {"valid_on_rtl": list(valid), "not_covered": list(gaps)}
-        sys.stdout.write(json_text({**head, "fields": rows, **basis}))
-        return
+    rows: list[dict[str, Any]] = [
+        {
+            "section": f.section,
+            "key": f.key,
+            "value": f.value,
+            "basis": str(f.basis),
+            **({"paper": f.other} if f.differs else {}),
+        }
+        for f in fields
+    ]
+    head = {"name": found.name, "hash": found.hash}
+    basis = {"valid_on_rtl": list(valid), "not_covered": list(gaps)}
+    emit(
+        checked_form(output, [machine], as_json=json, as_csv=csv),
+        output,
+        text=lambda: _description(found, fields, gaps, valid),
+        data=lambda: {**head, "fields": rows, **basis},
+        rows=lambda: rows,
+    )
+
+
+def _description(
+    found: Machine, fields: Sequence[Field], gaps: Sequence[str], valid: Sequence[str]
+) -> str:
+    """A description as TOML, what each value rests on behind it."""
     lines = [f"name = {_spelt(found.name)}  # {found.hash[:12]}"]
     section = ""
     for f in fields:
@@ -78,7 +110,7 @@ def show(machine: MachineArgument = "paper", settings: SetOption = None, json: J
         lines.append(f"{f'frequency_hz = {point.frequency_hz}':<42}  # {basis}")
     lines += ["", *(f"# programs are valid on the published RTL of {rtl}" for rtl in valid)]
     lines += [*(f"# not covered by calibration: {gap}" for gap in gaps)]
-    sys.stdout.write("\n".join(lines).rstrip() + "\n")
+    return "\n".join(lines).rstrip() + "\n"
 
 
 @machine_app.command()
@@ -86,7 +118,9 @@ def diff(
     machine: MachineArgument,
     other: Annotated[str, typer.Argument(help="What to compare it with.")] = "paper",
     settings: SetOption = None,
+    output: TableFileOption = None,
     json: JsonOption = False,
+    csv: CsvOption = False,
 ) -> None:
     """What differs from `paper` or another description, and what calibration does not cover.
 
@@ -96,20 +130,22 @@ def diff(
 
     found, against = _loaded(machine, settings), _loaded(other, None)
     fields, gaps = differences(found, against), uncovered(found)
-    if json:
-        rows = [
-            {"section": f.section, "key": f.key, "value": f.value, "other": f.other} for f in fields
-        ]
-        sys.stdout.write(json_text({"differences": rows, "not_covered": list(gaps)}))
-        return
-    for f in fields:
-        sys.stdout.write(
-            f"{f.section}.{f.key}: {_spelt(f.value)}, {against.name} has {_spelt(f.other)}\n"
-        )
-    if not fields:
-        sys.stdout.write(f"{found.name} is {against.name}\n")
-    for gap in gaps:
-        sys.stdout.write(f"not covered by calibration: {gap}\n")
+    rows = [
+        {"section": f.section, "key": f.key, "value": f.value, "other": f.other} for f in fields
+    ]
+    lines = [
+        f"{f.section}.{f.key}: {_spelt(f.value)}, {against.name} has {_spelt(f.other)}"
+        for f in fields
+    ]
+    lines = lines or [f"{found.name} is {against.name}"]
+    lines += [f"not covered by calibration: {gap}" for gap in gaps]
+    emit(
+        checked_form(output, [machine, other], as_json=json, as_csv=csv),
+        output,
+        text=lambda: "".join(f"{line}\n" for line in lines),
+        data=lambda: {"differences": rows, "not_covered": list(gaps)},
+        rows=lambda: rows,
+    )
 
 
 @machine_app.command()
@@ -137,7 +173,7 @@ def validate(
         raise SystemExit(1)
 
 
-def _loaded(name: str, settings: Sequence[str] | None) -> Any:
+def _loaded(name: str, settings: Sequence[str] | None) -> Machine:
     from softex_mlir.isa_sim.machine import Machine
 
     return Machine.load(name).with_settings(settings or ())

@@ -121,6 +121,12 @@ PointOption = Annotated[
     typer.Option(help="Voltage and clock to report at; default: the machine's first."),
 ]
 CsvOption = Annotated[bool, typer.Option("--csv", help="Print a line for every row, as CSV.")]
+TableFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "-o", "--output", help="Write to a file; a name in .json or .csv says how it is spelt."
+    ),
+]
 PerLayerOption = Annotated[
     bool, typer.Option("--per-layer", help="Every layer by itself, not folded by kind.")
 ]
@@ -132,5 +138,10 @@ EnergyOption = Annotated[
     ),
 ]
 ReportOption = Annotated[
-    Path | None, typer.Option("-o", "--report", help="Write the summary to a file, print nothing.")
+    Path | None,
+    typer.Option(
+        "-o",
+        "--report",
+        help="Write the summary to a file, print nothing; a name in .json or .csv says how.",
+    ),
 ]

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from softex_mlir.files import json_text
+from softex_mlir.tools.forms import Form, checked_form, emit
 from softex_mlir.tools.options import (
+    CsvOption,
     JsonOption,
     Language,
     PointOption,
     ProgramArgument,
     ReportFormat,
+    TableFileOption,
 )
 
 program_app = typer.Typer()
@@ -107,7 +108,9 @@ def inspect(
         str | None, typer.Option(help="Commands on the buffer at this address.", metavar="0x…")
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="The first so many commands.")] = None,
+    output: TableFileOption = None,
     json: JsonOption = False,
+    csv: CsvOption = False,
 ) -> None:
     """Show what is in a program: command stream, code, memory, schedule."""
     from softex_mlir.runtime import inspection
@@ -124,36 +127,54 @@ def inspect(
         )
         if wanted
     ]
-    loaded = Program.load(program)
+    form = checked_form(output, [program], as_json=json, as_csv=csv)
     wanted = Wanted(layer, unit, at, _address(addr), limit)
     if wanted != Wanted() and "commands" not in chosen:
         chosen.append("commands")
+    if form is Form.csv and len(chosen) > 1:
+        raise typer.BadParameter(
+            f"expected one view, found {' and '.join(chosen)}", param_hint="--csv"
+        )
+    loaded = Program.load(program)
     views = {
         view: inspection.commands_view(loaded, wanted)
         if view == "commands"
         else inspection.VIEWS[view](loaded)
         for view in chosen or ["summary"]
     }
-    if json:
-        data = {name: view.data for name, view in views.items()}
-        sys.stdout.write(json_text(data if len(data) > 1 else next(iter(data.values()))))
-        return
-    for view in views.values():
-        sys.stdout.write(view.to_text())
+    first = next(iter(views.values()))
+    emit(
+        form,
+        output,
+        text=lambda: "".join(view.to_text() for view in views.values()),
+        data=lambda: (
+            {name: view.data for name, view in views.items()} if len(views) > 1 else first.data
+        ),
+        rows=lambda: first.rows,
+    )
 
 
 @program_app.command()
 def diff(
     one: Annotated[Path, typer.Argument(help="Program written by `softex compile`.")],
     other: Annotated[Path, typer.Argument(help="Another.")],
+    output: TableFileOption = None,
     json: JsonOption = False,
+    csv: CsvOption = False,
 ) -> None:
     """What differs between two programs, by layer; exit status 0 same, 1 different, as diff(1)."""
     from softex_mlir.runtime.difference import difference
     from softex_mlir.runtime.program import Program
 
+    form = checked_form(output, [one, other], as_json=json, as_csv=csv)
     found = difference(Program.load(one), Program.load(other))
-    sys.stdout.write(json_text(found.to_json()) if json else "\n".join(found.lines()) + "\n")
+    emit(
+        form,
+        output,
+        text=lambda: "\n".join(found.lines()) + "\n",
+        data=found.to_json,
+        rows=found.rows,
+    )
     raise SystemExit(int(bool(found)))
 
 

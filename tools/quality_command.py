@@ -21,8 +21,8 @@ from softex_mlir.runtime.quality.report import (
     QualityReport,
     changes,
 )
+from softex_mlir.tools.forms import Form, csv_text, emit, rendered
 from softex_mlir.tools.progress import progress_bar
-from softex_mlir.tools.tables import console
 
 if TYPE_CHECKING:
     from softex_mlir.compiler.model import Model
@@ -35,7 +35,7 @@ def print_quality(
     baseline: Path | None,
     bound: float,
     report: Path | None,
-    as_json: bool,
+    form: Form = Form.text,
     **options: Any,
 ) -> None:
     """Study a model, print or write the report; exit status 1 if it is worse than the baseline.
@@ -44,20 +44,27 @@ def print_quality(
         UserError: something cannot be read, or does not fit the model.
     """
     state = None if report is None else report.with_name(f"{report.name}.part")
-    with progress_bar("inputs", quiet=as_json) as progress:
+    with progress_bar("inputs", quiet=form is not Form.text and report is None) as progress:
         found = quality(model, inputs, state=state, progress=progress, **options)
     compared = [] if baseline is None else changes(found, baseline, bound)
     data = found.to_json()
     if compared:
         data["changes"] = [vars(change) for change in compared]
     if report is not None:
-        write_atomically(report, json_text(data))
+        text = csv_text(_rows(data)) if form is Form.csv else json_text(data)
+        write_atomically(report, text)
     if state is not None:
         state.unlink(missing_ok=True)
-    if as_json:
-        sys.stdout.write(json_text(data))
-    elif report is None or compared:
-        _print(found, compared)
+    if report is None:
+        emit(
+            form,
+            None,
+            text=lambda: rendered(_shown(found, compared)),
+            data=lambda: data,
+            rows=lambda: _rows(data),
+        )
+    elif compared:
+        sys.stdout.write(rendered([_changes(compared)]))
     worse = [change for change in compared if change.worse]
     for change in worse:
         sys.stderr.write(
@@ -68,20 +75,33 @@ def print_quality(
         raise SystemExit(1)
 
 
-def _print(report: QualityReport, compared: Sequence[Change]) -> None:
-    out = console()
-    text = f"{report.model} on {report.machine}, {report.inputs} inputs, against {report.reference}"
-    out.print(text, markup=False, highlight=False)
-    for note in report.notes:
-        out.print(f"note: {note}", markup=False, highlight=False)
-    for output in report.outputs:
-        out.print(_figures(output))
+def _rows(data: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A report as rows: figures by output, arithmetic and metric, then its other tables."""
+    figures: list[dict[str, Any]] = [
+        {"table": "figures", "output": output, "arithmetic": arithmetic, "metric": metric}
+        | ({"mean": value} if value is None or isinstance(value, float) else value)
+        for output, kinds in data["outputs"].items()
+        for arithmetic, found in kinds.items()
+        for metric, value in found.items()
+    ]
+    others = [
+        {"table": table, **row}
+        for table in ("layers", "sweeps", "changes")
+        for row in data.get(table, ())
+    ]
+    return [*figures, *others]
+
+
+def _shown(report: QualityReport, compared: Sequence[Change]) -> Iterator[object]:
+    yield f"{report.model} on {report.machine}, {report.inputs} inputs, against {report.reference}"
+    yield from (f"note: {note}" for note in report.notes)
+    yield from map(_figures, report.outputs)
     if report.layers:
-        out.print(_layers(report.layers))
+        yield _layers(report.layers)
     if report.sweeps:
-        out.print(_sweeps(report.sweeps))
+        yield _sweeps(report.sweeps)
     if compared:
-        out.print(_changes(compared))
+        yield _changes(compared)
 
 
 def _figures(output: OutputQuality) -> Table:

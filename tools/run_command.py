@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from softex_mlir.runtime.program import Program
     from softex_mlir.runtime.quality.operations import OperationCheck
     from softex_mlir.runtime.session import Result
-    from softex_mlir.tools.summary_report import Form
+    from softex_mlir.tools.forms import Form
 
 Reference: TypeAlias = tuple[dict[str, np.ndarray], str]
 """FP32 outputs by name, and what they are."""
@@ -151,7 +151,8 @@ def finish_run(
         wanted, title = fp32(result)
         found = run_check(program, result, wanted, title=title)
     from softex_mlir.runtime.costs.summary import Summary
-    from softex_mlir.tools.summary_report import Form, report
+    from softex_mlir.tools.forms import Form
+    from softex_mlir.tools.summary_report import report
 
     summary = Summary.of(
         result.profile, program.metadata, simulated=True, quality=quality_lines(program, found)

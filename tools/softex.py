@@ -188,11 +188,12 @@ def compile(
     from softex_mlir.tools.compile_command import (
         PassesShown,
         made_line,
+        print_placement,
         write_compiled,
         write_graph,
     )
+    from softex_mlir.tools.forms import form_of
     from softex_mlir.tools.pass_options import PassInstrumentation, split_names
-    from softex_mlir.tools.summary_report import form_of
 
     form = form_of(as_json=json, as_csv=csv)
     if emit is Level.elf and output is None:
@@ -253,11 +254,10 @@ def compile(
             quality=(line,),
             per_layer=per_layer,
             energy=energy,
+            placement=compilation.placement if placement else (),
         )
-    if placement:
-        from softex_mlir.tools.tables import placement_table
-
-        _print(placement_table(compilation.placement))
+    elif placement:
+        print_placement(compilation.placement, form)
 
 
 @app.command()
@@ -286,9 +286,9 @@ def estimate(
     from softex_mlir.compiler.outputs import OutputChoice
     from softex_mlir.files import check_outputs
     from softex_mlir.tools.estimate_command import run_estimate
-    from softex_mlir.tools.summary_report import form_of
+    from softex_mlir.tools.forms import form_of
 
-    form = form_of(as_json=json, as_csv=csv)
+    form = form_of(as_json=json, as_csv=csv, output=report)
     check_outputs([report], [model, tiles, target])
     machine = machine_of(target, tcdm_bytes, no_softex, no_redmule, settings)
     compilation = Compilation.of(
@@ -396,6 +396,7 @@ def run(
     from softex_mlir.isa_sim.machine import Machine
     from softex_mlir.runtime import session
     from softex_mlir.runtime.program import Program
+    from softex_mlir.tools.forms import form_of
     from softex_mlir.tools.progress import progress_line
     from softex_mlir.tools.run_command import (
         finish_run,
@@ -407,7 +408,6 @@ def run(
         vector_writer,
     )
     from softex_mlir.tools.signals import raised
-    from softex_mlir.tools.summary_report import form_of
 
     if settings and is_program(program):
         raise typer.BadParameter(
@@ -420,7 +420,7 @@ def run(
 
         sys.stderr.write("note: no softex program: running it bare-metal on one core\n")
         raise SystemExit(run_bare_metal(program, Machine.load(target or "paper"), as_json=json))
-    form = form_of(as_json=json, as_csv=csv)
+    form = form_of(as_json=json, as_csv=csv, output=report)
     check_outputs((output, profile, trace, report), (program, input, target, reference))
     if is_program(program) or not is_model(program):
         loaded, machine = Program.load(program), Machine.load(target) if target else None
@@ -486,12 +486,6 @@ def _check_passes(instrument: PassInstrumentation) -> None:
         instrument.check_names({step.name for step in compilation(Machine.load())})
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--mlir-print-ir-...") from None
-
-
-def _print(renderable: object) -> None:
-    from softex_mlir.tools.tables import console
-
-    console().print(renderable)
 
 
 def main() -> None:

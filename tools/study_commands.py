@@ -8,16 +8,19 @@ from typing import Annotated
 
 import typer
 
+from softex_mlir.tools.forms import checked_form, emit, form_of
 from softex_mlir.tools.given import machine_of, shapes_of
 from softex_mlir.tools.options import (
     AccuracyOption,
     BatchOption,
     ConfigOption,
+    CsvOption,
     DimOption,
     JsonOption,
     LayersOption,
     SetOption,
     ShapeOption,
+    TableFileOption,
     TargetOption,
     TokensOption,
     WeightsOption,
@@ -85,10 +88,13 @@ def quality(
     report: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--report", help="Write the report (JSON); an interrupted study goes on from it."
+            "-o",
+            "--report",
+            help="Write the report (JSON, or CSV); an interrupted study goes on from it.",
         ),
     ] = None,
     json: JsonOption = False,
+    csv: CsvOption = False,
 ) -> None:
     """How close a model on the cluster comes to FP32, over many inputs, without simulating it."""
     from softex_mlir.files import check_outputs
@@ -113,7 +119,7 @@ def quality(
         baseline=baseline,
         bound=bound,
         report=report,
-        as_json=json,
+        form=form_of(as_json=json, as_csv=csv, output=report),
     )
 
 
@@ -124,7 +130,9 @@ def bench(
     ],
     target: TargetOption = "paper",
     settings: SetOption = None,
+    output: TableFileOption = None,
     json: JsonOption = False,
+    csv: CsvOption = False,
 ) -> None:
     """Repeat a published experiment; the published value stands beside ours."""
     from softex_mlir.runtime.experiments.benchmarks import BENCHMARKS
@@ -132,8 +140,9 @@ def bench(
 
     if name not in BENCHMARKS:
         raise typer.BadParameter(f"one of {', '.join(BENCHMARKS)}", param_hint="NAME")
+    form = checked_form(output, [target], as_json=json, as_csv=csv)
     machine = machine_of(target, None, False, False, settings)
-    run_benchmark(BENCHMARKS[name], machine, as_json=json)
+    run_benchmark(BENCHMARKS[name], machine, form, output)
 
 
 @study_app.command()
@@ -165,6 +174,8 @@ def explore(
     ] = False,
     parquet: Annotated[bool, typer.Option("--parquet", help="Write points.parquet too.")] = False,
     html: Annotated[bool, typer.Option("--html", help="Write the page explore.html too.")] = False,
+    json: JsonOption = False,
+    csv: CsvOption = False,
 ) -> None:
     """What models cost on many machines: estimate all, simulate the best, show what binds.
 
@@ -185,6 +196,7 @@ def explore(
         resume=resume,
         parquet=parquet,
         html=html,
+        form=form_of(as_json=json, as_csv=csv),
     )
 
 
@@ -195,13 +207,16 @@ def coefficients(
     no_tune: Annotated[
         bool, typer.Option("--no-tune", help="Keep the minimax fit as BF16 rounds it.")
     ] = False,
+    output: TableFileOption = None,
     json: JsonOption = False,
+    csv: CsvOption = False,
 ) -> None:
     """Fit GELU coefficients for SoftEx and screen them against mantissa wraps."""
     from softex_mlir.tools.coefficients_command import print_coefficients
 
+    form = checked_form(output, [target], as_json=json, as_csv=csv)
     machine = machine_of(target, None, False, False)
-    print_coefficients(terms, machine, tune=not no_tune, as_json=json)
+    print_coefficients(terms, machine, form, output, tune=not no_tune)
 
 
 @study_app.command()
@@ -232,18 +247,21 @@ def sim(
 
 
 @study_app.command()
-def operators(json: JsonOption = False) -> None:
+def operators(
+    output: TableFileOption = None, json: JsonOption = False, csv: CsvOption = False
+) -> None:
     """List the ONNX operators the importer reads, with what is supported of each."""
-    from json import dumps
-
     from softex_mlir.compiler.importers.onnx.importer import supported_operators
 
     table = supported_operators()
-    if json:
-        sys.stdout.write(dumps(table, indent=1) + "\n")
-        return
     width = max(map(len, table))
-    sys.stdout.writelines(f"{name:{width}}  {note}\n" for name, note in table.items())
+    emit(
+        checked_form(output, [], as_json=json, as_csv=csv),
+        output,
+        text=lambda: "".join(f"{name:{width}}  {note}\n" for name, note in table.items()),
+        data=lambda: table,
+        rows=lambda: [{"operator": name, "supported": note} for name, note in table.items()],
+    )
 
 
 @study_app.command()

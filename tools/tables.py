@@ -15,6 +15,7 @@ from softex_mlir.runtime.costs.energy_sweep import conclusion, swept
 from softex_mlir.runtime.costs.verdict import unit_name
 
 if TYPE_CHECKING:
+    from softex_mlir.compiler.transforms.transformer.place import Placement
     from softex_mlir.runtime.costs.rows import CostRow
     from softex_mlir.runtime.costs.summary import Summary
     from softex_mlir.runtime.profile import PointFigures, Profile
@@ -335,16 +336,11 @@ def _table(title: str, rows: Sequence[CostRow]) -> Table:
     return table
 
 
-def placement_table(placement: Iterable[object]) -> Table:
+def placement_table(placement: Iterable[Placement]) -> Table:
     """Which unit each operation runs on, and why."""
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
     for column in ("layer", "operation", "unit", "reason"):
         table.add_column(column, overflow="fold")
     for entry in placement:
-        table.add_row(
-            getattr(entry, "layer", ""),
-            getattr(entry, "op", ""),
-            getattr(entry, "unit", ""),
-            getattr(entry, "reason", ""),
-        )
+        table.add_row(entry.layer, entry.op, entry.unit, entry.reason)
     return table

@@ -25,6 +25,7 @@ from softex_mlir.runtime.quality.source import reference_of
 from softex_mlir.runtime.quality.study import Study
 from softex_mlir.runtime.quality.subject import subject_of
 from softex_mlir.runtime.reference import evaluate
+from softex_mlir.tools.forms import Form
 from softex_mlir.tools.quality_command import print_quality
 
 SIZES = {"layers": 1}
@@ -197,7 +198,7 @@ def test_layers_and_sweeps():
 
 def test_baselines(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     stored = tmp_path / "report.json"
-    options: dict[str, Any] = {"bound": 0.0, "as_json": True, "workers": 1}
+    options: dict[str, Any] = {"bound": 0.0, "form": Form.json, "workers": 1}
     np.savez(tmp_path / "set.npz", **images(2))
     inputs = tmp_path / "set.npz"
     print_quality(demo(), inputs, baseline=None, report=stored, **options)

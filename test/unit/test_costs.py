@@ -26,7 +26,8 @@ from softex_mlir.runtime.costs.tracks import Track
 from softex_mlir.runtime.profile import build_profile
 from softex_mlir.runtime.program import Program
 from softex_mlir.runtime.session import Result
-from softex_mlir.tools.summary_report import Form, csv_text, report
+from softex_mlir.tools.forms import Form
+from softex_mlir.tools.summary_report import csv_text, report
 
 MODELS = ("demo-vit", "demo-gpt2", "demo-bert")
 SCHEMA = Path(softex_mlir.runtime.__file__ or "").parent / "schema" / "profile.schema.json"
