@@ -86,7 +86,7 @@ class Weight(Record, frozen=True):
     layout: RowsLayout | TiledLayout
 
 
-class Buffer(Record, frozen=True):
+class BufferRecord(Record, frozen=True):
     """What lies where; a buffer in TCDM lives in one kernel, or in all (None)."""
 
     name: Text
@@ -96,7 +96,7 @@ class Buffer(Record, frozen=True):
     kernel: str | None
 
 
-class Launch(Record, frozen=True, omit_defaults=True):
+class LaunchRecord(Record, frozen=True, omit_defaults=True):
     """One launch, in the order of the table.
 
     `cycles` are predicted busy cycles a stream, `forecast` begin and end on each stream, `bytes`
@@ -115,7 +115,7 @@ class Launch(Record, frozen=True, omit_defaults=True):
     bytes: tuple[Count, Count] | None = None
 
 
-class Kernel(Record, frozen=True):
+class KernelRecord(Record, frozen=True):
     """A kernel and the symbol of each stream's function."""
 
     name: Name
@@ -158,7 +158,7 @@ class EntryRecord(Record, frozen=True):
     start: Word
     inputs: tuple[PortRecord, ...]
     outputs: tuple[PortRecord, ...]
-    launches: tuple[Launch, ...]
+    launches: tuple[LaunchRecord, ...]
     predicted_cycles: Count = 0
 
 
@@ -170,10 +170,10 @@ class Note(Record, frozen=True):
     machine: MachineRecord
     inputs: tuple[PortRecord, ...]
     outputs: tuple[PortRecord, ...]
-    buffers: tuple[Buffer, ...]
-    launches: tuple[Launch, ...]
+    buffers: tuple[BufferRecord, ...]
+    launches: tuple[LaunchRecord, ...]
     record_words: Annotated[int, Meta(ge=8, lt=1 << 16)]
-    kernels: tuple[Kernel, ...]
+    kernels: tuple[KernelRecord, ...]
     weights: tuple[Weight, ...] = ()
     layers: dict[str, LayerRecord] = {}
     placement: tuple[PlacementRecord, ...] = ()

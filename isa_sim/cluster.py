@@ -51,7 +51,7 @@ from softex_mlir.isa_sim.records import (
 )
 from softex_mlir.isa_sim.units import registry
 from softex_mlir.isa_sim.units.faults import UnitFault
-from softex_mlir.isa_sim.units.unit import Port, Trigger
+from softex_mlir.isa_sim.units.unit import Trigger, UnitPort
 
 _FAULT_KINDS = {st.CAUSE_FETCH: "fetch", st.CAUSE_ILLEGAL: "illegal-instruction"}
 _SLICE = 1 << 22
@@ -331,7 +331,7 @@ class _Run:
                 self.names,
             )
 
-    def make_ports(self, functional: bool, lenient: bool) -> dict[int, Port]:
+    def make_ports(self, functional: bool, lenient: bool) -> dict[int, UnitPort]:
         """What executes the jobs of each unit of the machine, by the unit's number."""
         machine, contended = self.machine, self.cluster.contention
         return {
@@ -507,7 +507,7 @@ class _Run:
             raise AssertionError("unreachable") from fault
 
     def contents(
-        self, port: Port, registers: np.ndarray, tcdm: np.ndarray, *, results: bool
+        self, port: UnitPort, registers: np.ndarray, tcdm: np.ndarray, *, results: bool
     ) -> tuple[tuple[int, bytes], ...]:
         """(address, bytes) of what a job reads or writes in the TCDM, if somebody wants it."""
         if self.job_observer is None:

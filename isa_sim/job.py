@@ -18,7 +18,7 @@ from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.units import registry
 from softex_mlir.isa_sim.units.common import Memory, words_of
 from softex_mlir.isa_sim.units.faults import UnitFault
-from softex_mlir.isa_sim.units.unit import Port, Unit
+from softex_mlir.isa_sim.units.unit import Unit, UnitPort
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,14 @@ class JobResult:
 
 
 # State slots outlive a job: each memory has its own units, for as long as it lives.
-_ports: dict[int, tuple[Any, dict[tuple[str, str], Port]]] = {}
+_ports: dict[int, tuple[Any, dict[tuple[str, str], UnitPort]]] = {}
 
 
-def _port(unit: Unit, machine: Machine, memory: Memory) -> Port:
+def _port(unit: Unit, machine: Machine, memory: Memory) -> UnitPort:
     key = id(memory)
     entry = _ports.get(key)
     if entry is None or entry[0]() is not memory:
-        fresh: dict[tuple[str, str], Port] = {}
+        fresh: dict[tuple[str, str], UnitPort] = {}
         entry = (weakref.ref(memory, lambda _: _ports.pop(key, None)), fresh)
         _ports[key] = entry
     ports = entry[1]

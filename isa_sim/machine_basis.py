@@ -50,7 +50,7 @@ _FIELDS = {
 
 
 @dataclass(frozen=True)
-class Field:
+class DescribedValue:
     """A value of a description.
 
     Attributes:
@@ -69,7 +69,7 @@ class Field:
         return self.value != self.other
 
 
-def fields_of(machine: Machine, other: Machine | None = None) -> Iterator[Field]:
+def fields_of(machine: Machine, other: Machine | None = None) -> Iterator[DescribedValue]:
     """All values of a description beside those of another one, `paper` if none is given.
 
     A unit that only one of them has is a field of its section, ``present``.
@@ -81,7 +81,9 @@ def fields_of(machine: Machine, other: Machine | None = None) -> Iterator[Field]
         origin = dict(_sections(recorded)).get(name)
         if section is None or beside is None:
             if (section is None) != (beside is None):
-                yield Field(name, "present", section is not None, beside is not None, Basis.given)
+                yield DescribedValue(
+                    name, "present", section is not None, beside is not None, Basis.given
+                )
             if section is None:
                 continue
         for field in dataclasses.fields(section):
@@ -89,10 +91,10 @@ def fields_of(machine: Machine, other: Machine | None = None) -> Iterator[Field]
             same = origin is not None and value == getattr(origin, field.name, None)
             basis = _FIELDS.get((name, field.name), _SECTIONS.get(name, Basis.given))
             against = getattr(beside, field.name, None)
-            yield Field(name, field.name, value, against, basis if same else Basis.given)
+            yield DescribedValue(name, field.name, value, against, basis if same else Basis.given)
 
 
-def differences(machine: Machine, other: Machine | None = None) -> tuple[Field, ...]:
+def differences(machine: Machine, other: Machine | None = None) -> tuple[DescribedValue, ...]:
     """What of a description is not as in another one, `paper` if none is given."""
     return tuple(field for field in fields_of(machine, other) if field.differs)
 

@@ -38,7 +38,7 @@ _ENOUGH: Final = 16
 _MOST_STALL: Final = 4.0
 """Stall cycles of an access that making up for earlier ones does not exceed."""
 
-# Columns of `Model.unit`.
+# Columns of `ContentionModel.unit`.
 EXPOSED: Final = 0
 """Accesses a cycle of the unit's current job that it waits for one by one."""
 RATE: Final = 1
@@ -59,7 +59,7 @@ _TURNOVER_CYCLES: Final = 98.0
 published growth of 96x96x96 at 10 % denials (4,774 to 4,876 cycles)."""
 
 
-class Model(NamedTuple):
+class ContentionModel(NamedTuple):
     """State of the window model."""
 
     memory: Any
@@ -84,7 +84,7 @@ class Model(NamedTuple):
     """float64 [cores]: stall cycles the core was charged too little."""
 
 
-def make_model(machine: Machine) -> Model:
+def make_model(machine: Machine) -> ContentionModel:
     """The model's state at reset."""
     present = [machine.section(unit.name) for unit in registry.units_of(machine)]
     units = len(present)
@@ -98,7 +98,7 @@ def make_model(machine: Machine) -> Model:
             geometry[number, : len(accesses.geometry)] = accesses.geometry
     unit = np.zeros((units, UNIT_COLUMNS))
     unit[:, SLOW] = 1.0
-    return Model(
+    return ContentionModel(
         np.array([machine.cluster.tcdm_banks, machine.cluster.tcdm_starvation], np.int64),
         calls,
         geometry,
@@ -158,7 +158,7 @@ def _learn(seen: Any, found: Any) -> None:
 
 @njit(cache=True)
 def look(
-    dev: Any, state: Any, model: Model, log: Any, job_log: Any, dma_log: Any, begin: int
+    dev: Any, state: Any, model: ContentionModel, log: Any, job_log: Any, dma_log: Any, begin: int
 ) -> None:  # fmt: skip
     """Replay a stretch of the window from `begin`; what was seen of the masters is up to date."""
     end = begin + WINDOW
@@ -180,7 +180,7 @@ def look(
 
 
 @njit(cache=True)
-def stall_rate(model: Model, core: int, accesses: int, charged: int) -> int:
+def stall_rate(model: ContentionModel, core: int, accesses: int, charged: int) -> int:
     """Stall cycles an access of a core in the next window, in 1/65536.
 
     Args:
@@ -196,7 +196,7 @@ def stall_rate(model: Model, core: int, accesses: int, charged: int) -> int:
 
 
 @njit(cache=True)
-def _lengthen_job(dev: Any, model: Model, unit: int, busy: float, job_log: Any) -> None:
+def _lengthen_job(dev: Any, model: ContentionModel, unit: int, busy: float, job_log: Any) -> None:
     """Charge a unit's job under way, and those queued behind it, for the window."""
     row = dev.unit[unit]
     extra = model.unit[unit, CARRY] + busy * (1.0 - 1.0 / model.unit[unit, SLOW])
@@ -215,7 +215,9 @@ def _lengthen_job(dev: Any, model: Model, unit: int, busy: float, job_log: Any) 
 
 
 @njit(cache=True)
-def _lengthen_transfers(dev: Any, model: Model, channel: int, moved: float, dma_log: Any) -> None:
+def _lengthen_transfers(
+    dev: Any, model: ContentionModel, channel: int, moved: float, dma_log: Any
+) -> None:
     """Charge the channel's transfer under way, and those queued behind it, for the window."""
     row = dev.channel[channel]
     if row[d.CHANNEL_COUNT] == 0:
@@ -241,7 +243,7 @@ def _lengthen_transfers(dev: Any, model: Model, channel: int, moved: float, dma_
 
 @njit(cache=True)
 def close_window(
-    dev: Any, state: Any, model: Model, log: Any, job_log: Any, dma_log: Any, now: int
+    dev: Any, state: Any, model: ContentionModel, log: Any, job_log: Any, dma_log: Any, now: int
 ) -> bool:
     """Charge the window that ends `now` to units and transfers; set the next one's stall rates.
 

@@ -14,13 +14,13 @@ import numpy as np
 
 from softex_mlir.isa_sim.devices import state as d
 from softex_mlir.isa_sim.devices.events import job_at
-from softex_mlir.isa_sim.units.unit import Port, Trigger
+from softex_mlir.isa_sim.units.unit import Trigger, UnitPort
 
 
 class LateJobs:
     """What the units have been told and have not done, in order, and the ports that will do it."""
 
-    def __init__(self, ports: Mapping[int, Port], tcdm: np.ndarray, dev: d.Devices):
+    def __init__(self, ports: Mapping[int, UnitPort], tcdm: np.ndarray, dev: d.Devices):
         self.ports = ports
         self.tcdm = tcdm
         self.dev = dev

@@ -53,9 +53,9 @@ class ControlPort:
         needs_clear: every job needs a soft clear since the one before.
         clear_cycles: from a soft clear that wipes the job registers to the first register write
             that is not lost.
-        keeps_state: the unit has state that a soft clear empties (:meth:`Port.reset`).
+        keeps_state: the unit has state that a soft clear empties (:meth:`UnitPort.reset`).
         watched: a job register, and bits of it: a write that sets one of them is told to the unit
-            at once (:meth:`Port.written`).
+            at once (:meth:`UnitPort.written`).
     """
 
     queue_depth: int

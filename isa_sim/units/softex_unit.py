@@ -15,10 +15,10 @@ from softex_mlir.isa_sim.units.unit import (
     Basis,
     EnergyTerm,
     Execution,
-    Port,
     Source,
     Trigger,
     Unit,
+    UnitPort,
 )
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class SoftExPort:
         return notes
 
 
-def _port(machine: Machine, functional: bool, stalls: bool, strict: bool) -> Port:
+def _port(machine: Machine, functional: bool, stalls: bool, strict: bool) -> UnitPort:
     return SoftExPort(machine, functional, stalls, strict)
 
 

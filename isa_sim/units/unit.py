@@ -71,7 +71,7 @@ class Execution(NamedTuple):
     burst: int = 0
 
 
-class Port(Protocol):
+class UnitPort(Protocol):
     """One unit of a running cluster. Job registers are words in address order, int64."""
 
     def run(self, registers: Any, tcdm: Memory, trigger: Trigger) -> Execution:
@@ -217,7 +217,7 @@ class Unit:
     ranges: Mapping[str, tuple[float, float]]
     describe: Callable[[Mapping[str, int]], str]
     control: Callable[[Section], ControlPort]
-    port: Callable[[Machine, bool, bool, bool], Port]
+    port: Callable[[Machine, bool, bool, bool], UnitPort]
     accesses: Callable[[Section], Accesses]
     energy: EnergyTerm
     faults: Callable[[Machine, Section], Iterator[Fault]] = no_faults

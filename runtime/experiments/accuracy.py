@@ -19,7 +19,7 @@ from softex_mlir.runtime.experiments.coefficient_fit import normal_mean
 
 
 @dataclass(frozen=True)
-class Accuracy:
+class ActivationAccuracy:
     """Errors of ``function`` as computed ``by`` a unit, against the exact ``reference``.
 
     Absolute errors over all finite inputs: the largest, where it is (``worst_input``), and the
@@ -62,7 +62,7 @@ def silu(v: Any) -> Any:
 
 def _compare(
     function: str, by: str, reference: str, exact: Callable[[Any], Any], found_bits: Any
-) -> Accuracy:
+) -> ActivationAccuracy:
     bits = np.arange(65536, dtype=np.uint16)
     bits = bits[(bits & 0x7FFF) < 0x7F80]
     v = widen_bits(bits).astype(np.float64)
@@ -72,7 +72,7 @@ def _compare(
         rounded = widen_bits(round_float64_bits(target)).astype(np.float64)
         error, floor = np.abs(found - target), np.abs(rounded - target)
     worst = int(np.argmax(error))
-    return Accuracy(
+    return ActivationAccuracy(
         function,
         by,
         reference,
@@ -84,7 +84,7 @@ def _compare(
     )
 
 
-def activation_errors(machine: Machine | None = None) -> list[Accuracy]:
+def activation_errors(machine: Machine | None = None) -> list[ActivationAccuracy]:
     """GELU (erf and tanh form) and SiLU, on SoftEx and on the cores, against the exact functions.
 
     ``machine`` (default ``paper``) gives SoftEx's coefficients; the published set comes too.
@@ -94,7 +94,7 @@ def activation_errors(machine: Machine | None = None) -> list[Accuracy]:
     machine = machine or Machine.load("paper")
     every = from_bits(np.arange(65536, dtype=np.uint16))
     rows = every.reshape(1, -1)
-    results: list[Accuracy] = []
+    results: list[ActivationAccuracy] = []
     sets: list[tuple[str, tuple[int, ...], tuple[int, ...], int, bool, str]] = []
     softex = machine.softex
     if softex is not None:

@@ -95,7 +95,7 @@ def _tanh_argument(value: SSAValue, x: SSAValue) -> bool:
     return False
 
 
-class FuseActivation(RewritePattern):
+class FuseGelu(RewritePattern):
     """c·x·(1 + erf(x/√2)) and c·x·(1 + tanh(..)) in any order; c is nearly always 0.5."""
 
     @op_type_rewrite_pattern
@@ -156,6 +156,6 @@ class FuseGeluPass(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         # From the end: the outermost multiplication sees the whole product.
-        patterns: list[RewritePattern] = [FuseActivation(), FuseSilu()]
+        patterns: list[RewritePattern] = [FuseGelu(), FuseSilu()]
         walker = PatternRewriteWalker(GreedyRewritePatternApplier(patterns), walk_reverse=True)
         walker.rewrite_module(op)
