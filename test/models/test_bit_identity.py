@@ -12,33 +12,39 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sampling import matrix
+from small_models import KIB, MODELS
 
 from softex_mlir.compiler.driver import Compilation
 from softex_mlir.compiler.models import BUILTIN, single_operation
 from softex_mlir.compiler.models.text import mobilebert
-from softex_mlir.compiler.models.vit import vit
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.runtime import session
 from softex_mlir.runtime.check import check
 
 EXPORTED = Path(__file__).parents[3] / "shared" / "models"
-KIB = 1024
-
-MODELS = {
-    "demo-vit": BUILTIN["demo-vit"],
-    "demo-bert": BUILTIN["demo-bert"],
-    "demo-gpt2": BUILTIN["demo-gpt2"],
-    "vit-192": lambda: vit(image=64, hidden=192, layers=1, heads=3, classes=10),
-    "vit-96-batch-2": lambda: vit(image=64, hidden=96, layers=1, heads=3, classes=10, batch=2),
+SIZES = (8, 12, 16, 20, 24, 32, 48, 64, 96, 128, 192, 256, 512, 1024)
+"""KiB of TCDM."""
+SMALLEST = dict.fromkeys(MODELS, 8) | {
+    **dict.fromkeys(("demo-vit", "demo-bert", "demo-gpt2", "vit-96-batch-2"), 20),
+    **dict.fromkeys(("mobilebert", "long"), 24),
+    "vit-192": 32,
 }
+"""KiB below which a model is refused."""
 
 
-@matrix("name, kib", list(product(MODELS, [256, 128, 96, 64, 48, 32])), short=8)
-def test_smaller_memory_same_bits(name: str, kib: int):
-    machine = Machine.load().with_tcdm_bytes(kib * KIB)
-    program = Compilation.of(MODELS[name](), machine).program()
-    assert check(program, session.run(program), {}).identical
+@matrix("name, kib", list(product(MODELS, SIZES)), short=8)
+def test_any_memory_same_bits_no_fault_no_race(name: str, kib: int):
+    """A memory that is too small is refused by the compiler; a run that meets a fault raises."""
+    compilation = Compilation.of(MODELS[name](), Machine.load().with_tcdm_bytes(kib * KIB))
+    if kib < SMALLEST[name]:
+        with pytest.raises(UserError, match="TCDM"):
+            compilation.program()
+        return
+    program = compilation.program()
+    result = session.run(program, sanitize=True)
+    assert result.run.races == ()
+    assert check(program, result, {}).identical
 
 
 @pytest.mark.parametrize("masked", [False, True])
