@@ -48,6 +48,7 @@ from softex_mlir.compiler.transforms.transformer.pad_inner import PadInnerPass
 from softex_mlir.compiler.transforms.transformer.place import Placement, PlacePass, placement_report
 from softex_mlir.compiler.transforms.transformer.round_weights import RoundWeightsPass
 from softex_mlir.compiler.transforms.transformer.split_sums import SplitSumsPass
+from softex_mlir.compiler.transforms.transformer.split_values import SplitValuesPass
 from softex_mlir.dialects.target import machine_text
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ def stages(
             PadInnerPass(target),
             *(() if accuracy is None else (SplitSumsPass(accuracy.sum_chunk),)),
             ChunkKeysPass(target),
+            *(() if accuracy is None else (SplitValuesPass(target, 0, accuracy.value_chunk),)),
             PlacePass(target),
         ),
         "jobs": (ConvertTransformerToJobsPass(target, tiles=tiles_text(tiles or {})),),

@@ -64,6 +64,11 @@ class AttentionOp(TransformerOp):
     with zeros, and p is `numerics.softmax(scores, chunk=key_chunk)`: the same maximum, but a
     denominator that is summed chunk by chunk. Without SoftEx, p does not depend on the chunks.
 
+    `value_chunk` (set by `split-values`, a multiple of 32, only without `key_chunk`) divides the
+    padded keys into chunks for the last product: one chain for each, over all padded keys with
+    zeros for the rows of v that are not the chunk's, and the partial sums are added in the order of
+    the chunks, with one bf16 rounding each.
+
     With `key_heads`, k and v have fewer heads: head h of q reads the one of number
     ``h // (heads / key_heads)``.
 
@@ -86,6 +91,7 @@ class AttentionOp(TransformerOp):
     bias_rows = prop_def(StringAttr, default_value=StringAttr("all"))
     scale = opt_prop_def(FloatAttr)
     key_chunk = opt_prop_def(IntegerAttr)
+    value_chunk = opt_prop_def(IntegerAttr)
     inner_unit = opt_prop_def(IntegerAttr)
     result = result_def(BF16_TENSOR)
 
@@ -139,6 +145,11 @@ class AttentionOp(TransformerOp):
     def chunk(self) -> int | None:
         """Keys of a chunk; None for whole rows."""
         return None if self.key_chunk is None else self.key_chunk.value.data
+
+    @property
+    def summed(self) -> int | None:
+        """Keys of a partial sum of the values; None for sums over all of them."""
+        return None if self.value_chunk is None else self.value_chunk.value.data
 
     @property
     def columns(self) -> int:
@@ -215,4 +226,13 @@ class AttentionOp(TransformerOp):
         self.expect(
             chunk is None or (chunk > 0 and chunk % KEY_UNIT == 0),
             f"key_chunk must be a positive multiple of {KEY_UNIT}, found {chunk}",
+        )
+        summed = self.summed
+        self.expect(
+            summed is None or (summed > 0 and summed % KEY_UNIT == 0),
+            f"value_chunk must be a positive multiple of {KEY_UNIT}, found {summed}",
+        )
+        self.expect(
+            summed is None or (chunk is None and self.position is None),
+            "value_chunk needs whole rows of scores: no key_chunk, and no position",
         )

@@ -44,7 +44,13 @@ class Arithmetic(Protocol):
     def binary(self, name: str, a: Array, b: Array) -> Array: ...
     def gemm(self, x: Array, w: Array, y: Array | None) -> Array: ...
     def attention(
-        self, q: Array, k: Array, v: Array, bias: Array, chunk: int | None = None
+        self,
+        q: Array,
+        k: Array,
+        v: Array,
+        bias: Array,
+        chunk: int | None = None,
+        summed: int | None = None,
     ) -> Array: ...
     def layer_norm(self, x: Array, gamma: Array, beta: Array, eps: float) -> Array: ...
     def rms_norm(self, x: Array, gamma: Array, eps: float) -> Array: ...
@@ -282,7 +288,7 @@ def _attention(op: t.AttentionOp, operands: list[Array], arithmetic: Arithmetic)
             values = slice(h // group * e, (h // group + 1) * e)
             query, key = (_in_steps(op, x, 1) for x in (q[rows, columns], k[key_rows, key_columns]))
             result[rows, h * e : (h + 1) * e] = arithmetic.attention(
-                query, key, v[key_rows, values], mask, chunk
+                query, key, v[key_rows, values], mask, chunk, op.summed
             )
     return result
 

@@ -97,16 +97,32 @@ class ExactArithmetic:
         return gemm(x, w, start)
 
     def attention(
-        self, q: Array, k: Array, v: Array, bias: Array, chunk: int | None = None
+        self,
+        q: Array,
+        k: Array,
+        v: Array,
+        bias: Array,
+        chunk: int | None = None,
+        summed: int | None = None,
     ) -> Array:
-        """One head over the padded keys of the bias, padded on to whole chunks of keys."""
+        """One head over the padded keys of the bias, padded on to whole chunks of keys; values in
+        partial sums over `summed` keys."""
         if chunk is not None:
             bias = pad(bias, 1, chunk, -np.inf)
         missing = bias.shape[1] - len(k)
         k_padded = np.pad(k, ((0, missing), (0, 0)))
         v_padded = np.pad(v, ((0, missing), (0, 0)))
         scores = self.gemm(q, k_padded.T, bias)
-        return self.gemm(self._softmax(scores, chunk), v_padded, None)
+        weights = self._softmax(scores, chunk)
+        if summed is None:
+            return self.gemm(weights, v_padded, None)
+        numbers = np.arange(len(v_padded))[:, None] // summed
+        total: Array | None = None
+        for number in range(numbers[-1, 0] + 1):
+            part = self.gemm(weights, np.where(numbers == number, v_padded, BF16.type(0)), None)
+            total = part if total is None else self.binary("add", total, part)
+        assert total is not None
+        return total
 
     def layer_norm(self, x: Array, gamma: Array, beta: Array, eps: float) -> Array:
         """Layer norm of the rows."""

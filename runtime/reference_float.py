@@ -57,10 +57,16 @@ class FloatArithmetic:
         return self._out(product if y is None else product + y)
 
     def attention(
-        self, q: Array, k: Array, v: Array, bias: Array, chunk: int | None = None
+        self,
+        q: Array,
+        k: Array,
+        v: Array,
+        bias: Array,
+        chunk: int | None = None,
+        summed: int | None = None,
     ) -> Array:
         """One head: softmax(q @ k^T + bias) @ v, bias [1 or queries, at least keys columns]; the
-        chunks of keys make no difference."""
+        chunks of keys and of sums make no difference."""
         scores = self._out(self._out(q @ k.T) + bias[:, : len(k)])
         return self._out(self.unary("softmax", scores) @ v)
 

@@ -101,7 +101,8 @@ TilesOption = Annotated[Path | None, typer.Option(help="TOML file that pins tile
 AccuracyOption = Annotated[
     AccuracyLevel | None,
     typer.Option(
-        help="How close to float32: fast sums in RedMulE alone, balanced splits long sums. "
+        help="How close to float32: fast sums in RedMulE alone, balanced, high and exact split "
+        "sums into ever shorter ones. "
         "Default: what the model's text says, fast if it says nothing.",
         show_default=False,
     ),

@@ -50,6 +50,10 @@ OWN_PASSES: dict[str, tuple[str, str]] = {
         "OrderInnerDimensionPass",
     ),
     "split-sums": ("softex_mlir.compiler.transforms.transformer.split_sums", "SplitSumsPass"),
+    "split-values": (
+        "softex_mlir.compiler.transforms.transformer.split_values",
+        "SplitValuesPass",
+    ),
     "pad-inner": ("softex_mlir.compiler.transforms.transformer.pad_inner", "PadInnerPass"),
     "place": ("softex_mlir.compiler.transforms.transformer.place", "PlacePass"),
     "convert-transformer-to-jobs": (

@@ -33,6 +33,22 @@ func.func @main(%q : tensor<40x64xbf16>, %bias : tensor<1x64xbf16>) {
 
 // -----
 
+func.func @main(%q : tensor<40x64xbf16>, %bias : tensor<1x64xbf16>) {
+  // expected-error@below {{value_chunk must be a positive multiple of 32, found 16}}
+  %a = transformer.attention %q, %q, %q, %bias {heads = 2 : i64, batch = 1 : i64, value_chunk = 16 : i64} : tensor<40x64xbf16>, tensor<40x64xbf16>, tensor<40x64xbf16>, tensor<1x64xbf16> -> tensor<40x64xbf16>
+  func.return
+}
+
+// -----
+
+func.func @main(%q : tensor<40x64xbf16>, %bias : tensor<1x64xbf16>) {
+  // expected-error@below {{value_chunk needs whole rows of scores: no key_chunk, and no position}}
+  %a = transformer.attention %q, %q, %q, %bias {heads = 2 : i64, batch = 1 : i64, key_chunk = 32 : i64, value_chunk = 32 : i64} : tensor<40x64xbf16>, tensor<40x64xbf16>, tensor<40x64xbf16>, tensor<1x64xbf16> -> tensor<40x64xbf16>
+  func.return
+}
+
+// -----
+
 func.func @main(%x : tensor<8x64xbf16>, %y : tensor<3x64xbf16>) {
   // expected-error@below {{shapes (8, 64) and (3, 64) do not broadcast}}
   %z = transformer.add %x, %y : tensor<8x64xbf16>, tensor<3x64xbf16> -> tensor<8x64xbf16>

@@ -11,6 +11,7 @@ from softex_mlir.compiler.driver import Compilation
 from softex_mlir.compiler.model import Model
 from softex_mlir.compiler.models.builder import ModelBuilder
 from softex_mlir.compiler.transforms.transformer.split_sums import split_sums
+from softex_mlir.compiler.transforms.transformer.split_values import split_values
 from softex_mlir.dialects import transformer as t
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
@@ -33,6 +34,17 @@ def mlp(rows: int, inner: int, hidden: int, activation: str) -> Model:
     x = b.arguments[0]
     y = b.linear(x, hidden, "first", activation=activation)
     return b.finish({"y": b.linear(y, inner, "second", residual=x)})
+
+
+def attention(queries: int, keys: int, heads: int, key_heads: int, size: int) -> Model:
+    """An attention that can see all its keys."""
+    shapes = {"q": (queries, heads), "k": (keys, key_heads), "v": (keys, key_heads)}
+    ports = [Port(name, (n, h * size), "float32") for name, (n, h) in shapes.items()]
+    b = ModelBuilder("attention", ports)
+    q, k, v = b.arguments
+    bias, rows = b.attention_bias(keys)
+    op = t.AttentionOp(q, k, v, bias, heads=heads, key_heads=key_heads, bias_rows=rows)
+    return b.finish({"y": b.add(op)})
 
 
 def compiled(model: Model, machine: Machine, chunk: int) -> Compilation:
@@ -83,6 +95,38 @@ def test_models_with_partial_sums_are_exact(name: str):
     assert check(program, result, {}).identical
 
 
+@pytest.mark.parametrize("machine", MACHINES)
+@pytest.mark.parametrize(
+    ("queries", "keys", "heads", "key_heads", "size", "chunk"),
+    [
+        (50, 50, 3, 3, 16, 32),  # two partial sums, keys that need padding
+        (7, 130, 4, 2, 10, 64),  # grouped heads, few queries, three partial sums
+    ],
+)
+def test_partial_sums_of_values_are_exact(
+    queries: int, keys: int, heads: int, key_heads: int, size: int, chunk: int, machine: str
+):
+    model = attention(queries, keys, heads, key_heads, size)
+    compilation = Compilation.of(model, MACHINES[machine])
+    split_values(model.module, compilation.machine, chunk)
+    assert [op.summed is not None for op in model.module.walk() if isinstance(op, t.AttentionOp)]
+    program = compilation.program()
+    random = np.random.default_rng(0)
+    inputs = {
+        port.name: random.standard_normal(port.shape).astype(np.float32) for port in program.inputs
+    }
+    result = session.run(program, inputs, machine=MACHINES[machine], sanitize=True)
+    assert result.run.races == ()
+    assert check(program, result, {}).identical
+
+
+def test_values_that_do_not_fit_stay_whole():
+    model = attention(8, 256, 1, 1, 128)
+    split_values(model.module, PAPER.with_tcdm_bytes(192 * 1024), 32)
+    (op,) = (op for op in model.module.walk() if isinstance(op, t.AttentionOp))
+    assert op.summed is None
+
+
 def test_short_sums_lose_less():
     """Without a common sign, the error of a sum in bf16 grows with its length."""
     model = mlp(16, 768, 768, "none")
@@ -103,5 +147,7 @@ def test_levels_decide_what_the_text_does_not_say():
     assert chunks(Compilation.of(wide, accuracy="balanced")) == [192, 64]
     assert chunks(Compilation.of(wide)) == [192, 64]
     assert chunks(Compilation.of(wide, accuracy="fast")) == [384, 64]
-    with pytest.raises(UserError, match="expected one of fast, balanced, found 'best'"):
+    with pytest.raises(
+        UserError, match="expected one of fast, balanced, high, exact, found 'best'"
+    ):
         Compilation.of(wide, accuracy="best")

@@ -81,6 +81,7 @@ def whole_kernel(
         transposed_slots=2,
         value_slots=1,
         score_slots=3,
+        summed=op.summed or padded,
         bias_per_query=op.bias_rows.data in ("query", "batch_query"),
         q_pitch=heads * size,
         k_pitch=key_heads * size,

@@ -199,6 +199,7 @@ class LinearSearch:
         self.budget = budget
         self.overrides = overrides or {}
         self.team = team_size(machine)
+        self.splits = any(shape.splits > 1 for shape in self.shapes)
         self.unit = 8 if machine.redmule is None else machine.redmule.rows
         self.widths = column_widths(machine)
         self._computed: dict[tuple[int, int, int], bool] = {}
@@ -328,9 +329,10 @@ class LinearSearch:
         return [p for p in found if p <= m]
 
     def _largest_block(self, rows: int) -> int:
-        """Row tiles of a block: with two blocks, norms of one hide behind products of the other."""
+        """Row tiles of a block: with two blocks, norms of one hide behind products of the other.
+        Where partial sums keep the cores in the TCDM, fetching weights once may save more."""
         tiles = -(-rows // self.unit)
-        return min(tiles if tiles < 4 else -(-tiles // 2), 12)
+        return min(tiles if tiles < 4 or self.splits else -(-tiles // 2), 12)
 
     def _choices(self, shape: LinearShape, m: int | None) -> tuple[Sequence[int], ...]:
         """Rows, inner chunks, columns and groups to consider, pinned values respected."""

@@ -9,6 +9,10 @@ number of steps per item (some steps do nothing), so that every wait is affine i
     redmule  QK(i), PV(i-1)
     dma_out  store(i)
 
+With partial sums of the values, P·V has the columns of all of them, each with the rows of its own
+keys and zeros elsewhere. The cores add those of item i - 1 in their second step of item i, and
+`dma_out` waits for them.
+
 Blocks of queries all have the same number of rows; the last one overlaps the one before it.
 
 Without RedMulE the cores compute the products themselves, one item after the other, and `compute`
@@ -21,6 +25,7 @@ from dataclasses import dataclass
 
 from xdsl.ir import SSAValue
 
+from softex_mlir.compiler.row_operations.rows import Binary
 from softex_mlir.compiler.schedule.kernels.attention.items import AttentionItems
 from softex_mlir.compiler.schedule.kernels.emitter import (
     COMPUTE,
@@ -69,18 +74,31 @@ class AttentionKernel(AttentionItems):
     transposed_slots: int
     value_slots: int
     score_slots: int
+    summed: int
+    """Keys of a partial sum of the values."""
+
+    @property
+    def splits(self) -> int:
+        """Partial sums of a value."""
+        return -(-self.padded // self.summed)
+
+    @property
+    def value_columns(self) -> int:
+        """Columns of P·V: those of all partial sums."""
+        return self.splits * self.value_size
 
     @property
     def title(self) -> str:
-        return f"attention_{self.queries}x{self.keys}_{self.heads}x{self.size}"
+        summed = "" if self.splits == 1 else f"_summed_by_{self.summed}"
+        return f"attention_{self.queries}x{self.keys}_{self.heads}x{self.size}{summed}"
 
     @property
     def zeros(self) -> int:
         """Extent of the largest box of zeros."""
-        return max(self.padded, self.rows, self.inner, self.value_size)
+        return max(self.padded, self.rows, self.inner, self.value_columns)
 
     def sizes(self) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
-        return (self.rows, self.inner, self.padded), (self.rows, self.padded, self.value_size)
+        return (self.rows, self.inner, self.padded), (self.rows, self.padded, self.value_columns)
 
     @property
     def early(self) -> bool:
@@ -105,8 +123,8 @@ class AttentionKernel(AttentionItems):
                 Room("kt", (self.inner, self.padded), self.transposed_slots),
                 Room("q", (self.rows, self.inner), 2),
                 Room("s", (self.z_rows, self.padded), self.score_slots),
-                Room("v", (self.padded, self.value_size), self.value_slots),
-                Room("o", (self.z_rows, self.value_size), self.score_slots),
+                Room("v", (self.padded, self.value_columns), self.value_slots),
+                Room("o", (self.z_rows, self.value_columns), self.score_slots),
             ),
         )
 
@@ -117,7 +135,9 @@ class AttentionKernel(AttentionItems):
 
     def advances(self) -> tuple[int, int, int, int]:
         n = self.items
-        return (1 + 3 * n, n, 0 if self.engine is COMPUTE else 2 * n + 2, 1 + 2 * n)
+        if self.engine is COMPUTE:
+            return (1 + 3 * n, n, 0, 1 + 2 * n)
+        return (1 + 3 * n, n, 2 * n + 2, 1 + 2 * n + (2 if self.splits > 1 else 0))
 
     def uses(self) -> list[SlotUse]:
         """TCDM bytes of a launch and when they are free again."""
@@ -145,6 +165,10 @@ class AttentionKernel(AttentionItems):
     def _weighted(self, item: int) -> int:
         """The engine, after PV(item)."""
         return 2 * item + (2 if self.engine is COMPUTE else 4)
+
+    def _summed(self, item: int) -> int:
+        """compute, after the partial sums of an item are added; beside RedMulE."""
+        return 2 * item + 5
 
     def _transposed(self, head: int) -> int:
         """compute, after the transposition of a head's keys."""
@@ -210,7 +234,7 @@ class AttentionKernel(AttentionItems):
                 k.values["bias"], [bias_row], k.memory["s"], [slot], [self.rows, self.padded]
             )
             s.wait(OUT, s.add(index, 1 - self.score_slots))
-            clear = s.transfer(zeros, [], k.memory["o"], [slot], [self.rows, self.value_size])
+            clear = s.transfer(zeros, [], k.memory["o"], [slot], [self.rows, self.value_columns])
             s.complete(q, preset, clear)
             s.advance()
 
@@ -222,7 +246,20 @@ class AttentionKernel(AttentionItems):
         def values(head: Index) -> None:
             last = (1 - self.value_slots) * self.blocks - 1
             s.wait(self.engine, s.add(s.mul(head, 2 * self.blocks), self._weighted(last)))
-            load_padded("v", head, s.mod(head, self.value_slots), self.value_size)
+            slot = s.mod(head, self.value_slots)
+            if self.splits == 1:
+                load_padded("v", head, slot, self.value_size)
+                return
+            source = s.mul(s.div(head, self.group), self.value_size)
+            tokens: list[SSAValue] = []
+            for first in range(0, self.keys, self.summed):
+                column = first // self.summed * self.value_size
+                sizes = [min(self.summed, self.keys - first), self.value_size]
+                place = [slot, first, column]
+                tokens.append(
+                    s.transfer(k.values["v_l2"], [first, source], k.memory["v"], place, sizes)
+                )
+            s.complete(*tokens)
 
         k.acquire(s)
         k.depend(s)
@@ -232,6 +269,11 @@ class AttentionKernel(AttentionItems):
             for slot in range(2):
                 tokens.append(s.transfer(zeros, [], k.memory["q"], [slot], [self.rows, self.inner]))
             s.complete(*tokens)
+        if self.splits > 1:
+            # zeros beside the rows of a partial sum, which no transfer writes
+            sizes = [self.padded, self.value_columns]
+            for slot in range(self.value_slots):
+                s.complete(s.transfer(zeros, [], k.memory["v"], [slot], sizes))
         load_padded("k", 0, 0, self.size)
         s.advance()
 
@@ -285,7 +327,7 @@ class AttentionKernel(AttentionItems):
                 [slot],
                 m=self.rows,
                 n=self.padded,
-                k=self.value_size,
+                k=self.value_columns,
             )
             s.insert(job)
             s.complete(job.token)
@@ -352,6 +394,9 @@ class AttentionKernel(AttentionItems):
             s.wait(IN, s.add(s.mul(head, 3 * self.blocks), 1 + 3 * self.key_block + 2))
             transpose(s.add(head, 1))
 
+        def summed(item: Index) -> None:
+            self._emit_sums(k, s, item)
+
         s.wait(IN, 1)
         transpose(0)
         s.advance()
@@ -368,6 +413,9 @@ class AttentionKernel(AttentionItems):
                 s.barrier()
                 self._wait_values(s, head)
                 self._emit_product(k, s, "s", "v", "o", (head, item))
+                if self.splits > 1:
+                    s.barrier()
+                    summed(item)
             s.advance()
             s.when(
                 block,
@@ -375,9 +423,32 @@ class AttentionKernel(AttentionItems):
                 self.key_block,
                 lambda: s.when(head, "slt", self.heads - 1, lambda: next_keys(head)),
             )
+            if self.engine is GEMM and self.splits > 1:
+                s.when(item, "sgt", 0, lambda: summed(s.add(item, -1)))
             s.advance()
 
         s.loop(0, self.heads, lambda h: s.loop(0, self.blocks, lambda b: step(h, b)))
+        if self.engine is GEMM and self.splits > 1:
+            s.advance()
+            summed(self.items - 1)
+            s.advance()
+
+    def _emit_sums(self, k: KernelEmitter, s: StreamEmitter, item: Index) -> None:
+        """Add the partial sums of an item, beside RedMulE once it has computed them."""
+        from softex_mlir.compiler.bodies import RowRef, emit_binary
+
+        if self.engine is GEMM:
+            s.wait(GEMM, s.add(s.mul(item, 2), self._weighted(0)))
+        slot = s.value(s.mod(item, self.score_slots))
+        columns = [s.value(split * self.value_size) for split in range(self.splits)]
+
+        def row(r: SSAValue) -> None:
+            total = RowRef(k.memory["o"], (slot, r), columns[0])
+            for column in columns[1:]:
+                part = RowRef(k.memory["o"], (slot, r), column)
+                emit_binary(s.builder, "add", total, part, total, self.value_size)
+
+        s.parallel(self.rows, row)
 
     def _emit_product(
         self,
@@ -401,7 +472,9 @@ class AttentionKernel(AttentionItems):
             TileRef(k.memory[name], (s.value(slots.get(name, s.mod(item, self.score_slots))),))
             for name in (x, w, z)
         )
-        inner, columns = (self.inner, self.padded) if z == "s" else (self.padded, self.value_size)
+        inner, columns = (
+            (self.inner, self.padded) if z == "s" else (self.padded, self.value_columns)
+        )
         s.parallel(
             gemm_blocks(self.rows, columns),
             lambda block: emit_gemm(
@@ -414,7 +487,10 @@ class AttentionKernel(AttentionItems):
 
         def step(head: Index, block: Index) -> None:
             item = s.add(s.mul(head, self.blocks), block)
-            s.wait(self.engine, s.add(s.mul(item, 2), self._weighted(0)))
+            if self.engine is GEMM and self.splits > 1:
+                s.wait(COMPUTE, s.add(s.mul(item, 2), self._summed(0)))
+            else:
+                s.wait(self.engine, s.add(s.mul(item, 2), self._weighted(0)))
             s.complete(
                 s.transfer(
                     k.memory["o"],
@@ -437,11 +513,13 @@ class AttentionKernel(AttentionItems):
         item += dma_box_cycles(machine, self.padded * 2, self.rows)
         item += dma_box_cycles(machine, self.value_size * 2, self.rows)
         scores = gemm_job_cycles(machine, self.rows, self.inner, self.padded)
-        weigh = gemm_job_cycles(machine, self.rows, self.padded, self.value_size)
+        weigh = gemm_job_cycles(machine, self.rows, self.padded, self.value_columns)
         jobs = scores + weigh
         transpose = core_cycles(machine, TRANSPOSE_CYCLES, self.padded * self.inner)
         compute = n * (softmax_cycles(machine, self.rows, self.padded) + 120)
         compute += self.heads * transpose
+        added = n * self.rows * (self.value_columns - self.value_size)
+        compute += core_cycles(machine, Binary("add").core_cycles(machine), added)
         out = n * dma_box_cycles(machine, self.value_size * 2, self.rows)
         feed = head * self.heads + n * item
         if self.engine is COMPUTE:
