@@ -45,6 +45,7 @@ from softex_mlir.tools.options import (
     WeightsOption,
 )
 from softex_mlir.tools.program_commands import program_app
+from softex_mlir.tools.scaling_commands import scaling_app
 from softex_mlir.tools.study_commands import study_app
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ app = typer.Typer(
 )
 
 
-for commands in (program_app, study_app, machine_app):
+for commands in (program_app, study_app, scaling_app, machine_app):
     app.add_typer(commands)
 
 

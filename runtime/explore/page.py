@@ -6,12 +6,18 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from html import escape
-from json import dumps
 from pathlib import Path
 from typing import Any
 
 from softex_mlir.errors import UserError
 from softex_mlir.runtime.explore.point import Row
+from softex_mlir.runtime.report.plain import (
+    chart_place,
+    document,
+    heading,
+    html_table,
+    paragraph,
+)
 
 AREA_NOTE = (
     "Multipliers: RedMulE's FMAs, one a lane of SoftEx, one a core. Area is published for SoftEx "
@@ -68,41 +74,26 @@ def page(
     Raises:
         UserError: the library of the extra `report` is missing.
     """
-    try:
-        from plotly.offline import get_plotlyjs  # pyright: ignore[reportMissingTypeStubs]
-    except ImportError as error:
-        raise UserError(
-            f"a page needs {error.name}: pip install 'softex-mlir[report]' (CSV needs nothing)"
-        ) from error
     good = [row for row in rows if not row.reason]
     charts = {
         "energy": _chart(good, front, "energy_j", 1e3, "energy, mJ"),
         "multipliers": _chart(good, front, "multipliers", 1, "multipliers"),
     }
-    # A closing tag inside the data would end the script.
-    data = dumps(charts).replace("</", "<\\/")
     failures = [(row.model, _knobs(row), row.reason) for row in rows if row.reason]
     parts = [
-        "<!doctype html><html lang=en><meta charset=utf-8><title>softex explore</title>",
-        "<style>body{font:15px system-ui;max-width:70rem;margin:2rem auto;padding:0 1rem}"
-        "table{border-collapse:collapse}td,th{padding:.2rem .6rem;text-align:left;"
-        "border-bottom:1px solid #8884}</style>",
-        f"<h1>{len(rows)} points, {len(front)} on the front</h1>",
-        "<p>Estimated by the cost model; the front simulated where the table says so.</p>",
-        "<div id=energy></div><div id=multipliers></div>",
-        f"<p>{escape(AREA_NOTE)}</p>",
-        "<h2>Front</h2>",
-        _table(FRONT_HEAD, front_rows(front, simulated)),
-        "<h2>What a knob is worth</h2>",
-        "<p>Latency over that of the knob's best value, all else equal.</p>",
-        _table(("knob", "value", "latency"), sensitivity_rows(worth)),
-        "<h2>Without figures</h2>",
-        _table(("model", "machine", "reason"), failures),
-        f"<script>{get_plotlyjs()}</script>",
-        f"<script>const charts={data};for(const id in charts)"
-        "Plotly.newPlot(id,charts[id].data,charts[id].layout,{responsive:true})</script></html>",
+        paragraph("Estimated by the cost model; the front simulated where the table says so."),
+        *map(chart_place, charts),
+        paragraph(AREA_NOTE),
+        heading("Front"),
+        html_table(FRONT_HEAD, front_rows(front, simulated)),
+        heading("What a knob is worth"),
+        paragraph("Latency over that of the knob's best value, all else equal."),
+        html_table(("knob", "value", "latency"), sensitivity_rows(worth)),
+        heading("Without figures"),
+        html_table(("model", "machine", "reason"), failures),
     ]
-    return "\n".join(parts) + "\n"
+    title = f"{len(rows)} points, {len(front)} on the front"
+    return document("softex explore", title, parts, charts)
 
 
 FRONT_HEAD = ("model", "machine", "latency", "energy", "cost", "binds", "simulated", "validity")
@@ -163,9 +154,3 @@ def _chart(
         )
     axes = {"xaxis": {"title": {"text": "latency, ms"}}, "yaxis": {"title": {"text": title}}}
     return {"data": data, "layout": {"title": {"text": f"latency and {title}"}, **axes}}
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    cells = "".join(f"<th>{escape(name)}" for name in head)
-    lines = ["<tr>" + "".join(f"<td>{escape(cell)}" for cell in row) for row in rows]
-    return f"<table><tr>{cells}{''.join(lines)}</table>"

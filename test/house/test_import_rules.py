@@ -31,6 +31,7 @@ ROOMS = {
     "runtime.self_check": "front door",
     "runtime.quality": "front door",
     "runtime.explore": "front door",
+    "runtime.mesh": "front door",
     "runtime.quality.metrics": "runtime",
     "": LEAVES,
 }

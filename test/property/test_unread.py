@@ -225,6 +225,23 @@ def test_random_models_keep_their_bits(seed: int):
     bits_before_and_after(random_model(seed))
 
 
+@pytest.mark.parametrize("columns", [range(6), range(6, 12), range(8, 20), range(18, 24)])
+def test_heads_that_share_keys_are_left_out_with_them(columns: range):
+    """Four heads of 6, two to a head of keys: all of those that share it are computed."""
+    builder = ModelBuilder("shared", [Port("x", (10, 24), "float32")])
+    (x,) = builder.arguments
+    k, v = (builder.linear(x, 12, name) for name in ("k", "v"))
+    bias, kind = builder.attention_bias(5)
+    attention = t.AttentionOp(x, k, v, bias, heads=4, key_heads=2, batch=2, bias_rows=kind)
+    y = builder.add(attention)
+    part = t.SliceOp(y, [3, columns.start], [4, len(columns)])
+    model = builder.finish({"y": builder.add(part)})
+    bits_before_and_after(model)
+    groups = columns[-1] // 12 - columns[0] // 12 + 1
+    (left,) = (op for op in model.module.walk() if isinstance(op, t.AttentionOp))
+    assert (left.heads.value.data, left.heads_of_keys) == (2 * groups, groups)
+
+
 def small_bert(batch: int) -> Model:
     return bert(hidden=48, layers=2, heads=3, vocabulary=50, tokens=8, batch=batch, masked=True)
 

@@ -202,6 +202,9 @@ def narrowed(op: Operation, box: Box, operands: Sequence[SSAValue]) -> Operation
         heads = t.shape_of(operands[0])[1] // op.head_size
         batch = t.shape_of(operands[1])[0] // op.keys
         changed = {"heads": IntegerAttr(heads, i64), "batch": IntegerAttr(batch, i64)}
+        if op.key_heads is not None:
+            key_heads = t.shape_of(operands[1])[1] // op.head_size
+            changed["key_heads"] = IntegerAttr(key_heads, i64)
     return type(op).create(
         operands=operands,
         result_types=[TensorType(result.get_element_type(), shape)],

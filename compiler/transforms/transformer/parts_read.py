@@ -71,14 +71,20 @@ def _attention(op: t.AttentionOp, box: Box) -> Parts:
     size, value_size, queries, keys = op.head_size, op.value_size, op.queries, op.keys
     batches, tokens = blocks(rows, queries)
     batches = range(batches[0], batches[-1] + 1)  # keys of batches in between have no step
-    heads = range(columns[0] // value_size, columns[-1] // value_size + 1)
+    if op.position is not None:
+        tokens = range(queries)  # which keys are looked at counts from the first query
+    sharing = op.heads.value.data // op.heads_of_keys
+    groups = range(columns[0] // value_size // sharing, columns[-1] // value_size // sharing + 1)
+    heads = range(groups.start * sharing, groups.stop * sharing)
     q_rows, k_rows = joined(batches, tokens, queries), joined(batches, range(keys), keys)
-    values = joined(heads, range(value_size), value_size)
-    projected = joined(heads, range(size), size)
+    results, projected = (joined(heads, range(n), n) for n in (value_size, size))
+    values, k_columns = (joined(groups, range(n), n) for n in (value_size, size))
     bias_rows = {"all": range(1), "query": tokens, "batch": batches, "batch_query": q_rows}
     bias = (bias_rows[op.bias_rows.data], range(t.shape_of(op.bias)[1]))
+    position = () if op.position is None else ((batches,),)
     return Parts(
-        (q_rows, values), ((q_rows, projected), (k_rows, projected), (k_rows, values), bias)
+        (q_rows, results),
+        ((q_rows, projected), (k_rows, k_columns), (k_rows, values), bias, *position),
     )
 
 

@@ -1,0 +1,1 @@
+"""Models divided between clusters: phases, and what each cluster computes in one."""
