@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+
+import typer
 
 from softex_mlir.errors import UserError
 from softex_mlir.files import json_text
@@ -16,11 +20,32 @@ _MEASURABLE = 10_000_000
 """Instructions from which on decoding the program hardly counts in the speed."""
 
 
+_MEMORY = re.compile(r"(0x[0-9a-fA-F]+|\d+):(0x[0-9a-fA-F]+|\d+)(Ki|Mi|)")
+_SCALES = {"": 1, "Ki": 1 << 10, "Mi": 1 << 20}
+
+
+def memory_of(texts: Sequence[str] | None) -> tuple[tuple[int, int], ...]:
+    """Base addresses and bytes from their spelling on a command line."""
+    found: list[tuple[int, int]] = []
+    for text in texts or ():
+        match = _MEMORY.fullmatch(text)
+        base, size = (0, 0) if match is None else (int(match[1], 0), int(match[2], 0))
+        size *= _SCALES[match[3]] if match else 0
+        if not 0 < size <= (1 << 32) - base:
+            raise typer.BadParameter(
+                f"expected BASE:SIZE within 32 bits, as in 0x80000000:64Ki, found '{text}'",
+                param_hint="--memory",
+            )
+        found.append((base, size))
+    return tuple(found)
+
+
 def run_bare_metal(
     program: Path,
     machine: Machine,
     max_instructions: int = 1_000_000_000,
     signature: Path | None = None,
+    memory: Sequence[tuple[int, int]] = (),
     *,
     as_json: bool,
 ) -> int:
@@ -32,7 +57,7 @@ def run_bare_metal(
             f"{program}: written by `softex compile`, for the whole cluster: use `softex run`"
         )
     with raised(), progress_line("instructions", quiet=as_json) as progress:
-        result = run_elf(program, machine, max_instructions, signature, progress)
+        result = run_elf(program, machine, max_instructions, signature, progress, memory)
     sys.stderr.write(result.output)
     if as_json:
         data = {

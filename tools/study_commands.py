@@ -230,10 +230,18 @@ def sim(
         Path | None,
         typer.Option(help="Write begin_signature..end_signature here, a hexadecimal word a line."),
     ] = None,
+    memory: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="BASE:SIZE",
+            help="Memory besides the program's segments, as in 0x80000000:64Ki (may be repeated); "
+            "default: 128 MiB behind each of them.",
+        ),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Run a bare-metal program on one core; `tohost` decides the exit status."""
-    from softex_mlir.tools.sim_command import run_bare_metal
+    from softex_mlir.tools.sim_command import memory_of, run_bare_metal
 
     raise SystemExit(
         run_bare_metal(
@@ -241,6 +249,7 @@ def sim(
             machine_of(target, None, False, False),
             max_instructions,
             signature,
+            memory_of(memory),
             as_json=json,
         )
     )

@@ -1,13 +1,14 @@
 """Reading a bare-metal ELF32 executable and giving it memory.
 
 A segment is placed at its virtual and, if that is another, its physical address: start code may
-copy from there or rely on a loader to have done so. Segments less than :data:`_GAP_BYTES` apart
-share a region of memory, which goes on behind them, for stack and heap, as far as
-:data:`SLACK_BYTES` or the next segment. All of it is zero at first.
+copy from there or rely on a loader to have done so. Segments less than :data:`SLACK_BYTES` apart
+share a region of memory, which goes on behind them, for stack and heap, for :data:`SLACK_BYTES`;
+or there is memory where the caller says. All of it is zero at first, and code can run from all.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,7 @@ from softex_mlir.errors import UserError
 
 SLACK_BYTES = 128 << 20
 """Memory behind each group of segments (host memory is only taken when touched)."""
-_CODE_SLACK_BYTES = 1 << 20
-"""Part of that memory from which code can run."""
-_GAP_BYTES = 1 << 22
+_PAGE = 0xFFF
 _MEMORY_LIMIT = 1 << 30
 _ADDRESSES = 1 << 32
 
@@ -46,16 +45,8 @@ class Image:
     symbols: dict[str, int] = field(default_factory=dict[str, int])
 
 
-@dataclass(frozen=True)
-class MemoryPlan:
-    """Regions (base, bytes, offset in the memory array), the one with the entry first.
-
-    Code can run from the first ``code_bytes`` of the array.
-    """
-
-    regions: list[tuple[int, int, int]]
-    memory_bytes: int
-    code_bytes: int
+Region = tuple[int, int, int]
+"""Base address, bytes, offset in the array of all memory."""
 
 
 def read_elf(path: Path) -> Image:
@@ -145,34 +136,36 @@ def _is_place(symbol: Any) -> bool:
     return kind in ("STT_NOTYPE", "STT_FUNC", "STT_OBJECT") and symbol.name[:1] not in ("", "$")
 
 
-def plan_memory(image: Image, path: Path) -> MemoryPlan:
-    """Give every segment memory.
+def plan_memory(image: Image, path: Path, memory: Sequence[tuple[int, int]] = ()) -> list[Region]:
+    """Give every segment memory; the region with the entry comes first.
+
+    Args:
+        image: the program.
+        path: of its file, for error messages.
+        memory: base address and bytes of what there is besides the segments; nothing more is added.
 
     Raises:
         BareMetalError: the segments need more than the host is asked for.
     """
-    spans: list[list[int]] = []  # first, last, executable
-    for segment in sorted(image.segments, key=lambda segment: segment.address):
-        first = segment.address & ~0xFFF
-        last = (segment.address + segment.memory_bytes + 0xFFF) & ~0xFFF
-        if spans and first - spans[-1][1] < _GAP_BYTES:
-            spans[-1][1] = max(spans[-1][1], last)
-            spans[-1][2] |= segment.executable
+    wanted = [(segment.address, segment.memory_bytes) for segment in image.segments]
+    between = 1 if memory else SLACK_BYTES
+    spans: list[list[int]] = []  # first, end
+    for address, size in sorted([*wanted, *memory]):
+        first, end = address & ~_PAGE, (address + size + _PAGE) & ~_PAGE
+        if spans and first - spans[-1][1] < between:
+            spans[-1][1] = max(spans[-1][1], end)
         else:
-            spans.append([first, last, segment.executable])
-    spans.sort(key=lambda span: (not span[0] <= image.entry < span[1], not span[2]))
-    regions: list[tuple[int, int, int]] = []
-    offset = code_bytes = 0
-    for first, last, executable in spans:
-        following = min((s[0] for s in spans if s[0] >= last), default=_ADDRESSES)
-        end = min(last + SLACK_BYTES, following)
-        regions.append((first, end - first, offset))
-        if executable or first <= image.entry < last:
-            code_bytes = offset + min(last + _CODE_SLACK_BYTES, end) - first
-        offset += end - first
+            spans.append([first, end])
+    spans.sort(key=lambda span: not span[0] <= image.entry < span[1])
+    regions: list[Region] = []
+    offset = 0
+    for first, end in spans:
+        size = min(end + (0 if memory else SLACK_BYTES), _ADDRESSES) - first
+        regions.append((first, size, offset))
+        offset += size
     if offset > _MEMORY_LIMIT:
+        what = "the memory asked for" if memory else "its segments with their stacks"
         raise BareMetalError(
-            f"{path}: its segments need {offset >> 20} MiB with their stacks; at most "
-            f"{_MEMORY_LIMIT >> 20} MiB"
+            f"{path}: {what} would be {offset >> 20} MiB; at most {_MEMORY_LIMIT >> 20} MiB"
         )
-    return MemoryPlan(regions, offset, code_bytes)
+    return regions

@@ -5,6 +5,7 @@ ends by
 
 - a write to ``tohost`` (1: passed; ``n << 1 | 1``: exit code n, in riscv-tests the failed test);
 - ``ecall`` with a7 = 93 and the exit code in a0, or ``ebreak``, while no trap handler is installed;
+- an exit by semihosting (see :mod:`.host`);
 - a jump to itself, or ``wfi`` with all interrupts disabled: the exit code is a0.
 
 A program that has ``tohost`` passes by writing it only; the other ways then end it without success.
@@ -17,7 +18,7 @@ point on. Memory takes one cycle; an access outside it is an access fault.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from numpy.typing import NDArray
 
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.baremetal.elf import BareMetalError, Image, plan_memory, read_elf
+from softex_mlir.isa_sim.baremetal.host import Answer, Host
 from softex_mlir.isa_sim.core import state as st
 from softex_mlir.isa_sim.machine import Machine
 
@@ -34,8 +36,6 @@ SLICE_INSTRUCTIONS = 50_000_000
 _FUNCTION_BYTES = 1 << 16
 """A symbol farther before an address than this says nothing about it."""
 _SIGNATURE_BYTES = 16 << 20
-_EXIT_CALL, _WRITE_CALL = 93, 64
-"""Numbers of the system calls a program can ask the host for."""
 
 
 @dataclass
@@ -71,14 +71,17 @@ def run_elf(
     max_instructions: int = 1_000_000_000,
     signature: str | Path | None = None,
     progress: Callable[[int], None] | None = None,
+    memory: Sequence[tuple[int, int]] = (),
 ) -> BareMetalResult:
     """Load and run an ELF32 file.
 
     ``signature`` names a file for the signature in the riscv-arch-test convention: one 32-bit
     word a line, eight lower-case hexadecimal digits; it is written however the program ended.
-    ``progress`` is called with the instructions executed after every :data:`SLICE_INSTRUCTIONS`.
+    ``memory`` lists base address and bytes of all memory besides the segments; default: some behind
+    each of them. ``progress`` is called with the instructions executed after every
+    :data:`SLICE_INSTRUCTIONS`.
     """
-    hart = BareMetal(path, machine)
+    hart = BareMetal(path, machine, memory=memory)
     if signature is not None and hart.signature_range() is None:
         raise BareMetalError(
             f"{path}: a signature was asked for, but the file has no symbols begin_signature and "
@@ -98,7 +101,11 @@ class BareMetal:
     """One core with the memory of one program."""
 
     def __init__(
-        self, path: str | Path, machine: Machine | None = None, image: Image | None = None
+        self,
+        path: str | Path,
+        machine: Machine | None = None,
+        image: Image | None = None,
+        memory: Sequence[tuple[int, int]] = (),
     ) -> None:
         """Load the ELF file, or ``image`` if one is given (``path`` then only names it)."""
         from softex_mlir.isa_sim.core.decode import DecodedCode
@@ -106,17 +113,24 @@ class BareMetal:
         self.path = Path(path)
         image = image or read_elf(self.path)
         self.symbols = image.symbols
-        plan = plan_memory(image, self.path)
-        regions = plan.regions
-        self.memory: NDArray[np.uint8] = np.zeros(plan.memory_bytes, np.uint8)
-        self.program = DecodedCode.create(regions, 0, plan.code_bytes)
+        regions = plan_memory(image, self.path, memory)
+        size = sum(region[1] for region in regions)
+        try:
+            self.memory: NDArray[np.uint8] = np.zeros(size, np.uint8)
+            self.program = DecodedCode.create(regions, 0, size)
+        except MemoryError:
+            raise BareMetalError(
+                f"{path}: this host has no room for {size >> 20} MiB of memory and its decoded "
+                "code: less would do with --memory BASE:SIZE"
+            ) from None
         for segment in image.segments:
             offset = self.program.offset(segment.address)
             assert offset is not None
             data = np.frombuffer(segment.data, np.uint8)
             self.memory[offset : offset + len(data)] = data
         self.tcdm: NDArray[np.uint8] = np.zeros(4, np.uint8)
-        self.state = st.make_state(machine or Machine.load(), 1)
+        machine = machine or Machine.load()
+        self.state = st.make_state(machine, 1)
         config = self.state.config
         config[st.TCDM_BYTES] = 0
         config[st.L2_BASE], config[st.L2_BYTES], _ = regions[0]
@@ -125,7 +139,14 @@ class BareMetal:
         config[st.REFILL] = 0
         config[st.HOST_ADDRESS] = self.symbols.get("tohost", -1)
         self.state.s[0, st.PC] = image.entry & ~1
-        self._output: list[str] = []
+        base, room, _ = regions[0]
+        heap = max(
+            segment.address + segment.memory_bytes
+            for segment in image.segments
+            if base <= segment.address < base + room
+        )
+        clock = machine.operating_points[0].frequency_hz
+        self._host = Host(self.read, self._write, heap, base + room, clock)
 
     def run(
         self,
@@ -162,7 +183,7 @@ class BareMetal:
             seconds=seconds,
             pc=int(row[st.PC]),
             registers=tuple(int(v) & 0xFFFFFFFF for v in self.state.x[0, :32]),
-            output="".join(self._output),
+            output="".join(self._host.output),
             signature=self._signature(),
             symbols=self.symbols,
             interrupted=interrupted,
@@ -185,8 +206,16 @@ class BareMetal:
         if status == st.DECODE and self.program.decode_at(pc, self.memory):
             return None
         if status == st.HOST:
-            return self._host_request()
-        return self._stop(status)
+            ended = self._host_request()
+        elif status == st.STOPPED and row[st.FAULT_CODE] == st.STOP_SEMIHOST:
+            ended = self._semihosting()
+        elif status == st.STOPPED and row[st.FAULT_CODE] == st.STOP_ECALL:
+            ended = self._environment_call()
+        else:
+            ended = self._stop(status)
+        if ended is None or ended[0] == 0 or not row[st.TRAPS]:
+            return ended
+        return ended[0], ended[1] + self._last_trap()
 
     def _place(self, pc: int) -> str:
         """An instruction address in words: the function around it and the instruction."""
@@ -211,15 +240,28 @@ class BareMetal:
             )
         return self.memory[offset : offset + size].tobytes()
 
+    def _write(self, address: int, data: bytes) -> None:
+        self.read(address, len(data))
+        offset = self.program.offset(address)
+        assert offset is not None
+        self.memory[offset : offset + len(data)] = np.frombuffer(data, np.uint8)
+
     def _word(self, address: int) -> int:
         return int.from_bytes(self.read(address, 4), "little")
 
     def _write_word(self, address: int, value: int) -> None:
-        offset = self.program.offset(address)
-        if offset is not None:
-            self.memory[offset : offset + 4] = np.frombuffer(
-                (value & 0xFFFFFFFF).to_bytes(4, "little"), np.uint8
-            )
+        self._write(address, (value & 0xFFFFFFFF).to_bytes(4, "little"))
+
+    def _last_trap(self) -> str:
+        """The last trap that the program took, in words, unless it was an environment call."""
+        row = self.state.s[0]
+        cause = int(row[st.TRAP_CAUSE])
+        if not cause:
+            return ""
+        return (
+            f"; its last trap: {st.FAULT_TEXT.get(cause, f'cause {cause}')} at "
+            f"{self._place(int(row[st.TRAP_PC]))}, value 0x{int(row[st.TRAP_VALUE]):08x}"
+        )
 
     def _stop(self, status: int) -> tuple[int | None, str]:
         """Exit code and reason of a program that stopped without writing tohost."""
@@ -228,9 +270,6 @@ class BareMetal:
         registers = self.state.x[0]
         text = st.FAULT_TEXT.get(code, f"code {code}")
         if status == st.STOPPED and code == st.STOP_ECALL:
-            if registers[17] == _EXIT_CALL:
-                value = int(registers[10])
-                return value, "passed" if value == 0 else f"exit code {value}"
             text = f"environment call {registers[17]}"
         elif status == st.STOPPED and "tohost" in self.symbols:
             return None, f"{text} at {self._place(pc)}, without a write to tohost"
@@ -256,14 +295,39 @@ class BareMetal:
                 "system call"
             )
         call, first, buffer, count = (self._word(value + 8 * i) for i in range(4))
-        if call == _EXIT_CALL:
-            return first, f"exit code {first}" if first else "passed"
-        if call == _WRITE_CALL and first in (1, 2):
-            self._output.append(self.read(buffer, count).decode("utf-8", "replace"))
-            self._write_word(value, count)
+        answer = self._host.system_call(call, first, buffer, count)
+        if answer is not None and answer.ends:
+            return _end(answer)
+        if answer is not None:
+            self._write_word(value, answer.value)
         self._write_word(address, 0)
         if "fromhost" in self.symbols:
             self._write_word(self.symbols["fromhost"], 1)
+        return None
+
+    def _environment_call(self) -> tuple[int | None, str] | None:
+        """Serve an ecall without a trap handler; exit code and reason if it ends the program."""
+        row, registers = self.state.s[0], self.state.x[0]
+        number, *arguments = (int(registers[r]) & 0xFFFFFFFF for r in (17, 10, 11, 12))
+        answer = self._host.system_call(number, *arguments)
+        if answer is None:
+            return self._stop(st.STOPPED)
+        if answer.ends:
+            return _end(answer)
+        registers[10] = _signed(answer.value)
+        row[st.PC] += 4
+        row[st.INSTRUCTIONS] += 1
+        row[st.CYCLE] += 1
+        return None
+
+    def _semihosting(self) -> tuple[int | None, str] | None:
+        """Serve a request by semihosting; exit code and reason if it ends the program."""
+        row, registers = self.state.s[0], self.state.x[0]
+        operation, parameter = (int(registers[r]) & 0xFFFFFFFF for r in (10, 11))
+        answer = self._host.semihosting(operation, parameter, int(row[st.CYCLE]))
+        if answer.ends:
+            return _end(answer)
+        registers[10] = _signed(answer.value)
         return None
 
     def signature_range(self) -> tuple[int, int] | None:
@@ -280,3 +344,12 @@ class BareMetal:
     def _signature(self) -> tuple[int, ...]:
         span = self.signature_range()
         return tuple(np.frombuffer(self.read(*span), "<u4").tolist()) if span else ()
+
+
+def _end(answer: Answer) -> tuple[int, str]:
+    code = _signed(answer.value)
+    return code, f"exit code {code}" if code else "passed"
+
+
+def _signed(value: int) -> int:
+    return (value & 0xFFFFFFFF ^ 0x80000000) - 0x80000000

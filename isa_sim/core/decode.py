@@ -24,6 +24,9 @@ _X_SOURCE_FLOATS = frozenset(
     (op.FCVT_F_W, op.FCVT_F_WU, op.HCVT_F_W, op.HCVT_F_WU, op.FMV_W_X, op.FMV_H_X)
 )
 
+_EBREAK = 0x00100073
+_SEMIHOSTING = b"".join(word.to_bytes(4, "little") for word in (0x01F01013, _EBREAK, 0x40705013))
+"""The sequence that makes a breakpoint a request (RISC-V semihosting specification 1.0)."""
 _FETCH_FAULT = op.FETCH_FAULT | 4 << op.LENGTH_SHIFT | op.DISCARD << op.RD_SHIFT
 
 
@@ -83,7 +86,11 @@ class DecodedCode(NamedTuple):
         here = 0
         while at + here < end and self.code[op.ROW * ((at + here) >> 1)] == op.UNDECODED:
             length = 4 if text[here] & 3 == 3 else 2
-            rows.append(decode_row(int.from_bytes(text[here : here + length], "little")))
+            word = int.from_bytes(text[here : here + length], "little")
+            row = decode_row(word)
+            if word == _EBREAK and _asks_host(memory, offset + here):
+                row = (row[0] & ~op.OPERATION | op.SEMIHOST, *row[1:])
+            rows.append(row)
             places.append((at + here) >> 1)
             here += length
         self.code.reshape(-1, op.ROW)[places] = rows
@@ -122,6 +129,10 @@ class DecodedCode(NamedTuple):
         begin = op.ROW * (start // 2)
         self.code[begin : begin + op.ROW * count] = rows[inverse].reshape(-1)
         self.pages[start >> PAGE_SHIFT : (end + PAGE_BYTES - 1) >> PAGE_SHIFT] = 1
+
+
+def _asks_host(memory: NDArray[np.uint8], at: int) -> bool:
+    return memory[max(at - 4, 0) : at + 8].tobytes() == _SEMIHOSTING
 
 
 @cache

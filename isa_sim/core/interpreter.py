@@ -34,6 +34,7 @@ from softex_mlir.isa_sim.core.memory import (
     complete_access,
     contention_stall,
     effective_address,
+    faulting_portion,
     fetch_cold,
     find_window,
     forget_code,
@@ -181,7 +182,7 @@ def run_core(
                         latency = 0
                 elif config[st.MACHINE_MODE] != 0:
                     cause = st.CAUSE_LOAD
-                    value = address
+                    value = faulting_portion(regions, address)
                 else:
                     request(s, w0, pc, address, st.KIND_LOAD, 0)
                     status = st.ACCESS
@@ -247,7 +248,7 @@ def run_core(
                         status = st.HOST
                 elif config[st.MACHINE_MODE] != 0:
                     cause = st.CAUSE_STORE
-                    value = address
+                    value = faulting_portion(regions, address)
                 else:
                     request(s, w0, pc, address, st.KIND_STORE, value)
                     status = st.ACCESS

@@ -32,6 +32,12 @@ def region_offset(regions: Any, address: int, size: int) -> int:
 
 
 @njit(cache=True)
+def faulting_portion(regions: Any, address: int) -> int:
+    """First address of the part of an access that no region holds: the core splits at words."""
+    return (address & ~3) + 4 if region_offset(regions, address, 1) >= 0 else address
+
+
+@njit(cache=True)
 def find_window(program: DecodedCode, pc: int) -> tuple[int, int, int]:
     """Base address and bytes of the code around ``pc``, and the index of its first row.
 

@@ -28,12 +28,14 @@ COLUMNS = 64
     LOOP_START0, LOOP_END0, LOOP_COUNT0, LOOP_START1, LOOP_END1, LOOP_COUNT1,
     FLAGS, ROUNDING, MSTATUS, MTVEC, MEPC, MCAUSE, MTVAL, MSCRATCH, MIE, MIP,
     CYCLE_OFFSET, INSTRET_OFFSET, COUNT_INHIBIT,
-    FAULT_CODE, FAULT_ADDRESS, FAULT_PC, TRAPS, NEXT_PC, RESULT, REQUEST, *_,
+    FAULT_CODE, FAULT_ADDRESS, FAULT_PC, TRAPS, TRAP_CAUSE, TRAP_VALUE, TRAP_PC,
+    NEXT_PC, RESULT, REQUEST, *_,
 ) = range(COLUMNS)  # fmt: skip
 """Columns of ``CoreState.s`` (int64). Times in cycles; ``STALL_RATE`` is extra cycles a TCDM access
 in 1/65536; ``FETCH_STALLS``, ``CONTENTION_STALLS`` are parts of ``STALL_CYCLES``. Loop ends are -1
 until a loop is programmed. ``NEXT_PC`` and ``RESULT`` are what a system instruction hands to the
-interpreter. ``REQUEST`` is the first of seven columns."""
+interpreter. ``TRAP_*`` are of the last trap taken that was no environment call. ``REQUEST`` is
+the first of seven columns."""
 (
     REQUEST_ADDRESS, REQUEST_SIZE, REQUEST_KIND, REQUEST_VALUE, REQUEST_RD, REQUEST_SIGNED,
     REQUEST_FLOAT, *_,
@@ -59,7 +61,7 @@ CAUSE_FETCH, CAUSE_ILLEGAL, CAUSE_BREAKPOINT, CAUSE_LOAD, CAUSE_STORE, CAUSE_ECA
     11,
 )
 """Trap causes (mcause) and fault codes."""
-STOP_ECALL, STOP_EBREAK, STOP_WFI, STOP_LOOP = 32, 33, 34, 35
+STOP_ECALL, STOP_EBREAK, STOP_WFI, STOP_LOOP, STOP_SEMIHOST = 32, 33, 34, 35, 36
 """``FAULT_CODE`` of status ``STOPPED``."""
 
 FAULT_TEXT = {

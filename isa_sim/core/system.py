@@ -77,7 +77,9 @@ def execute_system(
         return -1
     if operation == op.ECALL:
         return st.CAUSE_ECALL
-    if operation == op.EBREAK:
+    if operation == op.SEMIHOST and config[st.MACHINE_MODE] != 0:
+        return st.STOP_SEMIHOST
+    if operation == op.EBREAK or operation == op.SEMIHOST:
         return st.CAUSE_BREAKPOINT
     if operation == op.WFI:
         return st.STOP_WFI if config[st.MACHINE_MODE] == 0 or s[st.MIE] == 0 else -1
@@ -101,6 +103,10 @@ def enter_trap(s: Any, config: Any, cause: int, value: int, pc: int) -> int:
             s[st.FAULT_CODE] = st.STOP_EBREAK
         return -1
     s[st.TRAPS] += 1
+    if cause != st.CAUSE_ECALL:
+        s[st.TRAP_CAUSE] = cause
+        s[st.TRAP_VALUE] = value
+        s[st.TRAP_PC] = pc
     s[st.MEPC] = pc
     s[st.MCAUSE] = cause
     s[st.MTVAL] = value

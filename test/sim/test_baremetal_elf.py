@@ -129,6 +129,103 @@ def test_a_program_with_tohost_passes_by_writing_it_only(tmp_path: Path, name: s
     assert "without a write to tohost" in result.reason
 
 
+def words(*values: int) -> bytes:
+    return b"".join(value.to_bytes(4, "little") for value in values)
+
+
+def load_immediate(rd: int, value: int) -> tuple[Word, Word]:
+    low = (value & 0xFFF ^ 0x800) - 0x800
+    return ins("lui", rd=rd, imm=(value - low) >> 12 & 0xFFFFF), ins("addi", rd=rd, rs1=rd, imm=low)
+
+
+def semihost(operation: int, parameter: int) -> bytes:
+    return code(
+        *load_immediate(10, operation),
+        *load_immediate(11, parameter),
+        ins("slli", rd=0, rs1=0, imm=31),
+        ins("ebreak"),
+        ins("srai", rd=0, rs1=0, imm=7),
+    )
+
+
+def test_semihosting_writes_and_ends(tmp_path: Path) -> None:
+    data = BASE + 0x1000
+    block = words(data + 12, 4, 3) + b":tt\0" + words(1, data + 32, 3, data + 36)
+    text = block + b"abc\0line\n\0"
+    program = (
+        semihost(0x01, data)  # open
+        + code(ins("addi", rd=20, rs1=10, imm=0))
+        + semihost(0x05, data + 16)  # write
+        + semihost(0x04, data + 36)  # write0
+        + semihost(0x99, 0)
+        + code(ins("addi", rd=21, rs1=10, imm=0))
+        + semihost(0x20, data + 48)  # exit_extended
+    )
+    text = text.ljust(48, b"\0") + words(0x20026, 7)
+    result = run(tmp_path, elf([segment(program), segment(text, data)]))
+    assert result.output == "abcline\n"
+    assert (result.registers[20], result.registers[21]) == (1, 0xFFFFFFFF)
+    assert result.exit_code == 7
+
+
+def test_a_system_call_writes_and_the_program_goes_on(tmp_path: Path) -> None:
+    program = code(
+        *load_immediate(11, BASE + 0x1000),
+        ins("addi", rd=10, rs1=0, imm=1),
+        ins("addi", rd=12, rs1=0, imm=3),
+        ins("addi", rd=17, rs1=0, imm=64),
+        ins("ecall"),
+        ins("addi", rd=10, rs1=10, imm=-3),
+        ins("addi", rd=17, rs1=0, imm=93),
+        ins("ecall"),
+    )
+    result = run(tmp_path, elf([segment(program), segment(b"hi\n", BASE + 0x1000)]))
+    assert (result.exit_code, result.output) == (0, "hi\n")
+
+
+def test_the_last_trap_is_named_when_a_program_fails(tmp_path: Path) -> None:
+    handler = BASE + 0x40
+    program = code(
+        *load_immediate(5, handler), ins("csrrw", rd=0, rs1=5, csr=0x305),
+        ins("lw", rd=1, rs1=0, imm=0x10),
+    ).ljust(0x40, b"\0") + code(
+        ins("addi", rd=10, rs1=0, imm=3), ins("csrrw", rd=0, rs1=0, csr=0x305),
+        ins("addi", rd=17, rs1=0, imm=93), ins("ecall"),
+    )  # fmt: skip
+    result = run(tmp_path, elf([segment(program)]))
+    assert result.exit_code == 3
+    assert f"its last trap: load from an unmapped address at 0x{BASE + 12:08x}" in result.reason
+    assert result.reason.endswith("value 0x00000010")
+
+
+@pytest.mark.parametrize(("name", "size"), [("lw", 4), ("sw", 4), ("lh", 2)])
+def test_a_straddling_access_faults_at_its_missing_portion(
+    tmp_path: Path, name: str, size: int
+) -> None:
+    operands = {"rs2": 6} if name == "sw" else {"rd": 6}
+    program = code(*load_immediate(5, BASE + 0x2000 - 1), ins(name, rs1=5, imm=0, **operands))
+    path = tmp_path / "program.elf"
+    path.write_bytes(elf([segment(program)]))
+    result = run_elf(path, memory=[(BASE, 0x2000)])
+    assert result.reason.endswith(f"value 0x{BASE + 0x2000:08x}")
+
+
+def test_memory_is_what_the_caller_says_and_code_runs_from_all_of_it(tmp_path: Path) -> None:
+    far = BASE + (100 << 20)
+    program = code(
+        *load_immediate(5, far),
+        *load_immediate(6, int.from_bytes(code(ins("ebreak")), "little")),
+        ins("sw", rs2=6, rs1=5, imm=0),
+        ins("addi", rd=10, rs1=0, imm=0),
+        ins("jalr", rd=0, rs1=5, imm=0),
+    )
+    assert run(tmp_path, elf([segment(program)])).exit_code == 0
+    result = run_elf(tmp_path / "program.elf", memory=[(BASE, 1 << 20)])
+    assert "store to an unmapped address" in result.reason
+    result = run_elf(tmp_path / "program.elf", memory=[(far & ~0xFFF, 4096)])
+    assert result.exit_code == 0
+
+
 @pytest.mark.parametrize("base", [0, 0x10000000, 0x1C000000, 0x20000000, 0xFFFF0000])
 def test_linked_anywhere(tmp_path: Path, base: int) -> None:
     """The program's own memory is all there is: no unit lies in its way."""
