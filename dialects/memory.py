@@ -131,7 +131,11 @@ def check_run(unit: str, operand: str, type_: AnyMemRef, length: int) -> None:
     if isinstance(type_.layout, NoneAttr):
         room = prod(shape)
     elif static_strides(type_)[-1] == 1:
-        room = shape[-1]
+        room = 1
+        for size, stride in zip(reversed(shape), reversed(static_strides(type_)), strict=True):
+            if stride != room:
+                break
+            room *= size
     else:
         raise VerifyException(f"{unit} streams contiguous elements: {operand} is {type_}")
     if length > room:

@@ -30,6 +30,9 @@ from softex_mlir.dialects.memory import L2Space, TcdmSpace
 from softex_mlir.dialects.target import set_machine
 from softex_mlir.isa_sim.machine import Machine
 
+UNIT_DIALECTS = ("redmule.", "softex.")
+"""Their verifiers know the jobs that a unit drops or gets wrong: none leaves the scheduler."""
+
 
 def schedule_module(
     module: ModuleOp,
@@ -54,6 +57,9 @@ def schedule_module(
     set_machine(result, machine)
     emit_globals(result, entries, machine)
     emit_program(result, entries, timelines)
+    for op in result.walk():
+        if op.name.startswith(UNIT_DIALECTS):
+            op.verify()
     return result
 
 
