@@ -41,6 +41,7 @@ from softex_mlir.compiler.transforms.transformer.fuse_epilogue import FuseEpilog
 from softex_mlir.compiler.transforms.transformer.fuse_gelu import FuseGeluPass
 from softex_mlir.compiler.transforms.transformer.fuse_layer_norm import FuseLayerNormPass
 from softex_mlir.compiler.transforms.transformer.fuse_linear import FuseLinearPass
+from softex_mlir.compiler.transforms.transformer.lift_masks import LiftMasksPass
 from softex_mlir.compiler.transforms.transformer.order_inner_dimension import (
     OrderInnerDimensionPass,
 )
@@ -63,6 +64,7 @@ FUSION: tuple[ModulePass, ...] = (
     FuseGeluPass(),
     FuseLayerNormPass(),
     FuseAttentionPass(),  # before rows are flattened: heads are still dimensions
+    LiftMasksPass(),  # masks of the scores that are left
     CanonicalizeTransformerPass(),  # the views that split and merge the heads cancel
     FlattenRowsPass(),
     CanonicalizeTransformerPass(),

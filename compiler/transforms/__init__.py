@@ -23,6 +23,10 @@ OWN_PASSES: dict[str, tuple[str, str]] = {
         "softex_mlir.compiler.transforms.transformer.fuse_attention",
         "FuseAttentionPass",
     ),
+    "lift-masks": (
+        "softex_mlir.compiler.transforms.transformer.lift_masks",
+        "LiftMasksPass",
+    ),
     "flatten-rows": ("softex_mlir.compiler.transforms.transformer.flatten_rows", "FlattenRowsPass"),
     "fuse-linear": ("softex_mlir.compiler.transforms.transformer.fuse_linear", "FuseLinearPass"),
     "fold-affine": ("softex_mlir.compiler.transforms.transformer.fold_affine", "FoldAffinePass"),

@@ -18,6 +18,8 @@ from softex_mlir.dialects import transformer as t
 
 VERY_NEGATIVE = -9984.0
 """Biases at or below this, relative to the largest of their row, mean "masked": -1e4 in BF16."""
+COARSE = 32.0
+"""Rows whose largest bias is no smaller than this take bits from the scores in BF16."""
 ABSORBING = -1e8
 """Biases at or below this swallow the scores: float32 has steps of 8 there, of 64 at -1e9."""
 ABSORBER = -1e30
@@ -79,31 +81,31 @@ class ScoreShape:
 def relative(bias: Array) -> Array:
     """A bias [.., keys] as the hardware takes it, with the same softmax.
 
-    Softmax sees differences within a row only: rows whose largest bias is very negative are
+    Softmax sees differences within a row only: rows whose largest bias is large are
     shifted to 0 there, and what lies far below the largest is masked. Rows that absorb the scores
     stay such, rows of -inf alone stay as they are (their softmax is NaN).
     """
     top: Array = bias.max(axis=-1, keepdims=True)
     with np.errstate(invalid="ignore"):
         below = bias - top
-    lifted = np.where(top <= VERY_NEGATIVE, below, bias)
+    lifted = np.where(np.isfinite(top) & (np.abs(top) >= COARSE), below, bias)
     lifted = np.where((top <= ABSORBING) & (below == 0), np.float32(ABSORBER), lifted)
     found = np.where(below <= VERY_NEGATIVE, np.float32(t.MASKED), lifted)
     return np.where(np.isneginf(top), -np.inf, found).astype(np.float32)
 
 
-def _relative(e: F32, v: Scalars, empty: float) -> SSAValue:
+def relative_element(e: F32, v: Scalars, empty: float) -> SSAValue:
     """:func:`relative` of an element, given its row's largest; `empty` in rows of -inf alone."""
     bias, top = v
     below = e.sub(bias, top)
-    lifted = e.select(e.compare("ole", top, VERY_NEGATIVE), below, bias)
+    lifted = e.select(e.compare("oge", e.magnitude(top), COARSE), below, bias)
     absorbed = e.select(e.compare("oeq", below, 0.0), e.number(ABSORBER), lifted)
     lifted = e.select(e.compare("ole", top, ABSORBING), absorbed, lifted)
     found = e.select(e.compare("ole", below, VERY_NEGATIVE), e.number(t.MASKED), lifted)
     return e.select(e.compare("oeq", top, -np.inf), e.number(empty), found)
 
 
-def _larger(e: F32, v: Scalars) -> SSAValue:
+def larger(e: F32, v: Scalars) -> SSAValue:
     return e.insert(arith.MaximumfOp(v[1], v[0]))
 
 
@@ -238,9 +240,11 @@ class BiasBuilder:
             return e.add(scaled, v[1]) if len(v) > 1 else scaled
 
         summed = _added(made, elementwise(operands, f32, total))
-        top = _added(made, reduction(summed, [2], f32, -np.inf, _larger))
+        top = _added(made, reduction(summed, [2], f32, -np.inf, larger))
         empty = t.MASKED if guarded else -np.inf
-        bias = _added(made, elementwise([summed, top], bf16, lambda e, v: _relative(e, v, empty)))
+        bias = _added(
+            made, elementwise([summed, top], bf16, lambda e, v: relative_element(e, v, empty))
+        )
         rows = prod(t.shape_of(bias)[:2])
         flat = t.ReshapeOp(bias, (rows, keys))
         made.append(flat)
@@ -261,7 +265,7 @@ class BiasBuilder:
         key = (bias.value, guarded)
         if key not in self.masks:
             if guarded:
-                top = _added(made, reduction(bias.value, [1], f32, -np.inf, _larger))
+                top = _added(made, reduction(bias.value, [1], f32, -np.inf, larger))
                 found = Bias(bias.value, bias.rows, _visible(top, t.MASKED, made))
             else:
                 found = Bias(_added(made, replace_masked_rows(bias.value, -np.inf)), bias.rows)
@@ -292,7 +296,7 @@ class BiasBuilder:
 
 def replace_masked_rows(bias: SSAValue, number: float) -> list[Operation]:
     """Loop nests: the rows of a bias [rows, columns] that mask all keys, replaced by a number."""
-    top = reduction(bias, [1], f32, -np.inf, _larger)
+    top = reduction(bias, [1], f32, -np.inf, larger)
 
     def body(e: F32, v: Scalars) -> SSAValue:
         hidden = e.compare("ole", v[1], t.MASKED)

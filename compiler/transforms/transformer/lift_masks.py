@@ -1,0 +1,94 @@
+"""`lift-masks`: masks in front of a softmax, relative to the largest number of their row.
+
+Softmax sees differences within a row only. In BF16, scores that -1e4 was added to have steps of 64:
+where all keys of a query are masked, nothing would be left of them. `fuse-attention` writes its own
+biases that way; this pass does it for what it left alone, such as masks that differ between heads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp, bf16, f32
+from xdsl.ir import Operation, SSAValue, Use
+from xdsl.passes import ModulePass
+from xdsl.rewriter import InsertPoint, Rewriter
+
+from softex_mlir.compiler.generic_builder import elementwise, reduction
+from softex_mlir.compiler.transforms.transformer.attention_bias import (
+    larger,
+    relative,
+    relative_element,
+)
+from softex_mlir.compiler.transforms.transformer.fuse_attention import find_scores
+from softex_mlir.compiler.transforms.transformer.l1_values import Constants
+from softex_mlir.dialects import transformer as t
+
+PRODUCTS = (t.MatmulOp, t.LinearOp)
+
+
+@dataclass(frozen=True)
+class LiftMasksPass(ModulePass):
+    """Biases of scores -> the same softmax, numbers that BF16 adds without loss."""
+
+    name = "lift-masks"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        constants = Constants.of(ctx, op)
+        lifted: set[SSAValue] = set()
+        for softmax in [found for found in op.walk() if isinstance(found, t.SoftmaxOp)]:
+            scores = find_scores(softmax.x)
+            for bias in [] if scores is None else scores.biases:
+                if bias.fill is None and bias.factor > 0 and bias.value not in lifted:
+                    lifted.add(_lift(bias.value, t.shape_of(softmax.x)[-1], constants))
+
+
+def _lift(bias: SSAValue, keys: int, constants: Constants) -> SSAValue:
+    """Replace a bias in the scores it is added to; what replaced it."""
+    sums = [use for use in bias.uses if _is_sum_of_scores(use)]
+    data = constants.data(bias)
+    made: list[Operation] = []
+    if not sums or t.shape_of(bias)[-1:] != (keys,):
+        return bias
+    if data is not None:
+        shifted = relative(data)
+        if np.array_equal(shifted, data):
+            return bias
+        made.append(constants.make("relative_bias", shifted))
+    elif _is_mask(bias):
+        made += reduction(bias, [len(t.shape_of(bias)) - 1], f32, -np.inf, larger)
+        operands = [bias, made[-1].results[0]]
+        made += elementwise(operands, bf16, lambda e, v: relative_element(e, v, -np.inf))
+    else:
+        return bias
+    owner = bias.owner
+    where = (
+        InsertPoint.after(owner) if isinstance(owner, Operation) else InsertPoint.at_start(owner)
+    )
+    Rewriter.insert_op(made, where)
+    for use in sums:
+        use.operation.operands[use.index] = made[-1].results[0]
+    return made[-1].results[0]
+
+
+def _is_sum_of_scores(use: Use) -> bool:
+    """Whether an operand is added to scores."""
+    sum_ = use.operation
+    return isinstance(sum_, t.AddOp) and find_scores(sum_.operands[1 - use.index]) is not None
+
+
+def _is_mask(value: SSAValue) -> bool:
+    """Whether a bias is computed from inputs and constants without a product: no other scores."""
+    pending, seen = [value], set[SSAValue]()
+    while pending:
+        found = pending.pop()
+        owner = found.owner
+        if found in seen or not isinstance(owner, Operation):
+            continue
+        if isinstance(owner, PRODUCTS):
+            return False
+        seen.add(found)
+        pending += owner.operands
+    return True
