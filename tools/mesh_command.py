@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+import typer
 from rich.table import Table
 
 from softex_mlir.compiler.driver import Compilation
@@ -34,11 +35,13 @@ def counts_of(text: str) -> tuple[int, ...]:
     """Numbers of clusters: `1,4,16`.
 
     Raises:
-        UserError: it is no list of different numbers.
+        typer.BadParameter: it is no list of numbers.
     """
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isdecimal() for part in parts):
-        raise UserError(f"--clusters: expected numbers as in 1,4,16, found '{text}'")
+        raise typer.BadParameter(
+            f"expected numbers as in 1,4,16, found '{text}'", param_hint="--clusters"
+        )
     return tuple(dict.fromkeys(map(int, parts)))
 
 
@@ -46,13 +49,15 @@ def grid_of(text: str | None) -> Grid | None:
     """Parts of the rows x parts of the columns: `4x2`.
 
     Raises:
-        UserError: it is none.
+        typer.BadParameter: it is none.
     """
     if text is None:
         return None
     rows, by, columns = text.partition("x")
     if not (by and rows.isdecimal() and columns.isdecimal() and int(rows) and int(columns)):
-        raise UserError(f"--grid: expected parts of the rows x of the columns: 4x2, found '{text}'")
+        raise typer.BadParameter(
+            f"expected parts of the rows x of the columns: 4x2, found '{text}'", param_hint="--grid"
+        )
     return Grid(int(rows), int(columns))
 
 

@@ -18,6 +18,7 @@ from softex_mlir.tools.options import (
     JsonOption,
     LayersOption,
     ModelArgument,
+    PointOption,
     SetOption,
     ShapeOption,
     TableFileOption,
@@ -110,3 +111,71 @@ def mesh(
         output=output,
     )
     raise SystemExit(status)
+
+
+@scaling_app.command()
+def requests(
+    models: Annotated[
+        list[str],
+        typer.Argument(
+            help="Profiles (softex run --profile p.json), programs or models, which are run once."
+        ),
+    ],
+    rate: Annotated[
+        str | None,
+        typer.Option(help="Requests a second, of all models together.", metavar="R,R"),
+    ] = None,
+    arrivals: Annotated[
+        Path | None, typer.Option(help="CSV file with the columns seconds and, of several, model.")
+    ] = None,
+    clusters: Annotated[
+        str, typer.Option(help="Numbers of clusters that serve them.", metavar="N,N")
+    ] = "1",
+    count: Annotated[int, typer.Option("--requests", help="How many are drawn.")] = 10_000,
+    shares: Annotated[
+        str | None,
+        typer.Option(help="Shares of the models; default: alike.", metavar="S,S"),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of what is drawn.")] = 0,
+    deadline: Annotated[
+        float | None, typer.Option(min=0, help="ms in which a request has to be done.")
+    ] = None,
+    html: Annotated[Path | None, typer.Option(help="Write a page with plots.")] = None,
+    target: Annotated[
+        str | None, typer.Option("--target", help="Machine of models; default: paper.")
+    ] = None,
+    settings: SetOption = None,
+    operating_point: PointOption = None,
+    output: TableFileOption = None,
+    json: JsonOption = False,
+    csv: CsvOption = False,
+) -> None:
+    """Streams of requests to compiled models on clusters: latency, energy a request, utilisation.
+
+    Requests wait in one queue for the first free cluster, and take what one measured run took.
+    """
+    from softex_mlir.files import check_outputs
+    from softex_mlir.tools.requests_command import (
+        clusters_of,
+        run_requests,
+        services_of,
+        streams_of,
+    )
+
+    form = form_of(as_json=json, as_csv=csv, output=output)
+    check_outputs([html, output], [*models, arrivals, target])
+    counts = clusters_of(clusters)
+    chosen = target is not None or settings
+    machine = machine_of(target or "paper", None, False, False, settings) if chosen else None
+    services = services_of(models, machine, operating_point)
+    streams, source = streams_of(services, arrivals, rate, count, shares, seed)
+    run_requests(
+        services,
+        counts,
+        streams,
+        source,
+        form,
+        deadline_s=None if deadline is None else deadline / 1e3,
+        html=html,
+        output=output,
+    )

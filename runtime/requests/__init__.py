@@ -1,0 +1,1 @@
+"""Streams of requests to clusters with compiled models: latency, energy, utilisation."""
