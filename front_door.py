@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -17,6 +17,7 @@ from softex_mlir.runtime.self_check import SelfCheck
 if TYPE_CHECKING:
     from xdsl.passes import PassPipelineCallbackType
 
+    from softex_mlir.compiler.accuracy import Accuracy
     from softex_mlir.compiler.model import Model
     from softex_mlir.isa_sim.machine import Machine
     from softex_mlir.runtime.program import Program
@@ -37,7 +38,9 @@ def compile(
     config: Path | str | None = None,
     sizes: Mapping[str, int] | None = None,
     tile_overrides: Path | Mapping[str, Any] | None = None,
-    accuracy: str | None = None,
+    accuracy: str | float | None = None,
+    calibrate: Path | str | Mapping[str, Any] | None = None,
+    metric: str | None = None,
     keep_outputs: Sequence[str] = (),
     last_token: bool = False,
     self_check: bool | None = None,
@@ -55,7 +58,10 @@ def compile(
         config: its `config.json`; by default the one beside the weights.
         sizes: "tokens", "batch" or "layers" of a built-in model or an architecture.
         tile_overrides: TOML file or mapping, layer name to tile.
-        accuracy: "fast" (the default for models that do not say) or "balanced"; see the README.
+        accuracy: "fast" (the default for models that do not say), "balanced", "high" or "exact"; a
+            file that `softex compile --accuracy-report` wrote; or a bound, as 0.9998.
+        calibrate: a .npz file or arrays of inputs that a bound is met on; a quarter is held out.
+        metric: of the bound, and the output that counts: "cosine" (of all), "logits:max_error".
         keep_outputs: names of the outputs to compute; none: all of them.
         last_token: compute of outputs [batch, tokens, features] the last token alone.
         self_check: compare the imported and the fused model with an independent implementation;
@@ -70,25 +76,52 @@ def compile(
                 path,
                 target,
                 tile_overrides=tile_overrides,
-                accuracy=accuracy,
+                accuracy=_dialled(lambda: path, accuracy, calibrate, metric, target, None),
                 outputs=OutputChoice(tuple(keep_outputs), last_token),
                 self_check=self_check,
             )
         # the exported file is gone
         compilation.model.module.attributes.pop(ATTRIBUTE, None)
         return _logged(compilation, line)
-    if weights is not None or sizes:
-        model = named_model(model, sizes or {}, weights, config)
+    named = weights is not None or sizes
+
+    def read() -> Model | str | Path:
+        return named_model(model, sizes or {}, weights, config) if named else model
+
     compilation, line = compile_and_check(
-        model,
+        read(),
         target,
         shapes=shapes,
         tile_overrides=tile_overrides,
-        accuracy=accuracy,
+        accuracy=_dialled(read, accuracy, calibrate, metric, target, shapes),
         outputs=OutputChoice(tuple(keep_outputs), last_token),
         self_check=self_check,
     )
     return _logged(compilation, line)
+
+
+def _dialled(
+    read: Callable[[], Model | str | Path],
+    accuracy: str | float | None,
+    calibrate: Path | str | Mapping[str, Any] | None,
+    metric: str | None,
+    target: Machine | str | None,
+    shapes: Mapping[str, tuple[int, ...]] | None,
+) -> str | Accuracy | None:
+    """What the compiler takes as accuracy: of a bound, what meets it."""
+    from softex_mlir.compiler.accuracy import bound_of
+
+    if accuracy is None or calibrate is None or bound_of(f"{accuracy}") is None:
+        if calibrate is not None or metric is not None:
+            raise UserError(
+                "accuracy: calibrate and metric are for a bound: expected one (0.9998) and inputs "
+                f"to calibrate with, found {accuracy!r}"
+            )
+        return None if accuracy is None else f"{accuracy}"
+    from softex_mlir.runtime.quality.dial import Bound, choose
+
+    bound = Bound.of(float(accuracy), metric)
+    return choose(read, bound, calibrate, machine=target, shapes=shapes)[0]
 
 
 def _logged(compilation: Compilation, line: str) -> Program:
@@ -124,7 +157,7 @@ def compile_and_check(
     *,
     shapes: Mapping[str, tuple[int, ...]] | None = None,
     tile_overrides: Path | Mapping[str, Any] | None = None,
-    accuracy: str | None = None,
+    accuracy: str | Accuracy | None = None,
     outputs: OutputChoice = ALL_OUTPUTS,
     self_check: bool | None = None,
     instrument: PassPipelineCallbackType | None = None,

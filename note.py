@@ -149,6 +149,7 @@ class SourceRecord(Record, frozen=True, omit_defaults=True):
     config: Text = ""
     sizes: Text = ""
     shapes: Text = ""
+    bound: Text = ""
 
 
 class EntryRecord(Record, frozen=True):

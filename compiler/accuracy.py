@@ -1,25 +1,54 @@
-"""The levels of `--accuracy`: what the arithmetic gives up for speed, decided in one place."""
+"""`--accuracy`: what the arithmetic gives up for speed, as a level or layer by layer in a file."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from softex_mlir.errors import UserError
+
+if TYPE_CHECKING:
+    from softex_mlir.compiler.model import Model
+
+Chunks = Mapping[str, int]
+"""By layer, the values of a sum without a break; 0 for all of them."""
+
+VERSION = 1
+"""Of the file."""
+
+TABLES = ("sums", "values")
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """What a level asks of the transformer-level passes.
+    """What is asked of the transformer-level passes.
 
     Attributes:
         sum_chunk: the most inner values a linear layer accumulates in bf16 without a break; 0 for
             all of them.
         value_chunk: the most keys that attention sums values over without a break; 0 for all.
         order: whether small terms of sums come first.
+        sums, values: the same chunks for layers by name, exactly.
+        model: hash of the model that layers are named of; empty for every model.
+        bound: what was asked of the distance from FP32, and what it is on held-out inputs, for the
+            program's note (`runtime.quality.bound`); empty for nothing.
     """
 
     sum_chunk: int
     value_chunk: int
     order: bool
+    sums: Chunks = field(default_factory=dict[str, int])
+    values: Chunks = field(default_factory=dict[str, int])
+    model: str = ""
+    bound: Mapping[str, str | float] = field(default_factory=dict[str, str | float])
 
 
 class AccuracyLevel(StrEnum):
@@ -37,3 +66,123 @@ ACCURACIES: dict[str, Accuracy] = {
     AccuracyLevel.high: Accuracy(sum_chunk=96, value_chunk=64, order=True),
     AccuracyLevel.exact: Accuracy(sum_chunk=32, value_chunk=32, order=True),
 }
+
+
+def accuracy_of(text: str) -> Accuracy:
+    """The accuracy that a level or a TOML file is.
+
+    Raises:
+        UserError: it is neither, or a bound, which takes inputs to be met.
+    """
+    if text in ACCURACIES:
+        return ACCURACIES[text]
+    if Path(text).suffix == ".toml":
+        return read_accuracy(Path(text))
+    levels = ", ".join(ACCURACIES)
+    if bound_of(text) is not None:
+        raise UserError(
+            f"accuracy: {text} is a bound on the distance from FP32, which depends on inputs: "
+            f"expected some to calibrate with (--calibrate inputs.npz), or one of {levels}"
+        )
+    raise UserError(
+        f"accuracy: expected one of {levels}, a bound (0.9998) or a file (choice.toml), "
+        f"found '{text}'"
+    )
+
+
+def bound_of(text: str) -> float | None:
+    """The number that an accuracy is; None if it is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def read_accuracy(path: Path) -> Accuracy:
+    """What a file of `accuracy_text` asks for; whoever edits it may leave layers out.
+
+    Raises:
+        UserError: it cannot be read, or holds anything else.
+    """
+    try:
+        data = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise UserError(f"{path}: cannot read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not TOML: {error}") from error
+    known = ("version", "model", "order", "bound", *TABLES, "evidence")
+    if unknown := [key for key in data if key not in known]:
+        raise UserError(f"{path}: expected {', '.join(known)}, found {', '.join(unknown)}")
+    if data.get("version") != VERSION:
+        raise UserError(f"{path}: expected version = {VERSION}, found {data.get('version')!r}")
+    for key, kind, title in (
+        ("model", str, "a hash"),
+        ("order", bool, "true or false"),
+        ("bound", dict, "a table"),
+    ):
+        if not isinstance(data.get(key, kind()), kind):
+            raise UserError(f"{path}: {key}: expected {title}, found {data[key]!r}")
+    tables = [_table(path, data, name) for name in TABLES]
+    order, model, bound = data.get("order", True), data.get("model", ""), data.get("bound", {})
+    return Accuracy(0, 0, order, *tables, model=model, bound=bound)
+
+
+def _table(path: Path, data: Mapping[str, Any], name: str) -> Chunks:
+    table = data.get(name, {})
+    if not isinstance(table, dict):
+        raise UserError(f"{path}: {name}: expected a table of layers, found {table!r}")
+    for layer, chunk in cast("dict[str, Any]", table).items():
+        if type(chunk) is not int or chunk < 0:
+            raise UserError(
+                f"{path}: {name}: layer '{layer}': expected how many values are summed without a "
+                f"break, 0 for all, found {chunk!r}"
+            )
+    return cast("Chunks", table)
+
+
+def accuracy_text(accuracy: Accuracy, model: str, evidence: Mapping[str, Any]) -> str:
+    """A file for `read_accuracy`.
+
+    Args:
+        model: its name, for people.
+        evidence: texts and numbers that say what the choice rests on; not read again.
+    """
+    # JSON's strings and numbers are TOML's
+    lines = [
+        f"# How close {model} comes to FP32: for softex compile --accuracy FILE.",
+        "# sums: inner values that a linear layer accumulates in bf16 without a break, 0 for all;",
+        "# values: keys that an attention sums values over without a break.",
+        f"version = {VERSION}",
+        f"model = {json.dumps(accuracy.model)}",
+        f"order = {json.dumps(accuracy.order)}",
+    ]
+    if accuracy.bound:
+        lines += ["", "[bound]", *(f"{key} = {json.dumps(v)}" for key, v in accuracy.bound.items())]
+    for name, table in zip(TABLES, (accuracy.sums, accuracy.values), strict=True):
+        lines += ["", f"[{name}]", chunks_text(table).rstrip("\n")]
+    lines += ["", "[evidence]"]
+    lines += [f"{json.dumps(key)} = {json.dumps(value)}" for key, value in evidence.items()]
+    return "\n".join(lines) + "\n"
+
+
+def chunks_text(chunks: Chunks) -> str:
+    """The lines of a table; `read_chunks` reads them."""
+    return "".join(f"{json.dumps(layer)} = {chunk}\n" for layer, chunk in chunks.items())
+
+
+def read_chunks(text: str) -> Chunks:
+    """A table from its lines."""
+    return tomllib.loads(text)
+
+
+def model_hash(model: Model) -> str:
+    """Of a model as it was read: its operations and its weights, not where it came from."""
+    from softex_mlir.compiler.origin import ATTRIBUTE
+
+    module = model.module.clone()
+    module.attributes.pop(ATTRIBUTE, None)
+    found = sha256(f"{module}".encode())
+    for name in sorted(model.weights):
+        found.update(name.encode())
+        found.update(np.ascontiguousarray(model.weights[name]).tobytes())
+    return found.hexdigest()

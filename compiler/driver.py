@@ -9,7 +9,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from softex_mlir.compiler.accuracy import ACCURACIES, Accuracy
+from softex_mlir.compiler.accuracy import Accuracy, accuracy_of, model_hash
 from softex_mlir.compiler.model import Model
 from softex_mlir.compiler.outputs import ALL_OUTPUTS, OutputChoice
 from softex_mlir.compiler.tile_overrides import Tiles, check_tiles, read_tiles
@@ -52,7 +52,7 @@ class Compilation:
         *,
         shapes: Mapping[str, tuple[int, ...]] | None = None,
         tile_overrides: Path | Mapping[str, Any] | None = None,
-        accuracy: str | None = None,
+        accuracy: str | Accuracy | None = None,
         outputs: OutputChoice = ALL_OUTPUTS,
         observe: Callable[[str, Model], None] | None = None,
         instrument: PassPipelineCallbackType | None = None,
@@ -64,8 +64,8 @@ class Compilation:
             machine: that of the module if it has one, else `paper`.
             shapes: values for dynamic input shapes, by input name; one size by a dimension's name.
             tile_overrides: TOML file or mapping, layer name to tile.
-            accuracy: one of `ACCURACIES`; None computes sums as the model's text has them: whole,
-                unless it says otherwise.
+            accuracy: one of `ACCURACIES` or a file of choices by layer; None computes sums as the
+                model's text has them: whole, unless it says otherwise.
             outputs: those to compute, and of which tokens.
             observe: sees the model after "import" and after "fusion", its weights in float32.
             instrument: called between passes, as xDSL's pipelines do.
@@ -93,10 +93,12 @@ class Compilation:
             tiles = read_tiles(tile_overrides)
         else:
             tiles = check_tiles(tile_overrides or {})
+        level = accuracy_of(accuracy) if isinstance(accuracy, str) else accuracy
+        if level is not None:
+            _expect_model(level, loaded, f"{accuracy}" if isinstance(accuracy, str) else "accuracy")
         if observe is not None:
             observe("import", loaded)
         outputs.apply(loaded)
-        level = None if accuracy is None else _accuracy(accuracy)
         watch = None if observe is None else partial(observe, "fusion")
         placement = fuse(loaded, machine, watch, accuracy=level, instrument=instrument)
         return Compilation(loaded, machine, tuple(placement), tiles, instrument)
@@ -218,11 +220,17 @@ class Compilation:
             raise UserError(str(problem)) from error
 
 
-def _accuracy(name: str) -> Accuracy:
-    if name not in ACCURACIES:
-        levels = ", ".join(ACCURACIES)
-        raise UserError(f"accuracy: expected one of {levels}, found '{name}'")
-    return ACCURACIES[name]
+def _expect_model(accuracy: Accuracy, model: Model, where: str) -> None:
+    """Refuse a choice that was made for another model; note what was asked for."""
+    from softex_mlir.compiler.origin import mark_bound
+
+    if accuracy.model and accuracy.model != (found := model_hash(model)):
+        raise UserError(
+            f"{where}: is for another model: expected one of hash {accuracy.model[:16]}…, found "
+            f"{found[:16]}…: choose anew, or leave model out to take its layers by name"
+        )
+    if accuracy.bound:
+        mark_bound(model.module, accuracy.bound)
 
 
 def _continued(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from hashlib import file_digest
@@ -57,6 +58,16 @@ class Origin:
 
         entries = {name: StringAttr(value) for name, value in self.to_json().items()}
         module.attributes[ATTRIBUTE] = DictionaryAttr(entries)
+
+
+def mark_bound(module: ModuleOp, bound: Mapping[str, str | float]) -> None:
+    """Write what was asked of the distance from FP32 on a module, beside its source."""
+    from xdsl.dialects.builtin import DictionaryAttr, StringAttr
+
+    found = module.attributes.get(ATTRIBUTE)
+    entries = dict(found.data) if isinstance(found, DictionaryAttr) else {}
+    entries["bound"] = StringAttr(json.dumps(dict(bound)))
+    module.attributes[ATTRIBUTE] = DictionaryAttr(entries)
 
 
 def onnx_origin(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> Origin:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass, PassPipeline
 
+from softex_mlir.compiler.accuracy import chunks_text
 from softex_mlir.compiler.backend.allocate_registers import AllocateRegistersPass
 from softex_mlir.compiler.backend.convert_to_riscv import ConvertToRiscvPass
 from softex_mlir.compiler.backend.pad_hardware_loops import PadHardwareLoopsPass
@@ -95,9 +96,13 @@ def stages(
             *((OrderInnerDimensionPass(),) if accuracy is not None and accuracy.order else ()),
             RoundWeightsPass(),
             PadInnerPass(target),
-            *(() if accuracy is None else (SplitSumsPass(accuracy.sum_chunk),)),
+            *(
+                ()
+                if accuracy is None
+                else (SplitSumsPass(accuracy.sum_chunk, chunks_text(accuracy.sums)),)
+            ),
             ChunkKeysPass(target),
-            *(() if accuracy is None else (SplitValuesPass(target, 0, accuracy.value_chunk),)),
+            *(() if accuracy is None else (_split_values(target, accuracy),)),
             PlacePass(target),
         ),
         "jobs": (ConvertTransformerToJobsPass(target, tiles=tiles_text(tiles or {})),),
@@ -109,6 +114,10 @@ def stages(
         ),
         "riscv": (ConvertToRiscvPass(), AllocateRegistersPass(), PadHardwareLoopsPass()),
     }
+
+
+def _split_values(target: str, accuracy: Accuracy) -> SplitValuesPass:
+    return SplitValuesPass(target, chunk=accuracy.value_chunk, layers=chunks_text(accuracy.values))
 
 
 def compilation(

@@ -8,8 +8,6 @@ from typing import Annotated
 
 import typer
 
-from softex_mlir.compiler.accuracy import AccuracyLevel
-
 
 class Level(StrEnum):
     """What `softex compile --emit` can print or write."""
@@ -99,13 +97,45 @@ SetOption = Annotated[
 ]
 TilesOption = Annotated[Path | None, typer.Option(help="TOML file that pins tile shapes by layer.")]
 AccuracyOption = Annotated[
-    AccuracyLevel | None,
+    str | None,
     typer.Option(
         help="How close to float32: fast sums in RedMulE alone, balanced, high and exact split "
-        "sums into ever shorter ones. "
+        "sums into ever shorter ones; or a file of choices by layer. "
         "Default: what the model's text says, fast if it says nothing.",
         show_default=False,
+        metavar="LEVEL|FILE.toml",
     ),
+]
+BoundOption = Annotated[
+    str | None,
+    typer.Option(
+        "--accuracy",
+        help="How close to float32: fast sums in RedMulE alone, balanced, high and exact split "
+        "sums into ever shorter ones; a bound (0.9998), with --calibrate; or a file of choices by "
+        "layer. Default: what the model's text says, fast if it says nothing.",
+        show_default=False,
+        metavar="LEVEL|BOUND|FILE.toml",
+    ),
+]
+CalibrateOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Inputs (.npz, many in one) to meet a bound on; every fourth is held out, and the "
+        "figure reported is theirs."
+    ),
+]
+MetricOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Of the bound: cosine, pooled_cosine, max_error, mean_error or top1_agreement, the "
+        "mean over inputs and over outputs, or of one output (logits:cosine). Default: cosine.",
+        show_default=False,
+        metavar="[OUTPUT:]METRIC",
+    ),
+]
+AccuracyReportOption = Annotated[
+    Path | None,
+    typer.Option(help="Write how every layer sums, to read, edit and give back to --accuracy."),
 ]
 KeepOutputOption = Annotated[
     list[str] | None,

@@ -144,12 +144,13 @@ def finish_run(
         from softex_mlir.runtime.timeline import timeline_text
 
         write_atomically(trace, timeline_text(program, result.run, result.profile, trace_window))
-    found = None
+    found, bound = None, ""
     if fp32 is not None:
         from softex_mlir.runtime.check import check as run_check
 
         wanted, title = fp32(result)
         found = run_check(program, result, wanted, title=title)
+        bound = _bound_kept(program, result, wanted)
     from softex_mlir.runtime.costs.summary import Summary
     from softex_mlir.tools.forms import Form
     from softex_mlir.tools.summary_report import report
@@ -159,7 +160,7 @@ def finish_run(
     )
     more: dict[str, Any] = {"notices": list(result.notices)}
     if found is not None:
-        more["check"] = found.to_json()
+        more["check"] = found.to_json() | ({"bound": bound} if bound else {})
     checks = _operations(program, result) if operations else ()
     if operations:
         more["operations"] = [asdict(check) for check in checks]
@@ -167,7 +168,8 @@ def finish_run(
         for notice in result.notices:
             sys.stdout.write(f"note: {notice}\n")
         if found is not None:
-            sys.stdout.write("".join(f"{line}\n" for line in found.lines()))
+            lines = [*found.lines(), *([f"  {bound}"] if bound else [])]
+            sys.stdout.write("".join(f"{line}\n" for line in lines))
         sys.stdout.write("".join(f"{check}\n" for check in checks))
     report(summary, form, per_layer=per_layer, energy=energy, output=report_file, more=more)
     if (found is not None and not found.identical) or any(check.different for check in checks):
@@ -202,6 +204,18 @@ def fp32_outputs(
             raise
         sys.stderr.write(f"note: not compared with FP32: {error}\n")
         return {}, ""
+
+
+def _bound_kept(program: Program, result: Result, wanted: dict[str, np.ndarray]) -> str:
+    """How far the bound is kept that the program was compiled for; empty if there is none."""
+    text = program.metadata.get("source", {}).get("bound")
+    if not text or not wanted:
+        return ""
+    import json
+
+    from softex_mlir.runtime.quality.bound import kept
+
+    return kept(json.loads(text), result.outputs, wanted, result.inputs)
 
 
 def _operations(program: Program, result: Result) -> tuple[OperationCheck, ...]:

@@ -17,7 +17,10 @@ from softex_mlir.tools.given import is_onnx, machine_of, shapes_of
 from softex_mlir.tools.machine_command import machine_app
 from softex_mlir.tools.options import (
     AccuracyOption,
+    AccuracyReportOption,
     BatchOption,
+    BoundOption,
+    CalibrateOption,
     ConfigOption,
     CsvOption,
     DimOption,
@@ -29,6 +32,7 @@ from softex_mlir.tools.options import (
     LastTokenOption,
     LayersOption,
     Level,
+    MetricOption,
     ModelArgument,
     NoRedmuleOption,
     NoSoftexOption,
@@ -49,6 +53,7 @@ from softex_mlir.tools.scaling_commands import scaling_app
 from softex_mlir.tools.study_commands import study_app
 
 if TYPE_CHECKING:
+    from softex_mlir.compiler.model import Model
     from softex_mlir.tools.pass_options import PassInstrumentation
 
 WANT_TO_SEE = """\b
@@ -140,7 +145,10 @@ def compile(
     no_redmule: NoRedmuleOption = False,
     settings: SetOption = None,
     tiles: TilesOption = None,
-    accuracy: AccuracyOption = None,
+    accuracy: BoundOption = None,
+    calibrate: CalibrateOption = None,
+    metric: MetricOption = None,
+    accuracy_report: AccuracyReportOption = None,
     keep_output: KeepOutputOption = None,
     last_token: LastTokenOption = False,
     placement: Annotated[
@@ -186,6 +194,7 @@ def compile(
     from softex_mlir.compiler.outputs import OutputChoice
     from softex_mlir.files import check_outputs
     from softex_mlir.front_door import compile_and_check, named_model
+    from softex_mlir.tools.accuracy_command import accuracy_wanted
     from softex_mlir.tools.compile_command import (
         PassesShown,
         made_line,
@@ -199,7 +208,9 @@ def compile(
     form = form_of(as_json=json, as_csv=csv)
     if emit is Level.elf and output is None:
         raise typer.BadParameter("an ELF file needs a name: -o FILE", param_hint="-o")
-    check_outputs([output], [model, weights, config, tiles, target])
+    check_outputs(
+        [output, accuracy_report], [model, weights, config, tiles, target, calibrate, accuracy]
+    )
     shapes = shapes_of(shape or [], dim or [])
     if shapes and not is_onnx(model):
         raise typer.BadParameter(
@@ -224,16 +235,26 @@ def compile(
     sizes = {name: value for name, value in chosen.items() if value is not None}
     named = weights is not None or sizes
     started = time.perf_counter()
+    machine = (
+        machine_of(target or "paper", tcdm_bytes, no_softex, no_redmule, settings)
+        if target is not None or changed
+        else None
+    )
+
+    def read() -> Model | str:
+        return named_model(model, sizes, weights, config) if named else model
+
+    dialled = accuracy_wanted(
+        read, accuracy, calibrate, metric, accuracy_report, machine=machine, shapes=shapes
+    )
     between = PassesShown(instrument)
     with between.shown():
         compilation, line = compile_and_check(
-            named_model(model, sizes, weights, config) if named else model,
-            machine_of(target or "paper", tcdm_bytes, no_softex, no_redmule, settings)
-            if target is not None or changed
-            else None,
+            read(),
+            machine,
             shapes=shapes,
             tile_overrides=tiles,
-            accuracy=accuracy,
+            accuracy=dialled,
             outputs=outputs,
             self_check=self_check,
             instrument=between,

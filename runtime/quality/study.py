@@ -73,17 +73,17 @@ class Study:
                     f"{tuple(port.shape)}, found {wanted.shape}"
                 )
             ids = self._ids(wanted, inputs) if name in self.logits else None
-            pooled = _pooled(wanted, inputs)
-            record[name] = {"fp32": {"vector": _kept(pooled)}}
+            right = pooled(wanted, inputs)
+            record[name] = {"fp32": {"vector": _kept(right)}}
             if ids is not None:
                 record[name]["fp32"]["surprise"] = surprise(wanted, ids)
             for kind in ARITHMETICS:
                 array = found[kind][name]
                 figures = self._figures(array, wanted, name)
-                own = _pooled(array, inputs)
-                if pooled.size < wanted.size:
+                own = pooled(array, inputs)
+                if right.size < wanted.size:
                     figures["pooled_cosine"] = cosine_of(
-                        own.astype(np.float64), pooled.astype(np.float64)
+                        own.astype(np.float64), right.astype(np.float64)
                     )
                 if ids is not None:
                     figures["surprise"] = surprise(array, ids)
@@ -190,7 +190,7 @@ def _read_state(path: Path, key: str) -> dict[int, Record]:
     return {}
 
 
-def _pooled(array: Array, inputs: Inputs) -> Array:
+def pooled(array: Array, inputs: Inputs) -> Array:
     """The mean over an output's rows, of real tokens only where an input says which these are."""
     if array.ndim < 2:
         return array

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
+from softex_mlir.compiler.accuracy import Accuracy
 from softex_mlir.compiler.driver import Compilation, load_model
 from softex_mlir.compiler.model import Model
 from softex_mlir.errors import UserError
@@ -59,7 +60,7 @@ def subject_of(
     machine: Machine | str | None = None,
     *,
     shapes: Mapping[str, tuple[int, ...]] | None = None,
-    accuracy: str | None = None,
+    accuracy: str | Accuracy | None = None,
 ) -> Subject:
     """The subject that a model or a compiled program is.
 

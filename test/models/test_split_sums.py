@@ -148,6 +148,6 @@ def test_levels_decide_what_the_text_does_not_say():
     assert chunks(Compilation.of(wide)) == [192, 64]
     assert chunks(Compilation.of(wide, accuracy="fast")) == [384, 64]
     with pytest.raises(
-        UserError, match="expected one of fast, balanced, high, exact, found 'best'"
+        UserError, match=r"expected one of fast, balanced, high, exact, a bound .* found 'best'"
     ):
         Compilation.of(wide, accuracy="best")

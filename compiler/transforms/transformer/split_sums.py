@@ -8,20 +8,49 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import IntegerAttr, ModuleOp, i64
 from xdsl.passes import ModulePass
 
-from softex_mlir.compiler.accuracy import ACCURACIES
+from softex_mlir.compiler.accuracy import ACCURACIES, Chunks, read_chunks
+from softex_mlir.compiler.schedule.fused_form import layer_of
 from softex_mlir.dialects import transformer as t
+from softex_mlir.errors import UserError
 
 
-def split_sums(module: ModuleOp, chunk: int) -> None:
+def split_sums(module: ModuleOp, chunk: int, layers: Chunks | None = None) -> None:
     """Write `sum_chunk` on every linear layer: the most inner values up to `chunk` that divide its
-    sums evenly. 0 leaves the sums whole."""
+    sums evenly. 0 leaves the sums whole.
+
+    Args:
+        layers: the chunks of some of them, exactly.
+
+    Raises:
+        UserError: one of these is no linear layer, or cannot be summed so.
+    """
+    given = layers or {}
+    left = set(given)
     for op in module.walk():
-        if isinstance(op, t.LinearOp):
-            found = _divisor(op.inner, op.step, chunk or op.inner)
-            op.sum_chunk = None if found == op.inner else IntegerAttr(found, i64)
+        if not isinstance(op, t.LinearOp):
+            continue
+        name = layer_of(op)
+        limit = given.get(name, chunk) or op.inner
+        found = divisor(op.inner, op.step, limit)
+        if name in given:
+            _expect(name, op, limit, found)
+            left.discard(name)
+        op.sum_chunk = None if found == op.inner else IntegerAttr(found, i64)
+    if left:
+        raise UserError(
+            f"sums of layer {', '.join(map(repr, sorted(left)))}: no linear layer has this name"
+        )
 
 
-def _divisor(inner: int, step: int, limit: int) -> int:
+def _expect(name: str, op: t.LinearOp, wanted: int, found: int) -> None:
+    if wanted != found:
+        raise UserError(
+            f"sums of layer '{name}': expected a multiple of {op.step} that divides {op.inner}, or "
+            f"0 for all, found {wanted}"
+        )
+
+
+def divisor(inner: int, step: int, limit: int) -> int:
     """The largest multiple of `step` up to `limit` that divides `inner`."""
     steps = inner // step
     fitting = (n for n in range(1, steps + 1) if steps % n == 0 and n * step <= limit)
@@ -39,6 +68,8 @@ class SplitSumsPass(ModulePass):
     name = "split-sums"
 
     chunk: int = ACCURACIES["balanced"].sum_chunk
+    layers: str = ""
+    """Lines `"name" = chunk` of layers that have their own."""
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        split_sums(op, self.chunk)
+        split_sums(op, self.chunk, read_chunks(self.layers))

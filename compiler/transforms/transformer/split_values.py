@@ -2,29 +2,55 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import IntegerAttr, ModuleOp, i64
 
-from softex_mlir.compiler.accuracy import ACCURACIES
+from softex_mlir.compiler.accuracy import ACCURACIES, Chunks, read_chunks
 from softex_mlir.compiler.machine_pass import MachinePass
+from softex_mlir.compiler.schedule.fused_form import layer_of
 from softex_mlir.dialects import transformer as t
 from softex_mlir.dialects.transformer_attention import KEY_UNIT
+from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
 
 
-def split_values(module: ModuleOp, machine: Machine, chunk: int) -> None:
+def split_values(
+    module: ModuleOp, machine: Machine, chunk: int, layers: Chunks | None = None
+) -> None:
     """Write `value_chunk` on every attention by whole rows of scores for which it leaves enough
-    TCDM: the fewest equal chunks, of at most `chunk` keys each. 0 leaves the sums whole."""
+    TCDM: the fewest equal chunks, of at most `chunk` keys each. 0 leaves the sums whole.
+
+    Args:
+        layers: the chunks of some of them, exactly.
+
+    Raises:
+        UserError: one of these is no attention, or cannot be summed so on the machine.
+    """
+    given = layers or {}
+    left = set(given)
     for op in module.walk():
-        if isinstance(op, t.AttentionOp):
-            op.value_chunk = None
-            found = _chunk(op, machine, chunk)
-            op.value_chunk = None if found is None else IntegerAttr(found, i64)
+        if not isinstance(op, t.AttentionOp):
+            continue
+        name = layer_of(op)
+        limit = given.get(name, chunk)
+        found = value_chunk(op, machine, limit)
+        op.value_chunk = None if found is None else IntegerAttr(found, i64)
+        if name in given:
+            left.discard(name)
+            if (found or 0) != limit:
+                raise UserError(
+                    f"values of layer '{name}': expected 0 for sums over all {op.keys} keys, or a "
+                    f"multiple of {KEY_UNIT} in equal parts that fit the TCDM, found {limit}"
+                )
+    if left:
+        names = ", ".join(map(repr, sorted(left)))
+        raise UserError(f"values of layer {names}: no attention has this name")
 
 
-def _chunk(op: t.AttentionOp, machine: Machine, limit: int) -> int | None:
+def value_chunk(op: t.AttentionOp, machine: Machine, limit: int) -> int | None:
+    """Keys of a partial sum, at most `limit`; None for whole sums."""
     from softex_mlir.compiler.schedule.plan import buffers_offset
     from softex_mlir.compiler.schedule.search.chunks import whole_kernel
     from softex_mlir.compiler.schedule.search.tiling import attention_candidates
@@ -35,8 +61,7 @@ def _chunk(op: t.AttentionOp, machine: Machine, limit: int) -> int | None:
         return None
     parts = -(-keys // limit)
     chunk = -(-keys // parts // KEY_UNIT) * KEY_UNIT
-    op.value_chunk = IntegerAttr(chunk, i64)
-    kernel = whole_kernel(machine, op, buffers_offset(machine))
+    kernel = replace(whole_kernel(machine, op, buffers_offset(machine)), summed=chunk)
     fits = attention_candidates(kernel, machine.cluster.tcdm_bytes) is not None
     return chunk if fits else None
 
@@ -51,6 +76,8 @@ class SplitValuesPass(MachinePass):
     name = "split-values"
 
     chunk: int = ACCURACIES["high"].value_chunk
+    layers: str = ""
+    """Lines `"name" = chunk` of layers that have their own."""
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        split_values(op, self.target, self.chunk)
+        split_values(op, self.target, self.chunk, read_chunks(self.layers))
