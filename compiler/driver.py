@@ -75,7 +75,7 @@ class Compilation:
                 compiler has no program for the machine.
         """
         from softex_mlir.compiler.pipeline import fuse
-        from softex_mlir.compiler.target import check_target
+        from softex_mlir.compiler.target import check_room, check_target
 
         if isinstance(machine, str):
             machine = Machine.load(machine)
@@ -99,6 +99,7 @@ class Compilation:
         if observe is not None:
             observe("import", loaded)
         outputs.apply(loaded)
+        check_room(loaded, machine)
         watch = None if observe is None else partial(observe, "fusion")
         placement = fuse(loaded, machine, watch, accuracy=level, instrument=instrument)
         return Compilation(loaded, machine, tuple(placement), tiles, instrument)

@@ -6,9 +6,15 @@ more of it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
+from xdsl.ir import Use
+
 from softex_mlir.arithmetic import round_up
+from softex_mlir.compiler.model import Model
+from softex_mlir.compiler.weights import BF16
+from softex_mlir.dialects import transformer as tf
 from softex_mlir.dialects.transformer import INNER_UNIT
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
@@ -72,3 +78,29 @@ def _problems(machine: Machine) -> Iterator[str]:
             f"sums of more than {BLOCK} exponentials hang unless the unit is cleared before each, "
             f"which programs do not: softex.terms must be at most {BLOCK}, found {softex.terms}"
         )
+
+
+def check_room(model: Model, machine: Machine) -> None:
+    """Refuse a model whose products' weights alone exceed the L2, before any work on them.
+
+    Raises:
+        TargetError: they do.
+    """
+    weights: dict[str, int] = {}
+    for op in model.module.walk():
+        if isinstance(op, tf.GetWeightOp) and any(_multiplies(use) for use in op.result.uses):
+            weights[op.weight.string_value()] = math.prod(tf.shape_of(op.result))
+    need, room = BF16.itemsize * sum(weights.values()), machine.cluster.l2_bytes
+    if need > room:
+        raise TargetError(
+            f"the weights of its matrix products need {need} bytes of L2, the machine "
+            f"'{machine.name}' has {room}: enlarge cluster.l2_bytes"
+        )
+
+
+def _multiplies(use: Use) -> bool:
+    """Whether a matrix product reads a value, or its transpose."""
+    op = use.operation
+    if isinstance(op, tf.TransposeOp):
+        return any(_multiplies(further) for further in op.result.uses)
+    return isinstance(op, tf.MatmulOp | tf.LinearOp)

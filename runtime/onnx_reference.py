@@ -17,7 +17,7 @@ from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
 
-from softex_mlir.compiler.importers.onnx.file import load
+from softex_mlir.compiler.importers.onnx.file import load_with_data
 from softex_mlir.compiler.importers.onnx.graph import gather_elements
 
 Array = npt.NDArray[Any]
@@ -46,7 +46,7 @@ class NoReference(Exception):
 def load_widened(path: Path, kind: int = _TENSOR.FLOAT) -> Any:
     """An ONNX model whose narrower floating-point types are float32 (or double)."""
     narrow = NARROW if kind == _TENSOR.FLOAT else (*NARROW, _TENSOR.FLOAT)
-    proto = load(path)
+    proto = load_with_data(path)
     _widen(proto.graph, narrow, kind)
     return proto
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from softex_mlir.compiler.driver import Compilation
 from softex_mlir.compiler.importers.onnx.importer import import_onnx, supported_operators
 from softex_mlir.compiler.importers.onnx.values import OnnxError
+from softex_mlir.errors import UserError
 
 
 def save(
@@ -135,6 +139,11 @@ def test_unsupported_use_of_an_operator(tmp_path: Path) -> None:
     assert "output 'y' is of type float8e4m3fn" in message
 
 
+def peak_bytes() -> int:
+    """Most bytes that this process has held so far."""
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
 def external(tmp_path: Path) -> Path:
     """A model with its weight in data.bin."""
     weights = numpy_helper.from_array(np.ones((64, 64), np.float32), "w")
@@ -152,6 +161,50 @@ def test_external_data_missing_or_short(tmp_path: Path) -> None:
     assert "'w' lies at bytes 0..16384 of 'data.bin', which has 5" in failure(path)
     (tmp_path / "data.bin").unlink()
     assert "'w' lies in 'data.bin', which is not beside the model" in failure(path)
+
+
+def test_external_data_is_read_where_it_lies(tmp_path: Path) -> None:
+    """Behind other data, in an attribute, in a type that numpy has not."""
+    random = np.random.default_rng(0)
+    arrays = {
+        "w": random.standard_normal((64, 64), np.float32),
+        "half": random.standard_normal((64,), np.float32).astype(ml_dtypes.bfloat16),
+        "bias": random.standard_normal((64,), np.float32),
+    }
+    tensors = {name: numpy_helper.from_array(array, name) for name, array in arrays.items()}
+    nodes = [
+        helper.make_node("Constant", [], ["b"], value=tensors.pop("bias")),
+        helper.make_node("Cast", ["half"], ["h"], to=TensorProto.FLOAT),
+        helper.make_node("Add", ["b", "h"], ["c"]),
+        helper.make_node("MatMul", ["x", "w"], ["z"]),
+        helper.make_node("Add", ["z", "c"], ["y"]),
+    ]
+    path = save(tmp_path / "m.onnx", nodes, initializers=list(tensors.values()))
+    inside = {k: v.copy() for k, v in import_onnx(path).weights.items()}
+    options: dict[str, Any] = {"location": "data.bin", "size_threshold": 0}
+    onnx.save(onnx.load(path), path, save_as_external_data=True, convert_attribute=True, **options)
+    assert path.stat().st_size < 2000
+    outside = import_onnx(path).weights
+    assert inside.keys() == outside.keys()
+    for name, array in inside.items():
+        np.testing.assert_array_equal(outside[name], array)
+
+
+def test_weights_beyond_the_l2_are_refused_unread(tmp_path: Path) -> None:
+    path = external(tmp_path)
+    model = onnx.load(path, load_external_data=False)
+    [tensor] = model.graph.initializer
+    tensor.dims[:] = [64, 1 << 25]
+    for entry in tensor.external_data:
+        if entry.key == "length":
+            entry.value = str(1 << 33)
+    path.write_bytes(model.SerializeToString())
+    with (tmp_path / "data.bin").open("r+b") as file:
+        file.truncate(1 << 33)  # 8 GiB that no disk holds
+    began = peak_bytes()
+    with pytest.raises(UserError, match="need 4294967296 bytes of L2"):
+        Compilation.of(path)
+    assert peak_bytes() - began < 100 << 20
 
 
 @pytest.mark.parametrize("location", ["../data.bin", "/etc/passwd", "a/../../data.bin"])

@@ -6,11 +6,11 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import prod
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
-from onnx import numpy_helper
 from onnx.reference import ReferenceEvaluator
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import IntegerType, StringAttr, TensorType, bf16, f32, i32
@@ -18,6 +18,7 @@ from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from softex_mlir.compiler.bodies.f32_functions import F32
 from softex_mlir.compiler.generic_builder import Scalars, elementwise, i1
+from softex_mlir.compiler.importers.onnx.file import data as file_data
 from softex_mlir.compiler.importers.onnx.masks import Empty, mask_bias
 from softex_mlir.compiler.importers.onnx.node import Node
 from softex_mlir.compiler.importers.onnx.positions import positions, shift_of
@@ -94,10 +95,9 @@ class Importer:
             return self._constants[key][1]
         if array.dtype.kind not in "fiub" and array.dtype.name != "bfloat16":
             raise Unsupported(f"a constant of type {array.dtype}")
-        data = array.astype(np.float32)
-        flat = data.ravel()
-        if splat and flat.size and bool((flat == flat[0]).all()) and np.isfinite(flat[0]):
-            op: t.SplatOp | t.GetWeightOp = t.SplatOp(float(flat[0]), data.shape)
+        data = array.astype(np.float32, copy=False)
+        if splat and is_splat(data):
+            op: t.SplatOp | t.GetWeightOp = t.SplatOp(float(data.flat[0]), data.shape)
         else:
             op = self._parameter(array, bf16, data)
         self.block.add_op(op)
@@ -113,7 +113,7 @@ class Importer:
 
     def initializer(self, tensor: Any) -> Array:
         """Data of an initializer."""
-        return numpy_helper.to_array(tensor, base_dir=self.folder)
+        return file_data(tensor, Path(self.folder))
 
     def of_rank(self, value: SSAValue, rank: int) -> SSAValue:
         """A value with dimensions of size 1 in front, as broadcasting reads it."""
@@ -387,8 +387,15 @@ def _by_rows(value: Symbolic, name: str, shape: Sequence[int], rows: int) -> Sym
 
 
 def _is_uniform(array: Array) -> bool:
-    """Whether all elements are equal."""
-    return array.size > 0 and bool((array == array.flat[0]).all())
+    """Whether all elements are equal; weights, which are not, are not read for it."""
+    first = array.reshape(-1)[:1]
+    some = array.reshape(-1)[:64]
+    return array.size > 0 and bool((some == first).all()) and bool((array == first[0]).all())
+
+
+def is_splat(array: Array) -> bool:
+    """Whether all elements are one finite number."""
+    return _is_uniform(array) and bool(np.isfinite(array.flat[0]))
 
 
 def gather_elements(data: Array | None, indices: Array | None, axis: int) -> Array:

@@ -12,7 +12,7 @@ from xdsl.ir import SSAValue
 from softex_mlir.compiler.bodies.f32_functions import F32
 from softex_mlir.compiler.generic_builder import Scalars
 from softex_mlir.compiler.importers.onnx.general import sum_over
-from softex_mlir.compiler.importers.onnx.graph import Importer
+from softex_mlir.compiler.importers.onnx.graph import Importer, is_splat
 from softex_mlir.compiler.importers.onnx.lookup import product
 from softex_mlir.compiler.importers.onnx.node import Node
 from softex_mlir.compiler.importers.onnx.registry import operator
@@ -62,16 +62,11 @@ def _product(state: Importer, a: Value, b: Value) -> SSAValue:
         left, right = (state.numbers(v) if isinstance(v, np.ndarray) else v for v in (a, b))
         if isinstance(left, SSAValue) and isinstance(right, SSAValue):
             return product(state, left, right)
-    if isinstance(a, np.ndarray) and isinstance(b, SSAValue) and _is_uniform(a):
+    if isinstance(a, np.ndarray) and isinstance(b, SSAValue) and is_splat(a):
         return _summed(state, a, b)
     right = state.constant(b, splat=False) if isinstance(b, np.ndarray) else state.operand(b)
     left = state.constant(a, splat=False) if isinstance(a, np.ndarray) else state.operand(a)
     return state.emit(t.MatmulOp(left, right))
-
-
-def _is_uniform(array: Array) -> bool:
-    """Whether all elements are one finite number."""
-    return array.size > 0 and bool((array == array.flat[0]).all() and np.isfinite(array.flat[0]))
 
 
 def _summed(state: Importer, factors: Array, x: SSAValue) -> SSAValue:
