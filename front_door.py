@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from softex_mlir.abi import MAIN
 from softex_mlir.compiler.driver import Compilation
 from softex_mlir.compiler.importers.pytorch import exported, is_torch_module
 from softex_mlir.compiler.origin import ATTRIBUTE
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from softex_mlir.compiler.accuracy import Accuracy
     from softex_mlir.compiler.model import Model
     from softex_mlir.isa_sim.machine import Machine
+    from softex_mlir.runtime.decoder_check import DecoderCheck
     from softex_mlir.runtime.program import Program
 
 TorchModule: TypeAlias = Any
@@ -56,7 +58,8 @@ def compile(
         shapes: values for dynamic input shapes, by input name; one size by a dimension's name.
         weights: a safetensors file with Hugging Face's names for an architecture ("bert", "gpt2").
         config: its `config.json`; by default the one beside the weights.
-        sizes: "tokens", "batch" or "layers" of a built-in model or an architecture.
+        sizes: "tokens", "batch", "layers" or "max_length" of a built-in model or an architecture;
+            "max_length" and "batch" of a decoder with a cache in an ONNX file.
         tile_overrides: TOML file or mapping, layer name to tile.
         accuracy: "fast" (the default for models that do not say), "balanced", "high" or "exact"; a
             file that `softex compile --accuracy-report` wrote; or a bound, as 0.9998.
@@ -86,7 +89,7 @@ def compile(
     named = weights is not None or sizes
 
     def read() -> Model | str | Path:
-        return named_model(model, sizes or {}, weights, config) if named else model
+        return named_model(model, sizes or {}, weights, config, shapes) if named else model
 
     compilation, line = compile_and_check(
         read(),
@@ -134,21 +137,48 @@ def named_model(
     sizes: Mapping[str, int],
     weights: Path | str | None = None,
     config: Path | str | None = None,
+    shapes: Mapping[str, tuple[int, ...]] | None = None,
 ) -> Model:
-    """A built-in model or an architecture, by its name, with sizes and weights of the user's.
+    """A built-in model or an architecture, by its name, with sizes and weights of the user's; or a
+    decoder with a cache from an ONNX file, for a maximum length.
 
     Raises:
         UserError: there is none of that name, or what is given does not fit it.
     """
     from softex_mlir.compiler.models import built_in
 
+    if isinstance(model, str | Path) and Path(model).suffix == ".onnx" and "max_length" in sizes:
+        if weights is not None:
+            raise UserError(f"{model}: has its own weights, expected none beside it")
+        from softex_mlir.compiler.decoders import read_decoder
+
+        return read_decoder(Path(model), sizes, shapes)
     if not isinstance(model, str) or Path(model).suffix:
         raise UserError(
             f"{getattr(model, 'name', model)}: weights and sizes are for built-in models; a file "
-            "has its own weights, and shapes for its dynamic dimensions"
+            "has its own weights, and shapes for its dynamic dimensions (a decoder with a cache "
+            "takes max_length)"
         )
     found = None if weights is None else Path(weights)
     return built_in(model, sizes, found, None if config is None else Path(config))
+
+
+def _watching(
+    model: Model | str | Path,
+    shapes: Mapping[str, tuple[int, ...]],
+    forced: bool | None,
+    outputs: OutputChoice,
+) -> SelfCheck | DecoderCheck:
+    """What compares the model on its way with its source."""
+    from softex_mlir.compiler.model import Model
+    from softex_mlir.compiler.origin import origin_of, read_origin
+    from softex_mlir.runtime.decoder_check import DecoderCheck
+
+    if isinstance(model, Model) and model.entry != MAIN:
+        origin = read_origin(origin_of(model.module))
+        if origin is not None and origin.kind == "onnx":
+            return DecoderCheck(Path(origin.path), shapes, forced)
+    return SelfCheck(model, shapes, forced, outputs)
 
 
 def compile_and_check(
@@ -163,7 +193,7 @@ def compile_and_check(
     instrument: PassPipelineCallbackType | None = None,
 ) -> tuple[Compilation, str]:
     """A compilation as `compile` makes it, at all its levels, and what the self-check says."""
-    watch = SelfCheck(model, shapes or {}, self_check, outputs)
+    watch = _watching(model, shapes or {}, self_check, outputs)
     compilation = Compilation.of(
         model,
         target,

@@ -38,6 +38,7 @@ from softex_mlir.compiler.transforms.transformer.flatten_rows import FlattenRows
 from softex_mlir.compiler.transforms.transformer.fold_affine import FoldAffinePass
 from softex_mlir.compiler.transforms.transformer.fold_scale import FoldScalePass
 from softex_mlir.compiler.transforms.transformer.fuse_attention import FuseAttentionPass
+from softex_mlir.compiler.transforms.transformer.fuse_cache import FuseCachePass
 from softex_mlir.compiler.transforms.transformer.fuse_epilogue import FuseEpiloguePass
 from softex_mlir.compiler.transforms.transformer.fuse_gelu import FuseGeluPass
 from softex_mlir.compiler.transforms.transformer.fuse_layer_norm import FuseLayerNormPass
@@ -49,6 +50,7 @@ from softex_mlir.compiler.transforms.transformer.order_inner_dimension import (
 from softex_mlir.compiler.transforms.transformer.pad_inner import PadInnerPass
 from softex_mlir.compiler.transforms.transformer.place import Placement, PlacePass, placement_report
 from softex_mlir.compiler.transforms.transformer.round_weights import RoundWeightsPass
+from softex_mlir.compiler.transforms.transformer.select_early import SelectEarlyPass
 from softex_mlir.compiler.transforms.transformer.split_sums import SplitSumsPass
 from softex_mlir.compiler.transforms.transformer.split_values import SplitValuesPass
 from softex_mlir.dialects.target import machine_text
@@ -67,12 +69,14 @@ FUSION: tuple[ModulePass, ...] = (
     FuseAttentionPass(),  # before rows are flattened: heads are still dimensions
     LiftMasksPass(),  # masks of the scores that are left
     CanonicalizeTransformerPass(),  # the views that split and merge the heads cancel
+    FuseCachePass(),
     FlattenRowsPass(),
     CanonicalizeTransformerPass(),
     FuseLinearPass(),
     FoldAffinePass(),  # what multiplies and adds rows around linear layers
     FoldScalePass(),  # after biases joined their products, before weights are rounded
     FuseEpiloguePass(),
+    SelectEarlyPass(),
     CanonicalizeTransformerPass(),
     DropUnreadPass(),
     CanonicalizeTransformerPass(),  # parts of parameters

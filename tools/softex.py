@@ -242,7 +242,7 @@ def compile(
     )
 
     def read() -> Model | str:
-        return named_model(model, sizes, weights, config) if named else model
+        return named_model(model, sizes, weights, config, shapes) if named else model
 
     dialled = accuracy_wanted(
         read, accuracy, calibrate, metric, accuracy_report, machine=machine, shapes=shapes

@@ -17,13 +17,11 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
-from xdsl.dialects import arith
-from xdsl.dialects.builtin import BFloat16Type, i32
 from xdsl.ir import SSAValue
 
 from softex_mlir.abi import Port
 from softex_mlir.arithmetic import round_up
-from softex_mlir.compiler.generic_builder import elementwise
+from softex_mlir.compiler.entries import row_positions, visible_bias
 from softex_mlir.compiler.model import Model
 from softex_mlir.compiler.models.builder import ModelBuilder, Parameters
 from softex_mlir.compiler.weights import Array
@@ -164,7 +162,7 @@ class CachedSequences:
         column = b.add(t.ReshapeOp(first, (self.batch, 1)))
         counted = np.arange(0, step * self.tokens, step, dtype=np.int32).reshape(1, -1)
         steps = b.constant(f"position.steps.{self.tokens}", counted)
-        added = b.nest(elementwise([column, steps], i32, lambda e, x: e.int_add(x[0], x[1])))
+        added = b.nest(row_positions(column, steps))
         b.layer = outer
         return b.add(t.ReshapeOp(added, (self.batch * self.tokens,)))
 
@@ -197,15 +195,7 @@ class CachedSequences:
             rows = b.add(t.ReshapeOp(positions, (self.batch * self.tokens, 1)))
             columns = np.arange(self.capacity, dtype=np.int32).reshape(1, -1)
             keys = b.constant("attention_bias.keys", columns)
-            self._bias = b.nest(
-                elementwise(
-                    [keys, rows],
-                    BFloat16Type(),
-                    lambda e, x: e.select(
-                        e.insert(arith.CmpiOp(x[0], x[1], "sle")), e.number(0.0), e.number(t.MASKED)
-                    ),
-                )
-            )
+            self._bias = b.nest(visible_bias(keys, rows, None))
             b.layer = outer
         return self._bias
 
@@ -250,7 +240,7 @@ class CachedSequences:
         if self.batch > 1:
             first = np.arange(0, self.batch * self.tokens, self.tokens, dtype=np.int32)
             starts = b.constant("last.starts", first)
-            last = b.nest(elementwise([last, starts], i32, lambda e, x: e.int_add(x[0], x[1])))
+            last = b.nest(row_positions(last, starts))
         found = b.add(t.EmbeddingOp(last, x))
         b.layer = outer
         return found

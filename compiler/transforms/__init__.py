@@ -27,6 +27,7 @@ OWN_PASSES: dict[str, tuple[str, str]] = {
         "softex_mlir.compiler.transforms.transformer.lift_masks",
         "LiftMasksPass",
     ),
+    "fuse-cache": ("softex_mlir.compiler.transforms.transformer.fuse_cache", "FuseCachePass"),
     "flatten-rows": ("softex_mlir.compiler.transforms.transformer.flatten_rows", "FlattenRowsPass"),
     "fuse-linear": ("softex_mlir.compiler.transforms.transformer.fuse_linear", "FuseLinearPass"),
     "fold-affine": ("softex_mlir.compiler.transforms.transformer.fold_affine", "FoldAffinePass"),
@@ -34,6 +35,10 @@ OWN_PASSES: dict[str, tuple[str, str]] = {
     "fuse-epilogue": (
         "softex_mlir.compiler.transforms.transformer.fuse_epilogue",
         "FuseEpiloguePass",
+    ),
+    "select-early": (
+        "softex_mlir.compiler.transforms.transformer.select_early",
+        "SelectEarlyPass",
     ),
     "drop-unread": ("softex_mlir.compiler.transforms.transformer.drop_unread", "DropUnreadPass"),
     "convert-transformer-to-linalg": (

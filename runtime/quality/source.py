@@ -73,6 +73,11 @@ def _located(origin: Origin, program: Program) -> Path | None:
 def _source(origin: Origin, path: Path | None, names: tuple[str, ...], entry: str) -> Reference:
     if origin.kind == "onnx":
         assert path is not None
+        if entry != MAIN:
+            from softex_mlir.compiler.decoders import read_chosen
+
+            model = read_chosen(path, origin.chosen_shapes)
+            return ModuleReference(f"FP32 ({path.name})", model.module, model.weights, entry)
         return OnnxReference(path, names, origin.chosen_shapes)
     config = Path(origin.config) if origin.config else None
     model = built_in(origin.name, origin.chosen_sizes, path, config)

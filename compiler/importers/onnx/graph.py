@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import onnx
@@ -28,6 +28,7 @@ from softex_mlir.compiler.importers.onnx.values import (
     Assignment,
     Discrete,
     NanTest,
+    Past,
     Symbolic,
     Unsupported,
     Value,
@@ -45,6 +46,21 @@ OLD_SPELLINGS = {"DequantizeLinear": 19}
 """Operators that ONNX's reference implementation knows from this opset on, unchanged in meaning."""
 
 _HELPER: Any = onnx.helper  # its type stubs are partial
+
+
+class Decoding(Protocol):
+    """What the import of a decoder with a cache does with constants and with its caches."""
+
+    def constant(self, key: str, operator: str, index: int, array: Array) -> Value:
+        """A constant operand of an operator on activations, or what stands for it because it
+        depends on the number of tokens before."""
+        ...
+
+    def append(self, past: Past, rows: SSAValue) -> SSAValue:
+        """A cache with the rows [batch, heads, tokens, size] of the next tokens."""
+        ...
+
+
 Handler = Callable[["Importer", "Node"], "list[Value]"]
 
 
@@ -60,6 +76,8 @@ class Importer:
     weight_ops: list[Operation] = field(default_factory=lambda: list[Operation]())
     notes: list[str] = field(default_factory=lambda: list[str]())
     layer: StringAttr | None = None
+    decoder: Decoding | None = None
+    """What is known of a decoder with a cache; None for other models."""
     apply: Callable[[Node], Sequence[Value]] = lambda node: ()
     """Values of a node that a handler writes in place of its own; set by who reads the graph."""
     _constants: dict[tuple[int, bool], tuple[Array, SSAValue]] = field(

@@ -73,7 +73,7 @@ def make_inputs(file: str, graph: Any, shapes: Shapes, reader: GraphReader) -> l
         dtype = np.dtype(_HELPER.tensor_dtype_to_np_dtype(element))
         reader.define(
             value.name,
-            argument if activation else _symbol(state, value.name, argument, dtype),
+            argument if activation else symbol(state, value.name, argument, dtype),
             tensor_type(element, shape),
         )
     if problems:
@@ -147,7 +147,7 @@ def _input_shape(file: str, value: Any, shapes: Shapes, missing: list[str]) -> t
         example = ",".join(str(d if isinstance(d, int) else 1) for d in dims)
         missing.append(
             f"input '{name}' has shape [{', '.join(map(str, dims))}]: give its size with "
-            f"--shape {name}={example}" + _by_symbol(dims)
+            f"--shape {name}={example}" + _bysymbol(dims)
         )
         return ()
     shape = tuple(int(d) for d in dims)
@@ -155,7 +155,7 @@ def _input_shape(file: str, value: Any, shapes: Shapes, missing: list[str]) -> t
     return shape
 
 
-def _by_symbol(dims: Sequence[int | str]) -> str:
+def _bysymbol(dims: Sequence[int | str]) -> str:
     """How the sizes of all inputs are given at once."""
     named = dict.fromkeys(d for d in dims if isinstance(d, str) and d != "?")
     return " or " + " ".join(f"--dim {d}=1" for d in named) if named else ""
@@ -170,7 +170,8 @@ def _check_size(file: str, name: str, shape: tuple[int, ...]) -> None:
         )
 
 
-def _symbol(state: Importer, name: str, argument: SSAValue, dtype: Any) -> Symbolic:
+def symbol(state: Importer, name: str, argument: SSAValue, dtype: Any) -> Symbolic:
+    """The value of an integer input."""
     return Symbolic(
         frozenset([name]),
         lambda assignment: assignment[name].astype(dtype),

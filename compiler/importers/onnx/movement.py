@@ -22,6 +22,7 @@ from softex_mlir.compiler.importers.onnx.tensors import map_values
 from softex_mlir.compiler.importers.onnx.values import (
     ActivationSequence,
     Array,
+    Past,
     Symbolic,
     Unsupported,
     Value,
@@ -104,9 +105,29 @@ def _alike(state: Importer, values: list[Value]) -> list[SSAValue]:
 
 @operator("Concat")
 def concat(state: Importer, node: Node) -> list[Value]:
-    parts = _alike(state, [v for v in node.inputs() if 0 not in shape_of_value(v)])
+    values = [v for v in node.inputs() if isinstance(v, Past) or 0 not in shape_of_value(v)]
+    if any(isinstance(v, Past) for v in values):
+        return [_cached(state, values, node.attribute("axis", 1))]
+    parts = _alike(state, values)
     axis = axis_of(node.attribute("axis", 1), len(t.shape_of(parts[0])))
     return [parts[0] if len(parts) == 1 else state.emit(t.ConcatOp(parts, axis))]
+
+
+def _cached(state: Importer, values: Sequence[Value], axis: int) -> Value:
+    """A cache joined with the next tokens' keys or values."""
+    past = values[0]
+    if isinstance(past, Past) and len(values) == 1:
+        return past
+    rows = values[1]
+    if (
+        not isinstance(past, Past)
+        or not isinstance(rows, SSAValue)
+        or len(values) != 2
+        or axis_of(axis, 4) != 2
+    ):
+        raise Unsupported("a cache that is joined in another way than with the next tokens'")
+    assert state.decoder is not None
+    return state.decoder.append(past, state.narrowed(rows))
 
 
 @operator("Expand")

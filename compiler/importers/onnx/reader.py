@@ -54,6 +54,8 @@ class GraphReader:
     ir_version: int
     opsets: Mapping[str, int]
     within: StringAttr | None = None
+    scope: str = ""
+    """Makes the names of a definition's values unique in the file."""
     values: dict[str, Value] = field(default_factory=dict[str, Value])
     types: dict[str, Any] = field(default_factory=dict[str, Any])
     """ONNX type of every value that has one."""
@@ -130,6 +132,8 @@ class GraphReader:
                 "convert the model with onnx.version_converter",
             )
         types = [self.types.get(n) if n else None for n in proto.input]
+        if self.state.decoder is not None:
+            self._at_the_position(proto, operands, types)
         captured = {n: self.values[n] for n in captured_names(proto)}
         node = Node(proto, operands, types, opset, captured)
         self.state.layer = self._layer(node)
@@ -148,6 +152,18 @@ class GraphReader:
                 continue
             check_result(value, inferred[index])
             self.define(output, value, type_of(value, inferred[index], types))
+
+    def _at_the_position(self, proto: Any, operands: list[Value], types: list[Any]) -> None:
+        """Replace constant operands that depend on how many tokens there were before."""
+        assert self.state.decoder is not None
+        if all(isinstance(v, np.ndarray | None) for v in operands):
+            return
+        for index, (name, value) in enumerate(zip(proto.input, operands, strict=True)):
+            if isinstance(value, np.ndarray):
+                key = f"{self.scope}{name}"
+                found = self.state.decoder.constant(key, proto.op_type, index, value)
+                operands[index] = found
+                types[index] = type_of(found, types[index], [])
 
     def apply(self, node: Node) -> Sequence[Value]:
         """Values of a node that a handler wrote."""
@@ -198,7 +214,8 @@ class GraphReader:
         model = definition(node, self.ir_version)
         written_in = {o.domain: int(o.version) for o in model.opset_import}
         opsets = {**self.opsets, **written_in}
-        reader = GraphReader(self.state, self.ir_version, opsets, self._layer(node))
+        scope = f"{self.scope}{next((n for n in node.proto.output if n), '')}/"
+        reader = GraphReader(self.state, self.ir_version, opsets, self._layer(node), scope)
         for name, value, kind in zip(node.proto.input, node.operands, node.types, strict=True):
             if name:
                 reader.define(name, value, kind)

@@ -22,6 +22,7 @@ from softex_mlir.compiler.importers.onnx.values import (
     Broken,
     Discrete,
     NanTest,
+    Past,
     Symbolic,
     Unsupported,
     Value,
@@ -66,6 +67,8 @@ def type_of(value: Value, inferred: Any, operands: Sequence[Any]) -> Any:
     if isinstance(value, Discrete):
         return tensor_type(value.element, shape_of_value(value))
     element = 0 if inferred is None else int(inferred.tensor_type.elem_type)
+    if isinstance(value, Past):
+        return tensor_type(element or int(_TENSOR.FLOAT), value.shape)
     if not element and isinstance(element_of(value), IntegerType):
         element = int(_TENSOR.BOOL if element_of(value) == i1 else _TENSOR.INT32)
     known = (int(o.tensor_type.elem_type) for o in operands if o is not None)

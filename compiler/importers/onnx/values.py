@@ -6,6 +6,7 @@
   computes* by evaluating it on probes; where that has no answer, it is translated node by node;
 - a `Discrete`: an activation of integers, booleans or float8 held as numbers, as casts make it;
 - a `NanTest`: the result of IsNaN on an activation;
+- a `Past`: keys or values of the tokens before, in a cache;
 - an `ActivationSequence`: activations, as SplitToSequence makes them;
 - a `Broken`: what a refused node would have computed. It matters only if an output needs it.
 """
@@ -108,6 +109,14 @@ class ActivationSequence:
 
 
 @dataclass(frozen=True)
+class Past:
+    """Keys or values [batch, heads, length, size] of the tokens before, in the cache `name`."""
+
+    name: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Broken:
     """A value nobody can compute; who needs it is refused."""
 
@@ -116,7 +125,7 @@ class Broken:
 
 
 Value: TypeAlias = (
-    "Array | SSAValue | Symbolic | NanTest | Discrete | ActivationSequence | Broken | None"
+    "Array | SSAValue | Symbolic | NanTest | Discrete | Past | ActivationSequence | Broken | None"
 )
 
 
@@ -135,6 +144,8 @@ def shape_of_value(value: Value) -> tuple[int, ...]:
         return tuple(int(n) for n in value.sample.shape)
     if isinstance(value, NanTest | Discrete):
         return shape_of(value.of)
+    if isinstance(value, Past):
+        return value.shape
     if not isinstance(value, SSAValue):
         raise Unsupported(f"{describe(value)} has no shape")
     return shape_of(value)
@@ -152,6 +163,8 @@ def describe(value: Value) -> str:
     if isinstance(value, Discrete):
         name = onnx.TensorProto.DataType.Name(value.element).lower()
         return f"an activation {shape_of_value(value)} of type {name}"
+    if isinstance(value, Past):
+        return f"the cache '{value.name}' {value.shape}"
     if isinstance(value, ActivationSequence):
         return f"a sequence of {len(value.parts)} activations"
     if isinstance(value, SSAValue):

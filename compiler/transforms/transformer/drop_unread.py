@@ -215,7 +215,7 @@ def narrowed(op: Operation, box: Box, operands: Sequence[SSAValue]) -> Operation
 
 def drop_unread(module: ModuleOp) -> None:
     """Compute of every value only what is read, in place."""
-    if len(entry_functions(module)) > 1:
+    if len(entry_functions(module)) > 1 or any(isinstance(op, t.StateOp) for op in module.ops):
         return  # what one entry does not read of a weight or state, another may
     block = main_function(module).body.block
     dce(module)

@@ -49,6 +49,8 @@ class FoldScale(RewritePattern):
             heads=op.heads.value.data,
             batch=op.batch.value.data,
             bias_rows=op.bias_rows.data,
+            position=op.position,
+            key_heads=None if op.key_heads is None else op.heads_of_keys,
             layer=op.layer,
         )
         rewriter.replace(op, new)

@@ -8,7 +8,7 @@ track of *which element goes where*, and compares that with what multi-head atte
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
@@ -196,11 +196,16 @@ class FuseAttention(RewritePattern):
                 part = bring_together(value, made, transposed=transposed)
             if part is not None:
                 parts.append(part)
-        operands = self._operands(parts, made) if _fit_together(parts) else None
-        if operands is None:
+        if not _fit_together(parts):
             discard(made)
             return
         q, k, v = parts
+        shared = _shared_heads(k, v)
+        k, v = (replace(part, columns=part.columns[_first_of(part, shared)]) for part in (k, v))
+        operands = self._operands([q, k, v], made)
+        if operands is None:
+            discard(made)
+            return
         dimensions = ScoreShape(q.batch, q.heads, q.tokens, k.tokens)
         bias = self.biases.build(scores.biases, dimensions, made, guarded=guarded)
         if bias is None:
@@ -215,6 +220,7 @@ class FuseAttention(RewritePattern):
             batch=q.batch,
             bias_rows=bias.rows,
             scale=scores.scale * q.scale * k.scale,
+            key_heads=None if shared == 1 else q.heads // shared,
             layer=softmax.layer or op.layer,
         )
         made.append(attention)
@@ -244,7 +250,7 @@ class FuseAttention(RewritePattern):
 
     def _columns(self, value: SSAValue, part: Heads, made: list[Operation]) -> SSAValue | None:
         """The matrix of a part's columns."""
-        rows, width = part.batch * part.tokens, part.heads * part.size
+        rows, width = part.batch * part.tokens, len(part.columns)
         runs = _runs(part.columns)
         if len(runs) > 1 and len(np.unique(part.columns)) == width:
             chosen = with_columns(value, part.columns, self.constants, made)
@@ -308,6 +314,26 @@ def _fit_together(parts: Sequence[Heads]) -> bool:
         and q.size == k.size
         and v.scale == 1.0
     )
+
+
+def _shared_heads(k: Heads, v: Heads) -> int:
+    """How many heads of queries share a head of keys and of values that lie in a cache; else 1,
+    and such heads are copied."""
+    if not all(isinstance(part.root.owner, t.AppendOp) for part in (k, v)):
+        return 1
+    by_head = [part.columns.reshape(part.heads, part.size) for part in (k, v)]
+    for shared in range(k.heads, 1, -1):
+        if k.heads % shared == 0 and all(
+            np.array_equal(heads, np.repeat(heads[::shared], shared, axis=0)) for heads in by_head
+        ):
+            return shared
+    return 1
+
+
+def _first_of(part: Heads, shared: int) -> Indices:
+    """Numbers of the columns of the first of every `shared` heads."""
+    columns = np.arange(len(part.columns)).reshape(-1, shared, part.size)
+    return columns[:, 0].ravel()
 
 
 def _by_batch(value: SSAValue, part: Heads, made: list[Operation]) -> SSAValue:

@@ -1,0 +1,148 @@
+"""The self-check of a decoder with a cache: its entries against the file on whole sequences."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from softex_mlir.compiler.driver import Compilation
+from softex_mlir.compiler.importers.onnx.decoder import cache_sizes, cached_input
+from softex_mlir.compiler.importers.onnx.varying import Lengths
+from softex_mlir.compiler.model import Model
+from softex_mlir.compiler.work import macs
+from softex_mlir.dialects.transformer_attention import KEY_BLOCK
+from softex_mlir.runtime.onnx_reference import NoReference, evaluate_onnx, load_widened
+from softex_mlir.runtime.reference import evaluate
+from softex_mlir.runtime.self_check import (
+    HARDWARE_TOLERANCE,
+    MOST_MACS,
+    SEED,
+    TOLERANCE,
+    Array,
+    SelfCheckError,
+    Shapes,
+    relative_error,
+)
+
+DECODED = 2
+"""Tokens that go through `decode` behind a first block."""
+AGAIN = 5
+"""Tokens of a second block, which is padded."""
+
+
+@dataclass
+class DecoderCheck:
+    """Watches the compilation of a decoder as `SelfCheck` does that of other models.
+
+    A prompt goes through `prefill`, then tokens through `decode`, then through `prefill` again; the
+    logits must be those of the file for the whole sequence at once, with an empty cache.
+    """
+
+    path: Path
+    shapes: Shapes
+    forced: bool | None = None
+    skipped: str = ""
+    errors: dict[str, float] = field(default_factory=dict[str, float])
+    _ids: Array = field(default_factory=lambda: np.zeros(0))
+    _expected: Array = field(default_factory=lambda: np.zeros(0))
+
+    def observe(self, stage: str, model: Model) -> None:
+        """Compare the model as it stands.
+
+        Raises `SelfCheckError` if it differs from the file.
+        """
+        if stage == "import":
+            self._start(model)
+        if self.skipped:
+            return
+        error = relative_error(self._run(model, arithmetic="float32"), self._expected)
+        if not error <= TOLERANCE:
+            raise SelfCheckError(
+                f"{self.path}: self-check: after {stage} the logits of prefill and decode differ "
+                f"from those of the whole sequence by {error:.2g} of their largest value "
+                f"({TOLERANCE:g} is allowed): the file's outputs depend on the number of tokens in "
+                "the cache in a way that the compiler does not see, please report it "
+                "(--no-self-check compiles nevertheless)"
+            )
+        self.errors[stage] = error
+
+    def finish(self, compilation: Compilation) -> str:
+        """One line about what was compared, and how close the hardware's arithmetic comes."""
+        if self.skipped:
+            return f"self-check: {self.skipped}"
+        found = self._run(compilation.model, machine=compilation.machine)
+        wrong = found.astype(np.float64) - self._expected
+        rms = float(np.sqrt(np.mean(wrong**2) / max(np.mean(self._expected**2), 1e-30)))
+        steps = ", ".join(f"{stage} {error:.1e}" for stage, error in self.errors.items())
+        line = (
+            f"self-check: prefill and decode, {steps} of float32; in the hardware's arithmetic "
+            f"{rms:.1%} (rms)"
+        )
+        if not rms <= HARDWARE_TOLERANCE:
+            line += f"; warning: more than {HARDWARE_TOLERANCE:.0%} on random inputs"
+        return line
+
+    def _start(self, model: Model) -> None:
+        count = macs(model.module)
+        if self.forced is False:
+            self.skipped = "not asked for"
+        elif self.forced is None and count > MOST_MACS:
+            self.skipped = (
+                f"not run: {count / 1e9:.1f} GMACs are more than {MOST_MACS / 1e9:.0f} "
+                "(--self-check runs it)"
+            )
+        if self.skipped:
+            return
+        batch, _ = model.inputs[0].shape
+        tokens = KEY_BLOCK + AGAIN
+        random = np.random.default_rng(SEED)
+        self._ids = random.integers(0, model.outputs[0].shape[-1], (batch, tokens))
+        try:
+            proto = load_widened(self.path)
+            inputs = self._inputs(proto, Lengths(batch, tokens, 0))
+            names = [o.name for o in proto.graph.output]
+            name = "logits" if "logits" in names else names[0]
+            logits = evaluate_onnx(proto, inputs, [name])[name]
+        except NoReference as error:
+            self.skipped = f"not verified: {error}"
+            return
+        last = [KEY_BLOCK - 1 + step for step in range(DECODED + 1)] + [tokens - 1]
+        self._expected = logits[:, last].astype(np.float64)
+
+    def _inputs(self, proto: Any, lengths: Lengths) -> dict[str, Array]:
+        arrays: dict[str, Array] = {}
+        given = {tensor.name for tensor in proto.graph.initializer}
+        for value in [v for v in proto.graph.input if v.name not in given]:
+            found = cached_input(value, lengths)
+            if found is None:
+                heads, size = cache_sizes(value, self.shapes)
+                found = np.zeros((lengths.batch, heads, 0, size), np.float32)
+            if value.name == "input_ids":
+                found = self._ids.astype(found.dtype)
+            arrays[value.name] = found
+        return arrays
+
+    def _run(self, model: Model, **arithmetic: Any) -> Array:
+        """Logits [batch, steps, ids] of the protocol."""
+        state: dict[str, Array] = {}
+        batch = len(self._ids)
+
+        def run(entry: str, first: int, count: int) -> Array:
+            size = KEY_BLOCK if entry == "prefill" else 1
+            ids = np.zeros((batch, size), np.int64)
+            ids[:, :count] = self._ids[:, first : first + count]
+            inputs = {"input_ids": ids, "position": np.full(batch, first)}
+            if entry == "prefill":
+                inputs["last"] = np.full(batch, count - 1)
+            found = evaluate(
+                model.module, model.weights, inputs, entry=entry, state=state, **arithmetic
+            )
+            return np.asarray(found["logits"], np.float64)
+
+        steps = [run("prefill", 0, KEY_BLOCK)]
+        steps += [run("decode", KEY_BLOCK + step, 1) for step in range(DECODED)]
+        steps.append(run("prefill", KEY_BLOCK, AGAIN))
+        return np.stack(steps, 1)
