@@ -16,6 +16,7 @@ import onnx
 from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
+from onnx.reference.ops.op_cast import cast_to
 
 from softex_mlir.compiler.importers.onnx.file import load_with_data
 from softex_mlir.compiler.importers.onnx.graph import gather_elements
@@ -37,6 +38,21 @@ class GatherElements(OpRun):
 
     def _run(self, data: Array, indices: Array, axis: int | None = None) -> tuple[Array]:
         return (gather_elements(data, indices, axis or 0),)
+
+
+class Cast(OpRun):
+    """Casts that keep to the range of integers, where ONNX leaves open what a cast gives."""
+
+    op_domain = ""
+
+    def _run(
+        self, x: Array, to: Any = 0, saturate: int = 1, round_mode: str = "up"
+    ) -> tuple[Array]:
+        dtype = helper.tensor_dtype_to_np_dtype(to)
+        if x.dtype.kind == "f" and dtype.kind in "iu":
+            limits = np.iinfo(dtype)
+            x = np.clip(x, limits.min, limits.max)
+        return (cast_to(x, to, bool(saturate), round_mode),)
 
 
 class NoReference(Exception):
@@ -94,7 +110,7 @@ def evaluate_onnx(
     wanted.graph.output.extend(helper.make_value_info(name, empty) for name in names)
     try:
         with np.errstate(all="ignore"):
-            evaluator: Any = ReferenceEvaluator(wanted, new_ops=[GatherElements])
+            evaluator: Any = ReferenceEvaluator(wanted, new_ops=[GatherElements, Cast])
             found: list[Any] = evaluator.run(None, dict(inputs))
     except Exception as error:
         # It raises anything on what it does not implement.

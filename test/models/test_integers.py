@@ -125,3 +125,10 @@ def test_comparison_of_activations():
     model = model_of(nodes, {"x": (F32, (4, 9))}, "y", F32, constants)
     x = np.random.default_rng(3).standard_normal((4, 9)).astype(np.float32)
     assert refusal(model, {"x": x}, simulate=True) == ""
+
+
+def test_constants_beyond_32_bits_are_refused():
+    for c in (3_000_000_000, -(1 << 40)):
+        constants = {"c": np.array([c])}
+        model = model_of([node("Mul", "x c", "y")], {"x": (I64, (4,))}, "y", I64, constants)
+        assert f"beyond 32 bits ({c})" in refusal(model, {"x": np.arange(4)})

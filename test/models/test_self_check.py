@@ -127,3 +127,12 @@ def test_relative_error() -> None:
     assert relative_error(np.array([1.0, -np.inf, np.nan, -4.0]), a) == np.inf
     assert relative_error(np.array([1.0]), np.array(1.0)) == np.inf
     assert relative_error(np.array([np.nan]), np.array([1.0])) == np.inf
+
+
+def test_casts_of_negative_numbers_to_unsigned_are_no_fault(tmp_path: Path) -> None:
+    """ONNX leaves open what they give; the reference is asked for what the program does."""
+    g = Graph()
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, (4, 8))
+    y = g.node("Cast", g.node("Cast", "x", to=TensorProto.UINT8), to=TensorProto.FLOAT)
+    g.save(tmp_path / "m.onnx", [x], y)
+    assert "import 0.0e+00" in compile_and_check(tmp_path / "m.onnx")[1]

@@ -32,6 +32,7 @@ from softex_mlir.compiler.importers.onnx.values import (
     Symbolic,
     Unsupported,
     Value,
+    check_width,
     describe,
     element_of,
 )
@@ -195,8 +196,7 @@ class Importer:
 
     def integers(self, array: Array) -> SSAValue:
         """An integer or boolean constant."""
-        if array.size and not -(1 << 31) <= int(array.min()) <= int(array.max()) < 1 << 32:
-            raise Unsupported("a constant beyond 32 bits")
+        check_width(array)
         kind = i1 if array.dtype == np.bool_ else i32
         return self._typed(array, kind, array.astype(np.int64).astype(np.int32))
 

@@ -29,7 +29,7 @@ from softex_mlir.compiler.generic_builder import (
     i1,
 )
 from softex_mlir.compiler.importers.onnx.types import FLOATS
-from softex_mlir.compiler.importers.onnx.values import Value, element_of
+from softex_mlir.compiler.importers.onnx.values import Value, check_width, element_of
 from softex_mlir.dialects import transformer as t
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ def map_values(
     shapes: list[tuple[int, ...]] = [tuple(shape)]
     for position, value in enumerate(values):
         if isinstance(value, np.ndarray) and value.size and (value == value.flat[0]).all():
+            check_width(value)
             numbers[position] = value.flat[0].item() if wide else _held(value.flat[0].item())
             shapes.append(value.shape)
         else:

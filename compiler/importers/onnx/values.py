@@ -170,3 +170,13 @@ def describe(value: Value) -> str:
     if isinstance(value, SSAValue):
         return f"an activation {shape_of_value(value)}"
     return "nothing"
+
+
+def check_width(array: Array) -> None:
+    """Raise `Unsupported` for integers that 32 bits do not hold."""
+    if not array.size or array.dtype.kind not in "iu":
+        return
+    lowest, highest = int(array.min()), int(array.max())
+    if lowest < -(1 << 31) or highest >= 1 << (32 if array.dtype == np.uint32 else 31):
+        beyond = lowest if lowest < -(1 << 31) else highest
+        raise Unsupported(f"a constant beyond 32 bits ({beyond}): integers are carried as int32")
