@@ -7,33 +7,15 @@ from collections.abc import Iterator
 from difflib import ndiff
 from pathlib import Path
 
-from softex_mlir.compiler.importers.onnx.importer import supported_operators
+from softex_mlir.compiler.importers.onnx.support import operators_page
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTE = "<!-- Written by `make pages`; do not edit. -->"
 
 
 def operators() -> str:
-    """The ONNX operators the importer reads."""
-    rows = [
-        f"| {name} | {note.replace('|', chr(92) + '|')} |"
-        for name, note in supported_operators().items()
-    ]
-    return "\n".join(
-        [
-            NOTE,
-            "",
-            "# ONNX operators",
-            "",
-            "`softex operators` prints the same list. Whatever its operator, a node of constants",
-            "or of shapes is computed when the model is read.",
-            "",
-            "| operator | what is supported |",
-            "|---|---|",
-            *rows,
-            "",
-        ]
-    )
+    """How each ONNX operator runs."""
+    return f"{NOTE}\n\n{operators_page()}"
 
 
 PAGES = {"compiler/importers/onnx/OPERATORS.md": operators}

@@ -257,19 +257,35 @@ def sim(
 
 @study_app.command()
 def operators(
-    output: TableFileOption = None, json: JsonOption = False, csv: CsvOption = False
+    output: TableFileOption = None,
+    json: JsonOption = False,
+    csv: CsvOption = False,
+    markdown: Annotated[
+        bool,
+        typer.Option(help="Print the page of all operators: which unit, or refused and why."),
+    ] = False,
 ) -> None:
     """List the ONNX operators the importer reads, with what is supported of each."""
     from softex_mlir.compiler.importers.onnx.importer import supported_operators
+    from softex_mlir.compiler.importers.onnx.support import operator_support, operators_page
 
+    if markdown and (json or csv):
+        raise typer.BadParameter("--markdown goes with neither --json nor --csv")
     table = supported_operators()
     width = max(map(len, table))
     emit(
         checked_form(output, [], as_json=json, as_csv=csv),
         output,
-        text=lambda: "".join(f"{name:{width}}  {note}\n" for name, note in table.items()),
+        text=lambda: (
+            operators_page()
+            if markdown
+            else "".join(f"{name:{width}}  {note}\n" for name, note in table.items())
+        ),
         data=lambda: table,
-        rows=lambda: [{"operator": name, "supported": note} for name, note in table.items()],
+        rows=lambda: [
+            {"operator": name, "runs": support.runs, "supported": support.note}
+            for name, support in operator_support().items()
+        ],
     )
 
 

@@ -19,6 +19,7 @@ from softex_mlir.compiler.importers.onnx.definitions import definition, has_defi
 from softex_mlir.compiler.importers.onnx.graph import Importer, layer_name
 from softex_mlir.compiler.importers.onnx.node import Node, schema_of
 from softex_mlir.compiler.importers.onnx.operators import OPERATORS
+from softex_mlir.compiler.importers.onnx.support import remedy
 from softex_mlir.compiler.importers.onnx.types import (
     check_result,
     element_type_of,
@@ -122,7 +123,7 @@ class GraphReader:
             or has_definition(schema_of(proto.op_type, proto.domain, opset))
         )
         if (on_activation or not standard) and not known:
-            raise Unsupported(f"operator {name} is not supported", _remedy(name))
+            raise Unsupported(f"operator {name} is not supported", remedy(name))
         if any(isinstance(self.values[n], Broken) for n in names):
             self.values.update(dict.fromkeys(proto.output, Broken(on_activation)))
             return
@@ -345,15 +346,6 @@ def _absent(results: Sequence[Value], index: int) -> bool:
 def _padded(results: Sequence[Value], others: Sequence[Value]) -> list[Value]:
     """Results with as many elements as others."""
     return [*results, *[None] * (len(others) - len(results))]
-
-
-def _remedy(name: str) -> str:
-    """What to do about an operator that is not supported."""
-    if any(word in name for word in ("Quantize", "QLinear", "Integer", "NBits")):
-        return "quantised models are not supported: export the model in float"
-    if name.startswith("com.microsoft."):
-        return "export the model without ONNX Runtime's optimizer"
-    return ""
 
 
 def _name(proto: Any) -> str:
