@@ -88,7 +88,7 @@ def test_all_unsupported_operators_at_once(tmp_path: Path) -> None:
     assert "4 nodes cannot be imported" in message
     assert "operator Det is not supported (2x: first_det, second_det)" in message
     assert "operator com.example.Fancy is not supported (1x: fancy)" in message
-    assert "operator LSTM is not supported (1x: lstm)" in message
+    assert "operator LSTM is not supported; a recurrent layer: write its steps out" in message
 
 
 def test_dynamic_shape_names_the_option(tmp_path: Path) -> None:

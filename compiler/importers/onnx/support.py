@@ -114,7 +114,7 @@ def _support(name: str, opset: int) -> Support:
 
 def operators_page() -> str:
     """The table of all operators as Markdown."""
-    table = operator_support()
+    table, opset = operator_support(), onnx.defs.onnx_opset_version()
     refused = sum(s.runs == REFUSED for s in table.values())
     rows = [
         f"| {name} | {s.runs} | {s.note.replace('|', chr(92) + '|')} |" for name, s in table.items()
@@ -123,10 +123,10 @@ def operators_page() -> str:
         [
             "# ONNX operators",
             "",
-            f"Every operator of opset {onnx.defs.onnx_opset_version()} and those of other domains that",
-            f"are read: {len(table) - refused} run, {refused} are refused. `cores` are loop nests where",
-            "no unit serves. Whatever its operator, a node of constants or of shapes is computed when",
-            "the model is read. `softex operators --markdown` prints this page.",
+            f"Of opset {opset}, with those of other domains, {len(table) - refused} operators run",
+            f"and {refused} are refused. `cores` are loop nests where no unit serves. Whatever its",
+            "operator, a node of constants or of shapes is computed when the model is read.",
+            "`softex operators --markdown` prints this page.",
             "",
             "| operator | runs on | what is supported, or why not |",
             "|---|---|---|",
