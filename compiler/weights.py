@@ -123,24 +123,25 @@ class WeightStore(Mapping[str, Array]):
 
     @classmethod
     def load(cls, path: str | Path) -> WeightStore:
-        """Read a safetensors file (bf16, float32 and int32 tensors)."""
+        """Map a safetensors file (bf16, float32 and int32 tensors) into memory."""
         try:
-            data = Path(path).read_bytes()
+            length = Path(path).stat().st_size
+            data = np.asarray(np.memmap(path, np.uint8, "r") if length else [])
         except OSError as error:
             raise WeightError(f"{path}: {error.strerror}") from error
-        if len(data) < 8:
-            raise WeightError(f"{path}: not a safetensors file ({len(data)} bytes)")
-        size = int.from_bytes(data[:8], "little")
+        if length < 8:
+            raise WeightError(f"{path}: not a safetensors file ({length} bytes)")
+        size = int.from_bytes(data[:8].tobytes(), "little")
         try:
-            header = json.loads(data[8 : 8 + size])
+            header = json.loads(data[8 : 8 + size].tobytes())
             arrays: dict[str, Array] = {}
             for name, entry in header.items():
                 if name == "__metadata__":
                     continue
                 start, end = entry["data_offsets"]
-                raw = data[8 + size + start : 8 + size + end]
-                arrays[name] = np.frombuffer(raw, _DTYPES[entry["dtype"]]).reshape(entry["shape"])
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+                raw = data[8 + size + start : 8 + size + end].view(_DTYPES[entry["dtype"]])
+                arrays[name] = np.require(raw, requirements="A").reshape(entry["shape"])
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise WeightError(
                 f"{path}: not a readable safetensors file of bf16, float32 or int32 tensors"
             ) from error
