@@ -190,10 +190,17 @@ def compile_and_check(
     accuracy: str | Accuracy | None = None,
     outputs: OutputChoice = ALL_OUTPUTS,
     self_check: bool | None = None,
+    observe: Callable[[str, Model], None] | None = None,
     instrument: PassPipelineCallbackType | None = None,
 ) -> tuple[Compilation, str]:
     """A compilation as `compile` makes it, at all its levels, and what the self-check says."""
     watch = _watching(model, shapes or {}, self_check, outputs)
+
+    def observed(stage: str, seen: Model) -> None:
+        watch.observe(stage, seen)
+        if observe is not None:
+            observe(stage, seen)
+
     compilation = Compilation.of(
         model,
         target,
@@ -201,7 +208,7 @@ def compile_and_check(
         tile_overrides=tile_overrides,
         accuracy=accuracy,
         outputs=outputs,
-        observe=watch.observe,
+        observe=observed,
         instrument=instrument,
     )
     return compilation, watch.finish(compilation)

@@ -190,7 +190,11 @@ class Compilation:
         # A module of instructions may have no registers yet: the passes done find nothing to do.
         todo = LEVELS[min(first + 1, LEVELS.index("riscv")) : last + 1]
         by_level = stages(self.machine, self.overrides)
+        if self.model.resume:
+            todo = LEVELS[1 : last + 1]
         steps = tuple(step for name in todo for step in by_level[name])
+        while self.model.resume and steps and steps[0].name != self.model.resume:
+            steps = steps[1:]
         context = CompilationContext(weights=self.model.weights, model_name=self.model.name)
         with self._text_at_fault():
             PassPipeline(steps, self.instrument).apply(context, module)

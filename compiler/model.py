@@ -33,6 +33,8 @@ class Model:
     """What the importer had to decide, one sentence each."""
     origins: dict[str, SSAValue] = field(default_factory=lambda: dict[str, SSAValue]())
     """Values of the module by their names in the source; empty once passes change the module."""
+    resume: str = ""
+    """The pass that a scheduled module goes on with; empty for the first one of the next level."""
     entry: str = MAIN
     """The function that `main`, `inputs` and `outputs` are about, of a model with several."""
 
@@ -171,7 +173,8 @@ def read_model(path: str | Path) -> Model:
         raise ModelError(f"{path}: {error}") from None
     heading = Heading.take(module, path.parent)
     weights = take_weights(module, path, heading.weights, required=True)
-    return Model(module, weights, heading.model or path.stem, str(path))
+    resume = "" if level_of(module) == "transformer" else heading.resume
+    return Model(module, weights, heading.model or path.stem, str(path), resume=resume)
 
 
 def write_model(model: Model, path: str | Path) -> None:

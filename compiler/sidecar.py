@@ -18,6 +18,8 @@ WEIGHTS_ATTRIBUTE = "cluster.weights"
 """Of a module in a file: the file of its weights, as seen from the module's folder."""
 MODEL_ATTRIBUTE = "cluster.model"
 """Of a module in a file: the model's name."""
+RESUME_ATTRIBUTE = "cluster.resume"
+"""Of a module in a file between two levels: the pass that comes next."""
 
 
 @dataclass(frozen=True)
@@ -26,15 +28,18 @@ class Heading:
 
     model: str = ""
     weights: Path | None = None
+    resume: str = ""
 
     @staticmethod
     def take(module: ModuleOp, folder: Path) -> Heading:
         """The heading of a module read in a folder; it is taken off."""
         model = module.attributes.pop(MODEL_ATTRIBUTE, None)
         weights = module.attributes.pop(WEIGHTS_ATTRIBUTE, None)
+        resume = module.attributes.pop(RESUME_ATTRIBUTE, None)
         return Heading(
             model.data if isinstance(model, StringAttr) else "",
             folder / weights.data if isinstance(weights, StringAttr) else None,
+            resume.data if isinstance(resume, StringAttr) else "",
         )
 
     @contextmanager
@@ -43,6 +48,8 @@ class Heading:
         given: dict[str, Attribute] = {}
         if self.model:
             given[MODEL_ATTRIBUTE] = StringAttr(self.model)
+        if self.resume:
+            given[RESUME_ATTRIBUTE] = StringAttr(self.resume)
         if self.weights is not None:
             given[WEIGHTS_ATTRIBUTE] = StringAttr(os.path.relpath(self.weights, folder))
         module.attributes |= given

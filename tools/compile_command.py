@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from softex_mlir.compiler.driver import load_model
 from softex_mlir.compiler.outputs import OutputChoice
 from softex_mlir.compiler.sidecar import write_module
+from softex_mlir.compiler.weights import WeightStore
 from softex_mlir.errors import UserError
 from softex_mlir.tools.forms import Form, emit, rendered
 from softex_mlir.tools.progress import status_line
@@ -21,9 +22,12 @@ if TYPE_CHECKING:
     from xdsl.passes import ModulePass
 
     from softex_mlir.compiler.driver import Compilation
+    from softex_mlir.compiler.model import Model
     from softex_mlir.compiler.transforms.transformer.place import Placement
     from softex_mlir.runtime.program import Program
     from softex_mlir.tools.pass_options import PassInstrumentation
+    from softex_mlir.tools.phases import PhaseDump
+    from softex_mlir.tools.reproducer import Reproducer
 
 
 @dataclass
@@ -32,14 +36,25 @@ class PassesShown:
     unless the instrumentation prints."""
 
     instrument: PassInstrumentation
+    model: Model | None = None
     _show: Callable[[str], None] | None = None
+
+    def observe(self, stage: str, model: Model) -> None:
+        """Know the model before its first pass."""
+        if stage == "import":
+            self.model = model
+
+    def weights(self) -> tuple[WeightStore, str]:
+        """The data that the passes have, and the model's name."""
+        if self.model is None:
+            return WeightStore(), ""
+        return self.model.weights, self.model.name
 
     def __call__(
         self, before: ModulePass | None, module: ModuleOp, after: ModulePass | None
     ) -> None:
         """Between two passes; None before the first and after the last."""
-        if self.instrument.wanted:
-            self.instrument(before, module, after)
+        self.instrument(before, module, after)
         if self._show is not None:
             self._show("linking" if after is None else f"compiling: {after.name}")
 
@@ -49,6 +64,40 @@ class PassesShown:
         with status_line(quiet=self.instrument.wanted) as self._show:
             yield
         self._show = None
+
+
+@dataclass(frozen=True)
+class PassWatches:
+    """What else watches the passes: dumps of every phase, the input of one that fails."""
+
+    phases: PhaseDump | None
+    reproducer: Reproducer | None
+
+    @staticmethod
+    def of(between: PassesShown, folder: Path | None, file: Path | None) -> PassWatches:
+        """Watches that write into a folder, and to a file, if there are any.
+
+        Raises:
+            UserError: these cannot be written to.
+        """
+        from softex_mlir.tools.phases import PhaseDump
+        from softex_mlir.tools.reproducer import Reproducer
+
+        phases = None if folder is None else PhaseDump(folder, lambda: between.model)
+        reproducer = None if file is None else Reproducer(file, between.weights)
+        between.instrument.others = [watch for watch in (phases, reproducer) if watch is not None]
+        return PassWatches(phases, reproducer)
+
+    @contextmanager
+    def watching(self) -> Generator[None]:
+        """Write the input of a pass that fails meanwhile."""
+        with nullcontext() if self.reproducer is None else self.reproducer.watching():
+            yield
+
+    def finish(self, program: bytes | None) -> None:
+        """Write what is known at the end."""
+        if self.phases is not None:
+            self.phases.finish(program)
 
 
 def write_compiled(compilation: Compilation, level: str, output: Path | None) -> str:

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Collection, Iterable
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from xdsl.dialects.builtin import ModuleOp
     from xdsl.passes import ModulePass
+
+Between: TypeAlias = "Callable[[ModulePass | None, ModuleOp, ModulePass | None], None]"
+"""What is called between passes."""
 
 
 def unknown_pass(name: str, known: Collection[str]) -> str:
@@ -31,6 +35,8 @@ class PassInstrumentation:
     Attributes:
         after: names of passes after which the IR is printed.
         only_changed: of these, only those that changed it; of all if none is named.
+        statistics: print what each pass added and removed.
+        others: what else to call between passes.
     """
 
     after_all: bool = False
@@ -39,9 +45,15 @@ class PassInstrumentation:
     before: Collection[str] = ()
     only_changed: bool = False
     timing: bool = False
+    statistics: bool = False
+    others: Sequence[Between] = ()
     _text: str = ""
     _started: float = 0.0
     _spent: list[tuple[str, float]] = field(default_factory=list[tuple[str, float]])
+    _counted: Counter[str] = field(default_factory=Counter[str])
+    _moved: list[tuple[str, Counter[str], Counter[str]]] = field(
+        default_factory=list[tuple[str, "Counter[str]", "Counter[str]"]]
+    )
 
     def __post_init__(self) -> None:
         if self.only_changed and not self.after:
@@ -50,7 +62,13 @@ class PassInstrumentation:
     @property
     def wanted(self) -> bool:
         """Whether anything is asked for."""
-        return self.timing or self.after_all or self.before_all or bool(self.after or self.before)
+        return (
+            self.timing
+            or self.statistics
+            or self.after_all
+            or self.before_all
+            or bool(self.after or self.before)
+        )
 
     def check_names(self, known: Collection[str]) -> None:
         """Raise `ValueError` if an option names a pass that does not exist."""
@@ -62,6 +80,10 @@ class PassInstrumentation:
         self, before: ModulePass | None, module: ModuleOp, after: ModulePass | None
     ) -> None:
         """Print and note the time between two passes; None before the first and after the last."""
+        for other in self.others:
+            other(before, module, after)
+        if self.statistics:
+            self._count(before, module)
         if before is not None:
             self._spent.append((before.name, time.perf_counter() - self._started))
             if self.after_all or before.name in self.after:
@@ -75,22 +97,40 @@ class PassInstrumentation:
                 self._text = str(module)
         self._started = time.perf_counter()
 
+    def _count(self, before: ModulePass | None, module: ModuleOp) -> None:
+        now = Counter(op.name for op in module.walk())
+        if before is not None:
+            self._moved.append((before.name, now - self._counted, self._counted - now))
+        self._counted = now
+
     def finish(self) -> None:
-        """Print the times, if they are asked for."""
+        """Print the statistics and the times, if they are asked for."""
+        if self.statistics:
+            sys.stderr.write("\n".join(self._statistics()) + "\n")
         if not self.timing:
             return
         total = sum(seconds for _, seconds in self._spent)
-        rule = f"// ===-{'-' * 73}-==="
         lines = [
-            rule,
-            "//                         ... Execution time report ...",
-            rule,
+            *_heading("Execution time report"),
             f"//   Total Execution Time: {total:.4f} seconds",
             "//",
             "//   ----Wall Time----  ----Name----",
         ]
         lines += [_time_line(name, seconds, total) for name, seconds in self._spent]
         sys.stderr.write("\n".join([*lines, _time_line("Total", total, total)]) + "\n")
+
+    def _statistics(self) -> Iterator[str]:
+        yield from _heading("Pass statistics report")
+        for name, added, removed in self._moved:
+            yield f"// {name}"
+            rows = [(f"{op} added", count) for op, count in sorted(added.items())]
+            rows += [(f"{op} removed", count) for op, count in sorted(removed.items())]
+            yield from (f"//   (S) {count:>7,} {what}" for what, count in rows)
+
+
+def _heading(title: str) -> list[str]:
+    rule = f"// ===-{'-' * 73}-==="
+    return [rule, f"//                         ... {title} ...", rule]
 
 
 def _time_line(name: str, seconds: float, total: float) -> str:

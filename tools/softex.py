@@ -182,6 +182,26 @@ def compile(
     timing: Annotated[
         bool, typer.Option("--mlir-timing", help="Print how long each pass took.")
     ] = False,
+    statistics: Annotated[
+        bool,
+        typer.Option("--mlir-pass-statistics", help="Print what each pass added and removed."),
+    ] = False,
+    crash_reproducer: Annotated[
+        Path | None,
+        typer.Option(
+            "--mlir-pass-pipeline-crash-reproducer",
+            help="If a pass fails, write its input and its name here, for softex-opt.",
+            metavar="FILE",
+        ),
+    ] = None,
+    dump_phases: Annotated[
+        Path | None,
+        typer.Option(
+            "--dump-phases",
+            help="Write the module after every pass into a new folder; each compiles on.",
+            metavar="DIR",
+        ),
+    ] = None,
     per_layer: PerLayerOption = False,
     energy: EnergyOption = False,
     json: JsonOption = False,
@@ -197,6 +217,7 @@ def compile(
     from softex_mlir.tools.accuracy_command import accuracy_wanted
     from softex_mlir.tools.compile_command import (
         PassesShown,
+        PassWatches,
         made_line,
         print_placement,
         write_compiled,
@@ -223,8 +244,11 @@ def compile(
         before=split_names(print_before or ()),
         only_changed=print_after_change,
         timing=timing,
+        statistics=statistics,
     )
     _check_passes(instrument)
+    between = PassesShown(instrument)
+    watches = PassWatches.of(between, dump_phases, crash_reproducer)
     outputs = OutputChoice(tuple(keep_output or ()), last_token)
     if emit is Level.graph:
         write_graph(model, shapes, outputs, output)
@@ -247,8 +271,7 @@ def compile(
     dialled = accuracy_wanted(
         read, accuracy, calibrate, metric, accuracy_report, machine=machine, shapes=shapes
     )
-    between = PassesShown(instrument)
-    with between.shown():
+    with between.shown(), watches.watching():
         compilation, line = compile_and_check(
             read(),
             machine,
@@ -257,13 +280,16 @@ def compile(
             accuracy=dialled,
             outputs=outputs,
             self_check=self_check,
+            observe=between.observe,
             instrument=between,
         )
     sys.stderr.write(f"{line}\n")
-    with between.shown():
+    between.model = compilation.model
+    with between.shown(), watches.watching():
         text = write_compiled(compilation, emit.value, output)
     sys.stdout.write(text)
     instrument.finish()
+    watches.finish(compilation.program_bytes if emit is Level.elf else None)
     if emit is Level.elf and output is not None:
         from softex_mlir.tools.estimate_command import print_estimate
 

@@ -11,6 +11,7 @@ import re
 import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from xdsl.xdsl_opt_main import xDSLOptMain
 from softex_mlir.compiler.compilation_context import CompilationContext
 from softex_mlir.compiler.sidecar import Heading, take_weights
 from softex_mlir.compiler.transforms import get_all_passes
+from softex_mlir.compiler.weights import WeightStore
 from softex_mlir.dialects import register_all_dialects
 from softex_mlir.dialects.text import LocatedParser, Problem, operations_in_errors, problem_of
 from softex_mlir.errors import UserError
@@ -34,12 +36,14 @@ from softex_mlir.tools.pass_options import (
     split_names,
     unknown_pass,
 )
+from softex_mlir.tools.reproducer import Reproducer, pipeline_of
 
 FLAGS = {
     "print-ir-after-all": "Print the IR after every pass",
     "print-ir-after-change": "Of these, only what a pass changed",
     "print-ir-before-all": "Print the IR before every pass",
     "timing": "Print how long each pass took",
+    "pass-statistics": "Print what each pass added and removed",
 }
 LISTS = {
     "print-ir-after": "Print the IR after this pass",
@@ -83,6 +87,7 @@ class SoftexOptMain(xDSLOptMain):
 
     context: CompilationContext
     instrumentation: PassInstrumentation
+    reproducer: Reproducer | None
 
     def register_all_dialects(self) -> None:
         """Our dialects and the upstream ones they are used with, in a context for weights."""
@@ -100,6 +105,16 @@ class SoftexOptMain(xDSLOptMain):
             metavar="FILE",
             help="Data of the module's weights (.safetensors); default: the file that the module "
             "names, or that of the same name beside it",
+        )
+        arg_parser.add_argument(
+            "--mlir-pass-pipeline-crash-reproducer",
+            metavar="FILE",
+            help="If a pass fails, write its input and its name here",
+        )
+        arg_parser.add_argument(
+            "--run-reproducer",
+            action="store_true",
+            help="Run the passes that the input's line '// configuration: -p …' says",
         )
         group = arg_parser.add_argument_group("printing of passes, to stderr")
         for name, text in FLAGS.items():
@@ -119,14 +134,26 @@ class SoftexOptMain(xDSLOptMain):
             before=split_names(given["mlir_print_ir_before"]),
             only_changed=given["mlir_print_ir_after_change"],
             timing=given["mlir_timing"] or given["time_passes"],
+            statistics=given["mlir_pass_statistics"],
         )
+        self.reproducer = None
+        if (file := given["mlir_pass_pipeline_crash_reproducer"]) is not None:
+            self.reproducer = Reproducer(Path(file), self.weights)
+            self.instrumentation.others = [self.reproducer]
         self.instrumentation.check_names(self.available_passes)
-        specs = tuple(parse_pipeline(given["passes"]))
+        passes = given["passes"]
+        if given["run_reproducer"]:
+            passes = pipeline_of(Path(self.input_name()))
+        specs = tuple(parse_pipeline(passes))
         for spec in specs:
             if spec.name not in self.available_passes:
                 raise ValueError(unknown_pass(spec.name, self.available_passes))
         passes = tuple(self.available_passes[spec.name]().from_spec(spec) for spec in specs)
         self.pipeline = PassPipeline(passes, self.between)
+
+    def weights(self) -> tuple[WeightStore, str]:
+        """The data of the module's weights, and the model's name."""
+        return self.context.weights, self.context.model_name
 
     def between(
         self, before: ModulePass | None, module: ModuleOp, after: ModulePass | None
@@ -185,7 +212,8 @@ class SoftexOptMain(xDSLOptMain):
         if not self.args.disable_verify:
             module.verify()
         heading = self.take_weights(module)
-        self.apply_passes(module)
+        with nullcontext() if self.reproducer is None else self.reproducer.watching():
+            self.apply_passes(module)
         self.report_missed(heading)
         heading = self.keep_weights(heading)
         folder = Path() if self.args.output_file is None else Path(self.args.output_file).parent
