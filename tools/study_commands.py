@@ -126,7 +126,10 @@ def quality(
 @study_app.command()
 def bench(
     name: Annotated[
-        str, typer.Argument(help="vit-base, models, kernels, calibration, accuracy, core, onnx.")
+        str,
+        typer.Argument(
+            help="vit-base, models, kernels, calibration, accuracy, quality, core, onnx."
+        ),
     ],
     target: TargetOption = "paper",
     settings: SetOption = None,

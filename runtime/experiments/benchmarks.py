@@ -248,6 +248,13 @@ def accuracy(machine: Machine) -> list[Table]:
     ]
 
 
+def quality(machine: Machine) -> list[Table]:
+    """Error against cycles and energy, for every level of accuracy."""
+    from softex_mlir.runtime.experiments.quality_bench import quality as tables
+
+    return tables(machine)
+
+
 def core(machine: Machine) -> list[Table]:
     """Speed of the simulated cores on this host, with timing on, and of qemu-riscv32."""
     from softex_mlir.runtime.experiments.bench_core import measure_core_speed
@@ -276,6 +283,7 @@ BENCHMARKS: dict[str, Callable[[Machine], Sequence[Table]]] = {
     "kernels": kernels,
     "calibration": calibration,
     "accuracy": accuracy,
+    "quality": quality,
     "core": core,
     "onnx": conformance,
 }
