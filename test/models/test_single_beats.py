@@ -8,7 +8,10 @@ import pytest
 from onnx import TensorProto, helper
 from onnx_harness import Graph
 
+from softex_mlir.abi import Port
 from softex_mlir.compiler.driver import Compilation
+from softex_mlir.compiler.models.builder import ModelBuilder
+from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.runtime import session
 from softex_mlir.runtime.check import check
 
@@ -21,4 +24,18 @@ def test_one_beat(kind: str, shape: tuple[int, ...], tmp_path: Path) -> None:
     x = helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)
     graph.save(tmp_path / "m.onnx", [x], "y")
     program = Compilation.of(tmp_path / "m.onnx").program()
+    assert check(program, session.run(program), {}).identical
+
+
+@pytest.mark.parametrize(
+    ("settings", "rows", "columns"),
+    [(["softex.lanes=32"], 1, 32), (["softex.lanes=8", "redmule.shape=1x1x1"], 25, 8)],
+)
+def test_one_beat_behind_a_product(settings: list[str], rows: int, columns: int) -> None:
+    ports = [Port("x", (rows, 32), "float32"), Port("r", (rows, columns), "float32")]
+    builder = ModelBuilder("one beat", ports)
+    x, residual = builder.arguments
+    y = builder.linear(x, columns, "linear", activation="gelu", residual=residual)
+    machine = Machine.load().with_settings(settings)
+    program = Compilation.of(builder.finish({"y": y}), machine).program()
     assert check(program, session.run(program), {}).identical

@@ -13,6 +13,7 @@ from softex_mlir.compiler.schedule.scheduling import Scheduling, schedules
 from softex_mlir.compiler.schedule.search.tiling import (
     LinearShape,
     Tile,
+    epilogue_piece,
     row_blocks,
 )
 from softex_mlir.compiler.schedule.views import Address, Region, View, row_major
@@ -90,7 +91,7 @@ def _product(
                 width // group,
                 shape.n // tile.n,
                 group,
-                min(tile.piece, rows),
+                epilogue_piece(s.machine, shape.activation, min(tile.piece, rows), width // group),
                 shape.activation,
                 x.strides[0],
                 out.strides[0],

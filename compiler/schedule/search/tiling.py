@@ -166,6 +166,15 @@ def column_widths(machine: Machine) -> Sequence[int]:
     return sorted({*COLUMNS, *range(step, MAX_TILE + 1, step)})
 
 
+def epilogue_piece(machine: Machine, activation: str, piece: int, columns: int) -> int:
+    """Rows of `columns` an epilogue handles at a time: one more where SoftEx would drop their sums
+    of exponentials, a job of exactly one beat."""
+    softex = machine.softex
+    if softex is None or softex.masked_tail or not sums_on_softex(activation, machine):
+        return piece
+    return piece + (piece * columns == softex.lanes)
+
+
 def row_blocks(machine: Machine, rows: int, block: int) -> list[tuple[int, int]]:
     """Blocks of at most `block` rows as (first, rows): whole RedMulE tiles, evenly spread."""
     unit = 8 if machine.redmule is None else machine.redmule.rows
@@ -307,8 +316,20 @@ class LinearSearch:
         return int(total)
 
     def _sizes(self, shape: LinearShape, tile: Tile) -> Sizes:
-        largest = max(self._rows(shape.m, tile.m))
-        z_rows = max(round_up(largest, self.unit), round_up(largest, tile.piece))
+        blocks = self._rows(shape.m, tile.m)
+        largest = max(blocks)
+        widths = {tile.k, shape.k % tile.k} - {0}
+        pieces = {
+            (rows, k): epilogue_piece(self.machine, shape.activation, min(tile.piece, rows), k)
+            for rows in blocks
+            for k in widths
+        }
+        z_rows = max(
+            round_up(largest, self.unit),
+            round_up(largest, tile.piece),
+            *(round_up(rows, piece) for (rows, _), piece in pieces.items()),
+        )
+        piece_elements = max(tile.piece * tile.k, *(piece * k for (_, k), piece in pieces.items()))
         z_slot = round_up(z_rows * tile.k * 2, 64)
         return Sizes(
             z_slot * tile.group,
@@ -316,7 +337,7 @@ class LinearSearch:
             1 if shape.splits == 1 else 2,
             round_up(largest * tile.n * 2, 64),
             round_up(tile.n * tile.k * 2, 64),
-            round_up(tile.piece * tile.k * 2, 64) if self.epilogue_slots else 0,
+            round_up(piece_elements * 2, 64) if self.epilogue_slots else 0,
             self.epilogue_slots,
         )
 
