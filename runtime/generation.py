@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from softex_mlir.errors import Interrupted, UserError
+from softex_mlir.runtime.costs.bounds import bound, needed_by
+from softex_mlir.runtime.costs.verdict import unit_name
 from softex_mlir.runtime.session import Memory, Result, run
 
 if TYPE_CHECKING:
@@ -17,13 +20,20 @@ if TYPE_CHECKING:
 
 @dataclass
 class Phase:
-    """What the runs of an entry took together."""
+    """What the runs of an entry took together.
+
+    `busy` are cycles by unit, `needed` the cycles that each resource needs at least for what was
+    done (`costs.bounds`); `last` is the latest run.
+    """
 
     runs: int = 0
     tokens: int = 0
     cycles: int = 0
     seconds: float = 0.0
     joules: float = 0.0
+    busy: Counter[str] = field(default_factory=Counter[str])
+    needed: Counter[str] = field(default_factory=Counter[str])
+    last: Result | None = field(default=None, repr=False)
 
     def add(self, result: Result, tokens: int) -> None:
         """Count a run that computed so many tokens."""
@@ -32,17 +42,39 @@ class Phase:
         self.cycles += result.cycles
         self.seconds += result.profile.seconds
         self.joules += result.energy_joules
+        self.busy.update({name: u.busy_cycles for name, u in result.profile.units.items()})
+        self.needed.update(needed_by(result.profile.layers))
+        self.last = result
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Tokens computed in a second."""
+        return self.tokens / self.seconds if self.seconds else 0.0
+
+    @property
+    def dma_share(self) -> float:
+        """Of the cycles, those in which data moved into the TCDM."""
+        return max(self.busy["dma_in"], self.busy["dma_out"]) / max(self.cycles, 1)
+
+    @property
+    def bound(self) -> tuple[str, float]:
+        """The resource that needs most cycles for what was done, and their share of those taken."""
+        name, cycles = bound(self.needed)
+        return name, cycles / max(self.cycles, 1)
 
     def to_json(self) -> dict[str, Any]:
-        """Cycles, ms, mJ and tokens a second."""
-        rate = self.tokens / self.seconds if self.seconds else 0.0
+        """Cycles, ms, mJ, tokens a second, and what binds."""
+        name, share = self.bound
         return {
             "runs": self.runs,
             "tokens": self.tokens,
             "cycles": self.cycles,
             "ms": self.seconds * 1e3,
             "mj": self.joules * 1e3,
-            "tokens_per_second": rate,
+            "tokens_per_second": self.tokens_per_second,
+            "dma_share": self.dma_share,
+            "bound": name,
+            "bound_share": share,
         }
 
 
@@ -54,6 +86,16 @@ class Generation:
     prefill: Phase = field(default_factory=Phase)
     decode: Phase = field(default_factory=Phase)
     interrupted: bool = False
+
+    @property
+    def phases(self) -> dict[str, Phase]:
+        """By entry."""
+        return {"prefill": self.prefill, "decode": self.decode}
+
+    def to_json(self) -> dict[str, Any]:
+        """Tokens and figures."""
+        phases = {name: phase.to_json() for name, phase in self.phases.items()}
+        return {"tokens": self.tokens, "interrupted": self.interrupted, **phases}
 
 
 @dataclass(frozen=True)
@@ -75,6 +117,10 @@ class Sampling:
         return int(random.choice(best, p=weights / weights.sum()))
 
 
+Tokens = list["int | None"]
+"""The next token of every sequence; None for one that has ended."""
+
+
 def generate(
     program: Program,
     prompts: Sequence[Sequence[int]],
@@ -82,93 +128,169 @@ def generate(
     *,
     sampling: Sampling | None = None,
     stop: int | None = None,
-    on_token: Callable[[list[int]], None] | None = None,
+    on_token: Callable[[Tokens], None] | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> Generation:
     """Continue prompts, one for every sequence of the program's batch.
 
     Args:
-        prompts: token ids; all of one length.
+        prompts: token ids; their lengths may differ.
         max_new_tokens: most tokens a sequence gets.
         sampling: how tokens are chosen; default: greedily.
         stop: ends a sequence; when all have met it, generation ends.
         on_token: called with the new token of every sequence.
+        progress: called now and then with the cycle that a run has reached.
+
+    Ctrl-C ends the generation; what there is by then is returned, marked as interrupted.
 
     Raises:
         UserError: the program has no such entries, or the prompts do not fit it.
     """
-    if program.entries != ("prefill", "decode"):
-        raise UserError(
-            "the program has no entries prefill and decode: compile the model with --max-length N"
-        )
-    prefill, decode = program.at("prefill"), program.at("decode")
-    ports = {port.name: port for port in prefill.inputs}
-    batch, block = ports["input_ids"].shape
-    _check(prompts, max_new_tokens, batch, (decode.inputs[1].limit or 1))
+    _check(program, prompts, max_new_tokens)
+    running = _Running(program, prompts, progress)
     sampling = sampling or Sampling()
     random = np.random.default_rng(sampling.seed)
-    made = Generation([[] for _ in prompts])
-    memory = Memory.of(program)
-    length = len(prompts[0])
-    ids = np.zeros((batch, -(-length // block) * block), np.int64)
-    ids[:, :length] = np.asarray(prompts)
-    result: Result | None = None
+    made = running.made
     try:
-        for start in range(0, length, block):
-            last = min(block, length - start) - 1
-            inputs = {
-                "input_ids": ids[:, start : start + block],
-                "position": np.full(batch, start),
-                "last": np.full(batch, last),
-            }
-            result = run(prefill, inputs, memory=memory)
-            made.prefill.add(result, batch * (last + 1))
+        logits = running.prefill()
         for step in range(max_new_tokens):
-            assert result is not None
-            new = [sampling.choose(row, random) for row in result.outputs["logits"]]
-            for sequence, token in zip(made.tokens, new, strict=True):
-                sequence.append(token)
+            new: Tokens = [
+                None if stop is not None and stop in tokens else sampling.choose(row, random)
+                for tokens, row in zip(made.tokens, logits, strict=True)
+            ]
+            for tokens, token in zip(made.tokens, new, strict=True):
+                tokens += [] if token is None else [token]
             if on_token is not None:
                 on_token(new)
-            if stop is not None and all(stop in sequence for sequence in made.tokens):
+            ended = stop is not None and all(stop in tokens for tokens in made.tokens)
+            if ended or step + 1 == max_new_tokens:
                 break
-            if step + 1 == max_new_tokens:
-                break
-            position = np.full(batch, length + step)
-            result = run(
-                decode,
-                {"input_ids": np.asarray(new).reshape(batch, 1), "position": position},
-                memory=memory,
-            )
-            made.decode.add(result, batch)
+            logits = running.decode()
     except (Interrupted, KeyboardInterrupt):
         made.interrupted = True
     return made
 
 
-def _check(prompts: Sequence[Sequence[int]], wanted: int, batch: int, capacity: int) -> None:
+@dataclass
+class _Running:
+    """A program whose cache fills."""
+
+    program: Program
+    prompts: Sequence[Sequence[int]]
+    progress: Callable[[int], None] | None
+    made: Generation = field(init=False)
+    memory: Memory = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.made = Generation([[] for _ in self.prompts])
+        self.memory = Memory.of(self.program)
+
+    def _run(self, entry: str, inputs: dict[str, np.ndarray], tokens: int) -> np.ndarray:
+        program = self.program.at(entry)
+        result = run(program, inputs, memory=self.memory, progress=self.progress)
+        self.made.phases[entry].add(result, tokens)
+        return result.outputs["logits"]
+
+    def prefill(self) -> list[np.ndarray]:
+        """The logits of every prompt's last token.
+
+        A shorter prompt's blocks end before a longer one's: what then goes through for it lies
+        behind its tokens, and is replaced before it is seen.
+        """
+        batch, block = self.program.at("prefill").inputs[0].shape
+        lengths = [len(prompt) for prompt in self.prompts]
+        ids = np.zeros((batch, -(-max(lengths) // block) * block), np.int64)
+        for row, prompt in zip(ids, self.prompts, strict=True):
+            row[: len(prompt)] = prompt
+        found: list[np.ndarray] = [np.zeros(0)] * batch
+        for start in range(0, max(lengths), block):
+            count = [min(max(length - start, 0), block) for length in lengths]
+            inputs = {
+                "input_ids": ids[:, start : start + block],
+                "position": np.full(batch, start),
+                "last": np.array([max(n, 1) - 1 for n in count]),
+            }
+            logits = self._run("prefill", inputs, sum(count))
+            for index, length in enumerate(lengths):
+                if start < length <= start + block:
+                    found[index] = logits[index]
+        return found
+
+    def decode(self) -> list[np.ndarray]:
+        """The logits behind every sequence's latest token."""
+        latest = [tokens[-1] for tokens in self.made.tokens]
+        position = [
+            len(prompt) + len(tokens) - 1
+            for prompt, tokens in zip(self.prompts, self.made.tokens, strict=True)
+        ]
+        inputs = {"input_ids": np.array(latest).reshape(-1, 1), "position": np.array(position)}
+        return list(self._run("decode", inputs, len(latest)))
+
+
+def capacity(program: Program) -> int:
+    """Tokens that a sequence may have, prompt and new ones, but for the very last one.
+
+    Raises:
+        UserError: the program has no entries that generate.
+    """
+    if program.entries != ("prefill", "decode"):
+        raise UserError(
+            "the program has no entries prefill and decode: compile the model with --max-length N"
+        )
+    return program.at("decode").inputs[1].limit or 1
+
+
+def _check(program: Program, prompts: Sequence[Sequence[int]], wanted: int) -> None:
+    room = capacity(program)
+    batch = program.at("prefill").inputs[0].shape[0]
     if len(prompts) != batch:
         raise UserError(
             f"expected {batch} prompts, the program's batch, found {len(prompts)}: compile with "
             f"--batch {len(prompts)}"
         )
-    lengths = sorted({len(prompt) for prompt in prompts})
-    if lengths[0] == 0 or len(lengths) > 1:
-        raise UserError(f"expected prompts of one length, found lengths {lengths}")
+    lengths = [len(prompt) for prompt in prompts]
+    if min(lengths) == 0:
+        raise UserError("expected at least one token in every prompt, found none")
     if wanted < 1:
         raise UserError(f"expected at least one new token, found {wanted}")
-    if lengths[0] + wanted - 1 > capacity:
+    # the last new token is never looked at
+    needed = max(lengths) + wanted - 1
+    if needed > room:
         raise UserError(
-            f"{lengths[0]} tokens and {wanted} new ones: the program has room for {capacity}: "
-            f"compile with --max-length {lengths[0] + wanted}"
+            f"{max(lengths)} tokens and {wanted} new ones: the program has room for {room}: "
+            f"compile with --max-length {needed}"
         )
+
+
+def memory_line(program: Program) -> str:
+    """What a program holds, for people."""
+    mega = 1e6
+    room, batch = capacity(program), program.at("prefill").inputs[0].shape[0]
+    weights = sum(weight["bytes"] for weight in program.metadata["weights"])
+    state = sum(port["rows"] * port["pitch_elements"] * 2 for port in program.metadata["states"])
+    l2 = sum(
+        s.memory_bytes for s in program.segments if s.address >= program.machine.cluster.l2_base
+    )
+    return (
+        f"room for {room} tokens, batch {batch}; L2 {l2 / mega:.2f} of "
+        f"{program.machine.cluster.l2_bytes / mega:.0f} MB: weights {weights / mega:.2f} MB, "
+        f"cache {state / mega:.2f} MB"
+    )
 
 
 def lines(made: Generation) -> Iterator[str]:
     """The figures for people."""
-    for name, phase in (("prefill", made.prefill), ("decode", made.decode)):
+    for name, phase in made.phases.items():
         if phase.runs:
+            resource, share = phase.bound
+            per_token = phase.cycles / phase.tokens, phase.joules * 1e3 / phase.tokens
             yield (
                 f"{name:8}{phase.tokens} tokens, {phase.cycles:,} cycles, "
                 f"{phase.seconds * 1e3:.3f} ms, {phase.joules * 1e3:.4f} mJ, "
-                f"{phase.tokens / phase.seconds:.1f} tokens/s"
+                f"{phase.tokens_per_second:.1f} tokens/s"
+            )
+            yield (
+                f"        a token: {per_token[0]:,.0f} cycles, {per_token[1]:.4f} mJ; DMA busy "
+                f"{phase.dma_share:.0%}; bound by {unit_name(resource)}: {share:.0%} of the cycles "
+                "at least"
             )

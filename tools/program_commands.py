@@ -60,8 +60,16 @@ def report(
 def generate(
     program: ProgramArgument,
     prompt_ids: Annotated[
-        list[str], typer.Option(help="Token ids of a prompt: 1,2,3; one for every sequence.")
-    ],
+        list[str] | None,
+        typer.Option(help="Token ids of a prompt: 1,2,3; one for every sequence of the batch."),
+    ] = None,
+    prompt: Annotated[
+        list[str] | None, typer.Option(help="A prompt as text, with --tokenizer; may be repeated.")
+    ] = None,
+    tokenizer: Annotated[
+        Path | None,
+        typer.Option(help="tokenizer.json of the model; tokens are printed as text, too."),
+    ] = None,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Most tokens to generate.")] = 32,
     greedy: Annotated[
         bool, typer.Option("--greedy", help="Take the likeliest token (the default).")
@@ -70,15 +78,33 @@ def generate(
     temperature: Annotated[float, typer.Option(help="Of the drawing.")] = 1.0,
     seed: Annotated[int, typer.Option(min=0, help="Of the drawing.")] = 0,
     stop: Annotated[int | None, typer.Option(help="Token id that ends a sequence.")] = None,
+    profile: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write the figures, and profiles of the last prefill and decode, as JSON."
+        ),
+    ] = None,
+    trace: Annotated[
+        Path | None, typer.Option(help="Write a timeline of the last run that Perfetto opens.")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Continue prompts token by token, with the entries of a program that keep keys and values."""
+    from softex_mlir.files import check_outputs
     from softex_mlir.runtime.program import Program
-    from softex_mlir.tools.generate_command import run_generation, sampling_of
+    from softex_mlir.tools.generate_command import Prompts, run_generation, sampling_of
 
     sampling = sampling_of(greedy=greedy, top_k=top_k, temperature=temperature, seed=seed)
+    check_outputs((profile, trace), (program, tokenizer))
     run_generation(
-        Program.load(program), prompt_ids, max_new_tokens, sampling, stop=stop, as_json=json
+        Program.load(program),
+        Prompts.of(prompt_ids, prompt, tokenizer),
+        max_new_tokens,
+        sampling,
+        stop=stop,
+        as_json=json,
+        profile=profile,
+        trace=trace,
     )
 
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import signal
+import subprocess
+import sys
 from functools import cache, partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,8 +19,10 @@ from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.runtime import session
 from softex_mlir.runtime.check import check
+from softex_mlir.runtime.generation import Sampling
 from softex_mlir.runtime.program import Program
 from softex_mlir.runtime.reference import evaluate
+from softex_mlir.tools.generate_command import Prompts, run_generation
 
 MODELS = {
     "gpt2": partial(gpt2, "gpt2", hidden=32, layers=1, heads=2, vocabulary=96, mlp=64),
@@ -122,12 +129,88 @@ def test_generation_gives_the_tokens_of_whole_sequences():
     assert (made.prefill.tokens, made.decode.tokens) == (5, 3)
 
 
+def test_prompts_of_other_lengths_do_not_see_each_other():
+    program = Compilation.of(MODELS["gpt2"](max_length=128, batch=2)).program()
+    prompts = [PROMPT, tuple(range(1, 71))]
+    made = program.generate(prompts, 3)
+    assert (made.prefill.tokens, made.prefill.runs) == (75, 2)
+    for prompt, tokens in zip(prompts, made.tokens, strict=True):
+        ids = [*prompt, *tokens][:-1]
+        whole = MODELS["gpt2"](tokens=len(ids))
+        logits = evaluate(whole.module, whole.weights, {"input_ids": np.array([ids])})["logits"][0]
+        likeliest = [int(np.argmax(row.astype(np.float64))) for row in logits[len(prompt) - 1 :]]
+        assert tokens == likeliest
+    # a sequence that meets the stop ends, the other goes on
+    one, other = made.tokens
+    stop = next((token for token in one if token not in other), one[0])
+    stopped = program.generate(prompts, 3, stop=stop)
+    expected = [t[: t.index(stop) + 1] if stop in t else t for t in (one, other)]
+    assert stopped.tokens == expected
+
+
+def test_the_same_seed_draws_the_same_tokens():
+    program = compiled("gpt2")
+    drawn = [
+        program.generate([PROMPT], 6, sampling=Sampling(40, 0.8, seed)).tokens for seed in (1, 1, 2)
+    ]
+    assert drawn[0] == drawn[1] != drawn[2]
+
+
+def test_ctrl_c_prints_what_there_is(tmp_path: Path):
+    path = tmp_path / "gpt2.elf"
+    compiled("gpt2").save(path)
+    command = [sys.executable, "-m", "softex_mlir.tools.softex", "generate", str(path)]
+    command += ["--prompt-ids", "1,2,3", "--max-new-tokens", "120"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("room for 128 tokens, batch 1; L2")
+        first = process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        rest = process.stdout.read().splitlines()
+    assert process.returncode == 130
+    assert int(first) < 96
+    assert any(line.startswith("prefill 3 tokens") for line in rest)
+    assert sum(line.isdigit() for line in rest) < 119
+
+
+def test_text_goes_in_and_comes_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    tokenizers = pytest.importorskip(
+        "tokenizers", reason="text needs the package tokenizers (the extra text)"
+    )
+    words = {f"w{n}": n for n in range(96)}
+    spelled = tokenizers.Tokenizer(tokenizers.models.WordLevel(words, unk_token="w0"))
+    spelled.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    path = tmp_path / "tokenizer.json"
+    spelled.save(str(path))
+    prompts = Prompts.of(None, ["w3 w17 w90 w4 w33"], path)
+    assert prompts.ids == [list(PROMPT)]
+    profile, trace = tmp_path / "profile.json", tmp_path / "trace.json"
+    run_generation(
+        compiled("gpt2"),
+        prompts,
+        3,
+        Sampling(),
+        stop=None,
+        as_json=True,
+        profile=profile,
+        trace=trace,
+    )
+    found = json.loads(capsys.readouterr().out)
+    assert found["texts"] == [" ".join(f"w{token}" for token in found["tokens"][0])]
+    assert found["decode"]["tokens"] == 2
+    assert set(json.loads(profile.read_text())["last_runs"]) == {"prefill", "decode"}
+    assert json.loads(trace.read_text())["traceEvents"]
+    path.write_text("{}")
+    with pytest.raises(UserError, match=r"no tokenizer\.json that can be read"):
+        Prompts.of(None, ["w1"], path)
+
+
 @pytest.mark.parametrize(
     ("prompts", "count", "message"),
     [
         ([PROMPT, PROMPT], 4, "--batch 2"),
-        ([()], 4, "prompts of one length"),
-        ([PROMPT], 125, "--max-length 130"),
+        ([()], 4, "at least one token"),
+        ([PROMPT], 125, "--max-length 129"),
     ],
 )
 def test_prompts_that_do_not_fit_are_refused(
