@@ -15,7 +15,6 @@ through their address: `pointer_function` makes one, `call_pointer` calls it.
 import hashlib
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,13 +23,17 @@ from typing import Any
 import numba
 from llvmlite import ir  # pyright: ignore[reportMissingTypeStubs]
 from numba import prange
-from numba.core import config, types
+from numba.core import ccallback, config, sigutils, types
 from numba.core.caching import UserProvidedCacheLocator
 from numba.extending import intrinsic
+
+from softex_mlir.isa_sim.code_cache import cache_root, check_files
 
 _config: Any = config
 _types: Any = types
 _intrinsic: Any = intrinsic
+_CFunc: Any = ccallback.CFunc
+_sigutils: Any = sigutils
 numba_types: Any = types
 __all__ = ["call_pointer", "njit", "numba_types", "pointer_function", "prange"]
 
@@ -62,22 +65,6 @@ def _source_hash(core_only: bool) -> str:
     return digest.hexdigest()[:16]
 
 
-def _cache_root() -> Path:
-    """Where compiled code is kept; a private temporary directory if the home is read-only."""
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    for root in (
-        Path(home) / "softex-mlir",
-        Path(tempfile.gettempdir()) / f"softex-mlir-{os.getuid()}",
-    ):
-        try:
-            root.mkdir(parents=True, exist_ok=True)
-        except OSError:
-            continue
-        if os.access(root, os.W_OK):
-            return root
-    return Path(tempfile.mkdtemp(prefix="softex-mlir-"))
-
-
 def _cache_directory(kind: str, root: Path) -> str:
     directory = root / f"{kind}-{_source_hash(kind == 'core')}"
     directory.mkdir(parents=True, exist_ok=True)
@@ -90,10 +77,14 @@ def _cache_directory(kind: str, root: Path) -> str:
 
 
 def _cache_directories() -> dict[bool, str]:
-    """By whether a function belongs to the interpreter."""
-    chosen = os.environ.get("NUMBA_CACHE_DIR")
-    root = Path(chosen) if chosen else _cache_root()
-    return {True: _cache_directory("core", root), False: _cache_directory("jit", root)}
+    """By whether a function belongs to the interpreter; none if nothing can be kept."""
+    root = cache_root()
+    if root is None:
+        return {}
+    try:
+        return {True: _cache_directory("core", root), False: _cache_directory("jit", root)}
+    except OSError:
+        return {}
 
 
 _directories = _cache_directories()
@@ -102,7 +93,8 @@ _directories = _cache_directories()
 def compiled_before(*, core_only: bool = False) -> bool:
     """Whether the cache holds code of this version of the simulator, or of its cores alone."""
     kinds = (True,) if core_only else (True, False)
-    return all(any(Path(_directories[kind]).rglob("*.nbc")) for kind in kinds)
+    folders = [Path(_directories[kind]) for kind in kinds if kind in _directories]
+    return bool(folders) and all(any(folder.rglob("*.nbc")) for folder in folders)
 
 
 class SourceLocator(UserProvidedCacheLocator):
@@ -128,10 +120,10 @@ def njit(*args: Any, **options: Any) -> Any:
         return njit(**options)(args[0])
 
     def decorate(function: Any) -> Any:
-        directory = _directories[_is_core(Path(function.__code__.co_filename).resolve())]
-        dispatcher = _dispatcher(function, directory, options)
+        is_core = _is_core(Path(function.__code__.co_filename).resolve())
+        dispatcher = _dispatcher(function, is_core, "", options)
         bare = {**options, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-        inner = _dispatcher(function, f"{directory}/inner", bare)
+        inner = _dispatcher(function, is_core, "inner", bare)
 
         def get_call_template(args: Any, kws: Any) -> Any:
             plain = {name: _types.unliteral(kind) for name, kind in kws.items()}
@@ -144,21 +136,27 @@ def njit(*args: Any, **options: Any) -> Any:
     return decorate
 
 
-def _dispatcher(function: Any, directory: str, options: dict[str, Any]) -> Any:
-    """numba's dispatcher of a function, with its cache in a directory."""
-    return _in_directory(directory, numba.njit(**options), function)
+def _dispatcher(function: Any, is_core: bool, part: str, options: dict[str, Any]) -> Any:
+    """numba's dispatcher of a function, with its cache in a part of a directory."""
+    if not _directories:
+        options = {**options, "cache": False}
+    return _in_directory(is_core, part, numba.njit(**options), function)
 
 
-def _in_directory(directory: str, decorator: Any, function: Any) -> Any:
-    """A decorated function with its cache in a directory."""
+def _in_directory(is_core: bool, part: str, decorator: Any, function: Any) -> Any:
+    """A decorated function with its cache in a part of a directory, if there is one."""
+    if not _directories:
+        return decorator(function)
     previous = _config.CACHE_DIR, _config.CACHE_LOCATOR_CLASSES
     # numba reads these when it decorates.
-    _config.CACHE_DIR = directory
+    _config.CACHE_DIR = os.path.join(_directories[is_core], part)
     _config.CACHE_LOCATOR_CLASSES = f"{__name__}.{SourceLocator.__name__}"
     try:
-        return decorator(function)
+        compiled = decorator(function)
     finally:
         _config.CACHE_DIR, _config.CACHE_LOCATOR_CLASSES = previous
+    check_files(compiled)
+    return compiled
 
 
 _kept: list[Any] = []
@@ -167,8 +165,15 @@ _kept: list[Any] = []
 
 def pointer_function(signature: Any, function: Callable[..., Any]) -> int:
     """The host address of a function, compiled at once (or from the cache) for a signature."""
-    directory = f"{_directories[False]}/pointers"
-    compiled = _in_directory(directory, numba.cfunc(signature, cache=True), function)
+
+    def callback(python: Any) -> Any:
+        made = _CFunc(python, _sigutils.normalize_signature(signature), locals={}, options={})
+        if _directories:
+            made.enable_caching()
+        return made
+
+    compiled = _in_directory(False, "pointers", callback, function)
+    compiled.compile()
     _kept.append(compiled)
     return compiled.address
 

@@ -1,0 +1,85 @@
+"""Kept machine code: what is damaged is compiled again, what cannot be kept is done without."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from softex_mlir.isa_sim import code_cache
+
+PROGRAM = """
+import sys
+from softex_mlir.isa_sim.jit import njit, numba_types, pointer_function
+
+@njit(cache=True)
+def once(x):
+    return x + 1
+
+@njit(cache=True)
+def twice(x):
+    return once(once(x))
+
+def plus(x):
+    return x + 5
+
+signature = numba_types.int64(numba_types.int64)
+from ctypes import CFUNCTYPE, c_int64
+called = CFUNCTYPE(c_int64, c_int64)(pointer_function(signature, plus))
+print(once(1), twice(1), once(1.5), called(2), sum(once.stats.cache_hits.values()))
+"""
+
+
+def run(program: Path, cache: Path | str) -> list[str]:
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(cache), "HOME": str(program.parent)}
+    environment.pop("XDG_CACHE_HOME", None)
+    done = subprocess.run(
+        [sys.executable, str(program)], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+def test_damaged_files_are_compiled_again(tmp_path: Path):
+    program, cache = tmp_path / "program.py", tmp_path / "cache"
+    program.write_text(PROGRAM)
+    assert run(program, cache) == ["2", "3", "2.5", "7", "0"]
+    files = sorted(cache.rglob("*.nbc"))
+    whole = {path: path.read_bytes() for path in files}
+    for place, (path, data) in enumerate(whole.items()):
+        flipped = bytes([*data[:-9], data[-9] ^ 4, *data[-8:]])
+        path.write_bytes((b"", data[: len(data) // 2], flipped, b"garbage" * 99)[place % 4])
+    assert run(program, cache) == ["2", "3", "2.5", "7", "0"]
+    assert {path.read_bytes() != b"" for path in files} == {True}
+    assert run(program, cache) == ["2", "3", "2.5", "7", "2"]
+    files[0].chmod(0)
+    for path in files:
+        path.parent.chmod(0o500)
+    assert run(program, cache)[:4] == ["2", "3", "2.5", "7"]
+
+
+@pytest.mark.parametrize("place", ["a file", "no folder", "everybody's"])
+def test_folders_that_cannot_or_must_not_be_used(tmp_path: Path, place: str):
+    (tmp_path / "file").write_text("")
+    everybody = tmp_path / "everybody"
+    everybody.mkdir()
+    everybody.chmod(0o777)
+    chosen = {"a file": tmp_path / "file", "no folder": "/proc/none", "everybody's": everybody}
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
+    assert run(program, chosen[place])[:4] == ["2", "3", "2.5", "7"]
+    assert not list(everybody.iterdir())
+    assert list((tmp_path / ".cache" / "softex-mlir").rglob("*.nbc"))
+
+
+def test_without_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def nowhere(**_: object) -> str:
+        raise FileNotFoundError("no usable temporary directory")
+
+    monkeypatch.setenv("NUMBA_CACHE_DIR", "/proc/none")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/proc/none")
+    monkeypatch.setattr(code_cache.tempfile, "gettempdir", nowhere)
+    assert code_cache.cache_root() is None
