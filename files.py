@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import hashlib
 import io
 import json
 import math
@@ -11,6 +12,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -152,3 +154,14 @@ def prepare_streams() -> None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
         elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="spell")
+
+
+@cache
+def code_hash() -> str:
+    """Hash of this package's sources: figures of other code are not these."""
+    root = Path(__file__).parent
+    found = hashlib.sha256()
+    for room in ("compiler", "dialects", "isa_sim", "runtime"):
+        for file in sorted((root / room).rglob("*.py")):
+            found.update(file.read_bytes())
+    return found.hexdigest()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from softex_mlir.files import write_atomically
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.runtime.experiments.measure import Table, provenance
 from softex_mlir.tools.forms import Form, emit, rendered
@@ -18,7 +19,11 @@ def run_benchmark(
     output: Path | None,
 ) -> None:
     """Run one benchmark; print or write its provenance and tables."""
-    tables = benchmark(machine)
+    show_tables(benchmark(machine), machine, form, output)
+
+
+def show_tables(tables: Sequence[Table], machine: Machine, form: Form, output: Path | None) -> None:
+    """Print or write a benchmark's provenance and tables."""
     emit(
         form,
         output,
@@ -29,6 +34,31 @@ def run_benchmark(
         },
         rows=lambda: [{"table": table.title, **row} for table in tables for row in _rows(table)],
     )
+
+
+def run_paper(machine: Machine, form: Form, output: Path | None) -> None:
+    """Every published figure beside ours; a run that writes a file goes on where one stopped."""
+    from softex_mlir.runtime.experiments.paper import paper
+    from softex_mlir.tools.progress import experiment_line
+
+    state = None if output is None else output.with_name(f"{output.name}.part")
+    with experiment_line("softex bench paper") as progress:
+        tables = paper(machine, state, progress)
+    if output is not None and output.suffix == ".html" and form is Form.text:
+        write_atomically(output, _page(machine, tables))
+    else:
+        show_tables(tables, machine, form, output)
+    if state is not None:
+        state.unlink(missing_ok=True)
+
+
+def _page(machine: Machine, tables: Sequence[Table]) -> str:
+    from softex_mlir.runtime.report.plain import document, heading, html_table, paragraph
+
+    parts = [*map(paragraph, provenance(machine).splitlines())]
+    for table in tables:
+        parts += [heading(table.title), html_table(table.columns, table.rows)]
+    return document("softex bench paper", "The paper's figures and ours", parts, {})
 
 
 def _rows(table: Table) -> list[dict[str, str]]:

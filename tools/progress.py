@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
@@ -49,6 +50,20 @@ def status_line(*, quiet: bool = False) -> Generator[Callable[[str], None]]:
 
     with Console(stderr=True).status("") as status:
         yield status.update
+
+
+@contextmanager
+def experiment_line(title: str) -> Generator[Callable[[str], None]]:
+    """A callback that says on stderr which of several long experiments begins."""
+    started = time.monotonic()
+    with status_line() as show:
+
+        def told(text: str) -> None:
+            show(text)
+            if not sys.stderr.isatty():
+                sys.stderr.write(f"{title}: {text} ({time.monotonic() - started:.0f} s so far)\n")
+
+        yield told
 
 
 @contextmanager

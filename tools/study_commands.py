@@ -128,7 +128,7 @@ def bench(
     name: Annotated[
         str,
         typer.Argument(
-            help="vit-base, models, kernels, calibration, accuracy, quality, core, onnx."
+            help="paper, vit-base, models, kernels, calibration, accuracy, quality, core, onnx."
         ),
     ],
     target: TargetOption = "paper",
@@ -139,13 +139,16 @@ def bench(
 ) -> None:
     """Repeat a published experiment; the published value stands beside ours."""
     from softex_mlir.runtime.experiments.benchmarks import BENCHMARKS
-    from softex_mlir.tools.bench_command import run_benchmark
+    from softex_mlir.tools.bench_command import run_benchmark, run_paper
 
-    if name not in BENCHMARKS:
-        raise typer.BadParameter(f"one of {', '.join(BENCHMARKS)}", param_hint="NAME")
+    if name not in (*BENCHMARKS, "paper"):
+        raise typer.BadParameter(f"one of paper, {', '.join(BENCHMARKS)}", param_hint="NAME")
     form = checked_form(output, [target], as_json=json, as_csv=csv)
     machine = machine_of(target, None, False, False, settings)
-    run_benchmark(BENCHMARKS[name], machine, form, output)
+    if name == "paper":
+        run_paper(machine, form, output)
+    else:
+        run_benchmark(BENCHMARKS[name], machine, form, output)
 
 
 @study_app.command()
@@ -256,6 +259,38 @@ def sim(
             as_json=json,
         )
     )
+
+
+@study_app.command()
+def bisect(
+    model: Annotated[
+        str, typer.Argument(help="What `softex compile` takes, or a program that it wrote.")
+    ],
+    passes: Annotated[
+        str | None,
+        typer.Option("-p", "--passes", help="Passes to look at, as of softex-opt; default: all."),
+    ] = None,
+    input: Annotated[
+        Path | None, typer.Option("--input", help="Inputs by the model's names; default: random.")
+    ] = None,
+    tolerance: Annotated[
+        float, typer.Option(min=0, help="Of float32 results, of an output's largest value.")
+    ] = 1e-4,
+    target: TargetOption = "paper",
+    settings: SetOption = None,
+    output: TableFileOption = None,
+    json: JsonOption = False,
+    csv: CsvOption = False,
+) -> None:
+    """The first pass, or of a program the first operation, from which results differ.
+
+    Exit status 0 if nothing differs, 1 if something does.
+    """
+    from softex_mlir.tools.bisect_command import run_bisect
+
+    form = checked_form(output, [model, input], as_json=json, as_csv=csv)
+    machine = machine_of(target, None, False, False, settings)
+    raise SystemExit(run_bisect(model, machine, passes, input, tolerance, form, output))
 
 
 @study_app.command()

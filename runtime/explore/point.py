@@ -8,10 +8,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import softex_mlir
 from softex_mlir.compiler.driver import Compilation
 from softex_mlir.compiler.origin import digest
 from softex_mlir.errors import UserError
+from softex_mlir.files import code_hash
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.machine_basis import unrecorded
 from softex_mlir.runtime.costs.estimate import estimate
@@ -124,14 +124,3 @@ def model_hash(model: str) -> str:
     if not path.is_file():
         return model
     return " ".join(map(digest, sorted({path, *path.parent.glob(f"{path.stem}*.safetensors")})))
-
-
-@cache
-def code_hash() -> str:
-    """Hash of this package's sources: figures of other code are not these."""
-    root = Path(softex_mlir.__file__).parent
-    found = hashlib.sha256()
-    for room in ("compiler", "dialects", "isa_sim", "runtime"):
-        for file in sorted((root / room).rglob("*.py")):
-            found.update(file.read_bytes())
-    return found.hexdigest()

@@ -29,6 +29,7 @@ ROOMS = {
     "front_door": "front door",
     "runtime.onnx_reference": "front door",
     "runtime.self_check": "front door",
+    "runtime.bisection": "front door",
     "runtime.decoder_check": "front door",
     "runtime.quality": "front door",
     "runtime.explore": "front door",
