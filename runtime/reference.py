@@ -30,6 +30,7 @@ Array = npt.NDArray[Any]
 Kind = Literal["exact", "bf16", "float32"]
 Choice = Callable[[Operation], Kind]
 Observer = Callable[[Operation, Array], None]
+Watcher = Callable[[Operation, list[Array]], None]
 
 
 class EvaluationError(UserError, ValueError):
@@ -64,6 +65,7 @@ def evaluate(
     machine: Any = None,
     arithmetic: Kind | Choice = "exact",
     observe: Observer | None = None,
+    watch: Watcher | None = None,
     entry: str = MAIN,
     state: dict[str, Array] | None = None,
 ) -> dict[str, Array]:
@@ -76,7 +78,7 @@ def evaluate(
     (default: the paper's); `bf16` and `float32` give float32 arrays. `arithmetic` may choose for
     each operation: then values are held in float32 between operations, and inputs and weights are
     what is given. `observe` is called with every operation and its result, for comparisons layer
-    by layer.
+    by layer, `watch` with every operation and its operands.
     """
     mixed = callable(arithmetic)
     chosen: Arithmetic = arithmetic_of("float32" if mixed else arithmetic, machine)
@@ -129,25 +131,45 @@ def evaluate(
                 array if element_type(operand) == f32 else chosen.value(array)
                 for operand, array in zip(given, operands, strict=True)
             ]
-        if isinstance(op, linalg_ops.GenericOp):
-            found = evaluate_generic(
-                op,
-                operands[: len(op.inputs)],
-                exact=kind == "exact",
-                rounded=kind == "bf16",
-            )
-        elif isinstance(op, t.AppendOp):
-            name = op.state.string_value()
-            found = [_append(op, operands, state.get(name))]
-            state[name] = found[0]
-        else:
-            found = [evaluate_op(op, operands, chosen)]
+        if watch is not None:
+            watch(op, operands)
+        found = _results(op, operands, kind, chosen, state)
         if mixed:
             found = [_widened(array) for array in found]
         values.update(zip(op.results, found, strict=True))
         if observe is not None:
             observe(op, found[0])
     return results
+
+
+def _results(
+    op: Operation,
+    operands: list[Array],
+    kind: Kind,
+    arithmetic: Arithmetic,
+    state: dict[str, Array],
+) -> list[Array]:
+    if isinstance(op, linalg_ops.GenericOp):
+        return evaluate_generic(
+            op, operands[: len(op.inputs)], exact=kind == "exact", rounded=kind == "bf16"
+        )
+    if isinstance(op, t.AppendOp):
+        name = op.state.string_value()
+        state[name] = _append(op, operands, state.get(name))
+        return [state[name]]
+    return [evaluate_op(op, operands, arithmetic)]
+
+
+def evaluate_wide(op: Operation, operands: list[Array]) -> Array:
+    """What one operation without state computes of these operands in float32.
+
+    Raises:
+        EvaluationError: it has state.
+    """
+    wide = [_widened(operand) for operand in operands]
+    if isinstance(op, linalg_ops.GenericOp):
+        return evaluate_generic(op, wide[: len(op.inputs)], exact=False, rounded=False)[0]
+    return evaluate_op(op, wide, arithmetic_of("float32"))
 
 
 def _in_steps(op: t.LinearOp | t.MatmulOp | t.AttentionOp, x: Array, axis: int) -> Array:

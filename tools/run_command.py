@@ -115,6 +115,7 @@ def finish_run(
     *,
     fp32: Callable[[Result], Reference] | None,
     operations: bool,
+    save_operations: Path | None,
     form: Form,
     per_layer: bool,
     energy: bool,
@@ -124,7 +125,7 @@ def finish_run(
 
     Args:
         fp32: gives the FP32 outputs to compare with; None if nothing is checked.
-        operations: check every operation's value, too.
+        operations: check every operation's value, too; `save_operations`: a file to write them to.
 
     Raises:
         UserError: the outputs hold nothing but NaN, and no check says that they should.
@@ -161,7 +162,7 @@ def finish_run(
     more: dict[str, Any] = {"notices": list(result.notices)}
     if found is not None:
         more["check"] = found.to_json() | ({"bound": bound} if bound else {})
-    checks = _operations(program, result) if operations else ()
+    checks = _operations(program, result, save_operations) if operations else ()
     if operations:
         more["operations"] = [asdict(check) for check in checks]
     if form is Form.text:
@@ -218,10 +219,18 @@ def _bound_kept(program: Program, result: Result, wanted: dict[str, np.ndarray])
     return kept(json.loads(text), result.outputs, wanted, result.inputs)
 
 
-def _operations(program: Program, result: Result) -> tuple[OperationCheck, ...]:
+def _operations(program: Program, result: Result, path: Path | None) -> tuple[OperationCheck, ...]:
     from softex_mlir.runtime.quality.operations import check_operations
 
-    return check_operations(program, result.inputs)
+    saved: dict[str, np.ndarray] | None = None if path is None else {}
+    checks = check_operations(program, result.inputs, saved)
+    if path is not None and saved is not None:
+        buffer = io.BytesIO()
+        # a slash would be a folder in the archive
+        named: dict[str, Any] = {name.replace("/", "|"): array for name, array in saved.items()}
+        np.savez(buffer, **named)
+        write_atomically(path, buffer.getvalue())
+    return checks
 
 
 def _has_number(array: np.ndarray) -> bool:

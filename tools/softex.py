@@ -386,9 +386,17 @@ def run(
     check_ops: Annotated[
         bool,
         typer.Option(
-            "--check-ops", help="Compare every operation's value, scheduled into its own memory."
+            "--check-ops",
+            help="Compare every operation's value, scheduled into its own memory, with the "
+            "evaluator's bits and with FP32, within declared tolerances.",
         ),
     ] = False,
+    save_ops: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write every operation's value, and FP32's, to a .npz file; implies --check-ops."
+        ),
+    ] = None,
     reference: Annotated[
         Path | None,
         typer.Option(
@@ -469,7 +477,7 @@ def run(
         sys.stderr.write("note: no softex program: running it bare-metal on one core\n")
         raise SystemExit(run_bare_metal(program, Machine.load(target or "paper"), as_json=json))
     form = form_of(as_json=json, as_csv=csv, output=report)
-    check_outputs((output, profile, trace, report), (program, input, target, reference))
+    check_outputs((output, profile, trace, report, save_ops), (program, input, target, reference))
     if is_program(program) or not is_model(program):
         loaded, machine = Program.load(program), Machine.load(target) if target else None
     else:
@@ -514,7 +522,8 @@ def run(
         fp32=partial(fp32_outputs, loaded, beside, reference, inputs)
         if check or reference is not None
         else None,
-        operations=check_ops,
+        operations=check_ops or save_ops is not None,
+        save_operations=save_ops,
         form=form,
         per_layer=per_layer,
         energy=energy,

@@ -7,7 +7,8 @@ program is scheduled once more without that: the same kernels, each value in a p
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,13 @@ from softex_mlir.runtime.dtypes import DTYPES
 from softex_mlir.runtime.embedded import embedded_module, embedded_weights
 from softex_mlir.runtime.program import Program
 from softex_mlir.runtime.quality.metrics import cosine_of
-from softex_mlir.runtime.reference import evaluate
+from softex_mlir.runtime.quality.tolerances import (
+    ULP_BINS,
+    scale_of,
+    tolerance_of,
+    ulp_histogram,
+)
+from softex_mlir.runtime.reference import EvaluationError, evaluate, evaluate_wide
 
 Array = npt.NDArray[Any]
 
@@ -45,6 +52,10 @@ class OperationCheck:
         different: elements whose bits are not the evaluator's.
         first: index of the first of them, bits expected and found; None if there is none.
         cosine, max_error, mean_error: against FP32 arithmetic on the program's weights.
+        ulps: elements by their distance from FP32 arithmetic on the operation's own operands
+            (`tolerances.ULP_BINS`); empty where nobody computes that.
+        beyond: elements farther from that than the operation's `tolerance` says.
+        first_beyond: index of the first of them, what is expected, what is allowed, what is found.
     """
 
     operation: str
@@ -56,6 +67,10 @@ class OperationCheck:
     cosine: float
     max_error: float
     mean_error: float
+    ulps: tuple[int, ...] = ()
+    beyond: int = 0
+    first_beyond: tuple[tuple[int, ...], float, float, float] | None = None
+    tolerance: str = ""
 
     def __str__(self) -> str:
         where = f"{self.layer} ({self.operation} on {self.unit})"
@@ -63,6 +78,7 @@ class OperationCheck:
             f"{where}: {self.elements} elements, cosine {self.cosine:.6f}, max error "
             f"{self.max_error:.3g}, mean error {self.mean_error:.3g}"
         )
+        text += self._tolerated()
         if self.first is None:
             return f"{text}, bit-identical"
         index, expected, found = self.first
@@ -71,12 +87,33 @@ class OperationCheck:
             f"0x{expected:04x}, found 0x{found:04x}"
         )
 
+    def _tolerated(self) -> str:
+        """How far the operation itself is from FP32."""
+        if not self.ulps:
+            return ""
+        names = [*map(str, ULP_BINS[:3]), *(f"to {most}" for most in ULP_BINS[3:]), "more"]
+        shares = ", ".join(
+            f"{name}: {count / self.elements:.1%}"
+            for name, count in zip(names, self.ulps, strict=True)
+            if count
+        )
+        if self.first_beyond is None:
+            return f", ulps {shares}"
+        index, expected, allowed, found = self.first_beyond
+        return (
+            f", ulps {shares}, {self.beyond} beyond the tolerance ({self.tolerance}): first at "
+            f"{list(index)}, expected {expected:.4g} within {allowed:.2g}, found {found:.4g}"
+        )
 
-def check_operations(program: Program, inputs: Mapping[str, Array]) -> tuple[OperationCheck, ...]:
+
+def check_operations(
+    program: Program, inputs: Mapping[str, Array], saved: dict[str, Array] | None = None
+) -> tuple[OperationCheck, ...]:
     """Compare every value of a program's model that lies in L2, in the order of the operations.
 
     Args:
         inputs: by name, as `Result.inputs` has them.
+        saved: gets every value by number, layer and operation, and FP32's behind it.
 
     Raises:
         UserError: the program carries no transformer-level IR, or has several entries.
@@ -90,7 +127,13 @@ def check_operations(program: Program, inputs: Mapping[str, Array]) -> tuple[Ope
     machine = program.machine
     exact: dict[Operation, Array] = {}
     wide: dict[Operation, Array] = {}
-    evaluate(module, weights, inputs, machine=machine, observe=exact.__setitem__)
+    own: dict[Operation, tuple[Array, float]] = {}
+
+    def watch(op: Operation, operands: list[Array]) -> None:
+        with suppress(EvaluationError):
+            own[op] = evaluate_wide(op, operands), scale_of(op, operands)
+
+    evaluate(module, weights, inputs, machine=machine, observe=exact.__setitem__, watch=watch)
     evaluate(module, weights, inputs, arithmetic="float32", observe=wide.__setitem__)
     views = schedule_operations(main_function(module), machine, {}).values
     jobs = schedule_module(module, machine)
@@ -119,7 +162,11 @@ def check_operations(program: Program, inputs: Mapping[str, Array]) -> tuple[Ope
             array = _read(cluster, addresses[view.region.symbol], view)
             name = launch_layer(op)
             title = titles[name].title if name in titles else name
-            yield _compared(op, title, array, expected, wide[op])
+            if saved is not None:
+                key = f"{len(saved) // 2:03d} {title} {op.name.partition('.')[2]}"
+                saved[key] = array.astype(np.float32) if array.dtype.kind == "V" else array
+                saved[f"{key} (FP32)"] = wide[op]
+            yield _tolerated(op, _compared(op, title, array, expected, wide[op]), array, own)
 
     return tuple(found())
 
@@ -129,6 +176,33 @@ def _read(cluster: Cluster, address: int, view: View) -> Array:
     data = np.frombuffer(cluster.read_memory(address, region.bytes), dtype)
     strides = [stride * dtype.itemsize for stride in view.strides]
     return as_strided(data[view.offset :], view.shape, strides).copy()
+
+
+def _tolerated(
+    op: Operation, check: OperationCheck, array: Array, own: Mapping[Operation, tuple[Array, float]]
+) -> OperationCheck:
+    """A check with what the operation does to its own operands."""
+    if op not in own or array.dtype.itemsize != 2:
+        return check
+    wanted, scale = own[op]
+    tolerance = tolerance_of(op)
+    values = array.astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        off = np.abs(values - wanted)
+        allowed = tolerance.allowed(wanted.astype(np.float64), scale)
+        same = (values == wanted) | (np.isnan(values) & np.isnan(wanted))
+        beyond = np.argwhere(~(same | (off <= allowed)))
+    first = None
+    if len(beyond):
+        index = tuple(int(i) for i in beyond[0])
+        first = (index, float(wanted[index]), float(allowed[index]), float(values[index]))
+    return replace(
+        check,
+        ulps=ulp_histogram(array, wanted),
+        beyond=len(beyond),
+        first_beyond=first,
+        tolerance=tolerance.evidence,
+    )
 
 
 def _compared(

@@ -140,20 +140,31 @@ def test_operations_are_checked_one_by_one(name: str, monkeypatch: pytest.Monkey
     assert {"linear", "attention", "layer_norm"} <= {check.operation for check in checks}
     assert not any(check.different for check in checks)
     assert all(check.cosine > 0.99 for check in checks)
+    # random inputs: what is declared holds
+    assert not any(check.beyond for check in checks)
+    assert all(sum(check.ulps) == check.elements for check in checks if check.ulps)
+    assert any(check.ulps[1] for check in checks if check.operation == "linear")
     read = operations._read  # pyright: ignore[reportPrivateUsage]
 
     def wrong(*place: Any) -> Any:
         array = read(*place)
         array.view(np.uint16).reshape(-1)[5] ^= 1
+        array.view(np.uint16).reshape(-1)[6] ^= 0x0400
         return array
 
     monkeypatch.setattr(operations, "_read", wrong)
-    last = check_operations(program, inputs)[-1]
-    assert last.different == 1
+    saved: dict[str, Any] = {}
+    last = check_operations(program, inputs, saved)[-1]
+    assert len(saved) == 2 * len(checks)
+    assert last.different == 2
+    assert last.beyond == 1
+    assert last.first_beyond is not None
+    assert last.first_beyond[0][-1] == 6
     assert last.first is not None
     assert last.first[0][-1] == 5
     assert last.first[1] ^ last.first[2] == 1
-    assert "1 differ: first at" in str(last)
+    assert "1 beyond the tolerance (" in str(last)
+    assert "2 differ: first at" in str(last)
 
 
 def test_languages():
