@@ -255,6 +255,13 @@ def quality(machine: Machine) -> list[Table]:
     return tables(machine)
 
 
+def generate(machine: Machine) -> list[Table]:
+    """Prefill and decode of models with a cache, a token, and how far decode is from the DMA."""
+    from softex_mlir.runtime.experiments.bench_generate import generation
+
+    return generation(machine)
+
+
 def core(machine: Machine) -> list[Table]:
     """Speed of the simulated cores on this host, with timing on, and of qemu-riscv32."""
     from softex_mlir.runtime.experiments.bench_core import measure_core_speed
@@ -284,6 +291,7 @@ BENCHMARKS: dict[str, Callable[[Machine], Sequence[Table]]] = {
     "calibration": calibration,
     "accuracy": accuracy,
     "quality": quality,
+    "generate": generate,
     "core": core,
     "onnx": conformance,
 }

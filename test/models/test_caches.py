@@ -19,6 +19,7 @@ from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.runtime import session
 from softex_mlir.runtime.check import check
+from softex_mlir.runtime.experiments.bench_generate import decode_bound, steps
 from softex_mlir.runtime.generation import Sampling
 from softex_mlir.runtime.program import Program
 from softex_mlir.runtime.reference import evaluate
@@ -218,3 +219,14 @@ def test_prompts_that_do_not_fit_are_refused(
 ):
     with pytest.raises(UserError, match=message):
         compiled("gpt2").generate(prompts, count)
+
+
+def test_the_bound_of_a_step_is_what_the_dma_must_move():
+    program = compiled("gpt2")
+    found = steps(program, 3)
+    assert (found.prefill.tokens, found.decode.tokens) == (3, 1)
+    # 32 wide, 64 in the MLP, 96 ids: qkv, projection, MLP and head; a block of keys and of values
+    matrices = 32 * (96 + 32 + 64 + 64 + 96) * 2
+    assert decode_bound(program, 3) == (matrices + 2 * 64 * 32 * 2) // 8
+    assert decode_bound(program, 64) == (matrices + 2 * 128 * 32 * 2) // 8
+    assert decode_bound(program, 3) < found.decode.cycles
