@@ -129,11 +129,11 @@ def test_programs_are_bit_identical(tmp_path: Path) -> None:
 
 def test_what_is_not_done_is_refused_with_the_remedy(tmp_path: Path) -> None:
     path = tmp_path / "m.onnx"
-    CASES["refused"] = ("GroupQueryAttention", "x y y", {"num_heads": N, "kv_num_heads": N})
+    CASES["refused"] = ("PackedAttention", "x y y", {"num_heads": N})
     data, _ = model("refused")
     del CASES["refused"]
     path.write_bytes(data)
-    with pytest.raises(OnnxError, match="GroupQueryAttention is not supported; export the model"):
+    with pytest.raises(OnnxError, match="PackedAttention is not supported; export the model"):
         import_onnx(path)
 
 

@@ -48,7 +48,7 @@ def _sum(state: Importer, *values: Value) -> Value:
     return total
 
 
-def _shaped(state: Importer, x: Value, *shape: int) -> Value:
+def shaped(state: Importer, x: Value, *shape: int) -> Value:
     return call(state, "Reshape", x, np.array(shape, np.int64))
 
 
@@ -137,23 +137,23 @@ def rotary(state: Importer, node: Node) -> list[Value]:
     if node.attribute("scale", 1.0) != 1.0:
         raise Unsupported("scale other than 1")
     shape, half = shape_of_value(x), shape_of_value(cosines)[1]
-    rotated = int(node.attribute("rotary_embedding_dim", 0)) or 2 * half
+    width = int(node.attribute("rotary_embedding_dim", 0)) or 2 * half
     tokens = shape[-2]
     if len(shape) == 3:
         heads = heads or shape[2] // (2 * half)
-        x = _shaped(state, x, shape[0], tokens, heads, shape[2] // heads)
+        x = shaped(state, x, shape[0], tokens, heads, shape[2] // heads)
         x = call(state, "Transpose", x, perm=[0, 2, 1, 3])
     if shape_of_value(positions) in ((1,), ()):
         positions = call(
-            state, "Add", _shaped(state, positions, 1, 1), np.arange(tokens, dtype=np.int64)[None]
+            state, "Add", shaped(state, positions, 1, 1), np.arange(tokens, dtype=np.int64)[None]
         )
     factors = [
         call(state, "Unsqueeze", call(state, "Gather", table, positions), ints(1))
         for table in (cosines, sines)
     ]
-    x = _rotated(state, x, factors, rotated, pairs=bool(interleaved))
+    x = rotated(state, x, factors, width, pairs=bool(interleaved))
     if len(shape) == 3:
-        x = _shaped(state, call(state, "Transpose", x, perm=[0, 2, 1, 3]), *shape)
+        x = shaped(state, call(state, "Transpose", x, perm=[0, 2, 1, 3]), *shape)
     return [x]
 
 
@@ -162,39 +162,37 @@ def _cut(state: Importer, x: Value, first: int, end: int, step: int = 1) -> Valu
     return call(state, "Slice", x, ints(first), ints(end), ints(-1), ints(step))
 
 
-def _rotated(
-    state: Importer, x: Value, factors: list[Value], rotated: int, *, pairs: bool
-) -> Value:
-    """The first `rotated` of the columns, turned by cosines and sines [.., rotated / 2]."""
+def rotated(state: Importer, x: Value, factors: list[Value], width: int, *, pairs: bool) -> Value:
+    """The first `width` of the columns, turned by cosines and sines [.., width / 2]."""
     columns, (cos, sin) = shape_of_value(x)[-1], factors
-    half = rotated // 2
+    half = width // 2
     if pairs:
-        left, right = _cut(state, x, 0, rotated, 2), _cut(state, x, 1, rotated, 2)
+        left, right = _cut(state, x, 0, width, 2), _cut(state, x, 1, width, 2)
     else:
-        left, right = _cut(state, x, 0, half), _cut(state, x, half, rotated)
+        left, right = _cut(state, x, 0, half), _cut(state, x, half, width)
     one = call(state, "Sub", call(state, "Mul", left, cos), call(state, "Mul", right, sin))
     two = call(state, "Add", call(state, "Mul", right, cos), call(state, "Mul", left, sin))
     if pairs:
         parts = [call(state, "Unsqueeze", v, ints(-1)) for v in (one, two)]
         joined = call(state, "Concat", *parts, axis=-1)
-        turned = [_shaped(state, joined, *shape_of_value(x)[:-1], rotated)]
+        turned = [shaped(state, joined, *shape_of_value(x)[:-1], width)]
     else:
         turned = [one, two]
-    if columns > rotated:
-        turned.append(_cut(state, x, rotated, columns))
+    if columns > width:
+        turned.append(_cut(state, x, width, columns))
     return turned[0] if len(turned) == 1 else call(state, "Concat", *turned, axis=-1)
 
 
 # --- attention ---------------------------------------------------------------------------------
 
 
-def _by_heads(state: Importer, x: Value, heads: int) -> Value:
+def by_heads(state: Importer, x: Value, heads: int) -> Value:
     """[batch, tokens, width] -> [batch, heads, tokens, size]."""
     batch, tokens, width = shape_of_value(x)
     return call(
         state,
         "Transpose",
-        _shaped(state, x, batch, tokens, heads, width // heads),
+        shaped(state, x, batch, tokens, heads, width // heads),
         perm=[0, 2, 1, 3],
     )
 
@@ -204,7 +202,7 @@ def _padding_bias(state: Importer, mask: Value, keys: int, fill: float) -> Value
     shape = shape_of_value(mask)
     if len(shape) == 1:
         # The number of keys that are there, of each batch element.
-        lengths = _shaped(state, mask, shape[0], 1)
+        lengths = shaped(state, mask, shape[0], 1)
         places = np.arange(keys, dtype=np.int32)[None]
         mask, shape = call(state, "Less", places, lengths), (shape[0], keys)
     else:
@@ -241,7 +239,7 @@ def _attend(
         scores = call(state, "Add", scores, lowest)
     result = call(state, "MatMul", call(state, "Softmax", scores, axis=-1), v)
     result = call(state, "Transpose", result, perm=[0, 2, 1, 3])
-    return _shaped(state, result, batch, queries, count * shape_of_value(v)[3])
+    return shaped(state, result, batch, queries, count * shape_of_value(v)[3])
 
 
 @operator("com.microsoft.Attention", note="masks of keys by number, or [batch, (queries,) keys]")
@@ -258,7 +256,7 @@ def attention(state: Importer, node: Node) -> list[Value]:
         raise Unsupported(f"a mask of shape {shape_of_value(mask)}")
     rows = _sum(state, call(state, "MatMul", x, weights), bias)
     parts = call(state, "Split", rows, ints(*sizes), results=3, axis=2)
-    q, k, v = (_by_heads(state, part, heads) for part in parts)
+    q, k, v = (by_heads(state, part, heads) for part in parts)
     present: Value = None
     if past is not None:
         before = [call(state, "Gather", past, np.array(i, np.int64), axis=0) for i in range(2)]
@@ -269,12 +267,23 @@ def attention(state: Importer, node: Node) -> list[Value]:
     return [_attend(state, node, (q, k, v), mask, extra), present]
 
 
-@operator("com.microsoft.MultiHeadAttention", note="without packed keys and values")
+def _unpacked(state: Importer, x: Value, count: int) -> list[Value]:
+    """[batch, tokens, heads, count, size] -> that many of [batch, tokens, width]."""
+    batch, tokens, heads, _, size = shape_of_value(x)
+    parts = [call(state, "Gather", x, np.array(i, np.int64), axis=3) for i in range(count)]
+    return [shaped(state, part, batch, tokens, heads * size) for part in parts]
+
+
+@operator("com.microsoft.MultiHeadAttention", note="packed or not, with caches")
 def multi_head_attention(state: Importer, node: Node) -> list[Value]:
     q, k, v, bias, mask, extra, past_key, past_value = (node.input(i) for i in range(8))
     heads = int(node.attribute("num_heads"))
-    if k is None or v is None or len(shape_of_value(q)) != 3:
-        raise Unsupported("packed queries, keys and values")
+    if len(shape_of_value(q)) == 5:
+        q, k, v = _unpacked(state, q, 3)
+    elif k is not None and len(shape_of_value(k)) == 5:
+        k, v = _unpacked(state, k, 2)
+    if k is None or v is None:
+        raise Unsupported("its keys or values are missing")
     batch = shape_of_value(q)[:1]
     if mask is not None and len(shape_of_value(mask)) == 1 and shape_of_value(mask) != batch:
         raise Unsupported(f"a mask of shape {shape_of_value(mask)}")
@@ -284,8 +293,8 @@ def multi_head_attention(state: Importer, node: Node) -> list[Value]:
         sizes = [shape_of_value(x)[2] for x in (q, k, v)]
         parts = call(state, "Split", bias, ints(*sizes), results=3, axis=0)
         q, k, v = (call(state, "Add", x, b) for x, b in zip((q, k, v), parts, strict=True))
-    q = _by_heads(state, q, heads)
-    k, v = (_by_heads(state, x, heads) if len(shape_of_value(x)) == 3 else x for x in (k, v))
+    q = by_heads(state, q, heads)
+    k, v = (by_heads(state, x, heads) if len(shape_of_value(x)) == 3 else x for x in (k, v))
     if past_key is not None:
         k = call(state, "Concat", past_key, k, axis=2)
         v = call(state, "Concat", past_value, v, axis=2)

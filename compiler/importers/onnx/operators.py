@@ -5,6 +5,7 @@ from softex_mlir.compiler.importers.onnx import casts as onnx_casts
 from softex_mlir.compiler.importers.onnx import contrib as onnx_contrib
 from softex_mlir.compiler.importers.onnx import elementwise as onnx_elementwise
 from softex_mlir.compiler.importers.onnx import general as onnx_general
+from softex_mlir.compiler.importers.onnx import grouped_query as onnx_grouped_query
 from softex_mlir.compiler.importers.onnx import logic as onnx_logic
 from softex_mlir.compiler.importers.onnx import lookup as onnx_lookup
 from softex_mlir.compiler.importers.onnx import movement as onnx_movement
@@ -22,6 +23,7 @@ __all__ = [
     "onnx_contrib",
     "onnx_elementwise",
     "onnx_general",
+    "onnx_grouped_query",
     "onnx_logic",
     "onnx_lookup",
     "onnx_movement",
