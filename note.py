@@ -34,7 +34,7 @@ class Record(msgspec.Struct, frozen=True):
 
 
 class MachineRecord(Record, frozen=True):
-    """The machine description the program was built for, whole; `hash` is that of `Machine`."""
+    """The machine description the program was built for, whole; `hash` is that of its text."""
 
     name: str
     hash: str

@@ -380,7 +380,7 @@ class _Reader:
                 result[key] = self.scalar(section, key, hint, given[key])
             elif inherited is not None:
                 result[key] = getattr(inherited, key)
-            else:
+            elif not hasattr(kind, key):  # programs made before a field hold its default
                 self.fail(section, "", f"'{key}' is missing in [{section}]")
         return kind(**result)
 

@@ -106,7 +106,7 @@ def run(
         program = program.at(entry)
     machine = machine or program.machine
     built_for = program.metadata["machine"]
-    if machine.hash != built_for["hash"]:
+    if machine.hash != program.machine.hash:
         raise UserError(
             f"the program was built for machine {built_for['name']!r} ({built_for['hash'][:12]}), "
             f"not for {machine.name!r} ({machine.hash[:12]}); "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from softex_mlir.isa_sim.units.unit import Fault
@@ -27,7 +27,7 @@ class RedMulEDescription:
     pipeline_registers: int
     queue_depth: int
     min_inner: int
-    exact_leftovers: bool
+    exact_leftovers: bool = field(default=False, kw_only=True)
     requires_soft_clear: bool
     macfg_last: bool
     masked_rows: bool

@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.diagnosis import SimulationFault
-from softex_mlir.isa_sim.machine import Machine
-from softex_mlir.note import decode
 from softex_mlir.runtime import session
-from softex_mlir.runtime.elf_reader import read_elf
 from softex_mlir.runtime.program import Program
-from softex_mlir.runtime.validation import check
 
 PROGRAMS = Path(__file__).parent / "programs"
 
 
 def program(name: str) -> Program:
-    """A program, for the machine as its description is today."""
-    data = (PROGRAMS / f"{name}.elf").read_bytes()
-    elf = read_elf(data, name)
-    assert elf.note is not None
-    machine = Machine.load("paper")
-    built_for = {"name": machine.name, "hash": machine.hash, "toml": machine.to_toml()}
-    note = decode(json.dumps({**json.loads(elf.note), "machine": built_for}).encode())
-    check(note, machine, elf.segments, elf.entry)
-    return Program(data, elf.entry, elf.segments, elf.symbols, note.as_dict())
+    return Program.load(PROGRAMS / f"{name}.elf")
 
 
 RACES = {
