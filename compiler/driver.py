@@ -265,9 +265,7 @@ def load_model(model: str | Path, shapes: Mapping[str, tuple[int, ...]]) -> Mode
     """
     path = Path(model)
     if path.suffix == ".mlir":
-        from softex_mlir.compiler.model import read_model
-
-        return read_model(path)
+        return _load_text(path, shapes)
     if not path.suffix:
         from softex_mlir.compiler.models import BUILTIN, FAMILIES, built_in
 
@@ -283,4 +281,26 @@ def load_model(model: str | Path, shapes: Mapping[str, tuple[int, ...]]) -> Mode
 
     found = import_onnx(path, shapes)
     onnx_origin(path, shapes).mark(found.module)
+    return found
+
+
+def _load_text(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> Model:
+    """A module of one of our levels, or of linear algebra on tensors."""
+    from softex_mlir.compiler.model import read_model
+    from softex_mlir.compiler.origin import mlir_origin
+
+    if not path.exists():
+        return read_model(path)
+    from softex_mlir.compiler.importers.mlir.importer import import_mlir, read_foreign
+
+    source = read_foreign(path)
+    if source is None:
+        return read_model(path)
+    if shapes:
+        raise UserError(
+            f"{path}: the shapes of a module are in its text: expected no other ones, found "
+            f"{', '.join(shapes)}"
+        )
+    found = import_mlir(source, path)
+    mlir_origin(path).mark(found.module)
     return found

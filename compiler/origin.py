@@ -21,7 +21,7 @@ class Origin:
     """A model's source.
 
     Attributes:
-        kind: "onnx", "built-in", or "weights" of an architecture.
+        kind: "onnx", "mlir" (of tensors), "built-in", or "weights" of an architecture.
         name: of the built-in model or the architecture; empty for a file.
         path: the file, as the user named it; empty if there is none.
         sha256: of the file.
@@ -76,6 +76,11 @@ def onnx_origin(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> Origin:
     return Origin("onnx", path=str(path), sha256=digest(path), shapes=" ".join(texts))
 
 
+def mlir_origin(path: Path) -> Origin:
+    """A module of linear algebra on tensors."""
+    return Origin("mlir", path=str(path), sha256=digest(path))
+
+
 def named_origin(
     name: str, sizes: Mapping[str, int], weights: Path | None, config: Path | None
 ) -> Origin:
@@ -104,7 +109,7 @@ def read_origin(entries: object) -> Origin | None:
     given = cast("Mapping[str, object]", entries)
     fields = Origin.__dataclass_fields__
     texts = {name: str(value) for name, value in given.items() if name in fields}
-    if texts.get("kind") not in ("onnx", "built-in", "weights"):
+    if texts.get("kind") not in ("onnx", "mlir", "built-in", "weights"):
         return None
     found = Origin(**texts)
     try:

@@ -22,6 +22,8 @@ from xdsl.utils.exceptions import DiagnosticException, ParseError
 from xdsl.utils.lexer import Input, Span
 from xdsl.utils.mlir_lexer import MLIRLexer, MLIRToken, MLIRTokenKind, StringLiteral
 
+from softex_mlir.dialects.literals import ExactLiterals
+from softex_mlir.dialects.locations import LateLocations
 from softex_mlir.errors import UserError
 
 T = TypeVar("T")
@@ -72,7 +74,7 @@ class TextLexer(MLIRLexer):
         return MLIRToken(MLIRTokenKind.STRING_LIT, token.span)
 
 
-class LocatedParser(Parser):
+class LocatedParser(ExactLiterals, LateLocations):
     """A parser that remembers where each operation was read.
 
     `parse_module` raises nothing but `ParseError`: what else xDSL's parser and the constructors of
@@ -85,11 +87,15 @@ class LocatedParser(Parser):
         self.file = StringAttr(name)
         self.line_offset = line_offset
         self.lines = [0, *(match.end() for match in re.finditer("\n", text))]
+        self.places: dict[Operation, tuple[int, int]] = {}
+        """Line and column of each operation, whatever its location says."""
 
     def parse_module(self, allow_implicit_module: bool = True) -> ModuleOp:
         """The whole text."""
         try:
-            return super().parse_module(allow_implicit_module)
+            module = super().parse_module(allow_implicit_module)
+            self.place_resources(module)
+            return module
         except ParseError:
             raise
         except RecursionError:
@@ -118,9 +124,10 @@ class LocatedParser(Parser):
         """One operation, with its location."""
         start = self.pos
         op = super().parse_operation()
+        line = bisect_right(self.lines, start)
+        column = start - self.lines[line - 1] + 1
+        self.places[op] = line, column
         if isinstance(op.location, UnknownLoc):
-            line = bisect_right(self.lines, start)
-            column = start - self.lines[line - 1] + 1
             op.location = FileLineColLoc(
                 self.file, IntAttr(line + self.line_offset), IntAttr(column)
             )

@@ -22,6 +22,7 @@ from xdsl.ir import Operation, SSAValue
 from softex_mlir.compiler.compilation_context import CompilationContext
 from softex_mlir.compiler.driver import Compilation, load_model
 from softex_mlir.compiler.model import Model
+from softex_mlir.compiler.origin import origin_of
 from softex_mlir.compiler.outputs import ALL_OUTPUTS, OutputChoice
 from softex_mlir.compiler.pipeline import FUSION
 from softex_mlir.compiler.work import macs
@@ -70,6 +71,8 @@ class SelfCheck:
     """Why nothing is compared; empty if it is."""
     errors: dict[str, float] = field(default_factory=dict[str, float])
     """Largest relative error after import and after fusion."""
+    _kind: str = ""
+    """Of the source, if somebody else can evaluate it: "onnx" or "mlir"."""
     _inputs: dict[str, Array] = field(default_factory=dict[str, Array])
     _expected: dict[str, Array] = field(default_factory=dict[str, Array])
 
@@ -80,7 +83,7 @@ class SelfCheck:
         """
         if stage == "import":
             self._start(model)
-        if self.skipped or (stage == "import" and not self._from_onnx):
+        if self.skipped or (stage == "import" and not self._independent):
             return
         found = evaluate(
             model.module, model.weights, self._inputs, arithmetic="float32", entry=model.entry
@@ -133,7 +136,7 @@ class SelfCheck:
     @cached_property
     def _noise(self) -> dict[str, float]:
         """Relative errors of the expected outputs themselves: float32 against double."""
-        if not self._from_onnx:
+        if self._kind != "onnx":
             return {}
         assert not isinstance(self.source, Model)
         try:
@@ -144,11 +147,14 @@ class SelfCheck:
         return {name: relative_error(array, exact[name]) for name, array in self._expected.items()}
 
     @property
-    def _from_onnx(self) -> bool:
-        return not isinstance(self.source, Model) and Path(self.source).suffix == ".onnx"
+    def _independent(self) -> bool:
+        """Whether somebody else evaluates the source."""
+        return bool(self._kind)
 
     def _start(self, model: Model) -> None:
         """Inputs and expected outputs, or why there are none."""
+        kind = origin_of(model.module).get("kind", "")
+        self._kind = kind if kind in ("onnx", "mlir") and not isinstance(self.source, Model) else ""
         count = macs(model.module)
         if self.forced is False:
             self.skipped = "not asked for"
@@ -161,17 +167,25 @@ class SelfCheck:
             return
         self._inputs = sample_inputs(model, SEED)
         names = [port.name for port in model.outputs]
-        if not self._from_onnx:
+        if not self._independent:
             self._expected = evaluate(
                 model.module, model.weights, self._inputs, arithmetic="float32", entry=model.entry
             )
             return
         assert not isinstance(self.source, Model)
         try:
-            proto = load_widened(Path(self.source))
-            self._expected = evaluate_onnx(proto, typed_inputs(proto, self._inputs), names)
+            self._expected = self._evaluated(Path(self.source), names)
         except NoReference as error:
             self.skipped = f"not verified: {error}"
+
+    def _evaluated(self, path: Path, names: list[str]) -> dict[str, Array]:
+        """Outputs of the source, by somebody else."""
+        if self._kind == "mlir":
+            from softex_mlir.runtime.mlir_reference import evaluate_mlir
+
+            return evaluate_mlir(path, self._inputs)
+        proto = load_widened(path)
+        return evaluate_onnx(proto, typed_inputs(proto, self._inputs), names)
 
     def _blame(self, stage: str, output: str, error: float) -> str:
         """What went wrong, and where first."""
@@ -185,6 +199,8 @@ class SelfCheck:
 
     def _first_value(self) -> str:
         """The first value of the graph that was imported wrongly."""
+        if self._kind != "onnx":
+            return ""
         assert not isinstance(self.source, Model)
         model = load_model(self.source, self.shapes)
         values: dict[SSAValue, Array] = {}

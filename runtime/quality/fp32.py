@@ -114,6 +114,32 @@ class OnnxReference:
         return evaluate(self._model.module, self._model.weights, inputs, arithmetic="float32")
 
 
+@dataclass(frozen=True)
+class MlirReference:
+    """A module of linear algebra on tensors, evaluated as it is written."""
+
+    path: Path
+
+    @property
+    def title(self) -> str:
+        """The file."""
+        return f"FP32 ({self.path.name})"
+
+    def outputs(self, index: int, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Outputs by name.
+
+        Raises:
+            UserError: the file cannot be read, or holds what the evaluator does not know.
+        """
+        from softex_mlir.runtime.mlir_reference import evaluate_mlir
+        from softex_mlir.runtime.onnx_reference import NoReference
+
+        try:
+            return evaluate_mlir(self.path, inputs)
+        except NoReference as error:
+            raise UserError(f"{self.path}: no FP32 reference: {error}") from error
+
+
 def fitted(outputs: Mapping[str, Array], ports: Sequence[Port]) -> dict[str, Array]:
     """Outputs as a program has them that keeps only the last token of [batch, tokens, features]."""
     found = dict(outputs)

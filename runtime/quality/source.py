@@ -13,6 +13,7 @@ from softex_mlir.runtime.program import Program
 from softex_mlir.runtime.quality.data import load_arrays, output_sets
 from softex_mlir.runtime.quality.fp32 import (
     ArrayReference,
+    MlirReference,
     ModuleReference,
     OnnxReference,
     Reference,
@@ -79,6 +80,9 @@ def _source(origin: Origin, path: Path | None, names: tuple[str, ...], entry: st
             model = read_chosen(path, origin.chosen_shapes)
             return ModuleReference(f"FP32 ({path.name})", model.module, model.weights, entry)
         return OnnxReference(path, names, origin.chosen_shapes)
+    if origin.kind == "mlir":
+        assert path is not None
+        return MlirReference(path)
     config = Path(origin.config) if origin.config else None
     model = built_in(origin.name, origin.chosen_sizes, path, config)
     where = origin.name if path is None else path.name

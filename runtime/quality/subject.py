@@ -12,11 +12,17 @@ import numpy.typing as npt
 from softex_mlir.compiler.accuracy import Accuracy
 from softex_mlir.compiler.driver import Compilation, load_model
 from softex_mlir.compiler.model import Model
+from softex_mlir.compiler.origin import origin_of
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.runtime.embedded import embedded_module, embedded_weights
 from softex_mlir.runtime.program import Program
-from softex_mlir.runtime.quality.fp32 import ModuleReference, OnnxReference, Reference
+from softex_mlir.runtime.quality.fp32 import (
+    MlirReference,
+    ModuleReference,
+    OnnxReference,
+    Reference,
+)
 from softex_mlir.runtime.quality.source import reference_of
 from softex_mlir.runtime.reference import Choice, Kind, evaluate
 
@@ -95,6 +101,8 @@ def subject_of(
     if not isinstance(model, Model) and Path(model).suffix == ".onnx":
         names = tuple(port.name for port in loaded.outputs)
         reference = OnnxReference(Path(model), names, dict(shapes or {}))
+    elif not isinstance(model, Model) and origin_of(loaded.module).get("kind") == "mlir":
+        reference = MlirReference(Path(model))
     return Subject(
         loaded.name, loaded, loaded.weights, wide or loaded.weights, compilation.machine, reference
     )

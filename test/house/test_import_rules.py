@@ -28,6 +28,8 @@ ROOMS = {
     "tools": "tools",
     "__main__": "tools",
     "front_door": "front door",
+    "runtime.mlir_reference": "front door",
+    "runtime.mlir_scalars": "front door",
     "runtime.onnx_reference": "front door",
     "runtime.self_check": "front door",
     "runtime.bisection": "front door",

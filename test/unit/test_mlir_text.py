@@ -1,9 +1,13 @@
 """Reading textual IR: every text is a module or one line that says where it goes wrong."""
 
 from pathlib import Path
+from typing import Any
 
+import hypothesis.strategies as st
 import pytest
-from xdsl.dialects.builtin import StringAttr
+from hypothesis import given
+from sampling import sample
+from xdsl.dialects.builtin import FileLineColLoc, IntAttr, ModuleOp, StringAttr
 
 from softex_mlir.compiler.model import ModelError, read_model
 from softex_mlir.dialects.text import TextError, read_module
@@ -61,3 +65,69 @@ def test_text_beyond_ascii_stays_text():
     again = read_module(str(module), "b")
     (function,) = again.ops
     assert function.attributes["layer"] == StringAttr(layer)
+
+
+FLOAT_BITS = {"bf16": 16, "f16": 16, "f32": 32, "f64": 64}
+
+
+@sample(60)
+@given(st.sampled_from(sorted(FLOAT_BITS)), st.data())
+def test_no_float_of_a_list_loses_a_bit(kind: str, data: st.DataObject) -> None:
+    """In lists, as splat and in arrays, read in hexadecimal and printed as it comes."""
+    width = FLOAT_BITS[kind]
+    bits = data.draw(st.lists(st.integers(0, (1 << width) - 1), min_size=2, max_size=4))
+    words = ", ".join(f"0x{b:0{width // 4}X}" for b in bits)
+    size = f"tensor<{len(bits)}x{kind}>"
+    raw = b"".join(b.to_bytes(width // 8, "little") for b in bits)
+    text = f"""
+        "test.op"() {{
+            list = dense<[{words}]> : {size},
+            blob = dense<"0x{raw.hex()}"> : {size},
+            splat = dense<0x{bits[0]:X}> : {size},
+            array = array<{kind}: {words}>
+        }} : () -> ()"""
+    module = read_module(text, "in.mlir")
+    again = read_module(str(module), "out.mlir")
+    for name in ("list", "blob", "array"):
+        assert _bytes(module, name) == raw
+    assert _bytes(module, "splat") == raw[: width // 8] * len(bits)
+    if not any(_is_nan(b, kind) for b in bits):
+        for name in ("list", "blob", "array"):
+            assert _bytes(again, name) == raw
+
+
+def _bytes(module: ModuleOp, name: str) -> bytes:
+    attribute: Any = next(iter(module.ops)).attributes[name]
+    return attribute.data.data
+
+
+def _is_nan(bits: int, kind: str) -> bool:
+    """xDSL prints numbers, and a number that is NaN does not keep all of its bits."""
+    width, fraction = FLOAT_BITS[kind], {"bf16": 7, "f16": 10, "f32": 23, "f64": 52}[kind]
+    return bits & ((1 << (width - 1)) - 1) > ((1 << (width - 1 - fraction)) - 1) << fraction
+
+
+def test_locations_may_be_defined_behind_their_use() -> None:
+    text = """
+    builtin.module {
+      %0 = arith.constant 1 : i32 loc(#inner)
+      %1 = arith.constant 1 : i32 loc(callsite("f"("x.py":1:2) at #outer))
+    } loc(unknown)
+    #outer = loc(fused[#inner, "g"])
+    #inner = loc("c.py":9:8)
+    """
+    first, second = read_module(text, "in.mlir").ops
+    assert first.location == FileLineColLoc(StringAttr("c.py"), IntAttr(9), IntAttr(8))
+    assert "c.py" in str(second.location)
+
+
+def test_resources_stand_where_they_are_used() -> None:
+    text = """
+    %0 = arith.constant dense_resource<some.weight> : tensor<2xf32>
+    %1 = arith.constant dense_resource<"no data"> : tensor<2xf32>
+    {-# dialect_resources: { builtin: { some.weight: "0x040000000000803F000000C0" } } #-}
+    """
+    for _ in range(2):
+        given, missing = read_module(text, "in.mlir").ops
+        assert "dense<[1.000000e+00, -2.000000e+00]>" in str(given)
+        assert "dense_resource" in str(missing)

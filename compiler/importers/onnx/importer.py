@@ -46,8 +46,15 @@ def import_onnx(path: str | Path, shapes: Shapes | None = None) -> Model:
 
     Raises `OnnxError` with everything that stands in the way, not just the first of it.
     """
+    return import_graph(load(path), Path(path), shapes)
+
+
+def import_graph(proto: Any, path: Path, shapes: Shapes | None = None) -> Model:
+    """Import a model that was read from a file, or stands for what a file says.
+
+    Raises `OnnxError` as `import_onnx` does.
+    """
     file = str(path)
-    proto = load(path)
     graph = proto.graph
     state = Importer(str(Path(file).parent))
     opsets = {o.domain: int(o.version) for o in proto.opset_import}
