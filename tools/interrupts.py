@@ -23,3 +23,10 @@ def softex_opt() -> None:
     from softex_mlir.tools.softex_opt import main
 
     main()
+
+
+def softex_gui() -> None:
+    """Entry point of `softex-gui`, which gets every key itself."""
+    from softex_mlir.tools.gui import main
+
+    main()
