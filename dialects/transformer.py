@@ -97,7 +97,7 @@ from softex_mlir.dialects.transformer_movement import (
     TransposeOp,
     id_limit,
 )
-from softex_mlir.dialects.transformer_state import AppendOp, StateOp
+from softex_mlir.dialects.transformer_state import AppendOp, KeepOp, RecallOp, StateOp
 
 ACTIVATIONS = ("none", *(op.name.removeprefix("transformer.") for op in FUNCTIONS))
 """Functions `transformer.linear` can apply to its result before the residual is added."""
@@ -361,6 +361,8 @@ FUSED_OPS: tuple[type[TransformerOp], ...] = (
     ReshapeOp,
     TransposeOp,
     AppendOp,
+    KeepOp,
+    RecallOp,
 )
 """Operations of the fused form: what the scheduler accepts."""
 
@@ -402,6 +404,7 @@ __all__ = [
     "GeluTanhOp",
     "GetWeightOp",
     "IdTensor",
+    "KeepOp",
     "LayerNormOp",
     "LinearOp",
     "MaskFillOp",
@@ -413,6 +416,7 @@ __all__ = [
     "PositionIdsOp",
     "PowOp",
     "RMSNormOp",
+    "RecallOp",
     "ReduceMeanOp",
     "ReluOp",
     "ReshapeOp",

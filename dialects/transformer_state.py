@@ -113,3 +113,64 @@ class AppendOp(TransformerOp):
             f"the batch does not divide the rows, found {shapes}",
         )
         self.expect(rows[0] <= result[0], f"the state has too few rows, found {shapes}")
+
+
+@irdl_op_definition
+class KeepOp(TransformerOp):
+    """Store all rows of a state: what is computed once for all later runs.
+
+    rows, the state and the result: [rows, K]. The result *is* the state.
+    """
+
+    name = "transformer.keep"
+
+    rows = operand_def(BF16_TENSOR)
+    state = prop_def(SymbolRefAttr)
+    result = result_def(BF16_TENSOR)
+
+    traits = traits_def(MemoryWriteEffect())
+    assembly_format = "$rows `in` $state attr-dict `:` type($rows) `->` type($result)"
+
+    def __init__(
+        self, rows: SSAValue | Operation, state: StateOp, *, layer: StringAttr | None = None
+    ):
+        super().__init__(
+            operands=[rows],
+            properties={"state": SymbolRefAttr(state.sym_name.data), "layer": layer},
+            result_types=[state.type],
+        )
+
+    def verify_(self) -> None:
+        rows, result = shape_of(self.rows), shape_of(self.result)
+        self.expect(
+            len(rows) == 2 and rows == result,
+            f"expected rows and a state of one shape of rank 2, found {rows} and {result}",
+        )
+
+
+@irdl_op_definition
+class RecallOp(TransformerOp):
+    """All of a state, as an earlier run left it: what is computed once and read at every step.
+
+    The result *is* the state [rows, K]: nothing is copied. A function that stores rows in it reads
+    what `append` or `keep` gives instead.
+    """
+
+    name = "transformer.recall"
+
+    state = prop_def(SymbolRefAttr)
+    result = result_def(BF16_TENSOR)
+
+    traits = traits_def(MemoryReadEffect())
+    assembly_format = "$state attr-dict `:` type($result)"
+
+    def __init__(self, state: StateOp, *, layer: StringAttr | None = None):
+        super().__init__(
+            properties={"state": SymbolRefAttr(state.sym_name.data), "layer": layer},
+            result_types=[state.type],
+        )
+
+    def verify_(self) -> None:
+        self.expect(
+            len(shape_of(self.result)) == 2, f"expected rank 2, found {shape_of(self.result)}"
+        )

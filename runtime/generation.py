@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -83,6 +83,7 @@ class Generation:
     """Tokens of every sequence so far, and what they took."""
 
     tokens: list[list[int]]
+    encode: Phase = field(default_factory=Phase)
     prefill: Phase = field(default_factory=Phase)
     decode: Phase = field(default_factory=Phase)
     interrupted: bool = False
@@ -90,11 +91,15 @@ class Generation:
     @property
     def phases(self) -> dict[str, Phase]:
         """By entry."""
-        return {"prefill": self.prefill, "decode": self.decode}
+        return {"encode": self.encode, "prefill": self.prefill, "decode": self.decode}
 
     def to_json(self) -> dict[str, Any]:
         """Tokens and figures."""
-        phases = {name: phase.to_json() for name, phase in self.phases.items()}
+        phases = {
+            name: phase.to_json()
+            for name, phase in self.phases.items()
+            if name != ENCODE or phase.runs
+        }
         return {"tokens": self.tokens, "interrupted": self.interrupted, **phases}
 
 
@@ -117,6 +122,9 @@ class Sampling:
         return int(random.choice(best, p=weights / weights.sum()))
 
 
+ENCODE = "encode"
+"""The entry of an encoder, whose result decoding steps attend to."""
+
 Tokens = list["int | None"]
 """The next token of every sequence; None for one that has ended."""
 
@@ -130,6 +138,7 @@ def generate(
     stop: int | None = None,
     on_token: Callable[[Tokens], None] | None = None,
     progress: Callable[[int], None] | None = None,
+    inputs: Mapping[str, np.ndarray] | None = None,
 ) -> Generation:
     """Continue prompts, one for every sequence of the program's batch.
 
@@ -140,6 +149,7 @@ def generate(
         stop: ends a sequence; when all have met it, generation ends.
         on_token: called with the new token of every sequence.
         progress: called now and then with the cycle that a run has reached.
+        inputs: of the entry `encode`, for a program that has one; it runs first. Default: random.
 
     Ctrl-C ends the generation; what there is by then is returned, marked as interrupted.
 
@@ -147,11 +157,14 @@ def generate(
         UserError: the program has no such entries, or the prompts do not fit it.
     """
     _check(program, prompts, max_new_tokens)
+    if inputs is not None and ENCODE not in program.entries:
+        raise UserError(f"expected no inputs: the program has no entry {ENCODE}, found some")
     running = _Running(program, prompts, progress)
     sampling = sampling or Sampling()
     random = np.random.default_rng(sampling.seed)
     made = running.made
     try:
+        running.encode(inputs)
         logits = running.prefill()
         for step in range(max_new_tokens):
             new: Tokens = [
@@ -185,11 +198,19 @@ class _Running:
         self.made = Generation([[] for _ in self.prompts])
         self.memory = Memory.of(self.program)
 
-    def _run(self, entry: str, inputs: dict[str, np.ndarray], tokens: int) -> np.ndarray:
+    def _run(
+        self, entry: str, inputs: Mapping[str, np.ndarray] | None, tokens: int
+    ) -> dict[str, np.ndarray]:
         program = self.program.at(entry)
         result = run(program, inputs, memory=self.memory, progress=self.progress)
         self.made.phases[entry].add(result, tokens)
-        return result.outputs["logits"]
+        return result.outputs
+
+    def encode(self, inputs: Mapping[str, np.ndarray] | None) -> None:
+        """Run the encoder, if there is one: it leaves what the decoder attends to."""
+        if ENCODE in self.program.entries:
+            rows = self.program.at(ENCODE).outputs[0].shape[:2]
+            self._run(ENCODE, inputs, int(np.prod(rows)))
 
     def prefill(self) -> list[np.ndarray]:
         """The logits of every prompt's last token.
@@ -210,7 +231,7 @@ class _Running:
                 "position": np.full(batch, start),
                 "last": np.array([max(n, 1) - 1 for n in count]),
             }
-            logits = self._run("prefill", inputs, sum(count))
+            logits = self._run("prefill", inputs, sum(count))["logits"]
             for index, length in enumerate(lengths):
                 if start < length <= start + block:
                     found[index] = logits[index]
@@ -224,7 +245,7 @@ class _Running:
             for prompt, tokens in zip(self.prompts, self.made.tokens, strict=True)
         ]
         inputs = {"input_ids": np.array(latest).reshape(-1, 1), "position": np.array(position)}
-        return list(self._run("decode", inputs, len(latest)))
+        return list(self._run("decode", inputs, len(latest))["logits"])
 
 
 def capacity(program: Program) -> int:
@@ -233,7 +254,7 @@ def capacity(program: Program) -> int:
     Raises:
         UserError: the program has no entries that generate.
     """
-    if program.entries != ("prefill", "decode"):
+    if [name for name in program.entries if name != ENCODE] != ["prefill", "decode"]:
         raise UserError(
             "the program has no entries prefill and decode: compile the model with --max-length N"
         )

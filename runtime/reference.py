@@ -157,6 +157,12 @@ def _results(
         name = op.state.string_value()
         state[name] = _append(op, operands, state.get(name))
         return [state[name]]
+    if isinstance(op, t.KeepOp):
+        state[op.state.string_value()] = operands[0]
+        return operands
+    if isinstance(op, t.RecallOp):
+        shape = t.shape_of(op.result)
+        return [state.get(op.state.string_value(), arithmetic.value(np.zeros(shape, np.float32)))]
     return [evaluate_op(op, operands, arithmetic)]
 
 

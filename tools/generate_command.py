@@ -141,6 +141,7 @@ def run_generation(
     as_json: bool,
     profile: Path | None,
     trace: Path | None,
+    input: Path | None = None,
 ) -> None:
     """Generate, print tokens as they come and then the figures; 130 if interrupted.
 
@@ -153,6 +154,12 @@ def run_generation(
     if not as_json:
         sys.stdout.write(f"{memory_line(program)}\n")
         sys.stdout.flush()
+    inputs = None
+    if input is not None:
+        from softex_mlir.tools.run_command import read_arrays
+
+        entry = program.at("encode") if "encode" in program.entries else program
+        inputs, _ = read_arrays(input, entry)
     printer = Printer(prompts, quiet=as_json)
     with raised():
         made = generate(
@@ -162,6 +169,7 @@ def run_generation(
             sampling=sampling,
             stop=stop,
             on_token=printer.show,
+            inputs=inputs,
         )
     printer.end()
     if as_json:

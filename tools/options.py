@@ -58,7 +58,7 @@ RunArgument = Annotated[
 ]
 EntryOption = Annotated[
     str | None,
-    typer.Option("--entry", help="Which of several entries of a program: prefill, decode."),
+    typer.Option("--entry", help="Which of several entries of a program: encode, prefill, decode."),
 ]
 TargetOption = Annotated[
     str,

@@ -70,6 +70,12 @@ def generate(
         Path | None,
         typer.Option(help="tokenizer.json of the model; tokens are printed as text, too."),
     ] = None,
+    input: Annotated[
+        Path | None,
+        typer.Option(
+            "--input", help="Of the encoder, by the model's names (.npz); default: random."
+        ),
+    ] = None,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Most tokens to generate.")] = 32,
     greedy: Annotated[
         bool, typer.Option("--greedy", help="Take the likeliest token (the default).")
@@ -95,7 +101,7 @@ def generate(
     from softex_mlir.tools.generate_command import Prompts, run_generation, sampling_of
 
     sampling = sampling_of(greedy=greedy, top_k=top_k, temperature=temperature, seed=seed)
-    check_outputs((profile, trace), (program, tokenizer))
+    check_outputs((profile, trace), (program, tokenizer, input))
     run_generation(
         Program.load(program),
         Prompts.of(prompt_ids, prompt, tokenizer),
@@ -105,6 +111,7 @@ def generate(
         as_json=json,
         profile=profile,
         trace=trace,
+        input=input,
     )
 
 

@@ -49,6 +49,7 @@ FAMILIES = (
     "roberta",
     "distilbert",
     "gpt2",
+    "whisper",
     "llama",
     "qwen2",
     "smollm",
@@ -57,6 +58,7 @@ FAMILIES = (
 
 _VIT = "softex_mlir.compiler.models.vit"
 _TEXT = "softex_mlir.compiler.models.text"
+_WHISPER = "softex_mlir.compiler.models.whisper"
 _LLAMA = "softex_mlir.compiler.models.llama"
 
 BUILTIN: dict[str, Callable[..., Model]] = {
@@ -73,6 +75,12 @@ BUILTIN: dict[str, Callable[..., Model]] = {
     "gpt2": _builder(_TEXT, "gpt2", "gpt2", tokens=128),
     "llama-15m": _builder(
         *(_LLAMA, "llama", "llama-15m"), hidden=288, layers=6, heads=6, mlp=768, vocabulary=32000
+    ),
+    "whisper-tiny": _builder(_WHISPER, "whisper", "whisper-tiny"),
+    "demo-whisper": _builder(
+        *(_WHISPER, "whisper", "demo-whisper"),
+        **{"mels": 16, "source": 32, "hidden": 64, "encoder_layers": 1, "layers": 1, "heads": 2},
+        **{"vocabulary": 200, "max_length": 64},
     ),
     "demo-bert": _builder(
         _TEXT, "bert", "demo-bert", tokens=24, hidden=64, layers=2, heads=2, vocabulary=200

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from softex_mlir.compiler.models.checkpoint import Checkpoint, Config
 from softex_mlir.compiler.models.llama import llama
 from softex_mlir.compiler.models.text import bert, gpt2
 from softex_mlir.compiler.models.vit import vit
+from softex_mlir.compiler.models.whisper import whisper
 from softex_mlir.compiler.weights import Array
 from softex_mlir.errors import UserError
 
@@ -80,7 +82,9 @@ def load(name: str, weights: Path, config: Path | None, sizes: Mapping[str, int]
     settings = family.settings(fields, checkpoint)
     positions = settings.pop("positions", None)
     if positions is not None:
-        settings["tokens"] = min(DEFAULT_TOKENS, positions)
+        cached = "tokens" not in signature(family.build).parameters
+        name_of_length = "max_length" if cached else "tokens"
+        settings[name_of_length] = positions if cached else min(DEFAULT_TOKENS, positions)
         wanted = max(sizes.get("tokens", 0), sizes.get("max_length", 0))
         if wanted > positions:
             raise UserError(f"{wanted} tokens: {fields.path} allows {positions} positions at most")
@@ -317,6 +321,33 @@ def _llama_parameter(c: Checkpoint, name: str, shape: Shape) -> Array:
     return c.take(name, shape) if name in tables else _linear(c, name, shape)
 
 
+def _whisper_settings(config: Config, c: Checkpoint) -> dict[str, Any]:
+    config.expect(scale_embedding=False, tie_word_embeddings=True)
+    return {
+        "positions": config.size("max_target_positions", 448),
+        "mels": config.size("num_mel_bins", 80),
+        "source": config.size("max_source_positions", 1500),
+        "hidden": config.size("d_model"),
+        "encoder_layers": config.size("encoder_layers"),
+        "layers": config.size("decoder_layers"),
+        "heads": config.size("decoder_attention_heads"),
+        "encoder_heads": config.size("encoder_attention_heads"),
+        "mlp": config.size("decoder_ffn_dim"),
+        "encoder_mlp": config.size("encoder_ffn_dim"),
+        "vocabulary": config.size("vocab_size"),
+        "activation": config.choice("activation_function", "gelu", ACTIVATIONS),
+    }
+
+
+def _whisper_parameter(c: Checkpoint, name: str, shape: Shape) -> Array:
+    if name.endswith("embed_positions.weight"):
+        return c.whole(name)[: shape[0]]
+    if ".conv" in name and name.endswith(".weight"):
+        # [out, in, taps] there
+        return np.ascontiguousarray(c.whole(name).transpose(2, 1, 0)).reshape(shape)
+    return c.take(name, shape) if name == "decoder.embed_tokens.weight" else _linear(c, name, shape)
+
+
 _VIT_LIKE = Family(vit, _vit_settings, _vit_parameter, ("vit", "deit"), ("vit.", "deit."))
 _BERT_LIKE = Family(
     bert,
@@ -358,6 +389,14 @@ FAMILIES: dict[str, Family] = {
         ("gpt2",),
         ("transformer.",),
         (".attn.bias", ".attn.masked_bias", "lm_head.weight"),
+    ),
+    "whisper": Family(
+        whisper,
+        _whisper_settings,
+        _whisper_parameter,
+        ("whisper",),
+        ("model.",),
+        ("proj_out.weight",),
     ),
     "llama": _LLAMA_LIKE,
     "qwen2": _LLAMA_LIKE,

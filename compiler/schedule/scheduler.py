@@ -52,14 +52,22 @@ def schedule_entries(
     memory = L2Objects(machine)
     found: list[Scheduled] = []
     pinned = dict(overrides)
+    layers = {name: _product_layers(function) for name, function in functions.items()}
+    elsewhere = set[str]().union(*layers.values())
     for name, function in functions.items():
         several = len(functions) > 1
         memory.entry = f"{name}." if several else ""
-        one = schedule_operations(function, machine, pinned, memory)
+        # what no function has is left for an error to name
+        own = {n: tile for n, tile in pinned.items() if n in layers[name] or n not in elsewhere}
+        one = schedule_operations(function, machine, own, memory)
         found.append(replace(one, entry=name) if several else one)
         if several:
             pinned = {**layouts(function, one.tiles), **pinned}
     return found
+
+
+def _product_layers(function: FuncOp) -> set[str]:
+    return {layer_of(op) for op in function.walk() if isinstance(op, tf.LinearOp | tf.MatmulOp)}
 
 
 def layouts(function: FuncOp, tiles: Mapping[LinearShape, Tile]) -> Mapping[str, Mapping[str, int]]:

@@ -2,7 +2,7 @@
 
 **Definition.** The bound of a decoding step is the time the DMA takes for what the step cannot do
 without: all matrices (layers and head) once, and the keys and values of every sequence, up to the
-position in whole blocks. Tables of which a step reads a row are not counted.
+position in whole blocks, and what an encoder left. Tables of which a step reads a row do not count.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ BATCHES = (1, 4, 8)
 MODELS: dict[str, Callable[..., Any]] = {
     "GPT-2 small": BUILTIN["gpt2"],
     "Llama, 15 M": BUILTIN["llama-15m"],
+    "Whisper tiny": BUILTIN["whisper-tiny"],
 }
 """Models with a cache, by name; each takes `max_length`, `batch` and `layers`."""
 
@@ -65,12 +66,22 @@ def steps(program: Program, prompt: int) -> Steps:
 
 def decode_bound(program: Program, position: int) -> int:
     """Cycles that the DMA takes at least for a decoding step at a position."""
-    batch = program.at("decode").inputs[0].shape[0]
+    decode = program.at("decode")
+    batch, capacity = decode.inputs[0].shape[0], decode.inputs[1].limit or 1
+    read = {place for launch in decode.metadata["launches"] for place in launch["args"].values()}
     matrices = sum(
-        w["bytes"] for w in program.metadata["weights"] if w["layout"]["kind"] == "tiled"
+        w["bytes"]
+        for w in program.metadata["weights"]
+        if w["layout"]["kind"] == "tiled" and w["address"] in read
     )
     visible = round_up(position + 1, KEY_BLOCK)
-    caches = sum(port["columns"] * 2 for port in program.metadata["states"]) * batch * visible
+    caches = sum(
+        # what an encoder left is read whole
+        port["columns"]
+        * 2
+        * (batch * visible if port["rows"] == batch * capacity else port["rows"])
+        for port in program.metadata["states"]
+    )
     return -(-(matrices + caches) // program.machine.dma.bytes_per_cycle)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -42,17 +43,40 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
         "GPT2LMHeadModel",
         {"vocab_size": 60, "n_embd": 32, "n_layer": 2, "n_head": 2, "n_positions": 24},
     ),
+    "whisper": (
+        "WhisperForConditionalGeneration",
+        {
+            "vocab_size": 60,
+            "num_mel_bins": 8,
+            "d_model": 32,
+            "encoder_layers": 1,
+            "decoder_layers": 1,
+            "encoder_attention_heads": 2,
+            "decoder_attention_heads": 2,
+            "encoder_ffn_dim": 48,
+            "decoder_ffn_dim": 64,
+            "max_source_positions": 24,
+            "max_target_positions": 128,
+            "pad_token_id": 0,
+            "bos_token_id": 1,
+            "eos_token_id": 1,
+            "decoder_start_token_id": 2,
+        },
+    ),
     "llama": ("LlamaForCausalLM", {**_LLAMA, "tie_word_embeddings": False, "rope_theta": 500.0}),
     "qwen2": ("Qwen2ForCausalLM", {**_LLAMA, "tie_word_embeddings": True}),
 }
 
 
 def main() -> None:
-    """Write NAME/model.safetensors, NAME/config.json and NAME/expected.npz for every family."""
+    """Write NAME/model.safetensors, NAME/config.json and NAME/expected.npz for every family, or
+    those named."""
     # not among the dependencies that types are checked with
     torch: Any = importlib.import_module("torch")
     transformers: Any = importlib.import_module("transformers")
-    for name, (model_class, fields) in MODELS.items():
+    chosen = sys.argv[1:] or list(MODELS)
+    for name in chosen:
+        model_class, fields = MODELS[name]
         torch.manual_seed(0)
         cls = getattr(transformers, model_class)
         model = cls(cls.config_class(**fields)).eval()
@@ -63,6 +87,12 @@ def main() -> None:
         random = np.random.default_rng(0)
         if name == "vit":
             inputs = {"pixel_values": random.standard_normal((2, 3, 16, 16)).astype(np.float32)}
+        elif name == "whisper":
+            features = random.standard_normal((2, 8, 48)).astype(np.float32)
+            inputs = {
+                "input_features": features,
+                "decoder_input_ids": random.integers(3, 60, (2, 12)),
+            }
         else:
             inputs = {"input_ids": random.integers(3, 60, (2, 12))}
             if "bert" in name:

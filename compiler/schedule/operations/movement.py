@@ -135,3 +135,17 @@ def schedule_append(op: tf.AppendOp, s: Scheduling) -> None:
             writes=[target],
         )
     s.values[op.result] = state
+
+
+@schedules(tf.KeepOp)
+def schedule_keep(op: tf.KeepOp, s: Scheduling) -> None:
+    """Rows go to the state; the result is a view of it."""
+    state = s.memory.state(op.state.string_value(), tf.shape_of(op.result))
+    move(s, op, s.view(op.rows), state)
+    s.values[op.result] = state
+
+
+@schedules(tf.RecallOp)
+def schedule_recall(op: tf.RecallOp, s: Scheduling) -> None:
+    """The result is the state."""
+    s.values[op.result] = s.memory.state(op.state.string_value(), tf.shape_of(op.result))

@@ -144,9 +144,17 @@ def cache_chunk(machine: Machine, op: AttentionOp, offset: int) -> int | None:
     """Keys of a chunk for an attention to a cache: as many blocks as a prefill's queries can look
     at in whole rows of scores, and more of them by chunks. None if the cache has no more, or
     nothing fits."""
-    if machine.softex is None:
-        return None
     end = machine.cluster.tcdm_bytes
+    if machine.softex is None:
+        # without SoftEx chunks change no bit, and rows of scores are whole in the TCDM
+        whole = replace(whole_kernel(machine, op, offset), queries=KEY_BLOCK)
+        if attention_candidates(whole, end) is not None:
+            return None
+        chunked = replace(chunked_kernel(machine, op, offset), queries=KEY_BLOCK)
+        found = best_chunks(
+            replace(chunked, bias_per_query=True), chunk_lengths(machine, op.keys), end
+        )
+        return None if found is None else found.chunk
     for chunk in range(MAX_CHUNK, 0, -KEY_BLOCK):
         whole = replace(whole_kernel(machine, op, offset, chunk), queries=KEY_BLOCK)
         chunked = chunked_kernel(machine, op, offset, 2 * chunk)

@@ -83,6 +83,10 @@ def unit_of(op: t.TransformerOp, machine: Machine) -> tuple[str, str]:
             return "dma", "rows gathered by token id"
         case t.AppendOp():
             return "dma", "rows stored where the position says"
+        case t.KeepOp():
+            return "dma", "rows stored for later runs"
+        case t.RecallOp():
+            return "none", "kept from an earlier run"
         case t.ReshapeOp():
             return _view_or_copy(op)
         case t.SliceOp() if len(t.shape_of(op.x)) == 2 and set(op.steps) == {1}:
