@@ -32,7 +32,7 @@ RANGES: dict[str, dict[str, tuple[float, float]]] = {
         "peripheral_base": _ADDRESS,
         "peripheral_latency_cycles": _SOME_CYCLES,
         "l2_base": _ADDRESS,
-        "l2_bytes": (1 << 12, 1 << 31),
+        "l2_bytes": (1 << 12, 1 << 32),
         "l2_latency_cycles": _SOME_CYCLES,
         "barrier_cycles": _SOME_CYCLES,
         "icache_bytes": (4, 1 << 24),

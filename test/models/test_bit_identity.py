@@ -85,6 +85,18 @@ def test_machines_without_a_unit(target: str):
 
 
 @pytest.mark.parametrize(
+    "settings",
+    [["cluster.l2_bytes=3648Mi"], ["cluster.l2_base=0xF0000000", "cluster.l2_bytes=256Mi"]],
+)
+def test_l2_up_to_the_end_of_the_addresses(settings: list[str]):
+    machine = Machine.load().with_settings(settings)
+    program = Compilation.of(MODELS["mobilebert"](), machine).program()
+    result = session.run(program, sanitize=True)
+    assert check(program, result, {}).identical
+    assert result.run.races == ()
+
+
+@pytest.mark.parametrize(
     ("kind", "rows", "columns", "kib"),
     [("gelu", 1, 64, 256), ("gelu", 45, 96, 256), ("gelu", 64, 256, 20), ("softmax", 45, 48, 256)],
 )

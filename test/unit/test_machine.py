@@ -74,7 +74,7 @@ def test_errors_name_the_line(text: str, line: int, message: str):
         ("cluster", "tcdm_bytes = 10000", "must be a multiple of 4 bytes x 32 banks, found 10000"),
         ("cluster", "tcdm_banks = 24", "cluster.tcdm_banks must be a power of two, found 24"),
         ("cluster", "tcdm_banks = 8", "redmule.columns x (pipeline_registers + 1) must be at most"),
-        ("cluster", "l2_bytes = 1099511627776", "cluster.l2_bytes must be 4,096..2,147,483,648"),
+        ("cluster", "l2_bytes = 1099511627776", "cluster.l2_bytes must be 4,096..4,294,967,296"),
         ("cluster", "l2_base = 0x1000_0000", "cluster.l2_base overlaps tcdm: found 0x10000000"),
         ("cluster", "l2_base = 0xFFFF_F000", "leave 32-bit addresses"),
         ("cluster", "l2_base = 0x1C00_0002", "must be a multiple of 4,096, found 0x1c000002"),
