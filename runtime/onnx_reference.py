@@ -55,6 +55,20 @@ class Cast(OpRun):
         return (cast_to(x, to, bool(saturate), round_mode),)
 
 
+class LRN(OpRun):
+    """The operator over all channels; ONNX's own implementation covers as many as the batch has."""
+
+    op_domain = ""
+
+    def _run(
+        self, x: Array, alpha: float = 1e-4, beta: float = 0.75, bias: float = 1.0, size: int = 1
+    ) -> tuple[Array]:
+        around = [(0, 0), ((size - 1) // 2, size // 2), *[(0, 0)] * (x.ndim - 2)]
+        squares = np.pad(x * x, around)
+        total = sum(squares[:, k : k + x.shape[1]] for k in range(size))
+        return ((x / (bias + alpha / size * total) ** beta).astype(x.dtype),)
+
+
 class NoReference(Exception):
     """Nobody here can evaluate the model, and why."""
 
@@ -110,7 +124,7 @@ def evaluate_onnx(
     wanted.graph.output.extend(helper.make_value_info(name, empty) for name in names)
     try:
         with np.errstate(all="ignore"):
-            evaluator: Any = ReferenceEvaluator(wanted, new_ops=[GatherElements, Cast])
+            evaluator: Any = ReferenceEvaluator(wanted, new_ops=[GatherElements, Cast, LRN])
             found: list[Any] = evaluator.run(None, dict(inputs))
     except Exception as error:
         # It raises anything on what it does not implement.

@@ -2,6 +2,7 @@
 
 from softex_mlir.compiler.importers.onnx import arrangement as onnx_arrangement
 from softex_mlir.compiler.importers.onnx import casts as onnx_casts
+from softex_mlir.compiler.importers.onnx import composed as onnx_composed
 from softex_mlir.compiler.importers.onnx import contrib as onnx_contrib
 from softex_mlir.compiler.importers.onnx import elementwise as onnx_elementwise
 from softex_mlir.compiler.importers.onnx import general as onnx_general
@@ -20,6 +21,7 @@ __all__ = [
     "OPERATORS",
     "onnx_arrangement",
     "onnx_casts",
+    "onnx_composed",
     "onnx_contrib",
     "onnx_elementwise",
     "onnx_general",
