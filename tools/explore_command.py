@@ -10,6 +10,8 @@ from softex_mlir.errors import UserError
 from softex_mlir.files import write_atomically
 from softex_mlir.runtime.explore.page import csv_text, page, sensitivity_rows, table, write_parquet
 from softex_mlir.runtime.explore.point import Point, Row
+from softex_mlir.runtime.explore.pools import DaskWorkers, HostCores
+from softex_mlir.runtime.explore.search import search
 from softex_mlir.runtime.explore.space import knobs, machines
 from softex_mlir.runtime.explore.sweep import (
     OBJECTIVES,
@@ -31,9 +33,11 @@ def explore(
     target: str,
     objectives: Sequence[str],
     draw: int,
+    searched: int,
     seed: int,
     simulated: int,
     jobs: int | None,
+    scheduler: str | None,
     resume: bool,
     parquet: bool,
     html: bool,
@@ -47,17 +51,30 @@ def explore(
     unknown = [name for name in objectives if name not in OBJECTIVES]
     if unknown:
         raise UserError(f"--objective: expected {', '.join(OBJECTIVES)}, found '{unknown[0]}'")
-    every = machines(knobs(options), draw, seed)
-    points = [Point(model, target, settings) for model in models for settings in every]
+    space = knobs(options)
     kept = folder / "points"
     if kept.exists() and not resume:
         raise UserError(f"{folder}: holds a sweep: --resume to go on, or another directory")
     kept.mkdir(parents=True, exist_ok=True)
     cache = Cache(kept)
+    pool = HostCores(jobs) if scheduler is None else DaskWorkers(scheduler)
     with progress_bar("points", quiet=form is not Form.text) as progress:
-        rows = sweep(points, cache, jobs, progress)
+        if searched:
+
+            def evaluated(points: list[Point]) -> list[Row]:
+                return sweep(points, cache, pool)
+
+            rows = [
+                row
+                for model in models
+                for row in search(model, target, space, objectives, searched, seed, evaluated)
+            ]
+        else:
+            every = machines(space, draw, seed)
+            points = [Point(model, target, settings) for model in models for settings in every]
+            rows = sweep(points, cache, pool, progress)
     best = front(rows, objectives)
-    runs = simulate(best, cache, simulated, jobs)
+    runs = simulate(best, cache, simulated, pool)
     worth = sensitivity(rows)
     data = table(rows, best)
     write_atomically(folder / "points.csv", csv_text(data))

@@ -168,12 +168,24 @@ def explore(
     random: Annotated[
         int, typer.Option(min=0, help="Draw so many machines of the grid; 0 for all.")
     ] = 0,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the draw.")] = 0,
+    search: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Let Optuna look for the best with so many machines; 0 for the whole grid."
+        ),
+    ] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the draw or the search.")] = 0,
     simulate: Annotated[
         int, typer.Option(min=0, help="Simulate so many points of the front, fastest first.")
     ] = 20,
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Processes; default: one a core of the host.")
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            help="Use the workers of this Dask scheduler, tcp://host:port.", metavar="ADDRESS"
+        ),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on in a directory that holds a sweep.")
@@ -189,6 +201,12 @@ def explore(
     """
     from softex_mlir.tools.explore_command import explore as run_explore
 
+    for one, other, hint in (
+        (random, search, "--random and --search"),
+        (jobs, scheduler, "--jobs and --scheduler"),
+    ):
+        if one and other:
+            raise typer.BadParameter("expected one of them", param_hint=hint)
     run_explore(
         models,
         settings or [],
@@ -196,9 +214,11 @@ def explore(
         target=target,
         objectives=[name.strip() for name in objective.split(",")],
         draw=random,
+        searched=search,
         seed=seed,
         simulated=simulate,
         jobs=jobs,
+        scheduler=scheduler,
         resume=resume,
         parquet=parquet,
         html=html,

@@ -1,25 +1,24 @@
-"""Many points on all cores of the host, each kept in a file as soon as it is known."""
+"""Many points by many workers, each kept in a file as soon as it is known."""
 
 from __future__ import annotations
 
 import json
-import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from statistics import geometric_mean
 
 from softex_mlir.errors import UserError
 from softex_mlir.files import json_text, write_atomically
 from softex_mlir.runtime.explore.point import Point, Row, evaluate
+from softex_mlir.runtime.explore.pools import HostCores, Pool, Work
 from softex_mlir.runtime.explore.space import Settings
 
 ATTEMPTS = 3
 """How often a point is begun before it is given up: a worker may die of something else."""
+
+HOST_CORES = HostCores()
 
 OBJECTIVES: dict[str, tuple[str, ...]] = {
     "latency": ("latency_s",),
@@ -50,11 +49,11 @@ class Cache:
 def sweep(
     points: Sequence[Point],
     cache: Cache,
-    workers: int | None = None,
+    pool: Pool = HOST_CORES,
     progress: Callable[[int, int], None] | None = None,
-    work: Callable[[Point], Row] = evaluate,
+    work: Work = evaluate,
 ) -> list[Row]:
-    """Rows of points, in their order: those in the cache, the others by processes.
+    """Rows of points, in their order: those in the cache, the others by the workers of a pool.
 
     A worker that dies costs its points another attempt; what is known is kept.
     """
@@ -73,32 +72,13 @@ def sweep(
         todo = [point for point in dict.fromkeys(points) if point not in rows]
         if not todo:
             break
-        for point, row in _evaluated(todo, workers or os.cpu_count() or 1, work):
+        for point, row in pool.evaluated(todo, work):
             cache.write(keys[point], row)
             rows[point] = row
             if progress is not None:
                 progress(len(rows), len(points))
     died = f"its process died {ATTEMPTS} times"
     return [rows.get(point) or Row.without_figures(point, died) for point in points]
-
-
-def _evaluated(
-    points: Sequence[Point], workers: int, work: Callable[[Point], Row]
-) -> Iterable[tuple[Point, Row]]:
-    """Points and their rows as they come; those of dead workers are missing."""
-    # A fork of a process with threads may hang; a fresh one has nothing to share.
-    pool = ProcessPoolExecutor(min(workers, len(points)), mp_context=get_context("spawn"))
-    with pool:
-        futures = {pool.submit(work, point): point for point in points}
-        try:
-            for future in as_completed(futures):
-                try:
-                    yield futures[future], future.result()
-                except BrokenProcessPool:
-                    continue
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
 
 
 def front(rows: Sequence[Row], objectives: Sequence[str]) -> list[Row]:
@@ -122,12 +102,12 @@ def front(rows: Sequence[Row], objectives: Sequence[str]) -> list[Row]:
 
 
 def simulate(
-    rows: Sequence[Row], cache: Cache, most: int, workers: int | None = None
+    rows: Sequence[Row], cache: Cache, most: int, pool: Pool = HOST_CORES
 ) -> list[tuple[Row, Row]]:
     """Estimated rows with the simulated ones of the same points, at most so many, fastest first."""
     chosen = list(rows)[:most]
     points = [Point(row.model, row.machine, row.settings, simulated=True) for row in chosen]
-    return list(zip(chosen, sweep(points, cache, workers), strict=True)) if points else []
+    return list(zip(chosen, sweep(points, cache, pool), strict=True)) if points else []
 
 
 def sensitivity(rows: Sequence[Row]) -> dict[str, dict[str, float]]:

@@ -10,9 +10,9 @@ from softex_mlir.runtime.explore.point import Point, Row
 
 
 def die_once(point: Point) -> Row:
-    """Kill this process the first time that it sees a point with settings; its model is a file
-    that remembers."""
-    mark = Path(point.model)
+    """Kill this process the first time that it sees a point with settings; a file beside its model
+    remembers."""
+    mark = Path(f"{point.model}.died")
     if point.settings and not mark.exists():
         mark.touch()
         os.kill(os.getpid(), signal.SIGKILL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,8 @@ from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.runtime.explore.page import page, table, write_parquet
 from softex_mlir.runtime.explore.point import Point, Row, evaluate, multipliers
+from softex_mlir.runtime.explore.pools import DaskWorkers, HostCores
+from softex_mlir.runtime.explore.search import search
 from softex_mlir.runtime.explore.space import knobs, machines
 from softex_mlir.runtime.explore.sweep import Cache, front, sensitivity, sweep
 from softex_mlir.tools.softex import main as softex
@@ -67,9 +70,67 @@ def test_a_killed_worker_costs_a_retry(tmp_path: Path):
     mark = str(tmp_path / "mark")
     points = [Point(mark, "paper", ()), Point(mark, "ideal", ())]
     points.append(Point(mark, "paper", ("softex.lanes=8",)))
-    rows = sweep(points, Cache(tmp_path), 1, work=die_once)
+    rows = sweep(points, Cache(tmp_path), HostCores(1), work=die_once)
     assert [found.cycles for found in rows] == [7, 7, 7]
-    assert (tmp_path / "mark").exists()
+    assert (tmp_path / "mark.died").exists()
+
+
+def test_a_killed_dask_worker_costs_a_retry(tmp_path: Path):
+    """On a real cluster of processes, of which one sends itself the signal that kills."""
+    distributed = pytest.importorskip("distributed", reason="needs the extra distributed")
+    mark = str(tmp_path / "mark")
+    points = [Point(mark, "paper", (f"softex.lanes={lanes}",)) for lanes in (4, 8, 16)]
+    paths = {"PYTHONPATH": str(Path(__file__).parent)}
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None, env=paths
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        before = set(client.run(os.getpid).values())
+        pool = DaskWorkers(cluster.scheduler_address)
+        rows = sweep(points, Cache(tmp_path), pool, work=die_once)
+        client.wait_for_workers(2)
+        after = set(client.run(os.getpid).values())
+    assert [found.cycles for found in rows] == [7, 7, 7]
+    assert (tmp_path / "mark.died").exists()
+    assert before != after
+
+
+def test_a_scheduler_that_does_not_answer(tmp_path: Path):
+    pytest.importorskip("distributed", reason="needs the extra distributed")
+    pool = DaskWorkers("tcp://127.0.0.1:9", patience_s=0.2)
+    with pytest.raises(UserError, match="no Dask scheduler answers"):
+        list(pool.evaluated([Point("demo-vit", "paper", ())], evaluate))
+
+
+def test_a_search_finds_the_front_of_a_space_it_does_not_try_out():
+    """Of 144 machines whose best is known: latency falls with one knob, cost rises with it."""
+    pytest.importorskip("optuna", reason="needs the extra explore")
+    space = {f"a.k{i}": [str(v) for v in range(12)] for i in range(2)}
+    tried: list[Point] = []
+
+    def known(points: list[Point]) -> list[Row]:
+        tried.extend(points)
+        found: list[Row] = []
+        for point in points:
+            x, y = (int(setting.split("=")[1]) for setting in point.settings)
+            reason = "no" if x == 11 else ""
+            found.append(
+                replace(row(" ".join(point.settings), 1 + x + (y - 7) ** 2), reason=reason)
+            )
+        return found
+
+    rows = search("m", "paper", space, ["latency"], 40, 1, known)
+    assert len(rows) == len(tried) == len(set(tried)) == 40
+    assert min(found.latency_s for found in rows if not found.reason) <= 3
+    again = search("m", "paper", space, ["latency"], 40, 1, known)
+    assert [found.settings for found in again] == [found.settings for found in rows]
+    assert len(search("m", "paper", {"a.b": ["1", "2"]}, ["latency"], 9, 0, pair)) == 2
+
+
+def pair(points: list[Point]) -> list[Row]:
+    return [row(" ".join(point.settings), 1.0) for point in points]
 
 
 def fail(point: Point) -> Row:
@@ -88,7 +149,7 @@ def test_a_sweep_resumes_from_what_is_known(tmp_path: Path, monkeypatch: pytest.
     assert "must be 4, 8, 16 or 32" in lines[2]["reason"]
     assert lines[0]["softex.lanes"] == "8"
     points = [Point("demo-vit", "paper", (f"softex.lanes={lanes}",)) for lanes in (8, 16)]
-    again = sweep(points, Cache(tmp_path / "out" / "points"), 1, work=fail)
+    again = sweep(points, Cache(tmp_path / "out" / "points"), HostCores(1), work=fail)
     assert [str(found.cycles) for found in again] == [found["cycles"] for found in lines[:2]]
     monkeypatch.setattr(sys, "argv", line.split())
     with pytest.raises(SystemExit) as end:
