@@ -18,8 +18,8 @@ from xdsl.pattern_rewriter import (
     op_type_rewrite_pattern,
 )
 from xdsl.transforms.common_subexpression_elimination import cse
-from xdsl.transforms.dead_code_elimination import dce
 
+from softex_mlir.compiler.transforms.transformer.dead_code import remove_dead
 from softex_mlir.compiler.transforms.transformer.l1_values import (
     Constants,
     apply_view,
@@ -214,5 +214,5 @@ class CanonicalizeTransformerPass(ModulePass):
             DropNeutral(),
         ]
         PatternRewriteWalker(GreedyRewritePatternApplier(patterns)).rewrite_module(op)
-        dce(op)
+        remove_dead(op)
         cse(op)

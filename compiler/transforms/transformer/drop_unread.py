@@ -17,7 +17,6 @@ from xdsl.ir import Attribute, Block, Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 from xdsl.traits import is_side_effect_free
-from xdsl.transforms.dead_code_elimination import dce
 
 from softex_mlir.compiler.model import entry_functions, main_function
 from softex_mlir.compiler.transforms.transformer.boxes import (
@@ -27,6 +26,7 @@ from softex_mlir.compiler.transforms.transformer.boxes import (
     union,
     whole,
 )
+from softex_mlir.compiler.transforms.transformer.dead_code import remove_dead
 from softex_mlir.compiler.transforms.transformer.parts_read import RULES, Parts
 from softex_mlir.compiler.work import count_unread, macs
 from softex_mlir.dialects import transformer as t
@@ -218,13 +218,13 @@ def drop_unread(module: ModuleOp) -> None:
     if len(entry_functions(module)) > 1 or any(isinstance(op, t.StateOp) for op in module.ops):
         return  # what one entry does not read of a weight or state, another may
     block = main_function(module).body.block
-    dce(module)
+    remove_dead(module)
     before = macs(module)
     reads = Reads.in_block(block)
     while split_products(reads):
         reads = Reads.in_block(block)
     Narrowing(reads).narrow(block)
-    dce(module)
+    remove_dead(module)
     count_unread(module, before)
 
 

@@ -10,8 +10,8 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation
 from xdsl.passes import ModulePass
 from xdsl.rewriter import Rewriter
-from xdsl.transforms.dead_code_elimination import dce
 
+from softex_mlir.compiler.transforms.transformer.dead_code import remove_dead
 from softex_mlir.compiler.transforms.transformer.l1_values import Constants
 from softex_mlir.dialects import transformer as t
 from softex_mlir.errors import UserError
@@ -48,7 +48,7 @@ class FinalizeTransformerPass(ModulePass):
     name = "finalize-transformer"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        dce(op)
+        remove_dead(op)
         constants = Constants.of(ctx, op)
         for inner in list(op.walk()):
             if isinstance(inner, t.SplatOp):
