@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,7 +40,12 @@ def write_report(
     with progress_line("cycles", quiet=False) as progress:
         result = session.run(program, inputs, operating_point=operating_point, progress=progress)
     found = run_check(program, result, reference) if check or reference else None
-    contents = contents_of(program, result, found, quality_lines(program, found))
+    operations = ()
+    if found is not None:
+        from softex_mlir.runtime.quality.operations import check_operations
+
+        operations = [asdict(row) for row in check_operations(program, result.inputs)]
+    contents = contents_of(program, result, found, quality_lines(program, found), operations)
     write_atomically(output, spelt(contents, spelling, language))
 
 

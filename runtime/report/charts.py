@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from softex_mlir.runtime.costs.exclusive import WAITING
@@ -33,10 +33,36 @@ def figures(contents: Contents, translate: Translate) -> dict[str, Figure]:
     """The charts by the section they stand in."""
     profile = contents.summary.profile
     return {
+        **({"error": _error(contents.operations, translate)} if contents.operations else {}),
         "layers": _layers(profile, translate),
         "roofline": _roofline(profile, translate),
         "memory": _memory(contents, translate),
         "energy": _energy(profile, translate),
+    }
+
+
+def _error(operations: Sequence[Mapping[str, Any]], t: Translate) -> Figure:
+    """How far every operation's value is from FP32, in the order of the program."""
+    rows = list(operations)
+    if len(rows) > MOST_LAYERS:
+        rows = sorted(rows, key=lambda row: row["cosine"])[:MOST_LAYERS]
+    return {
+        "data": [
+            {
+                "type": "bar",
+                "orientation": "h",
+                "name": t("against FP32"),
+                "y": [f"{row['layer']} ({row['operation']})" for row in rows],
+                "x": [max(0.0, 1 - row["cosine"]) for row in rows],
+                "marker": {"color": [colour(row["unit"].split("+")[0]) for row in rows]},
+                "hovertemplate": "%{y}<br>%{x:.3~g}<extra></extra>",
+            }
+        ],
+        "layout": {
+            "height": 120 + 19 * len(rows),
+            "xaxis": {"title": {"text": t("1 - cosine with FP32")}, "type": "log"},
+            "yaxis": {"autorange": "reversed", "automargin": True, "type": "category"},
+        },
     }
 
 

@@ -62,6 +62,8 @@ class Contents:
     layers: tuple[str, ...]
     curves: Curves
     placement: Sequence[Mapping[str, str]]
+    operations: Sequence[Mapping[str, Any]] = ()
+    """Every operation's value against evaluator and FP32 (`OperationCheck`); empty if unasked."""
 
     def to_json(self) -> dict[str, Any]:
         """The summary's JSON with what the report adds."""
@@ -71,6 +73,7 @@ class Contents:
             "inputs": self.inputs,
             "check": None if self.check is None else self.check.to_json(),
             "placement": list(self.placement),
+            "operations": [dict(row) for row in self.operations],
             "timeline": {
                 "layers": list(self.layers),
                 "tracks": [
@@ -87,7 +90,11 @@ class Contents:
 
 
 def contents_of(
-    program: Program, result: Result, check: CheckReport | None, quality: tuple[str, ...]
+    program: Program,
+    result: Result,
+    check: CheckReport | None,
+    quality: tuple[str, ...],
+    operations: Sequence[Mapping[str, Any]] = (),
 ) -> Contents:
     """The contents of the report of a run."""
     metadata, profile = program.metadata, result.profile
@@ -105,6 +112,7 @@ def contents_of(
         machine_hash=program.machine.hash,
         inputs="; ".join(result.notices),
         check=check,
+        operations=operations,
         tracks=tuple(
             _drawn(track, of_launch)
             for track in sorted(tracks, key=lambda track: order.get(track.name, len(order)))

@@ -71,6 +71,21 @@ def _lines(contents: Contents, language: str) -> Iterator[str]:
             if row.exclusive_cycles
         ],
     )
+    if contents.operations:
+        yield from (f"## {t('Error by layer')}", "")
+        yield from _table(
+            [t("layer"), t("operation"), t("cosine with FP32"), t("max error"), t("mean error")],
+            [
+                (
+                    row["layer"],
+                    row["operation"],
+                    f"{row['cosine']:.6f}",
+                    f"{row['max_error']:.3g}",
+                    f"{row['mean_error']:.3g}",
+                )
+                for row in contents.operations
+            ],
+        )
     yield from (f"## {t('What the figures rest on')}", "")
     yield from _table(
         [t("cause"), t("value"), t("rests on"), t("reason")],

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 
@@ -18,7 +19,9 @@ from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.units import registry
 from softex_mlir.isa_sim.units.unit import Basis
 from softex_mlir.runtime import session
+from softex_mlir.runtime.check import check
 from softex_mlir.runtime.costs import verdict
+from softex_mlir.runtime.quality.operations import check_operations
 from softex_mlir.runtime.report.contents import Contents, contents_of
 from softex_mlir.runtime.report.html import SECTIONS
 from softex_mlir.runtime.report.messages import LANGUAGES, catalogue
@@ -35,7 +38,9 @@ def contents(target: str = "paper") -> Contents:
     if target == "no-softex":
         machine = machine.without_softex()
     program = Compilation.of("demo-vit", machine).program()
-    return contents_of(program, session.run(program, functional=False), None, ("not compared",))
+    result = session.run(program)
+    rows = [asdict(row) for row in check_operations(program, result.inputs)]
+    return contents_of(program, result, check(program, result, {}), ("not compared",), rows)
 
 
 @cache
@@ -101,6 +106,8 @@ def test_charts_are_what_plotly_accepts():
     assert sum(data["figures"]["energy"]["data"][0]["values"]) == pytest.approx(
         profile.energy_j * 1e3
     )
+    errors = data["figures"]["error"]["data"][0]
+    assert len(errors["x"]) == len(contents().operations)
     for track, drawn in zip(contents().tracks, data["timeline"]["tracks"], strict=True):
         assert len(track.spans) == len(drawn["spans"])
         ends = [end for _, end, _ in track.spans]
