@@ -144,6 +144,10 @@ def _line(character: str) -> str:
     return "" if not "\u2500" <= character <= "\u257f" else "-|"[character in "│┃║"]
 
 
+CLOSED_PIPE = 141
+"""Exit status when whoever read the output is gone, as of a program that SIGPIPE ends."""
+
+
 def prepare_streams() -> None:
     """Let standard output and errors take any text, whatever the terminal's encoding is, and also
     where they are closed."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from softex_mlir.errors import Interrupted, UserError
-from softex_mlir.files import prepare_streams
+from softex_mlir.files import CLOSED_PIPE, prepare_streams
 from softex_mlir.tools.given import is_onnx, machine_of, shapes_of
 from softex_mlir.tools.machine_command import machine_app
 from softex_mlir.tools.options import (
@@ -545,11 +545,22 @@ def _check_passes(instrument: PassInstrumentation) -> None:
         raise typer.BadParameter(str(error), param_hint="--mlir-print-ir-...") from None
 
 
-def main() -> None:
-    """Entry point of `softex`: 0 fine, 1 the input is at fault, 2 usage, 130 interrupted."""
-    prepare_streams()
+def _run_app() -> None:
+    """Run the command line; raises `BrokenPipeError`, of which click makes exit status 1."""
     try:
         app()
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):
+            raise end.__context__ from None
+        raise
+
+
+def main() -> None:
+    """Entry point of `softex`: 0 fine, 1 the input is at fault, 2 usage, 130 interrupted, 141 the
+    reader of the output is gone."""
+    prepare_streams()
+    try:
+        _run_app()
     except (Interrupted, KeyboardInterrupt) as interrupt:
         sys.stderr.write(f"{interrupt}\n" if str(interrupt) else "interrupted\n")
         raise SystemExit(130) from None
@@ -561,7 +572,7 @@ def main() -> None:
     except BrokenPipeError:
         # Whoever read the output has seen enough; nothing is to be flushed at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(1) from None
+        raise SystemExit(CLOSED_PIPE) from None
     except OSError as error:
         sys.stderr.write(f"error: {error.filename or 'output'}: {error.strerror}\n")
         raise SystemExit(1) from None

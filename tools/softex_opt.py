@@ -29,7 +29,7 @@ from softex_mlir.compiler.weights import WeightStore
 from softex_mlir.dialects import register_all_dialects
 from softex_mlir.dialects.text import LocatedParser, Problem, operations_in_errors, problem_of
 from softex_mlir.errors import UserError
-from softex_mlir.files import prepare_streams, write_atomically
+from softex_mlir.files import CLOSED_PIPE, prepare_streams, write_atomically
 from softex_mlir.tools.pass_options import (
     PassInstrumentation,
     list_passes,
@@ -300,6 +300,12 @@ def _usage_message(error: BaseException) -> str:
     return f"pass option: expected {wrong[2]}, found {wrong[1]}" if wrong else message
 
 
+def _listed() -> int:
+    sys.stdout.write(list_passes())
+    sys.stdout.flush()
+    return 0
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of the `softex-opt` command."""
     from xdsl.utils.exceptions import ArgSpecParseError
@@ -310,11 +316,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (ValueError, TypeError, KeyError, ArgSpecParseError) as error:
         print(f"softex-opt: error: {_usage_message(error)}", file=sys.stderr)
         raise SystemExit(2) from None
-    if tool.args.list_passes:
-        sys.stdout.write(list_passes())
-        raise SystemExit(0)
     try:
-        code = tool.execute()
+        code = _listed() if tool.args.list_passes else tool.execute()
     except UserError as error:
         message = str(error)
         print(
@@ -326,7 +329,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 1
+        code = CLOSED_PIPE
     except OSError as error:
         place = error.filename or "output"
         print(f"softex-opt: error: {place}: {error.strerror}", file=sys.stderr)
