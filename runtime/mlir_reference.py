@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from xdsl.dialects.builtin import SymbolRefAttr
+from xdsl.dialects.builtin import SymbolRefAttr, TensorType
 from xdsl.ir import Block, Operation, SSAValue
 from xdsl.ir.affine import AffineExpr, AffineMap
 
@@ -29,6 +29,7 @@ from softex_mlir.compiler.importers.mlir.functions import (
     IGNORED,
     LOADS,
     RETURNS,
+    SAME,
     symbols_of,
 )
 from softex_mlir.compiler.importers.mlir.graph import Unreadable
@@ -70,7 +71,7 @@ def evaluate_mlir(path: Path, inputs: Mapping[str, Array]) -> dict[str, Array]:
     ]
     with np.errstate(all="ignore"):
         try:
-            found = evaluator.function(source.entry, given)
+            found = evaluator.function(source.entry, dict(zip(source.values, given, strict=True)))
         except Unreadable as error:
             raise NoReference(str(error)) from error
     return {name: array for (name, _), array in zip(source.outputs, found, strict=True)}
@@ -82,17 +83,16 @@ class Evaluator:
 
     source: Source
 
-    def function(self, block: Block, arguments: Sequence[Array]) -> list[Array]:
+    def function(self, block: Block, arguments: Values) -> list[Array]:
         """Results of a function."""
-        values: Values = dict(zip(block.args, arguments, strict=True))
+        values = dict(arguments)
         for op in block.ops:
             name = name_of(op)
             if name in RETURNS:
                 return [values[v] for v in op.operands]
-            if name not in IGNORED:
+            if name not in IGNORED and not any(result in values for result in op.results):
                 for result, array in zip(op.results, self._operation(op, values), strict=True):
-                    shape = shape_of(result)
-                    values[result] = np.broadcast_to(np.asarray(array, widened_type(result)), shape)
+                    values[result] = _typed(array, result)
         raise Unreadable("a function without a return")
 
     def _operation(self, op: Operation, values: Values) -> Sequence[Array]:
@@ -106,13 +106,23 @@ class Evaluator:
         operands = [values[v] for v in op.operands]
         if name in CALLS:
             called = symbols_of(self.source.module)[_symbol(op, "callee")]
-            return self.function(called.regions[0].block, operands)
+            block = called.regions[0].block
+            return self.function(block, dict(zip(block.args, operands, strict=True)))
+        if name in SAME:
+            return operands
         dialect, _, kind = name.partition(".")
         if dialect == "linalg":
             return _linalg(op, kind, operands, values)
         if dialect == "tensor":
             return [_tensor(op, kind, operands, values)]
         return [scalar(op, operands)]
+
+
+def _typed(array: Array, value: SSAValue) -> Array:
+    """Elements in the type and the shape of a value."""
+    if not isinstance(value.type, TensorType):
+        return np.asarray(array)
+    return np.broadcast_to(np.asarray(array, widened_type(value)), shape_of(value))
 
 
 def _symbol(op: Operation, name: str) -> str:

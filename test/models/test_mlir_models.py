@@ -1,7 +1,8 @@
-"""Models as torch-mlir prints them (linalg on tensors), compiled and run.
+"""Models as torch-mlir and iree print them (linalg on tensors), compiled and run.
 
 The files of `mlir/` and PyTorch's inputs and FP32 outputs beside them were made by torch-mlir
-20261001 from modules with random weights.
+20261001, and by iree-import-onnx and `iree-compile --compile-to=input` 3.13, from modules with
+random weights.
 """
 
 from collections import Counter
@@ -20,6 +21,7 @@ FUSED = {
     "mlp": {"linear": 2},
     "mlp_bf16": {"linear": 2},
     "vit_block": {"linear": 4, "attention": 1, "layer_norm": 2},
+    "vit_block_iree": {"linear": 4, "attention": 1, "layer_norm": 2},
     "bert_layer": {
         **{"embedding": 2, "add": 3, "layer_norm": 3, "linear": 7},
         **{"attention": 1, "mask_to_bias": 1, "tanh": 1},

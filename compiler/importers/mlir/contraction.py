@@ -16,6 +16,7 @@ def contract(
     graph: Graph, a: Operand, b: Operand, target: AffineMap, extents: Shape
 ) -> Value | None:
     """``sum over the other loops of a · b``, at `target`; None if that is no matrix product."""
+    b = _without_repetition(graph, b, _batch(a[1], target), extents)
     dims_a, dims_b, dims = _dims(a[1]), _dims(b[1]), _dims(target)
     if dims_a is None or dims_b is None or dims is None:
         return None
@@ -46,6 +47,31 @@ def contract(
     product = graph.reshape(product, (*size(batch), *size(rows), *size(columns)))
     order = [*batch, *rows, *columns]
     return _placed(graph, product, order, dims, target)
+
+
+def _batch(a: AffineMap, target: AffineMap) -> set[int]:
+    """Loops of the first operand and the result."""
+    return {*(_dims(a) or ())} & {*(_dims(target) or ())}
+
+
+def _without_repetition(graph: Graph, b: Operand, batch: set[int], extents: Shape) -> Operand:
+    """The second operand without the loops of a batch for all of which it is the same: a matrix of
+    weights, whose rows are those of the whole batch."""
+    value, map_ = b
+
+    def repeated(axis: int) -> bool:
+        expression = map_.results[axis]
+        if not isinstance(expression, AffineDimExpr) or expression.position not in batch:
+            return False
+        alone = extents[expression.position] == 1
+        return value.stored[axis] == 1 and (not alone or value.array is not None)
+
+    kept = [axis for axis in range(len(value.shape)) if not repeated(axis)]
+    if len(kept) == len(value.shape):
+        return b
+    shape, stored = (tuple(sizes[axis] for axis in kept) for sizes in (value.shape, value.stored))
+    smaller = AffineMap(map_.num_dims, 0, tuple(map_.results[axis] for axis in kept))
+    return graph.reshape(value, shape, stored), smaller
 
 
 def _dims(map_: AffineMap) -> list[int] | None:

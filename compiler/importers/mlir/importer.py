@@ -10,12 +10,14 @@ from typing import Any, cast
 
 import ml_dtypes
 import numpy as np
-from xdsl.dialects.builtin import FunctionType, ModuleOp, StringAttr, TensorType
-from xdsl.ir import Attribute, Block, Operation
+from xdsl.dialects.builtin import ModuleOp, StringAttr, TensorType
+from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from softex_mlir.compiler.importers.mlir.constants import dtype_of, element_of, shape_of
 from softex_mlir.compiler.importers.mlir.functions import (
     FUNCTIONS,
+    IMPORT,
+    SAME,
     FunctionReader,
     MlirError,
     symbols_of,
@@ -34,6 +36,8 @@ OWN = re.compile(
 """An operation of our levels."""
 FOREIGN = re.compile(r"(?:^|=)\s*\"?(?!builtin\.|func\.)[a-z_]\w*\.\w", re.MULTILINE)
 """Any other operation but of functions."""
+ASYNCHRONOUS = "$async"
+"""What IREE appends to the name of the function that computes; others call it."""
 GENERAL_FORM = {
     *("linalg.generic", "linalg.fill", "tensor.empty", "tensor.splat"),
     *("arith.constant", "func.return"),
@@ -46,7 +50,8 @@ class Source:
     """A module as it was read, and its function to compile.
 
     Attributes:
-        inputs: names, shapes and types of its arguments.
+        values: its inputs: its arguments, or what IREE's runtime makes of them.
+        inputs: their names, shapes and types.
         outputs: names and types of its results.
     """
 
@@ -54,6 +59,7 @@ class Source:
     module: ModuleOp
     places: Mapping[Operation, tuple[int, int]]
     entry: Block
+    values: tuple[SSAValue, ...]
     inputs: tuple[tuple[str, Shape, np.dtype[Any]], ...]
     outputs: tuple[tuple[str, np.dtype[Any]], ...]
 
@@ -91,18 +97,38 @@ def read_source(path: Path) -> Source:
 def _source(text: str, file: str) -> Source:
     module, places = read_text(text, file)
     function = _entry(file, module)
-    kind = attribute_of(function, "function_type")
-    assert isinstance(kind, FunctionType)
     block = function.regions[0].blocks[0]
+    imports = [op for op in block.ops if name_of(op) == IMPORT]
+    values = tuple(op.results[0] for op in imports) or tuple(block.args)
+    last = block.last_op
     try:
         inputs = tuple(
-            (argument.name_hint or f"arg{i}", *_typed(argument.type))
-            for i, argument in enumerate(block.args)
+            (_input_name(value, i), *_typed(value.type)) for i, value in enumerate(values)
         )
-        outputs = tuple((f"output_{i}", _typed(result)[1]) for i, result in enumerate(kind.outputs))
+        results = () if last is None else last.operands
+        outputs = tuple((f"output_{i}", _typed(_exported(r))[1]) for i, r in enumerate(results))
     except Unreadable as error:
         raise MlirError(f"{file}: error: {error}") from None
-    return Source(file, module, places, block, inputs, outputs)
+    return Source(file, module, places, block, values, inputs, outputs)
+
+
+def _input_name(value: SSAValue, index: int) -> str:
+    """The name of an argument in the text, or the one that IREE knows it by."""
+    owner = value.owner
+    if isinstance(owner, Operation):
+        given = attribute_of(owner, "name")
+        if isinstance(given, StringAttr):
+            return given.data
+        value = owner.operands[0]
+    return value.name_hint or f"arg{index}"
+
+
+def _exported(value: SSAValue) -> Attribute:
+    """The type of a result, before IREE's runtime takes it."""
+    owner = value.owner
+    if isinstance(owner, Operation) and name_of(owner) in SAME:
+        return owner.operands[0].type
+    return value.type
 
 
 def _is_general_form(source: Source) -> bool:
@@ -121,7 +147,7 @@ def graph_of(source: Source) -> Any:
     """
     graph = Graph()
     reader = FunctionReader(source.file, graph, source.places, symbols_of(source.module))
-    for argument, (name, shape, dtype) in zip(source.entry.args, source.inputs, strict=True):
+    for argument, (name, shape, dtype) in zip(source.values, source.inputs, strict=True):
         graph.where = name
         reader.values[argument] = graph.input(name, shape, dtype)
     results = reader.read(source.entry)
@@ -146,6 +172,9 @@ def _entry(file: str, module: ModuleOp) -> Operation:
         for name, op in symbols_of(module).items()
         if name_of(op) in FUNCTIONS and op.regions and op.regions[0].blocks
     }
+    for name, op in found.items():
+        if name.endswith(ASYNCHRONOUS):
+            return _checked(file, op)
     for name in ENTRIES:
         if name in found:
             return _checked(file, found[name])

@@ -77,10 +77,16 @@ class _Context(Context):
         if syntax is None and name.startswith("linalg.") and name not in REGISTERED:
             syntax = _structured
         if syntax is None and "." in name and self._get_known_op(name) is None:
-            syntax = _plain if name.startswith(("arith.", "math.")) else _unknown
+            syntax = _syntax_of_others(name)
         if syntax is None:
             return super().get_optional_op(name, dialect_stack=dialect_stack)
         return self._extra.setdefault(name, _with_syntax(name, syntax))
+
+
+def _syntax_of_others(name: str) -> Syntax:
+    if name.startswith(("arith.", "math.")):
+        return _plain
+    return _runtime if name.startswith(("hal.", "util.")) else _unknown
 
 
 def _with_syntax(name: str, syntax: Syntax) -> type[Operation]:
@@ -278,6 +284,63 @@ def _return(parser: Parser, kind: type[Operation]) -> Operation:
     return kind.create(operands=_with_types(parser))
 
 
+def _import(parser: Parser, kind: type[Operation]) -> Operation:
+    """``hal.tensor.import wait(%fence) => %view "name" : !hal.buffer_view -> tensor``."""
+    _fence(parser, "wait")
+    view = parser.parse_unresolved_operand()
+    given = parser.parse_optional_str_literal()
+    parser.parse_punctuation(":")
+    operand = parser.resolve_operand(view, parser.parse_type())
+    parser.parse_punctuation("->")
+    properties = {} if given is None else {"name": StringAttr(given)}
+    return kind.create(
+        operands=[operand], result_types=[parser.parse_type()], properties=properties
+    )
+
+
+def _fence(parser: Parser, word: str) -> None:
+    if parser.parse_optional_keyword(word):
+        parser.parse_punctuation("(")
+        parser.parse_unresolved_operand()
+        parser.parse_punctuation(")")
+        parser.parse_punctuation("=")
+        parser.parse_punctuation(">")
+
+
+def _barrier(parser: Parser, kind: type[Operation]) -> Operation:
+    """``hal.tensor.barrier join(%a, %b : type, type) => %fence : !hal.fence``."""
+    operands = _operands(parser, "join")
+    parser.parse_punctuation("=")
+    parser.parse_punctuation(">")
+    parser.parse_unresolved_operand()
+    parser.parse_punctuation(":")
+    parser.parse_type()
+    return kind.create(operands=operands, result_types=[value.type for value in operands])
+
+
+def _export(parser: Parser, kind: type[Operation]) -> Operation:
+    """``hal.tensor.export %a "name" : type -> !hal.buffer_view``."""
+    value = parser.parse_unresolved_operand()
+    given = parser.parse_optional_str_literal()
+    parser.parse_punctuation(":")
+    operand = parser.resolve_operand(value, parser.parse_type())
+    parser.parse_punctuation("->")
+    properties = {} if given is None else {"name": StringAttr(given)}
+    return kind.create(
+        operands=[operand], result_types=[parser.parse_type()], properties=properties
+    )
+
+
+def _runtime(parser: Parser, kind: type[Operation]) -> Operation:
+    """An operation of IREE's runtime on one line, which says nothing of what is computed."""
+    text = parser._current_token.span.input.content  # pyright: ignore[reportPrivateUsage]
+    begin, end = text.rfind("\n", 0, parser.pos) + 1, text.find("\n", parser.pos)
+    bound = "=" in text[begin : parser.pos]
+    last = max(text.rfind("->", begin, end) + 2, text.rfind(" : ", begin, end) + 3)
+    parser._resume_from(last if bound else end)  # pyright: ignore[reportPrivateUsage]
+    return kind.create(result_types=[parser.parse_type()] if bound else [])
+
+
 def _plain(parser: Parser, kind: type[Operation]) -> Operation:
     """``arith.remf %a, %b : type``: operands and result are of one type."""
     position = parser.pos
@@ -321,6 +384,9 @@ def _generate(parser: Parser, kind: type[Operation]) -> Operation:
 
 SYNTAX: dict[str, Syntax] = {
     "tensor.generate": _generate,
+    "hal.tensor.import": _import,
+    "hal.tensor.barrier": _barrier,
+    "hal.tensor.export": _export,
     "util.func": _function,
     "util.return": _return,
     "util.global": _global,
