@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -62,6 +63,47 @@ def checked(path: Path, batch: int = 1) -> DecoderCheck:
 @pytest.mark.parametrize("name", FILES)
 def test_entries_compute_what_the_file_says(name: str):
     checked(FOLDER / f"{name}.onnx")
+
+
+@pytest.mark.parametrize("opset", [23, 24])
+def test_attention_with_a_cache_of_its_own(opset: int, tmp_path: Path):
+    random = np.random.default_rng(0)
+    heads, groups, size, width, ids = 4, 2, 8, 32, 40
+    shapes = {
+        "table": (ids, width),
+        "q.weight": (width, heads * size),
+        "k.weight": (width, groups * size),
+        "v.weight": (width, groups * size),
+        "head": (heads * size, ids),
+    }
+    weights = [
+        onnx.numpy_helper.from_array(random.standard_normal(shape).astype(np.float32) * 0.3, name)
+        for name, shape in shapes.items()
+    ]
+    caches = [f"past_key_values.0.{what}" for what in ("key", "value")]
+    present = [f"present.0.{what}" for what in ("key", "value")]
+    nodes = [helper.make_node("Gather", ["table", "input_ids"], ["x"])]
+    nodes += [helper.make_node("MatMul", ["x", f"{c}.weight"], [c]) for c in "qkv"]
+    operands = ["q", "k", "v", "", *caches]
+    sizes: dict[str, Any] = {"is_causal": 1, "q_num_heads": heads, "kv_num_heads": groups}
+    nodes.append(helper.make_node("Attention", operands, ["y", *present], **sizes))
+    nodes.append(helper.make_node("MatMul", ["y", "head"], ["logits"]))
+    kind = onnx.TensorProto.FLOAT
+    cache = ["batch", groups, "past", size]
+    graph = helper.make_graph(
+        nodes,
+        "attention",
+        [
+            helper.make_tensor_value_info("input_ids", onnx.TensorProto.INT64, ["batch", "tokens"]),
+            *(helper.make_tensor_value_info(name, kind, cache) for name in caches),
+        ],
+        [helper.make_tensor_value_info(name, kind, None) for name in ("logits", *present)],
+        weights,
+    )
+    path = tmp_path / "attention.onnx"
+    opsets = [helper.make_opsetid("", opset)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=10), path)
+    checked(path, batch=2)
 
 
 def test_merged_files_are_read_at_the_branch_with_a_cache(tmp_path: Path):

@@ -19,6 +19,7 @@ from softex_mlir.compiler.importers.onnx.registry import operator
 from softex_mlir.compiler.importers.onnx.tensors import map_values
 from softex_mlir.compiler.importers.onnx.values import (
     Array,
+    Past,
     Symbolic,
     Unsupported,
     Value,
@@ -184,12 +185,12 @@ def _as_bias(arrays: list[Array]) -> Array:
     return arrays[0].astype(np.float32)
 
 
-@operator("Attention", note="caches, softcap and fewer key heads by its definition")
+@operator("Attention", note="softcap and nonpad_kv_seqlen by its definition")
 def attention(state: Importer, node: Node) -> list[Value]:
     q, k, v = (node.activation(i) for i in range(3))
     mask = node.input(3)
-    if any(node.input(i) is not None for i in range(4, len(node.operands))):
-        raise Unsupported("a key/value cache")
+    if any(node.input(i) is not None for i in range(6, len(node.operands))):
+        raise Unsupported("a number of keys known at run time")
     if node.attribute("softcap", 0.0):
         raise Unsupported("softcap")
     if node.attribute("softmax_precision", FLOAT) == onnx.TensorProto.DOUBLE:
@@ -200,18 +201,19 @@ def attention(state: Importer, node: Node) -> list[Value]:
     if flat:
         if heads is None or groups is None:
             raise Unsupported("q_num_heads and kv_num_heads are missing")
-        if heads != groups:
-            raise Unsupported("fewer key heads than query heads")
-        q, k, v = (_split_heads(state, x, heads) for x in (q, k, v))
-    if t.shape_of(q)[1] != t.shape_of(k)[1]:
-        raise Unsupported("fewer key heads than query heads")
+        q = _split_heads(state, q, heads)
+        k, v = (_split_heads(state, x, groups) for x in (k, v))
+    before = node.input(4)
+    earlier = 0 if before is None else shape_of_value(before)[2]
+    present = [_behind(state, past, x) for past, x in ((before, k), (node.input(5), v))]
+    k, v = (_for_heads(state, x, t.shape_of(q)[1]) for x in present)
     (batch, heads, queries, size), keys = t.shape_of(q), t.shape_of(k)[2]
     given = node.attribute("scale")
     scale = size**-0.5 if given is None else given
     scores = state.emit(t.MatmulOp(q, state.emit(t.TransposeOp(k, (0, 1, 3, 2)))))
     scores = state.emit(t.MulOp(scores, state.constant(np.array(scale, np.float32))))
     if node.attribute("is_causal", 0):
-        visible = np.tri(queries, keys, dtype=np.bool_)
+        visible = np.tri(queries, keys, earlier, dtype=np.bool_)
         causal = state.constant(_as_bias([visible]), splat=False)
         scores = state.emit(t.AddOp(scores, causal))
     if isinstance(mask, Symbolic):
@@ -226,7 +228,31 @@ def attention(state: Importer, node: Node) -> list[Value]:
     if flat:
         result = state.emit(t.TransposeOp(result, (0, 2, 1, 3)))
         result = state.emit(t.ReshapeOp(result, (batch, queries, heads * t.shape_of(v)[3])))
-    return [result]
+    return [result, *present]
+
+
+def _behind(state: Importer, past: Value, x: SSAValue) -> SSAValue:
+    """Keys or values [batch, heads, tokens, size] behind those of the tokens before."""
+    if isinstance(past, Past):
+        assert state.decoder is not None
+        return state.decoder.append(past, x)
+    if past is None or 0 in shape_of_value(past):
+        return x
+    return state.emit(t.ConcatOp([state.operand(past), x], 2))
+
+
+def _for_heads(state: Importer, x: SSAValue, heads: int) -> SSAValue:
+    """Keys or values with a head for each head of queries: neighbours share one."""
+    batch, groups, tokens, size = t.shape_of(x)
+    if groups == heads:
+        return x
+    if heads % groups:
+        raise Unsupported(f"{groups} heads of keys for {heads} of queries")
+    shape = (batch, groups, heads // groups, tokens, size)
+    split = state.emit(t.ReshapeOp(x, (batch, groups, 1, tokens, size)))
+    return state.emit(
+        t.ReshapeOp(state.emit(t.ExpandOp(split, shape)), (batch, heads, tokens, size))
+    )
 
 
 def _computed_bias(state: Importer, mask: Symbolic) -> SSAValue:
