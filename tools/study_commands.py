@@ -128,7 +128,8 @@ def bench(
     name: Annotated[
         str,
         typer.Argument(
-            help="paper, vit-base, models, kernels, calibration, accuracy, quality, core, onnx."
+            help="paper, vit-base, models, kernels, calibration, estimate, accuracy, quality, "
+            "generate, core, onnx."
         ),
     ],
     target: TargetOption = "paper",

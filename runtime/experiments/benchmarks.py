@@ -262,6 +262,13 @@ def generate(machine: Machine) -> list[Table]:
     return generation(machine)
 
 
+def estimates(machine: Machine) -> list[Table]:
+    """The cost model against simulations, model by model."""
+    from softex_mlir.runtime.experiments.estimate_bench import against_simulation
+
+    return against_simulation(machine)
+
+
 def core(machine: Machine) -> list[Table]:
     """Speed of the simulated cores on this host, with timing on, and of qemu-riscv32."""
     from softex_mlir.runtime.experiments.bench_core import measure_core_speed
@@ -289,6 +296,7 @@ BENCHMARKS: dict[str, Callable[[Machine], Sequence[Table]]] = {
     "models": models,
     "kernels": kernels,
     "calibration": calibration,
+    "estimate": estimates,
     "accuracy": accuracy,
     "quality": quality,
     "generate": generate,
