@@ -53,6 +53,7 @@ FAMILIES = (
     "llama",
     "qwen2",
     "smollm",
+    "mistral",
 )
 """Architectures that take a user's weights (`compiler.models.families`)."""
 

@@ -185,12 +185,17 @@ class ModelBuilder:
         self.layer = outer
         return result
 
-    def attention_bias(self, keys: int, *, causal: bool = False) -> tuple[SSAValue, str]:
-        """The constant bias of attention over `keys` keys and its `bias_rows`."""
+    def attention_bias(
+        self, keys: int, *, causal: bool = False, window: int | None = None
+    ) -> tuple[SSAValue, str]:
+        """The constant bias of attention over `keys` keys and its `bias_rows`; causal attention
+        sees the last `window` keys, if there is one."""
         bias = np.full((keys if causal else 1, t.padded_keys(keys)), -np.inf, np.float32)
         bias[:, :keys] = 0
         if causal:
             bias[:, :keys][np.triu_indices(keys, 1)] = t.MASKED
+        if causal and window is not None and window < keys:
+            bias[:, :keys][np.tril_indices(keys, -window)] = t.MASKED
         kind = "query" if causal else "all"
         return self.constant(f"attention_bias.{kind}.{keys}", bias), kind
 

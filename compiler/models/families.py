@@ -299,6 +299,8 @@ def _llama_settings(config: Config, c: Checkpoint) -> dict[str, Any]:
     if config.fields.get("rope_scaling") is not None:
         raise UserError(f"{config.path}: rope_scaling is not supported")
     hidden, heads = config.size("hidden_size"), config.size("num_attention_heads")
+    kind = config.fields.get("model_type")
+    window = config.fields.get("sliding_window") if kind == "mistral" else None
     rope = config.fields.get("rope_parameters") or config.fields
     return {
         "positions": config.size("max_position_embeddings", 2048),
@@ -311,6 +313,7 @@ def _llama_settings(config: Config, c: Checkpoint) -> dict[str, Any]:
         "vocabulary": config.size("vocab_size"),
         "theta": float(rope.get("rope_theta", 10000.0)),
         "eps": config.number("rms_norm_eps", 1e-6),
+        "window": None if window is None else int(window),
         "qkv_bias": "layers.0.self_attn.q_proj.bias" in c,
         "tied": "lm_head.weight" not in c,
     }
@@ -358,7 +361,12 @@ _BERT_LIKE = Family(
     ("embeddings.position_ids",),
 )
 _LLAMA_LIKE = Family(
-    llama, _llama_settings, _llama_parameter, ("llama", "qwen2"), ("model.",), (".inv_freq",)
+    llama,
+    _llama_settings,
+    _llama_parameter,
+    ("llama", "qwen2", "mistral"),
+    ("model.",),
+    (".inv_freq",),
 )
 
 FAMILIES: dict[str, Family] = {
@@ -401,5 +409,6 @@ FAMILIES: dict[str, Family] = {
     "llama": _LLAMA_LIKE,
     "qwen2": _LLAMA_LIKE,
     "smollm": _LLAMA_LIKE,
+    "mistral": _LLAMA_LIKE,
 }
 """By name; those of one architecture stand for the same one."""

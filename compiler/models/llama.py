@@ -28,6 +28,7 @@ def llama(
     eps: float = 1e-5,
     qkv_bias: bool = False,
     tied: bool = True,
+    window: int | None = None,
     batch: int = 1,
     seed: int = 0,
     parameters: Parameters | None = None,
@@ -36,8 +37,8 @@ def llama(
 
     `key_heads` heads of keys and values serve `heads` heads of queries. `qkv_bias` is Qwen2's;
     `tied`: the table of the embedding is the head's, too. `theta` is the base of the rotary
-    frequencies. With `max_length`, entries that keep keys and values; see
-    `compiler.models.sequences`.
+    frequencies. Queries see `window` keys at most, Mistral's sliding window. With `max_length`,
+    entries that keep keys and values; see `compiler.models.sequences`.
     """
     size, grouped = head_size or hidden // heads, key_heads or heads
 
@@ -81,6 +82,7 @@ def llama(
         max_length=max_length,
         seed=seed,
         parameters=parameters,
+        window=window,
     )
 
 

@@ -76,6 +76,8 @@ class WholeSequences:
 
     batch: int
     tokens: int
+    window: int | None = None
+    """Keys that a query sees at most."""
 
     @property
     def inputs(self) -> list[Port]:
@@ -108,7 +110,7 @@ class WholeSequences:
         scaled: bool = False,
     ) -> SSAValue:
         q, k, v = qkv
-        bias, kind = b.attention_bias(self.tokens, causal=True)
+        bias, kind = b.attention_bias(self.tokens, causal=True, window=self.window)
         outer, b.layer = b.layer, layer
         k, v = (_repeated(b, x, heads // key_heads, key_heads) for x in (k, v))
         b.layer = outer
@@ -128,6 +130,8 @@ class CachedSequences:
     batch: int
     tokens: int
     max_length: int
+    window: int | None = None
+    """Keys that a query sees at most."""
     _positions: SSAValue | None = None
     _bias: SSAValue | None = None
     _tables: dict[str, SSAValue] = field(default_factory=lambda: dict[str, SSAValue]())
@@ -195,7 +199,7 @@ class CachedSequences:
             rows = b.add(t.ReshapeOp(positions, (self.batch * self.tokens, 1)))
             columns = np.arange(self.capacity, dtype=np.int32).reshape(1, -1)
             keys = b.constant("attention_bias.keys", columns)
-            self._bias = b.nest(visible_bias(keys, rows, None))
+            self._bias = b.nest(visible_bias(keys, rows, self.window))
             b.layer = outer
         return self._bias
 
@@ -262,16 +266,17 @@ def decoder(
     max_length: int | None,
     seed: int,
     parameters: Parameters | None,
+    window: int | None = None,
 ) -> Model:
     """A model whose output is the logits that `body` gives, on whole sequences, or with a cache
-    for sequences of at most `max_length` tokens."""
+    for sequences of at most `max_length` tokens. A query sees `window` keys at most."""
     if max_length is None:
-        whole = WholeSequences(batch, tokens)
+        whole = WholeSequences(batch, tokens, window)
         b = ModelBuilder(name, whole.inputs, seed=seed, parameters=parameters)
         return b.finish({"logits": body(b, whole)})
     b: ModelBuilder | None = None
     for entry, count in ENTRIES.items():
-        cached = CachedSequences(batch, count, max_length)
+        cached = CachedSequences(batch, count, max_length, window)
         if b is None:
             b = ModelBuilder(name, cached.inputs, seed=seed, parameters=parameters, entry=entry)
         else:

@@ -64,6 +64,10 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
         },
     ),
     "llama": ("LlamaForCausalLM", {**_LLAMA, "tie_word_embeddings": False, "rope_theta": 500.0}),
+    "mistral": (
+        "MistralForCausalLM",
+        {**_LLAMA, "tie_word_embeddings": False, "sliding_window": 5, "num_hidden_layers": 1},
+    ),
     "qwen2": ("Qwen2ForCausalLM", {**_LLAMA, "tie_word_embeddings": True}),
 }
 

@@ -29,7 +29,7 @@ def sizes(name: str) -> dict[str, int]:
     return {"batch": 2} if name == "vit" else {"batch": 2, "tokens": 12}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, "mistral"])
 def test_architectures_compute_what_transformers_computes(name: str):
     model = built_in(name, sizes(name), CHECKPOINTS / name / "model.safetensors")
     arrays = recorded(name)

@@ -1,0 +1,54 @@
+"""Tokens that programs generate against those of the evaluator, with a cache and without."""
+
+from __future__ import annotations
+
+from functools import partial
+from itertools import product
+
+import numpy as np
+from sampling import matrix
+
+from softex_mlir.compiler.driver import Compilation
+from softex_mlir.compiler.models.llama import llama
+from softex_mlir.compiler.models.text import gpt2
+from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.runtime.reference import evaluate
+
+SMALL = {"hidden": 32, "layers": 1, "mlp": 64, "vocabulary": 96}
+LLAMA = {**SMALL, "heads": 4, "key_heads": 2, "tied": False}
+FAMILIES = {
+    "gpt2": partial(gpt2, "gpt2", **SMALL, heads=2),
+    "llama": partial(llama, "llama", **{**LLAMA, "key_heads": 4}),
+    "qwen2": partial(llama, "qwen2", **LLAMA, qkv_bias=True),
+    "mistral": partial(llama, "mistral", **LLAMA, window=20),
+}
+TOKENS = 64
+PROMPT = (3, 17, 90, 4, 33)
+
+
+@matrix("name, kib", list(product(FAMILIES, (256, 48))), 1)
+def test_tokens_are_those_of_the_evaluator(name: str, kib: int):
+    machine = Machine.load("paper").with_tcdm_bytes(kib * 1024)
+    compilation = Compilation.of(FAMILIES[name](max_length=128), machine)
+    made = compilation.program().generate([PROMPT], TOKENS)
+    (tokens,) = made.tokens
+    assert len(tokens) == TOKENS
+    model, state = compilation.model, dict[str, np.ndarray]()
+    run = partial(evaluate, model.module, model.weights, machine=machine, state=state)
+    ids = np.zeros((1, 64), np.int64)
+    ids[0, : len(PROMPT)] = PROMPT
+    first = {"input_ids": ids, "position": np.zeros(1, int), "last": np.array([len(PROMPT) - 1])}
+    cached = [run(first, entry="prefill")["logits"][0]]
+    for position, token in enumerate(tokens[:-1], len(PROMPT)):
+        inputs = {"input_ids": np.array([[token]]), "position": np.array([position])}
+        cached.append(run(inputs, entry="decode")["logits"][0])
+    assert tokens == [likeliest(row) for row in cached]
+    # the same bits without a cache: padded keys add nothing to sums in the same order
+    whole = FAMILIES[name](tokens=len(PROMPT) + TOKENS - 1)
+    sequence = np.array([[*PROMPT, *tokens[:-1]]])
+    found = evaluate(whole.module, whole.weights, {"input_ids": sequence}, machine=machine)
+    assert np.array_equal(found["logits"][0, len(PROMPT) - 1 :], np.stack(cached))
+
+
+def likeliest(row: np.ndarray) -> int:
+    return int(np.argmax(row.astype(np.float64)))
