@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from softex_mlir.abi import MAIN
 from softex_mlir.compiler.driver import Compilation
-from softex_mlir.compiler.importers.pytorch import exported, is_torch_module
+from softex_mlir.compiler.importers.pytorch import (
+    exported,
+    is_exported_program,
+    is_torch_module,
+    onnx_of,
+)
 from softex_mlir.compiler.origin import ATTRIBUTE
 from softex_mlir.compiler.outputs import ALL_OUTPUTS, OutputChoice
 from softex_mlir.errors import UserError
@@ -50,7 +55,8 @@ def compile(
     """Compile a model to a program for a machine, and check what it computes.
 
     Args:
-        model: ONNX file, `.mlir` file of any level, built-in model's name, a `Model`, or a
+        model: ONNX file, `.mlir` file of any level, `.pt2` file of `torch.export`, built-in
+            model's name, a `Model`, or a
             `torch.nn.Module`, which is exported in evaluation mode.
         target: a machine, the name of a shipped one, or a TOML file; default: that of a scheduled
             module, else ``paper``.
@@ -86,6 +92,8 @@ def compile(
         # the exported file is gone
         compilation.model.module.attributes.pop(ATTRIBUTE, None)
         return _logged(compilation, line)
+    if is_exported_program(model):
+        model = onnx_of(Path(model))
     named = weights is not None or sizes
 
     def read() -> Model | str | Path:

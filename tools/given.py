@@ -37,6 +37,21 @@ def machine_of(
     return machine
 
 
+def readable(model: str) -> str:
+    """The file to read for a model's argument: an ONNX file for a program of `torch.export`."""
+    from softex_mlir.compiler.importers.pytorch import is_exported_program, onnx_of
+
+    return str(onnx_of(Path(model))) if is_exported_program(model) else model
+
+
+def sizes_of(
+    tokens: int | None, batch: int | None, layers: int | None, max_length: int | None
+) -> dict[str, int]:
+    """Sizes of a built-in model or an architecture that were chosen, by name."""
+    chosen = {"tokens": tokens, "batch": batch, "layers": layers, "max_length": max_length}
+    return {name: value for name, value in chosen.items() if value is not None}
+
+
 def is_onnx(model: str) -> bool:
     """Whether a model's argument names an ONNX file: no text, no built-in model."""
     from softex_mlir.compiler.models import BUILTIN

@@ -47,8 +47,8 @@ class Language(StrEnum):
 ModelArgument = Annotated[
     str,
     typer.Argument(
-        help="ONNX file, .mlir file of any level with its weights beside it, the name of a "
-        "built-in model, or that of an architecture with --weights."
+        help="ONNX file, .mlir file of any level (weights beside it) or of linalg on tensors, .pt2 "
+        "file of torch.export, name of a built-in model, or of an architecture with --weights."
     ),
 ]
 ProgramArgument = Annotated[Path, typer.Argument(help="Program written by `softex compile`.")]
@@ -84,6 +84,13 @@ ConfigOption = Annotated[
 TokensOption = Annotated[int | None, typer.Option(help="Tokens of a built-in text model.")]
 BatchOption = Annotated[int | None, typer.Option(help="Batch of a built-in model.")]
 LayersOption = Annotated[int | None, typer.Option(help="Layers of a built-in model.")]
+MaxLengthOption = Annotated[
+    int | None,
+    typer.Option(
+        help="Most tokens of a sequence: a decoder with entries prefill and decode, which keep "
+        "keys and values."
+    ),
+]
 TcdmOption = Annotated[
     int | None, typer.Option(help="Compile for another TCDM size than the target's.")
 ]

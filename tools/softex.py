@@ -13,7 +13,7 @@ import typer
 
 from softex_mlir.errors import Interrupted, UserError
 from softex_mlir.files import CLOSED_PIPE, prepare_streams
-from softex_mlir.tools.given import is_onnx, machine_of, shapes_of
+from softex_mlir.tools.given import is_onnx, machine_of, readable, shapes_of, sizes_of
 from softex_mlir.tools.machine_command import machine_app
 from softex_mlir.tools.options import (
     AccuracyOption,
@@ -32,6 +32,7 @@ from softex_mlir.tools.options import (
     LastTokenOption,
     LayersOption,
     Level,
+    MaxLengthOption,
     MetricOption,
     ModelArgument,
     NoRedmuleOption,
@@ -133,13 +134,7 @@ def compile(
     tokens: TokensOption = None,
     batch: BatchOption = None,
     layers: LayersOption = None,
-    max_length: Annotated[
-        int | None,
-        typer.Option(
-            help="Most tokens of a sequence: a decoder with entries prefill and decode, which keep "
-            "keys and values."
-        ),
-    ] = None,
+    max_length: MaxLengthOption = None,
     tcdm_bytes: TcdmOption = None,
     no_softex: NoSoftexOption = False,
     no_redmule: NoRedmuleOption = False,
@@ -232,6 +227,7 @@ def compile(
     check_outputs(
         [output, accuracy_report], [model, weights, config, tiles, target, calibrate, accuracy]
     )
+    model = readable(model)
     shapes = shapes_of(shape or [], dim or [])
     if shapes and not is_onnx(model):
         raise typer.BadParameter(
@@ -254,9 +250,7 @@ def compile(
         write_graph(model, shapes, outputs, output)
         return
     changed = tcdm_bytes is not None or no_softex or no_redmule or settings
-    chosen = {"tokens": tokens, "batch": batch, "layers": layers}
-    chosen["max_length"] = max_length
-    sizes = {name: value for name, value in chosen.items() if value is not None}
+    sizes = sizes_of(tokens, batch, layers, max_length)
     named = weights is not None or sizes
     started = time.perf_counter()
     machine = (
@@ -314,6 +308,12 @@ def estimate(
     target: TargetOption = "paper",
     shape: ShapeOption = None,
     dim: DimOption = None,
+    weights: WeightsOption = None,
+    config: ConfigOption = None,
+    tokens: TokensOption = None,
+    batch: BatchOption = None,
+    layers: LayersOption = None,
+    max_length: MaxLengthOption = None,
     tcdm_bytes: TcdmOption = None,
     no_softex: NoSoftexOption = False,
     no_redmule: NoRedmuleOption = False,
@@ -333,16 +333,21 @@ def estimate(
     from softex_mlir.compiler.driver import Compilation
     from softex_mlir.compiler.outputs import OutputChoice
     from softex_mlir.files import check_outputs
+    from softex_mlir.front_door import named_model
     from softex_mlir.tools.estimate_command import run_estimate
     from softex_mlir.tools.forms import form_of
 
     form = form_of(as_json=json, as_csv=csv, output=report)
-    check_outputs([report], [model, tiles, target])
+    check_outputs([report], [model, weights, config, tiles, target])
+    model = readable(model)
     machine = machine_of(target, tcdm_bytes, no_softex, no_redmule, settings)
+    shapes = shapes_of(shape or [], dim or [])
+    sizes = sizes_of(tokens, batch, layers, max_length)
+    named = weights is not None or sizes
     compilation = Compilation.of(
-        model,
+        named_model(model, sizes, weights, config, shapes) if named else model,
         machine,
-        shapes=shapes_of(shape or [], dim or []),
+        shapes=shapes,
         tile_overrides=tiles,
         accuracy=accuracy,
         outputs=OutputChoice(tuple(keep_output or ()), last_token),

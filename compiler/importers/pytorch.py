@@ -8,14 +8,53 @@ import tempfile
 import warnings
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
+from importlib import import_module
 from io import StringIO
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 from softex_mlir.errors import UserError
 
 OPSET = 20
 """The newest one that ONNX's reference implementation covers."""
+
+
+def is_exported_program(model: object) -> TypeGuard[str | Path]:
+    """Whether a file is meant that `torch.export.save` wrote."""
+    return isinstance(model, str | Path) and Path(model).suffix == ".pt2"
+
+
+def onnx_of(path: Path) -> Path:
+    """An ONNX file of a program that `torch.export.save` wrote, which is gone when we end.
+
+    Raises:
+        UserError: torch is not installed, cannot read the file, or cannot export the program.
+    """
+    try:
+        torch: Any = import_module("torch")
+    except ImportError as error:
+        raise UserError(
+            f"{path}: torch reads its exported programs: install it (the extra `torch`), or export "
+            "ONNX where it is"
+        ) from error
+    if not path.is_file():
+        raise UserError(f"{path}: No such file or directory")
+    folder = tempfile.TemporaryDirectory()
+    _FOLDERS.append(folder)
+    target = Path(folder.name) / f"{path.stem}.onnx"
+    with _quiet():
+        try:
+            torch.onnx.export(
+                torch.export.load(path), (), target, opset_version=OPSET, external_data=False
+            )
+        except Exception as error:
+            first = str(error).strip().partition("\n")[0]
+            raise UserError(f"{path}: torch cannot read or export it: {first}") from error
+    return target
+
+
+_FOLDERS: list[tempfile.TemporaryDirectory[str]] = []
+"""Of exported files."""
 
 
 def is_torch_module(model: object) -> bool:

@@ -44,6 +44,15 @@ def test_half_precision_modules_compile(torch: Any):
     assert float((found - module.eval()(x).float()).abs().max()) < 0.05
 
 
+def test_a_saved_program_compiles(torch: Any, tmp_path: Path):
+    module, x = mlp(torch).eval(), torch.randn(8, 64)
+    torch.export.save(torch.export.export(module, (x,)), tmp_path / "mlp.pt2")
+    program = softex_mlir.compile(tmp_path / "mlp.pt2")
+    assert program.metadata["model"] == "mlp"
+    (found,) = program.run(x).outputs.values()
+    assert float((found - module(x)).abs().max()) < 0.05
+
+
 def test_what_cannot_be_is_said(torch: Any):
     with pytest.raises(UserError, match="a torch module needs example_inputs"):
         softex_mlir.compile(mlp(torch))

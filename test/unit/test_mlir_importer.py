@@ -64,6 +64,11 @@ BODY = (
         (
             BODY.format("  %0 = chlo.erf %a : tensor<2x3xf32> -> tensor<2x3xf32>"),
             ":2:17",
+            "--stablehlo-legalize-to-linalg",
+        ),
+        (
+            BODY.format("  %0 = mine.erf %a : tensor<2x3xf32>"),
+            ":2:17",
             "print other dialects in generic form",
         ),
         (

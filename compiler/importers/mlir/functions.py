@@ -22,7 +22,7 @@ from softex_mlir.compiler.importers.mlir.constants import array_of, shape_of
 from softex_mlir.compiler.importers.mlir.graph import Graph, Unreadable, Value
 from softex_mlir.compiler.importers.mlir.named import named_operation
 from softex_mlir.compiler.importers.mlir.scalars import scalar_operation
-from softex_mlir.compiler.importers.mlir.syntax import attribute_of, name_of
+from softex_mlir.compiler.importers.mlir.syntax import LOWER, OTHER_WAYS, attribute_of, name_of
 from softex_mlir.compiler.importers.mlir.tensors import tensor_operation
 from softex_mlir.errors import UserError
 
@@ -106,6 +106,8 @@ class FunctionReader:
             return self._called(op)
         if name == IMPORT:
             return [self.lookup(op.results[0])]
+        if name.startswith(OTHER_WAYS):
+            raise Unreadable(LOWER)
         operands = [self.lookup(v) for v in op.operands]
         if name in SAME:
             return operands

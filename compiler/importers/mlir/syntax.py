@@ -86,6 +86,8 @@ class _Context(Context):
 def _syntax_of_others(name: str) -> Syntax:
     if name.startswith(("arith.", "math.")):
         return _plain
+    if name.startswith(OTHER_WAYS):
+        return _other_way
     return _runtime if name.startswith(("hal.", "util.")) else _unknown
 
 
@@ -352,6 +354,19 @@ def _plain(parser: Parser, kind: type[Operation]) -> Operation:
     one = parser.parse_type()
     operands = parser.resolve_operands(names, [one] * len(names), position)
     return kind.create(operands=operands, result_types=[one], properties=attributes)
+
+
+OTHER_WAYS = ("stablehlo.", "chlo.", "mhlo.", "tosa.", "torch.")
+"""Dialects that their own tools lower to linear algebra."""
+LOWER = (
+    "expected linear algebra (linalg on tensors), found a dialect that is lowered to it: "
+    "stablehlo-opt --stablehlo-legalize-to-linalg, mlir-opt with the pipeline tosa-to-linalg, "
+    'or output_type="linalg-on-tensors" of torch-mlir'
+)
+
+
+def _other_way(parser: Parser, kind: type[Operation]) -> Operation:
+    parser.raise_error(LOWER)
 
 
 def _unknown(parser: Parser, kind: type[Operation]) -> Operation:
