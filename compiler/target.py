@@ -54,9 +54,11 @@ def _problems(machine: Machine) -> Iterator[str]:
     streams = "dma_in, dma_out, compute" if redmule is None else "dma_in, dma_out, redmule, compute"
     fewest = len(streams.split(", "))
     if machine.cluster.cores < fewest:
+        less = "" if redmule is None else f", or {fewest - 1} with redmule.present=false"
         yield (
             f"a program's streams ({streams}) take a core each: expected {fewest} cores or more, "
-            f"found cluster.cores = {machine.cluster.cores}"
+            f"found cluster.cores = {machine.cluster.cores}: the nearest that works is "
+            f"{fewest}{less}"
         )
     if redmule is not None and redmule.max_stored_rows < redmule.rows:
         yield (

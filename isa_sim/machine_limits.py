@@ -134,22 +134,39 @@ def _out_of_range(
             yield section, key, f"must be {low:,}..{high:,}, found {value:,}"
 
 
+def _power_of_two(found: int) -> str:
+    low = 1 << (found.bit_length() - 1)
+    return f"must be a power of two, found {found}: the nearest are {low} and {2 * low}"
+
+
+def _nearest(found: int, step: int) -> str:
+    """The multiples of a step around a number."""
+    low = found // step * step
+    return f": the nearest are {low} and {low + step}" if low else f": the nearest is {step}"
+
+
 def _cluster(machine: Machine) -> Iterator[_Fault]:
     cluster = machine.cluster
     banks, size = cluster.tcdm_banks, cluster.tcdm_bytes
     if banks & (banks - 1):
-        yield "cluster", "tcdm_banks", f"must be a power of two, found {banks}"
+        yield "cluster", "tcdm_banks", _power_of_two(banks)
     if size % (4 * banks):
         yield (
             "cluster",
             "tcdm_bytes",
-            f"must be a multiple of 4 bytes x {banks} banks, found {size}",
+            f"must be a multiple of 4 bytes x {banks} banks, found {size}"
+            f"{_nearest(size, 4 * banks)}",
         )
     line = cluster.icache_line_bytes
     if line & (line - 1):
-        yield "cluster", "icache_line_bytes", f"must be a power of two, found {line}"
+        yield "cluster", "icache_line_bytes", _power_of_two(line)
     if cluster.icache_bytes % line:
-        yield "cluster", "icache_bytes", f"must be a multiple of the line's {line} bytes"
+        yield (
+            "cluster",
+            "icache_bytes",
+            f"must be a multiple of the line's {line} bytes, found {cluster.icache_bytes}"
+            f"{_nearest(cluster.icache_bytes, line)}",
+        )
     if cluster.l2_bytes % 4:
         yield "cluster", "l2_bytes", f"must be a multiple of 4, found {cluster.l2_bytes}"
     if machine.core.div_max_cycles < machine.core.div_base_cycles:
@@ -170,7 +187,10 @@ def _cluster(machine: Machine) -> Iterator[_Fault]:
             )
     for (one, (base, length)), (other, (start, extent)) in combinations(spans.items(), 2):
         if base < start + extent and start < base + length:
-            yield "cluster", f"{other}_base", f"overlaps {one}: found {start:#x}"
+            most = (
+                f": at most {start - base:,} bytes of {one} fit before it" if start > base else ""
+            )
+            yield "cluster", f"{other}_base", f"overlaps {one}: found {start:#x}{most}"
 
 
 def _dma(machine: Machine) -> Iterator[_Fault]:
@@ -186,7 +206,8 @@ def _dma(machine: Machine) -> Iterator[_Fault]:
             "dma",
             "burst_bytes",
             f"must be a multiple of the {description.bytes_per_cycle} bytes of a beat, "
-            f"found {description.burst_bytes}",
+            f"found {description.burst_bytes}"
+            f"{_nearest(description.burst_bytes, description.bytes_per_cycle)}",
         )
 
 

@@ -124,6 +124,8 @@ def _lines(
         line += f"{row.tcdm_kib:.0f} KiB, bound by {row.binds}"
         if cycles := measured.get(row):
             line += f"; simulated {cycles:,} cycles, estimate {row.cycles / cycles - 1:+.1%}"
+        if row.estimated:
+            line += f"; validity estimated: {row.estimated}"
         yield line
     for key, value, ratio in sensitivity_rows(worth):
         yield f"{key}={value}: {ratio} the latency of the best"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Block, Operation, SSAValue
@@ -17,12 +20,13 @@ from softex_mlir.compiler.schedule.operations import schedule_of
 from softex_mlir.compiler.schedule.operations.copies import copy
 from softex_mlir.compiler.schedule.plan import make_plan
 from softex_mlir.compiler.schedule.scheduling import Scheduling
-from softex_mlir.compiler.schedule.search.tiling import LinearShape, Tile
+from softex_mlir.compiler.schedule.search.tiling import CapacityError, LinearShape, Tile
 from softex_mlir.compiler.schedule.tasks import Task
 from softex_mlir.compiler.schedule.views import View, row_major
 from softex_mlir.dialects import transformer as tf
 from softex_mlir.dialects.cluster import GlobalKind
-from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.errors import UserError
+from softex_mlir.isa_sim.machine import Machine, MachineError
 
 
 @dataclass(frozen=True)
@@ -47,8 +51,43 @@ def schedule_entries(
 
     Raises:
         UnsupportedError: there are operations that nothing schedules.
-        CapacityError: the TCDM is too small.
+        CapacityError: the TCDM is too small; it knows the nearest size that is not.
     """
+    try:
+        return _entries(functions, machine, overrides)
+    except CapacityError as error:
+        error.nearest = partial(_nearest_size, functions, machine, overrides)
+        raise
+
+
+SIZES = tuple(step << power for power in range(11, 22) for step in (4, 5, 6, 7))
+"""Bytes of TCDM to try, 8 KiB to 14 MiB: four to an octave."""
+
+
+def _nearest_size(
+    functions: Mapping[str, FuncOp], machine: Machine, overrides: Mapping[str, Mapping[str, int]]
+) -> int | None:
+    """The smallest of `SIZES` above the machine's TCDM that functions fit; None if none does."""
+    larger: list[Machine] = []
+    for size in SIZES:
+        with suppress(MachineError):  # what lies behind the TCDM is in the way of more
+            if size > machine.cluster.tcdm_bytes:
+                larger.append(machine.with_tcdm_bytes(size))
+
+    def fits(other: Machine) -> bool:
+        try:
+            _entries(functions, other, overrides)
+        except UserError:
+            return False
+        return True
+
+    first = bisect_left(larger, True, key=fits)
+    return larger[first].cluster.tcdm_bytes if first < len(larger) else None
+
+
+def _entries(
+    functions: Mapping[str, FuncOp], machine: Machine, overrides: Mapping[str, Mapping[str, int]]
+) -> list[Scheduled]:
     memory = L2Objects(machine)
     found: list[Scheduled] = []
     pinned = dict(overrides)

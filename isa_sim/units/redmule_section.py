@@ -100,14 +100,17 @@ def faults(machine: Machine, unit: RedMulEDescription) -> Iterator[Fault]:
     if unit.rows > reach:
         yield (
             "rows",
-            f"must be at most columns x pipeline_registers = {reach}, found {unit.rows}",
+            f"must be at most columns x pipeline_registers = {reach}, found {unit.rows}: "
+            f"the nearest arrays are {reach}x{unit.columns}x{unit.pipeline_registers} and "
+            f"{unit.rows}x{unit.columns}x{-(-unit.rows // unit.columns)}",
         )
     widest = 2 * machine.cluster.tcdm_banks
     if unit.tile_columns > widest:
         yield (
             "columns",
             f"x (pipeline_registers + 1) must be at most {widest}, what the {widest // 2} banks "
-            f"give a cycle, found {unit.tile_columns}",
+            f"give a cycle, found {unit.tile_columns}: the most columns are "
+            f"{widest // (unit.pipeline_registers + 1)}",
         )
     for name in ("preload_single_tile", "preload_more_tiles"):
         entries: tuple[int, ...] = getattr(unit, name)

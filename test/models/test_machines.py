@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 from itertools import product
 from typing import Any
@@ -17,8 +18,9 @@ from softex_mlir.compiler.model import Model
 from softex_mlir.compiler.models import single_operation
 from softex_mlir.compiler.models.text import bert, gpt2
 from softex_mlir.compiler.models.vit import vit
+from softex_mlir.compiler.schedule.scheduler import SIZES
 from softex_mlir.compiler.schedule.search.tiling import CapacityError
-from softex_mlir.compiler.target import TargetError
+from softex_mlir.compiler.target import TargetError, check_target
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine, MachineError
 from softex_mlir.isa_sim.machine_limits import RANGES
@@ -66,6 +68,34 @@ def test_machines_that_are_not_the_paper_s(changes: tuple[str, ...], model: str)
         assert check(program, program.run(), {}).identical
         return
     assert re.search(r"found|at least|needs", reason)
+
+
+@pytest.mark.parametrize(
+    ("setting", "nearest"),
+    [
+        ("cluster.tcdm_bytes=100000", r": the nearest are 99968 and 100096$"),
+        ("cluster.tcdm_banks=12", r": the nearest are 8 and 16$"),
+        ("cluster.tcdm_bytes=4Mi", r": at most 2,097,152 bytes of tcdm fit before it$"),
+        ("redmule.shape=32x4x3", r": the nearest arrays are 12x4x3 and 32x4x8$"),
+        ("redmule.shape=8x32x3", r": the most columns are 16$"),
+        ("cluster.cores=2", r": the nearest that works is 4, or 3 with redmule.present=false$"),
+    ],
+)
+def test_refusals_name_the_nearest_that_works(setting: str, nearest: str):
+    with pytest.raises((MachineError, TargetError), match=nearest):
+        check_target(Machine.load().with_settings([setting]))
+
+
+def test_a_tcdm_that_is_too_small_names_the_nearest_that_is_not():
+    machine = Machine.load().with_tcdm_bytes(8 << 10)
+    with pytest.raises(CapacityError) as caught:
+        Compilation.of(SMALL["gpt2"](), machine).outline()
+    size = int(str(caught.value).rpartition("the nearest that works: cluster.tcdm_bytes = ")[2])
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+    assert Compilation.of(SMALL["gpt2"](), machine.with_tcdm_bytes(size)).outline()
+    before = max(smaller for smaller in SIZES if smaller < size)
+    with pytest.raises(CapacityError):
+        Compilation.of(SMALL["gpt2"](), machine.with_tcdm_bytes(before)).outline()
 
 
 def test_inner_sizes_that_machines_ask_for():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from itertools import pairwise
@@ -51,7 +51,20 @@ GROUPS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16)
 
 
 class CapacityError(UserError, ValueError):
-    """The TCDM is too small; the text lists what needs how much."""
+    """The TCDM is too small; the text lists what needs how much, and the nearest size that works.
+
+    That is looked for when somebody reads the text.
+    """
+
+    nearest: Callable[[], int | None] | None = None
+
+    def __str__(self) -> str:
+        size = None if self.nearest is None else self.nearest()
+        found = "" if size is None else f"; the nearest that works: cluster.tcdm_bytes = {size}"
+        return f"{super().__str__()}{found}"
+
+    def __reduce__(self) -> tuple[type[CapacityError], tuple[str]]:
+        return CapacityError, (str(self),)
 
 
 @dataclass(frozen=True)
