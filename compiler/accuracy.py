@@ -63,7 +63,7 @@ class AccuracyLevel(StrEnum):
 ACCURACIES: dict[str, Accuracy] = {
     AccuracyLevel.fast: Accuracy(sum_chunk=0, value_chunk=0, order=False),
     AccuracyLevel.balanced: Accuracy(sum_chunk=192, value_chunk=0, order=True),
-    AccuracyLevel.high: Accuracy(sum_chunk=96, value_chunk=64, order=True),
+    AccuracyLevel.high: Accuracy(sum_chunk=128, value_chunk=64, order=True),
     AccuracyLevel.exact: Accuracy(sum_chunk=32, value_chunk=32, order=True),
 }
 
