@@ -243,3 +243,29 @@ def test_every_operator_runs_or_is_refused_with_a_reason() -> None:
     assert all(support.note for support in table.values() if support.runs == REFUSED)
     assert table["LSTM"].runs == REFUSED
     assert table["MatMul"].runs == "RedMulE"
+
+
+def test_data_of_another_size_than_the_shape_says(tmp_path: Path) -> None:
+    weights = numpy_helper.from_array(np.ones((64, 64), np.float32), "w")
+    weights.dims[:] = [64, 63]
+    path = save(tmp_path / "m.onnx", [helper.make_node("MatMul", ["x", "w"], ["y"])])
+    model = onnx.load(path)
+    model.graph.initializer.append(weights)
+    path.write_bytes(model.SerializeToString())
+    assert "data of an initializer: cannot reshape array of size 4096" in failure(path)
+
+
+def test_versions_that_are_none(tmp_path: Path) -> None:
+    path = save(tmp_path / "m.onnx", [helper.make_node("Relu", ["x"], ["y"])])
+    model = onnx.load(path)
+    model.opset_import[0].version = 1 << 62
+    path.write_bytes(model.SerializeToString())
+    assert "opset version 4611686018427387904 of '' is none" in failure(path)
+
+
+def test_operands_that_do_not_go_together(tmp_path: Path) -> None:
+    scale = numpy_helper.from_array(np.arange(3, dtype=np.float32), "s")
+    node = helper.make_node("LayerNormalization", ["x", "s"], ["y"], name="norm")
+    message = failure(save(tmp_path / "m.onnx", [node], initializers=[scale]))
+    assert "LayerNormalization: its operands do not go together" in message
+    assert "(1x: norm)" in message

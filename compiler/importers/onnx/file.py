@@ -16,6 +16,7 @@ from onnx.inliner import inline_local_functions
 from softex_mlir.compiler.importers.onnx.values import OnnxError
 
 _ONNX: Any = onnx  # its type stubs are partial
+_LARGEST_VERSION = (1 << 31) - 1
 _KNOWN = set(onnx.TensorProto.DataType.values()) - {onnx.TensorProto.UNDEFINED}
 
 
@@ -60,7 +61,11 @@ def load_with_data(path: str | Path) -> Any:
 
 
 def data(tensor: Any, folder: Path) -> NDArray[Any]:
-    """The data of a tensor; what lies in a file of its own is mapped into memory, not read."""
+    """The data of a tensor; what lies in a file of its own is mapped into memory, not read.
+
+    Raises:
+        ValueError: it is not as many elements as its shape says.
+    """
     mapped = tensor.data_location == onnx.TensorProto.EXTERNAL and math.prod(tensor.dims)
     dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type))
     if not mapped or dtype.isbuiltin != 1:
@@ -153,7 +158,11 @@ def _check(file: str, proto: Any) -> None:
         return
     context = onnx.checker.C.CheckerContext()
     context.ir_version = proto.ir_version
-    context.opset_imports = {o.domain: o.version for o in proto.opset_import}
+    versions = {o.domain: o.version for o in proto.opset_import}
+    for domain, version in versions.items():
+        if not 0 < version <= _LARGEST_VERSION:
+            raise OnnxError(file, f"opset version {version} of '{domain}' is none")
+    context.opset_imports = versions
     try:
         _ONNX.checker.check_graph(_without_files(proto.graph), context)
     except onnx.checker.ValidationError as error:

@@ -59,7 +59,10 @@ def import_graph(proto: Any, path: Path, shapes: Shapes | None = None) -> Model:
     state = Importer(str(Path(file).parent))
     opsets = {o.domain: int(o.version) for o in proto.opset_import}
     reader = GraphReader(state, int(proto.ir_version), opsets)
-    reader.define_initializers(graph)
+    try:
+        reader.define_initializers(graph)
+    except ValueError as error:
+        raise OnnxError(file, f"not a valid ONNX model: data of an initializer: {error}") from error
     inputs = make_inputs(file, graph, shapes or {}, reader)
     reader.read(graph.node)
     # A name may be listed twice; a program has every output once.

@@ -33,7 +33,7 @@ from softex_mlir.compiler.importers.onnx.values import (
     Unsupported,
     Value,
 )
-from softex_mlir.errors import Refusal
+from softex_mlir.errors import Refusal, UserError
 
 SHAPE_ONLY = {"Shape", "Size"}
 """Operators whose result does not depend on the elements of their operand."""
@@ -92,6 +92,13 @@ class GraphReader:
                 self._read(proto, names, on_activation)
             except Unsupported as error:
                 refusal = Refusal(_name(proto), proto.op_type, str(error), error.remedy)
+                self._refuse(proto.output, refusal, on_activation)
+            except UserError:
+                raise
+            except ValueError as error:
+                # An operation that no valid node asks for refuses to be built.
+                reason = f"its operands do not go together: {error}"
+                refusal = Refusal(_name(proto), proto.op_type, reason, "")
                 self._refuse(proto.output, refusal, on_activation)
 
     def refusals(self, outputs: Iterable[str]) -> list[Refusal]:
