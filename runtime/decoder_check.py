@@ -9,7 +9,11 @@ from typing import Any
 import numpy as np
 
 from softex_mlir.compiler.driver import Compilation
-from softex_mlir.compiler.importers.onnx.decoder import cache_sizes, cached_input
+from softex_mlir.compiler.importers.onnx.decoder import (
+    cache_sizes,
+    cached_input,
+    has_all_places,
+)
 from softex_mlir.compiler.importers.onnx.varying import Lengths
 from softex_mlir.compiler.model import Model
 from softex_mlir.compiler.work import macs
@@ -116,10 +120,11 @@ class DecoderCheck:
         arrays: dict[str, Array] = {}
         given = {tensor.name for tensor in proto.graph.initializer}
         for value in [v for v in proto.graph.input if v.name not in given]:
-            found = cached_input(value, lengths)
+            found = cached_input(proto.graph, value, lengths)
             if found is None:
                 heads, size = cache_sizes(value, self.shapes)
-                found = np.zeros((lengths.batch, heads, 0, size), np.float32)
+                places = lengths.total if has_all_places(proto.graph, value.name) else 0
+                found = np.zeros((lengths.batch, heads, places, size), np.float32)
             if value.name == "input_ids":
                 found = self._ids.astype(found.dtype)
             arrays[value.name] = found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -65,8 +64,8 @@ def test_entries_compute_what_the_file_says(name: str):
     checked(FOLDER / f"{name}.onnx")
 
 
-@pytest.mark.parametrize("opset", [23, 24])
-def test_attention_with_a_cache_of_its_own(opset: int, tmp_path: Path):
+def attention_file(folder: Path, opset: int, *, scattered: bool) -> Path:
+    """A layer of ONNX's `Attention` with a cache of its own, or one that `TensorScatter` fills."""
     random = np.random.default_rng(0)
     heads, groups, size, width, ids = 4, 2, 8, 32, 40
     shapes = {
@@ -80,30 +79,47 @@ def test_attention_with_a_cache_of_its_own(opset: int, tmp_path: Path):
         onnx.numpy_helper.from_array(random.standard_normal(shape).astype(np.float32) * 0.3, name)
         for name, shape in shapes.items()
     ]
-    caches = [f"past_key_values.0.{what}" for what in ("key", "value")]
-    present = [f"present.0.{what}" for what in ("key", "value")]
+    weights.append(onnx.numpy_helper.from_array(np.array([0, 0, -1, size]), "split"))
+    weights.append(onnx.numpy_helper.from_array(np.array([0, 0, -1]), "join"))
+    past = {c: f"past_key_values.0.{what}" for c, what in (("k", "key"), ("v", "value"))}
+    present = {c: f"present.0.{what}" for c, what in (("k", "key"), ("v", "value"))}
     nodes = [helper.make_node("Gather", ["table", "input_ids"], ["x"])]
-    nodes += [helper.make_node("MatMul", ["x", f"{c}.weight"], [c]) for c in "qkv"]
-    operands = ["q", "k", "v", "", *caches]
-    sizes: dict[str, Any] = {"is_causal": 1, "q_num_heads": heads, "kv_num_heads": groups}
-    nodes.append(helper.make_node("Attention", operands, ["y", *present], **sizes))
-    nodes.append(helper.make_node("MatMul", ["y", "head"], ["logits"]))
-    kind = onnx.TensorProto.FLOAT
-    cache = ["batch", groups, "past", size]
-    graph = helper.make_graph(
-        nodes,
-        "attention",
-        [
-            helper.make_tensor_value_info("input_ids", onnx.TensorProto.INT64, ["batch", "tokens"]),
-            *(helper.make_tensor_value_info(name, kind, cache) for name in caches),
-        ],
-        [helper.make_tensor_value_info(name, kind, None) for name in ("logits", *present)],
-        weights,
-    )
-    path = tmp_path / "attention.onnx"
+    for c in "qkv":
+        nodes.append(helper.make_node("MatMul", ["x", f"{c}.weight"], [f"{c}.flat"]))
+        nodes.append(helper.make_node("Reshape", [f"{c}.flat", "split"], [f"{c}.split"]))
+        nodes.append(helper.make_node("Transpose", [f"{c}.split"], [c], perm=[0, 2, 1, 3]))
+    integers = {"input_ids": ["batch", "tokens"]}
+    if scattered:
+        integers |= {"first": ["batch"], "lengths": ["batch"]}
+        for c, name in past.items():
+            node = helper.make_node("TensorScatter", [name, c, "first"], [present[c]], axis=2)
+            nodes.append(node)
+        operands, results = ["q", *present.values(), "", "", "", "lengths"], ["y"]
+    else:
+        operands, results = ["q", "k", "v", "", *past.values()], ["y", *present.values()]
+    nodes.append(helper.make_node("Attention", operands, results, is_causal=1))
+    nodes.append(helper.make_node("Transpose", ["y"], ["y.split"], perm=[0, 2, 1, 3]))
+    nodes.append(helper.make_node("Reshape", ["y.split", "join"], ["y.flat"]))
+    nodes.append(helper.make_node("MatMul", ["y.flat", "head"], ["logits"]))
+    kind, cache = onnx.TensorProto.FLOAT, ["batch", groups, "places", size]
+    inputs = [
+        helper.make_tensor_value_info(name, onnx.TensorProto.INT64, dims)
+        for name, dims in integers.items()
+    ]
+    inputs += [helper.make_tensor_value_info(name, kind, cache) for name in past.values()]
+    outputs = [
+        helper.make_tensor_value_info(name, kind, None) for name in ("logits", *present.values())
+    ]
+    graph = helper.make_graph(nodes, "attention", inputs, outputs, weights)
+    path = folder / "attention.onnx"
     opsets = [helper.make_opsetid("", opset)]
     onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=10), path)
-    checked(path, batch=2)
+    return path
+
+
+@pytest.mark.parametrize(("opset", "scattered"), [(23, False), (24, False), (24, True)])
+def test_attention_with_a_cache_of_its_own(opset: int, scattered: bool, tmp_path: Path):
+    checked(attention_file(tmp_path, opset, scattered=scattered), batch=2)
 
 
 def test_merged_files_are_read_at_the_branch_with_a_cache(tmp_path: Path):

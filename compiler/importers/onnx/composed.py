@@ -11,7 +11,14 @@ from softex_mlir.compiler.importers.onnx.contrib import call, ints, shaped
 from softex_mlir.compiler.importers.onnx.graph import Importer
 from softex_mlir.compiler.importers.onnx.node import Node
 from softex_mlir.compiler.importers.onnx.registry import axis_of, operator
-from softex_mlir.compiler.importers.onnx.values import Array, Unsupported, Value, shape_of_value
+from softex_mlir.compiler.importers.onnx.values import (
+    Array,
+    Past,
+    Unsupported,
+    Value,
+    shape_of_value,
+)
+from softex_mlir.dialects import transformer as t
 
 _TENSOR: Any = onnx.TensorProto
 
@@ -41,6 +48,8 @@ def _by_element(state: Importer, value: Value, axis: int, rank: int) -> Value:
 @operator("TensorScatter", note="caches that are written at run-time places")
 def tensor_scatter(state: Importer, node: Node) -> list[Value]:
     past, update, starts = (node.input(i) for i in range(3))
+    if isinstance(past, Past):
+        return [_stored(state, node, past)]
     shape, given = shape_of_value(past), shape_of_value(update)
     rank = len(shape)
     axis = axis_of(node.attribute("axis", -2), rank)
@@ -58,6 +67,21 @@ def tensor_scatter(state: Importer, node: Node) -> list[Value]:
             state, "GatherElements", update, call(state, "Expand", row, ints(*shape)), axis=axis
         )
     return [call(state, "Where", call(state, "Equal", offsets, row), chosen, past)]
+
+
+def _stored(state: Importer, node: Node, past: Past) -> Value:
+    """A decoder's cache with the next tokens' rows behind those before."""
+    rows, first = node.activation(1), node.constant(2, "write indices")
+    if (
+        node.attribute("mode", b"linear") != b"linear"
+        or axis_of(node.attribute("axis", -2), 4) != 2
+    ):
+        raise Unsupported("around the end of a cache, or along another dimension than the tokens")
+    before = past.shape[2] - t.shape_of(rows)[2]
+    if bool((np.asarray(0 if first is None else first) != before).any()):
+        raise Unsupported("at other places of a cache than behind the tokens before")
+    assert state.decoder is not None
+    return state.decoder.append(past, rows)
 
 
 @operator("ReverseSequence", note="lengths constant or computed")

@@ -98,11 +98,23 @@ def cache_sizes(value: Any, shapes: Shapes) -> tuple[int, int]:
     return heads, size
 
 
-def cached_input(value: Any, lengths: Lengths) -> Array | None:
+def has_all_places(graph: Any, name: str) -> bool:
+    """Whether a cache is given with a place for every token (`TensorScatter`)."""
+    return any(n.op_type == "TensorScatter" and n.input[0] == name for n in graph.node)
+
+
+def cached_input(graph: Any, value: Any, lengths: Lengths) -> Array | None:
     """What an input that is no cache holds when no token is hidden; None if nobody knows. Token ids
-    are zeros."""
+    are zeros. Where to write in a cache, and how many keys there are, goes by who reads it."""
     kind = value.type.tensor_type
     rank = len(kind.shape.dim)
+    dtype = _HELPER.tensor_dtype_to_np_dtype(int(kind.elem_type))
+    readers = [
+        (n.op_type, list(n.input).index(value.name)) for n in graph.node if value.name in n.input
+    ]
+    for role, length in ((("TensorScatter", 2), lengths.past), (("Attention", 6), lengths.total)):
+        if rank == 1 and readers and all(reader == role for reader in readers):
+            return np.full(lengths.batch, length).astype(dtype)
     at = np.arange(lengths.past, lengths.total)
     match value.name:
         case "input_ids" | "token_type_ids" if rank == 2:
@@ -117,7 +129,7 @@ def cached_input(value: Any, lengths: Lengths) -> Array | None:
             array = np.ones([1] * rank)
         case _:
             return None
-    return array.astype(_HELPER.tensor_dtype_to_np_dtype(int(kind.elem_type)))
+    return array.astype(dtype)
 
 
 @dataclass
@@ -189,7 +201,7 @@ class Reading:
 
     def _define_input(self, value: Any) -> None:
         name, element = value.name, int(value.type.tensor_type.elem_type)
-        found = cached_input(value, self.lengths)
+        found = cached_input(self.proto.graph, value, self.lengths)
         if found is None and not is_cache(value):
             raise OnnxError(
                 self.file,
@@ -218,7 +230,9 @@ class Reading:
                 f"input '{value.name}': expected its numbers of heads and columns, which the file "
                 f"leaves open: give them with --shape {value.name}=BATCH,HEADS,TOKENS,SIZE",
             )
-        shape = (self.lengths.batch, sizes[0], self.lengths.past, sizes[1])
+        scattered = has_all_places(self.proto.graph, value.name)
+        places = self.lengths.total if scattered else self.lengths.past
+        shape = (self.lengths.batch, sizes[0], places, sizes[1])
         self._pasts[value.name] = Past(value.name, shape)
         return self._pasts[value.name]
 

@@ -185,12 +185,13 @@ def _as_bias(arrays: list[Array]) -> Array:
     return arrays[0].astype(np.float32)
 
 
-@operator("Attention", note="softcap and nonpad_kv_seqlen by its definition")
+@operator("Attention", note="softcap by its definition")
 def attention(state: Importer, node: Node) -> list[Value]:
     q, k, v = (node.activation(i) for i in range(3))
     mask = node.input(3)
-    if any(node.input(i) is not None for i in range(6, len(node.operands))):
-        raise Unsupported("a number of keys known at run time")
+    present_keys = node.constant(6, "number of keys")
+    if present_keys is not None and (present_keys != present_keys.flat[0]).any():
+        raise Unsupported("a batch of different numbers of keys")
     if node.attribute("softcap", 0.0):
         raise Unsupported("softcap")
     if node.attribute("softmax_precision", FLOAT) == onnx.TensorProto.DOUBLE:
@@ -208,12 +209,17 @@ def attention(state: Importer, node: Node) -> list[Value]:
     present = [_behind(state, past, x) for past, x in ((before, k), (node.input(5), v))]
     k, v = (_for_heads(state, x, t.shape_of(q)[1]) for x in present)
     (batch, heads, queries, size), keys = t.shape_of(q), t.shape_of(k)[2]
+    there = keys if present_keys is None else int(present_keys.flat[0])
+    earlier = earlier if before is not None or present_keys is None else there - queries
     given = node.attribute("scale")
     scale = size**-0.5 if given is None else given
     scores = state.emit(t.MatmulOp(q, state.emit(t.TransposeOp(k, (0, 1, 3, 2)))))
     scores = state.emit(t.MulOp(scores, state.constant(np.array(scale, np.float32))))
-    if node.attribute("is_causal", 0):
+    if node.attribute("is_causal", 0) or there < keys:
+        all_seen = np.ones((queries, keys), np.bool_)
         visible = np.tri(queries, keys, earlier, dtype=np.bool_)
+        visible = visible if node.attribute("is_causal", 0) else all_seen
+        visible[:, there:] = False
         causal = state.constant(_as_bias([visible]), splat=False)
         scores = state.emit(t.AddOp(scores, causal))
     if isinstance(mask, Symbolic):

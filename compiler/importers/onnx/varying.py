@@ -28,6 +28,8 @@ SIZES: Mapping[str, tuple[int, ...]] = {
     "Tile": (1,),
     "Split": (1,),
     "Pad": (1,),
+    "TensorScatter": (2,),
+    "Attention": (6,),
 }
 """Operands that say how large a result is, or where a part of an operand lies."""
 
