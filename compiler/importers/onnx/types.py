@@ -109,8 +109,16 @@ def infer(node: Node, ir_version: int) -> list[Any]:
     except (_ONNX.shape_inference.InferenceError, _ONNX.checker.ValidationError) as error:
         first = str(error).strip().splitlines()[0]
         plain = first.removeprefix("[ShapeInferenceError]").removeprefix("[TypeInferenceError]")
-        raise Unsupported(f"it is not valid: {plain.strip()}") from error
+        shapes = ", ".join(str(shape_of_value(v)) for v in node.operands if _has_shape(v))
+        raise Unsupported(
+            f"it is not valid: {plain.strip()} (operands {shapes})",
+            "the file is at fault: another exporter or opset may write it right",
+        ) from error
     return [found.get(name) for name in node.proto.output]
+
+
+def _has_shape(value: Value) -> bool:
+    return value is not None and not isinstance(value, Broken | ActivationSequence)
 
 
 def check_result(value: Value, inferred: Any) -> None:
