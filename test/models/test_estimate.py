@@ -39,6 +39,13 @@ def test_cycles_and_energy_are_near_those_of_a_simulation(name):
     assert expected.cycles == pytest.approx(simulated.cycles, rel=CYCLES)
     assert expected.energy_j == pytest.approx(simulated.energy_j, rel=ENERGY)
     assert expected.macs == simulated.macs
+    # what the work takes at least is less than what it takes
+    assert 0 < expected.bound[1] <= expected.cycles
+    assert 0 < simulated.bound[1] <= simulated.cycles
+    for direction in ("dma_in", "dma_out"):
+        # operands count once, though tiles may load them again
+        once, moved = (p.ledger.bytes[direction].sum() for p in (expected, simulated))
+        assert 0.5 * moved < once < 1.03 * moved
     assert simulated.forecast == expected.cycles
     largest = max(simulated.kinds, key=lambda row: row.exclusive_cycles)
     found = {row.kind: row.exclusive_cycles / expected.cycles for row in expected.kinds}

@@ -187,6 +187,9 @@ class EmbeddingKernel(Kernel):
         once = dma_box_cycles(self.machine, self.columns * 2, 1) + DMA_COMMAND_CYCLES
         return (0, 2 * self.rows * once, 0, 0)
 
+    def moved_bytes(self) -> tuple[int, int]:
+        return (2 * self.rows * self.columns, 2 * self.rows * self.columns)
+
 
 @dataclass(frozen=True)
 class AppendKernel(Kernel):
