@@ -15,10 +15,9 @@ from softex_mlir.runtime.program import Program
 
 @dataclass(frozen=True)
 class Wait:
-    """A loop of a wait: addresses of its branch and of the sleep behind it."""
+    """A loop of a wait, by the address of the branch that leaves it."""
 
     branch: int
-    sleep: int
 
 
 def waits(program: Program) -> Iterator[Wait]:
@@ -34,39 +33,21 @@ def waits(program: Program) -> Iterator[Wait]:
             if _name(words[place]) != "cv.elw" or _name(words[place + 1]) != "jal":
                 continue
             if _name(words[place - 1]).startswith("b"):
-                address = segment.address + 4 * place
-                yield Wait(address - 4, address)
+                yield Wait(segment.address + 4 * (place - 1))
 
 
 def without(program: Program, wait: Wait) -> Program:
     """The program that never waits there: the branch is always taken."""
-    word = int.from_bytes(_bytes(program, wait.branch), "little")
-    decoded = decode(word)
+    address = wait.branch
+    [segment] = [s for s in program.segments if s.address <= address < s.address + len(s.data)]
+    inside = address - segment.address
+    decoded = decode(int.from_bytes(segment.data[inside : inside + 4], "little"))
     assert decoded is not None
-    jump = encode("jal", {"rd": 0, "imm": decoded.operands["imm"]})
-    return _patched(program, wait.branch, jump)
-
-
-def that_never_sleeps(program: Program, wait: Wait) -> Program:
-    """The program that stops with an illegal instruction if it ever has to wait there."""
-    return _patched(program, wait.sleep, 0)
+    jump = encode("jal", {"rd": 0, "imm": decoded.operands["imm"]}).to_bytes(4, "little")
+    at = program.elf.find(segment.data) + inside  # a segment's data lies in its file once
+    return Program.from_bytes(program.elf[:at] + jump + program.elf[at + 4 :])
 
 
 def _name(word: int) -> str:
     decoded = decode(word) if word & 3 == 3 else None
     return "" if decoded is None else decoded.instruction.name
-
-
-def _bytes(program: Program, address: int) -> bytes:
-    for segment in program.segments:
-        if segment.address <= address < segment.address + len(segment.data):
-            at = address - segment.address
-            return segment.data[at : at + 4]
-    raise ValueError(f"no code at 0x{address:08x}")
-
-
-def _patched(program: Program, address: int, word: int) -> Program:
-    """A program with another instruction; the code of a segment lies in its file once."""
-    [segment] = [s for s in program.segments if s.address <= address < s.address + len(s.data)]
-    at = program.elf.find(segment.data) + address - segment.address
-    return Program.from_bytes(program.elf[:at] + word.to_bytes(4, "little") + program.elf[at + 4 :])
