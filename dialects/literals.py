@@ -1,13 +1,13 @@
 """Numbers in MLIR text, to the bit.
 
 xDSL 0.74 reads hexadecimal numbers in lists of floats as integers (its printer writes infinities,
-NaN and large numbers so), and gives the data of a `dense_resource` another name each time a text
-that holds it is read.
+NaN and large numbers so), gives the data of a `dense_resource` another name each time a text
+that holds it is read, prints 0 and -0 in one list as equal elements, and not all bits of NaN.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from xdsl.dialects.builtin import (
     AnyFloat,
@@ -22,6 +22,7 @@ from xdsl.dialects.builtin import (
 )
 from xdsl.ir import Attribute
 from xdsl.parser import Parser
+from xdsl.printer import Printer
 from xdsl.utils.hints import isa
 from xdsl.utils.mlir_lexer import MLIRTokenKind
 
@@ -160,3 +161,25 @@ class ExactLiterals(Parser):
         if len(data) != count * kind.element_type.compile_time_size:
             self.raise_error(f"resource '{name}' has {len(data)} bytes, which are not a {kind}")
         return found
+
+
+def _is_splat(attribute: DenseIntOrFPElementsAttr) -> bool:
+    """Whether all elements have the same bits: 0 and -0 do not."""
+    data, count = attribute.data.data, len(attribute)
+    return count > 0 and data == data[: len(data) // count] * count
+
+
+def _print_elements(attribute: DenseIntOrFPElementsAttr, printer: Printer) -> None:
+    """Elements that printed numbers would not bring back are printed as their bytes."""
+    element = attribute.get_element_type()
+    data = attribute.data.data
+    if isinstance(element, AnyFloat) and element.pack(cast("Any", attribute).get_values()) != data:
+        printer.print_string(f'dense<"0x{data.hex().upper()}">')
+    else:
+        _PRINT_NUMBERS(attribute, printer)
+
+
+_ELEMENTS: Any = DenseIntOrFPElementsAttr
+_PRINT_NUMBERS = DenseIntOrFPElementsAttr.print_without_type
+_ELEMENTS.is_splat = _is_splat
+_ELEMENTS.print_without_type = _print_elements
