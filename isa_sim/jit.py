@@ -179,19 +179,30 @@ def pointer_function(signature: Any, function: Callable[..., Any]) -> int:
 
 
 @_intrinsic
-def call_pointer(_typing: Any, address: Any, a: Any, b: Any, number: Any, c: Any, d: Any) -> Any:
-    """Call the int64 function at a host address with two int64 arrays, a number and two more."""
+def call_pointer(
+    _typing: Any, address: Any, a: Any, a_row: Any, b: Any, b_row: Any, number: Any, c: Any,
+    c_row: Any, d: Any, d_row: Any,
+) -> Any:  # fmt: skip
+    """Call the int64 function at a host address with rows of two int64 arrays, a number and rows of
+    two more. No views of the rows are made: counting their references takes longer than the call.
+    """
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        word = ir.IntType(64)
+        word, byte = ir.IntType(64), ir.IntType(8)
         words = word.as_pointer()
-        given = [
-            context.make_array(kind)(context, builder, value).data
-            if isinstance(kind, _types.Array)
-            else value
-            for kind, value in zip(signature.args[1:], args[1:], strict=True)
-        ]
+
+        def row_of(index: int) -> Any:
+            array = context.make_array(signature.args[index])(context, builder, args[index])
+            pitch = builder.extract_value(array.strides, 0)
+            start = builder.bitcast(array.data, byte.as_pointer())
+            start = builder.gep(start, [builder.mul(args[index + 1], pitch)])
+            return builder.bitcast(start, words)
+
+        given = [row_of(1), row_of(3), args[5], row_of(6), row_of(8)]
         kind = ir.FunctionType(word, [words, words, word, words, words])
         return builder.call(builder.inttoptr(args[0], kind.as_pointer()), given)
 
-    return _types.int64(_types.int64, a, b, _types.int64, c, d), code
+    number_type = _types.int64
+    return number_type(
+        number_type, a, number_type, b, number_type, number_type, c, number_type, d, number_type
+    ), code

@@ -64,22 +64,15 @@ WAITING: Final = 6
 """Words of the beat that are not through."""
 CHANNEL_COLUMNS: Final = 7
 
-_LOOK_BACK: Final = 256
-"""Log entries that are searched for what overlaps a stretch."""
 _PARTS: Final = 256
 
 
 @njit(cache=True)
-def _first_row(log: Any, used: int, column: int, value: int, begin: int, end: int) -> int:
-    """Earliest entry of a unit or channel whose time (columns 1, 2) reaches into the stretch."""
-    found = used
-    for row in range(used - 1, max(-1, used - _LOOK_BACK), -1):
-        if log[row, column] != value or log[row, 1] >= end:
-            continue
-        if log[row, 2] <= begin:
-            break
-        found = row
-    return found
+def _first_row(log: Any, used: int, column: int, value: int, begin: int, row: int) -> int:
+    """First entry of a unit or channel, from a row on, that is not over at `begin` (column 2)."""
+    while row < used and (log[row, column] != value or log[row, 2] <= begin):
+        row += 1
+    return row
 
 
 @njit(cache=True)
@@ -172,17 +165,22 @@ def _next_beat(
 def replay(
     dev: Any, state: Any, log: Any, job_log: Any, dma_log: Any, memory: Any, calls: Any,
     geometry: Any, slow: Any,
-    begin: int, end: int, core_result: Any, unit_result: Any, channel_result: Any,
+    firsts: Any, begin: int, end: int, core_result: Any, unit_result: Any, channel_result: Any,
 ) -> None:  # fmt: skip
     """Replay the cycles from `begin` to `end`; add to the results, int64 [n, (DONE, LOST)].
 
     `memory`: banks and starvation; `calls`, `geometry`: the units' (`units.accesses`). `slow`:
-    slow-down of the units, float64 [units]; their jobs get on by so much less.
+    slow-down of the units, float64 [units]; their jobs get on by so much less. `firsts`, int64
+    [units + 3]: the rows before which the logs hold nothing more for a unit or channel, and the
+    `begin` they are for; later stretches go on from there.
     """
     cores, jobs = dev.word[d.CORES], dev.word[d.JOB_USED]
     units = calls.shape[0]
     banks, starvation = memory[BANKS], memory[STARVATION]
     all_banks = (np.int64(1) << banks) - 1
+    if begin < firsts[units + 2]:
+        firsts[:] = 0
+    firsts[units + 2] = begin
     masters = cores + 4
     wanted = np.full(masters, d.NEVER, np.int64)
     bank = np.zeros(masters, np.int64)
@@ -196,21 +194,30 @@ def replay(
     job = np.zeros(units, np.int64)
     for index in range(2):
         used = dev.word[d.DMA_USED]
-        channel[index, ROW] = _first_row(dma_log, used, DMA_CHANNEL, index, begin, end)
+        row = _first_row(dma_log, used, DMA_CHANNEL, index, begin, firsts[units + index])
+        channel[index, ROW] = firsts[units + index] = row
         _open_transfer(dev, dma_log, channel[index], begin, end)
         _next_beat(dev, dma_log, channel[index], index, wanted, bank, banks)
     for unit in range(units):
-        job[unit] = _first_row(job_log, jobs, JOB_UNIT, unit, begin, end)
+        job[unit] = firsts[unit] = _first_row(job_log, jobs, JOB_UNIT, unit, begin, firsts[unit])
+    # Masters that want nothing before the end are never looked at.
+    active = np.flatnonzero(wanted < end)
+    rivals = len(active)
     pending = np.zeros((units, STREAMS), np.int64)
     pointer = np.full((units, STREAMS, POINTER_COLUMNS), -1, np.int64)
     turn = np.zeros(units, np.int64)
     denied = np.zeros(units, np.int64)
+    # What a unit asks for, the same until it is granted or the unit wants more.
+    known = np.zeros(units, np.bool_)
+    spans = np.zeros(units, np.int64)
+    asking = np.zeros(units, np.int64)
     clock = np.full(units, begin, np.int64)
     speed = 1.0 / slow
     next_want = np.full(units, begin, np.int64)
     for time in range(begin, end):
         narrow = np.int64(0)
-        for master in range(masters):
+        for number in range(rivals):
+            master = active[number]
             if wanted[master] <= time:
                 narrow |= np.int64(1) << bank[master]
         taken = np.int64(0)
@@ -225,25 +232,31 @@ def replay(
                 pointer[unit, :, :] = -1
                 pending[unit, :] = 0
                 next_want[unit] = clock[unit]
+                known[unit] = False
             if job[unit] >= jobs or job_log[job[unit], JOB_START] > time:
                 continue
-            this = job_log[job[unit]]
             if clock[unit] >= next_want[unit]:
                 next_want[unit] = clock[unit] + call_pointer(
-                    calls[unit, WANTS], geometry[unit], this, clock[unit], pending[unit],
-                    pointer[unit],
+                    calls[unit, WANTS], geometry, unit, job_log, job[unit], clock[unit],
+                    pending, unit, pointer, unit,
                 )  # fmt: skip
-            stream = turn[unit] % STREAMS
-            for _ in range(STREAMS - 1):
+                known[unit] = False
+            if not known[unit]:
+                stream = turn[unit] % STREAMS
+                for _ in range(STREAMS - 1):
+                    if pending[unit, stream] == 0:
+                        stream = (stream + 1) % STREAMS
                 if pending[unit, stream] == 0:
-                    stream = (stream + 1) % STREAMS
-            if pending[unit, stream] == 0:
-                continue
-            address = call_pointer(
-                calls[unit, ADDRESS], geometry[unit], this, stream, pending[unit], pointer[unit]
-            )
-            span = ((np.int64(1) << calls[unit, WIDTH]) - 1) << (address // 4 % banks)
-            span = (span | span >> banks) & all_banks
+                    continue
+                address = call_pointer(
+                    calls[unit, ADDRESS], geometry, unit, job_log, job[unit], stream,
+                    pending, unit, pointer, unit,
+                )  # fmt: skip
+                wide = ((np.int64(1) << calls[unit, WIDTH]) - 1) << (address // 4 % banks)
+                spans[unit] = (wide | wide >> banks) & all_banks
+                asking[unit] = stream
+                known[unit] = True
+            span, stream = spans[unit], asking[unit]
             if span & taken != 0 or (denied[unit] < starvation and span & narrow != 0):
                 denied[unit] += 1
                 unit_result[unit, LOST] += 1
@@ -254,11 +267,16 @@ def replay(
             pending[unit, stream] -= 1
             pointer[unit, stream, 1] += 1
             turn[unit] = stream + 1
+            known[unit] = False
         if narrow == 0:
             continue
-        first = time % masters
-        for offset in range(masters):
-            master = first + offset if first + offset < masters else first + offset - masters
+        turn_of = time % masters
+        first = 0
+        while first < rivals and active[first] < turn_of:
+            first += 1
+        for offset in range(rivals):
+            number = first + offset
+            master = active[number if number < rivals else number - rivals]
             if wanted[master] > time or taken >> bank[master] & 1:
                 continue
             taken |= np.int64(1) << bank[master]

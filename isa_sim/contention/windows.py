@@ -68,6 +68,8 @@ class ContentionModel(NamedTuple):
     """int64 [units, replay.CALL_COLUMNS]"""
     geometry: Any
     """int64 [units, units.accesses.GEOMETRY_WORDS]"""
+    firsts: Any
+    """int64 [units + 3]: rows of the logs where the next stretch begins (`replay`)"""
     unit: Any
     """float64 [units, UNIT_COLUMNS]"""
     channel: Any
@@ -102,6 +104,7 @@ def make_model(machine: Machine) -> ContentionModel:
         np.array([machine.cluster.tcdm_banks, machine.cluster.tcdm_starvation], np.int64),
         calls,
         geometry,
+        np.zeros(units + 3, np.int64),
         unit,
         np.zeros((2, 2)),
         np.zeros((machine.cluster.cores, 2)),
@@ -172,7 +175,7 @@ def look(
     channels = np.zeros((2, 2), np.int64)
     replay(
         dev, state, log, job_log, dma_log, model.memory, model.calls, model.geometry,
-        model.unit[:, SLOW], begin, end, cores, units, channels,
+        model.unit[:, SLOW], model.firsts, begin, end, cores, units, channels,
     )  # fmt: skip
     _learn(model.cores_seen, cores)
     _learn(model.units_seen, units)
