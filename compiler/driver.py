@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
     from softex_mlir.compiler.transforms.transformer.place import Placement
     from softex_mlir.runtime.program import Program
+
+_OBJECTS = 100_000
+"""Objects made between two looks for unused ones."""
 
 LEVELS = ("transformer", "jobs", "commands", "riscv", "asm", "elf")
 """What `Compilation.emit` can stop at, in order."""
@@ -148,7 +152,7 @@ class Compilation:
         from softex_mlir.compiler.backend.print_assembly import assembly
 
         module = self._at("riscv")
-        with self._text_at_fault():
+        with self._text_at_fault(), _rare_collections():
             return link(module, assembly(module), self.model.weights)
 
     def outline(self) -> dict[str, Any]:
@@ -196,7 +200,7 @@ class Compilation:
         while self.model.resume and steps and steps[0].name != self.model.resume:
             steps = steps[1:]
         context = CompilationContext(weights=self.model.weights, model_name=self.model.name)
-        with self._text_at_fault():
+        with self._text_at_fault(), _rare_collections():
             PassPipeline(steps, self.instrument).apply(context, module)
         return module
 
@@ -236,6 +240,18 @@ def _expect_model(accuracy: Accuracy, model: Model, where: str) -> None:
         )
     if accuracy.bound:
         mark_bound(model.module, accuracy.bound)
+
+
+@contextmanager
+def _rare_collections() -> Generator[None]:
+    """Let Python look for reference cycles seldom: what a compilation makes is nearly all in use
+    till its end, and looking through it time and again takes a quarter of the time."""
+    before = gc.get_threshold()
+    gc.set_threshold(max(before[0], _OBJECTS), *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _continued(
