@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from xdsl.dialects.func import FuncOp
 from xdsl.dialects.linalg import ops as linalg_ops
@@ -146,13 +146,12 @@ def _least_bytes(machine: Machine, op: Operation) -> int:
 def _rows_bytes(machine: Machine, op: Operation, limit: int, wanted: int) -> int:
     """TCDM bytes of a row-wise operation in blocks of `wanted` rows, or fewer to respect the
     limit."""
-    if isinstance(op, tf.LayerNormOp):
-        columns = tf.shape_of(op.result)[-1]
-        fixed, row = 4 * columns + 128, 4 * columns + 128
-    elif isinstance(op, tf.RMSNormOp):
-        columns = tf.shape_of(op.result)[-1]
-        fixed, row = 2 * columns + 64, 4 * columns + 128
-    elif type(op) in BINARY:
+    if isinstance(op, NORMS):
+        kernel = smallest_kernel(op, machine)
+        while wanted > 1 and replace(kernel, rows=wanted, block=wanted).end > limit:
+            wanted -= 1
+        return replace(kernel, rows=wanted, block=wanted).end
+    if type(op) in BINARY:
         columns = tf.shape_of(op.results[0])[-1]
         fixed, row = 64, 8 * columns + 256
     elif isinstance(op, tf.PositionIdsOp):

@@ -43,7 +43,7 @@ OUT = StreamKind.DMA_OUT
 GEMM = StreamKind.REDMULE
 COMPUTE = StreamKind.COMPUTE
 
-PIECE_BYTES = 8192
+PIECE_BYTES = 4096
 """Most bytes of a transfer that others queue behind: about a thousand cycles."""
 
 
@@ -182,6 +182,21 @@ class StreamEmitter:
             body(block.args[0])
             self.builder.insert(scf.YieldOp())
 
+    def carry(
+        self, lower: int, upper: int, token: SSAValue, body: Callable[[Index, SSAValue], SSAValue]
+    ) -> SSAValue:
+        """A loop that takes a token from iteration to iteration: `body` returns the next one."""
+        if upper <= lower:
+            return token
+        if upper == lower + 1:
+            return body(lower, token)
+        block = Block(arg_types=(IndexType(), token.type))
+        start, end, one = self.constant(lower), self.constant(upper), self.constant(1)
+        loop = self.builder.insert(scf.ForOp(start, end, one, (token,), Region(block)))
+        with self._within(block):
+            self.builder.insert(scf.YieldOp(body(block.args[0], block.args[1])))
+        return loop.results[0]
+
     def when(self, a: Index, predicate: str, b: Index, body: Callable[[], None]) -> None:
         """`body` if `a predicate b` (signed: eq, ne, slt, sle, sgt, sge)."""
         if isinstance(a, int) and isinstance(b, int):
@@ -267,19 +282,25 @@ class StreamEmitter:
         return op.token
 
     def transfer_pieces(
-        self, rows: int, row_bytes: int, piece: Callable[[int, int], SSAValue]
+        self,
+        rows: int,
+        row_bytes: int,
+        piece: Callable[[int, int], SSAValue],
+        once_begun: Callable[[], None] | None = None,
     ) -> list[SSAValue]:
         """Start a large transfer as pieces of whole rows, at most two of them queued at a time, so
         that another stream's transfer in this direction need not wait for all of it.
 
-        `piece` starts the transfer of some rows, given the first and how many. Returns the tokens
-        not waited for.
+        `piece` starts the transfer of some rows, given the first and how many; `once_begun` is
+        emitted behind the first. Returns the tokens not waited for.
         """
         count = -(-rows * row_bytes // PIECE_BYTES)
         tokens: list[SSAValue] = []
         for index in range(count):
             first, end = index * rows // count, (index + 1) * rows // count
             tokens.append(piece(first, end - first))
+            if index == 0 and once_begun is not None:
+                once_begun()
             if len(tokens) > 2:
                 self.complete(tokens.pop(0))
         return tokens

@@ -15,8 +15,11 @@ from softex_mlir.compiler.schedule.search.tiling import attention_candidates, at
 from softex_mlir.dialects.transformer import AttentionOp, padded_keys
 from softex_mlir.dialects.transformer_attention import KEY_BLOCK, KEY_UNIT
 from softex_mlir.isa_sim.machine import Machine
-from softex_mlir.isa_sim.units.redmule import shortest_inner
+from softex_mlir.isa_sim.units.redmule import refills_late, shortest_inner
 from softex_mlir.isa_sim.units.softex_jobs import padded_length
+
+HALF_LINE = 16
+"""What a row of scores is a multiple of, in elements."""
 
 MAX_CHUNK = 512
 """Longer chunks save nothing that matters of SoftEx's cycles a job."""
@@ -58,6 +61,18 @@ def best_chunks(
     return min(fitting, key=lambda found: found.total_cycles, default=None)
 
 
+def score_columns(machine: Machine, keys: int) -> int:
+    """Columns of a row of scores in the TCDM: fewer than the operation's if they are whole beats of
+    SoftEx and steps of RedMulE. What lies behind the keys is minus infinity, then zero."""
+    whole, fewer = padded_keys(keys), round_up(keys, HALF_LINE)
+    softex, redmule = machine.softex, machine.redmule
+    if fewer < 2 * HALF_LINE or (softex is not None and fewer % softex.lanes):
+        return whole
+    if redmule is not None and (fewer % redmule.columns or refills_late(fewer, redmule)):
+        return whole
+    return fewer
+
+
 def whole_kernel(
     machine: Machine, op: AttentionOp, offset: int, keys: int | None = None
 ) -> AttentionKernel:
@@ -66,7 +81,7 @@ def whole_kernel(
     heads, size, value_size = op.heads.value.data, op.head_size, op.value_size
     key_heads = op.heads_of_keys
     keys = op.keys if keys is None else keys
-    padded = padded_keys(keys)
+    padded = score_columns(machine, keys)
     return AttentionKernel(
         machine,
         queries=op.queries,

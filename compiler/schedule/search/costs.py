@@ -20,6 +20,13 @@ DMA_COMMAND_CYCLES = 60
 DMA_QUEUE_CYCLES = 800
 """What a load waits for others of its direction on average: some pieces of a streamed operand."""
 
+RESIDUAL_PIECE_CYCLES = 1200
+"""A piece of a residual, from the request to the addition, while weights stream in the same
+direction; on simulated ViT-base."""
+
+SHARE_CONTENTION = 1.1
+"""How much longer W of a tile and a share of the next X take than their transfers alone."""
+
 DMA_CONTENTION = 1.2
 """How much longer a transfer takes while RedMulE works; measured on simulated ViT-base."""
 

@@ -21,6 +21,8 @@ from softex_mlir.compiler.schedule.kernels.linear.geometry import X_SLOTS, Linea
 from softex_mlir.compiler.schedule.search.costs import (
     DMA_CONTENTION,
     DMA_QUEUE_CYCLES,
+    RESIDUAL_PIECE_CYCLES,
+    SHARE_CONTENTION,
     TRANSPOSE_CYCLES,
     core_cycles,
     dma_box_cycles,
@@ -294,15 +296,28 @@ class LinearSearch:
             self._slow[n] = streaming_slowdown(self.machine, n) - 1.0
         engine = chunks * group * job
         engine += min(feed, engine) * self._slow[n]
+        if feed < 2 * engine:
+            engine += self._uneven_feed(m, n, k, group, chunks, job)
         # a partial sum is added while RedMulE works on the other tiles of the group
         engine += shape.splits * max(0.0, part - (group - 1) * job)
         # a tile's epilogue must be over when the next group comes back to it
         each = compute + tile
         if shape.residual:
-            each += -(-m // piece) * DMA_QUEUE_CYCLES
+            each += -(-m // piece) * RESIDUAL_PIECE_CYCLES
         drain = each + DMA_QUEUE_CYCLES + int(tile * DMA_CONTENTION) - (group - 1) * job
         last = group * each - 2 * (group - 1) * job
         return max(engine + max(0, drain, last), feed, group * (early + compute)) + LAUNCH_CYCLES
+
+    def _uneven_feed(self, m: int, n: int, k: int, group: int, chunks: int, job: int) -> float:
+        """What RedMulE waits in a group of tiles if the DMA is about as fast on the whole: from the
+        second tile on a job needs more than its W, Z's preset and a share of the next X."""
+        others = max(1, group - 1)
+        step = 2 * n * k
+        if chunks > X_SLOTS:
+            step += 2 * n * -(-m // others)
+        pace = SHARE_CONTENTION / self.machine.dma.bytes_per_cycle
+        first = max(0.0, pace * (step + 2 * m * k) - job)
+        return others * (first + (chunks - 1) * max(0.0, pace * step - job))
 
     def cycles(self, shape: LinearShape, tile: Tile) -> int:
         """Predicted cycles of a whole product."""
@@ -356,7 +371,7 @@ class LinearSearch:
 
     def _pieces(self, shape: LinearShape, m: int) -> list[int]:
         """Rows of the epilogue at a time to try."""
-        found = [-(-m // 2), 4 * self.team, 2 * self.team, self.team, 2, 1]
+        found = [-(-m // 2), 4 * self.team, 3 * self.team, 2 * self.team, self.team, 2, 1]
         if shape.activation == "none" and not shape.residual:
             # it has none, but the slots it asks for are those of the products that do
             found = [4 * self.team, self.team, 1]
@@ -441,12 +456,37 @@ class LinearSearch:
         best: tuple[int, dict[int, Sizes], dict[LinearShape, Tile]] | None = None
         for groups in [list(fitted.values()), [ranked]][: len(fitted)]:
             for m in sorted({tile.m for tile in self.candidates(ranked[0])}):
-                found = self._search_groups(groups, {ranked[0].m: m})
-                if found is not None and (best is None or found[0] < best[0]):
-                    best = found
+                for roomy in (False, True) if self.epilogue_slots else (False,):
+                    found = self._search_groups(groups, {ranked[0].m: m}, roomy)
+                    if found is not None and (best is None or found[0] < best[0]):
+                        best = found
         if best is None:
             return self._in_least_slots(list(fitted.values()))
-        return best[1], best[2]
+        return self._with_longer_pieces(best[1], best[2])
+
+    def _with_longer_pieces(
+        self, slots: Mapping[int, Sizes], tiles: Mapping[LinearShape, Tile]
+    ) -> tuple[dict[int, Sizes], dict[LinearShape, Tile]]:
+        """Give bytes that all inner sizes have left to the epilogue's slots, which were chosen for
+        the first one, and let each product take the best piece of a tile that fits."""
+        fitted: dict[int, Sizes] = {}
+        for shape, tile in tiles.items():
+            need = self._sizes(shape, tile)
+            fitted[shape.n] = fitted[shape.n].at_least(need) if shape.n in fitted else need
+        epilogue = next(iter(slots.values())).epilogue
+        if self.epilogue_slots:
+            most = max(replace(size, epilogue=epilogue).total for size in fitted.values())
+            epilogue += max(0, self.budget - most) // self.epilogue_slots // 64 * 64
+        found: dict[LinearShape, Tile] = {}
+        for shape, tile in tiles.items():
+            choices = [
+                replace(tile, piece=piece) for piece in self._pieces(shape, min(tile.m, shape.m))
+            ]
+            fitting = [t for t in (tile, *choices) if self._sizes(shape, t).epilogue <= epilogue]
+            fitting = [t for t in fitting if self._sizes(shape, t).z <= fitted[shape.n].z]
+            found[shape] = min(fitting, key=lambda t: self.cycles(shape, t))
+        used = max((self._sizes(shape, tile).epilogue for shape, tile in found.items()), default=0)
+        return {inner: self._grown(replace(fitted[inner], epilogue=used)) for inner in slots}, found
 
     def _in_least_slots(
         self, groups: Sequence[Sequence[LinearShape]]
@@ -479,14 +519,15 @@ class LinearSearch:
         return reduce(Sizes.at_least, (self._smallest(shape, None) for shape in shapes))
 
     def _search_groups(
-        self, groups: Sequence[Sequence[LinearShape]], blocks: dict[int, int]
+        self, groups: Sequence[Sequence[LinearShape]], blocks: dict[int, int], roomy: bool
     ) -> tuple[int, dict[int, Sizes], dict[LinearShape, Tile]] | None:
-        """Cycles, slot sizes by inner size and tiles, if each group has slots of its own."""
+        """Cycles, slot sizes by inner size and tiles, if each group has slots of its own; `roomy`:
+        the first one's unused bytes go to the epilogue's slots, which serve all, not to Z."""
         sizes: dict[int, Sizes] = {}
         tiles: dict[LinearShape, Tile] = {}
         total = 0
         for shapes in groups:
-            found = self._search_slots(shapes, blocks, sizes)
+            found = self._search_slots(shapes, blocks, sizes, roomy)
             if found is None:
                 return None
             total += found[0]
@@ -505,7 +546,11 @@ class LinearSearch:
         return int(DMA_CONTENTION * (self._box(sizes.x, 1) + self._box(sizes.w, 1)))
 
     def _search_slots(
-        self, shapes: Sequence[LinearShape], blocks: Mapping[int, int], others: Mapping[int, Sizes]
+        self,
+        shapes: Sequence[LinearShape],
+        blocks: Mapping[int, int],
+        others: Mapping[int, Sizes],
+        roomy: bool,
     ) -> tuple[int, Sizes, dict[LinearShape, Tile]] | None:
         """Cycles, slots and tiles for products of one inner size. The epilogue's slots lie at the
         same place for all inner sizes; the first ones searched fix their size."""
@@ -523,6 +568,11 @@ class LinearSearch:
                 size = replace(size, epilogue=epilogue)
             if size.total > self.budget:
                 continue
+            if roomy and epilogue is None:
+                spare = self.budget - size.total
+                size = replace(
+                    size, epilogue=size.epilogue + spare // self.epilogue_slots // 64 * 64
+                )
             ranked.append((self.cycles(heavy, tile), size))
         ranked.sort(key=lambda entry: (entry[0], -entry[1].total))
         best: tuple[int, Sizes, dict[LinearShape, Tile]] | None = None

@@ -31,7 +31,9 @@ def emit_feed(kernel: LinearGeometry, k: KernelEmitter) -> None:
     """Bias into Z, chunks of X and W into their rings, the next launch's first chunk of X."""
     s = k.stream(IN)
 
-    def load_w(chunk: Index, tile: Index) -> list[SSAValue]:
+    def load_w(
+        chunk: Index, tile: Index, once_begun: Callable[[], None] | None = None
+    ) -> list[SSAValue]:
         source, target = k.values["w_l2"], k.memory["w"]
         slot = ring_slot(s, k, "first_w", s.add(s.mul(chunk, kernel.group), tile))
         if kernel.w_pitch is not None:
@@ -46,7 +48,7 @@ def emit_feed(kernel: LinearGeometry, k: KernelEmitter) -> None:
             start, size = s.mul(s.add(row, first), kernel.k), rows * kernel.k
             return s.transfer(source, [start], target, [slot, first * kernel.k], [size])
 
-        return s.transfer_pieces(kernel.n, 2 * kernel.k, piece)
+        return s.transfer_pieces(kernel.n, 2 * kernel.k, piece, once_begun)
 
     def load_rows(
         operand: str, chunk: Index, column: Index, start: Index, count: int
@@ -81,31 +83,57 @@ def emit_feed(kernel: LinearGeometry, k: KernelEmitter) -> None:
 
         return s.transfer_pieces(kernel.m, 2 * kernel.k, piece)
 
+    def finish(tokens: list[SSAValue]) -> None:
+        """Wait for transfers, unless a W comes behind them: its token stands for them too."""
+        if not kernel.streams_w:
+            s.complete(*tokens)
+
     k.acquire(s)
     if kernel.jobs >= X_FIRST_JOBS or kernel.w_pitch is not None:
         # X and Z are free before the ring of W, which RedMulE still reads; and a W that is an
         # activation depends on earlier launches as X does
         k.depend(s)
-        s.when(k.values[X_LOADED], "eq", 0, lambda: s.complete(*load_x(0)))
+        s.when(k.values[X_LOADED], "eq", 0, lambda: finish(load_x(0)))
         tokens = preset(0)
         s.wait(kernel.engine, -1)
-        s.complete(*tokens, *load_w(0, 0))
+        tokens += load_w(0, 0)
+        finish(tokens)
     else:
         s.wait(kernel.engine, -1)
-        s.complete(*load_w(0, 0), *preset(0))
+        tokens = [*load_w(0, 0), *preset(0)]
+        finish(tokens)
         k.depend(s)
         s.when(k.values[X_LOADED], "eq", 0, lambda: s.complete(*load_x(0)))
-    s.advance()
+    begun: SSAValue | None = tokens[-1] if kernel.streams_w else None
+    if begun is None:
+        s.advance()
 
-    def step(chunk: Index, tile: Index, first: bool) -> None:
+    def step(chunk: Index, tile: Index, first: bool, before: SSAValue | None) -> SSAValue | None:
         s.wait(kernel.engine, s.add(s.add(s.mul(chunk, kernel.group), tile), -1))
-        tokens = load_w(chunk, tile)
+
+        def load_missing_x() -> None:
+            s.when(chunk, "sge", k.values[X_LOADED], lambda: finish(load_x(chunk)))
+
+        if before is None:
+            tokens = load_w(chunk, tile)
+            if first:
+                tokens += preset(tile)
+            s.complete(*tokens)
+            if kernel.group == 1:
+                load_missing_x()
+            s.advance()
+            return None
+
+        def count_before() -> None:
+            s.complete(before)
+            s.advance()
+
+        if kernel.group == 1:
+            load_missing_x()
+        tokens = load_w(chunk, tile, count_before)
         if first:
             tokens += preset(tile)
-        s.complete(*tokens)
-        if kernel.group == 1:
-            s.when(chunk, "sge", k.values[X_LOADED], lambda: s.complete(*load_x(chunk)))
-        s.advance()
+        return tokens[-1]
 
     # The slot of the next chunk of X is free from the second tile on: the tiles that follow
     # load a share each, so that no W has to queue behind a whole chunk.
@@ -131,19 +159,21 @@ def emit_feed(kernel: LinearGeometry, k: KernelEmitter) -> None:
         column = s.mul(following, kernel.n)
 
         def load(row: Index, rows: int) -> None:
-            s.complete(*load_rows("x_l2", following, column, row, rows))
+            finish(load_rows("x_l2", following, column, row, rows))
 
         share_of(kernel.m, tile, load)
 
     def next_launch(tile: Index) -> None:
         def load(row: Index, rows: int) -> None:
-            s.complete(*load_rows("x_next", kernel.chunks, 0, row, rows))
+            finish(load_rows("x_next", kernel.chunks, 0, row, rows))
 
         s.wait_value(OUT, k.values[X_NEXT_READY])
         share_of(kernel.next_rows, tile, load)
 
-    def with_next_x(chunk: Index, tile: Index, first: bool) -> None:
-        step(chunk, tile, first)
+    def with_next_x(
+        chunk: Index, tile: Index, first: bool, before: SSAValue | None
+    ) -> SSAValue | None:
+        after = step(chunk, tile, first, before)
         missing = s.add(k.values[X_LOADED], -1)
 
         def unless_loaded() -> None:
@@ -152,12 +182,35 @@ def emit_feed(kernel: LinearGeometry, k: KernelEmitter) -> None:
         s.when(chunk, "slt", kernel.chunks - 1, unless_loaded)
         if kernel.next_rows:
             s.when(chunk, "eq", kernel.chunks - 1, lambda: next_launch(tile))
+        return after
 
-    def pass_over(chunk: Index, first: bool) -> None:
+    def repeat(
+        upper: int,
+        begun: SSAValue | None,
+        body: Callable[[Index, SSAValue | None], SSAValue | None],
+    ) -> SSAValue | None:
+        """`body` for all numbers from 1 on; where W streams, with the token of the one before."""
+        if begun is None:
+            s.loop(1, upper, lambda index: (body(index, None), None)[1])
+            return None
+
+        def carried(index: Index, before: SSAValue) -> SSAValue:
+            after = body(index, before)
+            assert after is not None
+            return after
+
+        return s.carry(1, upper, begun, carried)
+
+    def pass_over(chunk: Index, first: bool, begun: SSAValue | None) -> SSAValue | None:
         """All tiles of a chunk."""
         if not first:
-            step(chunk, 0, False)
-        s.loop(1, kernel.group, lambda tile: with_next_x(chunk, tile, first))
+            begun = step(chunk, 0, False, begun)
+        return repeat(
+            kernel.group, begun, lambda tile, before: with_next_x(chunk, tile, first, before)
+        )
 
-    pass_over(0, True)
-    s.loop(1, kernel.chunks, lambda chunk: pass_over(chunk, False))
+    begun = pass_over(0, True, begun)
+    begun = repeat(kernel.chunks, begun, lambda chunk, before: pass_over(chunk, False, before))
+    if begun is not None:
+        s.complete(begun)
+        s.advance()

@@ -219,6 +219,13 @@ class LinearGeometry(Kernel):
         return any(use.start < end and start < use.end for use in other.uses())
 
     @property
+    def streams_w(self) -> bool:
+        """Whether the DMA is what a launch waits for: the next W is then requested before the last
+        one is there. Where RedMulE is, it would learn of a W later."""
+        feed, _, engine, _ = self.cycles()
+        return self.engine is GEMM and feed > engine
+
+    @property
     def can_load_ahead(self) -> bool:
         """Whether the last pass leaves time and a slot for the next launch's first chunk of X."""
         return self.chunks > 1 and self.group > 1

@@ -218,37 +218,46 @@ def _emit_tile_out(kernel: LinearGeometry, k: KernelEmitter, s: StreamEmitter, t
     done = s.add(s.mul(tile, kernel.pieces), before)
     tail = kernel.m - (kernel.pieces - 1) * kernel.piece
 
-    def store(piece: Index, rows: int) -> None:
+    def start_store(piece: Index, rows: int) -> SSAValue:
         s.wait(COMPUTE, s.add(piece, done))
         row = s.mul(piece, kernel.piece)
         sizes = [rows, kernel.k]
-        target = k.values["out"]
-        s.complete(s.transfer(k.memory["z"], [tile, row], target, [row, column], sizes))
-        s.advance()
+        return s.transfer(k.memory["z"], [tile, row], k.values["out"], [row, column], sizes)
 
-    def load(piece: Index, rows: int) -> None:
+    def start_load(piece: Index, rows: int) -> SSAValue:
         row = s.mul(piece, kernel.piece)
         sizes = [rows, kernel.k]
-        slot = s.mod(piece, 2)
-        source = k.values["residual"]
-        s.complete(s.transfer(source, [row, column], k.memory["r"], [slot], sizes))
+        return s.transfer(
+            k.values["residual"], [row, column], k.memory["r"], [s.mod(piece, 2)], sizes
+        )
+
+    def finish(token: SSAValue) -> None:
+        s.complete(token)
         s.advance()
+
+    def store(piece: Index, rows: int) -> None:
+        finish(start_store(piece, rows))
+
+    def load(piece: Index, rows: int) -> None:
+        finish(start_load(piece, rows))
+
+    def step(piece: Index, rows: int) -> None:
+        # one direction each: the piece to come and the one that is done move together
+        coming = start_load(piece, rows)
+        going = start_store(s.add(piece, -1), kernel.piece)
+        finish(coming)
+        finish(going)
 
     if kernel.residual_pitch is None:
         s.loop(0, kernel.pieces - 1, lambda piece: store(piece, kernel.piece))
         store(kernel.pieces - 1, tail)
         return
 
-    def step(piece: Index) -> None:
-        load(piece, kernel.piece)
-        store(s.add(piece, -1), kernel.piece)
-
     if kernel.pieces > 1:
         load(0, kernel.piece)
         s.advance()
-        s.loop(1, kernel.pieces - 1, step)
-        load(kernel.pieces - 1, tail)
-        store(kernel.pieces - 2, kernel.piece)
+        s.loop(1, kernel.pieces - 1, lambda piece: step(piece, kernel.piece))
+        step(kernel.pieces - 1, tail)
     else:
         load(0, tail)
         s.advance()
