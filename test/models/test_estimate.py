@@ -43,9 +43,9 @@ def test_cycles_and_energy_are_near_those_of_a_simulation(name):
     assert 0 < expected.bound[1] <= expected.cycles
     assert 0 < simulated.bound[1] <= simulated.cycles
     for direction in ("dma_in", "dma_out"):
-        # operands count once, though tiles may load them again
+        # operands count once: tiles load them again, or keep them from launch to launch
         once, moved = (p.ledger.bytes[direction].sum() for p in (expected, simulated))
-        assert 0.5 * moved < once < 1.03 * moved
+        assert 0.5 * moved < once < 1.1 * moved
     assert simulated.forecast == expected.cycles
     largest = max(simulated.kinds, key=lambda row: row.exclusive_cycles)
     found = {row.kind: row.exclusive_cycles / expected.cycles for row in expected.kinds}
