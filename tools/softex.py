@@ -70,7 +70,10 @@ I want to see …
   the commands of a layer, decoded       softex inspect m.elf --commands --layer NAME
   what changed                           softex diff a.elf b.elf
   the IR at a level                      softex compile m.onnx --emit LEVEL
+  every phase, in files to go on from    softex compile m.onnx -o m.elf --dump-phases DIR
+  where results begin to differ          softex bisect m.onnx
   one pass at work                       softex-opt f.mlir -p PASS
+  the paper's figures and ours           softex bench paper -o paper.html
   how far to trust the figures           softex bench calibration
   an example to try it on                softex demo --save DIR
 """
