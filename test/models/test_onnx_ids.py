@@ -157,3 +157,16 @@ def test_what_is_not_computed_names_the_operator(tmp_path: Path) -> None:
     indexed(path, 2, write)
     with pytest.raises(OnnxError, match="operator Unique is not supported"):
         import_onnx(path)
+
+
+def test_a_hash_of_ids_is_no_shift(tmp_path: Path) -> None:
+    """Only id 0 selects a row as (ids + 31) would: a probe of it alone could not fail."""
+    graph = Graph()
+    product = graph.node(
+        "Mul", graph.node("Add", "ids", graph.constant(1, np.int64)), graph.constant(31, np.int64)
+    )
+    bucket = graph.node("Mod", product, graph.constant(32, np.int64))
+    y = graph.node("Gather", graph.weight(32, 8, scale=1.0), bucket)
+    ids = helper.make_tensor_value_info("ids", TensorProto.INT64, (1, 9))
+    model = graph.save(tmp_path / "m.onnx", [ids], y)
+    agree(tmp_path / "m.onnx", model, {"ids": np.arange(9)[None] * 11})

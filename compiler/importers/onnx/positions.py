@@ -17,6 +17,8 @@ from softex_mlir.compiler.importers.onnx.values import Array, Symbolic
 from softex_mlir.isa_sim.numerics.rowwise import position_ids
 
 PROBES = 6
+BEYOND = (0, 1, 6, 1 << 10, (1 << 20) + 3)
+"""How far behind the rows of a table ids are tried."""
 FEW = 6
 """Elements of a mask up to which all its patterns are tried."""
 
@@ -24,7 +26,8 @@ FEW = 6
 def shift_of(symbolic: Symbolic, shape: tuple[int, ...], rows: int) -> int | None:
     """c if `symbolic` is its one input of `shape`, element for element in order, plus c.
 
-    Looked at where the indices select one of `rows` rows: others are refused when a program runs.
+    Ids that select none of `rows` rows are refused when a program runs; those are tried too, as a
+    remainder (a hash) or a clipped index gives them a row.
     """
     (name,) = symbolic.inputs
     size = prod(shape)
@@ -49,7 +52,7 @@ def shift_of(symbolic: Symbolic, shape: tuple[int, ...], rows: int) -> int | Non
         for probe in (ids, np.where(chosen, random.choice(special, size), ids)):
             if not np.array_equal(at(probe), probe + shift):
                 return None
-    for number in special:
+    for number in (*special, *(limit + d for d in BEYOND)):
         if not np.array_equal(at(np.full(size, number)), np.full(size, number + shift)):
             return None
     return shift
