@@ -1,4 +1,5 @@
 // A mask that differs between heads: added relative to the largest number of its row. Biases that are products are left alone.
+// So are sums that something else reads too.
 // RUN: softex-opt %s -p lift-masks | filecheck %s
 
 // CHECK: func.func @main(%[[Q:.*]]: tensor<2x4x8xbf16>, %[[K:.*]]: tensor<2x8x4xbf16>, %[[MASK:.*]]: tensor<2x4x4xbf16>)
@@ -14,4 +15,14 @@ func.func @main(%q : tensor<2x4x8xbf16>, %k : tensor<2x8x4xbf16>, %m : tensor<2x
   %b = transformer.add %a, %s : tensor<2x4x4xbf16>, tensor<2x4x4xbf16> -> tensor<2x4x4xbf16>
   %p = transformer.softmax %b : tensor<2x4x4xbf16> -> tensor<2x4x4xbf16>
   func.return %p : tensor<2x4x4xbf16>
+}
+
+// CHECK: func.func @read(%{{.*}}: tensor<2x4x8xbf16>, %{{.*}}: tensor<2x8x4xbf16>, %[[M:.*]]: tensor<2x4x4xbf16>)
+// CHECK-NOT: linalg.generic
+// CHECK: transformer.add %{{.*}}, %[[M]]
+func.func @read(%q : tensor<2x4x8xbf16>, %k : tensor<2x8x4xbf16>, %m : tensor<2x4x4xbf16>) -> (tensor<2x4x4xbf16>, tensor<2x4x4xbf16>) {
+  %s = transformer.matmul %q, %k : tensor<2x4x8xbf16>, tensor<2x8x4xbf16> -> tensor<2x4x4xbf16>
+  %a = transformer.add %s, %m : tensor<2x4x4xbf16>, tensor<2x4x4xbf16> -> tensor<2x4x4xbf16>
+  %p = transformer.softmax %a : tensor<2x4x4xbf16> -> tensor<2x4x4xbf16>
+  func.return %p, %a : tensor<2x4x4xbf16>, tensor<2x4x4xbf16>
 }

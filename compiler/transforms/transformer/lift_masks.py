@@ -22,8 +22,8 @@ from softex_mlir.compiler.transforms.transformer.attention_bias import (
     relative,
     relative_element,
 )
-from softex_mlir.compiler.transforms.transformer.fuse_attention import find_scores
-from softex_mlir.compiler.transforms.transformer.l1_values import Constants
+from softex_mlir.compiler.transforms.transformer.fuse_attention import find_scores, keeps_rows
+from softex_mlir.compiler.transforms.transformer.l1_values import Constants, scale_of
 from softex_mlir.dialects import transformer as t
 
 PRODUCTS = (t.MatmulOp, t.LinearOp)
@@ -74,9 +74,26 @@ def _lift(bias: SSAValue, keys: int, constants: Constants) -> SSAValue:
 
 
 def _is_sum_of_scores(use: Use) -> bool:
-    """Whether an operand is added to scores."""
+    """Whether an operand is added to scores that only a softmax reads."""
     sum_ = use.operation
-    return isinstance(sum_, t.AddOp) and find_scores(sum_.operands[1 - use.index]) is not None
+    return (
+        isinstance(sum_, t.AddOp)
+        and find_scores(sum_.operands[1 - use.index]) is not None
+        and _only_softmax_reads(sum_.result)
+    )
+
+
+def _only_softmax_reads(value: SSAValue) -> bool:
+    """Whether differences within a row are all that anybody sees of a value."""
+    for use in value.uses:
+        reader = use.operation
+        if isinstance(reader, t.SoftmaxOp):
+            continue
+        passes = isinstance(reader, t.AddOp) or scale_of(reader) is not None
+        passes |= isinstance(reader, t.ReshapeOp) and keeps_rows(reader)
+        if not passes or not _only_softmax_reads(reader.results[0]):
+            return False
+    return True
 
 
 def _is_mask(value: SSAValue) -> bool:
