@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import typer
 
 from softex_mlir.errors import UserError
 from softex_mlir.files import json_text, write_atomically
+from softex_mlir.tools.forms import Form, emit
 
 if TYPE_CHECKING:
     from softex_mlir.runtime.generation import Generation, Sampling, Tokens
@@ -70,7 +72,7 @@ class Prompts:
 
 def _tokenizer(path: Path) -> Any:
     try:
-        from tokenizers import Tokenizer  # pyright: ignore[reportMissingImports]
+        package: Any = import_module("tokenizers")
     except ImportError:
         raise UserError(
             "text needs the package tokenizers: pip install 'softex-mlir[text]', or give token ids "
@@ -82,8 +84,7 @@ def _tokenizer(path: Path) -> Any:
         reason = getattr(error, "strerror", None) or "is no text"
         raise UserError(f"{path}: {reason}") from error
     try:
-        found: Any = Tokenizer
-        return found.from_str(text)
+        return package.Tokenizer.from_str(text)
     except Exception as error:
         # the package raises nothing narrower
         raise UserError(f"{path}: no tokenizer.json that can be read: {error}") from error
@@ -138,12 +139,15 @@ def run_generation(
     sampling: Sampling,
     *,
     stop: int | None,
-    as_json: bool,
+    form: Form,
+    output: Path | None,
     profile: Path | None,
     trace: Path | None,
     input: Path | None = None,
 ) -> None:
     """Generate, print tokens as they come and then the figures; 130 if interrupted.
+
+    As JSON and CSV nothing but the figures is printed.
 
     Raises:
         UserError: the prompts do not fit the program.
@@ -151,7 +155,7 @@ def run_generation(
     from softex_mlir.runtime.generation import generate, lines, memory_line
     from softex_mlir.tools.signals import raised
 
-    if not as_json:
+    if form is Form.text:
         sys.stdout.write(f"{memory_line(program)}\n")
         sys.stdout.flush()
     inputs = None
@@ -160,7 +164,7 @@ def run_generation(
 
         entry = program.at("encode") if "encode" in program.entries else program
         inputs, _ = read_arrays(input, entry)
-    printer = Printer(prompts, quiet=as_json)
+    printer = Printer(prompts, quiet=form is not Form.text)
     with raised():
         made = generate(
             program,
@@ -172,13 +176,14 @@ def run_generation(
             inputs=inputs,
         )
     printer.end()
-    if as_json:
-        found = made.to_json()
-        if prompts.tokenizer is not None:
-            found["texts"] = printer.texts()
-        sys.stdout.write(json_text(found))
-    else:
-        sys.stdout.writelines(f"{line}\n" for line in lines(made))
+    texts = {} if prompts.tokenizer is None else {"texts": printer.texts()}
+    emit(
+        form,
+        output,
+        text=lambda: "".join(f"{line}\n" for line in lines(made)),
+        data=lambda: {**made.to_json(), **texts},
+        rows=lambda: [{"entry": name, **p.to_json()} for name, p in made.phases.items() if p.runs],
+    )
     _write(program, made, profile, trace)
     if made.interrupted:
         raise SystemExit(130)

@@ -14,7 +14,7 @@ from softex_mlir.tools.options import CsvOption, JsonOption, SetOption, TableFil
 
 if TYPE_CHECKING:
     from softex_mlir.isa_sim.machine import Machine
-    from softex_mlir.isa_sim.machine_basis import Field
+    from softex_mlir.isa_sim.machine_basis import DescribedValue
 
 machine_app = typer.Typer(
     name="machine",
@@ -92,7 +92,7 @@ def show(
 
 
 def _description(
-    found: Machine, fields: Sequence[Field], gaps: Sequence[str], valid: Sequence[str]
+    found: Machine, fields: Sequence[DescribedValue], gaps: Sequence[str], valid: Sequence[str]
 ) -> str:
     """A description as TOML, what each value rests on behind it."""
     lines = [f"name = {_spelt(found.name)}  # {found.hash[:12]}"]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from softex_mlir.tools.forms import Form, checked_form, emit
+from softex_mlir.tools.forms import Form, checked_form, emit, form_of
 from softex_mlir.tools.options import (
     CsvOption,
     JsonOption,
@@ -93,7 +93,9 @@ def generate(
     trace: Annotated[
         Path | None, typer.Option(help="Write a timeline of the last run that Perfetto opens.")
     ] = None,
+    output: TableFileOption = None,
     json: JsonOption = False,
+    csv: CsvOption = False,
 ) -> None:
     """Continue prompts token by token, with the entries of a program that keep keys and values."""
     from softex_mlir.files import check_outputs
@@ -101,14 +103,16 @@ def generate(
     from softex_mlir.tools.generate_command import Prompts, run_generation, sampling_of
 
     sampling = sampling_of(greedy=greedy, top_k=top_k, temperature=temperature, seed=seed)
-    check_outputs((profile, trace), (program, tokenizer, input))
+    form = form_of(as_json=json, as_csv=csv, output=output)
+    check_outputs((output, profile, trace), (program, tokenizer, input))
     run_generation(
         Program.load(program),
         Prompts.of(prompt_ids, prompt, tokenizer),
         max_new_tokens,
         sampling,
         stop=stop,
-        as_json=json,
+        form=form,
+        output=output,
         profile=profile,
         trace=trace,
         input=input,
