@@ -23,6 +23,7 @@ from softex_mlir.runtime.experiments.bench_generate import decode_bound, steps
 from softex_mlir.runtime.generation import Sampling
 from softex_mlir.runtime.program import Program
 from softex_mlir.runtime.reference import evaluate
+from softex_mlir.tools.forms import Form
 from softex_mlir.tools.generate_command import Prompts, run_generation
 
 MODELS = {
@@ -192,7 +193,8 @@ def test_text_goes_in_and_comes_out(tmp_path: Path, capsys: pytest.CaptureFixtur
         3,
         Sampling(),
         stop=None,
-        as_json=True,
+        form=Form.json,
+        output=None,
         profile=profile,
         trace=trace,
     )
