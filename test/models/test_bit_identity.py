@@ -59,8 +59,11 @@ def test_bottlenecks_and_norms_that_only_scale(masked: bool):
     assert check(program, result, {}).identical
 
 
-@pytest.mark.parametrize("kib", [256, 48])
-@pytest.mark.parametrize("name", ["vit_s.dynamo", "distilbert_s.script", "gpt2_s.dynamo"])
+@matrix(
+    "name, kib",
+    list(product(["vit_s.dynamo", "distilbert_s.script", "gpt2_s.dynamo"], [256, 48])),
+    short=4,
+)
 def test_exported_models(name: str, kib: int):
     path = EXPORTED / f"{name}.onnx"
     if not path.exists():

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import partial
 
 import pytest
+from sampling import matrix
 
 from softex_mlir.compiler.driver import Compilation
 from softex_mlir.compiler.model import Model
@@ -31,7 +32,7 @@ ENERGY = 0.16
 """Largest error; larger models are closer, see `runtime/README.md`."""
 
 
-@pytest.mark.parametrize("name", MODELS)
+@matrix("name", list(MODELS), short=5)
 def test_cycles_and_energy_are_near_those_of_a_simulation(name):
     compilation = Compilation.of(MODELS[name]())
     simulated = session.run(compilation.program(), functional=False).profile
