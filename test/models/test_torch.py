@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sampling import matrix
 
 import softex_mlir
 from softex_mlir.errors import UserError
@@ -74,7 +75,7 @@ MODELS: Mapping[str, str] = {
 }
 
 
-@pytest.mark.parametrize("name", MODELS)
+@matrix("name", list(MODELS), short=2)
 def test_families_compile_from_torch(name: str, torch: Any):
     reason = "transformers is not installed (the extra `torch`)"
     transformers: Any = pytest.importorskip("transformers", reason=reason)
