@@ -20,7 +20,7 @@ from softex_mlir.compiler.backend.emitter import Linear, RiscvEmitter
 from softex_mlir.compiler.backend.lower_control_flow import ControlFlowLowering
 from softex_mlir.compiler.backend.operands import UnsupportedOperation, width_of
 from softex_mlir.compiler.backend.select_floats import BINARY, SAME_OPERAND
-from softex_mlir.compiler.backend.select_integers import INT_BINARY, INT_PREDICATES
+from softex_mlir.compiler.backend.select_integers import INT_BINARY
 
 
 class FunctionLowering(ControlFlowLowering):
@@ -101,7 +101,7 @@ def lower_cmpi(lowering: FunctionLowering, op: Any) -> None:
 
 def compare_constants(op: arith.CmpiOp, a: int, b: int) -> int:
     """1 where the comparison of two constants holds."""
-    predicate = INT_PREDICATES[op.predicate.value.data]
+    predicate = arith.CMPI_COMPARISON_OPERATIONS[op.predicate.value.data]
     if predicate[0] == "u":
         a, b = a & 0xFFFFFFFF, b & 0xFFFFFFFF
     results = {"eq": a == b, "ne": a != b, "lt": a < b, "le": a <= b, "gt": a > b, "ge": a >= b}

@@ -17,7 +17,6 @@ from xdsl.ir import Block, Operation, SSAValue
 from softex_mlir.compiler.backend.emitter import FLOAT, INT, Linear, ScopeKind
 from softex_mlir.compiler.backend.lower_memory import LoopFrame, MemoryLowering
 from softex_mlir.compiler.backend.operands import UnsupportedOperation, is_float
-from softex_mlir.compiler.backend.select_integers import INT_PREDICATES
 from softex_mlir.dialects import xpulp
 
 STRAIGHT_LINE_MAXIMUM = 700
@@ -78,7 +77,7 @@ class ControlFlowLowering(MemoryLowering):
         compare = self.conditions.get(condition)
         if compare is None:
             return branch(riscv_cf.BeqOp, self.extend(condition, False), e.zero, target, following)
-        predicate = INT_PREDICATES[compare.predicate.value.data]
+        predicate = arith.CMPI_COMPARISON_OPERATIONS[compare.predicate.value.data]
         signed = predicate[0] == "s"
         x = self.extend(compare.lhs, signed)
         y = self.extend(compare.rhs, signed)

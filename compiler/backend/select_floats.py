@@ -91,26 +91,6 @@ REPLICATED: dict[type[Operation], type[Operation]] = {
 """Packed instructions that take the low half of rs2 for both elements."""
 
 
-FLOAT_PREDICATES = (
-    "false",
-    "oeq",
-    "ogt",
-    "oge",
-    "olt",
-    "ole",
-    "one",
-    "ord",
-    "ueq",
-    "ugt",
-    "uge",
-    "ult",
-    "ule",
-    "une",
-    "uno",
-    "true",
-)
-
-
 def negated(value: SSAValue) -> SSAValue | None:
     """What an F32 value is the negative of, where that can be seen."""
     owner = value.owner
@@ -171,7 +151,7 @@ class FloatSelector(IntegerSelector):
         if kind == "vector":
             raise UnsupportedOperation("no instructions for a comparison by element: use min/max")
         x, y = self.freg(op.lhs), self.freg(op.rhs)
-        predicate = FLOAT_PREDICATES[op.predicate.value.data]
+        predicate = arith.CMPF_COMPARISON_OPERATIONS[op.predicate.value.data]
 
         def ordered() -> SSAValue:
             return e.int2(

@@ -36,8 +36,6 @@ INT_BINARY: dict[str, type[Operation]] = {
     "arith.minui": xpulp.MinuOp,
 }
 
-INT_PREDICATES = ("eq", "ne", "slt", "sle", "sgt", "sge", "ult", "ule", "ugt", "uge")
-
 
 def fold_integer(name: str, a: int, b: int) -> int | None:
     """The value of an operation on constants; None where it is not folded."""
@@ -168,7 +166,7 @@ class IntegerSelector(Operands):
     def compare_int(self, op: arith.CmpiOp) -> None:
         """A comparison as 0 or 1."""
         e = self.emitter
-        predicate = INT_PREDICATES[op.predicate.value.data]
+        predicate = arith.CMPI_COMPARISON_OPERATIONS[op.predicate.value.data]
         width = width_of(op.lhs.type)
         if width < 32:
             signed = predicate[0] == "s" or predicate in ("eq", "ne")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from xdsl.dialects.arith import CMPF_COMPARISON_OPERATIONS, CMPI_COMPARISON_OPERATIONS
 from xdsl.ir import Attribute, Operation
 
 from softex_mlir.compiler.importers.mlir.constants import element_of, integer, width_of
@@ -55,25 +56,11 @@ PLAIN: dict[str, str] = {
 """Operations that are an operator of ONNX."""
 
 WIDE = ("arith.extf", "arith.truncf", "arith.index_cast", "arith.index_castui", "arith.bitcast")
-FLOAT_TESTS = ("false", "oeq", "ogt", "oge", "olt", "ole", "one", "ord")
 OPPOSITE = {
     **{"ueq": "one", "ugt": "ole", "uge": "olt", "ult": "oge", "ule": "ogt", "une": "oeq"},
     **{"uno": "ord", "true": "false"},
 }
-INTEGER_TESTS = ("eq", "ne", "slt", "sle", "sgt", "sge", "ult", "ule", "ugt", "uge")
 COMPARISONS = {"gt": "Greater", "ge": "GreaterOrEqual", "lt": "Less", "le": "LessOrEqual"}
-FLOAT_ORDER = (
-    *FLOAT_TESTS,
-    "ueq",
-    "ugt",
-    "uge",
-    "ult",
-    "ule",
-    "une",
-    "uno",
-    "true",
-)
-"""By the number that the predicate is stored as."""
 
 
 def scalar_operation(graph: Graph, op: Operation, operands: Sequence[Value]) -> Value | None:
@@ -151,7 +138,7 @@ def _predicate(op: Operation, names: Sequence[str]) -> str:
 
 
 def _float_comparison(graph: Graph, op: Operation, operands: Sequence[Value]) -> Value:
-    predicate = _predicate(op, FLOAT_ORDER)
+    predicate = _predicate(op, CMPF_COMPARISON_OPERATIONS)
     if predicate in OPPOSITE:
         return written(graph, "Not", [_ordered(graph, OPPOSITE[predicate], *operands)])
     return _ordered(graph, predicate, *operands)
@@ -173,7 +160,7 @@ def _ordered(graph: Graph, predicate: str, a: Value, b: Value) -> Value:
 
 
 def _integer_comparison(graph: Graph, op: Operation, operands: Sequence[Value]) -> Value:
-    predicate = _predicate(op, INTEGER_TESTS)
+    predicate = _predicate(op, CMPI_COMPARISON_OPERATIONS)
     a, b = operands
     if predicate in ("eq", "ne"):
         if a.dtype == BOOL:

@@ -289,15 +289,7 @@ def _return(parser: Parser, kind: type[Operation]) -> Operation:
 def _import(parser: Parser, kind: type[Operation]) -> Operation:
     """``hal.tensor.import wait(%fence) => %view "name" : !hal.buffer_view -> tensor``."""
     _fence(parser, "wait")
-    view = parser.parse_unresolved_operand()
-    given = parser.parse_optional_str_literal()
-    parser.parse_punctuation(":")
-    operand = parser.resolve_operand(view, parser.parse_type())
-    parser.parse_punctuation("->")
-    properties = {} if given is None else {"name": StringAttr(given)}
-    return kind.create(
-        operands=[operand], result_types=[parser.parse_type()], properties=properties
-    )
+    return _boundary(parser, kind)
 
 
 def _fence(parser: Parser, word: str) -> None:
@@ -322,6 +314,11 @@ def _barrier(parser: Parser, kind: type[Operation]) -> Operation:
 
 def _export(parser: Parser, kind: type[Operation]) -> Operation:
     """``hal.tensor.export %a "name" : type -> !hal.buffer_view``."""
+    return _boundary(parser, kind)
+
+
+def _boundary(parser: Parser, kind: type[Operation]) -> Operation:
+    """``%a "name" : type -> type``: a tensor that comes from a caller or goes to one."""
     value = parser.parse_unresolved_operand()
     given = parser.parse_optional_str_literal()
     parser.parse_punctuation(":")
