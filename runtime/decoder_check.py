@@ -16,18 +16,17 @@ from softex_mlir.compiler.importers.onnx.decoder import (
 )
 from softex_mlir.compiler.importers.onnx.varying import Lengths
 from softex_mlir.compiler.model import Model
-from softex_mlir.compiler.work import macs
 from softex_mlir.dialects.transformer_attention import KEY_BLOCK
 from softex_mlir.runtime.onnx_reference import NoReference, evaluate_onnx, load_widened
 from softex_mlir.runtime.reference import evaluate
 from softex_mlir.runtime.self_check import (
-    HARDWARE_TOLERANCE,
-    MOST_MACS,
     SEED,
     TOLERANCE,
     Array,
     SelfCheckError,
     Shapes,
+    in_hardware,
+    reason_to_skip,
     relative_error,
 )
 
@@ -81,23 +80,10 @@ class DecoderCheck:
         wrong = found.astype(np.float64) - self._expected
         rms = float(np.sqrt(np.mean(wrong**2) / max(np.mean(self._expected**2), 1e-30)))
         steps = ", ".join(f"{stage} {error:.1e}" for stage, error in self.errors.items())
-        line = (
-            f"self-check: prefill and decode, {steps} of float32; in the hardware's arithmetic "
-            f"{rms:.1%} (rms)"
-        )
-        if not rms <= HARDWARE_TOLERANCE:
-            line += f"; warning: more than {HARDWARE_TOLERANCE:.0%} on random inputs"
-        return line
+        return f"self-check: prefill and decode, {steps} of float32; {in_hardware(rms)}"
 
     def _start(self, model: Model) -> None:
-        count = macs(model.module)
-        if self.forced is False:
-            self.skipped = "not asked for"
-        elif self.forced is None and count > MOST_MACS:
-            self.skipped = (
-                f"not run: {count / 1e9:.1f} GMACs are more than {MOST_MACS / 1e9:.0f} "
-                "(--self-check runs it)"
-            )
+        self.skipped = reason_to_skip(model, self.forced)
         if self.skipped:
             return
         batch, _ = model.inputs[0].shape

@@ -123,10 +123,7 @@ class SelfCheck:
             error = float(np.sqrt(np.mean(np.square(wrong)))) if finite.any() else 0.0
             worst = max(worst, error / scale if scale else error)
         steps = ", ".join(f"{stage} {error:.1e}" for stage, error in self.errors.items())
-        line = f"self-check: {steps} of float32; in the hardware's arithmetic {worst:.1%} (rms)"
-        if not worst <= HARDWARE_TOLERANCE:
-            line += f"; warning: more than {HARDWARE_TOLERANCE:.0%} on random inputs"
-        return line
+        return f"self-check: {steps} of float32; {in_hardware(worst)}"
 
     @property
     def _chosen(self) -> dict[str, Array]:
@@ -155,14 +152,7 @@ class SelfCheck:
         """Inputs and expected outputs, or why there are none."""
         kind = origin_of(model.module).get("kind", "")
         self._kind = kind if kind in ("onnx", "mlir") and not isinstance(self.source, Model) else ""
-        count = macs(model.module)
-        if self.forced is False:
-            self.skipped = "not asked for"
-        elif self.forced is None and count > MOST_MACS:
-            self.skipped = (
-                f"not run: {count / 1e9:.1f} GMACs are more than {MOST_MACS / 1e9:.0f} "
-                "(--self-check runs it)"
-            )
+        self.skipped = reason_to_skip(model, self.forced)
         if self.skipped:
             return
         self._inputs = sample_inputs(model, SEED)
@@ -243,6 +233,31 @@ class SelfCheck:
             if not relative_error(found[output], self._chosen[output]) <= TOLERANCE:
                 return f"; the first pass after which it does is {step.name} (number {number})"
         return ""
+
+
+def reason_to_skip(model: Model, forced: bool | None) -> str:
+    """Why a model is not checked; empty if it is.
+
+    Args:
+        forced: True checks models of any size, False none, None those of up to `MOST_MACS`.
+    """
+    if forced is False:
+        return "not asked for"
+    count = macs(model.module)
+    if forced is None and count > MOST_MACS:
+        return (
+            f"not run: {count / 1e9:.1f} GMACs are more than {MOST_MACS / 1e9:.0f} "
+            "(--self-check runs it)"
+        )
+    return ""
+
+
+def in_hardware(error: float) -> str:
+    """How close the hardware's arithmetic comes, with a warning where that is far."""
+    line = f"in the hardware's arithmetic {error:.1%} (rms)"
+    if error <= HARDWARE_TOLERANCE:
+        return line
+    return f"{line}; warning: more than {HARDWARE_TOLERANCE:.0%} on random inputs"
 
 
 def relative_error(found: Array, expected: Array) -> float:
