@@ -50,9 +50,15 @@ def _fields(section: str, key: str, value: str) -> dict[str, Any]:
     return dict(zip(keys, map(int, numbers), strict=True))
 
 
+def scaled(text: str) -> int | None:
+    """A number that ends in Ki or Mi; None for any other text."""
+    found = _SCALED.fullmatch(text)
+    return None if found is None else int(found[1]) * _SCALES[found[2]]
+
+
 def _value(section: str, key: str, value: str) -> Any:
-    if scaled := _SCALED.fullmatch(value):
-        return int(scaled[1]) * _SCALES[scaled[2]]
+    if (number := scaled(value)) is not None:
+        return number
     try:
         return tomllib.loads(f"value = {value}")["value"]
     except ValueError as error:

@@ -12,6 +12,7 @@ import typer
 from softex_mlir.errors import UserError
 from softex_mlir.files import json_text
 from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.isa_sim.machine_settings import scaled
 from softex_mlir.runtime.elf_reader import has_note
 from softex_mlir.tools.progress import progress_line
 from softex_mlir.tools.signals import raised
@@ -20,24 +21,28 @@ _MEASURABLE = 10_000_000
 """Instructions from which on decoding the program hardly counts in the speed."""
 
 
-_MEMORY = re.compile(r"(0x[0-9a-fA-F]+|\d+):(0x[0-9a-fA-F]+|\d+)(Ki|Mi|)")
-_SCALES = {"": 1, "Ki": 1 << 10, "Mi": 1 << 20}
+_NUMBER = re.compile(r"0x[0-9a-fA-F]+|\d+")
 
 
 def memory_of(texts: Sequence[str] | None) -> tuple[tuple[int, int], ...]:
     """Base addresses and bytes from their spelling on a command line."""
     found: list[tuple[int, int]] = []
     for text in texts or ():
-        match = _MEMORY.fullmatch(text)
-        base, size = (0, 0) if match is None else (int(match[1], 0), int(match[2], 0))
-        size *= _SCALES[match[3]] if match else 0
-        if not 0 < size <= (1 << 32) - base:
+        first, _, second = text.partition(":")
+        base, size = _number(first), scaled(second) or _number(second)
+        if base is None or size is None or not 0 < size <= (1 << 32) - base:
             raise typer.BadParameter(
                 f"expected BASE:SIZE within 32 bits, as in 0x80000000:64Ki, found '{text}'",
                 param_hint="--memory",
             )
         found.append((base, size))
     return tuple(found)
+
+
+def _number(text: str) -> int | None:
+    if not _NUMBER.fullmatch(text):
+        return None
+    return int(text, 16 if text.startswith("0x") else 10)
 
 
 def run_bare_metal(
