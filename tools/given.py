@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 if TYPE_CHECKING:
+    from softex_mlir.compiler.model import Model
     from softex_mlir.isa_sim.machine import Machine
 
 
 def machine_of(
     target: str,
-    tcdm_bytes: int | None,
-    no_softex: bool,
-    no_redmule: bool,
     settings: list[str] | None = None,
+    *,
+    tcdm_bytes: int | None = None,
+    no_softex: bool = False,
+    no_redmule: bool = False,
 ) -> Machine:
     """The machine of a shipped name or a file, with what the other options change.
 
@@ -45,11 +48,30 @@ def readable(model: str) -> str:
 
 
 def sizes_of(
-    tokens: int | None, batch: int | None, layers: int | None, max_length: int | None
+    tokens: int | None, batch: int | None, layers: int | None, max_length: int | None = None
 ) -> dict[str, int]:
     """Sizes of a built-in model or an architecture that were chosen, by name."""
     chosen = {"tokens": tokens, "batch": batch, "layers": layers, "max_length": max_length}
     return {name: value for name, value in chosen.items() if value is not None}
+
+
+def chosen_model(
+    model: str,
+    sizes: Mapping[str, int],
+    weights: Path | None,
+    config: Path | None,
+    shapes: Mapping[str, tuple[int, ...]] | None = None,
+) -> Model | str:
+    """A model's argument, or the model itself where sizes or weights are given beside it.
+
+    Raises:
+        UserError: they do not fit it.
+    """
+    from softex_mlir.front_door import named_model
+
+    if weights is None and not sizes:
+        return model
+    return named_model(model, sizes, weights, config, shapes)
 
 
 def is_onnx(model: str) -> bool:

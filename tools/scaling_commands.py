@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from softex_mlir.tools.forms import form_of
-from softex_mlir.tools.given import machine_of, shapes_of
+from softex_mlir.tools.given import chosen_model, machine_of, shapes_of, sizes_of
 from softex_mlir.tools.options import (
     AccuracyOption,
     BatchOption,
@@ -84,19 +84,15 @@ def mesh(
     from softex_mlir.compiler.driver import Compilation
     from softex_mlir.compiler.mesh.noc import Noc
     from softex_mlir.files import check_outputs
-    from softex_mlir.front_door import named_model
     from softex_mlir.tools.mesh_command import counts_of, grid_of, run_mesh
 
     form = form_of(as_json=json, as_csv=csv, output=output)
     check_outputs([html, output], [model, target, weights, config])
     counts = counts_of(clusters)
     nocs = [Noc(count, l2_bandwidth, hop_latency, hop_energy) for count in counts]
-    chosen = {"tokens": tokens, "batch": batch, "layers": layers}
-    sizes = {name: value for name, value in chosen.items() if value is not None}
-    named = weights is not None or sizes
     compilation = Compilation.of(
-        named_model(model, sizes, weights, config) if named else model,
-        machine_of(target, None, False, False, settings),
+        chosen_model(model, sizes_of(tokens, batch, layers), weights, config),
+        machine_of(target, settings),
         shapes=shapes_of(shape or [], dim or []),
         accuracy=accuracy,
     )
@@ -166,7 +162,7 @@ def requests(
     check_outputs([html, output], [*models, arrivals, target])
     counts = clusters_of(clusters)
     chosen = target is not None or settings
-    machine = machine_of(target or "paper", None, False, False, settings) if chosen else None
+    machine = machine_of(target or "paper", settings) if chosen else None
     services = services_of(models, machine, operating_point)
     streams, source = streams_of(services, arrivals, rate, count, shares, seed)
     run_requests(

@@ -13,7 +13,14 @@ import typer
 
 from softex_mlir.errors import Interrupted, UserError
 from softex_mlir.files import CLOSED_PIPE, prepare_streams
-from softex_mlir.tools.given import is_onnx, machine_of, readable, shapes_of, sizes_of
+from softex_mlir.tools.given import (
+    chosen_model,
+    is_onnx,
+    machine_of,
+    readable,
+    shapes_of,
+    sizes_of,
+)
 from softex_mlir.tools.machine_command import machine_app
 from softex_mlir.tools.options import (
     AccuracyOption,
@@ -211,7 +218,7 @@ def compile(
     """
     from softex_mlir.compiler.outputs import OutputChoice
     from softex_mlir.files import check_outputs
-    from softex_mlir.front_door import compile_and_check, named_model
+    from softex_mlir.front_door import compile_and_check
     from softex_mlir.tools.accuracy_command import accuracy_wanted
     from softex_mlir.tools.compile_command import (
         PassesShown,
@@ -254,16 +261,21 @@ def compile(
         return
     changed = tcdm_bytes is not None or no_softex or no_redmule or settings
     sizes = sizes_of(tokens, batch, layers, max_length)
-    named = weights is not None or sizes
     started = time.perf_counter()
     machine = (
-        machine_of(target or "paper", tcdm_bytes, no_softex, no_redmule, settings)
+        machine_of(
+            target or "paper",
+            settings,
+            tcdm_bytes=tcdm_bytes,
+            no_softex=no_softex,
+            no_redmule=no_redmule,
+        )
         if target is not None or changed
         else None
     )
 
     def read() -> Model | str:
-        return named_model(model, sizes, weights, config, shapes) if named else model
+        return chosen_model(model, sizes, weights, config, shapes)
 
     dialled = accuracy_wanted(
         read, accuracy, calibrate, metric, accuracy_report, machine=machine, shapes=shapes
@@ -336,19 +348,19 @@ def estimate(
     from softex_mlir.compiler.driver import Compilation
     from softex_mlir.compiler.outputs import OutputChoice
     from softex_mlir.files import check_outputs
-    from softex_mlir.front_door import named_model
     from softex_mlir.tools.estimate_command import run_estimate
     from softex_mlir.tools.forms import form_of
 
     form = form_of(as_json=json, as_csv=csv, output=report)
     check_outputs([report], [model, weights, config, tiles, target])
     model = readable(model)
-    machine = machine_of(target, tcdm_bytes, no_softex, no_redmule, settings)
+    machine = machine_of(
+        target, settings, tcdm_bytes=tcdm_bytes, no_softex=no_softex, no_redmule=no_redmule
+    )
     shapes = shapes_of(shape or [], dim or [])
     sizes = sizes_of(tokens, batch, layers, max_length)
-    named = weights is not None or sizes
     compilation = Compilation.of(
-        named_model(model, sizes, weights, config, shapes) if named else model,
+        chosen_model(model, sizes, weights, config, shapes),
         machine,
         shapes=shapes,
         tile_overrides=tiles,
@@ -489,7 +501,7 @@ def run(
     if is_program(program) or not is_model(program):
         loaded, machine = Program.load(program), Machine.load(target) if target else None
     else:
-        machine = machine_of(target or "paper", None, False, False, settings)
+        machine = machine_of(target or "paper", settings)
         loaded = Compilation.of(program, machine).program()
     loaded = loaded.at(entry)
     beside: dict[str, Any] = {}

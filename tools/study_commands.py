@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from softex_mlir.tools.forms import checked_form, emit, form_of
-from softex_mlir.tools.given import machine_of, shapes_of
+from softex_mlir.tools.given import chosen_model, machine_of, shapes_of, sizes_of
 from softex_mlir.tools.options import (
     AccuracyOption,
     BatchOption,
@@ -98,18 +98,14 @@ def quality(
 ) -> None:
     """How close a model on the cluster comes to FP32, over many inputs, without simulating it."""
     from softex_mlir.files import check_outputs
-    from softex_mlir.front_door import named_model
     from softex_mlir.tools.quality_command import print_quality
 
     check_outputs([report], [model, inputs, reference, baseline, weights, config])
-    chosen = {"tokens": tokens, "batch": batch, "layers": layers}
-    sizes = {name: value for name, value in chosen.items() if value is not None}
-    named = weights is not None or sizes
     print_quality(
-        named_model(model, sizes, weights, config) if named else model,
+        chosen_model(model, sizes_of(tokens, batch, layers), weights, config),
         inputs,
         reference=reference,
-        target=machine_of(target or "paper", None, False, False, settings) if settings else target,
+        target=machine_of(target or "paper", settings) if settings else target,
         shapes=shapes_of(shape or [], dim or []),
         accuracy=accuracy,
         logits=logits or (),
@@ -145,7 +141,7 @@ def bench(
     if name not in (*BENCHMARKS, "paper"):
         raise typer.BadParameter(f"one of paper, {', '.join(BENCHMARKS)}", param_hint="NAME")
     form = checked_form(output, [target], as_json=json, as_csv=csv)
-    machine = machine_of(target, None, False, False, settings)
+    machine = machine_of(target, settings)
     if name == "paper":
         run_paper(machine, form, output)
     else:
@@ -242,7 +238,7 @@ def coefficients(
     from softex_mlir.tools.coefficients_command import print_coefficients
 
     form = checked_form(output, [target], as_json=json, as_csv=csv)
-    machine = machine_of(target, None, False, False)
+    machine = machine_of(target)
     print_coefficients(terms, machine, form, output, tune=not no_tune)
 
 
@@ -273,7 +269,7 @@ def sim(
     raise SystemExit(
         run_bare_metal(
             program,
-            machine_of(target, None, False, False),
+            machine_of(target),
             max_instructions,
             signature,
             memory_of(memory),
@@ -310,7 +306,7 @@ def bisect(
     from softex_mlir.tools.bisect_command import run_bisect
 
     form = checked_form(output, [model, input], as_json=json, as_csv=csv)
-    machine = machine_of(target, None, False, False, settings)
+    machine = machine_of(target, settings)
     raise SystemExit(run_bisect(model, machine, passes, input, tolerance, form, output))
 
 
@@ -373,4 +369,4 @@ def demo(
         return
     from softex_mlir.tools.demo import run_demo
 
-    run_demo(machine_of(target, None, False, False))
+    run_demo(machine_of(target))
