@@ -20,6 +20,7 @@ from softex_mlir.compiler.backend.operands import (
     width_of,
 )
 from softex_mlir.compiler.backend.select_integers import IntegerSelector
+from softex_mlir.compiler.predicates import OPPOSITES
 from softex_mlir.dialects import xpulp_bf16 as bf16
 
 NO_FASTMATH: dict[str, Attribute] = {"fastmath": FastMathFlagsAttr("none")}
@@ -177,12 +178,10 @@ class FloatSelector(IntegerSelector):
             "one": differ,
             "ord": ordered,
         }
-        inverse = {"ueq": "one", "ugt": "ole", "uge": "olt", "ult": "oge", "ule": "ogt"}
-        inverse |= {"une": "oeq", "uno": "ord", "true": "false"}
         if predicate in make:
             register = make[predicate]()
         else:
-            register = e.imm(riscv.XoriOp, make[inverse[predicate]](), 1)
+            register = e.imm(riscv.XoriOp, make[OPPOSITES[predicate]](), 1)
         self.set_int(op.result, register)
 
     def fma(self, op: Operation) -> None:

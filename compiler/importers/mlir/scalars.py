@@ -12,6 +12,7 @@ from softex_mlir.compiler.importers.mlir.constants import element_of, integer, w
 from softex_mlir.compiler.importers.mlir.graph import BOOL, FLOAT, INT, Graph, Unreadable, Value
 from softex_mlir.compiler.importers.mlir.spellings import written
 from softex_mlir.compiler.importers.mlir.syntax import attribute_of, name_of
+from softex_mlir.compiler.predicates import OPPOSITES
 
 Rule = Callable[[Graph, Operation, Sequence[Value]], Value]
 
@@ -56,10 +57,6 @@ PLAIN: dict[str, str] = {
 """Operations that are an operator of ONNX."""
 
 WIDE = ("arith.extf", "arith.truncf", "arith.index_cast", "arith.index_castui", "arith.bitcast")
-OPPOSITE = {
-    **{"ueq": "one", "ugt": "ole", "uge": "olt", "ult": "oge", "ule": "ogt", "une": "oeq"},
-    **{"uno": "ord", "true": "false"},
-}
 COMPARISONS = {"gt": "Greater", "ge": "GreaterOrEqual", "lt": "Less", "le": "LessOrEqual"}
 
 
@@ -139,8 +136,8 @@ def _predicate(op: Operation, names: Sequence[str]) -> str:
 
 def _float_comparison(graph: Graph, op: Operation, operands: Sequence[Value]) -> Value:
     predicate = _predicate(op, CMPF_COMPARISON_OPERATIONS)
-    if predicate in OPPOSITE:
-        return written(graph, "Not", [_ordered(graph, OPPOSITE[predicate], *operands)])
+    if predicate in OPPOSITES:
+        return written(graph, "Not", [_ordered(graph, OPPOSITES[predicate], *operands)])
     return _ordered(graph, predicate, *operands)
 
 
