@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -36,29 +37,38 @@ def show_tables(tables: Sequence[Table], machine: Machine, form: Form, output: P
     )
 
 
-def run_paper(machine: Machine, form: Form, output: Path | None) -> None:
-    """Every published figure beside ours; a run that writes a file goes on where one stopped."""
-    from softex_mlir.runtime.experiments.paper import paper
+RESUMED = {
+    "paper": "softex_mlir.runtime.experiments.paper:paper",
+    "generate": "softex_mlir.runtime.experiments.bench_generate:generation",
+}
+"""Long benchmarks that keep what was measured, by name: `tables(machine, state, progress)`."""
+
+
+def run_resumed(name: str, machine: Machine, form: Form, output: Path | None) -> None:
+    """Run one of `RESUMED`; one that writes a file goes on where another stopped."""
     from softex_mlir.tools.progress import experiment_line
 
+    module, function = RESUMED[name].split(":")
+    measure = getattr(import_module(module), function)
     state = None if output is None else output.with_name(f"{output.name}.part")
-    with experiment_line("softex bench paper") as progress:
-        tables = paper(machine, state, progress)
+    with experiment_line(f"softex bench {name}") as progress:
+        tables: Sequence[Table] = measure(machine, state, progress)
     if output is not None and output.suffix == ".html" and form is Form.text:
-        write_atomically(output, _page(machine, tables))
+        write_atomically(output, _page(name, machine, tables))
     else:
         show_tables(tables, machine, form, output)
     if state is not None:
         state.unlink(missing_ok=True)
 
 
-def _page(machine: Machine, tables: Sequence[Table]) -> str:
+def _page(name: str, machine: Machine, tables: Sequence[Table]) -> str:
     from softex_mlir.runtime.report.plain import document, heading, html_table, paragraph
 
     parts = [*map(paragraph, provenance(machine).splitlines())]
     for table in tables:
         parts += [heading(table.title), html_table(table.columns, table.rows)]
-    return document("softex bench paper", "The paper's figures and ours", parts, {})
+    title = {"paper": "The paper's figures and ours", "generate": "Generation"}[name]
+    return document(f"softex bench {name}", title, parts, {})
 
 
 def _rows(table: Table) -> list[dict[str, str]]:

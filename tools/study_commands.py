@@ -136,14 +136,15 @@ def bench(
 ) -> None:
     """Repeat a published experiment; the published value stands beside ours."""
     from softex_mlir.runtime.experiments.benchmarks import BENCHMARKS
-    from softex_mlir.tools.bench_command import run_benchmark, run_paper
+    from softex_mlir.tools.bench_command import RESUMED, run_benchmark, run_resumed
 
-    if name not in (*BENCHMARKS, "paper"):
-        raise typer.BadParameter(f"one of paper, {', '.join(BENCHMARKS)}", param_hint="NAME")
+    if name not in (*BENCHMARKS, *RESUMED):
+        names = ", ".join((*RESUMED, *BENCHMARKS))
+        raise typer.BadParameter(f"one of {names}", param_hint="NAME")
     form = checked_form(output, [target], as_json=json, as_csv=csv)
     machine = machine_of(target, settings)
-    if name == "paper":
-        run_paper(machine, form, output)
+    if name in RESUMED:
+        run_resumed(name, machine, form, output)
     else:
         run_benchmark(BENCHMARKS[name], machine, form, output)
 

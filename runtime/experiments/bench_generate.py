@@ -7,9 +7,10 @@ position in whole blocks, and what an encoder left. Tables of which a step reads
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,9 @@ from softex_mlir.compiler.driver import Compilation
 from softex_mlir.compiler.models import BUILTIN
 from softex_mlir.dialects.transformer_attention import KEY_BLOCK
 from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.runtime.experiments.kept import Kept, Progress
 from softex_mlir.runtime.experiments.measure import Table
-from softex_mlir.runtime.generation import Phase
+from softex_mlir.runtime.generation import ENCODE, Phase
 from softex_mlir.runtime.program import Program
 from softex_mlir.runtime.session import Memory, run
 
@@ -67,54 +69,109 @@ def steps(program: Program, prompt: int) -> Steps:
 def decode_bound(program: Program, position: int) -> int:
     """Cycles that the DMA takes at least for a decoding step at a position."""
     decode = program.at("decode")
-    batch, capacity = decode.inputs[0].shape[0], decode.inputs[1].limit or 1
-    read = {place for launch in decode.metadata["launches"] for place in launch["args"].values()}
+    batch = decode.inputs[0].shape[0]
+    read = _places(decode)
     matrices = sum(
         w["bytes"]
         for w in program.metadata["weights"]
         if w["layout"]["kind"] == "tiled" and w["address"] in read
     )
-    visible = round_up(position + 1, KEY_BLOCK)
+    visible = batch * round_up(position + 1, KEY_BLOCK)
+    # what an encoder left is read whole
+    whole = _places(program.at(ENCODE)) if ENCODE in program.entries else set[int]()
     caches = sum(
-        # what an encoder left is read whole
-        port["columns"]
-        * 2
-        * (batch * visible if port["rows"] == batch * capacity else port["rows"])
+        port["columns"] * 2 * (port["rows"] if port["address"] in whole else visible)
         for port in program.metadata["states"]
     )
     return -(-(matrices + caches) // program.machine.dma.bytes_per_cycle)
 
 
-def generation(machine: Machine, prompts: Sequence[int] = PROMPTS) -> list[Table]:
-    """Tables over prompt lengths, with and without SoftEx, and over batches."""
+def _places(program: Program) -> set[int]:
+    """The addresses that the launches of an entry are given."""
+    return {place for launch in program.metadata["launches"] for place in launch["args"].values()}
+
+
+def _encoded(program: Program) -> dict[str, Any]:
+    """A run of the encoder, without arithmetic."""
+    result = run(program.at(ENCODE), memory=Memory.of(program), functional=False)
+    return {"cycles": result.cycles, "joules": result.energy_joules}
+
+
+def _measured(program: Program, prompts: Sequence[int]) -> dict[str, Any]:
+    """What a program takes: a token of prefill and of the step behind, by length of the prompt."""
+    found: dict[str, Any] = {}
+    for prompt in prompts:
+        both = steps(program, prompt)
+        found[str(prompt)] = {
+            "prefill": _a_token(both.prefill),
+            "decode": _a_token(both.decode),
+            "step": both.decode.cycles,
+            "bound": decode_bound(program, prompt),
+        }
+    if ENCODE in program.entries:
+        found[ENCODE] = _encoded(program)
+    return found
+
+
+def _a_token(phase: Phase) -> dict[str, float]:
+    return {"cycles": phase.cycles / phase.tokens, "joules": phase.joules / phase.tokens}
+
+
+def generation(
+    machine: Machine,
+    state: Path | None = None,
+    progress: Progress | None = None,
+    *,
+    models: Mapping[str, Callable[..., Any]] = MODELS,
+    prompts: Sequence[int] = PROMPTS,
+    batches: Sequence[int] = BATCHES,
+) -> list[Table]:
+    """Tables over lengths of prompts, with and without SoftEx, and over batches.
+
+    Args:
+        state: keeps what was measured, for this machine and this code; another run goes on from it.
+        progress: is told what is done now.
+    """
+    kept = Kept(state, machine, progress)
     longest = round_up(max(prompts) + 1, KEY_BLOCK)
     rows: list[tuple[str, ...]] = []
+    encoded: list[tuple[str, ...]] = []
     batched: list[tuple[str, ...]] = []
-    for name, build in MODELS.items():
-        with_softex = Compilation.of(build(max_length=longest), machine).program()
-        without = Compilation.of(build(max_length=longest), machine.without_softex()).program()
-        for prompt in prompts:
-            unit, cores = steps(with_softex, prompt), steps(without, prompt)
+
+    def measured(
+        title: str, build: Callable[[], Any], target: Machine, lengths: Sequence[int]
+    ) -> dict[str, Any]:
+        return kept.get(
+            title, lambda: _measured(Compilation.of(build(), target).program(), lengths)
+        )
+
+    for name, model in models.items():
+        build = partial(model, max_length=longest)
+        unit = measured(name, build, machine, prompts)
+        cores = measured(f"{name}, without SoftEx", build, machine.without_softex(), prompts)
+        for prompt in map(str, prompts):
+            one, other = unit[prompt], cores[prompt]
             rows.append(
                 (
-                    name,
-                    str(prompt),
-                    *_figures(unit.prefill),
-                    _ratio(cores.prefill, unit.prefill),
-                    *_figures(unit.decode),
-                    _ratio(cores.decode, unit.decode),
-                    f"{decode_bound(with_softex, prompt):,}",
-                    f"{decode_bound(with_softex, prompt) / unit.decode.cycles:.1%}",
+                    *(name, prompt),
+                    *_compared(one["prefill"], other["prefill"]),
+                    *_compared(one["decode"], other["decode"]),
+                    f"{one['bound']:,}",
+                    f"{one['bound'] / one['step']:.1%}",
                 )
             )
-        for batch in BATCHES:
-            program = Compilation.of(build(max_length=128, batch=batch), machine).program()
-            phase, bound = steps(program, 16).decode, decode_bound(program, 16)
-            batched.append((name, str(batch), *_figures(phase), f"{bound / phase.cycles:.1%}"))
-    return [
+        if ENCODE in unit:
+            encoded.append((name, *_compared(unit[ENCODE], cores[ENCODE])))
+        for batch in batches:
+            build = partial(model, max_length=KEY_BLOCK, batch=batch)
+            title = f"{name}, batch {batch}"
+            found = measured(title, build, machine, [min(prompts)])[str(min(prompts))]
+            share = f"{found['bound'] / found['step']:.1%}"
+            batched.append((name, str(batch), *_figures(found["decode"]), share))
+    tables = [
         Table(
-            "Cycles and mJ a token, batch 1; times as many cycles without SoftEx; of a step the "
-            "DMA bound (matrices, head and cache) and its share of the cycles",
+            "Cycles and mJ a token, batch 1, and times as many cycles without SoftEx; of a step "
+            "the DMA bound (matrices, head and cache) and its share of the cycles",
             (
                 *("model", "prompt", "prefill", "mJ", "without"),
                 *("decode", "mJ", "without", "bound", "share"),
@@ -122,17 +179,20 @@ def generation(machine: Machine, prompts: Sequence[int] = PROMPTS) -> list[Table
             tuple(rows),
         ),
         Table(
-            "A decoding step behind 16 tokens, a token of each sequence",
+            f"A decoding step behind {min(prompts)} tokens, a token of each sequence",
             ("model", "batch", "cycles a token", "mJ", "DMA bound's share"),
             tuple(batched),
         ),
     ]
+    if encoded:
+        columns = ("model", "cycles", "mJ", "without")
+        tables.append(Table("An encoder's run, once a prompt", columns, tuple(encoded)))
+    return tables
 
 
-def _figures(phase: Phase) -> tuple[str, str]:
-    """Cycles and mJ a token."""
-    return f"{phase.cycles / phase.tokens:,.0f}", f"{phase.joules * 1e3 / phase.tokens:.4f}"
+def _figures(of: Mapping[str, float]) -> tuple[str, str]:
+    return f"{of['cycles']:,.0f}", f"{of['joules'] * 1e3:.4f}"
 
 
-def _ratio(cores: Phase, unit: Phase) -> str:
-    return f"{cores.cycles / unit.cycles:.2f}x"
+def _compared(unit: Mapping[str, float], cores: Mapping[str, float]) -> tuple[str, str, str]:
+    return (*_figures(unit), f"{cores['cycles'] / unit['cycles']:.2f}x")

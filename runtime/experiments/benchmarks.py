@@ -255,13 +255,6 @@ def quality(machine: Machine) -> list[Table]:
     return tables(machine)
 
 
-def generate(machine: Machine) -> list[Table]:
-    """Prefill and decode of models with a cache, a token, and how far decode is from the DMA."""
-    from softex_mlir.runtime.experiments.bench_generate import generation
-
-    return generation(machine)
-
-
 def estimates(machine: Machine) -> list[Table]:
     """The cost model against simulations, model by model."""
     from softex_mlir.runtime.experiments.estimate_bench import against_simulation
@@ -299,7 +292,6 @@ BENCHMARKS: dict[str, Callable[[Machine], Sequence[Table]]] = {
     "estimate": estimates,
     "accuracy": accuracy,
     "quality": quality,
-    "generate": generate,
     "core": core,
     "onnx": conformance,
 }

@@ -6,16 +6,15 @@ those. What was measured is kept experiment by experiment, so that an interrupte
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-from softex_mlir.files import code_hash, json_text, write_atomically
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.runtime.costs.tracks import CORES
+from softex_mlir.runtime.experiments.kept import Kept, Progress
 from softex_mlir.runtime.experiments.measure import Measurement, Table, measure
 
 Values: TypeAlias = dict[str, float]
@@ -268,7 +267,7 @@ COLUMN_TITLES = ("figure", "published", "here", "deviation", "note")
 
 
 def paper(
-    machine: Machine, state: Path | None = None, progress: Callable[[str], None] | None = None
+    machine: Machine, state: Path | None = None, progress: Progress | None = None
 ) -> list[Table]:
     """All published figures beside ours.
 
@@ -277,34 +276,14 @@ def paper(
         progress: is told what is done now.
     """
 
-    of = {"machine": machine.hash, "code": code_hash()}
     measured: Values = {}
-    done = _known(state, of)
+    kept = Kept(state, machine, progress)
     for number, (name, experiment) in enumerate(EXPERIMENTS.items(), start=1):
-        if progress is not None:
-            known = ", known" if name in done else ""
-            progress(f"{number}/{len(EXPERIMENTS)} {name}{known}")
-        if name not in done:
-            started = time.perf_counter()
-            done[name] = experiment(machine)
-            done[name]["seconds"] = time.perf_counter() - started
-            if state is not None:
-                write_atomically(state, json_text({**of, "done": done}))
-        measured |= done[name]
+        title = f"{number}/{len(EXPERIMENTS)} {name}"
+        measured |= kept.get(title, partial(experiment, machine))
     rows = tuple(figure.cells(measured) for figure in FIGURES)
-    times = tuple((name, f"{values['seconds']:.0f}") for name, values in done.items())
+    times = tuple((name, f"{seconds:.0f}") for name, seconds in kept.seconds.items())
     return [
         Table("Published figures and ours", COLUMN_TITLES, rows),
         Table("What it took on this host", ("experiment", "seconds"), times),
     ]
-
-
-def _known(state: Path | None, of: Mapping[str, str]) -> dict[str, Values]:
-    """What was measured before, by experiment; nothing of another machine or other code."""
-    try:
-        data: dict[str, Any] = {} if state is None else json.loads(state.read_text())
-    except (OSError, ValueError):
-        return {}
-    if any(data.get(name) != value for name, value in of.items()):
-        return {}
-    return data["done"]

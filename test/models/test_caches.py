@@ -19,7 +19,8 @@ from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.runtime import session
 from softex_mlir.runtime.check import check
-from softex_mlir.runtime.experiments.bench_generate import decode_bound, steps
+from softex_mlir.runtime.experiments.bench_generate import decode_bound, generation, steps
+from softex_mlir.runtime.experiments.kept import Kept
 from softex_mlir.runtime.generation import Sampling
 from softex_mlir.runtime.program import Program
 from softex_mlir.runtime.reference import evaluate
@@ -232,3 +233,30 @@ def test_the_bound_of_a_step_is_what_the_dma_must_move():
     assert decode_bound(program, 3) == (matrices + 2 * 64 * 32 * 2) // 8
     assert decode_bound(program, 64) == (matrices + 2 * 128 * 32 * 2) // 8
     assert decode_bound(program, 3) < found.decode.cycles
+
+
+def test_a_benchmark_that_was_stopped_goes_on(tmp_path: Path):
+    told: list[str] = []
+    state, models = tmp_path / "tables.part", {"tiny": MODELS["gpt2"]}
+    measured = partial(
+        generation,
+        *(Machine.load("paper"), state, told.append),
+        **{"models": models, "prompts": (3,), "batches": (4,)},
+    )
+    one, batched = measured()
+    assert told == ["tiny", "tiny, without SoftEx", "tiny, batch 4"]
+    assert 0 < float(one.rows[0][one.columns.index("share")].rstrip("%")) < 100
+    alone, four = (
+        float(row[c].replace(",", "")) for row, c in ((one.rows[0], 5), (batched.rows[0], 2))
+    )
+    assert four < alone / 2
+    told.clear()
+    assert measured() == [one, batched]
+    assert told == ["tiny, known", "tiny, without SoftEx, known", "tiny, batch 4, known"]
+    # what was not measured is, and nothing else; what another machine took counts for nothing
+    kept = Kept(state, Machine.load("paper"))
+    assert kept.get("more", lambda: {"cycles": 1}) == {"cycles": 1}
+    again = Kept(state, Machine.load("paper"), told.append)
+    assert again.get("more", dict) == {"cycles": 1}
+    assert told[-1] == "more, known"
+    assert Kept(state, Machine.load("paper").without_softex()).get("more", dict) == {}
