@@ -5,21 +5,18 @@ from __future__ import annotations
 import struct
 from typing import Any, cast
 
-from xdsl.dialects import arith, rv32
+from xdsl.dialects import arith, rv32, vector
 from xdsl.dialects.builtin import (
     AnyFloat,
     BFloat16Type,
-    DenseIntOrFPElementsAttr,
     Float32Type,
-    FloatAttr,
-    IntegerAttr,
     IntegerType,
     VectorType,
 )
 from xdsl.dialects.riscv import ops as riscv
 from xdsl.ir import Attribute, Operation, SSAValue
 
-from softex_mlir.compiler.backend.emitter import FLOAT, INT, Linear, RiscvEmitter, signed32
+from softex_mlir.compiler.backend.emitter import FLOAT, INT, Linear, RiscvEmitter
 from softex_mlir.dialects import xpulp
 from softex_mlir.dialects import xpulp_bf16 as bf16
 from softex_mlir.dialects.xpulp_vector import PAIR
@@ -67,9 +64,7 @@ def bf16_bits(value: float) -> int:
 
 def is_broadcast(op: Operation) -> bool:
     """Whether both elements of the op's vector are one BF16 scalar."""
-    return op.name in ("vector.broadcast", "vector.splat") and isinstance(
-        op.operands[0].type, BFloat16Type
-    )
+    return isinstance(op, vector.BroadcastOp) and isinstance(op.operands[0].type, BFloat16Type)
 
 
 def extract_position(op: Any) -> int:
@@ -83,9 +78,8 @@ def extract_position(op: Any) -> int:
 class Operands:
     """What is known of the values of the function being lowered."""
 
-    emitter: RiscvEmitter
-
-    def __init__(self) -> None:
+    def __init__(self, emitter: RiscvEmitter) -> None:
+        self.emitter = emitter
         self.linear: dict[SSAValue, Linear] = {}
         self.floats: dict[SSAValue, SSAValue] = {}
         self.words: dict[SSAValue, SSAValue] = {}
@@ -152,31 +146,23 @@ class Operands:
         shifted = e.shift(rv32.SlliOp, register, 32 - width)
         return e.shift(rv32.SraiOp if signed else rv32.SrliOp, shifted, 32 - width)
 
-    def constant(self, op: arith.ConstantOp) -> None:
-        """Integers stay expressions; floats are moved from integer registers."""
-        attribute: Any = op.value
-        result = op.result
-        if isinstance(attribute, IntegerAttr):
-            value = attribute.value.data
-            # xDSL writes the i1 constant true as -1.
-            self.linear[result] = Linear(
-                value & 1 if width_of(result.type) == 1 else signed32(value)
-            )
-            return
-        e = self.emitter
-        if isinstance(attribute, FloatAttr):
-            self.floats[result] = self.float_constant(attribute.value.data, result.type)
-            return
-        if isinstance(attribute, DenseIntOrFPElementsAttr) and float_class(result.type) == "vector":
-            low, high = (bf16_bits(float(v)) for v in attribute.get_values())
-            self.floats[result] = e.emit(riscv.FMvWXOp, (e.li(low | high << 16),), FLOAT)
-            return
-        raise UnsupportedOperation(f"no instructions for the constant {attribute}")
+    def passed(self, value: SSAValue) -> SSAValue:
+        """A value to pass to a block argument: never the zero register itself."""
+        register = self.reg(value)
+        if register.type == INT or register.type == FLOAT:
+            return register
+        return self.emitter.fresh_zero()
 
-    def float_constant(self, value: float, type_: Attribute) -> SSAValue:
-        """A register with a float constant."""
-        e = self.emitter
-        if float_class(type_) == "f32":
-            (bits,) = struct.unpack("<I", struct.pack("<f", value))
-            return e.emit(riscv.FMvWXOp, (e.li(bits),), FLOAT)
-        return e.emit(bf16.FMvHXOp, (e.li(bf16_bits(value)),), FLOAT)
+    def bind(self, value: SSAValue, register: SSAValue) -> None:
+        """Record the register of a block argument or of a result of control flow."""
+        if is_float(value.type):
+            self.floats[value] = register
+        else:
+            self.set_int(value, register)
+
+    def alias(self, result: SSAValue, value: SSAValue) -> None:
+        """The result is the value."""
+        if is_float(value.type):
+            self.floats[result] = self.freg(value)
+        else:
+            self.linear[result] = self.lin(value)
