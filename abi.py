@@ -44,6 +44,9 @@ TEAM_BARRIER: Final = 1
 MAIN: Final = "main"
 """Name of a model's function if it has only one; others are entries of one program."""
 
+ENCODE: Final = "encode"
+"""The entry of an encoder, which leaves what decoding steps attend to."""
+
 NOTE_NAME: Final = "softex"
 NOTE_KIND: Final = 1
 NOTE_SECTION: Final = ".note.softex"

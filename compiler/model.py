@@ -5,13 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp, StringAttr, TensorType
+from xdsl.dialects.builtin import (
+    ArrayAttr,
+    DictionaryAttr,
+    IntegerAttr,
+    ModuleOp,
+    StringAttr,
+    TensorType,
+    i64,
+)
 from xdsl.dialects.func import FuncOp
 from xdsl.ir import Attribute, Operation, SSAValue
 
 from softex_mlir.abi import MAIN, Port
 from softex_mlir.compiler.weights import WeightStore
-from softex_mlir.dialects.transformer import ints
+from softex_mlir.dialects.transformer import LIMIT, ints
 from softex_mlir.errors import UserError
 
 
@@ -97,13 +105,14 @@ def main_function(module: ModuleOp) -> FuncOp:
 
 def port_attributes(port: Port) -> DictionaryAttr:
     """The attributes that carry a port on `@main`."""
-    return DictionaryAttr(
-        {
-            "transformer.name": StringAttr(port.name),
-            "transformer.dtype": StringAttr(port.dtype),
-            "transformer.shape": ints(port.shape),
-        }
-    )
+    attributes: dict[str, Attribute] = {
+        "transformer.name": StringAttr(port.name),
+        "transformer.dtype": StringAttr(port.dtype),
+        "transformer.shape": ints(port.shape),
+    }
+    if port.limit is not None:
+        attributes[LIMIT] = IntegerAttr(port.limit, i64)
+    return DictionaryAttr(attributes)
 
 
 def _ports(

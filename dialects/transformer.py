@@ -87,6 +87,7 @@ from softex_mlir.dialects.transformer_graph import (
     SqrtOp,
 )
 from softex_mlir.dialects.transformer_movement import (
+    LIMIT,
     ConcatOp,
     EmbeddingOp,
     MaskToBiasOp,
@@ -95,6 +96,7 @@ from softex_mlir.dialects.transformer_movement import (
     ReshapeOp,
     SliceOp,
     TransposeOp,
+    WindowsOp,
     id_limit,
 )
 from softex_mlir.dialects.transformer_state import AppendOp, KeepOp, RecallOp, StateOp
@@ -353,6 +355,7 @@ FUSED_OPS: tuple[type[TransformerOp], ...] = (
     MulOp,
     *FUNCTIONS,
     EmbeddingOp,
+    WindowsOp,
     MaskToBiasOp,
     PositionIdsOp,
     PatchifyOp,
@@ -387,6 +390,7 @@ __all__ = [
     "GRAPH_OPS",
     "ID_TENSOR",
     "INNER_UNIT",
+    "LIMIT",
     "MASKED",
     "AddOp",
     "AnyTensor",
@@ -434,6 +438,7 @@ __all__ = [
     "TransposeOp",
     "UnaryOp",
     "WeightOp",
+    "WindowsOp",
     "broadcast",
     "id_limit",
     "ints",

@@ -51,6 +51,7 @@ class AttentionOp(TransformerOp):
 
     `bias_rows` says what a bias row belongs to: ``all`` queries (1 row), each ``query`` (of any
     batch), each ``batch`` element, or ``batch_query``. Its columns past the keys hold -inf.
+    A bias with rows for each query may have columns of each head, side by side: heads*padded.
 
     Numerics, for each batch element and head: scores [queries, padded] = `numerics.gemm` over d,
     zero-padded to a multiple of `inner_unit` (32 unless `pad-inner` says otherwise), starting from
@@ -161,6 +162,11 @@ class AttentionOp(TransformerOp):
         """Heads of k and v."""
         return (self.heads if self.key_heads is None else self.key_heads).value.data
 
+    @property
+    def bias_by_head(self) -> bool:
+        """Whether each head has columns of the bias of its own."""
+        return shape_of(self.bias)[1] != padded_keys(self.keys)
+
     def visible_keys(self, position: int) -> int:
         """Keys that the queries from a position on look at."""
         return min(self.keys, round_up(position + self.queries, KEY_BLOCK))
@@ -220,7 +226,11 @@ class AttentionOp(TransformerOp):
         self.expect(kind in self.BIAS_ROWS, f"bias_rows must be one of {', '.join(self.BIAS_ROWS)}")
         rows = {"all": 1, "query": q[0] // batch, "batch": batch, "batch_query": q[0]}[kind]
         expected = (rows, padded_keys(k[0] // batch))
-        self.expect(bias == expected, f"bias must be {expected} ({kind}), found {bias}")
+        by_head = (rows, heads * expected[1])
+        self.expect(
+            bias == expected or (bias == by_head and "query" in kind),
+            f"bias must be {expected} ({kind}), with rows of queries or {by_head}, found {bias}",
+        )
         chunk = self.chunk
         expect_unit(self, self.inner_unit)
         self.expect(

@@ -12,7 +12,8 @@ from xdsl.dialects.builtin import (
     UnitAttr,
     i64,
 )
-from xdsl.ir import Operation, SSAValue
+from xdsl.dialects.func import FuncOp
+from xdsl.ir import BlockArgument, Operation, SSAValue
 from xdsl.irdl import (
     irdl_op_definition,
     operand_def,
@@ -62,6 +63,49 @@ class EmbeddingOp(TransformerOp):
         self.expect(len(table) == 2, f"table must have rank 2, found {table}")
         expected = (*shape_of(self.ids), table[1])
         self.expect(shape_of(self.result) == expected, f"result must be {expected}")
+
+
+@irdl_op_definition
+class WindowsOp(TransformerOp):
+    """Windows of a vector by their first elements: ids [M] i32, vector [n] -> [M, K].
+
+    A matrix whose rows are all windows, read by row, without that matrix: what depends on the
+    distance between two positions, at a position known at run time. ids are in 0..n - K.
+    """
+
+    name = "transformer.windows"
+
+    ids = operand_def(ID_TENSOR)
+    vector = operand_def(BF16_TENSOR)
+    result = result_def(BF16_TENSOR)
+
+    assembly_format = (
+        "$ids `,` $vector attr-dict `:` type($ids) `,` type($vector) `->` type($result)"
+    )
+
+    def __init__(
+        self,
+        ids: SSAValue | Operation,
+        vector: SSAValue | Operation,
+        columns: int,
+        *,
+        layer: StringAttr | None = None,
+    ):
+        kind = TensorType(BFloat16Type(), [*shape_of(ids), columns])
+        super().__init__(operands=[ids, vector], properties={"layer": layer}, result_types=[kind])
+
+    @property
+    def windows(self) -> int:
+        """How many there are to choose from."""
+        return shape_of(self.vector)[0] - shape_of(self.result)[1] + 1
+
+    def verify_(self) -> None:
+        ids, vector, result = (shape_of(v) for v in (self.ids, self.vector, self.result))
+        self.expect(
+            len(ids) == len(vector) == 1 and len(result) == 2 and result[0] == ids[0],
+            f"expected ids [M], a vector [n] and a result [M, K], found {ids}, {vector}, {result}",
+        )
+        self.expect(self.windows > 0, f"{vector[0]} elements hold no window of {result[1]}")
 
 
 @irdl_op_definition
@@ -392,16 +436,27 @@ class TransposeOp(TransformerOp):
         self.expect(shape_of(self.result) == expected, f"result must be {expected}")
 
 
+LIMIT = "transformer.limit"
+"""Attribute of an integer argument: what its elements are below, if more than its uses say."""
+
+
 def id_limit(ids: SSAValue) -> int | None:
-    """Rows of the smallest table that an integer tensor selects rows of, or places of the state
-    that it is a position in; None if there is none."""
+    """What the model says of an argument, the rows of the smallest table that an integer tensor
+    selects rows of, or the places of the state that it is a position in: the least of them; None
+    if there is none."""
     limits: list[int] = []
+    function = ids.block.parent_op() if isinstance(ids, BlockArgument) else None
+    if isinstance(function, FuncOp) and function.arg_attrs and isinstance(ids, BlockArgument):
+        given = function.arg_attrs.data[ids.index].data.get(LIMIT)
+        limits += [given.value.data] if isinstance(given, IntegerAttr) else []
     for use in ids.uses:
         op = use.operation
         if isinstance(op, EmbeddingOp) and use.index == 0:
             limits.append(shape_of(op.table)[0])
         elif isinstance(op, AppendOp) and use.index == 1:
             limits.append(op.capacity - op.count + 1)
+        elif isinstance(op, WindowsOp):
+            limits.append(op.windows)
         elif isinstance(op, ReshapeOp | SliceOp | TransposeOp | ConcatOp):
             limit = id_limit(op.results[0])
             limits += [] if limit is None else [limit]

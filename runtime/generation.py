@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from softex_mlir.abi import ENCODE
 from softex_mlir.errors import Interrupted, UserError
 from softex_mlir.runtime.costs.bounds import bound, needed_by
 from softex_mlir.runtime.costs.verdict import unit_name
@@ -122,9 +123,6 @@ class Sampling:
         return int(random.choice(best, p=weights / weights.sum()))
 
 
-ENCODE = "encode"
-"""The entry of an encoder, whose result decoding steps attend to."""
-
 Tokens = list["int | None"]
 """The next token of every sequence; None for one that has ended."""
 
@@ -139,8 +137,12 @@ def generate(
     on_token: Callable[[Tokens], None] | None = None,
     progress: Callable[[int], None] | None = None,
     inputs: Mapping[str, np.ndarray] | None = None,
+    start: Sequence[int] | None = None,
 ) -> Generation:
     """Continue prompts, one for every sequence of the program's batch.
+
+    Of a program whose encoder reads token ids (BART, T5) the prompts are what it reads, and
+    decoding begins with `start`.
 
     Args:
         prompts: token ids; their lengths may differ.
@@ -149,16 +151,29 @@ def generate(
         stop: ends a sequence; when all have met it, generation ends.
         on_token: called with the new token of every sequence.
         progress: called now and then with the cycle that a run has reached.
-        inputs: of the entry `encode`, for a program that has one; it runs first. Default: random.
+        inputs: of the entry `encode`, for a program that has one; it runs first. Default: the
+            prompts, if it reads token ids, else random.
+        start: ids that the decoder's sequences begin with (`decoder_start_token_id` of the model).
 
     Ctrl-C ends the generation; what there is by then is returned, marked as interrupted.
 
     Raises:
         UserError: the program has no such entries, or the prompts do not fit it.
     """
-    _check(program, prompts, max_new_tokens)
+    capacity(program)
+    batch = program.at("prefill").inputs[0].shape[0]
+    _check_batch(prompts, batch)
     if inputs is not None and ENCODE not in program.entries:
         raise UserError(f"expected no inputs: the program has no entry {ENCODE}, found some")
+    if inputs is None and reads_ids(program):
+        inputs = _encoded(program, prompts)
+        prompts = [_start(start)] * batch
+    elif start is not None:
+        raise UserError(
+            "expected no start: the prompts are what the decoder begins with, unless an encoder of "
+            "token ids reads them"
+        )
+    _check(program, prompts, max_new_tokens)
     running = _Running(program, prompts, progress)
     sampling = sampling or Sampling()
     random = np.random.default_rng(sampling.seed)
@@ -261,17 +276,50 @@ def capacity(program: Program) -> int:
     return program.at("decode").inputs[1].limit or 1
 
 
-def _check(program: Program, prompts: Sequence[Sequence[int]], wanted: int) -> None:
-    room = capacity(program)
-    batch = program.at("prefill").inputs[0].shape[0]
+def reads_ids(program: Program) -> bool:
+    """Whether the program has an encoder, of token ids and a mask of them."""
+    if ENCODE not in program.entries:
+        return False
+    return [port.name for port in program.at(ENCODE).inputs] == ["input_ids", "attention_mask"]
+
+
+def _start(start: Sequence[int] | None) -> Sequence[int]:
+    if not start:
+        raise UserError(
+            "the encoder reads the prompt: say what the decoder begins with (--start-ids; "
+            "decoder_start_token_id in the model's config.json: T5 0, BART 2)"
+        )
+    return start
+
+
+def _encoded(program: Program, prompts: Sequence[Sequence[int]]) -> dict[str, np.ndarray]:
+    """The prompts as inputs of the encoder, padded and masked."""
+    batch, room = program.at(ENCODE).inputs[0].shape
+    ids, mask = np.zeros((2, batch, room), np.int64)
+    for index, prompt in enumerate(prompts):
+        if len(prompt) > room:
+            raise UserError(
+                f"a prompt of {len(prompt)} tokens: the encoder reads {room}: compile with "
+                f"--tokens {len(prompt)}"
+            )
+        ids[index, : len(prompt)] = prompt
+        mask[index, : len(prompt)] = 1
+    return {"input_ids": ids, "attention_mask": mask}
+
+
+def _check_batch(prompts: Sequence[Sequence[int]], batch: int) -> None:
     if len(prompts) != batch:
         raise UserError(
             f"expected {batch} prompts, the program's batch, found {len(prompts)}: compile with "
             f"--batch {len(prompts)}"
         )
-    lengths = [len(prompt) for prompt in prompts]
-    if min(lengths) == 0:
+    if not all(prompts):
         raise UserError("expected at least one token in every prompt, found none")
+
+
+def _check(program: Program, prompts: Sequence[Sequence[int]], wanted: int) -> None:
+    room = capacity(program)
+    lengths = [len(prompt) for prompt in prompts]
     if wanted < 1:
         raise UserError(f"expected at least one new token, found {wanted}")
     # the last new token is never looked at

@@ -309,14 +309,15 @@ def _attention(op: t.AttentionOp, operands: list[Array], arithmetic: Arithmetic)
                 mask = bias[rows]
             case _:
                 mask = bias
-        mask = mask[:, : t.padded_keys(keys)]
+        step = t.padded_keys(op.keys) if op.bias_by_head else 0
         for h in range(heads):
+            seen = mask[:, h * step : h * step + t.padded_keys(keys)]
             columns = slice(h * d, (h + 1) * d)
             key_columns = slice(h // group * d, (h // group + 1) * d)
             values = slice(h // group * e, (h // group + 1) * e)
             query, key = (_in_steps(op, x, 1) for x in (q[rows, columns], k[key_rows, key_columns]))
             result[rows, h * e : (h + 1) * e] = arithmetic.attention(
-                query, key, v[key_rows, values], mask, chunk, op.summed
+                query, key, v[key_rows, values], seen, chunk, op.summed
             )
     return result
 
@@ -361,6 +362,14 @@ def _move(op: Operation, operands: list[Array]) -> Array:
                     f"token ids must be in 0..{len(table) - 1}, found {ids.min()}..{ids.max()}"
                 )
             return table[ids]
+        case t.WindowsOp():
+            ids, vector = operands
+            if ids.size and not (ids.min() >= 0 and ids.max() < op.windows):
+                raise EvaluationError(
+                    f"windows must begin in 0..{op.windows - 1}, found {ids.min()}..{ids.max()}"
+                )
+            columns = np.arange(t.shape_of(op.result)[1])
+            return vector[ids[:, np.newaxis] + columns]
         case t.PatchifyOp():
             high, wide = (int(p) for p in op.patch.get_values())
             return patchify(operands[0], high, wide)

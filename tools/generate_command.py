@@ -144,6 +144,7 @@ def run_generation(
     profile: Path | None,
     trace: Path | None,
     input: Path | None = None,
+    start: str | None = None,
 ) -> None:
     """Generate, print tokens as they come and then the figures; 130 if interrupted.
 
@@ -174,6 +175,7 @@ def run_generation(
             stop=stop,
             on_token=printer.show,
             inputs=inputs,
+            start=None if start is None else _ids(start, "--start-ids"),
         )
     printer.end()
     texts = {} if prompts.tokenizer is None else {"texts": printer.texts()}
@@ -203,10 +205,10 @@ def _write(program: Program, made: Generation, profile: Path | None, trace: Path
         write_atomically(trace, text)
 
 
-def _ids(prompt: str) -> list[int]:
+def _ids(prompt: str, option: str = "--prompt-ids") -> list[int]:
     try:
         return [int(token) for token in prompt.split(",")]
     except ValueError:
         raise typer.BadParameter(
-            f"expected ids as 1,2,3, found '{prompt}'", param_hint="--prompt-ids"
+            f"expected ids as 1,2,3, found '{prompt}'", param_hint=option
         ) from None

@@ -76,6 +76,12 @@ def generate(
             "--input", help="Of the encoder, by the model's names (.npz); default: random."
         ),
     ] = None,
+    start_ids: Annotated[
+        str | None,
+        typer.Option(
+            help="What the decoder begins with, where an encoder reads the prompt (T5: 0, BART: 2)."
+        ),
+    ] = None,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Most tokens to generate.")] = 32,
     greedy: Annotated[
         bool, typer.Option("--greedy", help="Take the likeliest token (the default).")
@@ -116,6 +122,7 @@ def generate(
         profile=profile,
         trace=trace,
         input=input,
+        start=start_ids,
     )
 
 

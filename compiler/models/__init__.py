@@ -31,7 +31,8 @@ def _check_sizes(name: str, builder: Callable[..., Model], sizes: Mapping[str, i
             raise UserError(f"{name} has no {size}; it takes {', '.join(taken)}")
         if value < 1:
             raise UserError(f"{name}: {size} must be positive, found {value}")
-    if "tokens" in sizes and "max_length" in sizes:
+    parameters = signature(builder).parameters
+    if {"tokens", "max_length"} <= sizes.keys() and parameters["max_length"].default is None:
         raise UserError(
             f"{name}: expected tokens (of whole sequences) or max_length (of entries with a "
             "cache), found both"
@@ -50,6 +51,8 @@ FAMILIES = (
     "distilbert",
     "gpt2",
     "whisper",
+    "bart",
+    "t5",
     "llama",
     "qwen2",
     "smollm",
@@ -61,6 +64,8 @@ _VIT = "softex_mlir.compiler.models.vit"
 _TEXT = "softex_mlir.compiler.models.text"
 _WHISPER = "softex_mlir.compiler.models.whisper"
 _LLAMA = "softex_mlir.compiler.models.llama"
+_BART = "softex_mlir.compiler.models.bart"
+_T5 = "softex_mlir.compiler.models.t5"
 
 BUILTIN: dict[str, Callable[..., Model]] = {
     "demo-vit": _builder(
@@ -82,6 +87,18 @@ BUILTIN: dict[str, Callable[..., Model]] = {
         *(_WHISPER, "whisper", "demo-whisper"),
         **{"mels": 16, "source": 32, "hidden": 64, "encoder_layers": 1, "layers": 1, "heads": 2},
         **{"vocabulary": 200, "max_length": 64},
+    ),
+    "bart-base": _builder(_BART, "bart", "bart-base"),
+    "t5-small": _builder(_T5, "t5", "t5-small"),
+    "demo-bart": _builder(
+        *(_BART, "bart", "demo-bart"),
+        **{"tokens": 24, "max_length": 64, "hidden": 64, "encoder_layers": 1, "layers": 1},
+        **{"heads": 2, "vocabulary": 200},
+    ),
+    "demo-t5": _builder(
+        *(_T5, "t5", "demo-t5"),
+        **{"tokens": 24, "max_length": 64, "hidden": 64, "encoder_layers": 1, "layers": 1},
+        **{"heads": 2, "head_size": 32, "mlp": 96, "vocabulary": 200},
     ),
     "demo-bert": _builder(
         _TEXT, "bert", "demo-bert", tokens=24, hidden=64, layers=2, heads=2, vocabulary=200

@@ -16,8 +16,10 @@ from typing import Any
 import numpy as np
 
 from softex_mlir.compiler.model import Model
+from softex_mlir.compiler.models.bart import bart
 from softex_mlir.compiler.models.checkpoint import Checkpoint, Config
 from softex_mlir.compiler.models.llama import llama
+from softex_mlir.compiler.models.t5 import t5
 from softex_mlir.compiler.models.text import bert, gpt2
 from softex_mlir.compiler.models.vit import vit
 from softex_mlir.compiler.models.whisper import whisper
@@ -82,9 +84,13 @@ def load(name: str, weights: Path, config: Path | None, sizes: Mapping[str, int]
     settings = family.settings(fields, checkpoint)
     positions = settings.pop("positions", None)
     if positions is not None:
-        cached = "tokens" not in signature(family.build).parameters
-        name_of_length = "max_length" if cached else "tokens"
-        settings[name_of_length] = positions if cached else min(DEFAULT_TOKENS, positions)
+        taken = signature(family.build).parameters
+        if "tokens" not in taken:
+            settings["max_length"] = positions
+        else:
+            settings["tokens"] = min(DEFAULT_TOKENS, positions)
+            if taken["max_length"].default is not None:
+                settings["max_length"] = settings["tokens"]
         wanted = max(sizes.get("tokens", 0), sizes.get("max_length", 0))
         if wanted > positions:
             raise UserError(f"{wanted} tokens: {fields.path} allows {positions} positions at most")
@@ -351,6 +357,78 @@ def _whisper_parameter(c: Checkpoint, name: str, shape: Shape) -> Array:
     return c.take(name, shape) if name == "decoder.embed_tokens.weight" else _linear(c, name, shape)
 
 
+def _bart_settings(config: Config, c: Checkpoint) -> dict[str, Any]:
+    config.expect(
+        scale_embedding=False,
+        normalize_before=False,
+        add_final_layer_norm=False,
+        tie_word_embeddings=True,
+    )
+    return {
+        "positions": config.size("max_position_embeddings", 1024),
+        "hidden": config.size("d_model"),
+        "encoder_layers": config.size("encoder_layers"),
+        "layers": config.size("decoder_layers"),
+        "heads": config.size("decoder_attention_heads"),
+        "encoder_heads": config.size("encoder_attention_heads"),
+        "mlp": config.size("decoder_ffn_dim"),
+        "encoder_mlp": config.size("encoder_ffn_dim"),
+        "vocabulary": config.size("vocab_size"),
+        "activation": config.choice("activation_function", "gelu", ACTIVATIONS),
+    }
+
+
+_BART_FIRST = 2
+"""Row of the first position."""
+
+
+def _bart_parameter(c: Checkpoint, name: str, shape: Shape) -> Array:
+    match name:
+        case "shared.weight":
+            return c.take(name, shape)
+        case "final_logits_bias":
+            return c.whole(name).reshape(-1) if name in c else np.zeros(shape, np.float32)
+        case _ if name.endswith("embed_positions.weight"):
+            return c.whole(name)[_BART_FIRST : _BART_FIRST + shape[0]]
+        case _:
+            return _linear(c, name, shape)
+
+
+def _t5_settings(config: Config, c: Checkpoint) -> dict[str, Any]:
+    kind = config.fields.get("feed_forward_proj", "relu")
+    gated = kind.startswith("gated-")
+    activation = "gelu_new" if kind == "gated-gelu" else kind.removeprefix("gated-")
+    if activation not in ACTIVATIONS:
+        raise UserError(
+            f"{config.path}: feed_forward_proj: expected relu, gelu or gated-gelu, found {kind!r}"
+        )
+    layers = config.size("num_layers")
+    tied = config.fields.get("tie_word_embeddings", True)
+    return {
+        "hidden": config.size("d_model"),
+        "encoder_layers": layers,
+        "layers": config.size("num_decoder_layers", layers),
+        "heads": config.size("num_heads"),
+        "head_size": config.size("d_kv"),
+        "mlp": config.size("d_ff"),
+        "vocabulary": config.size("vocab_size"),
+        "activation": ACTIVATIONS[activation],
+        "gated": gated,
+        "tied": "lm_head.weight" not in c,
+        # of a file that does not say it, only a head of its own is not scaled
+        "scaled": config.fields.get("scale_decoder_outputs", tied) is not False,
+        "buckets": config.size("relative_attention_num_buckets", 32),
+        "furthest": config.size("relative_attention_max_distance", 128),
+        "eps": config.number("layer_norm_epsilon", 1e-6),
+    }
+
+
+def _t5_parameter(c: Checkpoint, name: str, shape: Shape) -> Array:
+    tables = ("shared.weight", "lm_head.weight")
+    plain = name in tables or "relative_attention_bias" in name
+    return c.take(name, shape) if plain else _linear(c, name, shape)
+
+
 _VIT_LIKE = Family(vit, _vit_settings, _vit_parameter, ("vit", "deit"), ("vit.", "deit."))
 _BERT_LIKE = Family(
     bert,
@@ -405,6 +483,22 @@ FAMILIES: dict[str, Family] = {
         ("whisper",),
         ("model.",),
         ("proj_out.weight",),
+    ),
+    "bart": Family(
+        bart,
+        _bart_settings,
+        _bart_parameter,
+        ("bart",),
+        ("model.",),
+        (".embed_tokens.weight", "lm_head.weight"),
+    ),
+    "t5": Family(
+        t5,
+        _t5_settings,
+        _t5_parameter,
+        ("t5",),
+        (),
+        (".embed_tokens.weight", "lm_head.weight"),
     ),
     "llama": _LLAMA_LIKE,
     "qwen2": _LLAMA_LIKE,

@@ -146,8 +146,10 @@ class CachedSequences:
         """Inputs of the function: the tokens, the position of each sequence's first one, and where
         there are several, the number of the one whose logits are wanted."""
         ports = [Port("input_ids", (self.batch, self.tokens), "int64")]
-        ports.append(Port("position", (self.batch,), "int64"))
-        return ports if self.tokens == 1 else [*ports, Port("last", (self.batch,), "int64")]
+        if self.tokens == 1:
+            return [*ports, Port("position", (self.batch,), "int64", limit=self.max_length)]
+        # the last block may go beyond, by padding
+        return [*ports, *(Port(name, (self.batch,), "int64") for name in ("position", "last"))]
 
     def token_ids(self, b: ModelBuilder) -> SSAValue:
         return b.add(t.ReshapeOp(b.arguments[0], (self.batch * self.tokens,)))
@@ -212,9 +214,12 @@ class CachedSequences:
         key_heads: int,
         *,
         scaled: bool = False,
+        bias: SSAValue | None = None,
     ) -> SSAValue:
+        """`bias` [rows, capacity], or for each head side by side: default: what is up to a row's
+        position is seen."""
         q, *new = qkv
-        bias, position = self.bias(b), b.arguments[1]
+        bias, position = self.bias(b) if bias is None else bias, b.arguments[1]
         outer, b.layer = b.layer, layer
         k, v = (
             b.add(t.AppendOp(rows, position, self._state(b, f"{layer}.{what}", rows)))

@@ -12,10 +12,11 @@ import math
 import numpy as np
 from xdsl.ir import SSAValue
 
-from softex_mlir.abi import Port
+from softex_mlir.abi import ENCODE, Port
 from softex_mlir.compiler.model import Model
 from softex_mlir.compiler.models.builder import ModelBuilder, Parameters
 from softex_mlir.compiler.models.sequences import ENTRIES, CachedSequences
+from softex_mlir.compiler.models.source import Source
 from softex_mlir.dialects import transformer as t
 
 KERNEL = 3
@@ -48,7 +49,7 @@ def whisper(
     `source` are the encoder's positions, half as many as frames; `layers` those of the decoder.
     """
     frames = Port("input_features", (batch, mels, 2 * source), "float32")
-    b = ModelBuilder(name, [frames], seed=seed, parameters=parameters, entry="encode")
+    b = ModelBuilder(name, [frames], seed=seed, parameters=parameters, entry=ENCODE)
     width = mlp or 4 * hidden
     shape = (batch, source, hidden)
     x = _stem(b, mels, source, hidden, batch, activation)
@@ -63,19 +64,17 @@ def whisper(
         x = b.linear(context, hidden, f"{layer}.self_attn.out_proj", residual=x)
         x = _mlp(b, x, layer, encoder_mlp or width, activation, eps)
     x = b.layer_norm(x, "encoder.layer_norm", eps=eps)
+    attended = Source(batch, source, heads, masked=False)
     for index in range(layers):
         layer = f"decoder.layers.{index}.encoder_attn"
-        for what in ("key", "value"):
-            projected = b.linear(x, hidden, f"{layer}.{what[0]}_proj", bias=what == "value")
-            b.layer = layer
-            b.add(t.KeepOp(projected, b.state(f"{layer}.{what}", (batch * source, hidden))))
+        key = b.linear(x, hidden, f"{layer}.k_proj", bias=False)
+        attended.keep(b, layer, key, b.linear(x, hidden, f"{layer}.v_proj"))
     b.layer = "output"
     b.end({"last_hidden_state": b.add(t.ReshapeOp(x, shape))})
     for entry, count in ENTRIES.items():
         sequences = CachedSequences(batch, count, max_length)
         b.begin(entry, sequences.inputs)
         x = _embedded(b, sequences, vocabulary, hidden)
-        bias, kind = b.attention_bias(source)
         for index in range(layers):
             layer = f"decoder.layers.{index}"
             normed = b.layer_norm(x, f"{layer}.self_attn_layer_norm", eps=eps)
@@ -86,12 +85,7 @@ def whisper(
             normed = b.layer_norm(x, f"{where}_layer_norm", eps=eps)
             scale = 1 / math.sqrt(hidden // heads)
             q = b.linear(normed, hidden, f"{where}.q_proj", scale=scale)
-            b.layer = where
-            k, v = (
-                b.add(t.RecallOp(b.state(f"{where}.{what}", (batch * source, hidden))))
-                for what in ("key", "value")
-            )
-            context = b.attention(q, k, v, where, heads, batch, bias, kind, scaled=True)
+            context = attended.attention(b, q, where)
             x = b.linear(context, hidden, f"{where}.out_proj", residual=x)
             x = _mlp(b, x, layer, width, activation, eps)
         x = b.layer_norm(sequences.scored(b, x), "decoder.layer_norm", eps=eps)

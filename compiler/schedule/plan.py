@@ -166,7 +166,7 @@ def _rows_bytes(machine: Machine, op: Operation, limit: int, wanted: int) -> int
     elif type(op) in UNARY or isinstance(op, tf.MaskToBiasOp):
         columns = max(32, tf.shape_of(op.results[0])[-1])
         fixed, row = 64, 14 * columns + 256
-    elif isinstance(op, tf.EmbeddingOp):
+    elif isinstance(op, tf.EmbeddingOp | tf.WindowsOp):
         fixed, row = 0, 2 * tf.shape_of(op.result)[-1] + 64
     elif isinstance(op, linalg_ops.GenericOp):
         return generic_bytes(op, machine, limit)

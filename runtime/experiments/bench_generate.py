@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from softex_mlir.abi import ENCODE
 from softex_mlir.arithmetic import round_up
 from softex_mlir.compiler.driver import Compilation
 from softex_mlir.compiler.models import BUILTIN
@@ -22,7 +23,7 @@ from softex_mlir.dialects.transformer_attention import KEY_BLOCK
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.runtime.experiments.kept import Kept, Progress
 from softex_mlir.runtime.experiments.measure import Table
-from softex_mlir.runtime.generation import ENCODE, Phase
+from softex_mlir.runtime.generation import Phase
 from softex_mlir.runtime.program import Program
 from softex_mlir.runtime.session import Memory, run
 

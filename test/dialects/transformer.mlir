@@ -33,6 +33,10 @@ func.func @main(%x : tensor<8x64xbf16>, %ids : tensor<8xi32>, %mask : tensor<2x4
   %p = transformer.softmax %x : tensor<8x64xbf16> -> tensor<8x64xbf16>
   // CHECK-NEXT: transformer.embedding %ids, %x : tensor<8xi32>, tensor<8x64xbf16> -> tensor<8x64xbf16>
   %e = transformer.embedding %ids, %x : tensor<8xi32>, tensor<8x64xbf16> -> tensor<8x64xbf16>
+  // CHECK-NEXT: transformer.windows %ids, %v : tensor<8xi32>, tensor<64xbf16> -> tensor<8x32xbf16>
+  %win = transformer.windows %ids, %v : tensor<8xi32>, tensor<64xbf16> -> tensor<8x32xbf16>
+  // CHECK-NEXT: transformer.attention %x, %x, %x, %x {heads = 2 : i64, batch = 1 : i64, bias_rows = "query"} : {{.*}}, tensor<8x64xbf16> -> tensor<8x64xbf16>
+  %byhead = transformer.attention %x, %x, %x, %x {heads = 2 : i64, batch = 1 : i64, bias_rows = "query"} : tensor<8x64xbf16>, tensor<8x64xbf16>, tensor<8x64xbf16>, tensor<8x64xbf16> -> tensor<8x64xbf16>
   // CHECK-NEXT: transformer.patchify %image {patch = array<i64: 8, 8>} : tensor<1x3x16x16xbf16> -> tensor<4x192xbf16>
   %f = transformer.patchify %image {patch = array<i64: 8, 8>} : tensor<1x3x16x16xbf16> -> tensor<4x192xbf16>
   // CHECK-NEXT: transformer.slice %x {offsets = array<i64: 0, 32>, sizes = array<i64: 8, 32>} : tensor<8x64xbf16> -> tensor<8x32xbf16>

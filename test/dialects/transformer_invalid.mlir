@@ -18,7 +18,7 @@ func.func @main(%x : tensor<8x64xbf16>, %w : tensor<64x96xbf16>) {
 // -----
 
 func.func @main(%q : tensor<40x64xbf16>, %bias : tensor<1x40xbf16>) {
-  // expected-error@below {{bias must be (1, 64) (all), found (1, 40)}}
+  // expected-error@below {{bias must be (1, 64) (all), with rows of queries or (1, 128), found (1, 40)}}
   %a = transformer.attention %q, %q, %q, %bias {heads = 2 : i64, batch = 1 : i64} : tensor<40x64xbf16>, tensor<40x64xbf16>, tensor<40x64xbf16>, tensor<1x40xbf16> -> tensor<40x64xbf16>
   func.return
 }
@@ -76,5 +76,21 @@ func.func @main(%x : tensor<8x64xbf16>, %w : tensor<64x96xbf16>) {
 func.func @main(%x : tensor<8x64xbf16>, %mask : tensor<8x1xbf16>) {
   // expected-error@below {{(8, 64) and (8, 1) do not broadcast to (8, 1)}}
   %z = transformer.mask_fill %x, %mask {fill = -1.0 : f64} : tensor<8x64xbf16>, tensor<8x1xbf16> -> tensor<8x1xbf16>
+  func.return
+}
+
+// -----
+
+func.func @main(%q : tensor<40x64xbf16>, %bias : tensor<1x128xbf16>) {
+  // expected-error@below {{bias must be (1, 64) (all), with rows of queries or (1, 128), found (1, 128)}}
+  %a = transformer.attention %q, %q, %q, %bias {heads = 2 : i64, batch = 1 : i64} : tensor<40x64xbf16>, tensor<40x64xbf16>, tensor<40x64xbf16>, tensor<1x128xbf16> -> tensor<40x64xbf16>
+  func.return
+}
+
+// -----
+
+func.func @main(%ids : tensor<8xi32>, %v : tensor<64xbf16>) {
+  // expected-error@below {{64 elements hold no window of 65}}
+  %w = transformer.windows %ids, %v : tensor<8xi32>, tensor<64xbf16> -> tensor<8x65xbf16>
   func.return
 }

@@ -20,6 +20,10 @@ HERE = Path(__file__).parent / "checkpoints"
 _TEXT = {"vocab_size": 60, "num_hidden_layers": 2, "num_attention_heads": 2}
 _BERT = {**_TEXT, "hidden_size": 32, "intermediate_size": 64, "max_position_embeddings": 24}
 _LLAMA = {**_BERT, "num_attention_heads": 4, "num_key_value_heads": 2, "eos_token_id": 1}
+_T5 = {
+    **{"vocab_size": 60, "d_model": 32, "d_kv": 16, "d_ff": 48, "num_heads": 2, "num_layers": 1},
+    **{"relative_attention_num_buckets": 8, "relative_attention_max_distance": 20},
+}
 
 MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "bert": ("BertModel", {**_BERT, "hidden_act": "gelu_new", "layer_norm_eps": 1e-5}),
@@ -63,6 +67,21 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
             "decoder_start_token_id": 2,
         },
     ),
+    "bart": (
+        "BartForConditionalGeneration",
+        {
+            "vocab_size": 60,
+            "d_model": 32,
+            **{f"{part}_layers": 1 for part in ("encoder", "decoder")},
+            **{f"{part}_attention_heads": 2 for part in ("encoder", "decoder")},
+            **{"encoder_ffn_dim": 48, "decoder_ffn_dim": 64, "max_position_embeddings": 128},
+        },
+    ),
+    "t5": ("T5ForConditionalGeneration", {**_T5, "feed_forward_proj": "relu"}),
+    "flan-t5": (
+        "T5ForConditionalGeneration",
+        {**_T5, "feed_forward_proj": "gated-gelu", "tie_word_embeddings": False},
+    ),
     "llama": ("LlamaForCausalLM", {**_LLAMA, "tie_word_embeddings": False, "rope_theta": 500.0}),
     "mistral": (
         "MistralForCausalLM",
@@ -84,6 +103,10 @@ def main() -> None:
         torch.manual_seed(0)
         cls = getattr(transformers, model_class)
         model = cls(cls.config_class(**fields)).eval()
+        if fields.get("tie_word_embeddings") is False and name == "flan-t5":
+            # whatever its configuration says, the class ties them
+            model.config.tie_word_embeddings = False
+            model.lm_head.weight = torch.nn.Parameter(model.lm_head.weight.detach().clone())
         for parameter in model.parameters():
             # larger than the default, and no bias 0, so that nothing goes unnoticed
             noise = torch.randn_like(parameter) * 0.1
@@ -96,6 +119,14 @@ def main() -> None:
             inputs = {
                 "input_features": features,
                 "decoder_input_ids": random.integers(3, 60, (2, 12)),
+            }
+        elif name == "bart" or "t5" in name:
+            mask = np.ones((2, 24), np.int64)
+            mask[1, 17:] = 0
+            inputs = {
+                "input_ids": random.integers(3, 60, (2, 24)),
+                "attention_mask": mask,
+                "decoder_input_ids": random.integers(3, 60, (2, 40)),
             }
         else:
             inputs = {"input_ids": random.integers(3, 60, (2, 12))}
@@ -113,6 +144,7 @@ def main() -> None:
         folder = HERE / name
         folder.mkdir(parents=True, exist_ok=True)
         model.to(torch.bfloat16).save_pretrained(folder)
+        (folder / "generation_config.json").unlink(missing_ok=True)
         np.savez_compressed(folder / "expected.npz", **inputs, **outputs)
         (folder / "config.json").write_text(
             json.dumps(model.config.to_dict(), indent=1, sort_keys=True) + "\n"

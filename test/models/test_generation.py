@@ -9,8 +9,11 @@ import numpy as np
 from sampling import matrix
 
 from softex_mlir.compiler.driver import Compilation
+from softex_mlir.compiler.models.bart import bart
 from softex_mlir.compiler.models.llama import llama
+from softex_mlir.compiler.models.t5 import t5
 from softex_mlir.compiler.models.text import gpt2
+from softex_mlir.compiler.models.whisper import whisper
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.runtime.reference import evaluate
 
@@ -48,6 +51,50 @@ def test_tokens_are_those_of_the_evaluator(name: str, kib: int):
     sequence = np.array([[*PROMPT, *tokens[:-1]]])
     found = evaluate(whole.module, whole.weights, {"input_ids": sequence}, machine=machine)
     assert np.array_equal(found["logits"][0, len(PROMPT) - 1 :], np.stack(cached))
+
+
+PAIRS = {
+    "bart": partial(
+        bart, "bart", tokens=24, hidden=32, encoder_layers=1, layers=1, heads=2, vocabulary=96
+    ),
+    "t5": partial(
+        *(t5, "t5"),
+        **{"tokens": 24, "hidden": 32, "encoder_layers": 1, "layers": 1, "heads": 2},
+        **{"head_size": 16, "mlp": 64, "vocabulary": 96},
+    ),
+    "whisper": partial(
+        *(whisper, "whisper"),
+        **{"source": 24, "mels": 8, "hidden": 32, "encoder_layers": 1, "layers": 1},
+        **{"heads": 2, "vocabulary": 96},
+    ),
+}
+
+
+@matrix("name, kib", list(product(PAIRS, (256, 48))), 1)
+def test_tokens_behind_an_encoder_are_those_of_the_evaluator(name: str, kib: int):
+    machine = Machine.load("paper").with_tcdm_bytes(kib * 1024)
+    compilation = Compilation.of(PAIRS[name](max_length=TOKENS), machine)
+    program, model = compilation.program(), compilation.model
+    if name == "whisper":
+        features = np.random.default_rng(0).standard_normal((1, 8, 48), np.float32)
+        heard = {"input_features": features}
+        made = program.generate([[2]], TOKENS, inputs=heard)
+    else:
+        heard = {"input_ids": np.zeros((1, 24), int), "attention_mask": np.zeros((1, 24), int)}
+        heard["input_ids"][0, : len(PROMPT)], heard["attention_mask"][0, : len(PROMPT)] = PROMPT, 1
+        made = program.generate([PROMPT], TOKENS, start=[2])
+    assert (made.encode.runs, made.prefill.tokens, made.decode.tokens) == (1, 1, TOKENS - 1)
+    run = partial(evaluate, model.module, model.weights, machine=machine, state={})
+    run(heard, entry="encode")
+    block = np.zeros((1, 64), np.int64)
+    block[0, 0] = 2
+    first = {"input_ids": block, "position": np.zeros(1, int), "last": np.zeros(1, int)}
+    row, tokens = run(first, entry="prefill")["logits"][0], list[int]()
+    for position in range(1, TOKENS):
+        tokens.append(likeliest(row))
+        inputs = {"input_ids": np.array([tokens[-1:]]), "position": np.array([position])}
+        row = run(inputs, entry="decode")["logits"][0]
+    assert made.tokens == [[*tokens, likeliest(row)]]
 
 
 def likeliest(row: np.ndarray) -> int:

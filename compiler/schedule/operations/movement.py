@@ -14,6 +14,7 @@ from softex_mlir.compiler.schedule.operations.copies import (
     run_time_position,
 )
 from softex_mlir.compiler.schedule.scheduling import Scheduling, schedules
+from softex_mlir.compiler.schedule.views import View
 from softex_mlir.dialects import transformer as tf
 
 
@@ -70,6 +71,20 @@ def schedule_patchify(op: tf.PatchifyOp, s: Scheduling) -> None:
 @schedules(tf.EmbeddingOp)
 def schedule_embedding(op: tf.EmbeddingOp, s: Scheduling) -> None:
     """Rows of a table, gathered by the DMA."""
+    table = s.view(op.table)
+    _gather(op, s, table, table.shape[0], table.strides[0])
+
+
+@schedules(tf.WindowsOp)
+def schedule_windows(op: tf.WindowsOp, s: Scheduling) -> None:
+    """Rows of a matrix whose rows begin one element after the other."""
+    _gather(op, s, s.view(op.vector), op.windows, 1)
+
+
+def _gather(
+    op: tf.EmbeddingOp | tf.WindowsOp, s: Scheduling, table: View, rows: int, pitch: int
+) -> None:
+    """The rows of a table that `ids` says, its rows `pitch` elements apart."""
     ids = s.view(op.ids)
     count = prod(ids.shape)
     flat = ids.reshaped((count,))
@@ -77,24 +92,23 @@ def schedule_embedding(op: tf.EmbeddingOp, s: Scheduling) -> None:
         dense = copy_reshaped(s, op, ids, (1, count))
         flat = dense.reshaped((count,))
         assert flat is not None
-    table = s.view(op.table)
     target = s.memory.allocate(tf.shape_of(op.result), "bf16", "embedding")
-    rows = target.matrix()
-    assert rows is not None
-    columns = table.shape[1]
+    matrix = target.matrix()
+    assert matrix is not None
+    columns = tf.shape_of(op.result)[-1]
     block = max(1, min(16, s.plan.rows_limit // (2 * columns)))
     for first, size in s.plan.parts(count, count):
         kernel = EmbeddingKernel(
             s.machine,
             size,
-            table.shape[0],
+            rows,
             columns,
-            table.strides[0],
-            rows.strides[0],
+            pitch,
+            matrix.strides[0],
             min(block, size),
             s.plan.base,
         )
-        part = rows.row_range(first, size)
+        part = matrix.row_range(first, size)
         source = flat.row_range(first, size)
         s.tasks.add(
             op,

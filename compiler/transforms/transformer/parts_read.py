@@ -80,7 +80,9 @@ def _attention(op: t.AttentionOp, box: Box) -> Parts:
     results, projected = (joined(heads, range(n), n) for n in (value_size, size))
     values, k_columns = (joined(groups, range(n), n) for n in (value_size, size))
     bias_rows = {"all": range(1), "query": tokens, "batch": batches, "batch_query": q_rows}
-    bias = (bias_rows[op.bias_rows.data], range(t.shape_of(op.bias)[1]))
+    padded = range(t.padded_keys(keys))
+    seen = joined(heads, padded, len(padded)) if op.bias_by_head else padded
+    bias = (bias_rows[op.bias_rows.data], seen)
     position = () if op.position is None else ((batches,),)
     return Parts(
         (q_rows, results),
@@ -134,6 +136,12 @@ def _reduce_mean(op: t.ReduceMeanOp, box: Box) -> Parts:
 @_rule(t.EmbeddingOp)
 def _embedding(op: t.EmbeddingOp, box: Box) -> Parts:
     return Parts(box, (box[:-1], (range(t.shape_of(op.table)[0]), box[-1])))
+
+
+@_rule(t.WindowsOp)
+def _windows(op: t.WindowsOp, box: Box) -> Parts:
+    whole_rows = (box[0], range(t.shape_of(op.result)[1]))
+    return Parts(whole_rows, ((box[0],), (range(t.shape_of(op.vector)[0]),)))
 
 
 @_rule(t.MaskToBiasOp)

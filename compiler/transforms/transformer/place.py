@@ -81,6 +81,8 @@ def unit_of(op: t.TransformerOp, machine: Machine) -> tuple[str, str]:
             return "cores", "token positions counted at run time"
         case t.EmbeddingOp():
             return "dma", "rows gathered by token id"
+        case t.WindowsOp():
+            return "dma", "windows of a vector gathered by position"
         case t.AppendOp():
             return "dma", "rows stored where the position says"
         case t.KeepOp():

@@ -120,7 +120,8 @@ class ChunkedAttentionKernel(ChunkedAttention):
 
             def preset(short: bool) -> None:
                 sizes = [self.rows, self.chunk - (self.padding if short else 0)]
-                source = [self._query(s, item), s.mul(chunk, self.chunk)]
+                column = s.add(s.mul(chunk, self.chunk), s.mul(head, self.bias_step))
+                source = [self._query(s, item), column]
                 target = [s.mod(round_, self.ring)]
                 s.complete(s.transfer(k.values["bias"], source, k.memory["s"], target, sizes))
 

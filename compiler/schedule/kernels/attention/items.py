@@ -38,6 +38,8 @@ class AttentionItems(Kernel):
     offset: int
     key_heads: int
     """Heads of keys and values; each serves as many heads of queries."""
+    bias_step: int
+    """Columns from the bias of a head to that of the next; 0 if all have the same."""
 
     @property
     def group(self) -> int:
@@ -72,12 +74,13 @@ class AttentionItems(Kernel):
         """L2 arguments: queries, the keys in the kernel's form, values, bias, zeros, result."""
         width, values = self.heads * self.size, self.heads * self.value_size
         bias_rows = self.bias_pitch if self.bias_per_query else 0
+        columns = self.heads * self.bias_step or bias_columns
         taken = (self.keys, self.key_heads * self.value_size)
         return (
             Operand("q_l2", (self.queries, width), (self.q_pitch, 1), "feed"),
             keys,
             Operand("v_l2", taken, (self.v_pitch, 1), "feed"),
-            Operand("bias", (self.queries, bias_columns), (bias_rows, 1), "feed"),
+            Operand("bias", (self.queries, columns), (bias_rows, 1), "feed"),
             Operand("zeros", (self.zeros, self.zeros), (0, 1), "feed"),
             Operand("out", (self.queries, values), (self.out_pitch, 1), "store"),
         )

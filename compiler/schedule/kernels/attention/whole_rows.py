@@ -230,9 +230,9 @@ class AttentionKernel(AttentionItems):
                 [self.rows, self.size],
             )
             bias_row: Index = row if self.bias_per_query else 0
-            preset = s.transfer(
-                k.values["bias"], [bias_row], k.memory["s"], [slot], [self.rows, self.padded]
-            )
+            bias = [bias_row, s.mul(head, self.bias_step)]
+            sizes = [self.rows, self.padded]
+            preset = s.transfer(k.values["bias"], bias, k.memory["s"], [slot], sizes)
             s.wait(OUT, s.add(index, 1 - self.score_slots))
             clear = s.transfer(zeros, [], k.memory["o"], [slot], [self.rows, self.value_columns])
             s.complete(q, preset, clear)
