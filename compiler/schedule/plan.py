@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from xdsl.dialects.func import FuncOp
 from xdsl.dialects.linalg import ops as linalg_ops
@@ -13,10 +13,11 @@ from softex_mlir.abi import COUNTER_BYTES, STACK_BYTES
 from softex_mlir.arithmetic import round_up
 from softex_mlir.compiler.loop_nest import is_start_value
 from softex_mlir.compiler.schedule.fused_form import BINARY, NORMS, UNARY
+from softex_mlir.compiler.schedule.kernels.copies import EmbeddingKernel
 from softex_mlir.compiler.schedule.kernels.kernel import team_size
 from softex_mlir.compiler.schedule.kernels.linear.geometry import LinearArena
 from softex_mlir.compiler.schedule.kernels.nest.build import generic_bytes, least_generic_bytes
-from softex_mlir.compiler.schedule.kernels.rows import smallest_kernel
+from softex_mlir.compiler.schedule.kernels.rows import least_bytes, wanted_bytes
 from softex_mlir.compiler.schedule.search.tiling import (
     CapacityError,
     LinearSearch,
@@ -28,13 +29,15 @@ from softex_mlir.compiler.schedule.search.tiling import (
 from softex_mlir.dialects import transformer as tf
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
-from softex_mlir.isa_sim.units.softex_jobs import padded_length
 
 ROWS_SHARE = 4
 """Beside matrix products, row-wise kernels take at most this fraction (1/n) of the TCDM."""
 
 LEAST_ROWS = 4096
 """Bytes that row-wise kernels may take beside matrix products, however small the TCDM."""
+
+ROWS = frozenset((*BINARY, *UNARY, *NORMS, tf.PositionIdsOp, tf.MaskToBiasOp))
+"""Operations on rows."""
 
 PARTS = 160
 """About the most launches of a row-wise operation, however many rows it has."""
@@ -138,46 +141,21 @@ def _least_bytes(machine: Machine, op: Operation) -> int:
     """TCDM bytes without which a row-wise operation has no kernel."""
     if isinstance(op, linalg_ops.GenericOp):
         return least_generic_bytes(op, machine)
-    if type(op) in (*BINARY, *UNARY, *NORMS, tf.PositionIdsOp, tf.MaskToBiasOp):
-        return smallest_kernel(op, machine).end
-    return 0
+    return least_bytes(op, machine) if type(op) in ROWS else 0
 
 
 def _rows_bytes(machine: Machine, op: Operation, limit: int, wanted: int) -> int:
     """TCDM bytes of a row-wise operation in blocks of `wanted` rows, or fewer to respect the
     limit."""
-    if isinstance(op, NORMS):
-        kernel = smallest_kernel(op, machine)
-        while wanted > 1 and replace(kernel, rows=wanted, block=wanted).end > limit:
-            wanted -= 1
-        return replace(kernel, rows=wanted, block=wanted).end
-    if type(op) in BINARY:
-        columns = tf.shape_of(op.results[0])[-1]
-        fixed, row = 64, 8 * columns + 256
-    elif isinstance(op, tf.PositionIdsOp):
-        fixed, row = 64, 16 * tf.shape_of(op.result)[-1] + 256
-    elif isinstance(op, tf.SoftmaxOp):
-        width = round_up(max(32, tf.shape_of(op.result)[-1]), 16)
-        if machine.softex is not None:
-            width = padded_length(machine.softex, tf.shape_of(op.result)[-1])
-        slot = 2 * width + 64
-        third = machine.softex is not None and 64 + 3 * slot <= limit
-        fixed, row = 64, (3 if third else 2) * slot
-    elif type(op) in UNARY or isinstance(op, tf.MaskToBiasOp):
-        columns = max(32, tf.shape_of(op.results[0])[-1])
-        fixed, row = 64, 14 * columns + 256
-    elif isinstance(op, tf.EmbeddingOp | tf.WindowsOp):
-        fixed, row = 0, 2 * tf.shape_of(op.result)[-1] + 64
-    elif isinstance(op, linalg_ops.GenericOp):
+    if type(op) in ROWS:
+        return wanted_bytes(op, machine, limit, wanted)
+    if isinstance(op, linalg_ops.GenericOp):
         return generic_bytes(op, machine, limit)
-    elif is_start_value(op) or isinstance(
+    if isinstance(op, tf.EmbeddingOp | tf.WindowsOp):
+        columns = tf.shape_of(op.result)[-1]
+        return EmbeddingKernel(machine, 1, 1, columns, columns, columns, 1, 0).end
+    if is_start_value(op) or isinstance(
         op, tf.LinearOp | tf.AttentionOp | tf.MatmulOp | tf.GetWeightOp | FuncOp
     ):
         return 0
-    else:
-        return min(LEAST_ROWS, limit)
-    while wanted > 1 and fixed + wanted * row > limit:
-        wanted -= 1
-    need = fixed + wanted * row
-    elementwise = type(op) in BINARY or (type(op) in UNARY and not isinstance(op, tf.SoftmaxOp))
-    return min(need, limit) if elementwise else need  # longer rows go piece by piece
+    return min(LEAST_ROWS, limit)

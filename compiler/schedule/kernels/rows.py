@@ -382,8 +382,8 @@ class RowsKernel(Kernel):
         return (0, out, 0, compute)
 
 
-def smallest_kernel(op: Operation, machine: Machine) -> RowsKernel:
-    """An operation on rows in as few TCDM bytes as it takes, its operands lying in rows."""
+def one_row(op: Operation, machine: Machine) -> RowsKernel:
+    """An operation on rows, one row at a time, its operands lying in rows."""
     operation = row_operation(op)
     values = list(op.operands)
     if isinstance(op, tf.MaskToBiasOp):
@@ -396,7 +396,24 @@ def smallest_kernel(op: Operation, machine: Machine) -> RowsKernel:
         inputs.append(RowOperand(columns, 0, streamed, dtype_of(value)))
     result = op.results[0]
     columns, kind = tf.shape_of(result)[-1], dtype_of(result)
-    kernel = RowsKernel(
-        machine, operation, 1, columns, 1, tuple(inputs), 0, 0, kind, third_slot=False
-    )
-    return kernel if operation.whole_rows else kernel.narrowed(min(columns, NARROWEST))
+    return RowsKernel(machine, operation, 1, columns, 1, tuple(inputs), 0, 0, kind)
+
+
+def least_bytes(op: Operation, machine: Machine) -> int:
+    """TCDM bytes without which an operation on rows has no kernel."""
+    kernel = replace(one_row(op, machine), third_slot=False)
+    if kernel.operation.whole_rows:
+        return kernel.end
+    return kernel.narrowed(min(kernel.columns, NARROWEST)).end
+
+
+def wanted_bytes(op: Operation, machine: Machine, limit: int, rows: int) -> int:
+    """TCDM bytes of an operation on blocks of `rows` rows, or of fewer to respect the limit. Rows
+    that are longer go piece by piece where they may."""
+    kernel = one_row(op, machine)
+    if kernel.end > limit:
+        kernel = replace(kernel, third_slot=False)
+    while rows > 1 and replace(kernel, rows=rows, block=rows).end > limit:
+        rows -= 1
+    need = replace(kernel, rows=rows, block=rows).end
+    return need if kernel.operation.whole_rows else min(need, limit)
