@@ -81,6 +81,8 @@ class Port:
     """Of a model: float32, float16, bfloat16, int64, int32, bool; of a program: bf16, i32."""
     pitch: int = 0
     limit: int | None = None
+    values: tuple[int, int] | None = None
+    """Smallest and largest integer from which all that is computed fits 32 bits."""
     symbol: str = ""
     """The global it lies in, before linking."""
     address: int = 0
@@ -112,6 +114,7 @@ class Port:
             "columns": self.columns,
             "pitch_elements": self.pitch,
             "limit": self.limit,
+            "values": None if self.values is None else list(self.values),
         }
 
     @staticmethod
@@ -123,5 +126,6 @@ class Port:
             dtype=entry["dtype"],
             pitch=entry["pitch_elements"],
             limit=entry.get("limit"),
+            values=None if entry.get("values") is None else (*entry["values"],),
             address=entry["address"],
         )

@@ -136,6 +136,8 @@ def _dialled(
 
 
 def _logged(compilation: Compilation, line: str) -> Program:
+    for note in compilation.model.notes:
+        LOG.info(note)
     LOG.log(logging.WARNING if "warning:" in line else logging.INFO, line)
     return compilation.program()
 

@@ -52,6 +52,7 @@ class PortRecord(Record, frozen=True):
     columns: Size
     pitch_elements: Size
     limit: Size | None = None
+    values: tuple[int, int] | None = None
 
     @property
     def bytes(self) -> int:
@@ -272,6 +273,8 @@ def _port(what: str, port: PortRecord) -> Iterator[str]:
         yield f"{what} lies at {port.address:#x}, no multiple of its elements' {size} bytes"
     if port.limit is not None and port.dtype != "i32":
         yield f"{what}: only integers have a limit"
+    if port.values is not None and (port.dtype != "i32" or port.values[0] > port.values[1]):
+        yield f"{what}: expected smallest and largest values of integers, found {port.values}"
 
 
 def _weight(weight: Weight) -> Iterator[str]:

@@ -148,6 +148,7 @@ def port(op: GlobalOp) -> Port:
         _dtype(op),
         _pitch(op),
         None if op.limit is None else op.limit.value.data,
+        op.smallest_and_largest,
         symbol,
     )
 

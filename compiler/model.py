@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from xdsl.dialects.builtin import (
     ArrayAttr,
+    DenseArrayBase,
     DictionaryAttr,
     IntegerAttr,
     ModuleOp,
@@ -112,7 +114,18 @@ def port_attributes(port: Port) -> DictionaryAttr:
     }
     if port.limit is not None:
         attributes[LIMIT] = IntegerAttr(port.limit, i64)
+    if port.values is not None:
+        attributes["transformer.values"] = ints(port.values)
     return DictionaryAttr(attributes)
+
+
+def values_of(given: Mapping[str, Attribute]) -> tuple[int, int] | None:
+    """The smallest and largest value of an input, from the attributes that carry it on `@main`."""
+    found = given.get("transformer.values")
+    if not isinstance(found, DenseArrayBase):
+        return None
+    low, high = found.get_values()
+    return int(low), int(high)
 
 
 def _ports(
@@ -128,6 +141,7 @@ def _ports(
                 name.data if isinstance(name, StringAttr) else f"{kind}_{index}",
                 value.get_shape(),
                 dtype.data if isinstance(dtype, StringAttr) else "float32",
+                values=values_of(given),
             )
         )
     return ports

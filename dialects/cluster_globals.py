@@ -83,6 +83,9 @@ class GlobalOp(IRDLOperation):
     limit = opt_prop_def(IntegerAttr[I64])
     """Inputs of ids: these must be below."""
 
+    values = opt_prop_def(DenseArrayBase[I64])
+    """Inputs of integers: the smallest and the largest."""
+
     tiles = opt_prop_def(DenseArrayBase[I64])
     """Weights: inner size and columns of a tile."""
 
@@ -93,7 +96,7 @@ class GlobalOp(IRDLOperation):
 
     assembly_format = (
         "$kind $sym_name (`at` $offset^)? (`bits` $bits^)? (`tensor` $tensor^)? (`shape` $shape^)? "
-        "(`limit` $limit^)? (`tiles` $tiles^)? attr-dict `:` $type"
+        "(`limit` $limit^)? (`values` $values^)? (`tiles` $tiles^)? attr-dict `:` $type"
     )
 
     def __init__(
@@ -107,6 +110,7 @@ class GlobalOp(IRDLOperation):
         tensor: str | None = None,
         shape: Sequence[int] | None = None,
         limit: int | None = None,
+        values: tuple[int, int] | None = None,
         tiles: tuple[int, int] | None = None,
     ):
         super().__init__(
@@ -116,6 +120,7 @@ class GlobalOp(IRDLOperation):
                 "tensor": None if tensor is None else StringAttr(tensor),
                 "shape": None if shape is None else DenseArrayBase.from_list(i64, shape),
                 "limit": None if limit is None else IntegerAttr(limit, i64),
+                "values": None if values is None else DenseArrayBase.from_list(i64, values),
                 "tiles": None if tiles is None else DenseArrayBase.from_list(i64, tiles),
                 "type": type_,
                 "offset": None if offset is None else IntegerAttr(offset, i32),
@@ -126,6 +131,14 @@ class GlobalOp(IRDLOperation):
     def bit_patterns(self) -> tuple[int, ...]:
         """The 16-bit words of a constant, each 0..65535."""
         return () if self.bits is None else tuple(b & 0xFFFF for b in self.bits.get_values())
+
+    @property
+    def smallest_and_largest(self) -> tuple[int, int] | None:
+        """`values` as numbers."""
+        if self.values is None:
+            return None
+        low, high = self.values.get_values()
+        return int(low), int(high)
 
     @property
     def tensor_shape(self) -> tuple[int, ...]:
@@ -152,7 +165,7 @@ class GlobalOp(IRDLOperation):
     def _verify_tensor(self) -> None:
         kind, shape = self.kind.data, self.tensor_shape
         if kind not in (GlobalKind.INPUT, GlobalKind.OUTPUT, GlobalKind.WEIGHT):
-            if self.tensor or self.shape or self.limit or self.tiles:
+            if self.tensor or self.shape or self.limit or self.values or self.tiles:
                 raise VerifyException("only inputs, outputs and weights hold a tensor of the model")
             return
         pitch = self.type.get_shape()[-1] if self.type.get_shape() else 1
@@ -168,6 +181,10 @@ class GlobalOp(IRDLOperation):
             raise VerifyException(f"the tensor {shape} does not fit {self.type}")
         if self.limit is not None and kind is not GlobalKind.INPUT:
             raise VerifyException("only inputs have a limit")
+        if self.values is not None:
+            given = self.values.get_values()
+            if kind is not GlobalKind.INPUT or len(given) != 2 or given[0] > given[1]:
+                raise VerifyException("values are the smallest and the largest of an input")
 
 
 @irdl_op_definition

@@ -268,6 +268,13 @@ def convert_inputs(
                     f"0..{port.limit - 1}, found {low}..{high}"
                 )
                 continue
+            if port.values is not None and not port.values[0] <= low <= high <= port.values[1]:
+                problems.append(
+                    f"input {port.name!r}: its values must be in "
+                    f"{port.values[0]}..{port.values[1]}, found {low}..{high}: 64-bit integers "
+                    "computed from others would not fit the 32 bits they are held in"
+                )
+                continue
             if not -(1 << 31) <= low <= high < 1 << 31:
                 problems.append(f"input {port.name!r}: a value does not fit in 32 bits")
                 continue

@@ -292,7 +292,8 @@ def compile(
             observe=between.observe,
             instrument=between,
         )
-    sys.stderr.write(f"{line}\n")
+    notes = "".join(f"note: {note}\n" for note in compilation.model.notes)
+    sys.stderr.write(f"{notes}{line}\n")
     between.model = compilation.model
     with between.shown(), watches.watching():
         text = write_compiled(compilation, emit.value, output)

@@ -78,6 +78,7 @@ def emit_globals(module: ModuleOp, entries: Sequence[Scheduled], machine: Machin
                 tensor=port.name,
                 shape=port.shape,
                 limit=port.limit,
+                values=port.values,
             )
         elif (weight := weights.get(region.symbol)) is not None and weight.name is not None:
             layout = weight.layout

@@ -13,6 +13,7 @@ from xdsl.ir import Block, Operation, SSAValue
 
 from softex_mlir.abi import Port
 from softex_mlir.compiler.loop_nest import is_start_value
+from softex_mlir.compiler.model import values_of
 from softex_mlir.compiler.schedule.fused_form import UnsupportedError, layer_of
 from softex_mlir.compiler.schedule.kernels.kernel import dtype_of
 from softex_mlir.compiler.schedule.l2_objects import L2Objects
@@ -167,7 +168,9 @@ def _input(main: FuncOp, s: Scheduling, index: int) -> Port:
     dtype, shape = dtype_of(argument), tf.shape_of(argument)
     region = s.memory.add_input(name, shape, dtype)
     s.values[argument] = row_major(region, shape)
-    return Port(name, shape, dtype, region.pitch, tf.id_limit(argument), region.symbol)
+    values = None if main.arg_attrs is None else values_of(main.arg_attrs.data[index].data)
+    limit = tf.id_limit(argument)
+    return Port(name, shape, dtype, region.pitch, limit, values, region.symbol)
 
 
 def _output(main: FuncOp, s: Scheduling, op: ReturnOp, index: int) -> Port:

@@ -36,6 +36,7 @@ from softex_mlir.compiler.importers.onnx.values import (
     describe,
     element_of,
 )
+from softex_mlir.compiler.importers.onnx.wide_integers import Origin
 from softex_mlir.compiler.transforms.transformer.attention_bias import replace_masked_rows
 from softex_mlir.compiler.weights import WeightStore
 from softex_mlir.dialects import transformer as t
@@ -91,6 +92,8 @@ class Importer:
         default_factory=lambda: dict[int, tuple[Symbolic, SSAValue]]()
     )
     _narrowed: dict[SSAValue, SSAValue] = field(default_factory=lambda: dict[SSAValue, SSAValue]())
+    node_origins: dict[Operation, Origin] = field(default_factory=lambda: dict[Operation, Origin]())
+    """Which nodes the operations were written for."""
     names: dict[int, str] = field(default_factory=lambda: dict[int, str]())
     """Names of constants by identity of the array."""
 
@@ -174,7 +177,7 @@ class Importer:
             return value
         if isinstance(value, Discrete) and value.element in INTEGERS:
             kind = i1 if value.element == onnx.TensorProto.BOOL else i32
-            return self.emit_all(
+            found = self.emit_all(
                 elementwise(
                     [value.of],
                     kind,
@@ -182,6 +185,8 @@ class Importer:
                     layer=self.layer,
                 )
             )
+            self._carry_origin(value, found)
+            return found
         if isinstance(value, NanTest):
             return self.emit_all(
                 elementwise(
@@ -189,6 +194,14 @@ class Importer:
                 )
             )
         raise Unsupported(f"cannot use {describe(value)} as an operand")
+
+    def _carry_origin(self, cast: Discrete, converted: SSAValue) -> None:
+        """A conversion to integers is that of the cast it was put off by."""
+        before, after = cast.of.owner, converted.owner
+        if isinstance(before, Operation) and isinstance(after, Operation):
+            origin = self.node_origins.get(before, Origin("", "Cast", True))
+            wide = cast.element == onnx.TensorProto.INT64
+            self.node_origins[after] = origin._replace(wide=wide)
 
     def numbers(self, array: Array) -> SSAValue:
         """A constant of floating-point numbers in float32."""

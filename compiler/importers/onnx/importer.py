@@ -28,6 +28,7 @@ from softex_mlir.compiler.importers.onnx.values import (
     Unsupported,
     element_of,
 )
+from softex_mlir.compiler.importers.onnx.wide_integers import WideIntegers
 from softex_mlir.compiler.model import Model, port_attributes
 from softex_mlir.dialects import transformer as t
 from softex_mlir.errors import Refusal
@@ -89,6 +90,11 @@ def import_graph(proto: Any, path: Path, shapes: Shapes | None = None) -> Model:
             raise OnnxError(file, f"output '{name}': {error}") from error
     ports = [Port(name, t.shape_of(v), _dtype(results[name])) for name, v in outputs.items()]
     state.block.add_op(ReturnOp(*outputs.values()))
+    integers = WideIntegers(state.block, state.weights, state.node_origins, state.arguments, inputs)
+    inputs, notes, refusals = integers.checked()
+    if refusals:
+        raise OnnxError(file, listed(refusals), refusals)
+    state.notes += notes
     main = FuncOp(
         "main",
         ([a.type for a in state.block.args], [v.type for v in outputs.values()]),

@@ -239,6 +239,9 @@ def converted(state: Importer, value: Value, source: int, target: int) -> SSAVal
         (x,) = v
         if target == BOOL:
             return as_truth(e, x)
+        if source == _TENSOR.UINT32 and target == _TENSOR.INT64:
+            # Says that the bits are a number that is not negative, for who follows ranges.
+            return e.insert(arith.ShRUIOp(x, e.integer(0)))
         if target not in FLOATS:
             return wrapped(e, as_integer(e, x), target)
         if source == _TENSOR.UINT32:

@@ -33,6 +33,7 @@ from softex_mlir.compiler.importers.onnx.values import (
     Unsupported,
     Value,
 )
+from softex_mlir.compiler.importers.onnx.wide_integers import origin_of
 from softex_mlir.errors import Refusal, UserError
 
 SHAPE_ONLY = {"Shape", "Size"}
@@ -198,7 +199,7 @@ class GraphReader:
         if node.key not in OPERATORS:
             return self._defined(node)
         try:
-            results = list(OPERATORS[node.key][0](self.state, node))
+            results = self._handled(node)
             if unread := node.unread():
                 raise Unsupported(f"{', '.join(unread)} is not supported")
         except Unsupported as error:
@@ -216,6 +217,20 @@ class GraphReader:
         except Unsupported:
             return results
         return [others[i] if i in missing else v for i, v in enumerate(_padded(results, others))]
+
+    def _handled(self, node: Node) -> list[Value]:
+        """What a node's handler makes of it; the operations it writes are the node's."""
+        block, origins = self.state.block, self.state.node_origins
+        before = block.last_op
+        results = list(OPERATORS[node.key][0](self.state, node))
+        kinds = [node.element_type(i) for i in range(len(node.operands))]
+        kinds += [node.result_type(i) for i in range(len(node.proto.output))]
+        origin = origin_of(_name(node.proto), node.kind, kinds)
+        op = block.first_op if before is None else before.next_op
+        while op is not None:
+            origins.setdefault(op, origin)
+            op = op.next_op
+        return results
 
     def _defined(self, node: Node) -> list[Value]:
         """What the operators compute that a node is defined by."""
