@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC
+from abc import ABC, abstractmethod
 from collections.abc import Set as AbstractSet
 
 from xdsl.backend.register_allocatable import RegisterConstraints
@@ -49,14 +49,14 @@ class TiedInstruction(RISCVInstruction, ABC):
     """
 
     @property
+    @abstractmethod
     def tied_operand(self) -> SSAValue:
         """The operand whose register is overwritten."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def tied_result(self) -> OpResult:
         """The result in the same register."""
-        raise NotImplementedError
 
     def get_register_constraints(self) -> RegisterConstraints:
         tied_in, tied_out = self.tied_operand, self.tied_result

@@ -28,9 +28,9 @@ from softex_mlir.isa_sim.devices.events import job_at
 from softex_mlir.isa_sim.devices.hwpe import start_job
 from softex_mlir.isa_sim.devices.late import LateJobs
 from softex_mlir.isa_sim.diagnosis import (
+    AddressNames,
     Names,
     SimulationFault,
-    Symbolizer,
     access_fault,
     deadlock,
 )
@@ -93,7 +93,7 @@ class Cluster:
     def __init__(
         self,
         machine: Machine,
-        symbolizer: Symbolizer | None = None,
+        symbolizer: AddressNames | None = None,
         *,
         contention: bool = True,
         l2: np.ndarray | None = None,

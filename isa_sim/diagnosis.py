@@ -12,7 +12,7 @@ from softex_mlir.isa_sim.units import control, dma, event_unit
 from softex_mlir.isa_sim.units.unit import Unit
 
 
-class Symbolizer(Protocol):
+class AddressNames(Protocol):
     """What the runtime knows about a program's addresses."""
 
     def layer(self, record_address: int) -> str:
@@ -60,7 +60,7 @@ class SimulationFault(UserError):
 class Names:
     """Addresses in words, with or without a symbolizer."""
 
-    def __init__(self, symbolizer: Symbolizer | None, dev: d.Devices, units: tuple[Unit, ...]):
+    def __init__(self, symbolizer: AddressNames | None, dev: d.Devices, units: tuple[Unit, ...]):
         self.units = units
         self._symbolizer = symbolizer
         self._dev = dev

@@ -14,7 +14,7 @@ from functools import cache
 
 from softex_mlir.isa_sim.machine import Machine, OperatingPoint
 from softex_mlir.isa_sim.units import registry
-from softex_mlir.isa_sim.units.unit import GIVEN, Basis, Source
+from softex_mlir.isa_sim.units.unit import GIVEN, Basis, EnergySource
 
 CALIBRATION = "calibrated on the published totals"
 CALIBRATED = "paper"
@@ -64,7 +64,7 @@ class Coefficient:
     cause: str
     value: float
     unit: str
-    source: Source
+    source: EnergySource
 
 
 @dataclass(frozen=True)
@@ -176,6 +176,8 @@ def _coefficients(machine: Machine) -> tuple[Coefficient, ...]:
     )
 
     def made(rows: Iterable[tuple[str, float, str, Basis, str]]) -> tuple[Coefficient, ...]:
-        return tuple(Coefficient(c, v, unit, Source(basis, w)) for c, v, unit, basis, w in rows)
+        return tuple(
+            Coefficient(c, v, unit, EnergySource(basis, w)) for c, v, unit, basis, w in rows
+        )
 
     return (*made(before), *units, *made(behind))

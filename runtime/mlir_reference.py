@@ -33,7 +33,7 @@ from softex_mlir.compiler.importers.mlir.functions import (
     symbols_of,
 )
 from softex_mlir.compiler.importers.mlir.graph import Unreadable
-from softex_mlir.compiler.importers.mlir.importer import Source, read_source
+from softex_mlir.compiler.importers.mlir.importer import SourceModule, read_source
 from softex_mlir.compiler.importers.mlir.named import elementwise_kind
 from softex_mlir.compiler.importers.mlir.syntax import attribute_of, name_of
 from softex_mlir.runtime.mlir_scalars import FUNCTIONS, Array, scalar, widened, widened_type
@@ -81,7 +81,7 @@ def evaluate_mlir(path: Path, inputs: Mapping[str, Array]) -> dict[str, Array]:
 class Evaluator:
     """Evaluates functions of a module."""
 
-    source: Source
+    source: SourceModule
 
     def function(self, block: Block, arguments: Values) -> list[Array]:
         """Results of a function."""

@@ -12,7 +12,7 @@ from xdsl.dialects.riscv import ops as riscv
 from xdsl.dialects.riscv.registers import FloatRegisterType, IntRegisterType
 from xdsl.ir import Block, Operation, SSAValue
 
-from softex_mlir.compiler.backend.interference import Graph, color, members
+from softex_mlir.compiler.backend.interference import InterferenceGraph, color, members
 from softex_mlir.dialects import xpulp
 from softex_mlir.dialects.xpulp_base import TiedInstruction
 
@@ -230,7 +230,7 @@ class Allocation:
                     changed = True
         return live
 
-    def interference(self) -> Graph:
+    def interference(self) -> InterferenceGraph:
         """Which values are live at the same time."""
         find = self.find
         live_in = self.live_in()
@@ -264,9 +264,9 @@ class Allocation:
             for other in members(others):
                 neighbours[other] |= bit
         used = {find(n) for b in self.blocks for i in b.code for n in (*i.uses, *i.defs) if n >= 0}
-        return Graph(neighbours, used)
+        return InterferenceGraph(neighbours, used)
 
-    def coalesce(self, graph: Graph) -> None:
+    def coalesce(self, graph: InterferenceGraph) -> None:
         """Give the two sides of a copy one register where they are never live together."""
         find = self.find
         copies = [
@@ -321,7 +321,7 @@ class Allocation:
                         several.add(root)
         return result
 
-    def stack_slots(self, roots: Sequence[int], graph: Graph) -> dict[int, int]:
+    def stack_slots(self, roots: Sequence[int], graph: InterferenceGraph) -> dict[int, int]:
         """A slot of the stack for each value; values that are never live together share one."""
         slots: dict[int, int] = {}
         first = self.slots
@@ -338,7 +338,7 @@ class Allocation:
             first = self.slots
         return slots
 
-    def spill(self, roots: Sequence[int], graph: Graph) -> None:
+    def spill(self, roots: Sequence[int], graph: InterferenceGraph) -> None:
         """Move values to the stack, reloading them before each use."""
         remakeable = self.remakeable()
         slots = self.stack_slots([root for root in roots if root not in remakeable], graph)

@@ -15,7 +15,7 @@ def members(bits: int) -> Iterator[int]:
 
 
 @dataclass(eq=False)
-class Graph:
+class InterferenceGraph:
     """Values and, for each, the bit set of those that must not share its register."""
 
     neighbours: list[int]
@@ -33,7 +33,10 @@ class Graph:
 
 
 def color(
-    graph: Graph, is_float: Sequence[bool], registers: tuple[int, int], costs: Sequence[float]
+    graph: InterferenceGraph,
+    is_float: Sequence[bool],
+    registers: tuple[int, int],
+    costs: Sequence[float],
 ) -> tuple[list[int], list[int]]:
     """
     A register index for each node, and the nodes for which none was left.

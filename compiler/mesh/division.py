@@ -9,7 +9,7 @@ from itertools import product
 from xdsl.ir import SSAValue
 
 from softex_mlir.compiler.layer_names import name_layers
-from softex_mlir.compiler.mesh.steps import PRODUCTS, Steps
+from softex_mlir.compiler.mesh.steps import PRODUCTS, ModelSteps
 from softex_mlir.compiler.schedule.fused_form import layer_of
 from softex_mlir.compiler.transforms.transformer.boxes import Box, size_of
 from softex_mlir.dialects import transformer as t
@@ -41,7 +41,7 @@ def grids(clusters: int) -> tuple[Grid, ...]:
 
 
 @dataclass(frozen=True)
-class Phase:
+class MeshPhase:
     """Steps from `first` up to before `last`, divided between the cells of a grid."""
 
     first: int
@@ -53,9 +53,9 @@ class Phase:
 class Division:
     """The parts of a model's values that the clusters compute in a phase."""
 
-    steps: Steps
+    steps: ModelSteps
 
-    def parts(self, phase: Phase, cell: Cell) -> dict[SSAValue, Box]:
+    def parts(self, phase: MeshPhase, cell: Cell) -> dict[SSAValue, Box]:
         """What a cluster computes of each result of a phase; empty if nothing is left for it."""
         found: dict[SSAValue, Box] = {}
         for value in self.steps.wanted(phase.first, phase.last):
@@ -69,7 +69,7 @@ class Division:
                 found[value] = tuple(box)
         return found
 
-    def different(self, phase: Phase) -> list[tuple[Cell, int]]:
+    def different(self, phase: MeshPhase) -> list[tuple[Cell, int]]:
         """A cell of every size of parts, and how many have that size; those without work are
         left out. The largest comes first."""
         found: dict[tuple[tuple[int, ...], ...], tuple[Cell, int]] = {}
@@ -82,7 +82,7 @@ class Division:
             found[sizes] = (first, count + 1)
         return list(found.values())
 
-    def _units(self, phase: Phase, value: SSAValue) -> tuple[int, int]:
+    def _units(self, phase: MeshPhase, value: SSAValue) -> tuple[int, int]:
         """What rows and columns of a result are divided in whole multiples of."""
         unit = self.steps.machine.redmule
         operations = self.steps.operations[phase.first : phase.last]
@@ -107,7 +107,7 @@ def _share(length: int, unit: int, parts: int, index: int) -> range:
     return range(min(first * unit, length), min(last * unit, length))
 
 
-def describe(steps: Steps, phase: Phase) -> str:
+def describe(steps: ModelSteps, phase: MeshPhase) -> str:
     """The layers of a phase, the first and the last of them."""
     names = name_layers(steps.model.module)
     layers = dict.fromkeys(map(layer_of, steps.operations[phase.first : phase.last]))

@@ -14,9 +14,9 @@ from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Block, Operation, Region, SSAValue
 
 from softex_mlir.abi import MAIN, STREAMS
-from softex_mlir.compiler.mesh.division import Division, Grid, Phase, grids
+from softex_mlir.compiler.mesh.division import Division, Grid, MeshPhase, grids
 from softex_mlir.compiler.mesh.noc import Noc
-from softex_mlir.compiler.mesh.steps import Steps
+from softex_mlir.compiler.mesh.steps import ModelSteps
 from softex_mlir.compiler.model import Model
 from softex_mlir.compiler.outline import outline
 from softex_mlir.compiler.transforms.transformer.boxes import size_of
@@ -42,11 +42,11 @@ class Planner:
     _costs: dict[object, Floats] = field(default_factory=lambda: dict[object, Floats]())
 
     @property
-    def steps(self) -> Steps:
+    def steps(self) -> ModelSteps:
         """The model's."""
         return self.division.steps
 
-    def plan(self, noc: Noc, grid: Grid | None = None) -> tuple[Phase, ...]:
+    def plan(self, noc: Noc, grid: Grid | None = None) -> tuple[MeshPhase, ...]:
         """The phases that are expected to take least time together, all divided by one grid if
         that is given.
 
@@ -56,7 +56,7 @@ class Planner:
         count = len(self.steps.operations)
         allowed = grids(noc.clusters) if grid is None else (grid,)
         known: dict[object, tuple[float, Grid]] = {}
-        best: list[tuple[float, tuple[Phase, ...]]] = [(0.0, ())]
+        best: list[tuple[float, tuple[MeshPhase, ...]]] = [(0.0, ())]
         begins = [self.steps.can_begin(place) for place in range(count)]
         for last in range(1, count + 1):
             found = (np.inf, ())
@@ -68,7 +68,7 @@ class Planner:
                     known[key] = self._best(first, last, noc, allowed)
                 cycles, chosen = known[key]
                 if best[first][0] + cycles < found[0]:
-                    phases = (*best[first][1], Phase(first, last, chosen))
+                    phases = (*best[first][1], MeshPhase(first, last, chosen))
                     found = (best[first][0] + cycles, phases)
             best.append(found)
         if not np.isfinite(best[-1][0]):
@@ -76,10 +76,10 @@ class Planner:
         return best[-1][1]
 
     def _best(self, first: int, last: int, noc: Noc, allowed: Sequence[Grid]) -> tuple[float, Grid]:
-        costs = [(self._cycles(Phase(first, last, grid), noc), grid) for grid in allowed]
+        costs = [(self._cycles(MeshPhase(first, last, grid), noc), grid) for grid in allowed]
         return min(costs, key=lambda cost: cost[0])
 
-    def _cycles(self, phase: Phase, noc: Noc) -> float:
+    def _cycles(self, phase: MeshPhase, noc: Noc) -> float:
         """Of the cluster with most to do, or of the L2: streams of a program overlap."""
         sizes = self.division.different(phase)
         if not sizes:

@@ -19,7 +19,7 @@ from xdsl.transforms.dead_code_elimination import dce
 from softex_mlir.abi import MAIN, Port
 from softex_mlir.compiler.compilation_context import CompilationContext
 from softex_mlir.compiler.driver import Compilation
-from softex_mlir.compiler.mesh.division import Cell, Division, Phase
+from softex_mlir.compiler.mesh.division import Cell, Division, MeshPhase
 from softex_mlir.compiler.model import Model, port_attributes
 from softex_mlir.compiler.transforms.transformer.boxes import Box, size_of, whole
 from softex_mlir.compiler.transforms.transformer.canonicalize_transformer import (
@@ -69,7 +69,7 @@ class Shard:
         return Compilation(self.model, machine, (), {})
 
 
-def shard(division: Division, phase: Phase, cell: Cell) -> Shard:
+def shard(division: Division, phase: MeshPhase, cell: Cell) -> Shard:
     """What a cluster computes in a phase in which it has something to do."""
     steps, parts = division.steps, division.parts(phase, cell)
     given = steps.given(phase.first, phase.last)

@@ -23,7 +23,7 @@ PRODUCTS = (t.LinearOp, t.AttentionOp, t.MatmulOp)
 
 
 @dataclass(frozen=True)
-class Steps:
+class ModelSteps:
     """The operations of a fused model of one entry, parameters left out, in their order."""
 
     model: Model

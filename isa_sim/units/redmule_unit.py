@@ -13,9 +13,9 @@ from softex_mlir.isa_sim.units.redmule_section import RedMulEDescription
 from softex_mlir.isa_sim.units.unit import (
     Accesses,
     Basis,
+    EnergySource,
     EnergyTerm,
     Execution,
-    Source,
     Trigger,
     Unit,
 )
@@ -119,7 +119,9 @@ REDMULE = Unit(
         counted=lambda section, work, busy: work,
         picojoules=lambda machine: machine.energy.redmule_pj_per_mac,
         each="multiply-accumulate",
-        source=Source(Basis.fitted, "on the published efficiency, given a core instruction's"),
+        source=EnergySource(
+            Basis.fitted, "on the published efficiency, given a core instruction's"
+        ),
     ),
     faults=redmule_section.faults,
     inherited=redmule_section.inherited,

@@ -16,7 +16,7 @@ import numpy as np
 from softex_mlir.isa_sim.units.common import JobOutcome, Memory, span
 from softex_mlir.isa_sim.units.faults import UnitFault
 from softex_mlir.isa_sim.units.softex_jobs import (
-    Cast,
+    CastFormat,
     Kind,
     SoftExJob,
     accumulate_cycles,
@@ -499,7 +499,7 @@ def _narrow(word: int) -> int:
 
 
 @lru_cache(maxsize=16)
-def _decode_table(cast: Cast) -> Any:
+def _decode_table(cast: CastFormat) -> Any:
     """BF16 bits of every input byte: ``u * 2^(integer bits + signed - 8)``.
 
     0 is decoded as the number of one place higher, as the RTL's leading-zero counter has it.
@@ -516,7 +516,7 @@ def _decode_table(cast: Cast) -> Any:
 
 
 @lru_cache(maxsize=16)
-def _encode_table(cast: Cast) -> Any:
+def _encode_table(cast: CastFormat) -> Any:
     """The byte of every BF16 result."""
     bits = np.arange(65536, dtype=np.int64)
     exponent, mantissa = (bits >> 7) & 0xFF, bits & 0x7F

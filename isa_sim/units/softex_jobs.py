@@ -61,17 +61,17 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True)
-class Cast:
+class CastFormat:
     """Fixed-point format of the 8-bit modes: integer bits (signed number) and signedness."""
 
     integer_bits: int
     signed: bool
 
     @staticmethod
-    def decode(field: int) -> Cast:
+    def decode(field: int) -> CastFormat:
         """From the 8 bits of CAST_CTRL."""
         bits = field & 0x7F
-        return Cast(bits - 128 if bits & 0x40 else bits, bool(field & 0x80))
+        return CastFormat(bits - 128 if bits & 0x40 else bits, bool(field & 0x80))
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,8 @@ class SoftExJob:
     slopes: int = 0
     weights: int = 0
     cache_base: int | None = None
-    cast_input: Cast | None = None
-    cast_output: Cast | None = None
+    cast_input: CastFormat | None = None
+    cast_output: CastFormat | None = None
 
     @property
     def elements(self) -> int:
@@ -131,8 +131,8 @@ def decode_words(words: tuple[int, ...]) -> SoftExJob:
         slopes=slopes,
         weights=weights,
         cache_base=cache if flags & Command.SET_CACHE_ADDR else None,
-        cast_input=Cast.decode(cast & 0xFF) if flags & Command.INT_INPUT else None,
-        cast_output=Cast.decode((cast >> 8) & 0xFF) if flags & Command.INT_OUTPUT else None,
+        cast_input=CastFormat.decode(cast & 0xFF) if flags & Command.INT_INPUT else None,
+        cast_output=CastFormat.decode((cast >> 8) & 0xFF) if flags & Command.INT_OUTPUT else None,
     )
 
 

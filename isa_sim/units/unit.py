@@ -137,14 +137,14 @@ class Basis(StrEnum):
     given = "given"  # by a description, not the shipped one
 
 
-class Source(NamedTuple):
+class EnergySource(NamedTuple):
     """What an energy rests on, and in which words."""
 
     basis: Basis
     words: str
 
 
-GIVEN = Source(Basis.given, "by the machine description")
+GIVEN = EnergySource(Basis.given, "by the machine description")
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ class EnergyTerm:
     counted: Callable[[Section, int, int], int]
     picojoules: Callable[[Machine], float]
     each: str = "operation"
-    source: Source = GIVEN
+    source: EnergySource = GIVEN
 
 
 def no_faults(machine: Machine, section: Section) -> Iterator[Fault]:

@@ -138,7 +138,7 @@ CHAINED = frozenset(
 
 
 @dataclass(frozen=True)
-class Case:
+class NodeCase:
     """A model and what it computes. `inputs` are those left to the run."""
 
     name: str
@@ -194,7 +194,7 @@ def _nodes(graph: Any) -> Iterator[Any]:
                 yield from _nodes(attribute.g)
 
 
-def prepare(case: Any) -> Case:
+def prepare(case: Any) -> NodeCase:
     """A case with its shapes bound, its inputs rounded, and what is expected of it.
 
     Raises `NoReference` if nobody can say what is expected.
@@ -233,7 +233,7 @@ def prepare(case: Any) -> Case:
             raise
         expected = {n: _array(data) for n, data in zip(wanted, outputs, strict=True)}
     operator = case.model.graph.node[0].op_type if len(case.model.graph.node) == 1 else case.name
-    return Case(case.name, operator, model, rounded, expected)
+    return NodeCase(case.name, operator, model, rounded, expected)
 
 
 def _array(data: Any) -> Array:
@@ -269,7 +269,7 @@ def round_to_bf16(array: Array) -> Array:
     return array.astype(ml_dtypes.bfloat16).astype(array.dtype)
 
 
-def run_case(case: Case, machine: Machine, *, simulate: bool) -> Outcome:
+def run_case(case: NodeCase, machine: Machine, *, simulate: bool) -> Outcome:
     """Compile a case and compare: its program's outputs if `simulate`, else the evaluator's."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{case.name}.onnx"
@@ -306,7 +306,7 @@ def _same_bits(a: Array, b: Array) -> bool:
     return bool((a == b).all())
 
 
-def difference(case: Case, found: Any, expected: Array) -> str:
+def difference(case: NodeCase, found: Any, expected: Array) -> str:
     """What is wrong about an output; empty if it is within the declared tolerance."""
     found, wanted = np.asarray(found), np.asarray(expected)
     if found.shape != wanted.shape:

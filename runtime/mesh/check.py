@@ -10,7 +10,7 @@ import numpy as np
 from xdsl.dialects.builtin import i32
 
 from softex_mlir.compiler.driver import Compilation
-from softex_mlir.compiler.mesh.division import Division, Phase
+from softex_mlir.compiler.mesh.division import Division, MeshPhase
 from softex_mlir.compiler.mesh.noc import Noc
 from softex_mlir.compiler.mesh.shard import shard
 from softex_mlir.dialects.transformer import AnyTensor
@@ -40,7 +40,7 @@ class MeshCheck:
 def compare(
     compilation: Compilation,
     division: Division,
-    phases: tuple[Phase, ...],
+    phases: tuple[MeshPhase, ...],
     noc: Noc,
     seed: int = 0,
 ) -> MeshCheck:
@@ -62,7 +62,7 @@ def compare(
 
 def evaluate(
     division: Division,
-    phases: tuple[Phase, ...],
+    phases: tuple[MeshPhase, ...],
     noc: Noc,
     inputs: Mapping[str, np.ndarray],
 ) -> tuple[dict[str, np.ndarray], int]:

@@ -12,11 +12,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from softex_mlir.compiler.driver import Compilation
-from softex_mlir.compiler.mesh.division import Division, Grid, Phase, describe
+from softex_mlir.compiler.mesh.division import Division, Grid, MeshPhase, describe
 from softex_mlir.compiler.mesh.noc import Noc
 from softex_mlir.compiler.mesh.plan import Planner
 from softex_mlir.compiler.mesh.shard import Shard, shard
-from softex_mlir.compiler.mesh.steps import Steps
+from softex_mlir.compiler.mesh.steps import ModelSteps
 from softex_mlir.isa_sim.energy import Counters, energy
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.runtime.costs.tracks import CHANNELS
@@ -143,7 +143,7 @@ class MeshStudy:
     def planner(self) -> Planner:
         """What divides the model."""
         if not self._planners:
-            steps = Steps(self.compilation.model, self.machine)
+            steps = ModelSteps(self.compilation.model, self.machine)
             self._planners.append(Planner(Division(steps)))
         return self._planners[0]
 
@@ -204,7 +204,7 @@ class MeshStudy:
             rows,
         )
 
-    def _phase(self, phase: Phase, noc: Noc, title: str) -> PhaseRow:
+    def _phase(self, phase: MeshPhase, noc: Noc, title: str) -> PhaseRow:
         division = self.planner.division
         machine = noc.cluster(self.machine)
         found = [

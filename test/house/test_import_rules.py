@@ -1,8 +1,10 @@
-"""Who may know whom: every import of every room, also those inside functions; and no circles."""
+"""Who may know whom: every import of every room, also those inside functions; no circles; and a
+name of a class means one thing."""
 
 from __future__ import annotations
 
 import ast
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -165,3 +167,15 @@ def test_no_modules_import_each_other_in_a_circle():
 def test_a_circle_is_found():
     assert circle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ("b", "c", "b")
     assert circle({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == ()
+
+
+def test_no_two_classes_share_a_name():
+    """Operations of different dialects may, as in xDSL; so may what a module keeps to itself."""
+    where: defaultdict[str, list[str]] = defaultdict(list)
+    for file, module in ours():
+        if module.startswith("dialects."):
+            continue
+        for statement in ast.parse(file.read_text()).body:
+            if isinstance(statement, ast.ClassDef) and not statement.name.startswith("_"):
+                where[statement.name].append(module)
+    assert {name: found for name, found in where.items() if len(found) > 1} == {}

@@ -10,10 +10,10 @@ import pytest
 from sampling import matrix
 
 from softex_mlir.compiler.driver import Compilation
-from softex_mlir.compiler.mesh.division import Division, Grid, Phase, grids
+from softex_mlir.compiler.mesh.division import Division, Grid, MeshPhase, grids
 from softex_mlir.compiler.mesh.noc import Noc
 from softex_mlir.compiler.mesh.plan import Planner
-from softex_mlir.compiler.mesh.steps import Steps
+from softex_mlir.compiler.mesh.steps import ModelSteps
 from softex_mlir.compiler.model import Model
 from softex_mlir.compiler.models.llama import llama
 from softex_mlir.compiler.models.text import gpt2
@@ -44,7 +44,7 @@ def causal() -> Model:
 
 
 def planner_of(compilation: Compilation) -> Planner:
-    return Planner(Division(Steps(compilation.model, compilation.machine)))
+    return Planner(Division(ModelSteps(compilation.model, compilation.machine)))
 
 
 @matrix(
@@ -80,7 +80,7 @@ def test_parts_make_up_the_whole_once(build: Callable[[], Model]):
     steps, count = planner.steps, len(planner.steps.operations)
     for grid in grids(12):
         for place in range(count):
-            phase = Phase(place, place + 1, grid)
+            phase = MeshPhase(place, place + 1, grid)
             covered = {
                 value: np.zeros(t.shape_of(value), int) for value in steps.wanted(place, place + 1)
             }
@@ -131,4 +131,4 @@ def test_models_of_several_entries_are_refused():
 
     compilation = Compilation.of(BUILTIN["demo-gpt2"](max_length=64))
     with pytest.raises(UserError, match="expected a model of one entry"):
-        Steps(compilation.model, compilation.machine)
+        ModelSteps(compilation.model, compilation.machine)

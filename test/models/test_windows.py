@@ -10,7 +10,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from softex_mlir.isa_sim.machine import Machine
-from softex_mlir.runtime.experiments.conformance import Case, run_case
+from softex_mlir.runtime.experiments.conformance import NodeCase, run_case
 from softex_mlir.runtime.onnx_reference import evaluate_onnx
 
 MACHINES = [Machine.load("paper"), Machine.load("paper").with_tcdm_bytes(32768)]
@@ -69,7 +69,7 @@ CASES: dict[str, tuple[str, dict[str, Any], dict[str, np.ndarray]]] = {
 }
 
 
-def prepared(name: str, shape: tuple[int, ...], constants: Mapping[str, np.ndarray]) -> Case:
+def prepared(name: str, shape: tuple[int, ...], constants: Mapping[str, np.ndarray]) -> NodeCase:
     kind, attributes, _ = CASES[name]
     node = helper.make_node(kind, ["x", *constants], ["y"], **attributes)
     graph = helper.make_graph(
@@ -86,7 +86,7 @@ def prepared(name: str, shape: tuple[int, ...], constants: Mapping[str, np.ndarr
         model.graph.output[0].type.tensor_type.elem_type = TensorProto.INT64
     # quarters tie often: places of extremes have to be the first or the last
     x = (np.random.default_rng(5).integers(-9, 9, shape) / 4).astype(np.float32)
-    return Case(name, kind, model, {"x": x}, evaluate_onnx(model, {"x": x}, ["y"]))
+    return NodeCase(name, kind, model, {"x": x}, evaluate_onnx(model, {"x": x}, ["y"]))
 
 
 @pytest.mark.parametrize("machine", MACHINES, ids=["256 KiB", "32 KiB"])

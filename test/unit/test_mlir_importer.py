@@ -8,7 +8,7 @@ import pytest
 from onnx.reference import ReferenceEvaluator
 
 from softex_mlir.compiler.driver import load_model
-from softex_mlir.compiler.importers.mlir.importer import Source, graph_of, read_source
+from softex_mlir.compiler.importers.mlir.importer import SourceModule, graph_of, read_source
 from softex_mlir.errors import UserError
 from softex_mlir.runtime.mlir_reference import evaluate_mlir
 
@@ -16,7 +16,7 @@ TEXT = (Path(__file__).parent / "linear_algebra.mlir").read_text("utf-8")
 FUNCTIONS = dict(part.split("\n", 1) for part in TEXT.split("\n// ----- ")[1:])
 
 
-def sample(source: Source) -> dict[str, np.ndarray]:
+def sample(source: SourceModule) -> dict[str, np.ndarray]:
     """Random inputs; integers are small and not negative."""
     random = np.random.default_rng(0)
     return {

@@ -36,7 +36,7 @@ class Unreadable(Exception):
 
 
 @dataclass(frozen=True)
-class Node:
+class GraphNode:
     """What made a value: an operator, its operands and its attributes."""
 
     kind: str
@@ -65,7 +65,7 @@ class Value:
     stored: Shape
     dtype: np.dtype[Any]
     array: Array | None = None
-    made: Node | None = None
+    made: GraphNode | None = None
 
     @property
     def number(self) -> float | int | bool | None:
@@ -137,7 +137,7 @@ class Graph:
         name = f"v{self._count}"
         given: dict[str, Any] = dict(fixed)
         self.nodes.append(_HELPER.make_node(kind, names, [name], self.where or name, **given))
-        made = Node(kind, tuple(operands), fixed)
+        made = GraphNode(kind, tuple(operands), fixed)
         found = Value(name, shape, shape if stored is None else stored, dtype, made=made)
         self._known[key] = found
         return found
@@ -334,7 +334,7 @@ def same(a: Value, b: Value) -> bool:
     return a is b or (a.array is None and a.name == b.name and a.shape == b.shape)
 
 
-def axes_of(node: Node) -> tuple[int, ...]:
+def axes_of(node: GraphNode) -> tuple[int, ...]:
     """The axes of a reduction."""
     array = node.operands[1].array
     return () if array is None else tuple(int(a) for a in array)

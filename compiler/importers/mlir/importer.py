@@ -46,7 +46,7 @@ GENERAL_FORM = {
 
 
 @dataclass(frozen=True)
-class Source:
+class SourceModule:
     """A module as it was read, and its function to compile.
 
     Attributes:
@@ -64,7 +64,7 @@ class Source:
     outputs: tuple[tuple[str, np.dtype[Any]], ...]
 
 
-def read_foreign(path: Path) -> Source | None:
+def read_foreign(path: Path) -> SourceModule | None:
     """A module as other compilers write it; None if the file is one of our levels, or if there is
     nothing to read in it.
 
@@ -82,7 +82,7 @@ def read_foreign(path: Path) -> Source | None:
     return None if _is_general_form(found) else found
 
 
-def read_source(path: Path) -> Source:
+def read_source(path: Path) -> SourceModule:
     """A module that `read_foreign` reads.
 
     Raises:
@@ -94,7 +94,7 @@ def read_source(path: Path) -> Source:
     return found
 
 
-def _source(text: str, file: str) -> Source:
+def _source(text: str, file: str) -> SourceModule:
     module, places = read_text(text, file)
     function = _entry(file, module)
     block = function.regions[0].blocks[0]
@@ -109,7 +109,7 @@ def _source(text: str, file: str) -> Source:
         outputs = tuple((f"output_{i}", _typed(_exported(r))[1]) for i, r in enumerate(results))
     except Unreadable as error:
         raise MlirError(f"{file}: error: {error}") from None
-    return Source(file, module, places, block, values, inputs, outputs)
+    return SourceModule(file, module, places, block, values, inputs, outputs)
 
 
 def _input_name(value: SSAValue, index: int) -> str:
@@ -131,7 +131,7 @@ def _exported(value: SSAValue) -> Attribute:
     return value.type
 
 
-def _is_general_form(source: Source) -> bool:
+def _is_general_form(source: SourceModule) -> bool:
     """Whether a module is of the level `transformer`, which has loop nests, too."""
     kinds = {name_of(op) for op in source.entry.ops}
     narrow = {np.dtype(ml_dtypes.bfloat16), np.dtype(np.int32), np.dtype(np.bool_)}
@@ -139,7 +139,7 @@ def _is_general_form(source: Source) -> bool:
     return kinds <= GENERAL_FORM and types <= narrow
 
 
-def graph_of(source: Source) -> Any:
+def graph_of(source: SourceModule) -> Any:
     """The ONNX model that computes what a module's function does.
 
     Raises:
@@ -157,7 +157,7 @@ def graph_of(source: Source) -> Any:
     return graph.model(source.inputs, outputs)
 
 
-def import_mlir(source: Source, path: Path) -> Model:
+def import_mlir(source: SourceModule, path: Path) -> Model:
     """Import a model from a module's text.
 
     Raises:

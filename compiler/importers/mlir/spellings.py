@@ -9,7 +9,7 @@ from softex_mlir.compiler.importers.mlir.graph import (
     BOOL,
     FLOAT,
     Graph,
-    Node,
+    GraphNode,
     Shape,
     Value,
     axes_of,
@@ -29,7 +29,7 @@ def written(graph: Graph, kind: str, operands: Sequence[Value]) -> Value:
     return graph.elementwise(kind, operands)
 
 
-def _made(value: Value, kind: str) -> Node | None:
+def _made(value: Value, kind: str) -> GraphNode | None:
     return value.made if value.made is not None and value.made.kind == kind else None
 
 
