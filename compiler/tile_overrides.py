@@ -13,6 +13,9 @@ from softex_mlir.errors import UserError
 Tiles = Mapping[str, Mapping[str, int]]
 """By layer, any of ``m``, ``n``, ``k`` and ``group``."""
 
+SIZES = ("m", "n", "k", "group")
+"""Rows of a block, inner values and columns of a job, tiles side by side that share X."""
+
 
 def read_tiles(source: str | Path) -> Tiles:
     """The tiles that a TOML file, or TOML text of at least one line, pins; none if it is empty.
@@ -39,14 +42,18 @@ def check_tiles(tiles: Mapping[str, Any], name: str = "tile shapes") -> Tiles:
     """The same mapping, if it is one from layers to sizes.
 
     Raises:
-        UserError: it is not.
+        UserError: it is not, or a size has another name than those of `Tiles`.
     """
     for layer, sizes in tiles.items():
         if not isinstance(sizes, Mapping) or not all(
-            isinstance(value, int)
+            isinstance(value, int) and not isinstance(value, bool)
             for value in sizes.values()  # pyright: ignore
         ):
             raise UserError(f"{name}: layer '{layer}': expected a table of sizes, found {sizes!r}")
+        if unknown := [key for key in sizes if key not in SIZES]:  # pyright: ignore
+            raise UserError(
+                f"{name}: layer '{layer}': no size {unknown[0]!r}; there are {', '.join(SIZES)}"
+            )
     return tiles
 
 

@@ -14,7 +14,7 @@ import re
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, NoReturn, cast, get_type_hints
 
@@ -279,6 +279,11 @@ def _toml_fields(value: Any) -> list[str]:
     return [f"{f.name} = {toml_value(getattr(value, f.name))}" for f in dataclasses.fields(value)]
 
 
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)
+
+
 class _Reader:
     """Turns TOML text into a machine; keeps the text to give errors a line."""
 
@@ -300,7 +305,7 @@ class _Reader:
     def machine_of(self, tree: dict[str, Any], changed: Machine | None = None) -> Machine:
         """The machine of what the text says; of what it changes of one."""
         base = changed if changed is not None else self.base(tree.pop("extends", None))
-        kinds = {key: hint for key, hint in get_type_hints(Machine).items() if key != "units"}
+        kinds = {key: hint for key, hint in _hints(Machine).items() if key != "units"}
         known = [*kinds, *(unit.name for unit in registry.units())]
         for key in tree:
             if key not in known:
@@ -369,7 +374,7 @@ class _Reader:
     def table(self, section: str, kind: type, value: Any, inherited: Any) -> Any:
         if not isinstance(value, dict):
             self.fail(None, section, f"'{section}' must be a table")
-        hints = get_type_hints(kind)
+        hints = _hints(kind)
         given = cast("dict[str, Any]", value)
         for key in given:
             if key not in hints:

@@ -7,9 +7,10 @@ file before anything is read or counted with them.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from softex_mlir.abi import NOTE_NAME, TRANSFORMER_SECTION
 from softex_mlir.errors import UserError
@@ -38,35 +39,48 @@ def read_elf(data: bytes, name: str) -> ElfContents:
     Raises:
         UserError: it is no 32-bit RISC-V executable, or damaged; the text begins with `name`.
     """
-    if data[:4] != b"\x7fELF":
-        raise UserError(f"{name}: not an ELF file; expected a program written by `softex compile`")
-    try:
-        return _contents(data)
-    except UserError as error:
-        raise UserError(f"{name}: {error}") from None
-    except Exception as error:  # the ELF library raises many kinds on malformed files
-        raise UserError(f"{name}: malformed ELF file ({type(error).__name__}: {error})") from error
+    with _errors(name):
+        elf = _opened(data)
+        segments, note = _segments(data, elf)
+        symbols, transformer = _sections(data, elf)
+    return ElfContents(elf["e_entry"], segments, symbols, note, transformer)
 
 
 def is_bare_metal(data: bytes) -> bool:
     """Whether a file is a RISC-V executable that `softex compile` did not write."""
-    try:
-        return read_elf(data, "").note is None
-    except UserError:
-        return False
+    return _note_of(data) is None
 
 
 def has_note(data: bytes) -> bool:
     """Whether a file is an executable that `softex compile` wrote."""
+    return isinstance(_note_of(data), bytes)
+
+
+def _note_of(data: bytes) -> bytes | Literal[False] | None:
+    """The note, None where an executable has none; False if it is no executable."""
     try:
-        return read_elf(data, "").note is not None
+        with _errors(""):
+            return _segments(data, _opened(data))[1]
     except UserError:
         return False
 
 
-def _contents(data: bytes) -> ElfContents:
+@contextmanager
+def _errors(name: str) -> Generator[None]:
+    """Let all errors name the file; the ELF library raises many kinds on malformed ones."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{name}: {error}") from None
+    except Exception as error:
+        raise UserError(f"{name}: malformed ELF file ({type(error).__name__}: {error})") from error
+
+
+def _opened(data: bytes) -> Any:
     from elftools.elf.elffile import ELFFile
 
+    if data[:4] != b"\x7fELF":
+        raise UserError("not an ELF file; expected a program written by `softex compile`")
     elf: Any = ELFFile(io.BytesIO(data))
     machine = elf["e_machine"]
     if elf.elfclass != 32 or not elf.little_endian or machine != "EM_RISCV":
@@ -77,6 +91,11 @@ def _contents(data: bytes) -> ElfContents:
         )
     _check_table(data, elf["e_phoff"], elf["e_phnum"], elf["e_phentsize"], _SEGMENT_HEADER_BYTES)
     _check_table(data, elf["e_shoff"], elf["e_shnum"], elf["e_shentsize"], _SECTION_HEADER_BYTES)
+    return elf
+
+
+def _segments(data: bytes, elf: Any) -> tuple[tuple[Segment, ...], bytes | None]:
+    """What is loaded, and the note."""
     segments: list[Segment] = []
     note = None
     for segment in elf.iter_segments():
@@ -92,6 +111,11 @@ def _contents(data: bytes) -> ElfContents:
         else:
             executable = bool(segment["p_flags"] & 1)
             segments.append(Segment(segment["p_paddr"], contents, memory, executable))
+    return tuple(segments), note
+
+
+def _sections(data: bytes, elf: Any) -> tuple[dict[str, int], str | None]:
+    """Symbols, and the embedded text."""
     symbols: dict[str, int] = {}
     transformer = None
     for section in elf.iter_sections() if elf["e_shnum"] else ():
@@ -99,7 +123,7 @@ def _contents(data: bytes) -> ElfContents:
             symbols |= _symbols(data, elf, section)
         elif section.name == TRANSFORMER_SECTION:
             transformer = _section_bytes(data, section).decode()
-    return ElfContents(elf["e_entry"], tuple(segments), symbols, note, transformer)
+    return symbols, transformer
 
 
 def _check_table(data: bytes, offset: int, count: int, size: int, expected: int) -> None:

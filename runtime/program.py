@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,7 +104,7 @@ class Program:
         title = f"{self.metadata.get('model', 'program')} on {self.machine.name}, estimated"
         return profile_html(estimate(self.metadata, self.machine), title)
 
-    @property
+    @cached_property
     def machine(self) -> Machine:
         """The machine description the program was built for."""
         from softex_mlir.isa_sim.machine import Machine

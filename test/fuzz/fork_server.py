@@ -1,4 +1,4 @@
-"""Runs cases in forks of one process that has everything loaded, each with limits.
+"""Runs cases in forks of one process that has everything loaded, many in each, with limits.
 
 A case is a command line. What the command may do: end in time with exit status 0, 1 (with one
 message) or 2, or answer Ctrl-C at once. What it may not: a traceback, a signal, a hang.
@@ -7,19 +7,28 @@ message) or 2, or answer Ctrl-C at once. What it may not: a traceback, a signal,
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import functools
+import gc
+import itertools
 import os
+import re
 import resource
 import select
 import signal
+import struct
 import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
+
+Case = Callable[[int], Sequence[str]]
+"""Writes the files of a case and gives its command line: `softex …` or `softex-opt …`."""
 
 SECONDS = 10.0
 """After which a case is interrupted."""
@@ -57,76 +66,122 @@ def load(programs: Sequence[bytes]) -> None:
     for data in programs:
         program = Program.from_bytes(data)
         check.check(program, session.run(program, sanitize=True), {})
+    # Building the command line from its functions takes ten times as long as a refusal.
+    typer: Any = import_module("typer.main")
+    typer.get_command = functools.cache(typer.get_command)
+    gc.collect()
+    gc.freeze()
 
 
-def run(command: Sequence[str], directory: Path, seconds: float = SECONDS) -> Outcome:
-    """Run `softex …` or `softex-opt …` in a fork."""
-    with tempfile.TemporaryFile() as output:
+class Worker:
+    """A fork that runs one case after another until one of them ends it.
+
+    Args:
+        case: called in the fork.
+        directory: where the commands run.
+    """
+
+    def __init__(self, case: Case, directory: Path):
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close()
+        # The fork writes at the end, which is the start once this side has truncated the file.
+        fcntl.fcntl(self._output, fcntl.F_SETFL, os.O_APPEND)
+        orders, self._orders = os.pipe()
+        self._answers, answers = os.pipe()
+        self.process = os.fork()
+        if self.process == 0:
+            os.close(self._orders)
+            os.close(self._answers)
+            _serve(case, directory, orders, answers, self._output.fileno())
+        os.close(orders)
+        os.close(answers)
+        self.alive = True
+
+    def run(self, number: int, seconds: float = SECONDS) -> Outcome:
+        """Run one case. The fork lives on (`alive`) if the command came back."""
+        os.ftruncate(self._output.fileno(), 0)
         start = time.monotonic()
-        child = os.fork()
-        if child == 0:
-            _child(command, directory, output.fileno())
-        status, answered = _wait(child, seconds)
-        elapsed = time.monotonic() - start
-        output.seek(0)
-        text = output.read().decode(errors="replace")
-    return Outcome(status, text, elapsed, _problem(status, text, answered))
+        os.write(self._orders, struct.pack("<q", number))
+        answered = self._wait(seconds)
+        answer = os.read(self._answers, 4)
+        self.alive = len(answer) == 4
+        if self.alive:
+            (status,) = struct.unpack("<i", answer)
+        else:
+            status = os.waitstatus_to_exitcode(os.waitpid(self.process, 0)[1])
+        text = Path(f"/proc/self/fd/{self._output.fileno()}").read_text(errors="replace")
+        problem = _problem(status, text, answered)
+        return Outcome(status, text, time.monotonic() - start, problem)
+
+    def _wait(self, seconds: float) -> bool:
+        """Wait for an answer or the end of the fork; False if it had to be killed.
+
+        Time is the processor's: other processes of the machine take nothing from a case.
+        """
+        before = _processor_seconds(self.process)
+        interrupted = None
+        while not select.select([self._answers], [], [], 0.25)[0]:
+            used = _processor_seconds(self.process) - before
+            if interrupted is None and used >= seconds:
+                os.kill(self.process, signal.SIGINT)
+                interrupted = used
+            elif interrupted is not None and used >= interrupted + ANSWER_SECONDS:
+                os.kill(self.process, signal.SIGKILL)
+                return False
+        return True
+
+    def close(self) -> None:
+        """End the fork and wait for it."""
+        os.close(self._orders)
+        os.close(self._answers)
+        self._output.close()
+        if self.alive:
+            os.waitpid(self.process, 0)
 
 
-def _child(command: Sequence[str], directory: Path, output: int) -> NoReturn:
-    """The command, in the forked process."""
-    code = 70
+def _serve(case: Case, directory: Path, orders: int, answers: int, output: int) -> NoReturn:
+    """Read numbers of cases, answer exit statuses; in the forked process."""
     try:
         os.dup2(output, 1)
         os.dup2(output, 2)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115 - for the rest of the process
-        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
-        os.chdir(directory)
         hard = resource.getrlimit(resource.RLIMIT_AS)[1]
         resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, hard))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        sys.argv = list(command)
-        if command[0] == "softex":
-            from softex_mlir.tools.softex import main
-        else:
-            from softex_mlir.tools.softex_opt import main
-        try:
-            main()
-            code = 0
-        except SystemExit as end:
-            code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        for count in itertools.count(1):
+            if not (order := os.read(orders, 8)):
+                break
+            status = _run(case(*struct.unpack("<q", order)), directory)
+            if count % 10 == 0:
+                gc.collect()
+            os.write(answers, struct.pack("<i", status))
     except BaseException:
         traceback.print_exc()
-    finally:
-        with contextlib.suppress(BaseException):
-            sys.stdout.flush()
-            sys.stderr.flush()
-        os._exit(code)
+        sys.stderr.flush()
+        os._exit(70)
+    os._exit(0)
 
 
-def _wait(child: int, seconds: float) -> tuple[int, bool]:
-    """Exit status, negative for a signal; whether the child ended in time or at Ctrl-C.
+def _run(command: Sequence[str], directory: Path) -> int:
+    """The exit status of a command, whose entry point is called."""
+    from softex_mlir.tools import interrupts
 
-    Time is the processor's: other processes of the machine take nothing from a case.
-    """
-    watched = os.pidfd_open(child)
-    interrupted = None
-    answered = True
+    sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115 - until the next case
+    sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
+    os.chdir(directory)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.argv = list(command)
+    code = 0
     try:
-        while not select.select([watched], [], [], 0.25)[0]:
-            used = _processor_seconds(child)
-            if interrupted is None and used >= seconds:
-                os.kill(child, signal.SIGINT)
-                interrupted = used
-            elif interrupted is not None and used >= interrupted + ANSWER_SECONDS:
-                answered = False
-                os.kill(child, signal.SIGKILL)
-        _, status = os.waitpid(child, 0)
-    finally:
-        os.close(watched)
-    return os.waitstatus_to_exitcode(status), answered
+        (interrupts.softex if command[0] == "softex" else interrupts.softex_opt)()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:
+        traceback.print_exc()
+        code = 70
+    with contextlib.suppress(BaseException):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    return code
 
 
 def _processor_seconds(process: int) -> float:
@@ -140,7 +195,9 @@ def _problem(status: int, output: str, answered: bool) -> str:
     if status < 0:
         return f"signal {-status}"
     if "Traceback (most recent call last)" in output:
-        return f"traceback: {output.strip().splitlines()[-1]}"
+        places = re.findall(r'/(\w+/\w+\.py)", line (\d+)', output) or [("?", "?")]
+        last = output.strip().splitlines()[-1]
+        return f"traceback at {':'.join(places[-1])}: {last}"
     if status not in (0, 1, 2, 130):
         return f"exit status {status}"
     if status in (1, 2) and not output.strip():

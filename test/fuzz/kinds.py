@@ -19,8 +19,8 @@ import edits
 import numpy as np
 from onnx_kinds import onnx_bytes, onnx_graph
 
-CYCLES = "2000000"
-"""Enough for the programs here many times over."""
+CYCLES = "300000"
+"""Enough for the programs here several times over."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,10 @@ class Seeds:
         small = Compilation.of(single_operation("gelu", 4, 40))
         layer = vit("vit", image=8, patch=8, hidden=32, layers=1, heads=1, classes=2)
         levels = ("transformer", "jobs", "commands", "riscv")
-        return [str(Compilation.of(layer).emit("transformer"))] + [
-            str(small.emit(level)) for level in levels
+        return [
+            str(Compilation.of(layer).emit("transformer")),
+            *(str(small.emit(level)) for level in levels),
+            LAYERS,
         ]
 
     @cached_property
@@ -93,14 +95,14 @@ Command = list[str]
 
 
 def _run(rng: random.Random, path: Path) -> Command:
+    run = ["run", str(path), "--max-cycles", CYCLES]
     views = [
-        ["run", str(path), "--max-cycles", CYCLES],
-        ["run", str(path), "--max-cycles", CYCLES],
-        ["run", str(path), "--max-cycles", CYCLES, "--json"],
-        ["run", str(path), "--max-cycles", CYCLES, "--check"],
-        ["inspect", str(path)],
-        ["inspect", str(path), "--memory", "--json"],
-        ["inspect", str(path), "--asm"],
+        *[run] * 8,
+        *[[*run, "--json"]] * 4,
+        [*run, "--check"],
+        *[["inspect", str(path)]] * 3,
+        *[["inspect", str(path), "--memory", "--json"]] * 3,
+        *[["inspect", str(path), "--asm"]] * 2,
     ]
     return ["softex", *rng.choice(views)]
 
@@ -190,7 +192,7 @@ def elf_code(rng: random.Random, directory: Path) -> Command:
             edits.edit_word(rng, data, at, 4)
     path = directory / "program.elf"
     path.write_bytes(bytes(data))
-    sanitize = ["--sanitize"] if rng.random() < 0.3 else []
+    sanitize = ["--sanitize"] if rng.random() < 0.1 else []
     return ["softex", "run", str(path), "--max-cycles", CYCLES, *sanitize]
 
 
@@ -290,7 +292,8 @@ def _npz(rng: random.Random) -> bytes:
 def mlir(rng: random.Random, directory: Path) -> Command:
     """Textual IR of any level."""
     path = directory / "model.mlir"
-    text = edits.edit_text(rng, rng.choice(SEEDS.texts), SEEDS.fragments)
+    source = SEEDS.texts[0] if rng.random() < 0.1 else rng.choice(SEEDS.texts[1:])
+    text = edits.edit_text(rng, source, SEEDS.fragments)
     path.write_text(text, "utf-8", "replace")
     passes = ["", "", "canonicalize-transformer", "place", "fold-affine", "lower-cluster"]
     chosen = rng.choice(passes)
@@ -311,48 +314,82 @@ def machine(rng: random.Random, directory: Path) -> Command:
         "nan",
         "inf",
     ]
-    if rng.random() < 0.5:
+    if rng.random() < 0.7:
         lines = SEEDS.machine.splitlines()
         for _ in range(rng.choice((1, 1, 2))):
             at = rng.choice([i for i, line in enumerate(lines) if "=" in line])
-            key = lines[at].partition("=")[0]
-            lines[at] = f"{key}= {rng.choice([*edits.NUMBERS, 'nan', 'true', '[]'])}"
+            key, _, old = lines[at].partition("=")
+            values: list[object] = [*edits.NUMBERS, "nan", "true", "[]"]
+            if old.strip().isdigit() and rng.random() < 0.6:
+                number = int(old)
+                values = [number * 2, number // 2, number + 1, number - 1, number + 8, number * 16]
+            lines[at] = f"{key}= {rng.choice(values)}"
         text = "\n".join(lines)
     else:
         text = edits.edit_text(rng, SEEDS.machine, fragments)
     path.write_text(text, "utf-8", "replace")
     source = directory / "model.mlir"
-    source.write_text(SEEDS.texts[1])
+    source.write_text(LAYERS if rng.random() < 0.2 else SEEDS.texts[1])
+    source.with_suffix(".safetensors").write_bytes(_weights(LAYERS_WEIGHTS))
     out = str(directory / "model.elf")
-    return ["softex", "compile", str(source), "-o", out, "--target", str(path)]
+    command = ["run"] if rng.random() < 0.1 else ["compile", "-o", out]
+    return ["softex", *command, str(source), "--target", str(path)]
+
+
+LAYERS_WEIGHTS = {"up": (32, 64), "down": (64, 32), "mask": (1, 64)}
+LAYERS = """builtin.module {
+  transformer.weight @up : tensor<32x64xbf16>
+  transformer.weight @down : tensor<64x32xbf16>
+  transformer.weight @mask : tensor<1x64xbf16>
+  func.func @main(%x : tensor<64x32xbf16>) -> tensor<64x32xbf16> {
+    %mask = transformer.get_weight @mask : tensor<1x64xbf16>
+    %a = transformer.attention %x, %x, %x, %mask {heads = 2 : i64, batch = 1 : i64, layer = "layer.0.attention"} : tensor<64x32xbf16>, tensor<64x32xbf16>, tensor<64x32xbf16>, tensor<1x64xbf16> -> tensor<64x32xbf16>
+    %up = transformer.get_weight @up : tensor<32x64xbf16>
+    %down = transformer.get_weight @down : tensor<64x32xbf16>
+    %b = transformer.linear %a, %up {activation = "gelu", layer = "layer.0.mlp.fc1"} : tensor<64x32xbf16>, tensor<32x64xbf16> -> tensor<64x64xbf16>
+    %c = transformer.linear %b, %down {layer = "layer.0.mlp.fc2"} : tensor<64x64xbf16>, tensor<64x32xbf16> -> tensor<64x32xbf16>
+    func.return %c : tensor<64x32xbf16>
+  }
+}
+"""  # noqa: E501
+
+
+def _weights(shapes: dict[str, tuple[int, int]]) -> bytes:
+    """A safetensors file of zeros."""
+    tree: dict[str, object] = {}
+    end = 0
+    for name, (rows, columns) in shapes.items():
+        start, end = end, end + 2 * rows * columns
+        tree[name] = {"dtype": "BF16", "shape": [rows, columns], "data_offsets": [start, end]}
+    text = json.dumps(tree).encode()
+    return struct.pack("<Q", len(text)) + text + bytes(end)
 
 
 def tiles(rng: random.Random, directory: Path) -> Command:
     """Tile shapes by layer."""
     path = directory / "tiles.toml"
-    names = [
-        "encoder.layer.0.mlp.fc1",
-        "encoder.layer.0.attention",
-        "classifier",
-        "nosuch",
-        "",
-        "é",
-    ]
-    names += ["encoder.layer.0.mlp.fc2", "embeddings.patch.projection"]
-    keys = ["m", "n", "k", "q", "M", "rows"]
-    lines: list[str] = []
-    for _ in range(rng.randrange(3)):
-        lines.append(f"[{json.dumps(rng.choice(names))}]")
-        for key in rng.sample(keys, rng.randrange(1, 4)):
-            lines.append(
-                f"{key} = {rng.choice([*edits.NUMBERS, 24, 32, 48, 64, 'true', '[1]', 'nan'])}"
-            )
-    text = "\n".join(lines)
+    names = ["layer.0.mlp.fc1", "layer.0.mlp.fc2"]
     if rng.random() < 0.3:
+        names = ["layer.0.mlp.fc1", "layer.0.attention", "nosuch", "", "é"]
+    keys = ["m", "n", "k", "group"] * 4 + ["M", "rows"]
+    sizes = [1, 2, 8, 16, 24, 32, 40, 48, 64, 96]
+    lines: list[str] = []
+    for name in rng.sample(names, rng.randrange(1, 3)):
+        lines.append(f"[{json.dumps(name)}]")
+        for key in dict.fromkeys(rng.sample(keys, rng.randrange(1, 5))):
+            values = [*edits.NUMBERS, "true", "[1]", "nan"] if rng.random() < 0.2 else sizes
+            lines.append(f"{key} = {rng.choice(values)}")
+    text = "\n".join(lines)
+    if rng.random() < 0.2:
         text = edits.edit_text(rng, text or "x = 1", ["[a]", "m = 1", '"'])
     path.write_text(text, "utf-8", "replace")
-    model = str(directory / "model.elf")
-    return ["softex", "compile", "demo-vit", "-o", model, "--tiles", str(path)]
+    source = directory / "model.mlir"
+    source.write_text(LAYERS)
+    source.with_suffix(".safetensors").write_bytes(_weights(LAYERS_WEIGHTS))
+    command = ["softex", "compile", str(source), "--tiles", str(path)]
+    if rng.random() < 0.2:
+        return [*command, "-o", str(directory / "model.elf")]
+    return [*command, "--emit", "jobs", "-o", str(directory / "jobs.mlir")]
 
 
 def safetensors(rng: random.Random, directory: Path) -> Command:

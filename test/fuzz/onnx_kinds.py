@@ -76,7 +76,7 @@ def onnx_graph(rng: random.Random, directory: Path) -> list[str]:
         _edit_graph(rng, model)
     path = directory / "model.onnx"
     path.write_bytes(model.SerializeToString())
-    if rng.random() < 0.3:
+    if rng.random() < 0.1:
         return ["softex", "compile", str(path), "-o", str(directory / "model.elf")]
     return ["softex", "compile", str(path), "--emit", "transformer"]
 

@@ -32,6 +32,7 @@ from softex_mlir.compiler.schedule.search.costs import (
     softmax_cycles,
     streaming_slowdown,
 )
+from softex_mlir.compiler.schedule.search.pins import COLUMN_UNIT, check_pins
 from softex_mlir.compiler.weight_layout import ALIGNMENT
 from softex_mlir.dialects.transformer import LinearOp, MatmulOp, shape_of
 from softex_mlir.errors import UserError
@@ -44,9 +45,6 @@ LAUNCH_CYCLES = 200
 MAX_TILE = 512
 COLUMNS = (32, 64, 96, 128, 160, 192, 256, 320, 384, 512)
 """Widths of a tile to try."""
-
-COLUMN_UNIT = 8
-"""Widths are whole groups of what the cores work on at once."""
 
 GROUPS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16)
 """Tiles of a group to try."""
@@ -393,13 +391,28 @@ class LinearSearch:
         tiles = range(1, self._largest_block(shape.m) + 1)
         blocks = [m] if m is not None else [self.unit * t for t in tiles]
         if m is None and "m" in pinned:
-            blocks = [round_up(pinned["m"], self.unit)]
+            blocks = [round_up(min(pinned["m"], shape.m), self.unit)]
         return (
             blocks,
             inner if "n" not in pinned else [pinned["n"]],
             columns if "k" not in pinned else [pinned["k"]],
             GROUPS if "group" not in pinned else [pinned["group"]],
         )
+
+    def _check_pins(self) -> None:
+        """Refuse pinned sizes that no tile can have, or whose jobs RedMulE gets wrong."""
+        for shape in self.shapes:
+            pins = self.overrides.get(shape.layer, {})
+            product = f"layer '{shape.layer}' ({shape.m}x{shape.n}x{shape.k})"
+            steps = shape.chunk // shape.step
+            inner = [shape.step * d for d in range(1, steps + 1) if steps % d == 0]
+            check_pins(product, inner, shape.k, self.widths[0], pins)
+            if pins and not any(self.candidates(shape)):
+                sizes = ", ".join(f"{key} = {size}" for key, size in pins.items())
+                raise UserError(
+                    f"tiles of {product}: RedMulE computes no job with {sizes} right; pin other "
+                    "sizes or fewer"
+                )
 
     def _smallest(self, shape: LinearShape, m: int | None) -> Sizes:
         """Slots without which the shape has no tile."""
@@ -410,11 +423,10 @@ class LinearSearch:
     def candidates(self, shape: LinearShape, m: int | None = None) -> Iterable[Tile]:
         """All tiles to consider for a shape."""
         blocks, inner, columns, groups = self._choices(shape, m)
-        pinned = shape.layer in self.overrides
         for rows in blocks:
             for n in inner:
                 for k in columns:
-                    if not pinned and not self._is_computed(shape, rows, n, k):
+                    if not self._is_computed(shape, rows, n, k):
                         continue
                     for group in groups:
                         if group * k > shape.k:
@@ -449,6 +461,7 @@ class LinearSearch:
         """
         if not self.shapes:
             return {}, {}
+        self._check_pins()
         ranked = sorted(self.shapes, key=lambda s: -s.macs)
         fitted: dict[int, list[LinearShape]] = {}
         for shape in ranked:
