@@ -7,8 +7,8 @@ from typing import Any
 
 from softex_mlir.compiler.layer_names import name_layers
 from softex_mlir.compiler.model import Model, entry_functions
-from softex_mlir.compiler.schedule.forecast import forecast
 from softex_mlir.compiler.schedule.launches import launch_tasks
+from softex_mlir.compiler.schedule.lower import emit_kernels, expect
 from softex_mlir.compiler.schedule.scheduler import schedule_entries
 from softex_mlir.compiler.tile_overrides import Tiles
 from softex_mlir.compiler.work import unread_macs
@@ -21,6 +21,7 @@ def outline(model: Model, machine: Machine, overrides: Tiles) -> dict[str, Any]:
     the launches are those of the last one."""
     scheduled = schedule_entries(entry_functions(model.module), machine, overrides)[-1]
     launches = launch_tasks(scheduled.tasks, machine).launches
+    expected = expect(launches, emit_kernels(launches, scheduled.memory.symbols))
     buffers = {buffer for launch in launches for buffer in launch.kernel.buffers()}
     return {
         "model": model.name,
@@ -28,12 +29,12 @@ def outline(model: Model, machine: Machine, overrides: Tiles) -> dict[str, Any]:
             {
                 "layer": launch.layer or launch.operation,
                 "operation": launch.operation,
-                "cycles": list(launch.kernel.cycles()),
+                "cycles": list(found.busy),
                 "macs": launch.macs,
-                "forecast": [list(span) for span in spans],
+                "forecast": [list(span) for span in found.spans],
                 "bytes": list(launch.kernel.moved_bytes()),
             }
-            for launch, spans in zip(launches, forecast(launches), strict=True)
+            for launch, found in zip(launches, expected, strict=True)
         ],
         "unread_macs": unread_macs(model.module),
         "layers": {

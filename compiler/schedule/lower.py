@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from xdsl.dialects.builtin import BFloat16Type, ModuleOp
 
 from softex_mlir.compiler.model import entry_functions
-from softex_mlir.compiler.schedule.forecast import Spans, forecast
 from softex_mlir.compiler.schedule.kernels.emitter import memref_type
 from softex_mlir.compiler.schedule.kernels.kernel import (
     SLOPES,
@@ -16,8 +16,10 @@ from softex_mlir.compiler.schedule.kernels.kernel import (
     KernelEmitter,
     element_type,
 )
+from softex_mlir.compiler.schedule.l2_objects import Symbols
 from softex_mlir.compiler.schedule.launches import launch_tasks
 from softex_mlir.compiler.schedule.plan import constants_offset
+from softex_mlir.compiler.schedule.replay import Expected, Launched, replay
 from softex_mlir.compiler.schedule.scheduler import Scheduled, schedule_entries
 from softex_mlir.compiler.schedule.timeline import STREAM_LIST, Launch, Timeline
 from softex_mlir.compiler.schedule.verify import verify_launches
@@ -25,6 +27,7 @@ from softex_mlir.compiler.target import check_target
 from softex_mlir.dialects.cluster import GlobalKind
 from softex_mlir.dialects.cluster_attributes import AddressAttr
 from softex_mlir.dialects.cluster_globals import GlobalOp
+from softex_mlir.dialects.cluster_program import KernelOp
 from softex_mlir.dialects.cluster_schedule import LaunchOp, ScheduleOp
 from softex_mlir.dialects.memory import L2Space, TcdmSpace
 from softex_mlir.dialects.target import set_machine
@@ -102,48 +105,83 @@ def emit_program(
     module: ModuleOp, entries: Sequence[Scheduled], timelines: Sequence[Timeline]
 ) -> None:
     """Kernels, each once, and the schedule of every entry."""
-    names = entries[0].memory.symbols
-    waits: dict[Kernel, list[str]] = {}
-    for launch in (launch for timeline in timelines for launch in timeline.launches):
-        arguments = waits.setdefault(launch.kernel, [])
-        arguments += [name for name in launch.waits if name not in arguments]
+    launches = [launch for timeline in timelines for launch in timeline.launches]
+    kernels = emit_kernels(launches, entries[0].memory.symbols)
     block = module.body.block
-    symbols: dict[Kernel, str] = {}
-    taken: dict[str, int] = {}
-    for kernel, arguments in waits.items():
-        count = taken.get(kernel.title, 0)
-        taken[kernel.title] = count + 1
-        title = kernel.title if count == 0 else f"{kernel.title}_{count}"
-        symbols[kernel] = names.fresh(title, *(f"_{stream.value}" for stream in STREAM_LIST))
-        block.add_op(KernelEmitter.open(kernel, symbols[kernel], arguments).op)
+    block.add_ops(emitted.op for emitted in kernels.values())
     for scheduled, timeline in zip(entries, timelines, strict=True):
-        spans = forecast(timeline.launches)
+        expected = expect(timeline.launches, kernels)
         block.add_op(
             ScheduleOp(
                 [
-                    _launch_op(launch, symbols[launch.kernel], waits[launch.kernel], expected)
-                    for launch, expected in zip(timeline.launches, spans, strict=True)
+                    _launch_op(launch, kernels[launch.kernel], what)
+                    for launch, what in zip(timeline.launches, expected, strict=True)
                 ],
-                max((end for expected in spans for _, end in expected), default=0),
+                max((end for what in expected for _, end in what.spans), default=0),
                 scheduled.entry,
                 [port.symbol for port in (*scheduled.inputs, *scheduled.outputs)],
             )
         )
 
 
-def _launch_op(launch: Launch, symbol: str, waits: list[str], spans: Spans) -> LaunchOp:
+@dataclass(frozen=True)
+class EmittedKernel:
+    """A kernel's operation, and the waits among its arguments."""
+
+    op: KernelOp
+    waits: Sequence[str]
+
+    def integers(self, launch: Launch) -> list[int]:
+        """A launch's arguments behind its addresses."""
+        found = [launch.integers[name] for name in launch.kernel.integers()]
+        return found + [launch.waits.get(name, 0) for name in self.waits]
+
+
+def emit_kernels(launches: Sequence[Launch], names: Symbols) -> dict[Kernel, EmittedKernel]:
+    """The kernels of launches, each once, in order."""
+    waits: dict[Kernel, list[str]] = {}
+    for launch in launches:
+        arguments = waits.setdefault(launch.kernel, [])
+        arguments += [name for name in launch.waits if name not in arguments]
+    found: dict[Kernel, EmittedKernel] = {}
+    taken: dict[str, int] = {}
+    for kernel, arguments in waits.items():
+        count = taken.get(kernel.title, 0)
+        taken[kernel.title] = count + 1
+        title = kernel.title if count == 0 else f"{kernel.title}_{count}"
+        symbol = names.fresh(title, *(f"_{stream.value}" for stream in STREAM_LIST))
+        found[kernel] = EmittedKernel(KernelEmitter.open(kernel, symbol, arguments).op, arguments)
+    return found
+
+
+def expect(
+    launches: Sequence[Launch], kernels: Mapping[Kernel, EmittedKernel]
+) -> Sequence[Expected]:
+    """When launches will run, and for how long."""
+    if not launches:
+        return ()
+    walked: list[Launched] = []
+    for launch in launches:
+        emitted = kernels[launch.kernel]
+        addresses = [0] * len(launch.kernel.operands())
+        values = (*launch.bases, *addresses, *emitted.integers(launch))
+        walked.append(Launched(emitted.op, values))
+    return replay(walked, launches[0].kernel.machine)
+
+
+def _launch_op(launch: Launch, emitted: EmittedKernel, expected: Expected) -> LaunchOp:
     kernel = launch.kernel
     arguments: list[AddressAttr | int] = [
         AddressAttr(region.symbol, offset)
         for region, offset in (launch.addresses[operand.name] for operand in kernel.operands())
     ]
-    arguments += [launch.integers[name] for name in kernel.integers()]
-    arguments += [launch.waits.get(name, 0) for name in waits]
     return LaunchOp(
-        *(symbol, arguments, launch.bases, launch.layer or launch.operation),
+        emitted.op.sym_name.data,
+        [*arguments, *emitted.integers(launch)],
+        *(launch.bases, launch.layer or launch.operation),
         operation=launch.operation,
-        cycles=kernel.cycles(),
+        cycles=expected.busy,
         macs=launch.macs,
-        spans=[cycle for span in spans for cycle in span],
+        spans=[cycle for span in expected.spans for cycle in span],
         moved=kernel.moved_bytes(),
     )

@@ -13,8 +13,8 @@ from softex_mlir.isa_sim.units import registry
 from softex_mlir.runtime.costs.exclusive import divide
 from softex_mlir.runtime.costs.tracks import CHANNELS, CORES, Ints, Track
 
-ENDING_CYCLES = 100
-"""From the last step to the end of the program."""
+ENDING_CYCLES = 30
+"""From the last launch to the end of the program: a barrier of all cores, the exit code."""
 STREAM_TRACKS = (*CHANNELS, "redmule", CORES)
 """Tracks of the streams, in the order of `abi.STREAMS`."""
 

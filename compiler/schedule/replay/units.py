@@ -1,0 +1,143 @@
+"""Jobs and transfers of the units: how long they take alone, and what they do to the TCDM."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any, cast
+
+from xdsl.dialects.builtin import MemRefType
+
+from softex_mlir.compiler.schedule.replay.bodies import Bodies, Cost
+from softex_mlir.compiler.schedule.replay.contention import Rival
+from softex_mlir.compiler.transforms.cluster.vectorize_packed_bf16 import vectorize_block
+from softex_mlir.dialects.cluster import DmaStartOp, ParallelOp
+from softex_mlir.dialects.memory import static_strides
+from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.isa_sim.units import softex_jobs
+from softex_mlir.isa_sim.units.dma import streaming_cycles
+from softex_mlir.isa_sim.units.redmule import redmule_run_cycles
+
+DMA_BANKS = 2
+"""Words of a beat."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """Of a unit.
+
+    Attributes:
+        cycles: it takes alone.
+        latency: from its trigger to its start.
+        registers: what a transfer's descriptor holds besides addresses.
+    """
+
+    cycles: float
+    latency: float
+    rival: Rival
+    registers: tuple[int, ...] = ()
+
+
+@dataclass
+class Units:
+    """Costs on a machine."""
+
+    machine: Machine
+    _known: dict[Any, Any] = field(default_factory=dict[Any, Any])
+
+    @property
+    def softex_depth(self) -> int:
+        """Jobs SoftEx holds."""
+        return self.machine.softex.queue_depth if self.machine.softex is not None else 1
+
+    def transfer(self, op: DmaStartOp) -> Job:
+        """A transfer."""
+        if op not in self._known:
+            self._known[op] = self._transfer(op)
+        return self._known[op]
+
+    def _transfer(self, op: DmaStartOp) -> Job:
+        sizes = [int(size) for size in op.sizes.get_values()]
+        item = cast("MemRefType[Any]", op.source.type).element_type.size
+        runs = [
+            list(static_strides(cast("MemRefType[Any]", side.type)))[-len(sizes) :]
+            for side in (op.source, op.target)
+        ]
+        length, steps = sizes[-1] * item, sizes[:-1]
+        outer = list(zip(steps, *(side[:-1] for side in runs), strict=True))
+        while outer and outer[-1][1] == outer[-1][2] and outer[-1][1] * item == length:
+            length *= outer.pop()[0]
+        count = prod(step for step, _, _ in outer)
+        dma, cluster = self.machine.dma, self.machine.cluster
+        cycles = streaming_cycles(
+            length, count, count == 1, dma.bytes_per_cycle, dma.burst_bytes,
+            cluster.l2_latency_cycles, dma.outstanding,
+        )  # fmt: skip
+        beats = count * -(-length // dma.bytes_per_cycle)
+        registers = (length, *(int(each) for row in outer for each in row))
+        return Job(cycles, cluster.l2_latency_cycles, Rival(beats / cycles, DMA_BANKS), registers)
+
+    def product(self, op: Any) -> Job:
+        """A product."""
+        sizes = tuple(each.value.data for each in (op.m, op.n, op.k))
+        if sizes not in self._known:
+            self._known[sizes] = self._product(*sizes)
+        return self._known[sizes]
+
+    def _product(self, m: int, n: int, k: int) -> Job:
+        unit = self.machine.redmule
+        assert unit is not None
+        cycles = redmule_run_cycles(m, n, k, self.machine)
+        width = unit.tile_columns
+        down, across = -(-m // unit.rows), -(-k // width)
+        tiles = down * across
+        # rows of X for each column of tiles, of W for each row of tiles, of Y and Z once
+        chunks = -(-n // width)
+        wanted = m * chunks * across + n * tiles + 2 * m * across
+        fill = min(m, unit.rows) + unit.rows + unit.columns
+        rival = Rival(
+            wanted / cycles, width // 2 + 1, wide=True, exposed=(fill + unit.rows) / cycles,
+            turnovers=max(0, tiles - 2) / cycles, burst=min(m, unit.rows) + 3 * unit.rows,
+        )  # fmt: skip
+        return Job(cycles, unit.trigger_cycles, rival)
+
+    def softex(self, op: Any) -> Job:
+        """A job of SoftEx."""
+        if op not in self._known:
+            self._known[op] = self._softex(op)
+        return self._known[op]
+
+    def body(self, op: ParallelOp) -> Cost:
+        """An iteration of the team's work."""
+        if op not in self._known:
+            self._known[op] = self._body(op)
+        return self._known[op]
+
+    def _body(self, op: ParallelOp) -> Cost:
+        copy = op.clone()
+        vectorize_block(copy.body.block)
+        cost = Bodies(self.machine).block(copy.body.block)
+        copy.erase()
+        return cost
+
+    def _softex(self, op: Any) -> Job:
+        cycles = self._softex_cycles(op)
+        assert self.machine.softex is not None
+        lanes = self.machine.softex.lanes
+        reads = 1 if op.name == "softex.accumulate" else 2
+        passes = 3 if op.name == "softex.softmax" else reads
+        rate = passes * -(-op.length.value.data // lanes) / cycles
+        hidden = op.name == "softex.sum_of_exponentials" and op.terms.value.data > 2
+        return Job(
+            cycles, 0, Rival(rate, lanes // 2 + 1, wide=True, exposed=0.0 if hidden else rate)
+        )
+
+    def _softex_cycles(self, op: Any) -> float:
+        machine = self.machine
+        if op.name == "softex.softmax":
+            return softex_jobs.softmax_cycles(op.length.value.data, machine)
+        if op.name == "softex.sum_of_exponentials":
+            return softex_jobs.soe_cycles(op.length.value.data, op.terms.value.data, machine)
+        if op.name == "softex.accumulate":
+            return softex_jobs.accumulate_cycles(op.length.value.data, machine)
+        return softex_jobs.normalise_cycles(op.length.value.data, machine)

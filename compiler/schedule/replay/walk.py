@@ -1,0 +1,389 @@
+"""What the streams do, launch by launch: the kernels' code as processes of the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+from softex_mlir.compiler.schedule.replay.code import Code, Step, translate
+from softex_mlir.compiler.schedule.replay.contention import Rival
+from softex_mlir.compiler.schedule.replay.engine import Engine, Process, Wish, Work
+from softex_mlir.compiler.schedule.replay.times import Times
+from softex_mlir.compiler.schedule.replay.units import Units
+from softex_mlir.dialects.cluster import WITHOUT_LEADER, StreamKind
+from softex_mlir.dialects.cluster_program import KernelOp
+
+STREAM_LIST: Final = tuple(StreamKind)
+_OUT, _COMPUTE = STREAM_LIST.index(StreamKind.DMA_OUT), STREAM_LIST.index(StreamKind.COMPUTE)
+REDMULE, SOFTEX, TEAM, SERVERS = 2, 3, 4, 5
+"""Servers behind the DMA's two channels."""
+
+Steps = Generator[Wish, float, None]
+
+
+class Launched(NamedTuple):
+    """A launch: its kernel, its arguments (addresses do not matter) behind its bases."""
+
+    kernel: KernelOp
+    values: Sequence[int]
+
+
+@dataclass
+class Activity:
+    """A launch on a track.
+
+    Attributes:
+        begin, end: of its first and last work, in cycles; negative if there is none.
+        work: what it did; of the cores, nothing.
+        busy: cycles; of the cores, all their cycles awake.
+    """
+
+    begin: float = -1.0
+    end: float = -1.0
+    busy: float = 0.0
+    work: list[Work] = field(default_factory=list[Work])
+
+    def close(self) -> None:
+        """Take over what became of the work."""
+        for work in self.work:
+            self.span(work.begin, work.end)
+            self.busy += work.end - work.begin
+        self.work.clear()
+
+    def span(self, begin: float, end: float) -> None:
+        """Something lasted from `begin` to `end`."""
+        self.begin = begin if self.begin < 0 else min(self.begin, begin)
+        self.end = max(self.end, end)
+
+
+@dataclass
+class Cluster:
+    """What the streams share.
+
+    Attributes:
+        log: of every launch DMA in, DMA out, RedMulE, the cores.
+        fetched: code that was executed before, by identity.
+    """
+
+    engine: Engine
+    units: Units
+    times: Times
+    log: list[list[Activity]]
+    fetched: set[int] = field(default_factory=set[int])
+    codes: dict[tuple[KernelOp, int], Code | None] = field(
+        default_factory=dict[tuple[KernelOp, int], Code | None]
+    )
+
+    def code(self, kernel: KernelOp, stream: int) -> Code | None:
+        """Of a kernel's stream; None if it has none."""
+        key = (kernel, stream)
+        if key not in self.codes:
+            op = kernel.streams().get(STREAM_LIST[stream])
+            self.codes[key] = None if op is None else translate(kernel, op)
+        return self.codes[key]
+
+    def fetch(self, op: object, instructions: float) -> float:
+        """Cycles until code is there, the first time it is executed."""
+        if id(op) in self.fetched:
+            return 0.0
+        self.fetched.add(id(op))
+        return instructions * self.times.fetch
+
+
+@dataclass
+class Stream:
+    """A stream, where it stands and what it has left in registers.
+
+    Attributes:
+        now: of the team its leader's time.
+        others: of the team the other cores' time.
+        members: cores that do what comes next.
+        works: transfers and jobs it has started, to which tokens point.
+    """
+
+    index: int
+    cluster: Cluster
+    now: float = 0.0
+    others: float = 0.0
+    launch: int = 0
+    values: list[int] = field(default_factory=list[int])
+    works: list[Work] = field(default_factory=list[Work])
+    descriptor: tuple[int, ...] = ()
+    awake: float = 0.0
+    members: int = 1
+
+    @property
+    def times(self) -> Times:
+        """Costs of what a core does."""
+        return self.cluster.times
+
+    @property
+    def engine(self) -> Engine:
+        """The clock."""
+        return self.cluster.engine
+
+    def process(self, launches: Sequence[Launched]) -> Process:
+        """Walk the launches."""
+        yield 0.0
+        self.now = self.times.boot
+        self.members = self.times.team if self.index == _COMPUTE else 1
+        for place, launch in enumerate(launches):
+            self.now += self.times.walk
+            code = self.cluster.code(launch.kernel, self.index)
+            if code is None:
+                continue
+            self.launch, self.descriptor, begin = place, (), self.now
+            self.awake = 0.0
+            self.values = [0] * code.places
+            for at, value in (*zip(code.arguments, launch.values, strict=True), *code.constants):
+                self.values[at] = value
+            self.now += self.times.call + code.read * self.times.record
+            self.now += self.cluster.fetch(code.op, _ENTRY_CODE + code.read)
+            self.others = self.now
+            yield from self.steps(code.steps)
+            cores = self.cluster.log[place][3]
+            if self.index == _COMPUTE:
+                cores.span(begin, self.now)
+                cores.busy += self.awake + (self.now - begin) * self.members
+        if launches:
+            self.cluster.log[-1][3].span(self.now, self.now)
+
+    def steps(self, steps: Sequence[Step]) -> Steps:
+        """Execute steps."""
+        values = self.values
+        for step in steps:
+            if step.compute is not None:
+                values[step.result] = step.compute(*[values[each] for each in step.operands])
+                self.now += 1
+                continue
+            action = ACTIONS.get(step.op.name)
+            if action is not None:
+                yield from action(self, step)
+
+    def fetch(self, step: Step, instructions: float) -> None:
+        """Code that is executed for the first time."""
+        self.now += self.cluster.fetch(step.op, instructions)
+
+    def sleep(self, until: float) -> None:
+        """Wait for an event and react to it."""
+        self.awake -= max(0.0, until - self.now) * self.members
+        self.now = until + self.times.wake
+
+    # region Control and synchronisation
+
+    def loop(self, step: Step) -> Steps:
+        """A loop."""
+        values, (lower, upper, stride, *initial) = self.values, step.operands
+        variable, *carried = step.carried
+        (body,) = step.inner
+        last = body[-1].operands if carried else ()
+        held = [values[each] for each in initial]
+        for index in range(values[lower], values[upper], values[stride]):
+            values[variable] = index
+            for place, value in zip(carried, held, strict=True):
+                values[place] = value
+            yield from self.steps(body)
+            held = [values[each] for each in last]
+            self.now += self.times.iteration
+        for offset, value in enumerate(held):
+            values[step.result + offset] = value
+
+    def choose(self, step: Step) -> Steps:
+        """A condition."""
+        self.now += self.times.branch
+        side = 0 if self.values[step.operands[0]] else 1
+        if side < len(step.inner):
+            yield from self.steps(step.inner[side])
+
+    def inside(self, step: Step) -> Steps:
+        """What the team's leader does."""
+        self.members = 1
+        yield from self.steps(step.inner[0])
+        self.members = self.times.team
+
+    def divide(self, step: Step) -> Steps:
+        """A quotient."""
+        value, divisor = (self.values[each] for each in step.operands)
+        self.values[step.result] = value // divisor
+        self.now += self.times.division(divisor)
+        yield from ()
+
+    def remain(self, step: Step) -> Steps:
+        """A remainder."""
+        value, divisor = (self.values[each] for each in step.operands)
+        self.values[step.result] = value % divisor
+        self.now += self.times.division(divisor)
+        yield from ()
+
+    def load(self, step: Step) -> Steps:
+        """A number from L2."""
+        self.now += self.times.record
+        yield from ()
+
+    def wait(self, step: Step) -> Steps:
+        """A counter of another stream."""
+        op: Any = step.op
+        stream, value = STREAM_LIST.index(op.stream.data), self.values[step.operands[0]]
+        self.fetch(step, _WAIT_CODE)
+        self.now = max(self.now, self.others) if self.index == _COMPUTE else self.now
+        line = self.engine.counters[stream]
+        if value >= len(line):
+            yield (stream, value)
+        # the event follows the counter
+        if value > 0 and line[value] > self.now:
+            self.sleep(line[value] + self.times.register)
+        self.now += self.times.check
+        self.others = self.now
+
+    def complete(self, step: Step) -> Steps:
+        """A transfer or a job of this stream."""
+        self.fetch(step, _WAIT_CODE)
+        yield from self.finish(self.works[self.values[step.operands[0]]])
+
+    def finish(self, work: Work) -> Steps:
+        """Work is done."""
+        if work.end < 0:
+            yield work
+        if work.end > self.now:
+            self.sleep(work.end)
+        self.now += self.times.poll
+
+    def advance(self, step: Step) -> Steps:
+        """A counter grows."""
+        op: Any = step.op
+        self.fetch(step, _COUNT_CODE)
+        if self.index == _COMPUTE:
+            self.meet()
+        self.now += self.times.count
+        yield self.now
+        self.engine.advance(self.index, op.count, self.now)
+        self.now += self.times.register
+
+    def barrier(self, step: Step) -> Steps:
+        """The team meets."""
+        self.fetch(step, 1)
+        self.meet()
+        yield from ()
+
+    def meet(self) -> None:
+        """All cores of the team are there."""
+        early = abs(self.now - self.others)
+        asleep = 1 if self.now < self.others else self.times.team - 1
+        self.awake -= early * asleep
+        self.now = self.others = max(self.now, self.others) + self.times.barrier
+
+    # endregion
+    # region Work
+
+    def begin(self, server: int, work: Work, track: int) -> None:
+        """Hand work to a server."""
+        self.engine.servers[server].queue.append(work)
+        self.cluster.log[self.launch][track].work.append(work)
+
+    def started(self, step: Step, work: Work) -> None:
+        """The step's token is that of the work."""
+        self.values[step.result] = len(self.works)
+        self.works.append(work)
+
+    def transfer(self, step: Step) -> Steps:
+        """Program a transfer: both addresses, and what differs from the one before."""
+        op: Any = step.op
+        job = self.cluster.units.transfer(op)
+        same = sum(a == b for a, b in zip(job.registers, self.descriptor, strict=False))
+        writes = 2 + len(job.registers) - same
+        self.descriptor = job.registers
+        self.fetch(step, 2 * writes)
+        self.now += writes * self.times.register + _ADDRESSES
+        yield self.now
+        work = Work(self.now + job.latency, job.cycles, job.rival)
+        self.begin(op.channel, work, op.channel)
+        self.started(step, work)
+        self.now += self.times.register
+
+    def product(self, step: Step) -> Steps:
+        """Program a product: the soft clear, three addresses, the last register."""
+        job = self.cluster.units.product(step.op)
+        self.fetch(step, 2 * _PRODUCT_REGISTERS)
+        self.now += _PRODUCT_REGISTERS * self.times.register
+        yield self.now
+        work = Work(self.now + job.latency, job.cycles, job.rival)
+        self.begin(REDMULE, work, 2)
+        self.started(step, work)
+
+    def softex(self, step: Step) -> Steps:
+        """Queue a job of SoftEx."""
+        units = self.cluster.units
+        job, queue = units.softex(step.op), self.engine.servers[SOFTEX].queue
+        self.fetch(step, 2 * _SOFTEX_REGISTERS)
+        yield self.now
+        if len(queue) >= units.softex_depth:
+            yield from self.finish(queue[-units.softex_depth])
+        else:
+            self.now += self.times.poll
+        self.now += _SOFTEX_REGISTERS * self.times.register + _ADDRESSES
+        yield self.now
+        queue.append(Work(self.now, job.cycles, job.rival))
+
+    def drain(self, step: Step) -> Steps:
+        """All jobs of SoftEx are done."""
+        self.fetch(step, _WAIT_CODE)
+        yield self.now
+        queue = self.engine.servers[SOFTEX].queue
+        if queue:
+            yield from self.finish(queue[-1])
+        else:
+            self.now += self.times.poll
+
+    def parallel(self, step: Step) -> Steps:
+        """Iterations dealt to the team, or to all of it but the leader."""
+        op: Any = step.op
+        lower, upper = (self.values[each] for each in step.operands)
+        cost, team = self.cluster.units.body(op), self.times.team
+        leads = team == 1 or WITHOUT_LEADER not in op.attributes
+        members = team if leads else team - 1
+        first = self.cluster.fetch(op, cost.code + _DEAL_CODE)
+        alone = -(-(upper - lower) // members) * (cost.cycles + self.times.iteration)
+        alone += _DEAL_CODE + first
+        rate = (upper - lower) * cost.accesses / alone
+        began = self.others
+        yield began
+        # while the leader did something else the others may have begun
+        left = max(0.0, alone - (self.engine.now - began))
+        work = Work(self.engine.now, left, Rival(rate, 1, masters=members))
+        self.engine.servers[TEAM].queue.append(work)
+        ended = yield work
+        self.others = ended
+        if leads:
+            self.now = max(ended, self.now + (ended - began) * (1.0 - first / alone))
+
+    # endregion
+
+
+_WAIT_CODE, _COUNT_CODE, _ENTRY_CODE, _DEAL_CODE = 4, 5, 12, 6
+"""Instructions of a wait, of counting, of a function's begin and end, of dealing iterations."""
+_ADDRESSES = 4
+"""Instructions between two addresses."""
+_PRODUCT_REGISTERS, _SOFTEX_REGISTERS = 5, 5
+"""Written for a job that is like the one before."""
+
+ACTIONS: Final[dict[str, Callable[[Stream, Step], Steps]]] = {
+    "arith.divui": Stream.divide,
+    "arith.remui": Stream.remain,
+    "memref.load": Stream.load,
+    "scf.for": Stream.loop,
+    "scf.if": Stream.choose,
+    "cluster.leader": Stream.inside,
+    "cluster.wait_for": Stream.wait,
+    "cluster.await": Stream.complete,
+    "cluster.advance": Stream.advance,
+    "cluster.barrier": Stream.barrier,
+    "cluster.dma_start": Stream.transfer,
+    "cluster.parallel": Stream.parallel,
+    "redmule.gemm": Stream.product,
+    "softex.softmax": Stream.softex,
+    "softex.sum_of_exponentials": Stream.softex,
+    "softex.accumulate": Stream.softex,
+    "softex.divide": Stream.softex,
+    "softex.drain": Stream.drain,
+}
