@@ -36,6 +36,7 @@ class Accuracy:
             all of them.
         value_chunk: the most keys that attention sums values over without a break; 0 for all.
         order: whether small terms of sums come first.
+        cores: whether products are the cores', with sums in f32; nothing is split then.
         sums, values: the same chunks for layers by name, exactly.
         model: hash of the model that layers are named of; empty for every model.
         bound: what was asked of the distance from FP32, and what it is on held-out inputs, for the
@@ -49,6 +50,7 @@ class Accuracy:
     values: Chunks = field(default_factory=dict[str, int])
     model: str = ""
     bound: Mapping[str, str | float] = field(default_factory=dict[str, str | float])
+    cores: bool = False
 
 
 class AccuracyLevel(StrEnum):
@@ -64,7 +66,7 @@ ACCURACIES: dict[str, Accuracy] = {
     AccuracyLevel.fast: Accuracy(sum_chunk=0, value_chunk=0, order=False),
     AccuracyLevel.balanced: Accuracy(sum_chunk=192, value_chunk=0, order=True),
     AccuracyLevel.high: Accuracy(sum_chunk=128, value_chunk=64, order=True),
-    AccuracyLevel.exact: Accuracy(sum_chunk=32, value_chunk=32, order=True),
+    AccuracyLevel.exact: Accuracy(sum_chunk=0, value_chunk=0, order=False, cores=True),
 }
 
 
@@ -110,7 +112,7 @@ def read_accuracy(path: Path) -> Accuracy:
         raise UserError(f"{path}: cannot read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not TOML: {error}") from error
-    known = ("version", "model", "order", "bound", *TABLES, "evidence")
+    known = ("version", "model", "order", "cores", "bound", *TABLES, "evidence")
     if unknown := [key for key in data if key not in known]:
         raise UserError(f"{path}: expected {', '.join(known)}, found {', '.join(unknown)}")
     if data.get("version") != VERSION:
@@ -118,13 +120,20 @@ def read_accuracy(path: Path) -> Accuracy:
     for key, kind, title in (
         ("model", str, "a hash"),
         ("order", bool, "true or false"),
+        ("cores", bool, "true or false"),
         ("bound", dict, "a table"),
     ):
         if not isinstance(data.get(key, kind()), kind):
             raise UserError(f"{path}: {key}: expected {title}, found {data[key]!r}")
     tables = [_table(path, data, name) for name in TABLES]
     order, model, bound = data.get("order", True), data.get("model", ""), data.get("bound", {})
-    return Accuracy(0, 0, order, *tables, model=model, bound=bound)
+    cores = data.get("cores", False)
+    if cores and any(any(table.values()) for table in tables):
+        raise UserError(
+            f"{path}: cores = true sums every product in f32: expected no layers with chunks "
+            "beside it, found some in sums or values"
+        )
+    return Accuracy(0, 0, order, *tables, model=model, bound=bound, cores=cores)
 
 
 def _table(path: Path, data: Mapping[str, Any], name: str) -> Chunks:
@@ -151,10 +160,12 @@ def accuracy_text(accuracy: Accuracy, model: str, evidence: Mapping[str, Any]) -
     lines = [
         f"# How close {model} comes to FP32: for softex compile --accuracy FILE.",
         "# sums: inner values that a linear layer accumulates in bf16 without a break, 0 for all;",
-        "# values: keys that an attention sums values over without a break.",
+        "# values: keys that an attention sums values over without a break;",
+        "# cores = true: all products in software on the cores, with sums in f32.",
         f"version = {VERSION}",
         f"model = {json.dumps(accuracy.model)}",
         f"order = {json.dumps(accuracy.order)}",
+        f"cores = {json.dumps(accuracy.cores)}",
     ]
     if accuracy.bound:
         lines += ["", "[bound]", *(f"{key} = {json.dumps(v)}" for key, v in accuracy.bound.items())]

@@ -80,6 +80,10 @@ class Compilation:
         """
         from softex_mlir.compiler.pipeline import fuse
         from softex_mlir.compiler.target import check_room, check_target
+        from softex_mlir.compiler.transforms.transformer.widen_sums import (
+            cores_alone,
+            has_wide_sums,
+        )
 
         if isinstance(machine, str):
             machine = Machine.load(machine)
@@ -92,12 +96,14 @@ class Compilation:
                 )
             return _continued(loaded, machine, instrument)
         machine = Machine.load() if machine is None else machine
+        level = accuracy_of(accuracy) if isinstance(accuracy, str) else accuracy
+        if has_wide_sums(loaded.module) if level is None else level.cores:
+            machine = cores_alone(machine)
         check_target(machine)
         if isinstance(tile_overrides, Path):
             tiles = read_tiles(tile_overrides)
         else:
             tiles = check_tiles(tile_overrides or {})
-        level = accuracy_of(accuracy) if isinstance(accuracy, str) else accuracy
         if level is not None:
             _expect_model(level, loaded, f"{accuracy}" if isinstance(accuracy, str) else "accuracy")
         if observe is not None:

@@ -53,6 +53,7 @@ from softex_mlir.compiler.transforms.transformer.round_weights import RoundWeigh
 from softex_mlir.compiler.transforms.transformer.select_early import SelectEarlyPass
 from softex_mlir.compiler.transforms.transformer.split_sums import SplitSumsPass
 from softex_mlir.compiler.transforms.transformer.split_values import SplitValuesPass
+from softex_mlir.compiler.transforms.transformer.widen_sums import WidenSumsPass
 from softex_mlir.dialects.target import machine_text
 
 if TYPE_CHECKING:
@@ -100,13 +101,9 @@ def stages(
             *((OrderInnerDimensionPass(),) if accuracy is not None and accuracy.order else ()),
             RoundWeightsPass(),
             PadInnerPass(target),
-            *(
-                ()
-                if accuracy is None
-                else (SplitSumsPass(accuracy.sum_chunk, chunks_text(accuracy.sums)),)
-            ),
+            *_sums(target, accuracy),
             ChunkKeysPass(target),
-            *(() if accuracy is None else (_split_values(target, accuracy),)),
+            *(() if accuracy is None or accuracy.cores else (_split_values(target, accuracy),)),
             PlacePass(target),
         ),
         "jobs": (ConvertTransformerToJobsPass(target, tiles=tiles_text(tiles or {})),),
@@ -118,6 +115,14 @@ def stages(
         ),
         "riscv": (ConvertToRiscvPass(), AllocateRegistersPass(), PadHardwareLoopsPass()),
     }
+
+
+def _sums(target: str, accuracy: Accuracy | None) -> tuple[ModulePass, ...]:
+    if accuracy is None:
+        return ()
+    if accuracy.cores:
+        return (WidenSumsPass(target),)
+    return (SplitSumsPass(accuracy.sum_chunk, chunks_text(accuracy.sums)),)
 
 
 def _split_values(target: str, accuracy: Accuracy) -> SplitValuesPass:

@@ -23,6 +23,7 @@ from xdsl.dialects.builtin import (
     IntegerAttr,
     StringAttr,
     TensorType,
+    UnitAttr,
     f64,
 )
 from xdsl.ir import Dialect, Operation, SSAValue
@@ -119,6 +120,11 @@ class LinearOp(TransformerOp):
     `sum_chunk` (set by `split-sums`, a multiple of `inner_unit`) divides the padded N into chunks.
     The first one is accumulated as above, every other one from +0, and the partial sums are added
     in the order of the chunks, with one bf16 rounding each: short sums lose less to rounding.
+
+    `wide` (set by `widen-sums`): sums accumulate with one f32 rounding a step
+    (`numerics.rowwise.gemm_wide`) and are rounded to bf16 at the end of every chunk, from where the
+    next one goes on. Activations are then those of the cores. Only machines without RedMulE and
+    SoftEx compute it.
     """
 
     name = "transformer.linear"
@@ -130,6 +136,7 @@ class LinearOp(TransformerOp):
     activation = prop_def(StringAttr, default_value=StringAttr("none"))
     sum_chunk = opt_prop_def(IntegerAttr)
     inner_unit = opt_prop_def(IntegerAttr)
+    wide = opt_prop_def(UnitAttr)
     result = result_def(BF16_TENSOR)
 
     irdl_options = (AttrSizedOperandSegments(as_property=True), ParsePropInAttrDict())
@@ -276,7 +283,8 @@ class MatmulOp(TransformerOp):
     """Product of two activations: a [.., M, N] @ b [.., N, K], leading dimensions broadcast.
 
     Fused form: both of rank 2, or both of rank 3 with equal batch. Numerics of `transformer.linear`
-    without bias. The fallback for products that are no linear layer and no attention.
+    without bias, `wide` as there. The fallback for products that are no linear layer and no
+    attention.
     """
 
     name = "transformer.matmul"
@@ -284,6 +292,7 @@ class MatmulOp(TransformerOp):
     a = operand_def(BF16_TENSOR)
     b = operand_def(BF16_TENSOR)
     inner_unit = opt_prop_def(IntegerAttr)
+    wide = opt_prop_def(UnitAttr)
     result = result_def(BF16_TENSOR)
 
     assembly_format = "$a `,` $b attr-dict `:` type($a) `,` type($b) `->` type($result)"

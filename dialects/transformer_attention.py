@@ -10,6 +10,7 @@ from xdsl.dialects.builtin import (
     IntegerAttr,
     StringAttr,
     TensorType,
+    UnitAttr,
     f64,
     i64,
 )
@@ -70,6 +71,11 @@ class AttentionOp(TransformerOp):
     zeros for the rows of v that are not the chunk's, and the partial sums are added in the order of
     the chunks, with one bf16 rounding each.
 
+    `wide` (set by `widen-sums`): both products accumulate with one f32 rounding a step
+    (`numerics.rowwise.gemm_wide`) and are rounded to bf16 at their ends, the second one at the end
+    of every chunk of keys; softmax is that of the cores. Only machines without RedMulE and SoftEx
+    compute it.
+
     With `key_heads`, k and v have fewer heads: head h of q reads the one of number
     ``h // (heads / key_heads)``.
 
@@ -94,6 +100,7 @@ class AttentionOp(TransformerOp):
     key_chunk = opt_prop_def(IntegerAttr)
     value_chunk = opt_prop_def(IntegerAttr)
     inner_unit = opt_prop_def(IntegerAttr)
+    wide = opt_prop_def(UnitAttr)
     result = result_def(BF16_TENSOR)
 
     assembly_format = (
@@ -245,4 +252,8 @@ class AttentionOp(TransformerOp):
         self.expect(
             summed is None or (chunk is None and self.position is None),
             "value_chunk needs whole rows of scores: no key_chunk, and no position",
+        )
+        self.expect(
+            summed is None or self.wide is None,
+            "value_chunk is for sums in bf16, found wide ones, in f32",
         )

@@ -55,6 +55,7 @@ class Arithmetic(Protocol):
     ) -> Array: ...
     def layer_norm(self, x: Array, gamma: Array, beta: Array, eps: float) -> Array: ...
     def rms_norm(self, x: Array, gamma: Array, eps: float) -> Array: ...
+    def widened(self) -> Arithmetic: ...
 
 
 def evaluate(
@@ -217,24 +218,32 @@ def _append(op: t.AppendOp, operands: list[Array], before: Array | None) -> Arra
 
 
 def _sum_of_chunks(
-    x: Array, w: Array, bias: Array | None, chunk: int, arithmetic: Arithmetic
+    x: Array, w: Array, bias: Array | None, chunk: int, arithmetic: Arithmetic, chained: bool
 ) -> Array:
-    """A product as partial sums over `chunk` inner values, added one after the other."""
+    """A product as partial sums over `chunk` inner values, added one after the other; `chained`:
+    each goes on from those before."""
     total = arithmetic.gemm(x[:, :chunk], w[:chunk], bias)
     for start in range(chunk, x.shape[1], chunk):
-        part = arithmetic.gemm(x[:, start : start + chunk], w[start : start + chunk], None)
+        columns, rows = x[:, start : start + chunk], w[start : start + chunk]
+        if chained:
+            total = arithmetic.gemm(columns, rows, total)
+            continue
+        part = arithmetic.gemm(columns, rows, None)
         total = arithmetic.binary("add", total, part)
     return total
 
 
 def evaluate_op(op: Operation, operands: list[Array], arithmetic: Arithmetic) -> Array:
     """Result of one operation on given operands."""
+    if isinstance(op, t.LinearOp | t.MatmulOp | t.AttentionOp) and op.wide is not None:
+        arithmetic = arithmetic.widened()
     match op:
         case t.LinearOp():
             x, w, *rest = operands
             bias = rest.pop(0) if op.bias is not None else None
             x, w = _in_steps(op, x, 1), _in_steps(op, w, 0)
-            y = _sum_of_chunks(x, w, bias, op.chunk, arithmetic)
+            chained = op.wide is not None
+            y = _sum_of_chunks(x, w, bias, op.chunk, arithmetic, chained)
             if op.activation.data != "none":
                 y = arithmetic.unary(op.activation.data, y)
             return arithmetic.binary("add", y, rest[0]) if rest else y

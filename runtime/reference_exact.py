@@ -96,6 +96,10 @@ class ExactArithmetic:
 
         return gemm(x, w, start)
 
+    def widened(self) -> ExactArithmetic:
+        """The arithmetic of products whose sums are in f32."""
+        return _WideArithmetic(self.machine)
+
     def attention(
         self,
         q: Array,
@@ -115,7 +119,7 @@ class ExactArithmetic:
         scores = self.gemm(q, k_padded.T, bias)
         weights = self._softmax(scores, chunk)
         if summed is None:
-            return self.gemm(weights, v_padded, None)
+            return self.weighted(weights, v_padded, chunk)
         numbers = np.arange(len(v_padded))[:, None] // summed
         total: Array | None = None
         for number in range(numbers[-1, 0] + 1):
@@ -123,6 +127,11 @@ class ExactArithmetic:
             total = part if total is None else self.binary("add", total, part)
         assert total is not None
         return total
+
+    def weighted(self, weights: Array, values: Array, chunk: int | None) -> Array:
+        """Values weighed: one chain over all keys, whatever the chunks."""
+        del chunk
+        return self.gemm(weights, values, None)
 
     def layer_norm(self, x: Array, gamma: Array, beta: Array, eps: float) -> Array:
         """Layer norm of the rows."""
@@ -133,3 +142,22 @@ class ExactArithmetic:
         """Root-mean-square norm of the rows."""
         rows = x.reshape(-1, x.shape[-1])
         return rowwise.rms_norm(rows, gamma, eps).reshape(x.shape)
+
+
+class _WideArithmetic(ExactArithmetic):
+    """That of products on the cores whose sums are in f32."""
+
+    def gemm(self, x: Array, w: Array, y: Array | None) -> Array:
+        """x @ w starting from the row (or matrix) y, rounded to bf16 at the end."""
+        start = np.zeros((1, w.shape[1]), BF16) if y is None else y.reshape(-1, w.shape[1])
+        return rowwise.gemm_wide(x, w, np.broadcast_to(start, (len(x), w.shape[1])))
+
+    def weighted(self, weights: Array, values: Array, chunk: int | None) -> Array:
+        """Values weighed chunk by chunk of keys, each sum rounded to bf16."""
+        total: Array | None = None
+        step = chunk or len(values)
+        for first in range(0, len(values), step):
+            keys = slice(first, first + step)
+            total = self.gemm(weights[:, keys], values[keys], total)
+        assert total is not None
+        return total

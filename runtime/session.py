@@ -106,6 +106,8 @@ def run(
         program = program.at(entry)
     machine = machine or program.machine
     built_for = program.metadata["machine"]
+    if program.machine.hash == machine.without_redmule().without_softex().hash:
+        machine = program.machine  # a program of the cores alone has no use for the units
     if machine.hash != program.machine.hash:
         raise UserError(
             f"the program was built for machine {built_for['name']!r} ({built_for['hash'][:12]}), "

@@ -22,6 +22,12 @@ GEMM_COLUMNS: Final = 8
 """Columns of a block: 6 x 4 accumulators of a pair, 4 pairs of the weights and 2 elements of rows
 fill 30 of the 32 registers, and 10 loads feed 24 packed multiply-accumulates."""
 
+WIDE_ROWS: Final = 6
+"""Rows of a block whose sums are in f32."""
+
+WIDE_COLUMNS: Final = 4
+"""Columns of it: 6 x 4 accumulators, 4 pairs of weights and 2 of rows fill 30 of 32 registers."""
+
 _TRANSPOSE_UNROLL: Final = 2
 """Words of either row in one iteration: none is needed at once after it is loaded."""
 
@@ -107,9 +113,14 @@ def emit_repeat_row(builder: Builder, x: RowRef, out: TileRef, group: SSAValue, 
     e.loop(0, rows, 1, row)
 
 
-def gemm_blocks(rows: int, columns: int) -> int:
+def gemm_blocks(rows: int, columns: int, *, wide: bool = False) -> int:
     """Blocks of the result that :func:`emit_gemm` computes one by one."""
-    return -(-rows // GEMM_ROWS) * -(-columns // GEMM_COLUMNS)
+    height, width = _block(wide)
+    return -(-rows // height) * -(-columns // width)
+
+
+def _block(wide: bool) -> tuple[int, int]:
+    return (WIDE_ROWS, WIDE_COLUMNS) if wide else (GEMM_ROWS, GEMM_COLUMNS)
 
 
 def emit_gemm(
@@ -121,26 +132,31 @@ def emit_gemm(
     rows: int,
     inner: int,
     columns: int,
+    *,
+    wide: bool = False,
 ) -> None:
     """``z[M,K] := x[M,N] · w[N,K] + z`` in BF16, one of the :func:`gemm_blocks` of z, row by row.
 
     Every element is RedMulE's chain: n ascending, each fma rounded to BF16, so that the result is
-    bit-identical to the accelerator's. ``columns`` (K) is even; all pitches are even.
+    bit-identical to the accelerator's. ``wide``: each fma is rounded to F32, the last sum to BF16.
+    ``columns`` (K) is even, and N if ``wide``; all pitches are even.
     """
-    if columns % 2:
-        raise ValueError(f"expected an even number of columns, found {columns}: pad the weights")
+    if columns % 2 or (wide and inner % 2):
+        raise ValueError(f"expected an even size, found {inner} x {columns}: pad the weights")
+    height, width = _block(wide)
+    compute = _wide_block if wide else _gemm_block
     e = Emitter(builder)
-    across = e.index(-(-columns // GEMM_COLUMNS))
-    row = e.insert(arith.MuliOp(e.insert(arith.DivUIOp(block, across)), e.index(GEMM_ROWS)))
-    column = e.insert(arith.MuliOp(e.insert(arith.RemUIOp(block, across)), e.index(GEMM_COLUMNS)))
+    across = e.index(-(-columns // width))
+    row = e.insert(arith.MuliOp(e.insert(arith.DivUIOp(block, across)), e.index(height)))
+    column = e.insert(arith.MuliOp(e.insert(arith.RemUIOp(block, across)), e.index(width)))
 
-    def emit(e: Emitter, height: int, width: int) -> None:
-        _gemm_block(e, x, w, z, (row, column), (height, width), inner)
+    def strip(e: Emitter, high: int) -> None:
+        def emit(e: Emitter, across: int) -> None:
+            compute(e, x, w, z, (row, column), (high, across), inner)
 
-    def strip(e: Emitter, height: int) -> None:
-        _whole_or_rest(e, column, columns, GEMM_COLUMNS, lambda e, width: emit(e, height, width))
+        _whole_or_rest(e, column, columns, width, emit)
 
-    _whole_or_rest(e, row, rows, GEMM_ROWS, strip)
+    _whole_or_rest(e, row, rows, height, strip)
 
 
 def _whole_or_rest(
@@ -216,6 +232,61 @@ def _gemm_step(
             following = e.load(x.row(numbers[r + 1]), n)
         row = chains[r * pairs : (r + 1) * pairs]
         made += [e.fma(weights, a, chain) for weights, chain in zip(b, row, strict=True)]
+    return tuple(made)
+
+
+def _wide_block(
+    e: Emitter,
+    x: TileRef,
+    w: TileRef,
+    z: TileRef,
+    position: tuple[SSAValue, SSAValue],
+    shape: tuple[int, int],
+    inner: int,
+) -> None:
+    first, column = position
+    height, pairs = shape[0], shape[1] // 2
+    numbers = [e.add_index(first, r) for r in range(height)]
+    cells = [(r, 2 * p) for r in range(height) for p in range(pairs)]
+
+    def body(e: Emitter, n: SSAValue, sums: Values) -> Values:
+        return _wide_step(e, x, w, n, column, numbers, sums)
+
+    starts = [e.load_pair(z.row(numbers[r]), column, k) for r, k in cells]
+    sums = e.loop(
+        0, inner, 2, body, [e.widen(e.lane(start, lane)) for start in starts for lane in range(2)]
+    )
+    for (r, k), low, high in zip(cells, sums[::2], sums[1::2], strict=True):
+        e.store_pair(e.pack(e.narrow(low), e.narrow(high)), z.row(numbers[r]), column, k)
+
+
+def _wide_step(
+    e: Emitter,
+    x: TileRef,
+    w: TileRef,
+    n: SSAValue,
+    column: SSAValue,
+    numbers: Sequence[SSAValue],
+    sums: Values,
+) -> Values:
+    """Two steps of all sums: pairs of the weights of two rows are turned into pairs of a column."""
+    pairs = len(sums) // (2 * len(numbers))
+    below = e.add_index(n, 1)
+    upper = [e.load_pair(w.row(n), column, 2 * p) for p in range(pairs)]
+    lower = [e.load_pair(w.row(below), column, 2 * p) for p in range(pairs)]
+    following = e.load_pair(x.row(numbers[0]), n)
+    weights = [
+        e.insert(vector.ShuffleOp(a, b, _lanes(lane, lane + 2), result_type=PAIR))
+        for a, b in zip(upper, lower, strict=True)
+        for lane in range(2)
+    ]
+    made: list[SSAValue] = []
+    for r in range(len(numbers)):
+        a = following
+        if r + 1 < len(numbers):
+            following = e.load_pair(x.row(numbers[r + 1]), n)
+        row = sums[2 * r * pairs : 2 * (r + 1) * pairs]
+        made += [e.dot(a, b, total) for b, total in zip(weights, row, strict=True)]
     return tuple(made)
 
 

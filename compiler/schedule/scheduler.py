@@ -24,6 +24,7 @@ from softex_mlir.compiler.schedule.scheduling import Scheduling
 from softex_mlir.compiler.schedule.search.tiling import CapacityError, LinearShape, Tile
 from softex_mlir.compiler.schedule.tasks import Task
 from softex_mlir.compiler.schedule.views import View, row_major
+from softex_mlir.compiler.transforms.transformer.widen_sums import has_wide_sums
 from softex_mlir.dialects import transformer as tf
 from softex_mlir.dialects.cluster import GlobalKind
 from softex_mlir.errors import UserError
@@ -133,7 +134,7 @@ def schedule_operations(
         CapacityError: the TCDM is too small.
     """
     block = main.body.block
-    _check(block)
+    _check(block, machine)
     s = Scheduling(make_plan(main, machine, overrides), memory or L2Objects(machine))
     s.memory.name_weights(
         op.weight.root_reference.data for op in block.ops if isinstance(op, tf.GetWeightOp)
@@ -149,12 +150,17 @@ def schedule_operations(
     return Scheduled(s.tasks.program, s.memory, s.plan.tiles, inputs, outputs, views)
 
 
-def _check(block: Block) -> None:
+def _check(block: Block, machine: Machine) -> None:
     bad = [f"{op.name} (layer '{layer_of(op)}')" for op in block.ops if not _is_known(op)]
     if bad:
         raise UnsupportedError(
             "these operations cannot be scheduled: " + ", ".join(bad) + "; run the fusion "
             "passes first, or rewrite the model without them"
+        )
+    if (machine.redmule, machine.softex) != (None, None) and has_wide_sums(block):
+        raise UnsupportedError(
+            "products with sums in f32 are the cores': expected a machine without RedMulE and "
+            f"SoftEx, found {machine.name}"
         )
 
 

@@ -63,6 +63,7 @@ OWN_PASSES: dict[str, tuple[str, str]] = {
         "softex_mlir.compiler.transforms.transformer.split_values",
         "SplitValuesPass",
     ),
+    "widen-sums": ("softex_mlir.compiler.transforms.transformer.widen_sums", "WidenSumsPass"),
     "pad-inner": ("softex_mlir.compiler.transforms.transformer.pad_inner", "PadInnerPass"),
     "place": ("softex_mlir.compiler.transforms.transformer.place", "PlacePass"),
     "convert-transformer-to-jobs": (

@@ -263,3 +263,13 @@ def gemm_on_cores(x: Bf16Array, w: Bf16Array, y: Bf16Array) -> Bf16Array:
     out = _rows(y).copy()
     rowwise_kernels.gemm(_rows(x), _rows(w), out)  # pyright: ignore[reportUnknownMemberType]
     return out.view(BF16).reshape(y.shape)
+
+
+def gemm_wide(x: Bf16Array, w: Bf16Array, y: Bf16Array) -> Bf16Array:
+    """``x[M, N] · w[N, K] + y[M, K]`` on the cores: y enters first, n ascends, every fma rounds to
+    f32 and the last sum to BF16."""
+    from softex_mlir.isa_sim.numerics import rowwise_kernels
+
+    out = _rows(y).copy()
+    rowwise_kernels.gemm_wide(_rows(x), _rows(w), out)  # pyright: ignore[reportUnknownMemberType]
+    return out.view(BF16).reshape(y.shape)

@@ -395,3 +395,18 @@ def gemm(x, w, z):
         if inner % 8 != 0:
             for j in range(w.shape[1]):
                 z[i, j] = fma16(_ZERO, _ZERO, widen(z[i, j]))
+
+
+@njit(cache=True)
+def gemm_wide(x, w, z):
+    """z := x · w + z with an f32 chain per element, rounded once, z: ``uint16[M, K]``."""
+    sums = np.empty(w.shape[1], np.float32)
+    for i in range(x.shape[0]):
+        for j in range(w.shape[1]):
+            sums[j] = widen(z[i, j])
+        for k in range(x.shape[1]):
+            a = widen(x[i, k])
+            for j in range(w.shape[1]):
+                sums[j] = fma(a, widen(w[k, j]), sums[j])
+        for j in range(w.shape[1]):
+            z[i, j] = narrow(sums[j])

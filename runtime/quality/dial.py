@@ -11,7 +11,13 @@ from typing import Any
 import numpy.typing as npt
 from xdsl.ir import Operation
 
-from softex_mlir.compiler.accuracy import Accuracy, accuracy_of, model_hash
+from softex_mlir.compiler.accuracy import (
+    ACCURACIES,
+    Accuracy,
+    AccuracyLevel,
+    accuracy_of,
+    model_hash,
+)
 from softex_mlir.compiler.driver import load_model
 from softex_mlir.compiler.model import Model
 from softex_mlir.compiler.outline import outline
@@ -61,6 +67,14 @@ class _Found:
     predicted: float
 
 
+class _OutOfReachError(Exception):
+    """The shortest sums lose more than the bound allows."""
+
+    def __init__(self, loss: float):
+        super().__init__(loss)
+        self.loss = loss
+
+
 @dataclass
 class Dial:
     """A subject with whole, ordered sums, and what layers of it lose and cost by how they sum."""
@@ -97,9 +111,8 @@ class Dial:
 
         return list(parallel(outputs, range(len(inputs)), self.workers))
 
-    def measured(self, choice: Choice) -> tuple[float, float]:
+    def measured(self, variant: Subject) -> tuple[float, float]:
         """Mean losses on the calibration inputs and on those held out; NaN of none."""
-        variant = self._variant(choice)
         inputs = [*self.calibration, *self.held_out]
         wanted = self._wanted
 
@@ -160,20 +173,19 @@ class Dial:
 
     def cycles(self, choice: Choice) -> int:
         """Of a run, by the cost model."""
-        variant = self._variant(choice)
-        return forecast_cycles(outline(variant.model, variant.machine, {})["launches"])
+        return _cycles_of(self._variant(choice))
 
     def turn(self) -> tuple[Choice, dict[str, Any]]:
         """The choice, and what it rests on.
 
         Raises:
-            UserError: the bound cannot be met; the text says what can.
+            _OutOfReachError: the bound cannot be met.
         """
         finest = {layer.key: layer.options[-1] for layer in self.layers}
         self.show("running the shortest sums")
-        reached = self.measured(finest)
+        reached = self.measured(self._variant(finest))
         if not max(reached) <= self.bound.loss:
-            raise self._out_of_reach(max(reached))
+            raise _OutOfReachError(max(reached))
         prices = self.prices()
         found = _Found(finest, *reached, max(reached))
         # what comes from elsewhere leaves less for these layers; losses do not quite add up, so
@@ -187,7 +199,7 @@ class Dial:
                 break
             looks += 1
             self.show(f"running choice {looks}")
-            seen, unseen = self.measured(choice)
+            seen, unseen = self.measured(self._variant(choice))
             if max(seen, unseen) <= self.bound.loss:
                 found, met = _Found(choice, seen, unseen, _total(prices, choice) + rest), target
             else:
@@ -195,19 +207,28 @@ class Dial:
             if broken - met <= CLOSE * met or broken == float("inf"):
                 break
             target = (met + broken) / 2
-        return found.choice, self._evidence(found, looks)
+        return found.choice, self._evidence(found, looks, self.cycles(found.choice))
 
-    def _out_of_reach(self, reached: float) -> UserError:
-        return UserError(
-            f"accuracy: a {self.bound.title} cannot be met on {self.subject.machine.name}: the "
-            f"shortest sums everywhere reach {self.bound.figure(reached):.6g}: ask for less, or "
-            "see where the rest comes from with softex quality --contributions"
-        )
+    def fallback(self, cores: Subject, shortest: float) -> dict[str, Any]:
+        """What products in software rest on, where the shortest sums of RedMulE lose too much.
 
-    def _evidence(self, found: _Found, looks: int) -> dict[str, Any]:
-        figure, choice = self.bound.figure, found.choice
-        whole = self.cycles(dict.fromkeys(choice, 0))
-        cycles = self.cycles(choice)
+        Raises:
+            UserError: they lose too much as well; the text says what can be reached.
+        """
+        self.show("running products on the cores")
+        reached = self.measured(cores)
+        if not max(reached) <= self.bound.loss:
+            best = self.bound.figure(min(shortest, max(reached)))
+            raise UserError(
+                f"accuracy: a {self.bound.title} cannot be met on {self.subject.machine.name}: "
+                f"the shortest sums everywhere, and f32 sums on the cores, reach {best:.6g}: ask "
+                "for less, or see where the rest comes from with softex quality --contributions"
+            )
+        found = _Found({}, *reached, max(reached))
+        return self._evidence(found, 2, _cycles_of(cores))
+
+    def _evidence(self, found: _Found, looks: int, cycles: int) -> dict[str, Any]:
+        figure = self.bound.figure
         return {
             "metric": self.bound.metric,
             "output": self.bound.output or "all",
@@ -220,9 +241,16 @@ class Dial:
             "choices_run": looks,
             "machine": self.subject.machine.name,
             "forecast_cycles": cycles,
-            "forecast_cycles_of_whole_sums": whole,
+            "forecast_cycles_of_whole_sums": self.cycles(
+                dict.fromkeys((layer.key for layer in self.layers), 0)
+            ),
             "reference": self.subject.reference.title,
         }
+
+
+def _cycles_of(subject: Subject) -> int:
+    """Of a run, by the cost model."""
+    return forecast_cycles(outline(subject.model, subject.machine, {})["launches"])
 
 
 def _total(prices: Mapping[Key, Mapping[int, Price]], choice: Choice) -> float:
@@ -284,7 +312,15 @@ def choose(
     held_out = sets[1::HELD_OUT]
     calibration = [one for index, one in enumerate(sets) if index % HELD_OUT != 1]
     subject = subject_of(loaded, machine, accuracy=Accuracy(0, 0, order=True))
-    choice, evidence = Dial(subject, bound, calibration, held_out, workers, show).turn()
+    dial = Dial(subject, bound, calibration, held_out, workers, show)
+    try:
+        choice, evidence = dial.turn()
+    except _OutOfReachError as error:
+        exact = ACCURACIES[AccuracyLevel.exact]
+        cores = subject_of(_read(model, shapes), machine, accuracy=exact)
+        evidence = dial.fallback(cores, error.loss)
+        kept = bound.record(evidence["held_out"])
+        return replace(exact, model=identity, bound=kept), evidence
     sums, values = tables(choice)
     kept = bound.record(evidence["held_out"])
     return Accuracy(0, 0, True, sums, values, identity, kept), evidence
@@ -313,11 +349,11 @@ def described(
         key = _key(op)
         assert key is not None
         choice[key] = chunk
-    sums, values = tables(choice)
-    cycles = forecast_cycles(outline(subject.model, subject.machine, {})["launches"])
+    # with sums in f32 chunks follow from the machine
+    sums, values = ({}, {}) if level.cores else tables(choice)
     evidence = {
         "level": accuracy,
         "machine": subject.machine.name,
-        "forecast_cycles": cycles,
+        "forecast_cycles": _cycles_of(subject),
     }
-    return Accuracy(0, 0, level.order, sums, values, identity, level.bound), evidence
+    return Accuracy(0, 0, level.order, sums, values, identity, level.bound, level.cores), evidence

@@ -151,3 +151,33 @@ def test_levels_decide_what_the_text_does_not_say():
         UserError, match=r"expected one of fast, balanced, high, exact, a bound .* found 'best'"
     ):
         Compilation.of(wide, accuracy="best")
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        mlp(50, 70, 160, "gelu"),  # an inner dimension that needs padding
+        mlp(7, 1280, 64, "none"),  # sums too long for the TCDM
+        attention(90, 90, 4, 2, 16),  # several blocks of queries, grouped heads
+    ],
+)
+def test_sums_in_f32_are_exact(model: Model):
+    """On the cores alone, whatever units the machine has."""
+    compilation = Compilation.of(model, PAPER.with_tcdm_bytes(64 * 1024), accuracy="exact")
+    assert (compilation.machine.redmule, compilation.machine.softex) == (None, None)
+    program = compilation.program()
+    random = np.random.default_rng(0)
+    inputs = {
+        port.name: random.standard_normal(port.shape).astype(np.float32) for port in program.inputs
+    }
+    machine = PAPER.with_tcdm_bytes(64 * 1024)
+    result = session.run(program, inputs, machine=machine, sanitize=True)
+    assert result.run.races == ()
+    assert check(program, result, {}).identical
+
+
+def test_text_with_sums_in_f32_needs_no_option():
+    first = Compilation.of(mlp(6, 64, 64, "none"), PAPER, accuracy="exact")
+    again = Compilation.of(first.model, PAPER)
+    assert again.machine.redmule is None
+    assert Compilation.of(first.model, PAPER, accuracy="fast").machine.redmule is not None

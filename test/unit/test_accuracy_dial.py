@@ -38,6 +38,10 @@ def mlp() -> Model:
     return b.finish({"y": b.linear(y, 8, "third")})
 
 
+CORES_ONLY = 0.99999
+"""What the shortest sums of RedMulE do not reach (0.99996), and the cores do (0.999997)."""
+
+
 def inputs(count: int) -> dict[str, np.ndarray]:
     return {"x": np.random.default_rng(0).standard_normal((count, 4, 192)).astype(np.float32)}
 
@@ -65,6 +69,7 @@ def test_a_file_says_what_was_chosen(tmp_path: Path):
         ("version = 1\n[sums]\na = 1.5", "sums: layer 'a': expected how many .* found 1.5"),
         ("version = 1\n[sums]\na = true", "sums: layer 'a': expected how many .* found True"),
         ("version = 1\nvalues = 3", "values: expected a table of layers, found 3"),
+        ("version = 1\ncores = true\n[sums]\na = 32", "cores = true sums every product in f32"),
         ("version =", "not TOML"),
     ],
 )
@@ -146,7 +151,7 @@ def test_a_choice_is_cheap_and_says_what_it_rests_on():
     model = mlp()
     Compilation.of(model, accuracy=accuracy)
     for message, bound, given in (
-        ("shortest sums everywhere reach 0.9999", Bound.of(0.9999999), inputs(4)),
+        ("and f32 sums on the cores, reach 0.9999", Bound.of(0.9999999), inputs(4)),
         ("expected at least two inputs", Bound.of(0.9), inputs(1)),
         ("expected an output \\(y\\), found 'z'", Bound.of(0.9, "z:cosine"), inputs(4)),
     ):
@@ -154,8 +159,21 @@ def test_a_choice_is_cheap_and_says_what_it_rests_on():
             choose(mlp, bound, given)
 
 
+def test_what_no_split_reaches_the_cores_compute(tmp_path: Path):
+    accuracy, evidence = choose(mlp, Bound.of(CORES_ONLY), inputs(4))
+    assert accuracy.cores
+    assert evidence["held_out"] >= CORES_ONLY
+    path = tmp_path / "a.toml"
+    path.write_text(accuracy_text(accuracy, "mlp", evidence))
+    assert read_accuracy(path) == accuracy
+
+
 def test_a_level_can_be_written_down():
-    accuracy, _ = described(mlp, "balanced")
+    exact, evidence = described(mlp, "exact")
+    assert exact.cores
+    assert not exact.sums
+    accuracy, whole = described(mlp, "balanced")
+    assert evidence["forecast_cycles"] > whole["forecast_cycles"]
     assert accuracy.sums == {"first": 0, "second": 192, "third": 0}
     model = mlp()
     Compilation.of(model, accuracy=dataclasses.replace(accuracy, sums={**accuracy.sums}))

@@ -189,17 +189,20 @@ def test_transpose():
     same(result[1][:, :7], x.T)
 
 
-@pytest.mark.parametrize(("rows", "inner", "columns"), [(12, 20, 16), (8, 7, 14)])
-def test_gemm(rows, inner, columns):
+@pytest.mark.parametrize(
+    ("rows", "inner", "columns", "wide"),
+    [(12, 20, 16, False), (8, 7, 14, False), (8, 6, 14, True)],
+)
+def test_gemm(rows, inner, columns, wide):
     x, w, z = sample((rows, inner)), sample((inner, columns), 1), sample((rows, columns), 2)
     result = execute(
         [x, w, z],
         lambda b, v, r: kernels.emit_gemm(
-            b, TileRef(v[0], ()), TileRef(v[1], ()), TileRef(v[2], ()), r, rows, inner, columns
+            b, TileRef(v[0]), TileRef(v[1]), TileRef(v[2]), r, rows, inner, columns, wide=wide
         ),
-        rows=kernels.gemm_blocks(rows, columns),
+        rows=kernels.gemm_blocks(rows, columns, wide=wide),
     )
-    same(result[2], rowwise.gemm_on_cores(x, w, z))
+    same(result[2], (rowwise.gemm_wide if wide else rowwise.gemm_on_cores)(x, w, z))
 
 
 def test_pointers_of_equal_steps_far_apart():

@@ -234,16 +234,19 @@ def test_transpose(rows, columns):
     assert not out[:, rows:].astype(np.float32).any()
 
 
-@pytest.mark.parametrize(("rows", "inner", "columns"), [(6, 8, 8), (8, 5, 10), (3, 16, 2)])
-def test_gemm(rows, inner, columns):
+@pytest.mark.parametrize(
+    ("rows", "inner", "columns", "wide"),
+    [(6, 8, 8, False), (8, 5, 10, False), (3, 16, 2, False), (8, 6, 10, True), (3, 16, 2, True)],
+)
+def test_gemm(rows, inner, columns, wide):
     x, w, z = sample((rows, inner)), sample((inner, columns), 1), sample((rows, columns), 2)
-    expected = rowwise.gemm_on_cores(x, w, z)
+    expected = (rowwise.gemm_wide if wide else rowwise.gemm_on_cores)(x, w, z)
 
     def emit(b, x_, w_, z_, block):
         tiles = TileRef(x_), TileRef(w_), TileRef(z_)
-        kernels.emit_gemm(b, *tiles, block, rows, inner, columns)
+        kernels.emit_gemm(b, *tiles, block, rows, inner, columns, wide=wide)
 
-    for block in range(kernels.gemm_blocks(rows, columns)):
+    for block in range(kernels.gemm_blocks(rows, columns, wide=wide)):
         execute([x, w, z], emit, indices=[block])
     same(z, expected)
 

@@ -97,7 +97,8 @@ def _product(
                 out.strides[0],
                 None if residual is None else residual.strides[0],
                 w_pitch,
-                shape.chunk // tile.n,
+                shape.n // shape.splits // tile.n,
+                shape.wide,
             )
             x_rows = x.row_range(first, rows)
             stored = replace(

@@ -57,19 +57,23 @@ SOFTMAX_CYCLES = Softmax.ON_CORES
 is in `compiler.row_operations`."""
 
 GEMM_STEP_CYCLES = 34.5
+WIDE_STEP_CYCLES = 21.5
 GEMM_BLOCK_CYCLES = 120
-"""A step along the inner dimension of a block of a product on the cores; the rest of a block."""
+"""A step along the inner dimension of a block of a product on the cores, with sums in bf16 and in
+f32; the rest of a block."""
 
 CORE_JOB_CYCLES = 150
 """Waiting for the operands of a product on the cores, and for each other after it."""
 
 
-def gemm_job_cycles(machine: Machine, m: int, n: int, k: int) -> int:
-    """One RedMulE job with its programming; on the cores if there is no RedMulE."""
+def gemm_job_cycles(machine: Machine, m: int, n: int, k: int, *, wide: bool = False) -> int:
+    """One RedMulE job with its programming; on the cores if there is no RedMulE, `wide` with sums
+    in f32."""
     unit = machine.redmule
     if unit is None:
-        blocks = -(-gemm_blocks(m, k) // (machine.cluster.cores - 2))
-        return int(blocks * (n * GEMM_STEP_CYCLES + GEMM_BLOCK_CYCLES)) + CORE_JOB_CYCLES
+        blocks = -(-gemm_blocks(m, k, wide=wide) // (machine.cluster.cores - 2))
+        step = WIDE_STEP_CYCLES if wide else GEMM_STEP_CYCLES
+        return int(blocks * (n * step + GEMM_BLOCK_CYCLES)) + CORE_JOB_CYCLES
     return array_cycles(m, n, k, unit) + unit.tiler_cycles + REDMULE_COMMAND_CYCLES
 
 

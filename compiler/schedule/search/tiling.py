@@ -80,6 +80,8 @@ class LinearShape:
     """Inner values of a partial sum."""
     step: int
     """Inner values that products may take at a time: whole multiples of these."""
+    wide: bool = False
+    """Whether sums are in f32: chunks are then what products take at a time."""
     layer: str = field(default="", compare=False)
 
     @staticmethod
@@ -92,12 +94,13 @@ class LinearShape:
             m, k = shape_of(op.result)[-2:]
             activation, residual, chunk = "none", False, op.inner
         columns, layer = round_up(k, ALIGNMENT), layer_of(op)
-        return LinearShape(m, op.inner, columns, activation, residual, chunk, op.step, layer)
+        wide = op.wide is not None
+        return LinearShape(m, op.inner, columns, activation, residual, chunk, op.step, wide, layer)
 
     @property
     def splits(self) -> int:
         """Partial sums of a result."""
-        return self.n // self.chunk
+        return 1 if self.wide else self.n // self.chunk
 
     @property
     def macs(self) -> int:
@@ -226,7 +229,7 @@ class LinearSearch:
         self.widths = column_widths(machine)
         self._computed: dict[tuple[int, int, int], bool] = {}
         self._slow: dict[int, float] = {}
-        self._jobs: dict[tuple[int, int, int], int] = {}
+        self._jobs: dict[tuple[int, int, int, bool], int] = {}
         self._boxes: dict[tuple[int, int], int] = {}
         self._blocks: dict[tuple[int, int], Counter[int]] = {}
         self._cycles: dict[tuple[LinearShape, Tile], int] = {}
@@ -238,10 +241,10 @@ class LinearSearch:
     def _on_softex(self, shape: LinearShape) -> bool:
         return sums_on_softex(shape.activation, self.machine)
 
-    def _job(self, m: int, n: int, k: int) -> int:
-        key = (m, n, k)
+    def _job(self, m: int, n: int, k: int, wide: bool) -> int:
+        key = (m, n, k, wide)
         if key not in self._jobs:
-            self._jobs[key] = gemm_job_cycles(self.machine, m, n, k)
+            self._jobs[key] = gemm_job_cycles(self.machine, m, n, k, wide=wide)
         return self._jobs[key]
 
     def _is_computed(self, shape: LinearShape, m: int, n: int, k: int) -> bool:
@@ -276,7 +279,7 @@ class LinearSearch:
     ) -> float:
         """Predicted cycles of a group of tiles in the steady state: the busiest of the units."""
         chunks = shape.n // n
-        job = self._job(m, n, k)
+        job = self._job(m, n, k, shape.wide)
         tile = self._box(2 * k, m)
         feed = chunks * group * self._box(2 * n * k, 1)
         if first or chunks > X_SLOTS:
@@ -387,6 +390,8 @@ class LinearSearch:
         steps = shape.chunk // shape.step
         most = max(1, min(steps, MAX_TILE // shape.step))
         inner = [shape.step * d for d in range(1, most + 1) if steps % d == 0]
+        if shape.wide:
+            inner = [shape.chunk]
         columns = [k for k in self.widths if k <= shape.k]
         tiles = range(1, self._largest_block(shape.m) + 1)
         blocks = [m] if m is not None else [self.unit * t for t in tiles]

@@ -49,6 +49,9 @@ def unit_of(op: t.TransformerOp, machine: Machine) -> tuple[str, str]:
     softmax = ("softex", "softmax")
     if machine.softex is None:
         softmax = ("cores", "softmax in software: the machine has no SoftEx")
+    if isinstance(op, t.LinearOp | t.MatmulOp | t.AttentionOp) and op.wide is not None:
+        product = ("cores", "matrix product in software: its sums are in f32")
+        softmax = ("cores", "softmax in software")
     match op:
         case t.LinearOp():
             units, reasons = [product[0]], [product[1]]
@@ -56,7 +59,7 @@ def unit_of(op: t.TransformerOp, machine: Machine) -> tuple[str, str]:
                 unit, reason = _epilogue(op.activation.data, machine)
                 units.append(unit)
                 reasons.append(reason)
-            if op.chunk != op.inner:
+            if op.chunk != op.inner and op.wide is None:
                 units.append("cores")
                 reasons.append(f"partial sums of {op.chunk} added")
             if op.residual is not None:

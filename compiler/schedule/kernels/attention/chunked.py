@@ -303,9 +303,17 @@ class ChunkedAttentionKernel(ChunkedAttention):
             TileRef(k.memory[name], (s.value(slot),)) for name, slot in (x, w, z)
         )
         s.parallel(
-            gemm_blocks(self.rows, columns),
+            gemm_blocks(self.rows, columns, wide=self.wide),
             lambda block: emit_gemm(
-                s.builder, left, right, result, block, self.rows, inner, columns
+                s.builder,
+                left,
+                right,
+                result,
+                block,
+                self.rows,
+                inner,
+                columns,
+                wide=self.wide,
             ),
         )
 

@@ -165,8 +165,8 @@ class ChunkedAttention(AttentionItems):
         feed = dma_box_cycles(machine, self.size * self.chunk * 2, 1) + scores + result
         feed += dma_box_cycles(machine, self.value_size * 2, self.chunk)
         feed += share * dma_box_cycles(machine, self.size * 2, self.rows)
-        jobs = gemm_job_cycles(machine, self.rows, self.inner, self.chunk)
-        jobs += gemm_job_cycles(machine, self.rows, self.chunk, self.value_size)
+        jobs = gemm_job_cycles(machine, self.rows, self.inner, self.chunk, wide=self.wide)
+        jobs += gemm_job_cycles(machine, self.rows, self.chunk, self.value_size, wide=self.wide)
         if self.bias_per_query:
             preset = 0
             feed += dma_box_cycles(machine, self.chunk * 2, self.rows)

@@ -40,6 +40,8 @@ class AttentionItems(Kernel):
     """Heads of keys and values; each serves as many heads of queries."""
     bias_step: int
     """Columns from the bias of a head to that of the next; 0 if all have the same."""
+    wide: bool
+    """Whether sums of products are in f32, on the cores."""
 
     @property
     def group(self) -> int:

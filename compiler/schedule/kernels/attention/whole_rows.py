@@ -54,6 +54,9 @@ from softex_mlir.compiler.schedule.search.costs import (
 from softex_mlir.dialects.redmule import GemmOp
 from softex_mlir.dialects.softex import DrainOp, SoftmaxOp
 
+Q_SLOTS = 2
+"""Blocks of queries in the TCDM."""
+
 
 def first_query(s: StreamEmitter, block: Index, blocks: int, rows: int, queries: int) -> Index:
     """First query of a block; the last block ends with the last query."""
@@ -90,7 +93,8 @@ class AttentionKernel(AttentionItems):
     @property
     def title(self) -> str:
         summed = "" if self.splits == 1 else f"_summed_by_{self.summed}"
-        return f"attention_{self.queries}x{self.keys}_{self.heads}x{self.size}{summed}"
+        wide = "_wide" if self.wide else ""
+        return f"attention_{self.queries}x{self.keys}_{self.heads}x{self.size}{summed}{wide}"
 
     @property
     def zeros(self) -> int:
@@ -121,7 +125,7 @@ class AttentionKernel(AttentionItems):
             (
                 Room("k", (self.padded, self.inner), 1),
                 Room("kt", (self.inner, self.padded), self.transposed_slots),
-                Room("q", (self.rows, self.inner), 2),
+                Room("q", (self.rows, self.inner), Q_SLOTS),
                 Room("s", (self.z_rows, self.padded), self.score_slots),
                 Room("v", (self.padded, self.value_columns), self.value_slots),
                 Room("o", (self.z_rows, self.value_columns), self.score_slots),
@@ -220,13 +224,15 @@ class AttentionKernel(AttentionItems):
 
         def item(head: Index, block: Index, index: Index) -> None:
             slot = s.mod(index, self.score_slots)
-            s.wait(self.engine, s.add(s.mul(index, 2), self._weighted(-self.score_slots)))
+            # its slots of scores and of queries are free
+            free = max(self._weighted(-self.score_slots), self._scored(-Q_SLOTS))
+            s.wait(self.engine, s.add(s.mul(index, 2), free))
             row = self._row(s, block)
             q = s.transfer(
                 k.values["q_l2"],
                 [row, s.mul(head, self.size)],
                 k.memory["q"],
-                [s.mod(index, 2)],
+                [s.mod(index, Q_SLOTS)],
                 [self.rows, self.size],
             )
             bias_row: Index = row if self.bias_per_query else 0
@@ -266,7 +272,7 @@ class AttentionKernel(AttentionItems):
         if self.inner > self.size:
             # columns past the head size stay zero: no transfer writes them
             tokens = [s.transfer(zeros, [], k.memory["k"], [0], [self.padded, self.inner])]
-            for slot in range(2):
+            for slot in range(Q_SLOTS):
                 tokens.append(s.transfer(zeros, [], k.memory["q"], [slot], [self.rows, self.inner]))
             s.complete(*tokens)
         if self.splits > 1:
@@ -300,7 +306,7 @@ class AttentionKernel(AttentionItems):
             self._wait_transposed(s, head)
             job = GemmOp(
                 k.memory["q"],
-                [s.value(s.mod(item, 2))],
+                [s.value(s.mod(item, Q_SLOTS))],
                 k.memory["kt"],
                 [s.value(s.mod(head, self.transposed_slots))],
                 k.memory["s"],
@@ -464,7 +470,7 @@ class AttentionKernel(AttentionItems):
 
         head, item = position
         slots = {
-            "q": s.mod(item, 2),
+            "q": s.mod(item, Q_SLOTS),
             "kt": s.mod(head, self.transposed_slots),
             "v": s.mod(head, self.value_slots),
         }
@@ -476,9 +482,17 @@ class AttentionKernel(AttentionItems):
             (self.inner, self.padded) if z == "s" else (self.padded, self.value_columns)
         )
         s.parallel(
-            gemm_blocks(self.rows, columns),
+            gemm_blocks(self.rows, columns, wide=self.wide),
             lambda block: emit_gemm(
-                s.builder, x_tile, w_tile, z_tile, block, self.rows, inner, columns
+                s.builder,
+                x_tile,
+                w_tile,
+                z_tile,
+                block,
+                self.rows,
+                inner,
+                columns,
+                wide=self.wide,
             ),
         )
 
@@ -512,8 +526,8 @@ class AttentionKernel(AttentionItems):
         item = dma_box_cycles(machine, self.size * 2, self.rows)
         item += dma_box_cycles(machine, self.padded * 2, self.rows)
         item += dma_box_cycles(machine, self.value_size * 2, self.rows)
-        scores = gemm_job_cycles(machine, self.rows, self.inner, self.padded)
-        weigh = gemm_job_cycles(machine, self.rows, self.padded, self.value_columns)
+        shapes = self.sizes()
+        scores, weigh = (gemm_job_cycles(machine, *sizes, wide=self.wide) for sizes in shapes)
         jobs = scores + weigh
         transpose = core_cycles(machine, TRANSPOSE_CYCLES, self.padded * self.inner)
         compute = n * (softmax_cycles(machine, self.rows, self.padded) + 120)

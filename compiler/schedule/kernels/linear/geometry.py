@@ -78,6 +78,8 @@ class LinearGeometry(Kernel):
     """None: weights packed in tiles; else W is a matrix in L2 with this pitch."""
     sum_chunks: int
     """Inner chunks of a partial sum."""
+    wide: bool = False
+    """Whether sums are in f32, on the cores."""
     next_rows: int = 0
     """Rows of the next launch's X whose first chunk this launch loads; 0 if it does not."""
 
@@ -86,6 +88,7 @@ class LinearGeometry(Kernel):
         epilogue = "" if self.activation == "none" else f"_{self.activation}"
         if self.splits > 1:
             epilogue += f"_by{self.sum_chunks * self.n}"
+        epilogue += "_wide" if self.wide else ""
         residual = "" if self.residual_pitch is None else "_residual"
         width = self.k * self.group
         return f"linear_{self.m}x{self.n * self.chunks}x{width}{epilogue}{residual}"
@@ -298,7 +301,7 @@ class LinearGeometry(Kernel):
             # a piece's load waits for others, and the next piece's for this one's addition
             piece = dma_box_cycles(machine, self.k * 2, self.piece)
             out += self.pieces * (piece + DMA_QUEUE_CYCLES)
-        job = gemm_job_cycles(machine, self.m, self.n, self.k)
+        job = gemm_job_cycles(machine, self.m, self.n, self.k, wide=self.wide)
         if self.engine is COMPUTE:
             total = self.group * compute + self.jobs * job
             return (feed, self.group * out, 0, total)

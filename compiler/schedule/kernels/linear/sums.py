@@ -93,7 +93,7 @@ def emit_products_on_cores(kernel: LinearGeometry, k: KernelEmitter, s: StreamEm
         z_slot = s.value(tile)
         s.wait(IN, s.add(index, 1))
         s.parallel(
-            gemm_blocks(kernel.m, kernel.k),
+            gemm_blocks(kernel.m, kernel.k, wide=kernel.wide),
             lambda block: emit_gemm(
                 s.builder,
                 TileRef(k.memory["x"], (x_slot,)),
@@ -103,6 +103,7 @@ def emit_products_on_cores(kernel: LinearGeometry, k: KernelEmitter, s: StreamEm
                 rows=kernel.m,
                 inner=kernel.n,
                 columns=kernel.k,
+                wide=kernel.wide,
             ),
         )
         s.advance()
