@@ -41,6 +41,7 @@ from softex_mlir.compiler.transforms.transformer.fuse_attention import FuseAtten
 from softex_mlir.compiler.transforms.transformer.fuse_cache import FuseCachePass
 from softex_mlir.compiler.transforms.transformer.fuse_epilogue import FuseEpiloguePass
 from softex_mlir.compiler.transforms.transformer.fuse_gelu import FuseGeluPass
+from softex_mlir.compiler.transforms.transformer.fuse_generics import FuseGenericsPass
 from softex_mlir.compiler.transforms.transformer.fuse_layer_norm import FuseLayerNormPass
 from softex_mlir.compiler.transforms.transformer.fuse_linear import FuseLinearPass
 from softex_mlir.compiler.transforms.transformer.lift_masks import LiftMasksPass
@@ -82,6 +83,7 @@ FUSION: tuple[ModulePass, ...] = (
     DropUnreadPass(),
     CanonicalizeTransformerPass(),  # parts of parameters
     ConvertTransformerToLinalgPass(),  # what no pattern took
+    FuseGenericsPass(),
     FinalizeTransformerPass(),
 )
 """Graph form to fused form, with weights in float32."""

@@ -13,28 +13,30 @@ from collections.abc import Callable, Sequence
 from math import inf, nan, pi
 
 from xdsl.dialects import arith
+from xdsl.dialects.builtin import f32, i32
 from xdsl.ir import SSAValue
 
 from softex_mlir.compiler.bodies.emit import Emitter
 from softex_mlir.compiler.bodies.functions import horner
 
 LOG2_E = 1.4426950408889634
+LN2 = 0.6931471805599453
 LN2_HIGH, LN2_LOW = 0.693145751953125, 1.428606765330187e-06
 """ln 2 = LN2_HIGH + LN2_LOW; the first has 15 bits, so that its small multiples are exact."""
 
 ROUNDING = 12582912.0
 """1.5 · 2^23: adding it rounds to an integer, which the low bits then hold."""
 
-ROUNDING_BITS = 0x4B400000
 LARGEST_FRACTION = 8388608.0
 """2^23: from here on every f32 is an integer."""
 
 EXP = (
-    0.5000000596046448,
-    0.1666661500930786,
-    0.041665274649858475,
-    0.00835964921861887,
-    0.0013977453345432878,
+    1.0,
+    1.0,
+    0.499992311000824,
+    0.16667115688323975,
+    0.041890330612659454,
+    0.008312498219311237,
 )
 LOG = (
     0.33333414793014526,
@@ -66,13 +68,23 @@ ERFC = (
     -0.20327316224575043,
     0.08520762622356415,
 )
-TANH = (
-    -0.333333283662796,
-    0.13332663476467133,
-    -0.0538351908326149,
-    0.020924340933561325,
-    -0.005993195343762636,
+TANH_NUMERATOR = (
+    1.0,
+    0.1344451606273651,
+    0.003571618814021349,
+    2.189500446547754e-05,
+    1.5230899208518167e-08,
 )
+TANH_DENOMINATOR = (
+    1.0,
+    0.46777841448783875,
+    0.026164522394537926,
+    0.0003411326033528894,
+    8.522641792296781e-07,
+)
+TANH_LIMIT = 8.0
+"""From here on tanh is 1 - 2^-24, which the quotient gives."""
+
 ATAN = (
     -0.3333333134651184,
     0.19999511539936066,
@@ -109,14 +121,10 @@ class F32(Emitter):
 
     def to_int(self, a: SSAValue) -> SSAValue:
         """Rounded towards zero."""
-        from xdsl.dialects.builtin import i32
-
         return self.insert(arith.FPToSIOp(a, i32))
 
     def to_float(self, a: SSAValue) -> SSAValue:
         """An i32 as f32."""
-        from xdsl.dialects.builtin import f32
-
         return self.insert(arith.SIToFPOp(a, f32))
 
     def int_add(self, a: SSAValue, b: SSAValue | int) -> SSAValue:
@@ -145,24 +153,22 @@ class F32(Emitter):
         return self.insert(arith.CmpiOp(a, self.integer(0), "ne"))
 
 
-def _power_of_two(e: F32, exponent: SSAValue) -> SSAValue:
-    """2^exponent for exponents of normal numbers."""
-    return e.from_bits(e.shift_left(e.int_add(exponent, 127), 23))
+def _unless_nan(e: F32, x: SSAValue, bits: SSAValue) -> SSAValue:
+    """The i32 bits of a number as f32; NaN where x is NaN."""
+    ordered = e.insert(arith.ExtUIOp(e.compare("oeq", x, x), i32))
+    return e.from_bits(e.insert(arith.OrIOp(bits, e.int_add(ordered, -1))))
 
 
 def exp(e: F32, x: SSAValue) -> SSAValue:
-    """e^x; 2.1e-7, subnormal results included."""
-    within = e.minimum(e.maximum(x, e.number(-105.0)), e.number(90.0))
-    magic = e.fma(within, e.number(LOG2_E), e.number(ROUNDING))
-    k = e.plus(magic, -ROUNDING)
-    minus_k = e.neg(k)
-    r = e.fma(minus_k, e.number(LN2_LOW), e.fma(minus_k, e.number(LN2_HIGH), x))
-    p = e.fma(e.mul(r, r), horner(e, r, EXP), e.plus(r, 1.0))
-    exponent = e.int_add(e.bits(magic), -ROUNDING_BITS)
-    half = e.shift_right(exponent, 1)
-    scaled = e.mul(p, _power_of_two(e, half))
-    scaled = e.mul(scaled, _power_of_two(e, e.int_sub(exponent, half)))
-    return e.select(e.compare("olt", x, -104.5), e.number(0.0), scaled)
+    """e^x; 4e-7, of |x| up to 20 2.2e-7. Results below 2^-125 are 0."""
+    within = e.minimum(e.maximum(x, e.number(-87.5)), e.number(89.0))
+    # the low bits hold the biased exponent of half the power, finite where the power is not
+    shift = ROUNDING + 126
+    magic = e.fma(within, e.number(LOG2_E), e.number(shift))
+    r = e.fma(e.neg(e.plus(magic, -shift)), e.number(LN2), within)
+    power = _unless_nan(e, x, e.shift_left(e.bits(magic), 23))
+    half = e.mul(horner(e, r, EXP), power)
+    return e.add(half, half)
 
 
 def log(e: F32, x: SSAValue) -> SSAValue:
@@ -250,13 +256,12 @@ def erf(e: F32, x: SSAValue) -> SSAValue:
 
 
 def tanh(e: F32, x: SSAValue) -> SSAValue:
-    """The hyperbolic tangent; 4e-7."""
-    size = e.magnitude(x)
-    square = e.mul(x, x)
-    near = e.fma(e.mul(square, x), horner(e, square, TANH), x)
-    power = exp(e, e.add(size, size))
-    far = e.sub(e.number(1.0), e.div(e.number(2.0), e.plus(power, 1.0)))
-    return e.select(e.compare("oge", size, 0.625), e.copysign(far, x), near)
+    """The hyperbolic tangent; 2.7e-7, at most 1."""
+    z = e.minimum(e.maximum(x, e.number(-TANH_LIMIT)), e.number(TANH_LIMIT))
+    square = e.mul(z, z)
+    numerator = e.mul(z, horner(e, square, TANH_NUMERATOR))
+    denominator = horner(e, square, TANH_DENOMINATOR)
+    return e.div(numerator, _unless_nan(e, x, e.bits(denominator)))
 
 
 def atan(e: F32, x: SSAValue) -> SSAValue:
@@ -327,7 +332,7 @@ def asinh(e: F32, x: SSAValue) -> SSAValue:
     square = e.mul(x, x)
     root = e.sqrt(e.plus(square, 1.0))
     near = log1p(e, e.add(size, e.div(square, e.plus(root, 1.0))))
-    far = e.plus(log(e, size), 0.6931471805599453)
+    far = e.plus(log(e, size), LN2)
     return e.copysign(e.select(e.compare("ogt", size, 1e4), far, near), x)
 
 
@@ -336,7 +341,7 @@ def acosh(e: F32, x: SSAValue) -> SSAValue:
     below = e.plus(x, -1.0)
     root = e.mul(e.sqrt(below), e.sqrt(e.plus(x, 1.0)))
     near = log1p(e, e.add(below, root))
-    far = e.plus(log(e, x), 0.6931471805599453)
+    far = e.plus(log(e, x), LN2)
     return e.select(e.compare("ogt", x, 1e4), far, near)
 
 
@@ -397,7 +402,7 @@ def rsqrt(e: F32, x: SSAValue) -> SSAValue:
 
 def exp2(e: F32, x: SSAValue) -> SSAValue:
     """2^x."""
-    return exp(e, e.times(x, 0.6931471805599453))
+    return exp(e, e.times(x, LN2))
 
 
 def log2(e: F32, x: SSAValue) -> SSAValue:

@@ -95,7 +95,7 @@ def emit_softmax(builder: Builder, x: RowRef, out: RowRef, columns: int) -> None
     """``out = softmax(x)`` over one row without SoftEx, see ``rowwise.softmax_software``."""
     e = Emitter(builder)
     zero = e.number(0.0)
-    top = _or_nan(e, *_row_maximum(e, x, columns, zero))
+    top = _or_nan(e, *row_maximum(e, x, columns, zero))
     even, odd = _exponentials(e, x, out, columns, top, (zero, zero))
     _scale(e, out, columns, _softmax_factor(e, even, odd))
 
@@ -112,11 +112,11 @@ def emit_before_softex(builder: Builder, x: RowRef, columns: int, lanes: int) ->
         e.if_else(e.less(nothing, value), lambda e: None, action)
 
     def look_further(e: Emitter) -> None:
-        top, _ = _row_maximum(e, x, lanes, e.number(0.0))
+        top, _ = row_maximum(e, x, lanes, e.number(0.0))
         unless_above(e, top, look_everywhere)
 
     def look_everywhere(e: Emitter) -> None:
-        top, _ = _row_maximum(e, x, columns, e.number(0.0))
+        top, _ = row_maximum(e, x, columns, e.number(0.0))
         e.if_else(e.less(nothing, top), replace)
 
     def replace(e: Emitter) -> None:
@@ -145,7 +145,7 @@ def emit_softmax_of_pieces(
     e = Emitter(builder)
 
     def maximum(e: Emitter, number: SSAValue, tops: Values) -> Values:
-        top, trace = _row_maximum(e, piece(e, number), columns, tops[1])
+        top, trace = row_maximum(e, piece(e, number), columns, tops[1])
         return e.maximum(tops[0], top), trace
 
     zero = e.number(0.0)
@@ -230,7 +230,7 @@ def _or_nan(e: Emitter, top: SSAValue, trace: SSAValue) -> SSAValue:
     return e.insert(arith.SelectOp(nan, e.add(trace, trace), e.widen(top)))
 
 
-def _row_maximum(e: Emitter, x: RowRef, columns: int, trace: SSAValue) -> tuple[SSAValue, SSAValue]:
+def row_maximum(e: Emitter, x: RowRef, columns: int, trace: SSAValue) -> tuple[SSAValue, SSAValue]:
     """The maximum of a row as BF16, in any order, and an f32 sum that NaN in the row makes NaN.
 
     (And +inf beside -inf, but +inf makes a softmax NaN by itself.)

@@ -45,6 +45,10 @@ OWN_PASSES: dict[str, tuple[str, str]] = {
         "softex_mlir.compiler.transforms.transformer.convert_transformer_to_linalg",
         "ConvertTransformerToLinalgPass",
     ),
+    "fuse-generics": (
+        "softex_mlir.compiler.transforms.transformer.fuse_generics",
+        "FuseGenericsPass",
+    ),
     "finalize-transformer": (
         "softex_mlir.compiler.transforms.transformer.finalize_transformer",
         "FinalizeTransformerPass",

@@ -29,13 +29,13 @@ def fma(a: Any, b: Any, addend: Any) -> Floats:
 def maximum(a: Any, b: Any) -> Floats:
     """RISC-V fmax: a NaN loses, +0 is above -0."""
     x, y = np.asarray(a, np.float32), np.asarray(b, np.float32)
-    return np.where((x == y) & np.signbit(x), y, np.fmax(x, y))
+    return np.where(x == y, np.where(np.signbit(x), y, x), np.fmax(x, y))
 
 
 def minimum(a: Any, b: Any) -> Floats:
     """RISC-V fmin: a NaN loses, -0 is below +0."""
     x, y = np.asarray(a, np.float32), np.asarray(b, np.float32)
-    return np.where((x == y) & np.signbit(x), x, np.where(x == y, y, np.fmin(x, y)))
+    return np.where(x == y, np.where(np.signbit(x), x, y), np.fmin(x, y))
 
 
 def to_int(x: Any) -> npt.NDArray[np.int32]:

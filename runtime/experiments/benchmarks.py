@@ -111,8 +111,12 @@ def models(machine: Machine) -> Sequence[Table]:
 
 
 def kernels(machine: Machine) -> list[Table]:
-    """Softmax, GELU and layer norm: SoftEx against software on all the compute cores."""
+    """Softmax, GELU and layer norm: SoftEx against software on all the compute cores.
+
+    Then what code written by hand gains over loop nests.
+    """
     from softex_mlir.compiler import models as zoo
+    from softex_mlir.runtime.experiments.general_bench import general_table
 
     without = machine.without_softex()
     compute_cores = machine.cluster.cores - (3 if machine.redmule else 2)
@@ -151,7 +155,7 @@ def kernels(machine: Machine) -> list[Table]:
         "published",
     )
     note = "published software on 8 cores: softmax 5.42, GELU 7.95 cycles/element (derived)"
-    return [Table(f"Kernels, L2 to L2 ({note})", head, tuple(rows))]
+    return [Table(f"Kernels, L2 to L2 ({note})", head, tuple(rows)), general_table(machine)]
 
 
 UNRECORDED = (

@@ -11,11 +11,12 @@ import pytest
 from xdsl.dialects import arith, math
 from xdsl.dialects.builtin import ArrayAttr, ModuleOp, TensorType, bf16, f32, i32
 from xdsl.dialects.func import FuncOp, ReturnOp
-from xdsl.dialects.linalg.ops import IndexOp
+from xdsl.dialects.linalg.ops import GenericOp, IndexOp
 from xdsl.ir import Block, Region
 from xdsl.ir.affine import AffineExpr
 
 from softex_mlir.abi import Port
+from softex_mlir.compiler.compilation_context import CompilationContext
 from softex_mlir.compiler.driver import Compilation
 from softex_mlir.compiler.generic_builder import (
     PARALLEL,
@@ -27,8 +28,10 @@ from softex_mlir.compiler.generic_builder import (
     reduction,
 )
 from softex_mlir.compiler.model import Model, port_attributes
+from softex_mlir.compiler.transforms.transformer.fuse_generics import FuseGenericsPass
 from softex_mlir.compiler.weights import WeightStore
 from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.runtime.experiments.general_bench import PAIRS, cycles
 from softex_mlir.runtime.reference import evaluate
 
 BF16 = ml_dtypes.bfloat16
@@ -253,3 +256,80 @@ def test_functions_in_one_body():
         Case([(11, 45), (45,)], make, lambda a, b: [np.log1p(np.exp(a)) + np.sin(b)]),
         32768,
     )
+
+
+def largest(e, v):
+    return e.insert(arith.MaximumfOp(v[1], v[0]))
+
+
+def chain(random, shape):
+    """A random program of nests that follow each other, some read by two."""
+    rows, columns = shape
+    bodies = {
+        "exp": lambda e, v: e.insert(math.ExpOp(e.neg(e.magnitude(v[0])))),
+        "sub": lambda e, v: e.sub(v[0], v[-1]),
+        "mul": lambda e, v: e.mul(v[0], v[-1]),
+        "choose": lambda e, v: e.select(e.compare("olt", v[0], 0.0), v[-1], v[0]),
+        "tanh": lambda e, v: e.insert(math.TanhOp(v[0])),
+    }
+    steps = [
+        (str(random.choice(list(bodies))), random.integers(0, 4, 2).tolist(), random.integers(2))
+        for _ in range(8)
+    ]
+
+    def make(add, x):
+        known = [x[0], x[1]]
+        for name, read, wide in steps:
+            operands = [known[-1 - i % len(known)] for i in read]
+            known.append(add(elementwise(operands, f32 if wide else bf16, bodies[name])))
+        total = add(reduction(known[-1], [1], f32, 0.0, lambda e, v: e.add(v[1], v[0])))
+        top = add(reduction(known[-2], [0], f32, -np.inf, largest))
+        last = [known[-3], total, top]
+        return [add(elementwise(last, bf16, lambda e, v: e.sub(e.add(v[0], v[1]), v[2])))]
+
+    return Case([(rows, columns), (rows, columns)], make, None)
+
+
+@pytest.mark.parametrize("columns", [1, 2, 19, 3000])
+def test_largest_of_rows_with_special_values(columns):
+    def make(add, x):
+        top = add(reduction(x[0], [1], f32, -np.inf, largest))
+        return [add(elementwise([top], bf16, lambda e, v: v[0]))]
+
+    model = model_of(Case([(9, columns)], make, None))
+    x = (-np.abs(np.random.default_rng(3).normal(size=(9, columns)))).astype(BF16)
+    x[0, -1], x[1, 0], x[2, columns // 2] = np.nan, np.inf, -np.inf
+    x[3], x[4], x[5] = -np.inf, -0.0, np.nan
+    x[6, 0], x[6, -1] = -np.inf, np.inf
+    x[7, 0], x[7, -1] = 0.0, -0.0
+    exact = evaluate(model.module, model.weights, {"x0": x})["y0"]
+    machine = Machine.load("paper").with_tcdm_bytes(32768)
+    found = np.asarray(Compilation.of(model, machine).program().run({"x0": x}).outputs["y0"])
+    np.testing.assert_array_equal(found.view(np.uint16), exact.view(np.uint16))
+    np.testing.assert_array_equal(found[:, 0].astype(np.float32), x.astype(np.float32).max(1))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_fusing_changes_no_bit(seed):
+    random = np.random.default_rng(seed)
+    model = model_of(chain(random, (5, 9)))
+    values = [random.normal(size=(5, 9)).astype(BF16) for _ in range(2)]
+    values[0][0, :3] = np.nan, -np.inf, -0.0
+    inputs = {f"x{i}": value for i, value in enumerate(values)}
+    before = evaluate(model.module, model.weights, inputs)["y0"]
+    count = sum(isinstance(op, GenericOp) for op in model.module.walk())
+    FuseGenericsPass().apply(CompilationContext(weights=model.weights), model.module)
+    model.module.verify()
+    assert sum(isinstance(op, GenericOp) for op in model.module.walk()) < count
+    after = evaluate(model.module, model.weights, inputs)["y0"]
+    np.testing.assert_array_equal(before.view(np.uint16), after.view(np.uint16))
+    if seed % 4 == 0:
+        result = Compilation.of(model, Machine.load("paper")).program().run(inputs)
+        found = np.asarray(result.outputs["y0"])
+        np.testing.assert_array_equal(found.view(np.uint16), after.view(np.uint16))
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_a_nest_costs_at_most_twice_what_a_kernel_costs(name):
+    by_hand, general = cycles(Machine.load("paper"), name, 80, 768)
+    assert general <= 2 * by_hand

@@ -2,7 +2,7 @@
 
 A loop `scf.for %j = lower to upper step 1` without loop-carried values, whose accesses to BF16
 memory all run along the last dimension with `%j`, becomes a loop over groups of pairs, then the
-remaining pairs, then a last odd element:
+remaining pairs, then a last odd element. Memory of wider elements is accessed one by one:
 
 - BF16 arithmetic is done on `vector<2xbf16>`, one operation for two elements;
 - f32 arithmetic (between `extf` and `truncf`) stays scalar, once for each element; its results are
@@ -23,6 +23,7 @@ from xdsl.dialects import arith, math, memref, scf, vector
 from xdsl.dialects.builtin import (
     AnyFloat,
     BFloat16Type,
+    IndexType,
     IntegerAttr,
     MemRefType,
     ModuleOp,
@@ -56,14 +57,39 @@ SCALAR: tuple[type[Operation], ...] = (
     arith.BitcastOp,
     arith.AddiOp,
     arith.SubiOp,
+    arith.MuliOp,
+    arith.DivSIOp,
+    arith.RemSIOp,
+    arith.AndIOp,
+    arith.OrIOp,
+    arith.XOrIOp,
     arith.ShLIOp,
+    arith.ShRSIOp,
+    arith.ShRUIOp,
+    arith.MaxSIOp,
+    arith.MinSIOp,
+    arith.CmpiOp,
+    arith.CmpfOp,
+    arith.SelectOp,
+    arith.MaximumfOp,
+    arith.MinimumfOp,
+    arith.FPToSIOp,
+    arith.SIToFPOp,
+    arith.UIToFPOp,
+    arith.ExtUIOp,
+    arith.ExtSIOp,
+    arith.TruncIOp,
+    arith.IndexCastOp,
     math.SqrtOp,
     scf.YieldOp,
 )
 """Operations that a loop may contain besides, done once for each element."""
 
-REGISTERS = 28
-"""Float registers that a group may fill, of the 32 that there are."""
+FLOAT_REGISTERS, INTEGER_REGISTERS = 28, 12
+"""Registers that a group may fill, of the 32 of each kind: addresses are integers too."""
+
+LARGEST_GROUP = 512
+"""Operations of a group, which should stay in the instruction cache."""
 
 
 @dataclass(frozen=True)
@@ -122,22 +148,56 @@ def is_even(value: SSAValue) -> bool:
 def _is_elementwise(loop: scf.ForOp) -> bool:
     """Whether every iteration works on its own element, and pairs are aligned."""
     body = loop.body.block
-    accesses: list[tuple[bool, SSAValue, tuple[SSAValue, ...], SSAValue | None]] = []
+    accesses: list[_Access] = []
     for op in body.ops:
         if op.regions:
             return False
         if isinstance(op, memref.LoadOp | memref.StoreOp):
-            place = _place(op.memref, op.indices, body)
-            if place is None:
+            access = _access(op, body)
+            if access is None:
                 return False
-            accesses.append((isinstance(op, memref.StoreOp), op.memref, *place))
-        elif not isinstance(op, (*PACKED, *SCALAR)):
+            accesses.append(access)
+        elif not isinstance(op, (*PACKED, *SCALAR)) or _chooses_narrow(op):
             return False
-    stored = [a for a in accesses if a[0]]
+    stored = [a for a in accesses if a.stores]
     # two elements at once must not change what a later one of them reads
-    return bool(stored) and not any(
-        s[1] is a[1] and s[2] == a[2] and s[3] is not a[3] for s in stored for a in accesses
-    )
+    return bool(stored) and not any(s.meets(a) for s in stored for a in accesses)
+
+
+@dataclass(frozen=True)
+class _Access:
+    """Where a loop reads or writes; `leading` indices are None where only each element tells."""
+
+    stores: bool
+    memory: SSAValue
+    leading: tuple[SSAValue, ...] | None
+    start: SSAValue | None = None
+
+    def meets(self, other: _Access) -> bool:
+        """Whether different iterations may access the same element."""
+        if self is other or self.memory is not other.memory:
+            return False
+        if self.leading is None or other.leading is None:
+            return True
+        return self.leading == other.leading and self.start is not other.start
+
+
+def _access(op: memref.LoadOp | memref.StoreOp, body: Block) -> _Access | None:
+    """What an operation accesses; None if it is BF16 that is not along a row."""
+    stores = isinstance(op, memref.StoreOp)
+    if not _is_bf16(op.value if isinstance(op, memref.StoreOp) else op.res):
+        return _Access(stores, op.memref, None)
+    place = _place(op.memref, op.indices, body)
+    return None if place is None else _Access(stores, op.memref, *place)
+
+
+def _chooses_narrow(op: Operation) -> bool:
+    """Whether an operation done once for each element compares BF16, or has a BF16 result."""
+    if isinstance(op, arith.CmpfOp):
+        return _is_bf16(op.lhs)
+    chooses = isinstance(op, arith.SelectOp | arith.MaximumfOp | arith.MinimumfOp)
+    converts = isinstance(op, arith.SIToFPOp | arith.UIToFPOp)
+    return (chooses or converts) and _is_bf16(op.results[0])
 
 
 def _place(
@@ -210,18 +270,26 @@ class _Widening:
                 self.before.builder.insert(op)
 
     def _unroll(self, most: int) -> int:
-        """Pairs of a group, such that all live float values have a register."""
+        """Pairs of a group, such that all live values have a register."""
         live: set[SSAValue] = set()
         invariant: set[SSAValue] = set()
-        needed = 0
+        floats, integers = 0, 0
         for op in reversed(list(self.body.ops)):
             live -= set(op.results)
             for operand in op.operands:
-                if isinstance(operand.type, AnyFloat):
-                    (live if _inside(operand, self.body) else invariant).add(operand)
-            needed = max(needed, sum(1 if _is_bf16(v) else 2 for v in live))
-        fitting = (REGISTERS - len(invariant)) // max(needed, 1)
-        return max(1, min(most, fitting, (self.upper - self.lower) // 2))
+                if _inside(operand, self.body):
+                    if not isinstance(operand.type, IndexType):
+                        live.add(operand)
+                elif isinstance(operand.type, AnyFloat):
+                    invariant.add(operand)
+            narrow = sum(_is_bf16(value) for value in live)
+            wide = sum(isinstance(value.type, AnyFloat) for value in live) - narrow
+            floats = max(floats, narrow + 2 * wide)
+            integers = max(integers, 2 * (len(live) - narrow - wide))
+        fitting = (FLOAT_REGISTERS - len(invariant)) // max(floats, 1)
+        fitting = min(fitting, INTEGER_REGISTERS // max(integers, 1))
+        code = LARGEST_GROUP // (2 * len(self.body.ops))
+        return max(1, min(most, fitting, code, (self.upper - self.lower) // 2))
 
     def run(self) -> None:
         """Replace the loop."""
@@ -304,13 +372,17 @@ class _Widening:
                 made.append(e.insert(op.clone(operands)))
             return made
 
+        if isinstance(op, memref.StoreOp) and not _is_bf16(op.value):
+            for k in range(2 * count):
+                e.builder.insert(op.clone({operand: lane(operand, k) for operand in op.operands}))
+            return
         if isinstance(op, memref.StoreOp):
             for u in range(count):
                 indices = [lane(index, 2 * u) for index in op.indices]
                 e.builder.insert(vector.StoreOp(pair(op.value, u), op.memref, indices))
             return
         result = op.results[0]
-        if isinstance(op, memref.LoadOp) and _wants_pair(result):
+        if isinstance(op, memref.LoadOp) and _is_bf16(result) and _wants_pair(result):
             group.pairs[result] = [
                 e.insert(vector.LoadOp(op.memref, [lane(i, 2 * u) for i in op.indices], PAIR))
                 for u in range(count)

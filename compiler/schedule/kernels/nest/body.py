@@ -11,7 +11,8 @@ from xdsl.dialects.builtin import BFloat16Type, Float32Type, IndexType, IntegerT
 from xdsl.dialects.linalg import ops as linalg_ops
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
-from softex_mlir.compiler.bodies.emit import Emitter
+from softex_mlir.compiler.bodies.emit import Emitter, RowRef
+from softex_mlir.compiler.bodies.normalisation import row_maximum
 from softex_mlir.compiler.schedule.kernels.emitter import Index, StreamEmitter
 from softex_mlir.compiler.schedule.kernels.kernel import KernelEmitter
 from softex_mlir.compiler.schedule.kernels.nest.tiles import NestTiles
@@ -35,16 +36,24 @@ class Share:
 
 
 def share_of(tiles: NestTiles, team: int) -> Share:
-    """Rows are the parallel loops but the last, which is cut where there are few of them."""
+    """Rows are the parallel loops but the last, which is cut where that shares out more evenly."""
     *outer, last = tiles.tile[: tiles.nest.parallel]
     rows = prod(outer)
     serial = prod(tiles.tile[tiles.nest.parallel :])
     smallest = max(1, SMALLEST_SHARE // serial)
-    wanted = -(-team // rows) if rows < 2 * team else 1
-    length = -(-last // max(1, min(wanted, last // smallest)))
-    if length < last and length % 2 and not tiles.nest.reduces:
-        length += 1
-    return Share(rows, last // length, length, last % length)
+
+    def share(wanted: int) -> Share:
+        length = -(-last // max(1, min(wanted, last // smallest)))
+        if length < last and length % 2 and not tiles.nest.reduces:
+            length += 1
+        return Share(rows, last // length, length, last % length)
+
+    def busiest(share: Share) -> int:
+        """Iterations of the core with most of them; beginning a piece is worth some."""
+        pieces = share.rows * (share.pieces + (share.rest > 0))
+        return -(-pieces // team) * (share.length + smallest)
+
+    return min((share(wanted) for wanted in range(1, team + 1)), key=busiest)
 
 
 class NestBody:
@@ -60,6 +69,7 @@ class NestBody:
         self.s = s
         self.share = share_of(tiles, team)
         self.along = tiles.nest.parallel - 1
+        self.bounds = _bounds(body, len(tiles.nest.inputs)) if tiles.nest.reduces else {}
         self.constants: dict[SSAValue, SSAValue] = {}
         for op in body.ops:
             if isinstance(op, arith.ConstantOp):
@@ -140,6 +150,8 @@ class _Item:
         if clear:
             values = [self._start(e, i) for i in range(len(self.outputs))]
             e.loop(0, length, 1, lambda e, j, _: self._store(e, [j], [values]))
+        elif self._finds_largest_of_rows():
+            e.loop(0, length, 1, lambda e, j, _: self._largest(e, j))
         elif self.nest.reduces:
             self._grouped(e, length, self._reduce)
         elif self._packed():
@@ -219,11 +231,11 @@ class _Item:
         """Whether `vectorize-packed-bf16` will widen the loop over the piece."""
         for _, operand in self.named:
             if operand.dtype != "bf16":
-                return False
+                continue
             moved = [axis for axis in operand.axes if axis.factors[self.along]]
             if moved and (moved != [operand.axes[-1]] or moved[0].factors[self.along] != 1):
                 return False
-        return not any(isinstance(op, linalg_ops.IndexOp) for op in self.block.ops)
+        return True
 
     def _invariant(self, e: Emitter) -> dict[int, SSAValue]:
         """Operands that are the same for the whole piece."""
@@ -285,9 +297,47 @@ class _Item:
             starts = [self._load(e, len(self.inputs) + i, j, ()) for i in range(count) for j in js]
         else:
             starts = [self._start(e, i) for i in range(count) for _ in js]
-        results = self._serial_loops(e, js, starts, [])
-        split = [results[i * len(js) : (i + 1) * len(js)] for i in range(count)]
+        # a bound is cheap if it may lose NaN, which a second accumulator keeps in mind
+        ordered = [
+            _same(e, value) for i in self.owner.bounds for value in _part(starts, i, len(js))
+        ]
+        results = self._serial_loops(e, js, [*starts, *ordered], [])
+        split = [_part(results, i, len(js)) for i in range(count)]
+        nan = e.number(float("nan")) if self.owner.bounds else None
+        for number, i in enumerate(self.owner.bounds, count):
+            assert nan is not None
+            flags = _part(results, number, len(js))
+            split[i] = [
+                e.insert(arith.SelectOp(flag, value, nan))
+                for flag, value in zip(flags, split[i], strict=True)
+            ]
         self._store(e, js, list(zip(*split, strict=True)))
+
+    def _finds_largest_of_rows(self) -> bool:
+        """Whether the nest is the largest element of each row, which pairs of elements find."""
+        inputs = [operand for _, operand in self.inputs]
+        bound = self.owner.bounds.get(0)
+        if bound is None or len(self.block.ops) != 3 or self._serial != 1 or len(inputs) != 1:
+            return False
+        widened = bound.value.owner
+        if not isinstance(widened, arith.ExtFOp) or bound.losing_nan is not arith.MaxnumfOp:
+            return False
+        *outer, last = inputs[0].axes
+        along = [int(d == self.nest.parallel) for d in range(len(self.nest.extents))]
+        apart = not any(axis.factors[self.nest.parallel] for axis in outer)
+        return inputs[0].dtype == "bf16" and apart and list(last.factors) == along
+
+    def _largest(self, e: Emitter, j: SSAValue) -> None:
+        """The largest element of a row. NaN, or infinities of both signs, take the slower way."""
+        memory, (*leading, column) = self._place(e, 0, j, (self.s.value(0),))
+        row = RowRef(memory, tuple(leading), column)
+        top, trace = row_maximum(e, row, self.tiles.tile[-1], e.number(0.0))
+
+        def store(e: Emitter) -> None:
+            start = self._load(e, 1, j, ()) if self.tiles.passes > 1 else self._start(e, 0)
+            self._store(e, [j], [[e.insert(arith.MaximumfOp(start, e.widen(top)))]])
+
+        e.if_else(_same(e, trace), store, lambda e: self._reduce(e, [j]))
 
     def _serial_loops(
         self,
@@ -302,10 +352,17 @@ class _Item:
             loaded = [
                 [self._load(e, p, j, reductions) for j in js] for p in range(len(self.inputs))
             ]
-            width = len(js)
-            grouped = [list(sums[i * width : (i + 1) * width]) for i in range(len(self.outputs))]
+            width, count = len(js), len(self.outputs)
+            grouped = [_part(sums, i, width) for i in range(count)]
             values = self._run(e, js, [*loaded, *grouped], reductions)
-            return [values[u][i] for i in range(len(self.outputs)) for u in range(width)]
+            following = [values[u][i] for i in range(count) for u in range(width)]
+            flags = sums[count * width :]
+            compared = range(count, count + len(self.owner.bounds))
+            same = [_same(e, values[u][i]) for i in compared for u in range(width)]
+            following += [
+                e.insert(arith.AndIOp(flag, found)) for flag, found in zip(flags, same, strict=True)
+            ]
+            return following
         size = self.tiles.tile[self.nest.parallel + depth]
 
         def body(e: Emitter, index: SSAValue, inner: tuple[SSAValue, ...]) -> Sequence[SSAValue]:
@@ -320,25 +377,68 @@ class _Item:
         arguments: Sequence[Sequence[SSAValue]],
         reductions: Sequence[SSAValue],
     ) -> list[list[SSAValue]]:
-        """The body for some elements side by side; their results, element by element."""
+        """The body for some elements side by side; their results, element by element.
+
+        Behind the results of an accumulation there is what `bounds` compares with.
+        """
+        bounds = self.owner.bounds
+        compared = {bound.op: bound for bound in bounds.values()}
         maps: list[dict[SSAValue, SSAValue]] = [dict(self.owner.constants) for _ in js]
         for argument, values in zip(self.block.args, arguments, strict=False):
             for mapper, value in zip(maps, values, strict=True):
                 mapper[argument] = value
         for op in self.block.ops:
             if isinstance(op, linalg_ops.YieldOp):
-                return [[mapper[value] for value in op.operands] for mapper in maps]
+                wanted = [*op.operands, *(bound.value for bound in bounds.values())]
+                return [[mapper[value] for value in wanted] for mapper in maps]
             if isinstance(op, arith.ConstantOp):
                 continue
             for mapper, j in zip(maps, js, strict=True):
                 if isinstance(op, linalg_ops.IndexOp):
                     loop = op.dim.value.data
                     mapper[op.result] = self._loop_index(e, loop, j, reductions)
+                elif (bound := compared.get(op)) is not None:
+                    lhs, rhs = (mapper[operand] for operand in op.operands)
+                    mapper[op.results[0]] = e.insert(bound.losing_nan(lhs, rhs))
                 else:
                     e.builder.insert(op.clone(mapper))
         raise AssertionError("a body ends with linalg.yield")
 
     # endregion
+
+
+@dataclass(frozen=True)
+class _Bound:
+    """The operation that compares an accumulator with a value."""
+
+    op: Operation
+    value: SSAValue
+    losing_nan: type[arith.MaxnumfOp | arith.MinnumfOp]
+
+
+def _bounds(body: Block, inputs: int) -> dict[int, _Bound]:
+    """The largest or smallest values that a body accumulates, by the number of the result."""
+    found: dict[int, _Bound] = {}
+    last = body.last_op
+    assert last is not None
+    for number, result in enumerate(last.operands):
+        op, accumulator = result.owner, body.args[inputs + number]
+        if not isinstance(op, arith.MaximumfOp | arith.MinimumfOp):
+            continue
+        others = [value for value in op.operands if value is not accumulator]
+        if len(others) == 1 and len(tuple(accumulator.uses)) == len(tuple(op.result.uses)) == 1:
+            losing = arith.MaxnumfOp if isinstance(op, arith.MaximumfOp) else arith.MinnumfOp
+            found[number] = _Bound(op, others[0], losing)
+    return found
+
+
+def _same(e: Emitter, value: SSAValue) -> SSAValue:
+    """Whether a number is none that differs from itself."""
+    return e.insert(arith.CmpfOp(value, value, "oeq"))
+
+
+def _part(values: Sequence[SSAValue], number: int, width: int) -> list[SSAValue]:
+    return list(values[number * width : (number + 1) * width])
 
 
 def _plus(e: Emitter, a: SSAValue | None, b: SSAValue) -> SSAValue:
