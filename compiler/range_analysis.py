@@ -32,7 +32,7 @@ Ranges = Mapping[SSAValue, Range]
 
 
 @dataclass
-class Analysis:
+class RangeAnalysis:
     """Ranges of a function's values.
 
     Attributes:
@@ -113,7 +113,7 @@ def _signed(number: int) -> int:
 class _Nest:
     """The body of a loop nest."""
 
-    def __init__(self, analysis: Analysis, op: linalg_ops.GenericOp):
+    def __init__(self, analysis: RangeAnalysis, op: linalg_ops.GenericOp):
         self.analysis, self.op = analysis, op
         self.body: Block = op.body.block
         self.exact = analysis.exact(op)

@@ -81,6 +81,30 @@ SLEEP = np.dtype([("core", "u1"), ("start", "i8"), ("end", "i8"), ("tp", "u4"), 
 
 
 @dataclass(frozen=True)
+class JobRecord:
+    """A unit's job as it was executed.
+
+    Attributes:
+        unit: its name.
+        registers: the job registers in address order.
+        trigger: cycle in which the trigger was accepted.
+        cycles: from there (or from the end of the job before, if that came later) to the done
+            event, memory granting every access.
+        operands: (address, bytes) of what the job reads, before it.
+        results: the same of what it writes, after it.
+        warnings: quirks of the published RTL that it met.
+    """
+
+    unit: str
+    registers: tuple[int, ...]
+    trigger: int
+    cycles: int
+    operands: tuple[tuple[int, bytes], ...]
+    results: tuple[tuple[int, bytes], ...]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class RunResult:
     """What happened in a run.
 

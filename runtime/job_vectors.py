@@ -14,9 +14,9 @@ from typing import Any
 
 from softex_mlir import __version__
 from softex_mlir.files import json_text
-from softex_mlir.isa_sim.cluster import JobRecord
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.machine_basis import compared_with, unrecorded
+from softex_mlir.isa_sim.records import JobRecord
 from softex_mlir.isa_sim.units import registry
 
 _FIELDS = {

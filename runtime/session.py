@@ -16,7 +16,9 @@ from softex_mlir.runtime.dtypes import DTYPES
 from softex_mlir.runtime.profile import Profile, build_profile
 
 if TYPE_CHECKING:
-    from softex_mlir.isa_sim.cluster import Cluster, Effects, JobRecord, RunResult
+    from softex_mlir.isa_sim.cluster import Cluster
+    from softex_mlir.isa_sim.cluster_run import Effects
+    from softex_mlir.isa_sim.records import JobRecord, RunResult
     from softex_mlir.runtime.program import Program
 
 

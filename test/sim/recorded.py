@@ -12,8 +12,9 @@ from functools import lru_cache
 import numpy as np
 from arbiter import Channel, Core, Unit
 
-from softex_mlir.isa_sim.cluster import Cluster, RunResult
+from softex_mlir.isa_sim.cluster import Cluster
 from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.isa_sim.records import RunResult
 from softex_mlir.isa_sim.units import redmule, softex_jobs
 
 MACHINE = Machine.load("paper")

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from softex_mlir.isa_sim.cluster import JOB, TRANSFER
 from softex_mlir.isa_sim.contention import windows as contention
+from softex_mlir.isa_sim.records import JOB, TRANSFER
 from softex_mlir.isa_sim.units.redmule import RedMulEJob, redmule_cycles
 
 sys.path.insert(0, str(Path(__file__).parent))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from softex_mlir.compiler.models import demo_vit
-from softex_mlir.isa_sim.cluster import SimulationFault
+from softex_mlir.isa_sim.diagnosis import SimulationFault
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.runtime.session import load
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from softex_mlir.front_door import compile
-from softex_mlir.isa_sim.cluster import RunResult
 from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.isa_sim.records import RunResult
 from softex_mlir.isa_sim.units import registry
 from softex_mlir.runtime import session
 

@@ -36,7 +36,7 @@ from softex_mlir.compiler.importers.onnx.values import (
     describe,
     element_of,
 )
-from softex_mlir.compiler.importers.onnx.wide_integers import Origin
+from softex_mlir.compiler.importers.onnx.wide_integers import NodeOrigin
 from softex_mlir.compiler.transforms.transformer.attention_bias import replace_masked_rows
 from softex_mlir.compiler.weights import WeightStore
 from softex_mlir.dialects import transformer as t
@@ -92,7 +92,9 @@ class Importer:
         default_factory=lambda: dict[int, tuple[Symbolic, SSAValue]]()
     )
     _narrowed: dict[SSAValue, SSAValue] = field(default_factory=lambda: dict[SSAValue, SSAValue]())
-    node_origins: dict[Operation, Origin] = field(default_factory=lambda: dict[Operation, Origin]())
+    node_origins: dict[Operation, NodeOrigin] = field(
+        default_factory=lambda: dict[Operation, NodeOrigin]()
+    )
     """Which nodes the operations were written for."""
     names: dict[int, str] = field(default_factory=lambda: dict[int, str]())
     """Names of constants by identity of the array."""
@@ -199,7 +201,7 @@ class Importer:
         """A conversion to integers is that of the cast it was put off by."""
         before, after = cast.of.owner, converted.owner
         if isinstance(before, Operation) and isinstance(after, Operation):
-            origin = self.node_origins.get(before, Origin("", "Cast", True))
+            origin = self.node_origins.get(before, NodeOrigin("", "Cast", True))
             wide = cast.element == onnx.TensorProto.INT64
             self.node_origins[after] = origin._replace(wide=wide)
 

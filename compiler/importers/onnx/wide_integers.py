@@ -19,7 +19,7 @@ from xdsl.ir import Block, Operation, SSAValue
 
 from softex_mlir.abi import Port
 from softex_mlir.compiler.loop_nest import element_type
-from softex_mlir.compiler.range_analysis import Analysis, sources
+from softex_mlir.compiler.range_analysis import RangeAnalysis, sources
 from softex_mlir.compiler.value_ranges import INT32, TRUTH, Range
 from softex_mlir.compiler.weights import WeightStore
 from softex_mlir.dialects.transformer import id_limit
@@ -42,7 +42,7 @@ Source: TypeAlias = "SSAValue | Operation"
 Bounds: TypeAlias = Mapping[Source, Range]
 
 
-class Origin(NamedTuple):
+class NodeOrigin(NamedTuple):
     """The node that operations were written for."""
 
     node: str
@@ -51,11 +51,11 @@ class Origin(NamedTuple):
     """Whether it computes with integers of 64 bits: others wrap as theirs do."""
 
 
-def origin_of(name: str, operator: str, types: Iterable[int]) -> Origin:
+def origin_of(name: str, operator: str, types: Iterable[int]) -> NodeOrigin:
     """The origin of what a node with operands and results of some ONNX element types becomes."""
     found = set(types)
     integers = found & {_TENSOR.INT32, _TENSOR.UINT32, _TENSOR.INT16, _TENSOR.INT8}
-    return Origin(name, operator, _TENSOR.INT64 in found or not integers)
+    return NodeOrigin(name, operator, _TENSOR.INT64 in found or not integers)
 
 
 @dataclass
@@ -69,7 +69,7 @@ class WideIntegers:
 
     block: Block
     weights: WeightStore
-    origins: Mapping[Operation, Origin]
+    origins: Mapping[Operation, NodeOrigin]
     arguments: Mapping[str, SSAValue]
     ports: list[Port]
 
@@ -85,10 +85,10 @@ class WideIntegers:
             return False
         return op not in self.origins or self.origins[op].wide
 
-    def _analysis(self, bounds: Bounds) -> Analysis:
+    def _analysis(self, bounds: Bounds) -> RangeAnalysis:
         assumed = {op: x for op, x in bounds.items() if isinstance(op, Operation)}
         given = {v: x for v, x in bounds.items() if isinstance(v, SSAValue)}
-        found = Analysis(self.weights, self._is_exact, assumed, given)
+        found = RangeAnalysis(self.weights, self._is_exact, assumed, given)
         for op in self._followed:
             found.follow(op)
         return found
@@ -148,7 +148,7 @@ class WideIntegers:
         self,
         whole: Bounds,
         bounds: Bounds,
-        found: Analysis,
+        found: RangeAnalysis,
     ) -> list[str]:
         names = {value: name for name, value in self.arguments.items()}
         where = ", ".join(dict.fromkeys(self._name(op) for op in found.overflows))
@@ -170,7 +170,7 @@ class WideIntegers:
         smallest = {key: x.meet(TRUTH) or x for key, x in whole.items()}
         reason = "its 64-bit integers do not fit the 32 bits they are held in, even of inputs of 1"
         remedy = "compute them outside of the model, or in floating point"
-        unknown = Origin("?", "integers", True)
+        unknown = NodeOrigin("?", "integers", True)
         origins = [self.origins.get(op, unknown) for op in self._analysis(smallest).overflows]
         return [Refusal(o.node, o.operator, reason, remedy) for o in dict.fromkeys(origins)]
 

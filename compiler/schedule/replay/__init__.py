@@ -21,8 +21,8 @@ from softex_mlir.compiler.schedule.replay.walk import (
     SOFTEX,
     STREAM_LIST,
     Activity,
-    Cluster,
     Launched,
+    ReplayedCluster,
     Stream,
 )
 from softex_mlir.isa_sim.machine import Machine
@@ -51,7 +51,7 @@ def replay(launches: Sequence[Launched], machine: Machine) -> list[Expected]:
     engine = Engine(Rivals(machine), servers, tuple([0.0] for _ in STREAM_LIST))
     log = [[Activity() for _ in STREAM_LIST] for _ in launches]
     times = Times(machine)
-    cluster = Cluster(engine, Units(machine), times, log)
+    cluster = ReplayedCluster(engine, Units(machine), times, log)
     for index in range(len(STREAM_LIST)):
         engine.start(Stream(index, cluster).process(launches))
     engine.run()

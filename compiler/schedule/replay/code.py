@@ -31,7 +31,7 @@ _SIGNED = (operator.eq, operator.ne, operator.lt, operator.le, operator.gt, oper
 """Of `arith.cmpi`, by predicate; unsigned ones follow, of which indices make the same."""
 
 
-class Step(NamedTuple):
+class ReplayedStep(NamedTuple):
     """An operation.
 
     Attributes:
@@ -47,7 +47,7 @@ class Step(NamedTuple):
     compute: Callable[..., int] | None
     result: int
     operands: tuple[int, ...]
-    inner: tuple[tuple[Step, ...], ...] = ()
+    inner: tuple[tuple[ReplayedStep, ...], ...] = ()
     carried: tuple[int, ...] = ()
 
 
@@ -64,7 +64,7 @@ class Code:
     """
 
     op: StreamOp
-    steps: tuple[Step, ...]
+    steps: tuple[ReplayedStep, ...]
     places: int
     arguments: tuple[int, ...]
     constants: tuple[tuple[int, int], ...]
@@ -92,11 +92,11 @@ class _Translation:
     def place(self, value: SSAValue) -> int:
         return self.places.setdefault(value, len(self.places))
 
-    def block(self, block: Block) -> tuple[Step, ...]:
+    def block(self, block: Block) -> tuple[ReplayedStep, ...]:
         found = (self.step(op) for op in block.ops)
         return tuple(step for step in found if step is not None)
 
-    def step(self, op: Operation) -> Step | None:
+    def step(self, op: Operation) -> ReplayedStep | None:
         if isinstance(op, arith.ConstantOp):
             if isinstance(op.value, IntegerAttr):
                 self.constants[self.place(op.result)] = op.value.value.data
@@ -108,14 +108,14 @@ class _Translation:
         if isinstance(op, scf.ForOp):
             body = op.body.block
             carried = self.all(body.args)
-            return Step(op, None, first, operands, (self.block(body),), carried)
+            return ReplayedStep(op, None, first, operands, (self.block(body),), carried)
         if op.name == "cluster.parallel":
-            return Step(op, None, first, operands)
+            return ReplayedStep(op, None, first, operands)
         compute = ARITHMETIC.get(op.name)
         if isinstance(op, arith.CmpiOp):
             compute = _SIGNED[_predicate(op)]
         inner = tuple(self.block(region.block) for region in op.regions if region.blocks)
-        return Step(op, compute, first, operands, inner)
+        return ReplayedStep(op, compute, first, operands, inner)
 
     def all(self, values: Sequence[SSAValue]) -> tuple[int, ...]:
         return tuple(map(self.place, values))

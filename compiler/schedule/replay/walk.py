@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from softex_mlir.compiler.schedule.replay.code import Code, Step, translate
+from softex_mlir.compiler.schedule.replay.code import Code, ReplayedStep, translate
 from softex_mlir.compiler.schedule.replay.contention import Rival
 from softex_mlir.compiler.schedule.replay.engine import Engine, Process, Wish, Work
 from softex_mlir.compiler.schedule.replay.times import Times
@@ -58,7 +58,7 @@ class Activity:
 
 
 @dataclass
-class Cluster:
+class ReplayedCluster:
     """What the streams share.
 
     Attributes:
@@ -103,7 +103,7 @@ class Stream:
     """
 
     index: int
-    cluster: Cluster
+    cluster: ReplayedCluster
     now: float = 0.0
     others: float = 0.0
     launch: int = 0
@@ -149,7 +149,7 @@ class Stream:
         if launches:
             self.cluster.log[-1][3].span(self.now, self.now)
 
-    def steps(self, steps: Sequence[Step]) -> Steps:
+    def steps(self, steps: Sequence[ReplayedStep]) -> Steps:
         """Execute steps."""
         values = self.values
         for step in steps:
@@ -161,7 +161,7 @@ class Stream:
             if action is not None:
                 yield from action(self, step)
 
-    def fetch(self, step: Step, instructions: float) -> None:
+    def fetch(self, step: ReplayedStep, instructions: float) -> None:
         """Code that is executed for the first time."""
         self.now += self.cluster.fetch(step.op, instructions)
 
@@ -172,7 +172,7 @@ class Stream:
 
     # region Control and synchronisation
 
-    def loop(self, step: Step) -> Steps:
+    def loop(self, step: ReplayedStep) -> Steps:
         """A loop."""
         values, (lower, upper, stride, *initial) = self.values, step.operands
         variable, *carried = step.carried
@@ -189,39 +189,39 @@ class Stream:
         for offset, value in enumerate(held):
             values[step.result + offset] = value
 
-    def choose(self, step: Step) -> Steps:
+    def choose(self, step: ReplayedStep) -> Steps:
         """A condition."""
         self.now += self.times.branch
         side = 0 if self.values[step.operands[0]] else 1
         if side < len(step.inner):
             yield from self.steps(step.inner[side])
 
-    def inside(self, step: Step) -> Steps:
+    def inside(self, step: ReplayedStep) -> Steps:
         """What the team's leader does."""
         self.members = 1
         yield from self.steps(step.inner[0])
         self.members = self.times.team
 
-    def divide(self, step: Step) -> Steps:
+    def divide(self, step: ReplayedStep) -> Steps:
         """A quotient."""
         value, divisor = (self.values[each] for each in step.operands)
         self.values[step.result] = value // divisor
         self.now += self.times.division(divisor)
         yield from ()
 
-    def remain(self, step: Step) -> Steps:
+    def remain(self, step: ReplayedStep) -> Steps:
         """A remainder."""
         value, divisor = (self.values[each] for each in step.operands)
         self.values[step.result] = value % divisor
         self.now += self.times.division(divisor)
         yield from ()
 
-    def load(self, step: Step) -> Steps:
+    def load(self, step: ReplayedStep) -> Steps:
         """A number from L2."""
         self.now += self.times.record
         yield from ()
 
-    def wait(self, step: Step) -> Steps:
+    def wait(self, step: ReplayedStep) -> Steps:
         """A counter of another stream."""
         op: Any = step.op
         stream, value = STREAM_LIST.index(op.stream.data), self.values[step.operands[0]]
@@ -236,7 +236,7 @@ class Stream:
         self.now += self.times.check
         self.others = self.now
 
-    def complete(self, step: Step) -> Steps:
+    def complete(self, step: ReplayedStep) -> Steps:
         """A transfer or a job of this stream."""
         self.fetch(step, _WAIT_CODE)
         yield from self.finish(self.works[self.values[step.operands[0]]])
@@ -249,7 +249,7 @@ class Stream:
             self.sleep(work.end)
         self.now += self.times.poll
 
-    def advance(self, step: Step) -> Steps:
+    def advance(self, step: ReplayedStep) -> Steps:
         """A counter grows."""
         op: Any = step.op
         self.fetch(step, _COUNT_CODE)
@@ -260,7 +260,7 @@ class Stream:
         self.engine.advance(self.index, op.count, self.now)
         self.now += self.times.register
 
-    def barrier(self, step: Step) -> Steps:
+    def barrier(self, step: ReplayedStep) -> Steps:
         """The team meets."""
         self.fetch(step, 1)
         self.meet()
@@ -281,12 +281,12 @@ class Stream:
         self.engine.servers[server].queue.append(work)
         self.cluster.log[self.launch][track].work.append(work)
 
-    def started(self, step: Step, work: Work) -> None:
+    def started(self, step: ReplayedStep, work: Work) -> None:
         """The step's token is that of the work."""
         self.values[step.result] = len(self.works)
         self.works.append(work)
 
-    def transfer(self, step: Step) -> Steps:
+    def transfer(self, step: ReplayedStep) -> Steps:
         """Program a transfer: both addresses, and what differs from the one before."""
         op: Any = step.op
         job = self.cluster.units.transfer(op)
@@ -301,7 +301,7 @@ class Stream:
         self.started(step, work)
         self.now += self.times.register
 
-    def product(self, step: Step) -> Steps:
+    def product(self, step: ReplayedStep) -> Steps:
         """Program a product: the soft clear, three addresses, the last register."""
         job = self.cluster.units.product(step.op)
         self.fetch(step, 2 * _PRODUCT_REGISTERS)
@@ -311,7 +311,7 @@ class Stream:
         self.begin(REDMULE, work, 2)
         self.started(step, work)
 
-    def softex(self, step: Step) -> Steps:
+    def softex(self, step: ReplayedStep) -> Steps:
         """Queue a job of SoftEx."""
         units = self.cluster.units
         job, queue = units.softex(step.op), self.engine.servers[SOFTEX].queue
@@ -325,7 +325,7 @@ class Stream:
         yield self.now
         queue.append(Work(self.now, job.cycles, job.rival))
 
-    def drain(self, step: Step) -> Steps:
+    def drain(self, step: ReplayedStep) -> Steps:
         """All jobs of SoftEx are done."""
         self.fetch(step, _WAIT_CODE)
         yield self.now
@@ -335,7 +335,7 @@ class Stream:
         else:
             self.now += self.times.poll
 
-    def parallel(self, step: Step) -> Steps:
+    def parallel(self, step: ReplayedStep) -> Steps:
         """Iterations dealt to the team, or to all of it but the leader."""
         op: Any = step.op
         lower, upper = (self.values[each] for each in step.operands)
@@ -367,7 +367,7 @@ _ADDRESSES = 4
 _PRODUCT_REGISTERS, _SOFTEX_REGISTERS = 5, 5
 """Written for a job that is like the one before."""
 
-ACTIONS: Final[dict[str, Callable[[Stream, Step], Steps]]] = {
+ACTIONS: Final[dict[str, Callable[[Stream, ReplayedStep], Steps]]] = {
     "arith.divui": Stream.divide,
     "arith.remui": Stream.remain,
     "memref.load": Stream.load,

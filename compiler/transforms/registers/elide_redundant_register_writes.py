@@ -55,7 +55,7 @@ State = dict[str, Registers]
 
 
 @dataclass
-class Analysis:
+class RegisterContents:
     """Follows register contents through one function."""
 
     ports: Mapping[str, ControlPort]
@@ -232,7 +232,7 @@ def copy(state: State) -> State:
 
 def elide(function: func.FuncOp, ports: Mapping[str, ControlPort]) -> int:
     """Remove the redundant writes of a function; returns how many."""
-    analysis = Analysis(ports)
+    analysis = RegisterContents(ports)
     analysis.block(function.body.block, {unit: Registers() for unit in (*ports, DMA)})
     for op in analysis.redundant:
         Rewriter.erase_op(op)
