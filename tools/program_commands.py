@@ -10,6 +10,7 @@ import typer
 from softex_mlir.tools.forms import Form, checked_form, emit, form_of
 from softex_mlir.tools.options import (
     CsvOption,
+    EntryOption,
     JsonOption,
     Language,
     PointOption,
@@ -25,6 +26,7 @@ program_app = typer.Typer()
 def report(
     program: ProgramArgument,
     output: Annotated[Path, typer.Option("-o", "--output", help="File to write.")],
+    entry: EntryOption = None,
     input: Annotated[
         Path | None,
         typer.Option("--input", help="Inputs, and FP32 outputs to compare with (.npz)."),
@@ -50,6 +52,7 @@ def report(
         output,
         format or known.get(output.suffix, ReportFormat.html),
         lang,
+        entry=entry,
         input=input,
         check=check,
         operating_point=operating_point,
@@ -152,6 +155,7 @@ def inspect(
         str | None, typer.Option(help="Commands on the buffer at this address.", metavar="0x…")
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="The first so many commands.")] = None,
+    entry: EntryOption = None,
     output: TableFileOption = None,
     json: JsonOption = False,
     csv: CsvOption = False,
@@ -180,6 +184,7 @@ def inspect(
             f"expected one view, found {' and '.join(chosen)}", param_hint="--csv"
         )
     loaded = Program.load(program)
+    loaded = loaded if entry is None else loaded.at(entry)
     views = {
         view: inspection.commands_view(loaded, wanted)
         if view == "commands"

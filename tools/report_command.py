@@ -20,6 +20,7 @@ def write_report(
     spelling: ReportFormat,
     language: Language,
     *,
+    entry: str | None = None,
     input: Path | None,
     check: bool,
     operating_point: str | None,
@@ -35,7 +36,7 @@ def write_report(
     from softex_mlir.runtime.report.contents import contents_of
     from softex_mlir.tools.progress import progress_line
 
-    program = Program.load(file)
+    program = Program.load(file).at(entry)
     inputs, reference = read_arrays(input, program) if input is not None else (None, {})
     with progress_line("cycles", quiet=False) as progress:
         result = session.run(program, inputs, operating_point=operating_point, progress=progress)

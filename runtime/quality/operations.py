@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import as_strided
+from xdsl.dialects.builtin import StringAttr
 from xdsl.ir import Operation
 
+from softex_mlir.abi import MAIN
 from softex_mlir.compiler.driver import Compilation
 from softex_mlir.compiler.layer_names import launch_layer, name_layers
 from softex_mlir.compiler.model import Model, entry_functions, main_function
@@ -116,14 +118,20 @@ def check_operations(
         saved: gets every value by number, layer and operation, and FP32's behind it.
 
     Raises:
-        UserError: the program carries no transformer-level IR, or has several entries.
+        UserError: the program carries no transformer-level IR, or has several entries and is not
+            about to run one of them (`Program.at`). What they keep between runs is empty then.
     """
     module, weights = embedded_module(program), embedded_weights(program)
     entries = entry_functions(module)
-    if len(entries) > 1:
+    if len(entries) > 1 and program.entry_name is None:
         raise UserError(
             f"the program has entries {', '.join(entries)}: expected one whose operations to check"
         )
+    for name, function in entries.items():
+        if program.entry_name is not None and name != program.entry_name:
+            function.detach()
+        else:
+            function.properties["sym_name"] = StringAttr(MAIN)
     machine = program.machine
     exact: dict[Operation, Array] = {}
     wide: dict[Operation, Array] = {}
@@ -133,8 +141,14 @@ def check_operations(
         with suppress(EvaluationError):
             own[op] = evaluate_wide(op, operands), scale_of(op, operands)
 
-    evaluate(module, weights, inputs, machine=machine, observe=exact.__setitem__, watch=watch)
-    evaluate(module, weights, inputs, arithmetic="float32", observe=wide.__setitem__)
+    evaluate(
+        *(module, weights, inputs),
+        machine=machine,
+        observe=exact.__setitem__,
+        watch=watch,
+        state={},
+    )
+    evaluate(*(module, weights, inputs), arithmetic="float32", observe=wide.__setitem__, state={})
     views = schedule_operations(main_function(module), machine, {}).values
     jobs = schedule_module(module, machine)
     for op in jobs.ops:

@@ -125,6 +125,15 @@ def main() -> None:
     export(llama, "llama", dynamo=False, positions=True, attention="sdpa")
     export(llama, "llama-dynamo", dynamo=True, positions=False, attention="eager")
     export(mistral, "mistral", dynamo=False, positions=True, attention="eager")
+    # rotary positions of a part of each head, attention and MLP side by side
+    phi = transformers.PhiForCausalLM(transformers.PhiConfig(**SIZES))
+    export(phi, "phi", dynamo=False, positions=True, attention="eager")
+    # normed queries and keys, a layer with a sliding window and one without, of other frequencies
+    layers = {"num_hidden_layers": 2, "layer_types": ["sliding_attention", "full_attention"]}
+    gemma = transformers.Gemma3ForCausalLM(
+        transformers.Gemma3TextConfig(**{**SIZES, **layers, "head_dim": 8, "sliding_window": 20})
+    )
+    export(gemma, "gemma3", dynamo=True, positions=True, attention="eager")
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from softex_mlir.runtime.experiments.bench_generate import decode_bound, generat
 from softex_mlir.runtime.experiments.kept import Kept
 from softex_mlir.runtime.generation import Sampling
 from softex_mlir.runtime.program import Program
+from softex_mlir.runtime.quality.operations import check_operations
 from softex_mlir.runtime.reference import evaluate
 from softex_mlir.tools.forms import Form
 from softex_mlir.tools.generate_command import Prompts, run_generation
@@ -106,6 +107,19 @@ def test_every_entry_is_chosen_by_its_name():
     inputs = {"input_ids": np.zeros((1, 1), int), "position": np.array([128])}
     with pytest.raises(UserError, match=r"must be in 0\.\.127"):
         session.run(program.at("decode"), inputs)
+
+
+def test_operations_of_an_entry_are_checked_one_by_one():
+    decode = compiled("llama").at("decode")
+    inputs = {"input_ids": np.array([[5]]), "position": np.array([0])}
+    found = check_operations(decode, session.run(decode, inputs).inputs)
+    assert {row.operation for row in found} >= {"attention", "append"}
+    assert all(row.different == 0 for row in found)
+
+
+def test_greedy_tokens_do_not_depend_on_the_maximum():
+    made = [compiled("gpt2", length).generate([PROMPT], 20).tokens for length in (64, 128)]
+    assert made[0] == made[1]
 
 
 def test_weights_lie_in_memory_once():
