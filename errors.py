@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any, Self
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,17 @@ class UserError(Exception):
 
     refusals: tuple[Refusal, ...] = ()
     """What the message lists, one by one, where it lists refused operations."""
+
+    def about(self, node: str, operator: str, remedy: str = "") -> Self:
+        """This error, which says that it is about one operation."""
+        self.refusals = (Refusal(node, operator, Exception.__str__(self), remedy),)
+        return self
+
+    def to_json(self) -> dict[str, Any]:
+        """What `--json` prints of it (`runtime/schema/error.schema.json`)."""
+        message = str(self)
+        refusals = self.refusals or (Refusal("", "", message),)
+        return {"error": {"message": message, "refusals": [asdict(r) for r in refusals]}}
 
 
 class Interrupted(UserError):

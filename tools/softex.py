@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from softex_mlir.errors import Interrupted, UserError
-from softex_mlir.files import CLOSED_PIPE, prepare_streams
+from softex_mlir.files import CLOSED_PIPE, json_text, prepare_streams
 from softex_mlir.tools.given import (
     chosen_model,
     is_onnx,
@@ -589,6 +589,8 @@ def main() -> None:
         message = str(error)
         sys.stderr.write(message if ": error: " in message else f"error: {message}")
         sys.stderr.write("\n")
+        if "--json" in sys.argv:
+            sys.stdout.write(json_text(error.to_json()))
         raise SystemExit(1) from None
     except BrokenPipeError:
         # Whoever read the output has seen enough; nothing is to be flushed at exit either.

@@ -12,13 +12,14 @@ from xdsl.ir import Operation
 from softex_mlir.abi import COUNTER_BYTES, STACK_BYTES
 from softex_mlir.arithmetic import round_up
 from softex_mlir.compiler.loop_nest import is_start_value
-from softex_mlir.compiler.schedule.fused_form import BINARY, NORMS, UNARY
+from softex_mlir.compiler.schedule.fused_form import BINARY, NORMS, UNARY, layer_of
 from softex_mlir.compiler.schedule.kernels.copies import EmbeddingKernel
 from softex_mlir.compiler.schedule.kernels.kernel import team_size
 from softex_mlir.compiler.schedule.kernels.linear.geometry import LinearArena
 from softex_mlir.compiler.schedule.kernels.nest.build import generic_bytes, least_generic_bytes
 from softex_mlir.compiler.schedule.kernels.rows import least_bytes, wanted_bytes
 from softex_mlir.compiler.schedule.search.tiling import (
+    LARGER,
     CapacityError,
     LinearSearch,
     LinearShape,
@@ -119,12 +120,13 @@ def make_plan(main: FuncOp, machine: Machine, overrides: Mapping[str, Mapping[st
         need = max(need, _rows_bytes(machine, op, limit, team_size(machine) if by_row else 1))
     if not shapes:
         need = max(need, limit)
-    least = round_up(max(_least_bytes(machine, op) for op in ops), 64)
+    heavy = max(ops, key=lambda op: _least_bytes(machine, op))
+    least = round_up(_least_bytes(machine, heavy), 64)
     if base + least > tcdm:
         raise CapacityError(
-            f"row-wise operations need {least} bytes of TCDM, but only {tcdm - base} of "
-            f"{tcdm} are left behind counters and stacks: use a larger TCDM"
-        )
+            f"{heavy.name} (layer '{layer_of(heavy)}') needs {least} bytes of TCDM, but only "
+            f"{tcdm - base} of {tcdm} are left behind counters and stacks: use a larger TCDM"
+        ).about(layer_of(heavy), heavy.name, LARGER)
     linear_base = min(tcdm, round_up(base + max(least, need), 64))
     try:
         sizes, tiles = LinearSearch(machine, shapes, tcdm - linear_base, overrides).search()

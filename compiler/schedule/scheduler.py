@@ -27,7 +27,7 @@ from softex_mlir.compiler.schedule.views import View, row_major
 from softex_mlir.compiler.transforms.transformer.widen_sums import has_wide_sums
 from softex_mlir.dialects import transformer as tf
 from softex_mlir.dialects.cluster import GlobalKind
-from softex_mlir.errors import UserError
+from softex_mlir.errors import Refusal, UserError
 from softex_mlir.isa_sim.machine import Machine, MachineError
 
 
@@ -145,23 +145,32 @@ def schedule_operations(
         if isinstance(op, ReturnOp):
             outputs += [_output(main, s, op, index) for index in range(len(op.arguments))]
         elif (schedule := schedule_of(op)) is not None:
-            schedule(op, s)
+            try:
+                schedule(op, s)
+            except UserError as error:
+                raise error if error.refusals else error.about(layer_of(op), op.name) from None
     views = {value: found for value, found in s.values.items() if isinstance(found, View)}
     return Scheduled(s.tasks.program, s.memory, s.plan.tiles, inputs, outputs, views)
 
 
 def _check(block: Block, machine: Machine) -> None:
-    bad = [f"{op.name} (layer '{layer_of(op)}')" for op in block.ops if not _is_known(op)]
+    bad = [op for op in block.ops if not _is_known(op)]
     if bad:
-        raise UnsupportedError(
-            "these operations cannot be scheduled: " + ", ".join(bad) + "; run the fusion "
-            "passes first, or rewrite the model without them"
+        listed = ", ".join(f"{op.name} (layer '{layer_of(op)}')" for op in bad)
+        remedy = "run the fusion passes first, or rewrite the model without them"
+        error = UnsupportedError(f"these operations cannot be scheduled: {listed}; {remedy}")
+        error.refusals = tuple(
+            Refusal(layer_of(op), op.name, "cannot be scheduled", remedy) for op in bad
         )
+<<<<<<< HEAD
     if (machine.redmule, machine.softex) != (None, None) and has_wide_sums(block):
         raise UnsupportedError(
             "products with sums in f32 are the cores': expected a machine without RedMulE and "
             f"SoftEx, found {machine.name}"
         )
+=======
+        raise error
+>>>>>>> dd5fa6d (--json prints refusals: node, operator, reason and remedy of each)
 
 
 def _is_known(op: Operation) -> bool:

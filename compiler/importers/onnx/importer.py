@@ -87,7 +87,9 @@ def import_graph(proto: Any, path: Path, shapes: Shapes | None = None) -> Model:
             integer = isinstance(element_of(found), IntegerType)
             outputs[name] = found if integer else state.narrowed(found)
         except Unsupported as error:
-            raise OnnxError(file, f"output '{name}': {error}") from error
+            operator = next((n.op_type for n in graph.node if name in n.output), "")
+            refusals = [error.refusal(name, operator)]
+            raise OnnxError(file, listed(refusals), refusals) from error
     ports = [Port(name, t.shape_of(v), _dtype(results[name])) for name, v in outputs.items()]
     state.block.add_op(ReturnOp(*outputs.values()))
     integers = WideIntegers(state.block, state.weights, state.node_origins, state.arguments, inputs)

@@ -92,7 +92,7 @@ class GraphReader:
             try:
                 self._read(proto, names, on_activation)
             except Unsupported as error:
-                refusal = Refusal(_name(proto), proto.op_type, str(error), error.remedy)
+                refusal = error.refusal(_name(proto), proto.op_type)
                 self._refuse(proto.output, refusal, on_activation)
             except UserError:
                 raise
@@ -284,15 +284,19 @@ class GraphReader:
         translated: list[Sequence[Value]] = []
 
         def build(index: int) -> SSAValue:
-            if not translatable:
-                raise Unsupported(f"operator {node.kind} is not supported")
-            if not translated:
-                again = self._on_activations(node)
-                found = self._translated(again)
-                for value, kind in zip(found, again.results, strict=False):
-                    check_result(value, kind)
-                translated.append(found)
-            return self.state.tensor(translated[0][index])
+            try:
+                if not translatable:
+                    raise Unsupported(f"operator {node.kind} is not supported")
+                if not translated:
+                    again = self._on_activations(node)
+                    found = self._translated(again)
+                    for value, kind in zip(found, again.results, strict=False):
+                        check_result(value, kind)
+                    translated.append(found)
+                return self.state.tensor(translated[0][index])
+            except Unsupported as error:
+                error.about = error.about or (_name(node.proto), node.kind)
+                raise
 
         return [
             replace(value, build=lambda i=i: build(i), memo=[])

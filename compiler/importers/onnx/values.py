@@ -59,6 +59,12 @@ class Unsupported(Exception):
     def __init__(self, reason: str, remedy: str = ""):
         super().__init__(reason)
         self.remedy = remedy
+        self.about: tuple[str, str] | None = None
+        """Name and operator of the node, if it is another one than is being read."""
+
+    def refusal(self, node: str, operator: str) -> Refusal:
+        """The refusal of the node it is about, else of the one that is being read."""
+        return Refusal(*(self.about or (node, operator)), str(self), self.remedy)
 
 
 @dataclass(frozen=True)

@@ -250,4 +250,4 @@ def _overflow(
         f"{small.end} bytes of TCDM at least, of {s.machine.cluster.tcdm_bytes}: "
         + ", ".join(f"{b.name} {b.slots} x {b.slot_bytes}" for b in small.buffers())
         + f"; {advice}"
-    )
+    ).about(layer_of(op), op.name, advice)

@@ -43,7 +43,7 @@ def run_time_position(s: Scheduling, op: Operation, position: SSAValue) -> View:
         raise UnsupportedError(
             f"{op.name} (layer '{layer_of(op)}'): expected an input of the program as position, "
             "found a value that is computed: give it as an input"
-        )
+        ).about(layer_of(op), op.name, "give it as an input")
     return view
 
 

@@ -11,7 +11,7 @@ from softex_mlir.compiler.schedule.kernels.kernel import dtype_of
 from softex_mlir.compiler.schedule.kernels.nest.build import nest_kernel
 from softex_mlir.compiler.schedule.kernels.nest.kernel import fit_nest
 from softex_mlir.compiler.schedule.scheduling import Scheduling, schedules
-from softex_mlir.compiler.schedule.search.tiling import CapacityError
+from softex_mlir.compiler.schedule.search.tiling import LARGER, CapacityError
 from softex_mlir.compiler.schedule.views import Address, View
 from softex_mlir.dialects.transformer import shape_of
 
@@ -27,7 +27,7 @@ def schedule_generic(op: linalg_ops.GenericOp, s: Scheduling) -> None:
         raise CapacityError(
             f"linalg.generic (layer '{layer_of(op)}') does not fit {s.plan.rows_room} bytes of "
             "TCDM: " + ", ".join(f"{b.name} {b.slots} x {b.slot_bytes}" for b in kernel.buffers())
-        )
+        ).about(layer_of(op), op.name, LARGER)
     addresses: dict[str, View | Address] = {}
     for (name, operand), view in zip(fitted.tiles.named(), (*inputs, *results), strict=True):
         addresses[name] = replace(view, offset=view.offset + operand.offset)

@@ -20,7 +20,7 @@ from softex_mlir.compiler.schedule.kernels.rows import NARROWEST, RowOperand, Ro
 from softex_mlir.compiler.schedule.operations.copies import matrix_of
 from softex_mlir.compiler.schedule.plan import Plan
 from softex_mlir.compiler.schedule.scheduling import Scheduling, schedules
-from softex_mlir.compiler.schedule.search.tiling import CapacityError
+from softex_mlir.compiler.schedule.search.tiling import LARGER, CapacityError
 from softex_mlir.compiler.schedule.views import Address, View
 from softex_mlir.dialects import transformer as tf
 
@@ -47,12 +47,12 @@ def schedule_rows(op: Operation, s: Scheduling) -> None:
         raise UnsupportedError(
             f"{op.name} (layer '{layer_of(op)}') repeats an operand of one column along the "
             "rows: not supported, expand it before"
-        )
+        ).about(layer_of(op), op.name, "expand the operand before")
     if views[0].shape[0] == 1 and rows > 1:
         if isinstance(op, tf.SubOp) or views[1].shape[0] == 1:
             raise UnsupportedError(
                 f"{op.name} (layer '{layer_of(op)}') repeats its first operand: swap them"
-            )
+            ).about(layer_of(op), op.name, "swap the operands")
         views.reverse()
     inputs = [
         RowOperand(columns, view.strides[0], view.shape[0] != 1 or rows == 1, view.dtype)
@@ -185,7 +185,7 @@ def _fit(kernel: RowsKernel, op: Operation, plan: Plan) -> RowsKernel:
         f"{op.name} (layer '{layer_of(op)}') needs {need.end - need.offset} bytes of TCDM for one "
         f"row of {kernel.columns} columns in two slots; {plan.rows_room} are there: "
         + ", ".join(f"{b.name} {b.slots} x {b.slot_bytes}" for b in need.buffers())
-    )
+    ).about(layer_of(op), op.name, LARGER)
 
 
 def _shift_of(op: Operation) -> tf.AddOp | None:

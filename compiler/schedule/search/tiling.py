@@ -50,6 +50,9 @@ GROUPS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16)
 """Tiles of a group to try."""
 
 
+LARGER = "use a machine with a larger TCDM (cluster.tcdm_bytes)"
+
+
 class CapacityError(UserError, ValueError):
     """The TCDM is too small; the text lists what needs how much, and the nearest size that works.
 
@@ -635,7 +638,7 @@ class LinearSearch:
             f"{sizes.total} bytes{others}: Z {sizes.z}, X 2 x {sizes.x}, W 2 x {sizes.w}, epilogue "
             f"{sizes.epilogue_slots} x {sizes.epilogue}; use a TCDM of at least "
             f"{self.machine.cluster.tcdm_bytes + missing} bytes"
-        )
+        ).about(heavy.layer, "transformer.linear", LARGER)
 
 
 def linear_arena(sizes: Sizes, offset: int) -> LinearArena:

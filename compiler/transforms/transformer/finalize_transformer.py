@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from xdsl.context import Context
@@ -14,7 +14,7 @@ from xdsl.rewriter import Rewriter
 from softex_mlir.compiler.transforms.transformer.dead_code import remove_dead
 from softex_mlir.compiler.transforms.transformer.l1_values import Constants
 from softex_mlir.dialects import transformer as t
-from softex_mlir.errors import UserError
+from softex_mlir.errors import Refusal, UserError
 
 MOVEMENT = (t.ReshapeOp, t.TransposeOp, t.SliceOp, t.ConcatOp, t.PatchifyOp)
 """Operations that may work on any number of dimensions."""
@@ -56,19 +56,18 @@ class FinalizeTransformerPass(ModulePass):
                 assert data is not None
                 get = constants.make("constant", data)
                 Rewriter.replace_op(inner, get)
-        problems: Counter[str] = Counter()
-        first: dict[str, str] = {}
+        refusals: list[Refusal] = []
         used: set[str] = set()
         for inner in op.walk():
             if isinstance(inner, t.GetWeightOp):
                 used.add(inner.weight.string_value())
             elif isinstance(inner, t.TransformerOp) and (why := _problem(inner)) is not None:
-                short = inner.name.removeprefix("transformer.")
-                problems[f"{short} {why}"] += 1
-                if inner.layer is not None:
-                    first.setdefault(f"{short} {why}", inner.layer.data)
-        if problems:
-            raise NotFusedError(_summary(problems, first))
+                layer = "" if inner.layer is None else inner.layer.data
+                refusals.append(Refusal(layer, inner.name, why))
+        if refusals:
+            error = NotFusedError(_summary(refusals))
+            error.refusals = tuple(refusals)
+            raise error
         for inner in list(op.ops):
             if isinstance(inner, t.WeightOp) and inner.sym_name.data not in used:
                 name = inner.sym_name.data
@@ -77,9 +76,14 @@ class FinalizeTransformerPass(ModulePass):
                     constants.store.remove(name)
 
 
-def _summary(problems: Counter[str], first: dict[str, str]) -> str:
+def _summary(refusals: Sequence[Refusal]) -> str:
+    """Equal ones together, with the first layer that is known."""
+    layers: dict[str, list[str]] = {}
+    for refusal in refusals:
+        text = f"{refusal.operator.removeprefix('transformer.')} {refusal.reason}"
+        layers.setdefault(text, []).append(refusal.node)
     lines = [
-        f"{text}: {count}x" + (f", first at {first[text]}" if text in first else "")
-        for text, count in problems.items()
+        f"{text}: {len(nodes)}x" + next((f", first at {name}" for name in nodes if name), "")
+        for text, nodes in layers.items()
     ]
     return f"{len(lines)} kinds of operation cannot be compiled:\n  " + "\n  ".join(lines)
