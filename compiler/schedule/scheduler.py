@@ -162,15 +162,12 @@ def _check(block: Block, machine: Machine) -> None:
         error.refusals = tuple(
             Refusal(layer_of(op), op.name, "cannot be scheduled", remedy) for op in bad
         )
-<<<<<<< HEAD
+        raise error
     if (machine.redmule, machine.softex) != (None, None) and has_wide_sums(block):
         raise UnsupportedError(
             "products with sums in f32 are the cores': expected a machine without RedMulE and "
             f"SoftEx, found {machine.name}"
         )
-=======
-        raise error
->>>>>>> dd5fa6d (--json prints refusals: node, operator, reason and remedy of each)
 
 
 def _is_known(op: Operation) -> bool:

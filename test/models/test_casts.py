@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import ml_dtypes
 import numpy as np
@@ -65,6 +66,36 @@ def test_integers(kind: str, tmp_path: Path) -> None:
     number = ~np.isnan(wide)
     expected = np.clip(np.trunc(wide[number]), limits.min, limits.max).astype(np.float32)
     np.testing.assert_array_equal(found[number], expected.astype(BF16).astype(np.float32))
+
+
+def test_float16_overflows_and_loses_tiny_numbers(tmp_path: Path) -> None:
+    with np.errstate(all="ignore"):
+        expected = EVERY.astype(np.float32).astype(np.float16).astype(np.float32)
+    found = through(tmp_path / "m.onnx", ["FLOAT16"], EVERY)
+    np.testing.assert_array_equal(found, expected.astype(BF16).astype(np.float32))
+
+
+@pytest.mark.parametrize(("middle", "largest"), [("FLOAT16", np.float16), ("BFLOAT16", BF16)])
+def test_integers_as_narrow_floats(middle: str, largest: type[Any], tmp_path: Path) -> None:
+    """What 8 or 11 bits do not hold is rounded, as the model says; no further."""
+    g = Graph(opset=19)
+    value = g.node("Cast", "x", to=getattr(TensorProto, middle))
+    value = g.node("Cast", value, to=TensorProto.INT32)
+    path = tmp_path / "m.onnx"
+    x = np.array([0, 1, 255, 257, 259, 2047, 2049, 2051, 4099, -65281])
+    g.save(path, [helper.make_tensor_value_info("x", TensorProto.INT64, x.shape)], value)
+    result = Compilation.of(path).program().run({"x": x})
+    found = np.asarray(next(iter(result.outputs.values())))
+    np.testing.assert_array_equal(found, x.astype(largest).astype(np.int32))
+
+
+def test_arithmetic_in_float16_is_said_to_be_bfloat16(tmp_path: Path) -> None:
+    g = Graph(opset=19)
+    value = g.node("Cast", "x", to=TensorProto.FLOAT16)
+    value = g.node("Cast", g.node("Add", value, value), to=TensorProto.FLOAT)
+    g.save(tmp_path / "m.onnx", [helper.make_tensor_value_info("x", 1, (4,))], value)
+    (note,) = Compilation.of(tmp_path / "m.onnx").model.notes
+    assert note == "float16 is computed as bfloat16: numbers beyond 65504 stay finite"
 
 
 @pytest.mark.parametrize("kinds", [["BOOL"], ["INT32", "BOOL"], ["BOOL", "INT64"]])

@@ -16,7 +16,7 @@ from xdsl.dialects.builtin import bf16
 from xdsl.ir import SSAValue
 
 from softex_mlir.compiler.bodies.f32_functions import F32
-from softex_mlir.compiler.importers.onnx.general import clipped, map_elements
+from softex_mlir.compiler.importers.onnx.general import clipped, map_elements, map_numbers
 from softex_mlir.compiler.importers.onnx.graph import Importer
 from softex_mlir.compiler.importers.onnx.logic import converted
 from softex_mlir.compiler.importers.onnx.node import Node
@@ -54,8 +54,8 @@ LIMITS: dict[int, tuple[float, float]] = {
 
 
 @dataclass(frozen=True)
-class Float8:
-    """A format of eight bits.
+class Format:
+    """A floating-point format of fewer bits than float32.
 
     Attributes:
         mantissa: bits of it.
@@ -72,12 +72,14 @@ class Float8:
     zero: bool
 
 
-FLOAT8: dict[int, Float8] = {
-    _TENSOR.FLOAT8E4M3FN: Float8(3, 2.0**-6, 448.0, np.nan, True),
-    _TENSOR.FLOAT8E4M3FNUZ: Float8(3, 2.0**-7, 240.0, np.nan, False),
-    _TENSOR.FLOAT8E5M2: Float8(2, 2.0**-14, 57344.0, np.inf, True),
-    _TENSOR.FLOAT8E5M2FNUZ: Float8(2, 2.0**-15, 57344.0, np.nan, False),
+FLOAT8: dict[int, Format] = {
+    _TENSOR.FLOAT8E4M3FN: Format(3, 2.0**-6, 448.0, np.nan, True),
+    _TENSOR.FLOAT8E4M3FNUZ: Format(3, 2.0**-7, 240.0, np.nan, False),
+    _TENSOR.FLOAT8E5M2: Format(2, 2.0**-14, 57344.0, np.inf, True),
+    _TENSOR.FLOAT8E5M2FNUZ: Format(2, 2.0**-15, 57344.0, np.nan, False),
 }
+HALF = Format(10, 2.0**-14, 65504.0, np.inf, True)
+"""float16."""
 
 
 def truncated(e: F32, x: SSAValue) -> SSAValue:
@@ -91,8 +93,8 @@ def nonzero(e: F32, x: SSAValue) -> SSAValue:
     return e.select(e.compare("une", x, 0.0), e.number(1.0), e.number(0.0))
 
 
-def rounded(e: F32, x: SSAValue, kind: Float8, *, saturate: bool) -> SSAValue:
-    """x in a format of eight bits, ties to even."""
+def rounded(e: F32, x: SSAValue, kind: Format, *, saturate: bool) -> SSAValue:
+    """x in a narrower format, ties to even."""
     dropped = 23 - kind.mantissa
     bits = e.bits(x)
     odd = e.bit_and(e.shift_right(bits, dropped), 1)
@@ -128,7 +130,7 @@ def cast(state: Importer, node: Node) -> list[Value]:
             return [value.astype(dtype)]
         derived = state.derive([value], lambda arrays: arrays[0].astype(dtype))
         source, symbolic = node.element_type(0), value
-        return [replace(derived, build=lambda: converted(state, symbolic, source, target))]
+        return [replace(derived, build=lambda: _as_float(state, node, symbolic, source, target))]
     if isinstance(value, NanTest):
         value = Discrete(_nan_test(state, value.of), _TENSOR.BOOL)
     if isinstance(value, Discrete):
@@ -138,6 +140,8 @@ def cast(state: Importer, node: Node) -> list[Value]:
     if element_of(x) != bf16 or target in FLOATS:
         if target in FLOAT8:
             raise Unsupported(f"{_name(source)} as {_name(target)}")
+        if target in FLOATS:
+            return [_as_float(state, node, x, source, target)]
         return [converted(state, x, source, target)]
     if target == _TENSOR.BOOL:
         found = map_elements(state, [x], lambda e, v: nonzero(e, v[0]))
@@ -150,6 +154,23 @@ def cast(state: Importer, node: Node) -> list[Value]:
     else:
         raise Unsupported(f"an activation as {_name(target)}")
     return [Discrete(found, target)]
+
+
+def _as_float(state: Importer, node: Node, value: Value, source: int, target: int) -> SSAValue:
+    """Numbers rounded as their new type does where that shows.
+
+    Activations are bf16, of which float16 has all but the large and the tiny ones. What computes in
+    float16 is computed in bf16 from there on, and does not overflow.
+    """
+    x = converted(state, value, source, target)
+    if target == _TENSOR.BFLOAT16:
+        return state.narrowed(x)
+    if target != _TENSOR.FLOAT16 or source == target:
+        return x
+    if node.proto.output[0] not in state.round_trips:
+        state.note("float16 is computed as bfloat16: numbers beyond 65504 stay finite")
+        return x
+    return map_numbers(state, [x], lambda e, v: rounded(e, v[0], HALF, saturate=False))
 
 
 def _nan_test(state: Importer, x: SSAValue) -> SSAValue:

@@ -92,6 +92,8 @@ class Importer:
         default_factory=lambda: dict[int, tuple[Symbolic, SSAValue]]()
     )
     _narrowed: dict[SSAValue, SSAValue] = field(default_factory=lambda: dict[SSAValue, SSAValue]())
+    round_trips: frozenset[str] = frozenset()
+    """Results of casts that nothing but casts reads."""
     node_origins: dict[Operation, NodeOrigin] = field(
         default_factory=lambda: dict[Operation, NodeOrigin]()
     )
@@ -205,6 +207,10 @@ class Importer:
             wide = cast.element == onnx.TensorProto.INT64
             self.node_origins[after] = origin._replace(wide=wide)
 
+    def note(self, text: str) -> None:
+        """Tell users a decision, once."""
+        self.notes += [] if text in self.notes else [text]
+
     def numbers(self, array: Array) -> SSAValue:
         """A constant of floating-point numbers in float32."""
         return self._typed(array, f32, array.astype(np.float32))
@@ -271,7 +277,7 @@ class Importer:
         found = mask_bias(value, *shape)
         if not found.same:
             note = f"mask '{name}': queries that see no key attend to all keys evenly"
-            self.notes += [] if note in self.notes else [note]
+            self.note(note)
         base = None if found.base is None else self.constant(found.base, splat=False)
         bias = self.emit(t.MaskToBiasOp(argument, shape[1], base, inverted=found.inverted))
         queries = 1 if found.base is None else len(found.base)

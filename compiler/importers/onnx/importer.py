@@ -19,7 +19,7 @@ from softex_mlir.compiler.importers.onnx.file import load
 from softex_mlir.compiler.importers.onnx.graph import Importer
 from softex_mlir.compiler.importers.onnx.inputs import Shapes, dtype_name, make_inputs
 from softex_mlir.compiler.importers.onnx.operators import OPERATORS
-from softex_mlir.compiler.importers.onnx.reader import GraphReader, listed
+from softex_mlir.compiler.importers.onnx.reader import GraphReader, captured_names, listed
 from softex_mlir.compiler.importers.onnx.types import FLOATS
 from softex_mlir.compiler.importers.onnx.values import (
     INTEGERS,
@@ -32,6 +32,8 @@ from softex_mlir.compiler.importers.onnx.wide_integers import WideIntegers
 from softex_mlir.compiler.model import Model, port_attributes
 from softex_mlir.dialects import transformer as t
 from softex_mlir.errors import Refusal
+
+CASTS = ("Cast", "CastLike")
 
 
 def supported_operators() -> dict[str, str]:
@@ -64,6 +66,7 @@ def import_graph(proto: Any, path: Path, shapes: Shapes | None = None) -> Model:
         reader.define_initializers(graph)
     except ValueError as error:
         raise OnnxError(file, f"not a valid ONNX model: data of an initializer: {error}") from error
+    state.round_trips = _read_by_casts_alone(graph)
     inputs = make_inputs(file, graph, shapes or {}, reader)
     reader.read(graph.node)
     # A name may be listed twice; a program has every output once.
@@ -107,6 +110,15 @@ def import_graph(proto: Any, path: Path, shapes: Shapes | None = None) -> Model:
     module = ModuleOp([*state.weight_ops, main])
     origins = {name: v for name, v in reader.values.items() if isinstance(v, SSAValue)}
     return Model(module, state.weights, Path(file).stem, file, state.notes, origins)
+
+
+def _read_by_casts_alone(graph: Any) -> frozenset[str]:
+    """Results of casts that are cast again, or are outputs."""
+    casts = {name for node in graph.node if node.op_type in CASTS for name in node.output}
+    for node in graph.node:
+        if node.op_type not in CASTS:
+            casts -= {*node.input, *captured_names(node)}
+    return frozenset(casts)
 
 
 def _dtype(value: Any) -> str:
