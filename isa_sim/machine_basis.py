@@ -128,6 +128,11 @@ def unrecorded(machine: Machine) -> tuple[str, ...]:
     )
 
 
+def validity(machine: Machine) -> tuple[str, ...]:
+    """The same in lines of a report; none where recordings cover all units."""
+    return tuple(f"validity estimated: {text}" for text in unrecorded(machine))
+
+
 def compared_with(machine: Machine) -> tuple[str, ...]:
     """RTL revisions that a machine's units were compared with in bits, limits and cycles."""
     described: Any = machine
@@ -153,7 +158,7 @@ _ENERGY_FIT = (
 
 def uncovered(machine: Machine) -> tuple[str, ...]:
     """What calibration no longer covers, in sentences."""
-    found = [f"validity estimated: {text}" for text in unrecorded(machine)]
+    found = [*validity(machine)]
     changed = {(field.section, field.key) for field in differences(machine)}
     off = [f"{section}.{key}" for section, key in _ENERGY_FIT if (section, key) in changed]
     if off:

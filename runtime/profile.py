@@ -12,6 +12,7 @@ import numpy as np
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.energy import CALIBRATION, EnergyReport, coefficients, energy
 from softex_mlir.isa_sim.machine import Machine, OperatingPoint
+from softex_mlir.isa_sim.machine_basis import unrecorded
 from softex_mlir.isa_sim.units import registry
 from softex_mlir.runtime.costs.bounds import bound, needed_by
 from softex_mlir.runtime.costs.exclusive import WAITING
@@ -167,6 +168,7 @@ class Profile:
         return {
             "schema_version": SCHEMA_VERSION,
             "machine": self.machine.name,
+            "validity_estimated": list(unrecorded(self.machine)),
             "operating_point": asdict(point),
             "cycles": self.cycles,
             "seconds": self.seconds,

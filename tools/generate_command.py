@@ -153,11 +153,13 @@ def run_generation(
     Raises:
         UserError: the prompts do not fit the program.
     """
+    from softex_mlir.isa_sim.machine_basis import unrecorded, validity
     from softex_mlir.runtime.generation import generate, lines, memory_line
     from softex_mlir.tools.signals import raised
 
     if form is Form.text:
-        sys.stdout.write(f"{memory_line(program)}\n")
+        notes = (memory_line(program), *validity(program.machine))
+        sys.stdout.write("".join(f"{line}\n" for line in notes))
         sys.stdout.flush()
     inputs = None
     if input is not None:
@@ -183,7 +185,11 @@ def run_generation(
         form,
         output,
         text=lambda: "".join(f"{line}\n" for line in lines(made)),
-        data=lambda: {**made.to_json(), **texts},
+        data=lambda: {
+            **made.to_json(),
+            **texts,
+            "validity_estimated": list(unrecorded(program.machine)),
+        },
         rows=lambda: [{"entry": name, **p.to_json()} for name, p in made.phases.items() if p.runs],
     )
     _write(program, made, profile, trace)

@@ -12,9 +12,10 @@ from rich.table import Table
 from softex_mlir.errors import UserError
 from softex_mlir.files import write_atomically
 from softex_mlir.runtime.requests.arrivals import Arrivals, poisson, read_arrivals
-from softex_mlir.runtime.requests.queue import ASSUMPTIONS, Served, serve
+from softex_mlir.runtime.requests.queue import Served, serve
 from softex_mlir.runtime.requests.report import (
     MODEL_HEAD,
+    assumptions,
     figures,
     head,
     model_figures,
@@ -177,7 +178,7 @@ def _parts(
     if sentence := overload(rows):
         yield sentence
     yield "assumed:"
-    for text in ASSUMPTIONS:
+    for text in assumptions(services):
         yield f"- {text}"
 
 

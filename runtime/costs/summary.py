@@ -104,5 +104,4 @@ class Summary:
             "quality": list(self.quality),
             "machine_changes": list(self.changes),
             "valid_on_rtl": list(self.compared_with),
-            "validity_estimated": list(self.estimated),
         }

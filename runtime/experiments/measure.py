@@ -10,6 +10,7 @@ from importlib.metadata import version
 from typing import Any
 
 from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.isa_sim.machine_basis import validity
 from softex_mlir.runtime.program import Program
 from softex_mlir.runtime.session import Result, run
 
@@ -51,6 +52,7 @@ def provenance(machine: Machine) -> str:
             f"machine  {machine.name} ({machine.hash[:12]}), {points}",
             "method   seeded random weights and inputs; cycles from the simulator with contention; "
             "energy calibrated on the published totals",
+            *validity(machine),
         )
     )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from softex_mlir.compiler.mesh.noc import Noc
 from softex_mlir.isa_sim.machine import Machine
-from softex_mlir.isa_sim.machine_basis import unrecorded
+from softex_mlir.isa_sim.machine_basis import validity
 from softex_mlir.runtime.costs.verdict import unit_name
 from softex_mlir.runtime.mesh.study import ASSUMPTIONS, EXCHANGE, MeshRow
 from softex_mlir.runtime.report.plain import (
@@ -73,7 +73,7 @@ def assumptions(noc: Noc, machine: Machine) -> tuple[str, ...]:
         f"a hop: {noc.hop_cycles} cycles one way (assumed), {noc.hop_pj_per_byte:g} pJ a byte "
         "(0.19: FlooNoC in 12 nm, arXiv 2305.08562)",
         *ASSUMPTIONS,
-        *(f"validity estimated: {text}" for text in unrecorded(machine)),
+        *validity(machine),
     )
 
 

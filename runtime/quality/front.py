@@ -13,6 +13,7 @@ import numpy.typing as npt
 from softex_mlir.compiler.model import Model
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.isa_sim.machine_basis import validity
 from softex_mlir.runtime.quality.data import input_sets, load_arrays, output_sets
 from softex_mlir.runtime.quality.fp32 import ArrayReference, OnnxReference, Reference
 from softex_mlir.runtime.quality.layers import contributions
@@ -93,7 +94,7 @@ def quality(
         outputs=summarise(records),
         layers=tuple(table),
         sweeps=tuple(rows),
-        notes=notes,
+        notes=(*notes, *validity(subject.machine)),
     )
 
 

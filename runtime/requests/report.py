@@ -68,6 +68,12 @@ def service_lines(services: Sequence[Service]) -> Iterator[str]:
         )
 
 
+def assumptions(services: Sequence[Service]) -> tuple[str, ...]:
+    """What the figures rest on."""
+    estimated = dict.fromkeys(text for service in services for text in service.estimated)
+    return (*ASSUMPTIONS, *(f"validity estimated: {text}" for text in estimated))
+
+
 def overload(rows: Sequence[Served]) -> str:
     """A sentence where the clusters cannot keep up; empty if they can."""
     if all(row.load < 1 for row in rows):
@@ -84,7 +90,7 @@ def to_json(
     return {
         "arrivals": source,
         "deadline_s": deadline_s,
-        "assumptions": list(ASSUMPTIONS),
+        "assumptions": list(assumptions(services)),
         "models": [vars(service) for service in services],
         "rows": [row.to_json() for row in rows],
     }
@@ -110,7 +116,7 @@ def page(
         heading("Models"),
         html_table(MODEL_HEAD, model_figures(rows)),
         heading("Assumptions"),
-        html_list(ASSUMPTIONS),
+        html_list(assumptions(services)),
     ]
     names = ", ".join(service.name for service in services)
     return document("softex requests", f"Requests to {names}", parts, charts)

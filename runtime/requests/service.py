@@ -22,6 +22,7 @@ class Service:
         energy_j: of a request, J.
         idle_watts: of a cluster that waits: its clock tree and leakage.
         machine, point: on which, at which operating point.
+        estimated: units of it whose limits and cycles no recording covers.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Service:
     idle_watts: float
     machine: str
     point: str
+    estimated: tuple[str, ...] = ()
 
     @staticmethod
     def of_json(profile: Mapping[str, Any], name: str, source: str) -> Service:
@@ -43,6 +45,7 @@ class Service:
             parts = profile["energy_parts_j"]
             idle = float(parts["base"]) + float(parts["leakage"])
             machine, point = str(profile["machine"]), str(profile["operating_point"]["name"])
+            estimated = tuple(map(str, profile.get("validity_estimated", ())))
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(f"{source}: {_WANTED}, found no {error}") from error
         if not (0 < seconds < float("inf") and 0 <= idle <= joules < float("inf")):
@@ -50,7 +53,7 @@ class Service:
                 f"{source}: {_WANTED}, found a run of {seconds:g} s and {joules:g} J, of which "
                 f"{idle:g} J of the clock tree and leakage"
             )
-        return Service(name, seconds, joules, idle / seconds, machine, point)
+        return Service(name, seconds, joules, idle / seconds, machine, point, estimated)
 
 
 def read_service(path: Path) -> Service:

@@ -48,6 +48,22 @@ def test_one_cluster_waits_as_theory_says(load: float):
     assert found.load == pytest.approx(load, rel=0.01)
 
 
+def test_what_is_estimated_of_a_machine_is_said_in_every_form(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    for name, units in (("paper", []), ("odd", ["RedMulE 12x4x3"])):
+        path = tmp_path / f"{name}.json"
+        path.write_text(json.dumps(profile(machine=name, validity_estimated=units)))
+        for form in ([], ["--json"]):
+            options = ["requests", str(path), "--rate", "10", "--requests", "50", *form]
+            monkeypatch.setattr(sys, "argv", ["softex", *options])
+            with pytest.raises(SystemExit) as end:
+                softex()
+            assert not end.value.code
+            found = capsys.readouterr().out
+            assert ("validity estimated: RedMulE 12x4x3" in " ".join(found.split())) == bool(units)
+
+
 def test_arrivals_are_those_of_the_seed():
     one, same, other = (poisson(10.0, 1000, [3, 1], seed) for seed in (1, 1, 2))
     assert (one.times == same.times).all()
