@@ -88,7 +88,7 @@ def evaluate(point: Point) -> Row:
         machine = Machine.load(point.target).with_settings(point.settings)
         compilation = Compilation.of(point.model, machine)
         if point.simulated:
-            profile = compilation.program().run().profile
+            profile = compilation.program().run(functional=False).profile
         else:
             profile = estimate(compilation.outline(), machine)
     except UserError as error:

@@ -67,30 +67,54 @@ class Rivals:
     def _denials(self) -> int:
         return self.machine.cluster.tcdm_starvation
 
-    def _hit(self, one: Rival, other: Rival) -> float:
-        """Chance that an access of one meets an access of the other."""
-        return min(1.0, (one.banks + other.banks - 1) / self.machine.cluster.tcdm_banks)
+    def _hit(self, one: Rival, other: Rival, more: float = 0.0) -> float:
+        """Chance that an access of one, or of so many more beside it, meets one of the other."""
+        return min(1.0, (one.banks + other.banks - 1 + more) / self.machine.cluster.tcdm_banks)
 
-    def _denied(self, wide: Rival, active: tuple[Rival | None, ...]) -> float:
-        """Chance that a wide access meets a narrow one."""
+    def _denied(self, wide: Rival, active: tuple[Rival | None, ...], without: int = -1) -> float:
+        """Chance that a wide access meets a narrow one; of all but the one at a place."""
         free = 1.0
-        for other in active:
-            if other is not None and not other.wide:
-                hit = self._hit(wide, other)
-                # of several accesses a cycle each may meet it
-                free *= 1.0 - other.rate * hit if other.rate <= 1.0 else (1.0 - hit) ** other.rate
+        for place, other in enumerate(active):
+            if other is not None and not other.wide and place != without:
+                free *= 1.0 - self._met(wide, other)
         return 1.0 - free
+
+    def _met(self, wide: Rival, narrow: Rival) -> float:
+        """Chance that any of a cycle's accesses of a narrow one is in a wide access' way."""
+        hit = self._hit(wide, narrow)
+        return narrow.rate * hit if narrow.rate <= 1.0 else 1.0 - (1.0 - hit) ** narrow.rate
 
     def _lost(self, narrow: Rival, place: int, active: tuple[Rival | None, ...]) -> float:
         """Cycles a narrow access loses: to wide ones that were denied and go first, and, every
-        other time, to narrow ones."""
+        other time, to narrow ones.
+
+        Cores that do the same come one behind the other through the banks: who is held up holds up
+        those behind.
+        """
+        train = (narrow.masters - 1) / 2
         lost = (1.0 - 1.0 / narrow.masters) * narrow.rate * self._hit(narrow, narrow) / 2
         for index, other in enumerate(active):
             if other is None or index == place:
                 continue
+            hit = self._hit(narrow, other)
+            more = self._hit(narrow, other, train) / hit
             if other.wide:
-                first = self._denied(other, active) ** self._denials
-                lost += other.rate * first * self._hit(narrow, other)
+                lost += other.rate * self._overtaken(narrow, other, place, active) * more
             else:
-                lost += other.rate * self._hit(narrow, other) / 2
+                lost += other.rate * hit * more / 2
         return lost
+
+    def _overtaken(
+        self, narrow: Rival, wide: Rival, place: int, active: tuple[Rival | None, ...]
+    ) -> float:
+        """Chance that a wide access was denied often enough and then is in a narrow one's way.
+
+        The narrow one goes on through the banks in order: it is still there, if it was the one
+        that denied the access, unless it has just left.
+        """
+        met, hit = self._met(wide, narrow), self._hit(wide, narrow)
+        stays = 1.0 - narrow.banks / (wide.banks + narrow.banks - 1)
+        comes = (1.0 - stays) * hit / (1.0 - hit) if hit < 1.0 else 1.0
+        by_others = self._denied(wide, active, without=place)
+        found = met * stays + (1.0 - met) * by_others * min(1.0, comes)
+        return found * self._denied(wide, active) ** (self._denials - 1)
