@@ -87,14 +87,19 @@ class Weight(Record, frozen=True):
     layout: RowsLayout | TiledLayout
 
 
-class BufferRecord(Record, frozen=True):
-    """What lies where; a buffer in TCDM lives in one kernel, or in all (None)."""
+class BufferRecord(Record, frozen=True, omit_defaults=True):
+    """What lies where; a buffer in TCDM lives in one kernel, or in all (None).
+
+    An activation in L2 lives from the first launch that names it to the last: `records` are the
+    addresses of their launch records. Others may lie there before and after.
+    """
 
     name: Text
     address: Word
     bytes: Word
     space: Literal["tcdm", "l2"]
     kernel: str | None
+    records: tuple[Word, Word] | None = None
 
 
 class LaunchRecord(Record, frozen=True, omit_defaults=True):

@@ -154,12 +154,17 @@ class Compilation:
     @cached_property
     def program_bytes(self) -> bytes:
         """The ELF file."""
+        from softex_mlir.compiler.artifacts import LinkError
+        from softex_mlir.compiler.backend.assembler import AssemblyError
         from softex_mlir.compiler.backend.link import link
-        from softex_mlir.compiler.backend.print_assembly import assembly
+        from softex_mlir.compiler.backend.print_assembly import assembly, operation_at
 
         module = self._at("riscv")
         with self._text_at_fault(), _rare_collections():
-            return link(module, assembly(module), self.model.weights)
+            try:
+                return link(module, assembly(module), self.model.weights)
+            except AssemblyError as error:
+                raise LinkError(error.reason, operation_at(module, error.line)) from error
 
     def outline(self) -> dict[str, Any]:
         """The parts of a program's note that estimates read, from the schedule alone.

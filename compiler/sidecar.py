@@ -8,10 +8,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from xdsl.dialects.builtin import ModuleOp, StringAttr
 from xdsl.ir import Attribute
 
-from softex_mlir.compiler.weights import WeightError, WeightStore, weights_in
+from softex_mlir.compiler.weight_layout import unpack_weight
+from softex_mlir.compiler.weights import (
+    DTYPES,
+    TRANSFORMER,
+    WeightError,
+    WeightStore,
+    weights_in,
+)
+from softex_mlir.dialects.cluster import GlobalKind, GlobalOp, SourceOp
 from softex_mlir.files import write_atomically
 
 WEIGHTS_ATTRIBUTE = "cluster.weights"
@@ -43,21 +52,55 @@ class Heading:
         )
 
     @contextmanager
-    def on(self, module: ModuleOp, folder: Path) -> Generator[None]:
-        """While it lasts, the module has the heading, for a file in a folder."""
+    def on(self, module: ModuleOp, folder: Path | None) -> Generator[None]:
+        """While it lasts, the module has the heading, for a file in a folder; None: anywhere."""
         given: dict[str, Attribute] = {}
         if self.model:
             given[MODEL_ATTRIBUTE] = StringAttr(self.model)
         if self.resume:
             given[RESUME_ATTRIBUTE] = StringAttr(self.resume)
         if self.weights is not None:
-            given[WEIGHTS_ATTRIBUTE] = StringAttr(os.path.relpath(self.weights, folder))
+            given[WEIGHTS_ATTRIBUTE] = StringAttr(
+                os.path.relpath(self.weights, folder) if folder else str(self.weights.resolve())
+            )
         module.attributes |= given
         try:
             yield
         finally:
             for name in given:
                 del module.attributes[name]
+
+
+def _texts_missing(module: ModuleOp) -> list[SourceOp]:
+    """What says where a program came from, but for the model's text, which is data beside it."""
+    return [op for op in module.ops if isinstance(op, SourceOp) and not op.text.data]
+
+
+def _of_program(module: ModuleOp, path: Path) -> WeightStore | None:
+    """The data of a module in a program's file; None if the file is no program."""
+    from softex_mlir.compiler.artifacts import weight_image
+    from softex_mlir.runtime.elf_reader import read_elf
+
+    data = path.read_bytes()
+    if data[:4] != b"\x7fELF":
+        return None
+    elf = read_elf(data, str(path))
+    found = WeightStore()
+    if elf.transformer is not None:
+        found.texts[TRANSFORMER] = elf.transformer
+    for op in module.ops:
+        if not isinstance(op, GlobalOp) or op.kind.data is not GlobalKind.WEIGHT or not op.tensor:
+            continue
+        image = weight_image(op)
+        address = elf.symbols.get(image.symbol)
+        packed = None if address is None else elf.bytes_at(address, image.bytes)
+        if packed is None:
+            raise WeightError(f"{path}: expected the weight @{image.symbol}, found none")
+        elements = np.frombuffer(packed, DTYPES[image.dtype])
+        if op.tensor.data not in found:
+            array = unpack_weight(elements, image.layout, image.shape)
+            found.add(op.tensor.data, array)
+    return found
 
 
 def take_weights(
@@ -70,13 +113,18 @@ def take_weights(
             `required`.
     """
     beside = named or path.with_suffix(".safetensors")
-    if not any(weights_in(module)) and named is None:
+    if not any(weights_in(module)) and not _texts_missing(module) and named is None:
         return WeightStore()
     if not beside.exists():
         if required or named is not None:
             raise WeightError(f"{path}: its weights are expected in {beside}, which does not exist")
         return WeightStore()
-    weights = WeightStore.load(beside)
+    in_program = _of_program(module, beside)
+    weights = WeightStore.load(beside) if in_program is None else in_program
+    for source in _texts_missing(module):
+        if TRANSFORMER not in weights.texts:
+            raise WeightError(f"{path}: the model's text is expected in {beside}, found none there")
+        source.properties["text"] = StringAttr(weights.texts[TRANSFORMER])
     try:
         weights.check(module)
     except WeightError as error:
@@ -95,7 +143,9 @@ def write_module(module: ModuleOp, name: str, weights: WeightStore, path: Path) 
     if beside == path:
         raise WeightError(f"{path}: the weights go there: name the module's file .mlir")
     # A device or a pipe has no file beside it.
-    alone = not any(weights_in(module)) or (path.exists() and not path.is_file())
+    alone = (not any(weights_in(module)) and not weights.texts) or (
+        path.exists() and not path.is_file()
+    )
     if not alone:
         weights.save(beside)
     with Heading(name, None if alone else beside).on(module, path.parent):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import ml_dtypes
 import numpy as np
@@ -26,6 +26,12 @@ _DTYPES: dict[str, np.dtype[Any]] = {
     "F32": np.dtype(np.float32),
     "I32": np.dtype(np.int32),
 }
+TRANSFORMER = "transformer"
+"""Among `WeightStore.texts`: the fused module that a program was made from."""
+_METADATA = "__metadata__"
+"""Of a safetensors file: texts by name."""
+DTYPES: dict[str, np.dtype[Any]] = {name.lower(): dtype for name, dtype in _DTYPES.items()}
+"""By the names that programs have for them."""
 _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 
 
@@ -42,10 +48,12 @@ class WeightStore(Mapping[str, Array]):
     Attributes:
         changed: whether anything was added, removed or rounded since it was made.
         missed: names that `find` was asked for in vain.
+        texts: what else belongs to a module in a file, such as `TRANSFORMER`.
     """
 
     def __init__(self, arrays: Mapping[str, Array] | None = None):
         self._arrays: dict[str, Array] = dict(arrays or {})
+        self.texts: dict[str, str] = {}
         self.changed = False
         self.missed: set[str] = set()
 
@@ -106,7 +114,7 @@ class WeightStore(Mapping[str, Array]):
 
     def save(self, path: str | Path) -> None:
         """Write a safetensors file: little-endian size of the header, JSON header, data."""
-        header: dict[str, object] = {}
+        header: dict[str, object] = {_METADATA: self.texts} if self.texts else {}
         position = 0
         for name, array in self._arrays.items():
             end = position + array.nbytes
@@ -135,9 +143,8 @@ class WeightStore(Mapping[str, Array]):
         try:
             header = json.loads(data[8 : 8 + size].tobytes())
             arrays: dict[str, Array] = {}
+            texts = header.pop(_METADATA, {})
             for name, entry in header.items():
-                if name == "__metadata__":
-                    continue
                 start, end = entry["data_offsets"]
                 raw = data[8 + size + start : 8 + size + end].view(_DTYPES[entry["dtype"]])
                 arrays[name] = np.require(raw, requirements="A").reshape(entry["shape"])
@@ -145,7 +152,10 @@ class WeightStore(Mapping[str, Array]):
             raise WeightError(
                 f"{path}: not a readable safetensors file of bf16, float32 or int32 tensors"
             ) from error
-        return cls(arrays)
+        store = cls(arrays)
+        if isinstance(texts, dict):
+            store.texts = {str(k): str(v) for k, v in cast("dict[Any, Any]", texts).items()}
+        return store
 
     def check(self, module: ModuleOp) -> None:
         """Raise `WeightError` unless every weight of `module` has data that fits."""

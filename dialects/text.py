@@ -11,12 +11,12 @@ from bisect import bisect_right
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import FileLineColLoc, IntAttr, ModuleOp, StringAttr, UnknownLoc
-from xdsl.ir import IRNode, Operation, TypeAttribute
-from xdsl.parser import Parser, ParserState
+from xdsl.ir import Attribute, IRNode, Operation, TypeAttribute
+from xdsl.parser import Parser, ParserState, UnresolvedOperand
 from xdsl.utils.diagnostic import Diagnostic
 from xdsl.utils.exceptions import DiagnosticException, ParseError
 from xdsl.utils.lexer import Input, Span
@@ -89,6 +89,8 @@ class LocatedParser(ExactLiterals, LateLocations):
         self.lines = [0, *(match.end() for match in re.finditer("\n", text))]
         self.places: dict[Operation, tuple[int, int]] = {}
         """Line and column of each operation, whatever its location says."""
+        self.first_uses: dict[str, Span] = {}
+        """Where each value was used first without being known."""
 
     def parse_module(self, allow_implicit_module: bool = True) -> ModuleOp:
         """The whole text."""
@@ -97,12 +99,26 @@ class LocatedParser(ExactLiterals, LateLocations):
             self.place_resources(module)
             return module
         except ParseError:
+            self._blame_unknown_value()
             raise
         except RecursionError:
             message = "nested too deeply"
         except Exception as error:
             message = str(error) or type(error).__name__
         raise ParseError(self._current_token.span, message)
+
+    def resolve_operand(self, operand: UnresolvedOperand, type: Attribute) -> Any:
+        """The value of an operand; one that is not known yet may be defined later."""
+        if operand.operand_name not in self.ssa_values:
+            self.first_uses.setdefault(operand.operand_name, operand.span)
+        return super().resolve_operand(operand, type)
+
+    def _blame_unknown_value(self) -> None:
+        """At the end of the text, xDSL says which values are missing, but not where."""
+        at_end = self._current_token.kind is MLIRTokenKind.EOF
+        for name in self.forward_ssa_references if at_end else ():
+            if (span := self.first_uses.get(name)) is not None:
+                raise ParseError(span, f"%{name} is used but not defined") from None
 
     def _parse_optional_integer_or_float_type(self) -> TypeAttribute | None:
         """An integer type computes its limits: of huge ones that takes all memory."""

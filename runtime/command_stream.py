@@ -56,14 +56,14 @@ def commands(program: Program, wanted: Wanted | None = None) -> list[dict[str, A
         key=lambda command: (command["start"], command["unit"]),
     )
     titles = _titles(program)
-    buffer = None if wanted.address is None else _buffer(program, symbolizer, wanted.address)
+    buffers = None if wanted.address is None else _buffers(program, symbolizer, wanted.address)
     chosen = [
         command
         for command in found
         if (wanted.unit is None or command["unit"] == wanted.unit)
         and (wanted.at is None or wanted.at in (command["layer"], titles.get(command["layer"])))
         and (wanted.layer is None or _has(command["layer"], titles, wanted.layer))
-        and (buffer is None or any(_of(buffer, value) for value in command["registers"].values()))
+        and (buffers is None or any(_of(buffers, value) for value in command["registers"].values()))
     ]
     return chosen[: wanted.limit]
 
@@ -96,16 +96,20 @@ def _has(layer: str, titles: dict[str, str], words: str) -> bool:
     return words in layer or words in titles.get(layer, "")
 
 
-def _buffer(program: Program, symbolizer: Symbolizer, address: int) -> str:
-    """The name of the buffer that holds an address."""
-    for buffer in program.metadata["buffers"]:
-        if buffer["address"] <= address < buffer["address"] + buffer["bytes"]:
-            return buffer["name"]
+def _buffers(program: Program, symbolizer: Symbolizer, address: int) -> set[str]:
+    """The names of the buffers that hold an address, one after the other."""
+    found = {
+        buffer["name"]
+        for buffer in program.metadata["buffers"]
+        if buffer["address"] <= address < buffer["address"] + buffer["bytes"]
+    }
+    if found:
+        return found
     raise UserError(f"--addr {address:#x}: in no buffer ({symbolizer.buffer(address)})")
 
 
-def _of(buffer: str, value: Any) -> bool:
-    return isinstance(value, str) and value.rpartition("+")[0] == buffer
+def _of(buffers: set[str], value: Any) -> bool:
+    return isinstance(value, str) and value.rpartition("+")[0] in buffers
 
 
 def _check(program: Program, wanted: Wanted) -> None:

@@ -7,7 +7,7 @@ file before anything is read or counted with them.
 from __future__ import annotations
 
 import io
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -31,6 +31,19 @@ class ElfContents:
     symbols: dict[str, int]
     note: bytes | None
     transformer: str | None
+
+    def bytes_at(self, address: int, size: int) -> bytes | None:
+        """What the file has loaded to an address; None if that is not in it."""
+        return bytes_at(self.segments, address, size)
+
+
+def bytes_at(segments: Iterable[Segment], address: int, size: int) -> bytes | None:
+    """What segments hold at an address; None if that lies outside of them."""
+    for segment in segments:
+        offset = address - segment.address
+        if offset >= 0 and offset + size <= len(segment.data):
+            return bytes(memoryview(segment.data)[offset : offset + size])
+    return None
 
 
 def read_elf(data: bytes, name: str) -> ElfContents:

@@ -9,6 +9,7 @@ import numpy as np
 from softex_mlir.abi import TRANSFORMER_SECTION
 from softex_mlir.errors import UserError
 from softex_mlir.runtime.dtypes import DTYPES
+from softex_mlir.runtime.elf_reader import bytes_at
 from softex_mlir.runtime.program import Program
 
 if TYPE_CHECKING:
@@ -43,16 +44,11 @@ def embedded_weights(program: Program) -> dict[str, np.ndarray[Any, Any]]:
     for entry in program.metadata["weights"]:
         if entry["name"] is None or entry["name"] in weights:
             continue
-        data = _bytes_at(program, entry["address"], entry["bytes"], entry["name"])
+        data = bytes_at(program.segments, entry["address"], entry["bytes"])
+        if data is None:
+            name = entry["name"]
+            raise UserError(f"the program is damaged: weight {name!r} lies outside its segments")
         packed = np.frombuffer(data, DTYPES[entry["dtype"]])
         layout = WeightLayout.from_json(entry["layout"])
         weights[entry["name"]] = unpack_weight(packed, layout, tuple(entry["shape"]))
     return weights
-
-
-def _bytes_at(program: Program, address: int, size: int, name: str) -> memoryview:
-    for segment in program.segments:
-        offset = address - segment.address
-        if offset >= 0 and offset + size <= len(segment.data):
-            return memoryview(segment.data)[offset : offset + size]
-    raise UserError(f"the program is damaged: weight {name!r} lies outside its segments")

@@ -142,6 +142,14 @@ def inspect(
     schedule: Annotated[
         bool, typer.Option("--schedule", help="Launches, predicted and simulated.")
     ] = False,
+    mlir: Annotated[
+        bool,
+        typer.Option(
+            "--mlir",
+            help="Code and launches decoded into text that `softex assemble` turns into the same "
+            "file; with -o, the weights are written beside it.",
+        ),
+    ] = False,
     layer: Annotated[
         str | None, typer.Option(help="Commands of layers with these words in their names.")
     ] = None,
@@ -176,6 +184,13 @@ def inspect(
         if wanted
     ]
     form = checked_form(output, [program], as_json=json, as_csv=csv)
+    if mlir:
+        from softex_mlir.tools.text_command import write_text
+
+        if chosen or any(option is not None for option in (layer, unit, at, addr, limit)):
+            raise typer.BadParameter("expected no other view with it", param_hint="--mlir")
+        write_text(program, form, output)
+        return
     wanted = Wanted(layer, unit, at, _address(addr), limit)
     if wanted != Wanted() and "commands" not in chosen:
         chosen.append("commands")

@@ -75,6 +75,8 @@ I want to see …
   which unit runs what, and why          softex compile m.onnx -o m.elf --placement
   a timeline                             softex run m.elf --trace t.json
   the commands of a layer, decoded       softex inspect m.elf --commands --layer NAME
+  the program as text, to change         softex inspect m.elf --mlir -o m.mlir
+                                         softex assemble m.mlir -o m.elf
   what changed                           softex diff a.elf b.elf
   the IR at a level                      softex compile m.onnx --emit LEVEL
   every phase, in files to go on from    softex compile m.onnx -o m.elf --dump-phases DIR
@@ -316,6 +318,9 @@ def compile(
         )
     elif placement:
         print_placement(compilation.placement, form)
+
+
+app.command("assemble", help="As `compile`, of the text of a program or of any level.")(compile)
 
 
 @app.command()

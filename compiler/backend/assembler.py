@@ -9,7 +9,8 @@ target is turned into the inverse branch around a jump. Instructions are not com
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -33,11 +34,21 @@ INVERSE = {
 BRANCH_REACH = 4096
 """Bytes; a conditional branch reaches -4096 to 4094."""
 
+_HIGH, _LOW = "%hi ", "%lo "
+"""In front of a symbol: the parts of its address that `lui` and `addi` load."""
+WORD = ".word"
+"""Directive: 32 bits as they are."""
+
 _SEPARATORS = re.compile(r"[(),\s]+")
 
 
 class AssemblyError(UserError):
-    """Text that is no assembly of this machine."""
+    """Text that is no assembly of this machine; `line` counts from 1, 0 is none in particular."""
+
+    def __init__(self, message: str, line: int = 0) -> None:
+        super().__init__(f"assembly line {line}: {message}" if line else message)
+        self.line = line
+        self.reason = message
 
 
 @dataclass(frozen=True)
@@ -94,11 +105,20 @@ def load_immediate(rd: str, value: int) -> list[tuple[str, list[str]]]:
     return [upper] if low == 0 else [upper, ("addi", [rd, rd, str(low)])]
 
 
+def _is_symbol(text: str) -> bool:
+    return text[0].isalpha() or text[0] in "._"
+
+
 def expand(name: str, operands: list[str]) -> list[tuple[str, list[str]]]:
     """The instructions of a pseudo-instruction, or the instruction itself."""
     match name:
-        case "li":
+        case "li" if not _is_symbol(operands[1]):
             return load_immediate(operands[0], int(operands[1], 0))
+        case "li" | "la" if _is_symbol(operands[1]):
+            return [
+                ("lui", [operands[0], f"{_HIGH}{operands[1]}"]),
+                ("addi", [operands[0], operands[0], f"{_LOW}{operands[1]}"]),
+            ]
         case "la":
             low = (int(operands[1], 0) + 0x800 & 0xFFF) - 0x800
             high = int(operands[1], 0) - low >> 12 & 0xFFFFF
@@ -151,23 +171,45 @@ def parse(text: str) -> tuple[list[Line], list[tuple[str, int]], set[str]]:
             labels.append((line[:-1].strip(), len(lines)))
             continue
         name, _, rest = line.partition(" ")
-        if name.startswith("."):
+        if name.startswith(".") and name != WORD:
             if name == ".type" and rest.endswith("@function"):
                 functions.add(rest.partition(",")[0].strip())
             elif name not in (".text", ".globl", ".local", ".size", ".p2align", ".type"):
-                raise AssemblyError(f"assembly line {number}: directive {name} is not supported")
+                raise AssemblyError(f"directive {name} is not supported", number)
             continue
         operands = [operand for operand in _SEPARATORS.split(rest) if operand]
         try:
             for expanded, arguments in expand(name, operands):
                 lines.append(Line(number, expanded, arguments))
         except (IndexError, ValueError) as error:
-            raise AssemblyError(f"assembly line {number}: `{line}`: {error}") from error
+            raise AssemblyError(f"`{line}`: {error}", number) from error
     return lines, labels, functions
+
+
+def _word(line: Line) -> int:
+    """What `.word` says."""
+    (text,) = line.operands
+    value = int(text, 0)
+    if not 0 <= value < 1 << 32:
+        raise ValueError(f"expected 32 bits, found {text}")
+    return value
+
+
+def _value(text: str, targets: Mapping[str, int]) -> int:
+    """An immediate: a number, or half of the address of a symbol."""
+    if not text.startswith((_HIGH, _LOW)):
+        return int(text, 0)
+    symbol = text[len(_HIGH) :]
+    if symbol not in targets:
+        raise ValueError(f"there is no symbol {symbol}")
+    low = (targets[symbol] + 0x800 & 0xFFF) - 0x800
+    return low if text.startswith(_LOW) else targets[symbol] - low >> 12 & 0xFFFFF
 
 
 def encode_line(line: Line, address: int, targets: Mapping[str, int]) -> int:
     """The instruction's word."""
+    if line.name == WORD:
+        return _word(line)
     keys = operand_keys(line.name)
     values: dict[str, int] = {}
     if len(line.operands) > len(keys):
@@ -184,17 +226,29 @@ def encode_line(line: Line, address: int, targets: Mapping[str, int]) -> int:
         elif key == "csr" and text in CSR_NUMBERS:
             values[key] = CSR_NUMBERS[text]
         else:
-            values[key] = int(text, 0)
+            values[key] = _value(text, targets)
     return isa.encode(line.name, values)
 
 
-def assemble(text: str, base: int) -> Assembly:
+def _check_once(text: str, labels: Sequence[tuple[str, int]]) -> None:
+    """Refuse a label that is there twice: jumps would go to one of them."""
+    names = [name for name, _ in labels]
+    twice = next((name for name, count in Counter(names).items() if count > 1), None)
+    if twice is not None:
+        lines = [n for n, line in enumerate(text.splitlines(), 1) if line.strip() == f"{twice}:"]
+        raise AssemblyError(f"label {twice} is there twice", lines[-1])
+
+
+def assemble(text: str, base: int, outside: Mapping[str, int] | None = None) -> Assembly:
     """
     Machine code of assembly text placed at address `base`.
+
+    `outside` are symbols that the text refers to without having them.
 
     Raises AssemblyError with the line for what cannot be encoded.
     """
     lines, labels, functions = parse(text)
+    _check_once(text, labels)
     long: set[int] = set()
     while True:
         addresses: list[int] = []
@@ -203,7 +257,7 @@ def assemble(text: str, base: int) -> Assembly:
             addresses.append(address)
             address += 8 if i in long else 4
         addresses.append(address)
-        targets = {name: addresses[index] for name, index in labels}
+        targets = {name: addresses[index] for name, index in labels} | dict(outside or {})
         too_far = {
             i
             for i, line in enumerate(lines)
@@ -227,9 +281,7 @@ def assemble(text: str, base: int) -> Assembly:
                 code += encode_line(line, addresses[i], targets).to_bytes(4, "little")
         except (KeyError, ValueError) as error:
             shown = f"{line.name} {', '.join(line.operands)}"
-            raise AssemblyError(
-                f"assembly line {line.number}: cannot encode `{shown}`: {error}"
-            ) from error
+            raise AssemblyError(f"cannot encode `{shown}`: {error}", line.number) from error
     visible = [(name, index) for name, index in labels if not name.startswith(".L")]
     ends = [*(addresses[index] for _, index in visible[1:]), address][: len(visible)]
     symbols = tuple(

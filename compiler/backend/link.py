@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -40,6 +40,8 @@ from softex_mlir.dialects.memory import footprint_bytes, in_tcdm
 
 ALIGNMENT = 64
 """Bytes; of every object in L2."""
+TABLE, END = "launch_table", ".end"
+"""Symbol of the first launch record, and what the symbol of the one behind the last ends with."""
 
 
 @dataclass
@@ -65,32 +67,87 @@ def align(address: int) -> int:
     return round_up(address, ALIGNMENT)
 
 
+def suffix(entry: CompiledEntry) -> str:
+    """What symbols of an entry end with."""
+    return "" if entry.name is None else f".{entry.name}"
+
+
+def _table_bytes(entry: CompiledEntry, record: int) -> int:
+    return align(record * (len(entry.launches) + 1))
+
+
+def _tables(compiled: CompiledModule, end: int, record: int) -> list[int]:
+    """Where each entry's launch records lie, behind code that ends somewhere."""
+    addresses = [align(end)]
+    for entry in compiled.entries[:-1]:
+        addresses.append(addresses[-1] + _table_bytes(entry, record))
+    return addresses
+
+
+def _has_start(compiled: CompiledModule, kernels: str) -> bool:
+    """Whether the text has the start code of all entries: a program decoded into text does."""
+    missing = [
+        name
+        for entry in compiled.entries
+        if f"\n{(name := START + suffix(entry))}:\n" not in kernels
+    ]
+    if missing and len(missing) < len(compiled.entries):
+        raise LinkError(f"expected start code of all entries or of none, found no {missing[0]}")
+    return not missing
+
+
+def _with_start(
+    compiled: CompiledModule, kernels: str, record: int
+) -> tuple[Assembly, list[int], list[int]]:
+    """All code, where each entry starts, and its launch records; the text has all code."""
+    base = compiled.machine.cluster.l2_base
+
+    def code(tables: Sequence[int]) -> Assembly:
+        symbols: dict[str, int] = {}
+        for entry, table in zip(compiled.entries, tables, strict=True):
+            symbols[f"{TABLE}{suffix(entry)}"] = table
+            symbols[f"{TABLE}{suffix(entry)}{END}"] = table + record * len(entry.launches)
+        return assemble(kernels, base, symbols)
+
+    # The code's size does not depend on the addresses of the tables.
+    size = len(code([base] * len(compiled.entries)).code)
+    tables = _tables(compiled, base + size, record)
+    final = code(tables)
+    return final, [final.address_of(START + suffix(e)) for e in compiled.entries], tables
+
+
+def _without_start(
+    compiled: CompiledModule, kernels: str, record: int
+) -> tuple[Assembly, list[int], list[int]]:
+    """As `_with_start`, of a text with the kernels alone."""
+
+    def boot(base: int, entry: CompiledEntry, table: int) -> Assembly:
+        count = len(entry.launches)
+        text = boot_assembly(compiled.machine, table, record, count, START + suffix(entry))
+        return assemble(text, base)
+
+    base = compiled.machine.cluster.l2_base
+    sizes = [len(boot(0, entry, 0).code) for entry in compiled.entries]
+    body = assemble(kernels, base + sum(sizes))
+    starts = [base + sum(sizes[:i]) for i in range(len(sizes))]
+    tables = _tables(compiled, body.base + len(body.code), record)
+    parts = [*map(boot, starts, compiled.entries, tables), body]
+    code = Assembly(
+        base,
+        b"".join(part.code for part in parts),
+        tuple(symbol for part in parts for symbol in part.symbols),
+    )
+    return code, starts, tables
+
+
 def lay_out(compiled: CompiledModule, kernels: str) -> Layout:
     """Assemble code and give every object its address."""
     cluster = compiled.machine.cluster
     arguments = max((len(launch.arguments) for launch in compiled.launches), default=0)
     record = 4 * (abi.ARGUMENT_WORD + arguments)
-
-    def boot(base: int, entry: CompiledEntry, table: int) -> Assembly:
-        start = START if entry.name is None else f"{START}.{entry.name}"
-        count = len(entry.launches)
-        return assemble(boot_assembly(compiled.machine, table, record, count, start), base)
-
-    # The boot code's size does not depend on the table's address.
-    sizes = [len(boot(0, entry, 0).code) for entry in compiled.entries]
-    body = assemble(kernels, cluster.l2_base + sum(sizes))
-    starts = [cluster.l2_base + sum(sizes[:i]) for i in range(len(sizes))]
-    tables: list[int] = []
-    address = align(body.base + len(body.code))
-    for entry in compiled.entries:
-        tables.append(address)
-        address = align(address + record * (len(entry.launches) + 1))
-    parts = [*map(boot, starts, compiled.entries, tables), body]
-    code = Assembly(
-        cluster.l2_base,
-        b"".join(part.code for part in parts),
-        tuple(symbol for part in parts for symbol in part.symbols),
-    )
+    assembled = _without_start if not _has_start(compiled, kernels) else _with_start
+    code, starts, tables = assembled(compiled, kernels, record)
+    address = tables[-1] + _table_bytes(compiled.entries[-1], record)
     layout = Layout(code, starts, tables, record)
     images = {image.symbol: image.bytes for image in compiled.weights}
     objects = {
@@ -138,13 +195,14 @@ def _named(entry: CompiledEntry) -> set[str]:
     return {word.global_name for word in words if isinstance(word, AddressAttr)}
 
 
-def resolve(layout: Layout, word: AddressAttr | int) -> int:
-    """The value of a launch argument."""
+def resolve(layout: Layout, word: AddressAttr | int, launch: LaunchOp) -> int:
+    """The value of an argument of a launch."""
     if isinstance(word, int):
         return word & 0xFFFFFFFF
     place = layout.globals.get(word.global_name)
     if place is None:
-        raise LinkError(f"a launch refers to @{word.global_name}, which is no object in L2")
+        message = f"a launch refers to @{word.global_name}, which is no object in L2"
+        raise LinkError(message, launch)
     return place[0] + word.byte_offset
 
 
@@ -168,14 +226,15 @@ def launch_table(compiled: CompiledModule, entry: CompiledEntry, layout: Layout)
     for launch in entry.launches:
         kernel = launch.kernel.root_reference.data
         if kernel not in kernels:
-            raise LinkError(f"a launch of @{kernel}, which has no functions")
+            raise LinkError(f"a launch of @{kernel}, which has no functions", launch)
         functions = kernels[kernel]
         missing = [name for name in functions.values() if name not in addresses]
         if missing:
-            raise LinkError(f"kernel @{kernel} refers to @{missing[0]}, which is no function")
+            message = f"kernel @{kernel} refers to @{missing[0]}, which is no function"
+            raise LinkError(message, launch)
         words = [addresses[functions[s.value]] if s.value in functions else 0 for s in STREAMS]
         words += [base & 0xFFFFFFFF for base in launch.bases.get_values()]
-        words += [resolve(layout, word) for word in launch.words()]
+        words += [resolve(layout, word, launch) for word in launch.words()]
         table += struct.pack(f"<{len(words)}I", *words).ljust(layout.record_bytes, b"\0")
     return bytes(table) + bytes(layout.record_bytes)
 
@@ -194,10 +253,29 @@ def buffer_places(op: EntriesOp) -> list[tuple[str, tuple[int, int]]]:
     return result
 
 
+def _records(compiled: CompiledModule, layout: Layout) -> dict[str, list[int]]:
+    """The first and the last launch record that names each temporary: it lives meanwhile."""
+    temporaries = {
+        op.sym_name.data
+        for op in operations(compiled.module, GlobalOp)
+        if op.kind.data is GlobalKind.TEMPORARY
+    }
+    found: dict[str, list[int]] = {}
+    for entry, table in zip(compiled.entries, layout.tables, strict=True):
+        for i, launch in enumerate(entry.launches):
+            for word in launch.words():
+                if isinstance(word, AddressAttr) and word.global_name in temporaries:
+                    address = table + i * layout.record_bytes
+                    found.setdefault(word.global_name, [address, address])[1] = address
+    return found
+
+
 def buffers(compiled: CompiledModule, layout: Layout) -> list[dict[str, Any]]:
     """Memory map: what lies where, for the tools that name addresses."""
+    records = _records(compiled, layout)
     result: list[dict[str, Any]] = [
         {"name": name, "address": address, "bytes": size, "space": "l2", "kernel": None}
+        | ({"records": records[name]} if name in records else {})
         for name, (address, size) in layout.globals.items()
     ]
     base = compiled.machine.cluster.tcdm_base
@@ -249,7 +327,9 @@ def _entry_json(compiled: CompiledModule, number: int, layout: Layout) -> dict[s
             "layer": layer,
             "record_address": layout.tables[number] + i * layout.record_bytes,
             "bases": list(launch.bases.get_values()),
-            "args": {str(k): resolve(layout, word) for k, word in enumerate(launch.words())},
+            "args": {
+                str(k): resolve(layout, word, launch) for k, word in enumerate(launch.words())
+            },
             "operation": kernel if launch.operation is None else launch.operation.data,
             "cycles": [*launch.cycles.get_values()] if launch.cycles else [0] * len(STREAMS),
             "macs": 0 if launch.macs is None else launch.macs.value.data,
@@ -351,11 +431,9 @@ def link(module: ModuleOp, kernels: str, weights: Mapping[str, Any]) -> bytes:
     tables: list[ElfSymbol] = []
     for entry, address in zip(compiled.entries, layout.tables, strict=True):
         table = launch_table(compiled, entry, layout)
-        end = "" if entry.name is None else f".{entry.name}"
+        end = suffix(entry)
         sections.append(Section(f".launches{end}", [table], address))
-        tables.append(
-            ElfSymbol(f"launch_table{end}", address, len(table), f".launches{end}", False)
-        )
+        tables.append(ElfSymbol(f"{TABLE}{end}", address, len(table), f".launches{end}", False))
     pieces: list[bytes] = []
     for image in compiled.weights:
         data = image.pack(weights)

@@ -17,7 +17,7 @@ from xdsl.dialects.riscv.abstract_ops import (
     RsRsImmIntegerOperation,
     assembly_arg_str,
 )
-from xdsl.ir import Operation
+from xdsl.ir import Operation, Region
 from xdsl.utils.target import Target
 
 from softex_mlir.dialects import xpulp
@@ -50,6 +50,8 @@ def instruction_text(op: Operation) -> str | None:
     """The instruction of an op; None where it has none."""
     if isinstance(op, rv32.GetRegisterOp | riscv.GetFloatRegisterOp | riscv.LabelOp):
         return None
+    if isinstance(op, riscv.DirectiveOp):
+        return f"{op.directive.data} {'' if op.value is None else op.value.data}"
     if not isinstance(op, RISCVInstruction):
         return None
     name = op.assembly_instruction_name()
@@ -62,32 +64,45 @@ def instruction_text(op: Operation) -> str | None:
     elif isinstance(op, STORES):
         base, source, offset = arguments
         arguments = [source, f"{offset}({base})"]
+    elif isinstance(op, riscv.JalrOp) and len(arguments) == 3:
+        target, base, offset = arguments
+        arguments = [target, f"{offset}({base})"]
     elif isinstance(op, TRUNCATING):
         arguments.append("rtz")
     return f"{name} {', '.join(arguments)}" if arguments else name
 
 
-def lines(module: ModuleOp) -> Iterator[str]:
-    """The lines of the module's functions."""
-    for function in module.body.block.ops:
-        if not isinstance(function, riscv_func.FuncOp):
-            continue
-        name = function.sym_name.data
-        yield f".globl {name}"
-        yield f".type {name}, @function"
-        yield f"{name}:"
-        for block in function.body.blocks:
-            for op in block.ops:
-                if isinstance(op, riscv.LabelOp):
-                    yield f"{op.label.data}:"
-                elif (text := instruction_text(op)) is not None:
-                    yield f"    {text}"
-        yield f".size {name}, . - {name}"
+def lines(module: ModuleOp) -> Iterator[tuple[str, Operation]]:
+    """The lines of the module's functions, each with the operation it is of."""
+    for piece in module.body.block.ops:
+        if isinstance(piece, riscv.AssemblySectionOp):
+            yield from _instructions(piece.data)
+        elif isinstance(piece, riscv_func.FuncOp):
+            name = piece.sym_name.data
+            yield f".globl {name}", piece
+            yield f".type {name}, @function", piece
+            yield f"{name}:", piece
+            yield from _instructions(piece.body)
+            yield f".size {name}, . - {name}", piece
+
+
+def _instructions(region: Region) -> Iterator[tuple[str, Operation]]:
+    for block in region.blocks:
+        for op in block.ops:
+            if isinstance(op, riscv.LabelOp):
+                yield f"{op.label.data}:", op
+            elif (text := instruction_text(op)) is not None:
+                yield f"    {text}", op
+
+
+def operation_at(module: ModuleOp, line: int) -> Operation | None:
+    """The operation of a line, counted from 1, of the module's `assembly`."""
+    return next((op for n, (_, op) in enumerate(lines(module), 2) if n == line), None)
 
 
 def assembly(module: ModuleOp) -> str:
     """The assembly text of the module's functions."""
-    return "\n".join([".text", *lines(module), ""])
+    return "\n".join([".text", *(text for text, _ in lines(module)), ""])
 
 
 @dataclass(frozen=True)

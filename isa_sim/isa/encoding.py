@@ -241,7 +241,7 @@ def encode(name: str, operands: Mapping[str, int]) -> int:
         if value is None:
             if key != "rm":
                 raise ValueError(f"{name}: operand '{key}' is missing")
-            value = _default_rounding(row)
+            value = default_rounding(row)
         if row.format in ("U", "CLUI") and field.kind in "us" and value >= 1 << field.bits - 1:
             if row.format == "CLUI":  # written as the 20-bit value that lui takes
                 value -= 1 << 20
@@ -313,12 +313,12 @@ def _text(decoded: Decoded, pc: int | None) -> str:
             if part == key or f"({key})" in part or part.startswith(f"{key}("):
                 part = value if part == key else _replace_operand(part, key, value)
         words.append(part)
-    if "rm" in shown and decoded.operands["rm"] == _default_rounding(row):
+    if "rm" in shown and decoded.operands["rm"] == default_rounding(row):
         words.pop()
     return f"{row.mnemonic} {', '.join(words)}".rstrip()
 
 
-def _default_rounding(row: Instruction) -> int:
+def default_rounding(row: Instruction) -> int:
     """The rounding mode an assembler fills in: dynamic, or rne where the result is exact."""
     return 0 if row.name == "fcvt.s.bf16" else 7
 

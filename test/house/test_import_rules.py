@@ -33,6 +33,7 @@ ROOMS = {
     "runtime.mlir_reference": "front door",
     "runtime.mlir_scalars": "front door",
     "runtime.onnx_reference": "front door",
+    "runtime.program_text": "front door",
     "runtime.self_check": "front door",
     "runtime.bisection": "front door",
     "runtime.decoder_check": "front door",
@@ -59,6 +60,7 @@ MAY_IMPORT["tools"] = {"experiments", "front door", *MAY_IMPORT["experiments"]}
 
 EXCEPTIONS = {
     ("compiler.driver", "runtime.program"): "the program that a compilation returns",
+    ("compiler.sidecar", "runtime.elf_reader"): "data of a program that was decoded into text",
     ("runtime.embedded", "compiler.weight_layout"): "weights of a program, read back",
     ("runtime.quality.sweep", "runtime.experiments.coefficient_fit"): "GELU of other terms",
     ("runtime.reference", "compiler.model"): "what is evaluated",
