@@ -346,4 +346,5 @@ def _port(buffer: Mapping[str, Any], kind: GlobalKind, port: Mapping[str, Any]) 
         tensor=port["name"],
         shape=port["shape"],
         limit=port["limit"],
+        values=None if (values := port.get("values")) is None else (values[0], values[1]),
     )

@@ -35,11 +35,16 @@ class Kept:
     def seconds(self) -> dict[str, float]:
         return {name: entry["seconds"] for name, entry in self._done.items()}
 
-    def get(self, name: str, experiment: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """The values of an experiment, from the file or measured now; JSON can write them."""
+    def get(
+        self, name: str, experiment: Callable[[], dict[str, Any]], place: str = ""
+    ) -> dict[str, Any]:
+        """The values of an experiment, from the file or measured now; JSON can write them.
+
+        `place` is shown in front of its name.
+        """
         known = name in self._done
         if self.progress is not None:
-            self.progress(f"{name}, known" if known else name)
+            self.progress(f"{place} {name}{', known' if known else ''}".strip())
         if not known:
             started = time.perf_counter()
             values = experiment()

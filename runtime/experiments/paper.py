@@ -279,8 +279,8 @@ def paper(
     measured: Values = {}
     kept = Kept(state, machine, progress)
     for number, (name, experiment) in enumerate(EXPERIMENTS.items(), start=1):
-        title = f"{number}/{len(EXPERIMENTS)} {name}"
-        measured |= kept.get(title, partial(experiment, machine))
+        place = f"{number}/{len(EXPERIMENTS)}"
+        measured |= kept.get(name, partial(experiment, machine), place)
     rows = tuple(figure.cells(measured) for figure in FIGURES)
     times = tuple((name, f"{seconds:.0f}") for name, seconds in kept.seconds.items())
     return [

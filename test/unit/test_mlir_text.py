@@ -27,7 +27,11 @@ TENSOR = "tensor<4x32xbf16>"
         ("%0 = arith.constant 3.4e39 : f32", "1:33", "too large"),
         (f'"test.op"() {{a = {"[" * 3000}', "1:", "nested too deeply"),
         ("", "1:1", "Could not parse"),
-        ("%0 = arith.constant 1 : i32\n%1 = arith.addi %0, %2 : i32", "2:21", "%2 is used but not defined"),
+        (
+            "%0 = arith.constant 1 : i32\n%1 = arith.addi %0, %2 : i32",
+            "2:21",
+            "%2 is used but not defined",
+        ),
         ('%b = "arith.addi"() : () -> i32', "1:1", "Expected 2 operands"),
     ],
 )
