@@ -269,3 +269,16 @@ def test_operands_that_do_not_go_together(tmp_path: Path) -> None:
     message = failure(save(tmp_path / "m.onnx", [node], initializers=[scale]))
     assert "LayerNormalization: its operands do not go together" in message
     assert "(1x: norm)" in message
+
+
+def test_what_no_exporter_writes(tmp_path: Path) -> None:
+    relu = helper.make_node("Relu", ["x"], ["z"])
+    found = failure(save(tmp_path / "output.onnx", [relu]))
+    assert "nothing computes output 'y'" in found
+    relu = helper.make_node("Relu", ["x"], ["y"])
+    found = failure(save(tmp_path / "type.onnx", [relu], dtype=99))
+    assert "input 'x' has type number 99; supported are" in found
+    shape = numpy_helper.from_array(np.array([[64, 4]], np.int64), "shape")
+    reshape = helper.make_node("Reshape", ["x", "shape"], ["y"])
+    found = failure(save(tmp_path / "rank.onnx", [reshape], initializers=[shape]))
+    assert "Reshape: its operands do not go together" in found

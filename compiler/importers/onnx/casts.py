@@ -28,6 +28,7 @@ from softex_mlir.compiler.importers.onnx.values import (
     Symbolic,
     Unsupported,
     Value,
+    element_name,
     element_of,
 )
 
@@ -139,7 +140,7 @@ def cast(state: Importer, node: Node) -> list[Value]:
     source = node.element_type(0)
     if element_of(x) != bf16 or target in FLOATS:
         if target in FLOAT8:
-            raise Unsupported(f"{_name(source)} as {_name(target)}")
+            raise Unsupported(f"{element_name(source)} as {element_name(target)}")
         if target in FLOATS:
             return [_as_float(state, node, x, source, target)]
         return [converted(state, x, source, target)]
@@ -152,7 +153,7 @@ def cast(state: Importer, node: Node) -> list[Value]:
         kind = FLOAT8[target]
         found = map_elements(state, [x], lambda e, v: rounded(e, v[0], kind, saturate=saturate))
     else:
-        raise Unsupported(f"an activation as {_name(target)}")
+        raise Unsupported(f"an activation as {element_name(target)}")
     return [Discrete(found, target)]
 
 
@@ -192,9 +193,5 @@ def _from_discrete(state: Importer, value: Discrete, target: int) -> Value:
     within = LIMITS.get(target)
     source = (0.0, 1.0) if value.element == _TENSOR.BOOL else LIMITS.get(value.element)
     if within is None or source is None or not within[0] <= source[0] <= source[1] <= within[1]:
-        raise Unsupported(f"{_name(value.element)} as {_name(target)}")
+        raise Unsupported(f"{element_name(value.element)} as {element_name(target)}")
     return Discrete(value.of, target)
-
-
-def _name(element: int) -> str:
-    return _TENSOR.DataType.Name(element).lower()

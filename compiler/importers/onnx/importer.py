@@ -9,7 +9,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import onnx
 from xdsl.dialects.builtin import ArrayAttr, IntegerType, ModuleOp
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Region, SSAValue
@@ -74,6 +73,8 @@ def import_graph(proto: Any, path: Path, shapes: Shapes | None = None) -> Model:
     refusals = reader.refusals(results)
     if refusals:
         raise OnnxError(file, listed(refusals), refusals)
+    if uncomputed := [name for name in results if name not in reader.values]:
+        raise OnnxError(file, f"not a valid ONNX model: nothing computes output '{uncomputed[0]}'")
     outputs: dict[str, SSAValue] = {}
     for name in results:
         value = reader.values[name]
@@ -93,7 +94,10 @@ def import_graph(proto: Any, path: Path, shapes: Shapes | None = None) -> Model:
             operator = next((n.op_type for n in graph.node if name in n.output), "")
             refusals = [error.refusal(name, operator)]
             raise OnnxError(file, listed(refusals), refusals) from error
-    ports = [Port(name, t.shape_of(v), _dtype(results[name])) for name, v in outputs.items()]
+    ports = [
+        Port(name, t.shape_of(v), dtype_name(results[name].type.tensor_type.elem_type))
+        for name, v in outputs.items()
+    ]
     state.block.add_op(ReturnOp(*outputs.values()))
     integers = WideIntegers(state.block, state.weights, state.node_origins, state.arguments, inputs)
     inputs, notes, refusals = integers.checked()
@@ -119,8 +123,3 @@ def _read_by_casts_alone(graph: Any) -> frozenset[str]:
         if node.op_type not in CASTS:
             casts -= {*node.input, *captured_names(node)}
     return frozenset(casts)
-
-
-def _dtype(value: Any) -> str:
-    name = onnx.TensorProto.DataType.Name(value.type.tensor_type.elem_type)
-    return {"FLOAT": "float32", "DOUBLE": "float64"}.get(name, name.lower())

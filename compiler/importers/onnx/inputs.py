@@ -15,7 +15,12 @@ from xdsl.ir import SSAValue
 from softex_mlir.abi import Port
 from softex_mlir.compiler.importers.onnx.tensors import nonzero
 from softex_mlir.compiler.importers.onnx.types import FLOATS, tensor_type
-from softex_mlir.compiler.importers.onnx.values import INTEGERS, OnnxError, Symbolic
+from softex_mlir.compiler.importers.onnx.values import (
+    INTEGERS,
+    OnnxError,
+    Symbolic,
+    element_name,
+)
 from softex_mlir.dialects.transformer import shape_of
 
 if TYPE_CHECKING:
@@ -34,8 +39,8 @@ MAXIMUM_ELEMENTS = 1 << 28
 
 def dtype_name(element: int) -> str:
     """An ONNX element type as users write it."""
-    name = _TENSOR.DataType.Name(element)
-    return {"FLOAT": "float32", "DOUBLE": "float64"}.get(name, name.lower())
+    name = element_name(element)
+    return {"float": "float32", "double": "float64"}.get(name, name)
 
 
 def make_inputs(file: str, graph: Any, shapes: Shapes, reader: GraphReader) -> list[Port]:
@@ -59,7 +64,7 @@ def make_inputs(file: str, graph: Any, shapes: Shapes, reader: GraphReader) -> l
     for value in inputs:
         element = int(value.type.tensor_type.elem_type)
         if element not in FLOATS | INTEGERS:
-            kind = _TENSOR.DataType.Name(element).lower() if element else "no tensor type"
+            kind = element_name(element) if element else "no tensor type"
             supported = ", ".join(sorted(dtype_name(e) for e in FLOATS | INTEGERS))
             problems.append(f"input '{value.name}' has type {kind}; supported are {supported}")
             continue

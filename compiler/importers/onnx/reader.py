@@ -42,6 +42,10 @@ STANDARD = ("", "ai.onnx")
 OLDEST_OPSET = 7
 """Before it, operands were broadcast by attributes."""
 
+_IMPOSSIBLE = (ValueError, TypeError, LookupError, ArithmeticError)
+"""What ends the reading of a node that no exporter writes: operands of other ranks than operators
+have, operations that refuse to be built."""
+
 
 @dataclass
 class GraphReader:
@@ -96,8 +100,7 @@ class GraphReader:
                 self._refuse(proto.output, refusal, on_activation)
             except UserError:
                 raise
-            except ValueError as error:
-                # An operation that no valid node asks for refuses to be built.
+            except _IMPOSSIBLE as error:
                 reason = f"its operands do not go together: {error}"
                 refusal = Refusal(_name(proto), proto.op_type, reason, "")
                 self._refuse(proto.output, refusal, on_activation)

@@ -27,6 +27,7 @@ from softex_mlir.compiler.importers.onnx.values import (
     Unsupported,
     Value,
     describe,
+    element_name,
     element_of,
     shape_of_value,
 )
@@ -136,7 +137,7 @@ def check_result(value: Value, inferred: Any) -> None:
         wanted = i1 if expected.elem_type == _TENSOR.BOOL else i32
         fits = found in (bf16, f32) if expected.elem_type in FLOATS else found == wanted
         if not fits or expected.elem_type not in (*FLOATS, *INTEGERS):
-            name = _TENSOR.DataType.Name(expected.elem_type).lower()
+            name = element_name(expected.elem_type)
             raise Unsupported(f"its result is of type {name}")
     if not expected.HasField("shape"):
         return

@@ -29,6 +29,12 @@ Array: TypeAlias = npt.NDArray[Any]
 Assignment: TypeAlias = Mapping[str, Array]
 
 
+def element_name(element: int) -> str:
+    """An ONNX element type in lower case, or its number where ONNX has no such type."""
+    known: Any = onnx.TensorProto.DataType
+    return known.Name(element).lower() if element in known.values() else f"number {element}"
+
+
 INTEGERS = frozenset(
     (
         onnx.TensorProto.INT64,
@@ -167,7 +173,7 @@ def describe(value: Value) -> str:
     if isinstance(value, NanTest):
         return "a test for NaN"
     if isinstance(value, Discrete):
-        name = onnx.TensorProto.DataType.Name(value.element).lower()
+        name = element_name(value.element)
         return f"an activation {shape_of_value(value)} of type {name}"
     if isinstance(value, Past):
         return f"the cache '{value.name}' {value.shape}"
