@@ -275,8 +275,8 @@ def convert_inputs(
             if port.values is not None and not port.values[0] <= low <= high <= port.values[1]:
                 problems.append(
                     f"input {port.name!r}: its values must be in "
-                    f"{port.values[0]}..{port.values[1]}, found {low}..{high}: 64-bit integers "
-                    "computed from others would not fit the 32 bits they are held in"
+                    f"{port.values[0]}..{port.values[1]}, found {low}..{high}: others are no "
+                    "index, or 64-bit integers computed from them do not fit 32 bits"
                 )
                 continue
             if not -(1 << 31) <= low <= high < 1 << 31:

@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 from oracle import refusal
+
+import softex_mlir
+from softex_mlir.errors import UserError
 
 I64, I32, I8, U8, BOOL = (
     TensorProto.INT64,
@@ -132,3 +136,30 @@ def test_constants_beyond_32_bits_are_refused():
         constants = {"c": np.array([c])}
         model = model_of([node("Mul", "x c", "y")], {"x": (I64, (4,))}, "y", I64, constants)
         assert f"beyond 32 bits ({c})" in refusal(model, {"x": np.arange(4)})
+
+
+SELECTIONS = {
+    "Gather": (node("Gather", "x i", "y", axis=1), (4, 6), [6]),
+    "GatherND": (node("GatherND", "x i", "y"), (6, 6), [[3, -7]]),
+    "GatherElements": (node("GatherElements", "x i", "y", axis=1), (1, 6), [[6]]),
+    "ScatterND": (node("ScatterND", "x i u", "y"), (6, 1), [[6]]),
+    "ScatterElements": (node("ScatterElements", "x i u", "y"), (6, 1), [[-7]]),
+}
+
+
+@pytest.mark.parametrize("kind", SELECTIONS)
+def test_indices_out_of_range_are_refused(kind, tmp_path):
+    """Constants when the model is read, inputs by runs."""
+    operator, shape, indices = SELECTIONS[kind]
+    x = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+    ports = {"x": (F32, shape)}
+    update = {"u": np.ones((1, 1), np.float32)} if "u" in operator.input else {}
+    far = np.array(indices)
+    model = model_of([operator], ports, "y", F32, {"i": far, **update})
+    assert "lies outside 6 elements" in refusal(model, {"x": x})
+    ports["i"] = (I64, far.shape)
+    onnx.save(model_of([operator], ports, "y", F32, update), tmp_path / "m.onnx")
+    program = softex_mlir.compile(tmp_path / "m.onnx")
+    program.run({"x": x, "i": np.sign(far)})
+    with pytest.raises(UserError, match=r"input 'i': its values must be in -6\.\.5"):
+        program.run({"x": x, "i": far})

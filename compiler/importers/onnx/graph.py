@@ -38,6 +38,7 @@ from softex_mlir.compiler.importers.onnx.values import (
 )
 from softex_mlir.compiler.importers.onnx.wide_integers import NodeOrigin
 from softex_mlir.compiler.transforms.transformer.attention_bias import replace_masked_rows
+from softex_mlir.compiler.transforms.transformer.l1_values import trace
 from softex_mlir.compiler.weights import WeightStore
 from softex_mlir.dialects import transformer as t
 
@@ -92,6 +93,8 @@ class Importer:
         default_factory=lambda: dict[int, tuple[Symbolic, SSAValue]]()
     )
     _narrowed: dict[SSAValue, SSAValue] = field(default_factory=lambda: dict[SSAValue, SSAValue]())
+    places: dict[SSAValue, int] = field(default_factory=lambda: dict[SSAValue, int]())
+    """Arguments that select slices, and of how many at least."""
     round_trips: frozenset[str] = frozenset()
     """Results of casts that nothing but casts reads."""
     node_origins: dict[Operation, NodeOrigin] = field(
@@ -206,6 +209,12 @@ class Importer:
             origin = self.node_origins.get(before, NodeOrigin("", "Cast", True))
             wide = cast.element == onnx.TensorProto.INT64
             self.node_origins[after] = origin._replace(wide=wide)
+
+    def selects(self, indices: SSAValue, size: int) -> None:
+        """Indices, negative ones from the end, select one of some slices."""
+        root = trace(indices).root
+        if not isinstance(root.owner, Operation):
+            self.places[root] = min(size, self.places.get(root, size))
 
     def note(self, text: str) -> None:
         """Tell users a decision, once."""

@@ -99,7 +99,9 @@ def import_graph(proto: Any, path: Path, shapes: Shapes | None = None) -> Model:
         for name, v in outputs.items()
     ]
     state.block.add_op(ReturnOp(*outputs.values()))
-    integers = WideIntegers(state.block, state.weights, state.node_origins, state.arguments, inputs)
+    integers = WideIntegers(
+        state.block, state.weights, state.node_origins, state.arguments, inputs, state.places
+    )
     inputs, notes, refusals = integers.checked()
     if refusals:
         raise OnnxError(file, listed(refusals), refusals)

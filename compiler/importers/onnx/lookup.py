@@ -1,7 +1,8 @@
 """ONNX operators that select, count or compare along a dimension: indices computed at run time.
 
-A selection reads every slice and keeps the chosen one, so that no index reads beyond the data; an
-index that is out of range, which ONNX calls an error, gives 0.
+A selection reads every slice and keeps the chosen one, so that no index reads beyond the data. An
+index that is out of range, which ONNX calls an error, is refused if it is a constant, by runs if it
+is an input; one that is computed gives 0.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from softex_mlir.compiler.importers.onnx.tensors import (
     nest,
     same,
 )
-from softex_mlir.compiler.importers.onnx.values import Unsupported, Value, element_of
+from softex_mlir.compiler.importers.onnx.values import Array, Unsupported, Value, element_of
 from softex_mlir.dialects import transformer as t
 
 INT64 = 7
@@ -54,12 +55,23 @@ def _accumulated(
 def from_the_front(state: Importer, indices: Value, size: int) -> SSAValue:
     """Indices of which negative ones counted from the end."""
     if isinstance(indices, np.ndarray):
+        _check_indices(indices, size)
         return state.integers(np.where(indices < 0, indices + size, indices).astype(np.int64))
+    indices = state.tensor(indices)
+    state.selects(indices, size)
 
     def body(e: F32, v: Scalars) -> SSAValue:
         return from_front(e, v[0], size)
 
     return map_values(state, [indices], body, INT64)
+
+
+def _check_indices(indices: Array, size: int | Array) -> None:
+    """Raise `Unsupported` for a constant index that is none."""
+    outside = (indices < -size) | (indices >= size)
+    if outside.any():
+        sizes = np.broadcast_to(size, indices.shape)
+        raise Unsupported(f"index {indices[outside][0]} lies outside {sizes[outside][0]} elements")
 
 
 def chosen(e: F32, v: Scalars, loop: int) -> SSAValue:
@@ -115,9 +127,13 @@ def joined(state: Importer, indices: Value, sizes: Sequence[int]) -> SSAValue:
     limits = np.array(sizes, np.int64)
     steps = np.array([prod(sizes[d + 1 :]) for d in range(len(sizes))], np.int64)
     if isinstance(indices, np.ndarray):
+        _check_indices(indices, limits)
         return state.integers(
             (np.where(indices < 0, indices + limits, indices) * steps).sum(-1).astype(np.int64)
         )
+
+    indices = state.tensor(indices)
+    state.selects(indices, max(sizes))
 
     def body(e: F32, v: Scalars) -> SSAValue:
         return e.insert(arith.MuliOp(from_front(e, v[0], v[1]), v[2]))

@@ -65,6 +65,7 @@ class WideIntegers:
     Attributes:
         origins: the nodes of its operations, as far as they are known.
         arguments: inputs by name.
+        places: how many slices inputs select from, negative ones from the end.
     """
 
     block: Block
@@ -72,6 +73,7 @@ class WideIntegers:
     origins: Mapping[Operation, NodeOrigin]
     arguments: Mapping[str, SSAValue]
     ports: list[Port]
+    places: Mapping[SSAValue, int]
 
     @cached_property
     def _followed(self) -> list[Operation]:
@@ -99,15 +101,13 @@ class WideIntegers:
         whole: dict[Source, Range] = dict(self._inputs())
         found = self._analysis(whole)
         whole |= dict.fromkeys(dict.fromkeys(found.conversions), INT32)
-        if not found.overflows:
-            return self.ports, self._notes(whole, whole, found), []
-        bounds = self._bounded(whole)
+        bounds = self._bounded(whole) if found.overflows else whole
         if bounds is None:
             return self.ports, [], self._refusals(whole)
         narrowed = {
             name: (int(bounds[value].low), int(bounds[value].high))
             for name, value in self.arguments.items()
-            if value in bounds and bounds[value] != whole[value]
+            if value in bounds and (bounds[value] != whole[value] or value in self.places)
         }
         ports = [replace(port, values=narrowed.get(port.name)) for port in self.ports]
         return ports, self._notes(whole, bounds, found), []
@@ -121,6 +121,8 @@ class WideIntegers:
             if isinstance(element_type(value), IntegerType):
                 limit = id_limit(value)
                 held = INPUTS.get(port.dtype, INT32)
+                if (size := self.places.get(value)) is not None:
+                    held = Range(max(held.low, -size), min(held.high, size - 1))
                 yield value, held if limit is None else Range(0, limit - 1)
 
     def _bounded(self, whole: Bounds) -> dict[Source, Range] | None:
