@@ -31,7 +31,7 @@ _LOADS = ("lw", "cv.elw")
 
 
 @dataclass(frozen=True)
-class Registers:
+class KnownRegisters:
     """What is known of one unit's registers.
 
     Attributes:
@@ -49,7 +49,7 @@ class Registers:
         """What is known of the context that is programmed."""
         return {} if self.next is None else self.banks[self.next]
 
-    def written(self, name: str, value: Value) -> Registers:
+    def written(self, name: str, value: Value) -> KnownRegisters:
         """Behind a write of a job register."""
         if self.next is None:
             first, second = ({k: v for k, v in b.items() if k != name} for b in self.banks)
@@ -58,37 +58,37 @@ class Registers:
         banks[self.next] = {**banks[self.next], name: value}
         return replace(self, banks=(banks[0], banks[1]))
 
-    def triggered(self) -> Registers:
+    def triggered(self) -> KnownRegisters:
         """Behind a trigger."""
         if self.absolute:
             return replace(self, next=None if self.next is None else 1 - self.next)
         return replace(self, banks=(self.banks[1], self.banks[0]))
 
-    def cleared(self, value: Value) -> Registers:
+    def cleared(self, value: Value) -> KnownRegisters:
         """Behind a soft clear: the first context is programmed next, and 0 wipes both."""
         if value == 0 or not isinstance(value, int):
-            return Registers(absolute=True)
+            return KnownRegisters(absolute=True)
         if self.absolute:
             return replace(self, next=0)
         common = _common(*self.banks)
-        return Registers((common, common), 0, True)
+        return KnownRegisters((common, common), 0, True)
 
-    def relative(self) -> Registers:
+    def relative(self) -> KnownRegisters:
         """The same without knowing which context is the first one."""
         if not self.absolute:
             return self
         if self.next is None:
             common = _common(*self.banks)
-            return Registers((common, common))
-        return Registers((self.banks[self.next], self.banks[1 - self.next]))
+            return KnownRegisters((common, common))
+        return KnownRegisters((self.banks[self.next], self.banks[1 - self.next]))
 
-    def meet(self, other: Registers) -> Registers:
+    def meet(self, other: KnownRegisters) -> KnownRegisters:
         """What is known either way."""
         one = self
         if not (self.absolute and other.absolute):
             one, other = self.relative(), other.relative()
         first, second = map(_common, one.banks, other.banks)
-        return Registers(
+        return KnownRegisters(
             (first, second), one.next if one.next == other.next else None, one.absolute
         )
 
@@ -103,7 +103,7 @@ class State:
 
     cores: tuple[Value, ...] = (0, *(None,) * 31)
     """Integer registers."""
-    units: Mapping[str, Registers] = field(default_factory=dict[str, Registers])
+    units: Mapping[str, KnownRegisters] = field(default_factory=dict[str, KnownRegisters])
 
     def meet(self, other: State) -> State:
         """What is known either way."""
@@ -111,9 +111,9 @@ class State:
         names = self.units.keys() | other.units.keys()
         return State(cores, {name: self.of(name).meet(other.of(name)) for name in names})
 
-    def of(self, unit: str) -> Registers:
+    def of(self, unit: str) -> KnownRegisters:
         """What is known of a unit."""
-        return self.units.get(unit, Registers())
+        return self.units.get(unit, KnownRegisters())
 
     def with_core(self, register: int, value: Value) -> State:
         """With another value in an integer register."""
