@@ -134,8 +134,10 @@ def emit_gemm(
     columns: int,
     *,
     wide: bool = False,
+    first: int = 0,
 ) -> None:
-    """``z[M,K] := x[M,N] · w[N,K] + z`` in BF16, one of the :func:`gemm_blocks` of z, row by row.
+    """``z[M,K] := x[M,N] · w[N,K] + z`` in BF16, one of the :func:`gemm_blocks` of z, row by row;
+    rows of x and z are counted from ``first`` on.
 
     Every element is RedMulE's chain: n ascending, each fma rounded to BF16, so that the result is
     bit-identical to the accelerator's. ``wide``: each fma is rounded to F32, the last sum to BF16.
@@ -152,7 +154,7 @@ def emit_gemm(
 
     def strip(e: Emitter, high: int) -> None:
         def emit(e: Emitter, across: int) -> None:
-            compute(e, x, w, z, (row, column), (high, across), inner)
+            compute(e, x, w, z, (e.add_index(row, first), column), (high, across), inner)
 
         _whole_or_rest(e, column, columns, width, emit)
 

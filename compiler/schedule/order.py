@@ -3,7 +3,8 @@
 Products keep the model's order. Before each of them stands as much of the cores' work as they can
 finish until the product's first tile asks for them, the work that a product waits for soonest
 first: layer norm of one block of rows runs while RedMulE works on the next block. Predicted
-clocks of the two sides tell how much that is.
+clocks of the two sides tell how much that is. Where nothing is left to do for the cores, they
+take the product's odd rows.
 """
 
 from __future__ import annotations
@@ -94,29 +95,50 @@ class _Order:
 
     def _product(self, task: Task) -> None:
         kernel = task.kernel
-        feed, out, engine, compute = kernel.cycles()
-        start = max(self.engine, self._ready(task) or 0.0)
-        cycles = float(max(feed, engine))
-        if not isinstance(kernel, LinearKernel):
+        if isinstance(kernel, LinearKernel):
+            self._linear(task, kernel)
+        else:
+            feed, out, engine, compute = kernel.cycles()
+            start = max(self.engine, self._ready(task) or 0.0)
             self._fill(start)
             own = attention_cycles(kernel) if isinstance(kernel, AttentionKernel) else 0
-            self.engine = self.team = max(start, self.team) + max(own, cycles, compute, out)
+            self.engine = self.team = max(start, self.team) + max(own, feed, engine, compute, out)
             self.stored = []
-        else:
-            step = cycles / kernel.jobs
-            for tile, time in enumerate(self.stored[: kernel.group]):
-                start = max(start, time - tile * step)
-            first = start + cycles - (kernel.group - 1) * step
-            self._fill(first if kernel.splits == 1 else start + 2 * cycles / kernel.splits)
-            epilogue = compute - kernel.early_sum_cycles
-            each = max(out, epilogue * CONTENTION) / kernel.group
-            self.stored = []
-            for tile in range(kernel.group):
-                self.team = max(self.team, first + tile * step) + each
-                self.stored.append(self.team)
-            self.engine = start + cycles
         self.done[id(task)] = self.team
         self.placed.append(task)
+
+    def _linear(self, task: Task, kernel: LinearKernel) -> None:
+        start = max(self.engine, self._ready(task) or 0.0)
+        step = _step(kernel)
+        for tile, time in enumerate(self.stored[: kernel.group]):
+            start = max(start, time - tile * step)
+        odd = kernel.with_odd_rows()
+        until = kernel.jobs + 1 - kernel.group
+        if kernel.splits > 1:
+            until = 2 * kernel.jobs / kernel.splits
+        elif odd is not None:
+            # tiles may be stored a little later for launches to come to be free for odd rows
+            until += (kernel.group - 1) // 3
+        self._fill(start + until * step)
+        if odd is not None and self.team <= start + odd.jobs_before_odd_rows * step:
+            task.kernel = kernel = odd
+            step = _step(odd)
+            self.team = max(self.team, start) + odd.odd_rows_cycles
+        _, out, _, compute = kernel.cycles()
+        epilogue = compute - kernel.early_sum_cycles - kernel.odd_rows_cycles
+        each = max(out, epilogue * CONTENTION) / kernel.group
+        first = start + (kernel.jobs + 1 - kernel.group) * step
+        self.stored = []
+        for tile in range(kernel.group):
+            self.team = max(self.team, first + tile * step) + each
+            self.stored.append(self.team)
+        self.engine = start + kernel.jobs * step
+
+
+def _step(kernel: LinearKernel) -> float:
+    """Cycles from job to job."""
+    feed, _, engine, _ = kernel.cycles()
+    return max(feed, engine) / kernel.jobs
 
 
 def _by_rows(products: Sequence[Task]) -> list[Task]:

@@ -256,15 +256,18 @@ class KernelEmitter:
             values[label] = argument
         for label, base in zip(("b_in", "b_out", "b_gemm", "b_compute"), op.bases, strict=True):
             base.name_hint = label
-        memory: dict[str, SSAValue] = {}
+        emitter = KernelEmitter(op, values, {})
         for buffer in kernel.buffers():
-            buffer_op = BufferOp(buffer.name, buffer.type, buffer.offset)
-            op.body.block.add_op(buffer_op)
-            buffer_op.memref.name_hint = buffer.name
-            memory[buffer.name] = buffer_op.memref
-        emitter = KernelEmitter(op, values, memory)
+            emitter.memory[buffer.name] = emitter.buffer(buffer)
         kernel.emit(emitter)
         return emitter
+
+    def buffer(self, buffer: Buffer) -> SSAValue:
+        """TCDM memory, which may be another view of a buffer's."""
+        op = BufferOp(buffer.name, buffer.type, buffer.offset)
+        self.op.body.block.add_op(op)
+        op.memref.name_hint = buffer.name
+        return op.memref
 
     def stream(self, kind: StreamKind) -> StreamEmitter:
         """Begin a stream."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from softex_mlir.arithmetic import round_up
-from softex_mlir.compiler.bodies.matrix import gemm_blocks
+from softex_mlir.compiler.bodies.matrix import GEMM_COLUMNS, gemm_blocks
 from softex_mlir.compiler.row_operations.rows import Binary, Softmax, Unary
 from softex_mlir.compiler.schedule.kernels.kernel import team_size
 from softex_mlir.isa_sim.machine import Machine
@@ -62,6 +62,9 @@ GEMM_BLOCK_CYCLES = 120
 """A step along the inner dimension of a block of a product on the cores, with sums in bf16 and in
 f32; the rest of a block."""
 
+CORE_CONTENTION = 1.1
+"""How much longer products on the cores take while RedMulE works."""
+
 CORE_JOB_CYCLES = 150
 """Waiting for the operands of a product on the cores, and for each other after it."""
 
@@ -75,6 +78,13 @@ def gemm_job_cycles(machine: Machine, m: int, n: int, k: int, *, wide: bool = Fa
         step = WIDE_STEP_CYCLES if wide else GEMM_STEP_CYCLES
         return int(blocks * (n * step + GEMM_BLOCK_CYCLES)) + CORE_JOB_CYCLES
     return array_cycles(m, n, k, unit) + unit.tiler_cycles + REDMULE_COMMAND_CYCLES
+
+
+def odd_rows_cycles(machine: Machine, rows: int, n: int, k: int) -> int:
+    """`rows` of a product on the cores, at most :data:`GEMM_ROWS`, beside RedMulE."""
+    step = CORE_CONTENTION * (GEMM_COLUMNS // 2 * (rows + 1) + rows)
+    blocks = -(-gemm_blocks(rows, k) // team_size(machine))
+    return int(blocks * (n * step + GEMM_BLOCK_CYCLES)) + CORE_JOB_CYCLES
 
 
 def streaming_slowdown(machine: Machine, n: int) -> float:

@@ -1,4 +1,4 @@
-"""The `dma_in` stream of `linear`: what RedMulE reads, in the order it reads it."""
+"""The `dma_in` stream of `linear`: what RedMulE reads, in the order it reads it; a job on that."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from softex_mlir.compiler.schedule.kernels.kernel import (
     KernelEmitter,
 )
 from softex_mlir.compiler.schedule.kernels.linear.geometry import LinearGeometry
+from softex_mlir.dialects.redmule import GemmOp
 
 X_FIRST_JOBS = 8
 """Jobs of a launch from which on X is fetched before W. In a short launch the operands are often
@@ -25,6 +26,36 @@ still being computed, and W can be fetched meanwhile."""
 def ring_slot(s: StreamEmitter, k: KernelEmitter, ring: str, index: Index) -> Index:
     """Slot of an element of a ring of two that began at a slot known at launch."""
     return s.mod(s.add(k.values[ring], index), 2)
+
+
+def start_product(
+    kernel: LinearGeometry,
+    k: KernelEmitter,
+    s: StreamEmitter,
+    chunk: Index,
+    tile: Index,
+    target: str = "z",
+    rows: int | None = None,
+) -> SSAValue:
+    """Start RedMulE's job on a chunk of a tile once its operands are there, on all rows or only the
+    first; its token."""
+    index = s.add(s.mul(chunk, kernel.group), tile)
+    x_slot = s.value(ring_slot(s, k, "first_x", chunk))
+    w_slot = s.value(ring_slot(s, k, "first_w", index))
+    s.wait(IN, s.add(index, 1))
+    job = GemmOp(
+        k.memory["x"],
+        [x_slot],
+        k.memory["w"],
+        [w_slot],
+        k.memory[target],
+        [s.value(tile)],
+        m=kernel.m if rows is None else rows,
+        n=kernel.n,
+        k=kernel.k,
+    )
+    s.insert(job)
+    return job.token
 
 
 def emit_feed(kernel: LinearGeometry, k: KernelEmitter) -> None:

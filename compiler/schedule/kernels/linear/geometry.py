@@ -24,6 +24,7 @@ from softex_mlir.compiler.schedule.search.costs import (
     dma_box_cycles,
     epilogue_cycles,
     gemm_job_cycles,
+    odd_rows_cycles,
     partial_sum_cycles,
     softex_sum_cycles,
     streaming_slowdown,
@@ -59,6 +60,25 @@ class LinearArena:
 
 
 @dataclass(frozen=True)
+class OddRows:
+    """The last `rows` of X, which the cores compute in tiles `first`, `first` + `every`, … of a
+    group; never in its last one."""
+
+    rows: int
+    every: int
+
+    @property
+    def first(self) -> int:
+        """Two tiles are the cores' to finish what the launch before left them."""
+        return min(2, self.every - 2)
+
+    @property
+    def epilogues(self) -> int:
+        """Tiles whose epilogues come before the first odd rows of the last chunk."""
+        return self.first - 1
+
+
+@dataclass(frozen=True)
 class LinearGeometry(Kernel):
     """`group` Z tiles of m x k with `chunks` inner chunks of n."""
 
@@ -82,6 +102,8 @@ class LinearGeometry(Kernel):
     """Whether sums are in f32, on the cores."""
     next_rows: int = 0
     """Rows of the next launch's X whose first chunk this launch loads; 0 if it does not."""
+    odd: OddRows | None = None
+    """Rows that the cores compute instead of RedMulE."""
 
     @property
     def title(self) -> str:
@@ -90,6 +112,8 @@ class LinearGeometry(Kernel):
             epilogue += f"_by{self.sum_chunks * self.n}"
         epilogue += "_wide" if self.wide else ""
         residual = "" if self.residual_pitch is None else "_residual"
+        if self.odd is not None:
+            residual += f"_{self.odd.rows}on_cores"
         width = self.k * self.group
         return f"linear_{self.m}x{self.n * self.chunks}x{width}{epilogue}{residual}"
 
@@ -112,6 +136,24 @@ class LinearGeometry(Kernel):
     def epilogue(self) -> bool:
         """Whether the cores touch the result."""
         return self.splits > 1 or self.activation != "none" or self.residual_pitch is not None
+
+    @property
+    def odd_tiles(self) -> int:
+        """Tiles of a group with rows on the cores."""
+        return 0 if self.odd is None else self.group // self.odd.every
+
+    @property
+    def jobs_before_odd_rows(self) -> int:
+        """Jobs of a launch before the first one whose odd rows are the cores'."""
+        return 0 if self.odd is None else self.odd.first
+
+    @property
+    def odd_rows_cycles(self) -> int:
+        """Part of the compute stream's cycles that odd rows take."""
+        if self.odd is None:
+            return 0
+        each = odd_rows_cycles(self.machine, self.odd.rows, self.n, self.k)
+        return self.chunks * self.odd_tiles * each
 
     @property
     def on_softex(self) -> bool:
@@ -238,7 +280,8 @@ class LinearGeometry(Kernel):
         compute = self.group * self.pieces if self.epilogue else 0
         if self.engine is COMPUTE:
             return (self.jobs, out, 0, self.jobs + compute)
-        return (self.jobs, out, self.jobs, self.counted_sums + compute)
+        compute += self.counted_sums + self.chunks * self.odd_tiles
+        return (self.jobs, out, self.jobs, compute)
 
     @property
     def early_sum_cycles(self) -> int:
@@ -302,9 +345,15 @@ class LinearGeometry(Kernel):
             piece = dma_box_cycles(machine, self.k * 2, self.piece)
             out += self.pieces * (piece + DMA_QUEUE_CYCLES)
         job = gemm_job_cycles(machine, self.m, self.n, self.k, wide=self.wide)
+        jobs = self.jobs * job
         if self.engine is COMPUTE:
-            total = self.group * compute + self.jobs * job
-            return (feed, self.group * out, 0, total)
-        streaming = min(feed, self.jobs * job)
-        engine = self.jobs * job + int(streaming * (streaming_slowdown(machine, self.n) - 1.0))
-        return (feed, self.group * out, engine, self.group * compute)
+            return (feed, self.group * out, 0, self.group * compute + jobs)
+        compute *= self.group
+        if self.odd is not None:
+            odd_jobs = self.chunks * self.odd_tiles
+            rows = self.m - self.odd.rows
+            jobs -= odd_jobs * (job - gemm_job_cycles(machine, rows, self.n, self.k))
+            compute += self.odd_rows_cycles
+        streaming = min(feed, jobs)
+        engine = jobs + int(streaming * (streaming_slowdown(machine, self.n) - 1.0))
+        return (feed, self.group * out, engine, compute)

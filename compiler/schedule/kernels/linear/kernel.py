@@ -14,19 +14,23 @@ first ones are stored and preset for the next group, tile by tile.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from xdsl.ir import SSAValue
 
+from softex_mlir.compiler.bodies.matrix import GEMM_ROWS
 from softex_mlir.compiler.schedule.kernels.emitter import COMPUTE, GEMM
 from softex_mlir.compiler.schedule.kernels.kernel import SLOPES, WEIGHTS, KernelEmitter
 from softex_mlir.compiler.schedule.kernels.linear.feed import emit_feed
-from softex_mlir.compiler.schedule.kernels.linear.geometry import LinearGeometry
+from softex_mlir.compiler.schedule.kernels.linear.geometry import LinearGeometry, OddRows
+from softex_mlir.compiler.schedule.kernels.linear.odd_rows import emit_products_without_odd_rows
 from softex_mlir.compiler.schedule.kernels.linear.streams import (
     emit_compute,
     emit_products,
     emit_results,
 )
+from softex_mlir.compiler.schedule.search.costs import gemm_job_cycles, odd_rows_cycles
+from softex_mlir.isa_sim.units.redmule import is_computed
 
 
 @dataclass(frozen=True)
@@ -40,8 +44,30 @@ class LinearKernel(LinearGeometry):
             assert self.machine.softex is not None
             terms = self.machine.softex.terms
             constants = (k.constant(SLOPES, terms), k.constant(WEIGHTS, terms))
-        if self.engine is GEMM:
+        if self.odd is not None:
+            emit_products_without_odd_rows(self, self.odd, k)
+        elif self.engine is GEMM:
             emit_products(self, k)
-        if self.epilogue or self.engine is COMPUTE:
+        if self.epilogue or self.odd is not None or self.engine is COMPUTE:
             emit_compute(self, k, constants)
         emit_results(self, k)
+
+    def with_odd_rows(self) -> LinearKernel | None:
+        """The same with the rows left over from RedMulE's tiles on the cores, where they keep up:
+        a chunk of W has to be back before RedMulE asks for the next but one in its slot."""
+        unit = self.machine.redmule
+        if unit is None or self.wide or self.splits > 1 or self.streams_w:
+            return None
+        rows = self.m % unit.rows
+        every = next((n for n in range(3, self.group + 1) if self.group % n == 0), None)
+        if every is None or self.m < unit.rows or not 0 < rows <= GEMM_ROWS or self.k % 2:
+            return None
+        if not is_computed(self.m - rows, self.n, self.k, unit):
+            return None
+        found = replace(self, odd=OddRows(rows, every))
+        one, other = (
+            gemm_job_cycles(self.machine, m, self.n, self.k) for m in (self.m, self.m - rows)
+        )
+        _, _, engine, compute = found.cycles()
+        late = odd_rows_cycles(self.machine, rows, self.n, self.k) > one + other
+        return None if late or compute > engine else found

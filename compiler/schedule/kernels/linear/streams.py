@@ -8,20 +8,19 @@ from softex_mlir.compiler.row_operations.rows import Unary
 from softex_mlir.compiler.schedule.kernels.emitter import (
     COMPUTE,
     GEMM,
-    IN,
     OUT,
     Index,
     StreamEmitter,
 )
 from softex_mlir.compiler.schedule.kernels.kernel import PARTIALS_CLEARED, KernelEmitter
-from softex_mlir.compiler.schedule.kernels.linear.feed import ring_slot
+from softex_mlir.compiler.schedule.kernels.linear.feed import start_product
 from softex_mlir.compiler.schedule.kernels.linear.geometry import LinearGeometry
+from softex_mlir.compiler.schedule.kernels.linear.odd_rows import emit_odd_rows, odd_rows_before
 from softex_mlir.compiler.schedule.kernels.linear.sums import (
     each_job,
     emit_partial_sums,
     emit_products_on_cores,
 )
-from softex_mlir.dialects.redmule import GemmOp
 from softex_mlir.dialects.softex import DrainOp, SumOfExponentialsOp
 
 
@@ -30,23 +29,7 @@ def emit_products(kernel: LinearGeometry, k: KernelEmitter) -> None:
     s = k.stream(GEMM)
 
     def step(chunk: Index, tile: Index, target: str = "z") -> None:
-        index = s.add(s.mul(chunk, kernel.group), tile)
-        x_slot = s.value(ring_slot(s, k, "first_x", chunk))
-        w_slot = s.value(ring_slot(s, k, "first_w", index))
-        s.wait(IN, s.add(index, 1))
-        job = GemmOp(
-            k.memory["x"],
-            [x_slot],
-            k.memory["w"],
-            [w_slot],
-            k.memory[target],
-            [s.value(tile)],
-            m=kernel.m,
-            n=kernel.n,
-            k=kernel.k,
-        )
-        s.insert(job)
-        s.complete(job.token)
+        s.complete(start_product(kernel, k, s, chunk, tile, target))
         s.advance()
 
     def partial(chunk: Index, tile: Index) -> None:
@@ -77,8 +60,6 @@ def emit_compute(kernel: LinearGeometry, k: KernelEmitter, constants: tuple[SSAV
         emit_products_on_cores(kernel, k, s)
     elif kernel.splits > 1:
         emit_partial_sums(kernel, k, s)
-    if not kernel.epilogue:
-        return
 
     def tile_done(tile: Index) -> None:
         if kernel.engine is GEMM:
@@ -88,7 +69,10 @@ def emit_compute(kernel: LinearGeometry, k: KernelEmitter, constants: tuple[SSAV
         else:
             s.loop(0, kernel.pieces, lambda piece: _emit_piece(kernel, k, s, tile, piece))
 
-    s.loop(0, kernel.group, tile_done)
+    if kernel.odd is not None:
+        emit_odd_rows(kernel, kernel.odd, k, s, tile_done)
+    elif kernel.epilogue:
+        s.loop(0, kernel.group, tile_done)
 
 
 def _wait_residual(kernel: LinearGeometry, s: StreamEmitter, tile: Index, piece: Index) -> None:
@@ -214,8 +198,10 @@ def _emit_tile_out(kernel: LinearGeometry, k: KernelEmitter, s: StreamEmitter, t
         s.complete(s.transfer(k.memory["z"], [tile], k.values["out"], [0, column], sizes))
         s.advance()
         return
-    before = (kernel.jobs if kernel.engine is COMPUTE else kernel.counted_sums) + 1
-    done = s.add(s.mul(tile, kernel.pieces), before)
+    before: Index = kernel.jobs if kernel.engine is COMPUTE else kernel.counted_sums
+    if kernel.odd is not None:
+        before = odd_rows_before(kernel, kernel.odd, s, tile)
+    done = s.add(s.mul(tile, kernel.pieces), s.add(before, 1))
     tail = kernel.m - (kernel.pieces - 1) * kernel.piece
 
     def start_store(piece: Index, rows: int) -> SSAValue:

@@ -1,0 +1,48 @@
+"""Rows left over from RedMulE's tiles on the cores: RedMulE's bits, no race, no unit in a fault."""
+
+from __future__ import annotations
+
+from itertools import product
+
+from sampling import matrix
+
+from softex_mlir.abi import Port
+from softex_mlir.compiler.driver import Compilation
+from softex_mlir.compiler.models.builder import ModelBuilder
+from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.runtime import session
+from softex_mlir.runtime.check import check
+
+CASES = list(
+    product(
+        (193, 196, 197, 198),
+        ({"n": 64, "k": 32, "group": 4}, {"n": 64, "k": 64, "group": 3}),
+        (128, 192, 256),
+        (("none", False), ("gelu", False), ("none", True), ("gelu", True)),
+        ("paper", "softex=false", "ideal"),
+    )
+)
+
+
+@matrix("rows, tile, inner, epilogue, machine", CASES, short=4)
+def test_odd_rows_have_the_same_bits(
+    rows: int, tile: dict[str, int], inner: int, epilogue: tuple[str, bool], machine: str
+):
+    activation, residual = epilogue
+    columns = 2 * tile["k"] * tile["group"]
+    b = ModelBuilder("odd", [Port("x", (rows, inner), "float32")])
+    (x,) = b.arguments
+    r = b.linear(x, columns, "before")
+    y = b.linear(x, columns, "product", activation=activation, residual=r if residual else None)
+    tiles = {"m": 120, **tile}
+    target = Machine.load("ideal") if machine == "ideal" else Machine.load("paper")
+    if machine == "softex=false":
+        target = target.without_softex()
+    program = Compilation.of(
+        b.finish({"y": y, "r": r}), target, tile_overrides={"before": tiles, "product": tiles}
+    ).program()
+    launches = [launch["kernel"] for launch in program.metadata["launches"]]
+    assert any("on_cores" in kernel for kernel in launches), launches
+    result = session.run(program, sanitize=True)
+    assert result.run.races == ()
+    assert check(program, result, {}).identical
