@@ -89,7 +89,7 @@ def load(name: str, weights: Path, config: Path | None, sizes: Mapping[str, int]
             settings["max_length"] = positions
         else:
             settings["tokens"] = min(DEFAULT_TOKENS, positions)
-            if taken["max_length"].default is not None:
+            if "max_length" in taken and taken["max_length"].default is not None:
                 settings["max_length"] = settings["tokens"]
         wanted = max(sizes.get("tokens", 0), sizes.get("max_length", 0))
         if wanted > positions:
