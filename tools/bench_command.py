@@ -39,6 +39,7 @@ def show_tables(tables: Sequence[Table], machine: Machine, form: Form, output: P
 
 RESUMED = {
     "paper": "softex_mlir.runtime.experiments.paper:paper",
+    "quality": "softex_mlir.runtime.experiments.quality_bench:quality",
     "generate": "softex_mlir.runtime.experiments.bench_generate:generation",
 }
 """Long benchmarks that keep what was measured, by name: `tables(machine, state, progress)`."""
@@ -67,7 +68,11 @@ def _page(name: str, machine: Machine, tables: Sequence[Table]) -> str:
     parts = [*map(paragraph, provenance(machine).splitlines())]
     for table in tables:
         parts += [heading(table.title), html_table(table.columns, table.rows)]
-    title = {"paper": "The paper's figures and ours", "generate": "Generation"}[name]
+    title = {
+        "paper": "The paper's figures and ours",
+        "quality": "Accuracy against cycles and energy",
+        "generate": "Generation",
+    }[name]
     return document(f"softex bench {name}", title, parts, {})
 
 

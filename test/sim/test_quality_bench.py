@@ -10,6 +10,7 @@ from softex_mlir.compiler.model import Model
 from softex_mlir.compiler.models.builder import ModelBuilder
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.runtime.experiments import quality_bench
+from softex_mlir.runtime.experiments.kept import Kept
 from softex_mlir.runtime.experiments.quality_bench import TOKENS, Case, minilm, pareto, quality
 
 
@@ -21,7 +22,8 @@ def mlp() -> Model:
 def test_levels_are_compared_with_the_first():
     x = np.random.default_rng(0).standard_normal((4, 384)).astype(np.float32)
     case = Case("MLP", mlp, [{"x": x}], "y", (("cosine", "y"), ("pooled_cosine", "mean")))
-    table = pareto(case, Machine.load("paper"), ("fast", "exact"))
+    machine = Machine.load("paper")
+    table = pareto(case, machine, Kept(None, machine), ("fast", "exact"))
     plain, fast, exact = (dict(zip(table.columns, row, strict=True)) for row in table.rows)
     assert [row["level"] for row in (plain, fast, exact)] == ["plain BF16", "fast", "exact"]
     errors = [float(row["1 - cosine, y"]) for row in (plain, exact, fast)]
@@ -32,7 +34,7 @@ def test_levels_are_compared_with_the_first():
 
 def test_without_its_package_a_sentence_stands_for_the_model(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(quality_bench, "find_spec", lambda name: None)
-    monkeypatch.setattr(quality_bench, "pareto", lambda case, machine: case.title)
+    monkeypatch.setattr(quality_bench, "pareto", lambda case, machine, kept: case.title)
     skipped, vit = quality(Machine.load("paper"))
     assert "skipped: needs the packages" in skipped.title
     assert vit == "ViT-base, built in, one image"
