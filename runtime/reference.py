@@ -100,8 +100,11 @@ def evaluate(
             )
         integer = t.ID_TENSOR.verifies(argument.type)
         # Bytes may be activations: images.
-        number = found.astype(np.float32) if found.dtype.kind in "iub" else found
-        values[argument] = found.astype(np.int32) if integer else chosen.value(number)
+        wide = found.dtype.kind in "iub" or element_type(argument) == f32
+        number = found.astype(np.float32) if wide else found
+        if element_type(argument) != f32:
+            number = found.astype(np.int32) if integer else chosen.value(number)
+        values[argument] = number
     results: dict[str, Array] = {}
     for op in block.ops:
         if isinstance(op, ReturnOp):

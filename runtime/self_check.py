@@ -17,10 +17,12 @@ import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 import onnx
+from xdsl.dialects.builtin import f32
 from xdsl.ir import Operation, SSAValue
 
 from softex_mlir.compiler.compilation_context import CompilationContext
 from softex_mlir.compiler.driver import Compilation, load_model
+from softex_mlir.compiler.loop_nest import element_type
 from softex_mlir.compiler.model import Model
 from softex_mlir.compiler.origin import origin_of
 from softex_mlir.compiler.outputs import ALL_OUTPUTS, OutputChoice
@@ -288,6 +290,8 @@ def sample_inputs(model: Model, seed: int) -> dict[str, Array]:
         if port.dtype in ("uint8", "int8") and not t.ID_TENSOR.verifies(argument.type):
             low = 0 if port.dtype == "uint8" else -128
             arrays[port.name] = random.integers(low, low + 256, port.shape).astype(port.dtype)
+        elif element_type(argument) == f32:
+            arrays[port.name] = random.integers(0, 2, port.shape).astype(np.float32)
         elif not t.ID_TENSOR.verifies(argument.type):
             values = random.standard_normal(port.shape).astype(ml_dtypes.bfloat16)
             arrays[port.name] = values.astype(np.float32)

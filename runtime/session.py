@@ -225,6 +225,8 @@ def random_inputs(program: Program, seed: int) -> dict[str, np.ndarray]:
     for port in program.inputs:
         if port.dtype == "bf16":
             arrays[port.name] = generator.standard_normal(port.shape).astype(DTYPES["bf16"])
+        elif port.dtype == "f32":
+            arrays[port.name] = np.ones(port.shape, np.float32)
         else:
             highest = 1 if port.limit is None else min(1, port.limit - 1)
             arrays[port.name] = np.full(port.shape, highest, np.int32)
@@ -259,9 +261,9 @@ def convert_inputs(
         is_float = array.dtype.kind == "f" or array.dtype == DTYPES["bf16"]
         # BF16 holds every byte exactly: images need no conversion of their own.
         is_byte = array.dtype.kind in "iu" and array.dtype.itemsize == 1
-        fits = is_float or is_byte if port.dtype == "bf16" else not is_float
+        fits = not is_float if port.dtype == "i32" else is_float or is_byte
         if not fits or array.dtype.kind in "cOUSMm":
-            expected = "floating-point numbers" if port.dtype == "bf16" else "integers"
+            expected = "integers" if port.dtype == "i32" else "floating-point numbers"
             problems.append(f"input {port.name!r}: expected {expected}, found {array.dtype}")
             continue
         if port.dtype == "i32" and array.size:
@@ -285,8 +287,9 @@ def convert_inputs(
         limit_notice = f"input {port.name!r}: {array.dtype} converted to {port.dtype}"
         if is_float and array.dtype != wanted:
             notices.append(limit_notice)
-        arrays[port.name] = saturated(array) if is_float else array.astype(wanted)
-        if is_float and array.dtype != wanted:
+        narrow = is_float and port.dtype == "bf16"
+        arrays[port.name] = saturated(array) if narrow else array.astype(wanted)
+        if narrow and array.dtype != wanted:
             wide = np.abs(array.astype(np.float64))
             beyond = int((np.isfinite(wide) & (wide > LARGEST)).sum())
             if beyond:

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 from onnx_harness import HIDDEN, TOKENS, Graph, agree
 
 from softex_mlir.compiler.driver import Compilation
 from softex_mlir.compiler.importers.onnx.importer import import_onnx
 from softex_mlir.compiler.importers.onnx.values import OnnxError
 from softex_mlir.errors import UserError
+from softex_mlir.runtime.check import check
 from softex_mlir.runtime.reference import evaluate
 
 VOCABULARY, PADDING = 50, 1
@@ -170,3 +171,26 @@ def test_a_hash_of_ids_is_no_shift(tmp_path: Path) -> None:
     ids = helper.make_tensor_value_info("ids", TensorProto.INT64, (1, 9))
     model = graph.save(tmp_path / "m.onnx", [ids], y)
     agree(tmp_path / "m.onnx", model, {"ids": np.arange(9)[None] * 11})
+
+
+@pytest.mark.parametrize("functions", [[], ["Floor"], ["Identity", "Round"]])
+def test_ids_that_are_floating_point_numbers(functions: list[str], tmp_path: Path) -> None:
+    """Stay whole: BF16 holds no 257."""
+    g = Graph()
+    value = "ids"
+    for function in functions:
+        value = g.node(function, value)
+    value = g.node("Cast", value, to=TensorProto.INT64)
+    g.save(
+        tmp_path / "m.onnx",
+        [helper.make_tensor_value_info("ids", TensorProto.FLOAT, (3,))],
+        g.node("Gather", g.weight(400, HIDDEN, scale=1.0), value),
+    )
+    program = Compilation.of(tmp_path / "m.onnx").program()
+    ids = np.array([3.0, 257.0, 301.0], np.float32)
+    result = program.run({"ids": ids})
+    (table,) = g.initializers
+    (found,) = result.outputs.values()
+    expected = numpy_helper.to_array(table)[ids.astype(int)].astype(found.dtype)
+    np.testing.assert_array_equal(np.asarray(found), expected)
+    assert check(program, result, {"ids": ids}).identical
