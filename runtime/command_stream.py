@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from softex_mlir.abi import stream_cores
 from softex_mlir.errors import UserError
+from softex_mlir.isa_sim.isa.encoding import disassemble
 from softex_mlir.isa_sim.units import registry
+from softex_mlir.runtime.elf_reader import bytes_at
 from softex_mlir.runtime.program import Program
 from softex_mlir.runtime.symbolizer import Symbolizer
 
 WIDTH = 120
 """Characters of a line."""
+
+TRIGGER_BYTES = 4
+"""Of the store that triggers a job: the log has the instruction behind it."""
 
 MEASURED = ("launch", "id", "bytes", "stalled")
 """What a transfer's record holds beside its command."""
@@ -28,6 +34,7 @@ class Wanted:
         unit: a unit's name, `dma_in` or `dma_out`.
         at: a layer's name, whole: the ONNX node's, or the place in MLIR.
         address: a byte of one of the command's buffers.
+        pc: address of the instruction that triggers it, or of any other of the function that does.
         limit: the first so many.
     """
 
@@ -35,6 +42,7 @@ class Wanted:
     unit: str | None = None
     at: str | None = None
     address: int | None = None
+    pc: int | None = None
     limit: int | None = None
 
 
@@ -52,10 +60,11 @@ def commands(program: Program, wanted: Wanted | None = None) -> list[dict[str, A
     run = session.run(program, functional=False).run
     symbolizer = Symbolizer(program)
     found = sorted(
-        [*_jobs(run, symbolizer, program), *_transfers(run, symbolizer)],
+        [*_jobs(run, symbolizer, program), *_transfers(run, symbolizer, program)],
         key=lambda command: (command["start"], command["unit"]),
     )
     titles = _titles(program)
+    issued = _issued_at(found, symbolizer, wanted.pc)
     buffers = None if wanted.address is None else _buffers(program, symbolizer, wanted.address)
     chosen = [
         command
@@ -63,6 +72,7 @@ def commands(program: Program, wanted: Wanted | None = None) -> list[dict[str, A
         if (wanted.unit is None or command["unit"] == wanted.unit)
         and (wanted.at is None or wanted.at in (command["layer"], titles.get(command["layer"])))
         and (wanted.layer is None or _has(command["layer"], titles, wanted.layer))
+        and (issued is None or issued(command))
         and (buffers is None or any(_of(buffers, value) for value in command["registers"].values()))
     ]
     return chosen[: wanted.limit]
@@ -76,7 +86,8 @@ def command_lines(found: Iterable[dict[str, Any]]) -> Iterator[str]:
             f"{command['shape']:24} {command['layer']}"
         )
         yield line if len(line) <= WIDTH else f"{line[: WIDTH - 1]}…"
-        registers = "  ".join(f"{name}={value}" for name, value in command["registers"].items())
+        shown = {**command["registers"], "by": command["by"]}
+        registers = "  ".join(f"{name}={value}" for name, value in shown.items())
         indent = " " * 12
         yield from textwrap.wrap(
             registers,
@@ -85,6 +96,73 @@ def command_lines(found: Iterable[dict[str, Any]]) -> Iterator[str]:
             subsequent_indent=indent,
             break_on_hyphens=False,
         )
+
+
+def code_place(program: Program, pc: int) -> dict[str, Any]:
+    """What an address in the code is: function, instruction, kernel, stream, and the layers that
+    launch it (none for the code around kernels).
+
+    Raises:
+        UserError: there is no instruction.
+    """
+    word = bytes_at([s for s in program.segments if s.executable], pc, 4)
+    if word is None or pc % 4:
+        raise UserError(f"--pc {pc:#x}: no instruction of the program")
+    function = Symbolizer(program).function(pc)
+    name = function.rpartition("+")[0]
+    kernel, stream = next(
+        (
+            (kernel["name"], stream)
+            for kernel in program.metadata["kernels"]
+            for stream, symbol in kernel["functions"].items()
+            if symbol == name
+        ),
+        (None, None),
+    )
+    launches = [launch for launch in program.metadata["launches"] if launch["kernel"] == kernel]
+    return {
+        "pc": pc,
+        "function": function,
+        "text": disassemble(int.from_bytes(word, "little"), pc),
+        "kernel": kernel,
+        "stream": stream,
+        "layers": list(dict.fromkeys(launch["layer"] for launch in launches)),
+    }
+
+
+def place_lines(place: dict[str, Any]) -> list[str]:
+    """What an address in the code is, for people."""
+    layers = ", ".join(place["layers"])
+    where = f"stream {place['stream']} of {place['kernel']}, launched for {layers}"
+    line = f"{place['pc']:#010x} {place['function']}: {place['text']}"
+    return [line, *textwrap.wrap(where, WIDTH, initial_indent="  ", subsequent_indent="  ")][
+        : None if place["kernel"] else 1
+    ]
+
+
+def _issued_at(
+    found: list[dict[str, Any]], symbolizer: Symbolizer, pc: int | None
+) -> Callable[[dict[str, Any]], bool] | None:
+    """Whether the code at an address issues a command."""
+    if pc is None:
+        return None
+    if any(command.get("pc") == pc for command in found):
+        return lambda command: command.get("pc") == pc
+    function = symbolizer.function(pc).rpartition("+")[0]
+    return lambda command: command["by"].partition("+")[0] == function
+
+
+def _function(program: Program, symbolizer: Symbolizer, tp: int, core: int) -> str:
+    """The function that a core executes in a launch."""
+    machine = program.machine
+    cores = stream_cores(machine.cluster.cores, machine.redmule is not None)
+    stream = next(name for name, those in cores.items() if core in those)
+    launch = symbolizer.launch(tp)
+    kernel = None if launch is None else launch["kernel"]
+    for each in program.metadata["kernels"]:
+        if each["name"] == kernel and stream in each["functions"]:
+            return each["functions"][stream]
+    return "<runtime>"
 
 
 def _titles(program: Program) -> dict[str, str]:
@@ -141,6 +219,8 @@ def _jobs(run: Any, symbolizer: Symbolizer, program: Program) -> list[dict[str, 
                 "start": int(job["start"]),
                 "cycles": int(job["end"] - job["start"]),
                 "layer": symbolizer.layer(tp),
+                "pc": (pc := int(job["pc"]) - TRIGGER_BYTES),
+                "by": symbolizer.function(pc),
                 "shape": unit.describe(registers),
                 "registers": {
                     key: symbolizer.buffer(value, tp) if key.endswith("ADDR") else f"{value:#x}"
@@ -152,7 +232,7 @@ def _jobs(run: Any, symbolizer: Symbolizer, program: Program) -> list[dict[str, 
     return commands
 
 
-def _transfers(run: Any, symbolizer: Symbolizer) -> list[dict[str, Any]]:
+def _transfers(run: Any, symbolizer: Symbolizer, program: Program) -> list[dict[str, Any]]:
     commands: list[dict[str, Any]] = []
     for transfer in run.transfers:
         tp = int(transfer["tp"])
@@ -167,6 +247,7 @@ def _transfers(run: Any, symbolizer: Symbolizer) -> list[dict[str, Any]]:
                 "start": int(transfer["start"]),
                 "cycles": int(transfer["end"] - transfer["start"]),
                 "layer": symbolizer.layer(tp),
+                "by": _function(program, symbolizer, tp, int(transfer["core"])),
                 "shape": f"{values['bytes']:,} bytes",
                 "registers": {
                     key: symbolizer.buffer(value, tp) if key in ("source", "destination") else value

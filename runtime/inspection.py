@@ -9,7 +9,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from softex_mlir.runtime.command_stream import Wanted, command_lines, commands
+from softex_mlir.runtime.command_stream import (
+    Wanted,
+    code_place,
+    command_lines,
+    commands,
+    place_lines,
+)
 from softex_mlir.runtime.program import Program
 
 
@@ -144,8 +150,13 @@ def _by(entries: Iterable[Mapping[str, Any]], key: str) -> dict[Any, list[Mappin
 
 def commands_view(program: Program, wanted: Wanted | None = None) -> Inspection:
     """The command stream, or the part of it that is wanted."""
+    if wanted is None or wanted.pc is None:
+        found = commands(program, wanted)
+        return Inspection(tuple(command_lines(found)), {"commands": found}, tuple(found))
+    place = code_place(program, wanted.pc)
     found = commands(program, wanted)
-    return Inspection(tuple(command_lines(found)), {"commands": found}, tuple(found))
+    lines = [*place_lines(place), *command_lines(found)]
+    return Inspection(tuple(lines), {"place": place, "commands": found}, tuple(found))
 
 
 def _schedule(program: Program) -> Inspection:

@@ -162,6 +162,10 @@ def inspect(
     addr: Annotated[
         str | None, typer.Option(help="Commands on the buffer at this address.", metavar="0x…")
     ] = None,
+    pc: Annotated[
+        str | None,
+        typer.Option(help="What the instruction at this address is, and issues.", metavar="0x…"),
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="The first so many commands.")] = None,
     entry: EntryOption = None,
     output: TableFileOption = None,
@@ -187,11 +191,11 @@ def inspect(
     if mlir:
         from softex_mlir.tools.text_command import write_text
 
-        if chosen or any(option is not None for option in (layer, unit, at, addr, limit)):
+        if chosen or any(option is not None for option in (layer, unit, at, addr, pc, limit)):
             raise typer.BadParameter("expected no other view with it", param_hint="--mlir")
         write_text(program, form, output)
         return
-    wanted = Wanted(layer, unit, at, _address(addr), limit)
+    wanted = Wanted(layer, unit, at, _address(addr, "--addr"), _address(pc, "--pc"), limit)
     if wanted != Wanted() and "commands" not in chosen:
         chosen.append("commands")
     if form is Form.csv and len(chosen) > 1:
@@ -242,10 +246,10 @@ def diff(
     raise SystemExit(int(bool(found)))
 
 
-def _address(text: str | None) -> int | None:
+def _address(text: str | None, option: str) -> int | None:
     try:
         return None if text is None else int(text, 0)
     except ValueError:
         raise typer.BadParameter(
-            f"expected an address, 0x10000000, found {text!r}", param_hint="--addr"
+            f"expected an address, 0x10000000, found {text!r}", param_hint=option
         ) from None

@@ -20,6 +20,7 @@ from softex_mlir.compiler.models.llama import llama
 from softex_mlir.compiler.models.text import gpt2
 from softex_mlir.errors import UserError
 from softex_mlir.runtime import session
+from softex_mlir.runtime.command_stream import Wanted, code_place, commands
 from softex_mlir.runtime.program import Program
 from softex_mlir.runtime.program_text import ProgramText
 from softex_mlir.tools.softex import app
@@ -212,3 +213,23 @@ def test_a_file_that_note_and_bytes_contradict_is_refused():
     broken[place + 32] ^= 64
     with pytest.raises(UserError, match="cannot be written as text without loss"):
         _ = ProgramText(Program.from_bytes(bytes(broken))).module
+
+
+def test_commands_and_instructions_name_each_other():
+    program = product()
+    jobs = [command for command in commands(program) if "pc" in command]
+    pc = jobs[0]["pc"]
+    place = code_place(program, pc)
+    assert place["text"].startswith("sw")
+    assert place["function"] == jobs[0]["by"]
+    assert jobs[0]["layer"] in place["layers"]
+    assert commands(program, Wanted(pc=pc)) == [job for job in jobs if job["pc"] == pc]
+    loads = [c for c in commands(program) if c["unit"] == "dma_in"]
+    start = program.symbols[loads[0]["by"]]
+    assert all(c["by"] == loads[0]["by"] for c in commands(program, Wanted(pc=start)))
+
+
+def test_a_place_without_an_instruction_is_refused(folder: Path):
+    result = CliRunner().invoke(app, ["inspect", str(folder / "p.elf"), "--pc", "0x1c000001"])
+    assert isinstance(result.exception, UserError)
+    assert "no instruction of the program" in str(result.exception)
