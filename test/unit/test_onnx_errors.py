@@ -86,8 +86,9 @@ def test_all_unsupported_operators_at_once(tmp_path: Path) -> None:
     ]
     message = failure(save(tmp_path / "m.onnx", nodes))
     assert "4 nodes cannot be imported" in message
-    assert "operator Det is not supported (2x: first_det, second_det)" in message
-    assert "operator com.example.Fancy is not supported (1x: fancy)" in message
+    assert "operator Det is not supported; nothing it could be made of is there yet" in message
+    assert "(2x: first_det, second_det)" in message
+    assert "operator com.example.Fancy is not supported; nothing" in message
     assert "operator LSTM is not supported; a recurrent layer: write its steps out" in message
 
 
@@ -282,3 +283,39 @@ def test_what_no_exporter_writes(tmp_path: Path) -> None:
     reshape = helper.make_node("Reshape", ["x", "shape"], ["y"])
     found = failure(save(tmp_path / "rank.onnx", [reshape], initializers=[shape]))
     assert "Reshape: its operands do not go together" in found
+
+
+def test_causes_of_all_stages_at_once(tmp_path: Path) -> None:
+    """Inputs, nodes behind refused ones, and outputs are in one report, each with what to do."""
+    nodes = [
+        helper.make_node("DynamicQuantizeLinear", ["x"], ["q", "s", "z"], name="quantised"),
+        helper.make_node("GridSample", ["x", "grid"], ["sampled"], name="sampling"),
+        helper.make_node("CumProd", ["sampled", "axis"], ["y"], name="behind"),
+        helper.make_node("StringNormalizer", ["words"], ["small"], name="texts"),
+    ]
+    inputs = [
+        helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 1, 4, 4]),
+        helper.make_tensor_value_info("grid", TensorProto.FLOAT, [1, 4, 4, 2]),
+        helper.make_tensor_value_info("axis", TensorProto.INT64, [1]),
+        helper.make_tensor_value_info("words", TensorProto.STRING, [3]),
+        helper.make_tensor_value_info("open", TensorProto.FLOAT, ["n", 2]),
+    ]
+    outputs = [
+        helper.make_tensor_value_info("y", TensorProto.FLOAT, None),
+        helper.make_tensor_value_info("q", TensorProto.UINT8, None),
+        helper.make_tensor_value_info("small", TensorProto.STRING, None),
+    ]
+    graph = helper.make_graph(nodes, "g", inputs, outputs)
+    opsets = [helper.make_opsetid("", 26)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets), tmp_path / "m.onnx")
+    message = failure(tmp_path / "m.onnx")
+    for part in (
+        "make ids of texts before the model",
+        "--dim n=1",
+        "quantised models are not supported: export the model in float",
+        "operator GridSample is not supported; nothing",
+        "its axis must be a constant",
+        "works on strings: do it before the model",
+        "make texts behind it",
+    ):
+        assert part in message, message

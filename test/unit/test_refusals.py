@@ -65,7 +65,7 @@ CASES: dict[str, tuple[str, list[tuple[str, str]]]] = {
     "a node found late": (ONNX.format("power"), [("the Pow", "Pow")]),
     "one behind another, found late": (ONNX.format("late"), [("the Pow", "Pow")]),
     "integers that do not fit": (ONNX.format("sum"), [("the Add", "Add")]),
-    "an input without a size": (ONNX.format("open"), [("", "")]),
+    "an input without a size": (ONNX.format("open"), [("x", "")]),
     "a row that does not fit": (ONNX.format("wide"), [("the LayerNormalization", "*")]),
     "a machine that is too small": (
         "compile linear.onnx -o p.elf --tcdm-bytes 4608 --json",

@@ -6,9 +6,11 @@ reference implementation; what remains are operations on activations.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import onnx
 from xdsl.dialects.builtin import ArrayAttr, IntegerType, ModuleOp
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Region, SSAValue
@@ -18,13 +20,21 @@ from softex_mlir.compiler.importers.onnx.file import load
 from softex_mlir.compiler.importers.onnx.graph import Importer
 from softex_mlir.compiler.importers.onnx.inputs import Shapes, dtype_name, make_inputs
 from softex_mlir.compiler.importers.onnx.operators import OPERATORS
-from softex_mlir.compiler.importers.onnx.reader import GraphReader, captured_names, listed
+from softex_mlir.compiler.importers.onnx.reader import (
+    GraphReader,
+    captured_names,
+    in_a_line,
+    listed,
+)
+from softex_mlir.compiler.importers.onnx.support import way_out
 from softex_mlir.compiler.importers.onnx.types import FLOATS
 from softex_mlir.compiler.importers.onnx.values import (
     INTEGERS,
+    Broken,
     Discrete,
     OnnxError,
     Unsupported,
+    Value,
     element_of,
 )
 from softex_mlir.compiler.importers.onnx.wide_integers import WideIntegers
@@ -66,34 +76,35 @@ def import_graph(proto: Any, path: Path, shapes: Shapes | None = None) -> Model:
     except ValueError as error:
         raise OnnxError(file, f"not a valid ONNX model: data of an initializer: {error}") from error
     state.round_trips = _read_by_casts_alone(graph)
-    inputs = make_inputs(file, graph, shapes or {}, reader)
+    inputs, problems = make_inputs(file, graph, shapes or {}, reader)
     reader.read(graph.node)
     # A name may be listed twice; a program has every output once.
     results = {output.name: output for output in graph.output}
     refusals = reader.refusals(results)
-    if refusals:
-        raise OnnxError(file, listed(refusals), refusals)
-    if uncomputed := [name for name in results if name not in reader.values]:
-        raise OnnxError(file, f"not a valid ONNX model: nothing computes output '{uncomputed[0]}'")
+    operators = {name: node.op_type for node in graph.node for name in node.output}
     outputs: dict[str, SSAValue] = {}
-    for name in results:
-        value = reader.values[name]
-        kind = int(results[name].type.tensor_type.elem_type)
-        if isinstance(value, Discrete):
-            kind = value.element
-        if kind not in (0, *FLOATS, *INTEGERS):
-            reason = f"output '{name}' is of type {dtype_name(kind)}; expected floats or integers"
-            operator = next((n.op_type for n in graph.node if name in n.output), "")
-            refusal = Refusal(name, operator, reason, "add a Cast")
-            raise OnnxError(file, f"{reason} (add a Cast)", [refusal])
-        try:
-            found = state.tensor(value)
-            integer = isinstance(element_of(found), IntegerType)
-            outputs[name] = found if integer else state.narrowed(found)
-        except Unsupported as error:
-            operator = next((n.op_type for n in graph.node if name in n.output), "")
-            refusals = [error.refusal(name, operator)]
-            raise OnnxError(file, listed(refusals), refusals) from error
+    uncomputed = [name for name in results if name not in reader.values]
+    if uncomputed and not refusals:
+        raise OnnxError(file, f"not a valid ONNX model: nothing computes output '{uncomputed[0]}'")
+    for name, output in results.items():
+        if name in uncomputed:
+            continue
+        operator = operators.get(name, "")
+        problem = _type_problem(reader.values[name], output, operator)
+        if problem is not None:
+            problems.append(problem)
+        elif not isinstance(reader.values[name], Broken):
+            try:
+                outputs[name] = _output(state, reader.values[name])
+            except Unsupported as error:
+                found = error.refusal(name, operator)
+                refusals.append(found if found.remedy else replace(found, remedy=way_out(operator)))
+    if problems or refusals:
+        text = [
+            *([in_a_line(problems)] if problems else []),
+            *([listed(refusals)] if refusals else []),
+        ]
+        raise OnnxError(file, "\n".join(text), [*problems, *refusals])
     ports = [
         Port(name, t.shape_of(v), dtype_name(results[name].type.tensor_type.elem_type))
         for name, v in outputs.items()
@@ -125,3 +136,22 @@ def _read_by_casts_alone(graph: Any) -> frozenset[str]:
         if node.op_type not in CASTS:
             casts -= {*node.input, *captured_names(node)}
     return frozenset(casts)
+
+
+def _type_problem(value: Value, output: Any, operator: str) -> Refusal | None:
+    """Why an output has no place in a program, by its type."""
+    kind = int(output.type.tensor_type.elem_type)
+    if isinstance(value, Discrete):
+        kind = value.element
+    if kind in (0, *FLOATS, *INTEGERS):
+        return None
+    reason = f"output '{output.name}' is of type {dtype_name(kind)}; expected floats or integers"
+    texts = kind == onnx.TensorProto.STRING
+    return Refusal(output.name, operator, reason, "make texts behind it" if texts else "add a Cast")
+
+
+def _output(state: Importer, value: Value) -> SSAValue:
+    """The tensor of an output."""
+    found = state.tensor(value)
+    integer = isinstance(element_of(found), IntegerType)
+    return found if integer else state.narrowed(found)

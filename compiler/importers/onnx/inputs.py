@@ -17,11 +17,13 @@ from softex_mlir.compiler.importers.onnx.tensors import nonzero
 from softex_mlir.compiler.importers.onnx.types import FLOATS, tensor_type
 from softex_mlir.compiler.importers.onnx.values import (
     INTEGERS,
+    Broken,
     OnnxError,
     Symbolic,
     element_name,
 )
 from softex_mlir.dialects.transformer import shape_of
+from softex_mlir.errors import Refusal
 
 if TYPE_CHECKING:
     from softex_mlir.compiler.importers.onnx.graph import Importer
@@ -41,16 +43,26 @@ MAXIMUM_ELEMENTS = 1 << 28
 """Of an input: more does not fit the background memory of any machine we know."""
 
 
+OF_TYPES = {
+    0: "export tensors, one for each element",
+    int(_TENSOR.STRING): "make ids of texts before the model",
+}
+"""What to do about inputs of some types, 0 for what is no tensor."""
+
+
 def dtype_name(element: int) -> str:
     """An ONNX element type as users write it."""
     name = element_name(element)
     return {"float": "float32", "double": "float64"}.get(name, name)
 
 
-def make_inputs(file: str, graph: Any, shapes: Shapes, reader: GraphReader) -> list[Port]:
+def make_inputs(
+    file: str, graph: Any, shapes: Shapes, reader: GraphReader
+) -> tuple[list[Port], list[Refusal]]:
     """Create the arguments of `@main` and their values.
 
-    Raises `OnnxError` naming every input without a shape or of an unsupported type.
+    Inputs without a shape or of an unsupported type are refused, and broken for those who read
+    them. Raises `OnnxError` for sizes of what the file does not have.
     """
     inputs = [v for v in graph.input if v.name not in reader.values]
     names = [v.name for v in inputs]
@@ -58,21 +70,29 @@ def make_inputs(file: str, graph: Any, shapes: Shapes, reader: GraphReader) -> l
     unknown = [name for name in shapes if name not in names and name not in symbols]
     if unknown:
         known = f"no input '{unknown[0]}'; the model's inputs are {', '.join(names)}"
-        raise OnnxError(file, f"{known}{_listed_symbols(symbols)}")
+        fixed = f" ({FIXED})" if inputs and not symbols else ""
+        raise OnnxError(file, f"{known}{_listed_symbols(symbols)}{fixed}")
     for name in symbols:
         if len(shapes.get(name, (1,))) != 1 and name not in names:
             raise OnnxError(file, f"'{name}' is a dimension: it has one size")
     numbers, whole = _read_as_numbers(graph), _read_as_integers(graph)
     ports: list[Port] = []
-    problems: list[str] = []
+    problems: list[Refusal] = []
     for value in inputs:
         element = int(value.type.tensor_type.elem_type)
         if element not in FLOATS | INTEGERS:
             kind = element_name(element) if element else "no tensor type"
             supported = ", ".join(sorted(dtype_name(e) for e in FLOATS | INTEGERS))
-            problems.append(f"input '{value.name}' has type {kind}; supported are {supported}")
+            reason = f"input '{value.name}' has type {kind}; supported are {supported}"
+            remedy = OF_TYPES.get(element, "cast it before the model")
+            problems.append(Refusal(value.name, "", reason, remedy))
+            reader.values[value.name] = Broken(True)
             continue
-        shape = _input_shape(file, value, shapes, problems)
+        shape = _input_shape(value, shapes)
+        if isinstance(shape, Refusal):
+            problems.append(shape)
+            reader.values[value.name] = Broken(element in FLOATS)
+            continue
         ports.append(Port(value.name, shape, dtype_name(element)))
         activation = element in FLOATS or value.name in numbers
         held = f32 if value.name in whole else bf16
@@ -86,9 +106,7 @@ def make_inputs(file: str, graph: Any, shapes: Shapes, reader: GraphReader) -> l
             argument if activation else symbol(state, value.name, argument, dtype),
             tensor_type(element, shape),
         )
-    if problems:
-        raise OnnxError(file, "; ".join(problems))
-    return ports
+    return ports, problems
 
 
 def _symbols(inputs: Iterable[Any]) -> list[str]:
@@ -148,46 +166,45 @@ def _read_as_integers(graph: Any) -> frozenset[str]:
     )
 
 
-def _input_shape(file: str, value: Any, shapes: Shapes, missing: list[str]) -> tuple[int, ...]:
+def _input_shape(value: Any, shapes: Shapes) -> tuple[int, ...] | Refusal:
     """Static shape of a graph input."""
     name, kind, given = value.name, value.type.tensor_type, shapes.get(value.name)
     if not kind.HasField("shape"):
-        if given is None:
-            missing.append(
-                f"input '{name}' has no shape in the file: give it with --shape {name}=SIZES, "
-                f"such as --shape {name}=1,128"
-            )
-            return ()
-        _check_size(file, name, given)
-        return tuple(given)
+        if given is not None:
+            return _of_possible_size(name, given)
+        reason = f"input '{name}' has no shape in the file: give it with --shape {name}=SIZES, "
+        return Refusal(name, "", f"{reason}such as --shape {name}=1,128")
     # Some exporters write sizes they leave open as -1.
     dims = [
         d.dim_value if d.HasField("dim_value") and d.dim_value >= 0 else d.dim_param or "?"
         for d in kind.shape.dim
     ]
-    if given is None:
-        dims = [shapes[d][0] if isinstance(d, str) and d in shapes else d for d in dims]
+    found = f"input '{name}' has shape [{', '.join(map(str, dims))}]"
     if given is not None:
-        if len(given) != len(dims) or any(
-            g < 1 or (isinstance(d, int) and d != g) for d, g in zip(dims, given, strict=True)
+        if len(given) == len(dims) and all(
+            g >= 1 and (isinstance(d, str) or d == g) for d, g in zip(dims, given, strict=True)
         ):
-            raise OnnxError(
-                file,
-                f"input '{name}' has shape [{', '.join(map(str, dims))}]: "
-                f"[{', '.join(map(str, given))}] does not fit",
-            )
-        _check_size(file, name, given)
-        return tuple(given)
-    if any(isinstance(d, str) for d in dims):
+            return _of_possible_size(name, given)
+        reason = f"{found}: [{', '.join(map(str, given))}] does not fit"
+        return Refusal(name, "", reason, "" if _are_open(dims) else FIXED)
+    dims = [shapes[d][0] if isinstance(d, str) and d in shapes else d for d in dims]
+    if _are_open(dims):
         example = ",".join(str(d if isinstance(d, int) else 1) for d in dims)
-        missing.append(
-            f"input '{name}' has shape [{', '.join(map(str, dims))}]: give its size with "
-            f"--shape {name}={example}" + _bysymbol(dims)
-        )
-        return ()
-    shape = tuple(int(d) for d in dims)
-    _check_size(file, name, shape)
-    return shape
+        shown = f"input '{name}' has shape [{', '.join(map(str, dims))}]"
+        how = f"give its size with --shape {name}={example}{_bysymbol(dims)}"
+        return Refusal(name, "", f"{shown}: {how}")
+    return _of_possible_size(name, [int(d) for d in dims])
+
+
+FIXED = (
+    "the file fixes its sizes: export it again for these, or with dynamic_axes (dynamic_shapes "
+    "with dynamo=True) and give sizes here"
+)
+"""What to do about a file of other sizes."""
+
+
+def _are_open(dims: Sequence[int | str]) -> bool:
+    return any(isinstance(d, str) for d in dims)
 
 
 def _bysymbol(dims: Sequence[int | str]) -> str:
@@ -196,13 +213,14 @@ def _bysymbol(dims: Sequence[int | str]) -> str:
     return " or " + " ".join(f"--dim {d}=1" for d in named) if named else ""
 
 
-def _check_size(file: str, name: str, shape: tuple[int, ...]) -> None:
-    if any(size < 1 for size in shape) or prod(shape) > MAXIMUM_ELEMENTS:
-        raise OnnxError(
-            file,
-            f"input '{name}' has {prod(shape)} elements; expected 1 to {MAXIMUM_ELEMENTS} "
-            "(what 512 MiB of BF16 hold)",
-        )
+def _of_possible_size(name: str, shape: Sequence[int]) -> tuple[int, ...] | Refusal:
+    if all(size >= 1 for size in shape) and prod(shape) <= MAXIMUM_ELEMENTS:
+        return tuple(shape)
+    reason = (
+        f"input '{name}' has {prod(shape)} elements; expected 1 to {MAXIMUM_ELEMENTS} "
+        "(what 512 MiB of BF16 hold)"
+    )
+    return Refusal(name, "", reason)
 
 
 def symbol(state: Importer, name: str, argument: SSAValue, dtype: Any) -> Symbolic:

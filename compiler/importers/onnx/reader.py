@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from xdsl.dialects.builtin import StringAttr
+from xdsl.dialects.builtin import StringAttr, TensorType, bf16
+from xdsl.dialects.tensor import EmptyOp
 from xdsl.ir import SSAValue
 
 from softex_mlir.compiler.importers.onnx.control_flow import LOOPS
@@ -19,11 +20,13 @@ from softex_mlir.compiler.importers.onnx.definitions import definition, has_defi
 from softex_mlir.compiler.importers.onnx.graph import Importer, layer_name
 from softex_mlir.compiler.importers.onnx.node import Node, schema_of
 from softex_mlir.compiler.importers.onnx.operators import OPERATORS
-from softex_mlir.compiler.importers.onnx.support import remedy
+from softex_mlir.compiler.importers.onnx.support import way_out
 from softex_mlir.compiler.importers.onnx.types import (
+    FLOATS,
     check_result,
     element_type_of,
     infer,
+    known_shape,
     tensor_type,
     type_of,
 )
@@ -97,7 +100,10 @@ class GraphReader:
                 self._read(proto, names, on_activation)
             except Unsupported as error:
                 refusal = error.refusal(_name(proto), proto.op_type)
+                if not refusal.remedy:
+                    refusal = replace(refusal, remedy=way_out(_full_name(proto)))
                 self._refuse(proto.output, refusal, on_activation)
+                self._stand_in(proto, on_activation)
             except UserError:
                 raise
             except _IMPOSSIBLE as error:
@@ -126,7 +132,7 @@ class GraphReader:
         if standard and proto.op_type == "If":
             self._read_if(proto, operands[0])
             return
-        name = proto.op_type if standard else f"{proto.domain}.{proto.op_type}"
+        name = _full_name(proto)
         opset = self.opsets.get(proto.domain, self.opsets.get("", 1))
         known = (
             name in OPERATORS
@@ -134,7 +140,7 @@ class GraphReader:
             or has_definition(schema_of(proto.op_type, proto.domain, opset))
         )
         if (on_activation or not standard) and not known:
-            raise Unsupported(f"operator {name} is not supported", remedy(name))
+            raise Unsupported(f"operator {name} is not supported", way_out(name))
         if any(isinstance(self.values[n], Broken) for n in names):
             self.values.update(dict.fromkeys(proto.output, Broken(on_activation)))
             return
@@ -331,6 +337,29 @@ class GraphReader:
             self._needs[output] = (result.name,)
             self.define(output, self.values[result.name], self.types.get(result.name))
 
+    def _stand_in(self, proto: Any, on_activation: bool) -> None:
+        """Give the results of a refused node values, so that what follows it is looked at too.
+
+        Only numbers computed from activations, whose shape ONNX infers: nothing depends on their
+        elements when the model is read.
+        """
+        operands = [self.values[n] if n else None for n in proto.input if n in ("", *self.values)]
+        types = [self.types.get(n) if n else None for n in proto.input]
+        if not on_activation or any(
+            n and k is None for n, k in zip(proto.input, types, strict=True)
+        ):
+            return
+        opset = self.opsets.get(proto.domain, self.opsets.get("", 1))
+        try:
+            inferred = infer(Node(proto, operands, types, opset, {}), self.ir_version)
+        except (Unsupported, UserError, ValueError):
+            return
+        for name, kind in zip(proto.output, inferred, strict=False):
+            shape = known_shape(kind)
+            if name and shape is not None and kind.tensor_type.elem_type in FLOATS:
+                self.values[name] = self.state.emit_all([EmptyOp([], TensorType(bf16, shape))])
+                self.types[name] = kind
+
     def _refuse(self, outputs: Iterable[str], refusal: Refusal, on_activation: bool) -> None:
         for name in filter(None, outputs):
             self.values[name] = Broken(on_activation)
@@ -377,8 +406,17 @@ def _padded(results: Sequence[Value], others: Sequence[Value]) -> list[Value]:
     return [*results, *[None] * (len(others) - len(results))]
 
 
+def _full_name(proto: Any) -> str:
+    return proto.op_type if proto.domain in STANDARD else f"{proto.domain}.{proto.op_type}"
+
+
 def _name(proto: Any) -> str:
     return proto.name or (proto.output[0] if proto.output else "?")
+
+
+def in_a_line(problems: Sequence[Refusal]) -> str:
+    """What is wrong with inputs and outputs, which their reasons name."""
+    return "; ".join(f"{p.reason} ({p.remedy})" if p.remedy else p.reason for p in problems)
 
 
 def listed(refusals: Sequence[Refusal]) -> str:

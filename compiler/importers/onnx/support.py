@@ -18,7 +18,10 @@ _RANDOM = "draws random numbers when it runs: make them an input"
 _STRINGS = "works on strings: do it before the model"
 _RECURRENT = "a recurrent layer: write its steps out as matrix products, or export it as Scan"
 _VALUES = "the shape of its result depends on values: do it behind the model"
-_SEQUENCES = "sequences whose length is not known when the model is read"
+_SEQUENCES = (
+    "sequences whose length is not known when the model is read: export tensors, one for each "
+    "element or stacked into one"
+)
 _OPTIONAL = "optional values: export the branch that is used"
 _NEVER = "nothing it could be made of is there yet: do it before or behind the model"
 
@@ -74,11 +77,22 @@ class Support:
 
 def remedy(name: str) -> str:
     """What to do about an operator that is not supported."""
-    if any(word in name for word in ("Quantize", "QLinear", "Integer", "NBits")):
+    words = ("quantize", "qlinear", "qgemm", "qattention", "integer", "nbits")
+    if any(word in name.lower() for word in words):
         return QUANTISED
     if name.startswith("com.microsoft."):
         return "export the model without ONNX Runtime's optimizer"
     return REASONS.get(name, "")
+
+
+def way_out(name: str) -> str:
+    """What to do about a node that is refused, whether or not its operator is supported."""
+    known = remedy(name)
+    if known or name not in OPERATORS:
+        return known or _NEVER
+    note = OPERATORS[name][1]
+    what = f"of {name} runs: {note}" if note else f"in other forms {name} runs"
+    return f"{what}; export another form, or do it before or behind the model"
 
 
 def operator_support() -> dict[str, Support]:

@@ -53,6 +53,14 @@ def element_type_of(value: Any) -> int:
     return int(_HELPER.np_dtype_to_tensor_dtype(value.dtype))
 
 
+def known_shape(kind: Any) -> tuple[int, ...] | None:
+    """Shape of an ONNX tensor type, None where it or one of its sizes is not known."""
+    if kind is None or not kind.HasField("tensor_type") or not kind.tensor_type.HasField("shape"):
+        return None
+    dims = kind.tensor_type.shape.dim
+    return tuple(d.dim_value for d in dims) if all(d.dim_value > 0 for d in dims) else None
+
+
 def type_of(value: Value, inferred: Any, operands: Sequence[Any]) -> Any:
     """The ONNX type of a node's result: what was inferred, with the shape that is known now."""
     if value is None or isinstance(value, Broken):
