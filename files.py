@@ -8,7 +8,9 @@ import io
 import json
 import math
 import os
+import shutil
 import signal
+import stat
 import sys
 import tempfile
 from collections.abc import Iterable
@@ -158,6 +160,26 @@ def prepare_streams() -> None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
         elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="spell")
+
+
+_STDIN = ("/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
+
+
+def keep_piped_input(arguments: Iterable[str]) -> None:
+    """Where a command line names standard input as a file and that is a pipe, let it be a file:
+    commands look at the beginning of a file, go back in it, and open it again."""
+    if not any(argument in _STDIN for argument in arguments):
+        return
+    try:
+        if stat.S_ISREG(os.fstat(0).st_mode) or os.isatty(0):
+            return
+        with tempfile.TemporaryFile() as kept:
+            with open(0, "rb", closefd=False) as piped:
+                shutil.copyfileobj(piped, kept)
+            kept.seek(0)
+            os.dup2(kept.fileno(), 0)
+    except OSError as error:
+        raise UserError(f"/dev/stdin: cannot read: {error.strerror}") from error
 
 
 @cache

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from softex_mlir.errors import Interrupted, UserError
-from softex_mlir.files import CLOSED_PIPE, json_text, prepare_streams
+from softex_mlir.files import CLOSED_PIPE, json_text, keep_piped_input, prepare_streams
 from softex_mlir.tools.given import (
     chosen_model,
     is_onnx,
@@ -586,6 +586,7 @@ def main() -> None:
     reader of the output is gone."""
     prepare_streams()
     try:
+        keep_piped_input(sys.argv[1:])
         _run_app()
     except (Interrupted, KeyboardInterrupt) as interrupt:
         sys.stderr.write(f"{interrupt}\n" if str(interrupt) else "interrupted\n")

@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from softex_mlir.errors import UserError
+from softex_mlir.files import write_atomically
 from softex_mlir.isa_sim.baremetal.elf import BareMetalError, Image, plan_memory, read_elf
 from softex_mlir.isa_sim.baremetal.host import Answer, Host
 from softex_mlir.isa_sim.core import state as st
@@ -90,10 +90,7 @@ def run_elf(
     result = hart.run(max_instructions, progress)
     if signature is not None:
         lines = "".join(f"{word:08x}\n" for word in result.signature)
-        try:
-            Path(signature).write_text(lines, encoding="ascii")
-        except OSError as error:
-            raise UserError(f"{signature}: cannot write: {error.strerror or error}") from error
+        write_atomically(Path(signature), lines)
     return result
 
 

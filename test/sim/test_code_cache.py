@@ -75,6 +75,16 @@ def test_folders_that_cannot_or_must_not_be_used(tmp_path: Path, place: str):
     assert list((tmp_path / ".cache" / "softex-mlir").rglob("*.nbc"))
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root gives files away")
+def test_a_folder_of_somebody_else_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    theirs = tmp_path / "theirs"
+    theirs.mkdir(mode=0o755)
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(theirs))
+    assert code_cache.cache_root() == theirs
+    os.chown(theirs, 65534, 65534)
+    assert code_cache.cache_root() not in (theirs, None)
+
+
 def test_without_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def nowhere(**_: object) -> str:
         raise FileNotFoundError("no usable temporary directory")
