@@ -45,37 +45,35 @@ def color(
     costs.
     """
     neighbours = graph.neighbours
-    remaining = 0
-    for node in graph.nodes:
-        remaining |= 1 << node
     degree = {node: neighbours[node].bit_count() for node in graph.nodes}
+    # nodes with a register to spare stay so: only the others' degrees matter
+    hard = sum(1 << node for node, count in degree.items() if count >= registers[is_float[node]])
     stack: list[int] = []
-    easy = [n for n in sorted(graph.nodes) if degree[n] < registers[is_float[n]]]
+    easy = [n for n in sorted(graph.nodes) if not hard >> n & 1]
     left = set(graph.nodes)
     while left:
         if easy:
             node = easy.pop()
-            if node not in left:
-                continue
         else:
             node = min(left, key=lambda n: (costs[n] / (degree[n] + 1), n))
+            hard &= ~(1 << node)
         left.discard(node)
-        remaining &= ~(1 << node)
         stack.append(node)
-        for other in members(neighbours[node] & remaining):
+        for other in members(neighbours[node] & hard):
             degree[other] -= 1
             if degree[other] == registers[is_float[other]] - 1:
                 easy.append(other)
+                hard &= ~(1 << other)
     colors = [-1] * len(neighbours)
     spilled: list[int] = []
+    # the nodes of each colour, of integers and floats together: they are no neighbours
+    colored = [0] * max(registers)
     for node in reversed(stack):
-        taken = 0
-        for other in members(neighbours[node]):
-            if colors[other] >= 0:
-                taken |= 1 << colors[other]
-        free = ~taken & (1 << registers[is_float[node]]) - 1
-        if free:
-            colors[node] = (free & -free).bit_length() - 1
-        else:
+        choices = range(registers[is_float[node]])
+        free = next((n for n in choices if not colored[n] & neighbours[node]), None)
+        if free is None:
             spilled.append(node)
+        else:
+            colors[node] = free
+            colored[free] |= 1 << node
     return colors, spilled

@@ -46,6 +46,9 @@ MAX_TILE = 512
 COLUMNS = (32, 64, 96, 128, 160, 192, 256, 320, 384, 512)
 """Widths of a tile to try."""
 
+SLOTS_TRIED = 5
+"""Sizes of slots in which all products of an inner size get tiles: those that suit the largest."""
+
 GROUPS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16)
 """Tiles of a group to try."""
 
@@ -233,6 +236,7 @@ class LinearSearch:
         self._computed: dict[tuple[int, int, int], bool] = {}
         self._slow: dict[int, float] = {}
         self._jobs: dict[tuple[int, int, int, bool], int] = {}
+        self._epilogues: dict[tuple[str, bool, int, int, int], int] = {}
         self._boxes: dict[tuple[int, int], int] = {}
         self._blocks: dict[tuple[int, int], Counter[int]] = {}
         self._cycles: dict[tuple[LinearShape, Tile], int] = {}
@@ -249,6 +253,12 @@ class LinearSearch:
         if key not in self._jobs:
             self._jobs[key] = gemm_job_cycles(self.machine, m, n, k, wide=wide)
         return self._jobs[key]
+
+    def _epilogue(self, activation: str, residual: bool, m: int, k: int, piece: int) -> int:
+        key = (activation, residual, m, k, piece)
+        if key not in self._epilogues:
+            self._epilogues[key] = epilogue_cycles(self.machine, *key)
+        return self._epilogues[key]
 
     def _is_computed(self, shape: LinearShape, m: int, n: int, k: int) -> bool:
         """Whether the jobs of tiles of these sizes are among those that RedMulE gets right."""
@@ -288,9 +298,7 @@ class LinearSearch:
         if first or chunks > X_SLOTS:
             feed += chunks * self._box(2 * n, m)
         feed = int((feed + group * tile * (2 if shape.residual else 1)) * DMA_CONTENTION)
-        compute = epilogue_cycles(
-            self.machine, shape.activation, shape.residual, m, k, min(piece, m)
-        )
+        compute = self._epilogue(shape.activation, shape.residual, m, k, min(piece, m))
         part = partial_sum_cycles(self.machine, m, k) if shape.splits > 1 else 0
         compute += part
         early = max(0, shape.splits - 2) * part
@@ -455,10 +463,16 @@ class LinearSearch:
         fitting = table.under(caps)
         if not fitting.size:
             return None
-        for index in map(int, fitting[table.cycles[fitting] < 0]):
-            table.cycles[index] = self.cycles(shape, table.tiles[index])
-        best = int(fitting[np.argmin(table.cycles[fitting])])
+        best = int(fitting[np.argmin(self._cycles_of(shape, table, fitting))])
         return int(table.cycles[best]), table.tiles[best]
+
+    def _cycles_of(
+        self, shape: LinearShape, table: _Candidates, places: npt.NDArray[np.intp]
+    ) -> npt.NDArray[np.int64]:
+        """Cycles of the tiles at some places of a shape's table."""
+        for index in map(int, places[table.cycles[places] < 0]):
+            table.cycles[index] = self.cycles(shape, table.tiles[index])
+        return table.cycles[places]
 
     def search(self) -> tuple[dict[int, Sizes], dict[LinearShape, Tile]]:
         """Slot sizes by inner size, and tiles.
@@ -579,30 +593,50 @@ class LinearSearch:
         epilogue = next((size.epilogue for size in others.values()), None)
         others_need = [self._smallest(shape, blocks.get(shape.m)) for shape in shapes[1:]]
         needed = reduce(Sizes.at_least, others_need) if others_need else None
-        ranked: list[tuple[int, Sizes]] = []
-        table = self._table(heavy, blocks.get(heavy.m))
-        for tile, size in zip(table.tiles, table.sizes, strict=True):
-            size = size if needed is None else size.at_least(needed)
-            if epilogue is not None:
-                if size.epilogue > epilogue:
-                    continue
-                size = replace(size, epilogue=epilogue)
-            if size.total > self.budget:
-                continue
-            if roomy and epilogue is None:
-                spare = self.budget - size.total
-                size = replace(
-                    size, epilogue=size.epilogue + spare // self.epilogue_slots // 64 * 64
-                )
-            ranked.append((self.cycles(heavy, tile), size))
-        ranked.sort(key=lambda entry: (entry[0], -entry[1].total))
         best: tuple[int, Sizes, dict[LinearShape, Tile]] | None = None
-        for _, size in ranked[:5]:
+        for size in self._ranked(heavy, blocks.get(heavy.m), needed, epilogue, roomy):
             caps = self._grown(size)
             found = self._under(shapes, blocks, caps)
             if found is not None and (best is None or found[0] < best[0]):
                 best = (found[0], caps, found[1])
         return best
+
+    def _ranked(
+        self,
+        shape: LinearShape,
+        m: int | None,
+        needed: Sizes | None,
+        epilogue: int | None,
+        roomy: bool,
+    ) -> list[Sizes]:
+        """The best slots for a shape in which others have room, the fastest tile's first."""
+        table = self._table(shape, m)
+        if not table.tiles:
+            return []
+        copies = table.sizes[0].z_copies
+        needs = table.needs.copy()
+        if needed is not None:
+            copies = max(copies, needed.z_copies)
+            needs = np.maximum(needs, (needed.z, needed.x, needed.w, needed.epilogue))
+        fits = np.ones(len(needs), np.bool_)
+        if epilogue is not None:
+            fits = needs[:, 3] <= epilogue
+            needs[:, 3] = epilogue
+        weights = (copies, 2, 2, self.epilogue_slots)
+        fits &= needs @ weights <= self.budget
+        places = np.flatnonzero(fits)
+        if roomy and epilogue is None:
+            spare = self.budget - needs @ weights
+            needs[:, 3] += spare // self.epilogue_slots // 64 * 64
+        totals = (needs @ weights)[places]
+        order = np.lexsort((-totals, self._cycles_of(shape, table, places)))[:SLOTS_TRIED]
+        found: list[Sizes] = []
+        for index in map(int, places[order]):
+            z, x, w, piece = map(int, needs[index])
+            found.append(
+                replace(table.sizes[index], z=z, z_copies=copies, x=x, w=w, epilogue=piece)
+            )
+        return found
 
     def _grown(self, sizes: Sizes) -> Sizes:
         """Give unused bytes to the Z slots, so that smaller products may take wider tiles."""
