@@ -55,7 +55,7 @@ LIMITS: dict[int, tuple[float, float]] = {
 
 
 @dataclass(frozen=True)
-class Format:
+class FloatFormat:
     """A floating-point format of fewer bits than float32.
 
     Attributes:
@@ -73,13 +73,13 @@ class Format:
     zero: bool
 
 
-FLOAT8: dict[int, Format] = {
-    _TENSOR.FLOAT8E4M3FN: Format(3, 2.0**-6, 448.0, np.nan, True),
-    _TENSOR.FLOAT8E4M3FNUZ: Format(3, 2.0**-7, 240.0, np.nan, False),
-    _TENSOR.FLOAT8E5M2: Format(2, 2.0**-14, 57344.0, np.inf, True),
-    _TENSOR.FLOAT8E5M2FNUZ: Format(2, 2.0**-15, 57344.0, np.nan, False),
+FLOAT8: dict[int, FloatFormat] = {
+    _TENSOR.FLOAT8E4M3FN: FloatFormat(3, 2.0**-6, 448.0, np.nan, True),
+    _TENSOR.FLOAT8E4M3FNUZ: FloatFormat(3, 2.0**-7, 240.0, np.nan, False),
+    _TENSOR.FLOAT8E5M2: FloatFormat(2, 2.0**-14, 57344.0, np.inf, True),
+    _TENSOR.FLOAT8E5M2FNUZ: FloatFormat(2, 2.0**-15, 57344.0, np.nan, False),
 }
-HALF = Format(10, 2.0**-14, 65504.0, np.inf, True)
+HALF = FloatFormat(10, 2.0**-14, 65504.0, np.inf, True)
 """float16."""
 
 
@@ -94,7 +94,7 @@ def nonzero(e: F32, x: SSAValue) -> SSAValue:
     return e.select(e.compare("une", x, 0.0), e.number(1.0), e.number(0.0))
 
 
-def rounded(e: F32, x: SSAValue, kind: Format, *, saturate: bool) -> SSAValue:
+def rounded(e: F32, x: SSAValue, kind: FloatFormat, *, saturate: bool) -> SSAValue:
     """x in a narrower format, ties to even."""
     dropped = 23 - kind.mantissa
     bits = e.bits(x)
