@@ -52,12 +52,14 @@ def expected(v: dict[str, Any], lengths: Any, length: int, **a: Any) -> list[Any
             row = q[b, i, h]
             row = turned(row, start + i, a["rotary_interleaved"]) if a["do_rotary"] else row
             seen = start + i + 1
+            first = max(0, seen - a.get("local_window_size", seen))
             group = h // (HEADS // GROUPS)
-            scores = caches[0][b, group, :seen] @ row / SIZE**0.5
+            scores = caches[0][b, group, first:seen] @ row / SIZE**0.5
             cap = a["softcap"]
             scores = cap * np.tanh(scores / cap) if cap else scores
-            p = np.exp(scores - scores.max())
-            out[b, i, h] = p / p.sum() @ caches[1][b, group, :seen]
+            p = np.exp(scores)
+            total = p.sum() + a.get("smooth_softmax", 0)
+            out[b, i, h] = p / total @ caches[1][b, group, first:seen]
     return [out.reshape(batch, queries, -1), *caches]
 
 
@@ -121,6 +123,8 @@ def arrays_of(batch: int, queries: int, before: int) -> dict[str, Any]:
         {"do_rotary": 0, "rotary_interleaved": 0, "softcap": 0.0},
         {"do_rotary": 1, "rotary_interleaved": 0, "softcap": 2.0},
         {"do_rotary": 1, "rotary_interleaved": 1, "softcap": 0.0},
+        {"do_rotary": 0, "rotary_interleaved": 0, "softcap": 0.0, "local_window_size": 3},
+        {"do_rotary": 1, "rotary_interleaved": 0, "softcap": 0.0, "smooth_softmax": 1},
     ],
 )
 def test_it_is_what_its_description_says(
@@ -147,6 +151,7 @@ def test_it_is_what_its_description_says(
 def test_on_the_cluster(tmp_path: Path) -> None:
     arrays = arrays_of(1, 1, 9) | {"lengths": np.array([5], np.int32)}
     attributes = {"do_rotary": 1, "rotary_interleaved": 0, "softcap": 0.0}
+    attributes |= {"local_window_size": 3, "smooth_softmax": 1}
     path = model_of(tmp_path / "m.onnx", arrays, 9, False, **attributes)
     program = Compilation.of(path).program()
     result = session.run(program, arrays)
@@ -156,9 +161,26 @@ def test_on_the_cluster(tmp_path: Path) -> None:
     assert np.abs(found - wanted).max() < 0.03 * np.abs(wanted).max()
 
 
-@pytest.mark.parametrize("attribute", [{"local_window_size": 4}, {"smooth_softmax": 1}])
+@pytest.mark.parametrize("attribute", [{"qk_output": 1}, {"kv_cache_bit_width": 8}])
 def test_what_it_does_not_do_is_refused(attribute: dict[str, Any], tmp_path: Path) -> None:
     arrays = arrays_of(1, 5, 0) | {"lengths": np.array([4], np.int32)}
     path = model_of(tmp_path / "m.onnx", arrays, 5, False, **attribute)
     with pytest.raises(UserError, match=next(iter(attribute))):
         import_onnx(path)
+
+
+def test_a_sink_is_a_key_without_a_value(tmp_path: Path) -> None:
+    arrays = arrays_of(1, 5, 0) | {"lengths": np.array([4], np.int32)}
+    path = model_of(tmp_path / "m.onnx", arrays, 5, False)
+    model = onnx.load(path)
+    sinks = np.log([1.0, 2.0, 0.5, 3.0]).astype(np.float32)
+    model.graph.node[0].input.extend(["", "", "sinks"])
+    model.graph.initializer.append(numpy_helper.from_array(sinks, "sinks"))
+    onnx.save(model, path)
+    found = import_onnx(path)
+    result = evaluate(found.module, found.weights, arrays, arithmetic="float32")["y"]
+    plain = {"do_rotary": 0, "rotary_interleaved": 0, "softcap": 0.0}
+    for head, sink in enumerate(np.exp(sinks)):
+        wanted = expected(arrays, [4], 5, **plain, smooth_softmax=sink)[0]
+        part = slice(head * SIZE, (head + 1) * SIZE)
+        np.testing.assert_allclose(result[..., part], wanted[..., part], atol=2e-5)

@@ -80,7 +80,7 @@ def joined_products(g: Graph) -> str:
 def einsums(g: Graph) -> str:
     w = [g.constant(g.random.standard_normal((HIDDEN, HEADS, SIZE)) * 0.1) for _ in range(3)]
     q, k, v = (g.node("Einsum", "x", each, equation="btd,dhe->bthe") for each in w)
-    scores = g.node("Einsum", q, k, equation="bqhe,bkhe->bhqk")
+    scores = g.node("Einsum", q, k, equation="...qhe,...khe->...hqk")
     p = g.node("Softmax", g.node("Mul", scores, g.constant(SIZE**-0.5)), axis=-1)
     out = g.node("Einsum", p, v, equation="bhqk,bkhe->bqhe")
     w_out = g.constant(g.random.standard_normal((HEADS, SIZE, HIDDEN)) * 0.1)

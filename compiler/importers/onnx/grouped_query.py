@@ -20,13 +20,13 @@ from softex_mlir.compiler.importers.onnx.values import Unsupported, Value, shape
 
 _TENSOR: Any = onnx.TensorProto
 LOWEST = np.finfo(np.float32).min
-PLAIN = {"smooth_softmax": 0, "qk_output": 0, "kv_cache_bit_width": 0}
+PLAIN = {"qk_output": 0, "kv_cache_bit_width": 0}
 QUANTISED = ("k_quant_type", "v_quant_type")
 
 
 @operator(
     "com.microsoft.GroupQueryAttention",
-    note="caches of floating-point numbers; no window that is shorter than the keys",
+    note="caches of floating-point numbers; windows, sinks and smooth softmax too",
 )
 def grouped_query(state: Importer, node: Node) -> list[Value]:
     query, key, value, past_key, past_value, lengths, total, cosines, sines, places, bias = (
@@ -54,9 +54,6 @@ def grouped_query(state: Importer, node: Node) -> list[Value]:
             for new, past in ((k, past_key), (v, past_value))
         )
     keys = shape_of_value(k)[2]
-    window = int(node.attribute("local_window_size", -1))
-    if 0 <= window < keys:
-        raise Unsupported(f"local_window_size = {window} of {keys} keys", "export without it")
     scale = float(node.attribute("scale", 0.0)) or size**-0.5
     wide_k, wide_v = (_repeated(state, x, heads // groups) for x in (k, v))
     scores = call(state, "MatMul", q, call(state, "Transpose", wide_k, perm=[0, 1, 3, 2]))
@@ -67,8 +64,10 @@ def grouped_query(state: Importer, node: Node) -> list[Value]:
         scores = call(state, "Mul", scores, limit)
     if bias is not None:
         scores = call(state, "Add", scores, bias)
-    scores = call(state, "Add", scores, _causal(state, positions, keys))
-    result = call(state, "MatMul", call(state, "Softmax", scores, axis=-1), wide_v)
+    window = int(node.attribute("local_window_size", -1))
+    scores = call(state, "Add", scores, _causal(state, positions, keys, window))
+    weights = _weights(state, scores, _sink(node, heads))
+    result = call(state, "MatMul", weights, wide_v)
     result = call(state, "Transpose", result, perm=[0, 2, 1, 3])
     return [shaped(state, result, shape_of_value(q)[0], queries, heads * size), k, v]
 
@@ -144,11 +143,35 @@ def _repeated(state: Importer, x: Value, times: int) -> Value:
     return shaped(state, wide, batch, groups * times, tokens, size)
 
 
-def _causal(state: Importer, positions: Value, keys: int) -> Value:
-    """What is added to scores: queries see the keys up to their own place."""
+def _sink(node: Node, heads: int) -> Value:
+    """The score [heads or 1, 1, 1] of a key without a value; None if there is none."""
+    sink = node.input(11)
+    if sink is not None:
+        return np.asarray(node.required(11, "head_sink"), np.float32).reshape(heads, 1, 1)
+    smooth = node.attribute("smooth_softmax", 0) == 1
+    return np.zeros((1, 1, 1), np.float32) if smooth else None
+
+
+def _weights(state: Importer, scores: Value, sink: Value) -> Value:
+    """The softmax of the scores, and of one more."""
+    if sink is None:
+        return call(state, "Softmax", scores, axis=-1)
+    batch, heads, queries, keys = shape_of_value(scores)
+    column = np.broadcast_to(np.asarray(sink), (batch, heads, queries, 1)).copy()
+    wide = call(state, "Softmax", call(state, "Concat", scores, column, axis=-1), axis=-1)
+    return call(state, "Slice", wide, ints(0), ints(keys), ints(3))
+
+
+def _causal(state: Importer, positions: Value, keys: int, window: int) -> Value:
+    """What is added to scores: queries see the keys up to their own place, the last `window`."""
     places = np.arange(keys, dtype=np.int32)[None, None, None]
+    first = window if 0 < window < keys else keys
     if isinstance(positions, np.ndarray):
-        return np.where(places <= positions[0][:, None], np.float32(0), LOWEST)
+        distance = positions[0][:, None] - places
+        return np.where((distance >= 0) & (distance < first), np.float32(0), LOWEST)
     own = call(state, "Unsqueeze", positions, ints(1, 3))
     visible = call(state, "LessOrEqual", places, own)
+    if first < keys:
+        near = call(state, "Less", call(state, "Sub", own, places), np.array(first, np.int32))
+        visible = call(state, "And", visible, near)
     return call(state, "Where", visible, np.zeros((), np.float32), np.array(LOWEST))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import string
+from collections.abc import Sequence
 from math import prod
 
 import numpy as np
@@ -295,9 +297,29 @@ def _rearranged(state: Importer, value: Value, term: str, result: str) -> SSAVal
     return state.emit(t.TransposeOp(x, [term.index(c) for c in result]))
 
 
-@operator("Einsum", note="one operand; two, each dimension in two of operands and result or in all")
+def _without_ellipsis(equation: str, ranks: Sequence[int]) -> str:
+    """The equation with a letter for every dimension that `...` stands for."""
+    if "..." not in equation:
+        return equation
+    operands, arrow, _ = equation.partition("->")
+    terms = operands.split(",")
+    counts = [
+        rank - len(term.replace("...", ""))
+        for term, rank in zip(terms, ranks, strict=False)
+        if "..." in term
+    ]
+    if not arrow or len(terms) != len(ranks) or len(set(counts)) != 1 or counts[0] < 0:
+        raise Unsupported(f"the equation '{equation}'", "write its dimensions out as letters")
+    free = [c for c in string.ascii_letters if c not in equation]
+    return equation.replace("...", "".join(free[: counts[0]]))
+
+
+@operator(
+    "Einsum", note="one operand; two, each dimension in two of operands and result or in all; `...`"
+)
 def einsum(state: Importer, node: Node) -> list[Value]:
     equation = node.attribute("equation").decode().replace(" ", "")
+    equation = _without_ellipsis(equation, [len(shape_of_value(v)) for v in node.inputs()])
     operands, arrow, result = equation.partition("->")
     first, comma, second = operands.partition(",")
     if arrow and not comma and len(set(first)) == len(first) and set(result) <= set(first):

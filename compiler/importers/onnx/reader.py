@@ -20,7 +20,7 @@ from softex_mlir.compiler.importers.onnx.definitions import definition, has_defi
 from softex_mlir.compiler.importers.onnx.graph import Importer, layer_name
 from softex_mlir.compiler.importers.onnx.node import Node, schema_of
 from softex_mlir.compiler.importers.onnx.operators import OPERATORS
-from softex_mlir.compiler.importers.onnx.support import way_out
+from softex_mlir.compiler.importers.onnx.support import WHEN_READ, way_out
 from softex_mlir.compiler.importers.onnx.types import (
     FLOATS,
     check_result,
@@ -139,7 +139,9 @@ class GraphReader:
             or name in LOOPS
             or has_definition(schema_of(proto.op_type, proto.domain, opset))
         )
-        if (on_activation or not standard) and not known:
+        # what is made of shapes alone comes to nothing behind a refused node
+        lost = name in WHEN_READ and any(isinstance(self.values[n], Broken) for n in names)
+        if (on_activation or not standard) and not known and not lost:
             raise Unsupported(f"operator {name} is not supported", way_out(name))
         if any(isinstance(self.values[n], Broken) for n in names):
             self.values.update(dict.fromkeys(proto.output, Broken(on_activation)))
