@@ -280,6 +280,10 @@ def relative_error(found: Array, expected: Array) -> float:
     return error / max(float(np.abs(b[~special]).max(initial=0.0)), 1e-6)
 
 
+def _is_counted(ids: SSAValue) -> bool:
+    return any(isinstance(use.operation, t.PositionIdsOp) for use in ids.uses)
+
+
 def sample_inputs(model: Model, seed: int) -> dict[str, Array]:
     """Random inputs that fit the model and that BF16 holds: normal values, ids within their
     tables, bytes, masks that hide some keys but never the first."""
@@ -297,6 +301,9 @@ def sample_inputs(model: Model, seed: int) -> dict[str, Array]:
             arrays[port.name] = values.astype(np.float32)
         elif limit is not None:
             arrays[port.name] = random.integers(0, limit, port.shape)
+        elif port.shape[-1:] == (1,) and _is_counted(argument):
+            # Positions counted over one token are those of any id, not of masks alone.
+            arrays[port.name] = random.integers(2, 8, port.shape)
         else:
             mask = (random.random(port.shape) < 0.75).astype(np.int64)
             mask[..., :1] = 1

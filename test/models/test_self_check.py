@@ -10,8 +10,9 @@ import pytest
 from onnx import TensorProto, helper
 from onnx_harness import HIDDEN, TOKENS, Graph
 
-from softex_mlir.compiler.importers.onnx import registry
-from softex_mlir.compiler.transforms.transformer import fuse_linear
+from softex_mlir.compiler.importers.onnx import graph, registry
+from softex_mlir.compiler.importers.onnx.node import Node
+from softex_mlir.compiler.transforms.transformer import fuse_attention, fuse_linear
 from softex_mlir.dialects import transformer as t
 from softex_mlir.front_door import compile_and_check
 from softex_mlir.isa_sim.machine import Machine
@@ -19,6 +20,7 @@ from softex_mlir.runtime import self_check
 from softex_mlir.runtime.self_check import SelfCheckError, relative_error
 
 SHAPE = (1, TOKENS, HIDDEN)
+INPUT = helper.make_tensor_value_info("x", TensorProto.FLOAT, SHAPE)
 
 
 def save(path: Path, *, opset: int = 17, dtype: Any = np.float32, axis: int = -1) -> Path:
@@ -73,6 +75,96 @@ def test_a_fusion_that_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(fuse_linear.t, "LinearOp", Wrong, raising=True)
     with pytest.raises(SelfCheckError, match="the first pass after which it does is fuse-linear"):
         compile_and_check(save(tmp_path / "m.onnx"))
+
+
+def attention_over_parts_of_keys(path: Path) -> Path:
+    """Softmax over each half of the keys: no attention, however much it looks like it."""
+    g = Graph()
+    heads = 2
+    split = g.constant([1, TOKENS, heads, HIDDEN // heads], np.int64)
+    q, k, v = (g.node("Reshape", g.linear("x", HIDDEN, HIDDEN, n), split) for n in "qkv")
+    q, v = (g.node("Transpose", value, perm=[0, 2, 1, 3]) for value in (q, v))
+    scores = g.node("MatMul", q, g.node("Transpose", k, perm=[0, 2, 3, 1]))
+    halves = g.constant([1, heads, TOKENS, 2, TOKENS // 2], np.int64)
+    shares = g.node("Softmax", g.node("Reshape", scores, halves), axis=-1)
+    whole = g.constant([1, heads, TOKENS, TOKENS], np.int64)
+    found = g.node("MatMul", g.node("Reshape", shares, whole), v)
+    found = g.node("Transpose", found, perm=[0, 2, 1, 3])
+    joined = g.constant([1, TOKENS, HIDDEN], np.int64)
+    g.save(path, [INPUT], g.linear(g.node("Reshape", found, joined), HIDDEN, HIDDEN, "out"))
+    return path
+
+
+def an_attribute(path: Path) -> Path:
+    g = Graph()
+    y = g.node("Gemm", "x", g.weight(HIDDEN, HIDDEN), g.weight(HIDDEN), beta=3.0)
+    g.save(path, [helper.make_tensor_value_info("x", TensorProto.FLOAT, (TOKENS, HIDDEN))], y)
+    return path
+
+
+def a_reversal(path: Path) -> Path:
+    g = Graph()
+    ends = (g.constant([n], np.int64) for n in (-1, -(1 << 40), 1, -1))
+    g.save(path, [INPUT], g.node("Slice", g.node("Relu", "x"), *ends))
+    return path
+
+
+def numbers_that_are_no_positions(path: Path) -> Path:
+    g = Graph()
+    where = g.node("Add", "ids", g.constant(2, np.int64))
+    ids = helper.make_tensor_value_info("ids", TensorProto.INT64, (1, 1))
+    g.save(path, [ids], g.node("Gather", g.weight(40, HIDDEN), where))
+    return path
+
+
+def nobody_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = Node.attribute
+
+    def overlooks(self: Node, name: str, default: Any = None) -> Any:
+        found = read(self, name, default)
+        return default if name == "beta" else found
+
+    monkeypatch.setattr(Node, "attribute", overlooks)
+
+
+def vanishes(monkeypatch: pytest.MonkeyPatch) -> None:
+    def slices(state: Any, node: Any) -> list[Any]:
+        return [node.inputs()[0]]
+
+    monkeypatch.setitem(registry.OPERATORS, "Slice", (slices, ""))
+
+
+def looks_through_any_reshape(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fuse_attention, "keeps_rows", lambda op: True)
+
+
+def probes_too_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graph, "shift_of", lambda symbolic, shape, rows: None)
+    # id 1 is at 3 and 0 at 2: what ids count that are not 0
+    monkeypatch.setattr(graph, "positions", lambda symbolic, shape: (0, 2, 2))
+
+
+MUTATIONS = {
+    "an attribute that nobody reads": (an_attribute, nobody_reads),
+    "a reversal that vanishes": (a_reversal, vanishes),
+    "a fusion that looks through any reshape": (
+        attention_over_parts_of_keys,
+        looks_through_any_reshape,
+    ),
+    "a probe that cannot fail": (numbers_that_are_no_positions, probes_too_little),
+}
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_mutations_are_found(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is right passes; the compiler with one fault is caught."""
+    model, breaks = MUTATIONS[name]
+    path = model(tmp_path / "m.onnx")
+    _, line = compile_and_check(path)
+    assert line.startswith("self-check: import ")
+    breaks(monkeypatch)
+    with pytest.raises(SelfCheckError, match=r"self-check: after (import|fusion) output"):
+        compile_and_check(path)
 
 
 def test_float32_itself_may_be_coarse(tmp_path: Path) -> None:
