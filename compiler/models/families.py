@@ -330,12 +330,9 @@ def _llama_parameter(c: Checkpoint, name: str, shape: Shape) -> Array:
     return c.take(name, shape) if name in tables else _linear(c, name, shape)
 
 
-def _whisper_settings(config: Config, c: Checkpoint) -> dict[str, Any]:
-    config.expect(scale_embedding=False, tie_word_embeddings=True)
+def _two_stacks(config: Config) -> dict[str, Any]:
+    """Sizes of an encoder and a decoder, as BART and Whisper name them."""
     return {
-        "positions": config.size("max_target_positions", 448),
-        "mels": config.size("num_mel_bins", 80),
-        "source": config.size("max_source_positions", 1500),
         "hidden": config.size("d_model"),
         "encoder_layers": config.size("encoder_layers"),
         "layers": config.size("decoder_layers"),
@@ -345,6 +342,16 @@ def _whisper_settings(config: Config, c: Checkpoint) -> dict[str, Any]:
         "encoder_mlp": config.size("encoder_ffn_dim"),
         "vocabulary": config.size("vocab_size"),
         "activation": config.choice("activation_function", "gelu", ACTIVATIONS),
+    }
+
+
+def _whisper_settings(config: Config, c: Checkpoint) -> dict[str, Any]:
+    config.expect(scale_embedding=False, tie_word_embeddings=True)
+    return {
+        "positions": config.size("max_target_positions", 448),
+        "mels": config.size("num_mel_bins", 80),
+        "source": config.size("max_source_positions", 1500),
+        **_two_stacks(config),
     }
 
 
@@ -366,15 +373,7 @@ def _bart_settings(config: Config, c: Checkpoint) -> dict[str, Any]:
     )
     return {
         "positions": config.size("max_position_embeddings", 1024),
-        "hidden": config.size("d_model"),
-        "encoder_layers": config.size("encoder_layers"),
-        "layers": config.size("decoder_layers"),
-        "heads": config.size("decoder_attention_heads"),
-        "encoder_heads": config.size("encoder_attention_heads"),
-        "mlp": config.size("decoder_ffn_dim"),
-        "encoder_mlp": config.size("encoder_ffn_dim"),
-        "vocabulary": config.size("vocab_size"),
-        "activation": config.choice("activation_function", "gelu", ACTIVATIONS),
+        **_two_stacks(config),
     }
 
 
