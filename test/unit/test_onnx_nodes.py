@@ -198,3 +198,30 @@ def test_limits_of_float16_models(tmp_path: Path) -> None:
         NODE("Cast", ["c"], ["y"], to=TensorProto.FLOAT),
     ]
     agree(tmp_path / "m.onnx", save(tmp_path / "m.onnx", nodes))
+
+
+@pytest.mark.parametrize(
+    ("nodes", "result", "shape"),
+    [
+        ([NODE("MatMul", ["x", "w"], ["y"])], (8, 4), (8, 6)),
+        ([NODE("MatMul", ["x", "w"], ["h"]), NODE("Relu", ["h"], ["y"])], (2, 8, 4), (2, 8, 6)),
+        ([NODE("Gemm", ["x", "w"], ["y"], transA=1)], (8, 4), (6, 8)),
+        ([NODE("Tanh", ["x"], ["y"])], (3, 1), (3, 1)),
+        ([NODE("Add", ["x", "w"], ["y"])], (6, 4), None),
+    ],
+)
+def test_a_shape_that_follows(nodes: list[Any], result: Any, shape: Any, tmp_path: Path) -> None:
+    """It is the only one that makes the stated result; else it is asked for."""
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, None)
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, result)
+    w = numpy_helper.from_array(np.ones((6, 4), np.float32), "w")
+    graph = helper.make_graph(nodes, "g", [x], [y], [w])
+    opset = helper.make_opsetid("", 17)
+    onnx.save(helper.make_model(graph, opset_imports=[opset]), tmp_path / "m.onnx")
+    if shape is None:
+        with pytest.raises(OnnxError, match="give it with --shape x="):
+            import_onnx(tmp_path / "m.onnx")
+        return
+    imported = import_onnx(tmp_path / "m.onnx")
+    assert imported.inputs[0].shape == shape
+    assert imported.notes == [f"input 'x' has shape {','.join(map(str, shape))}, by what reads it"]

@@ -13,6 +13,7 @@ from xdsl.dialects.builtin import TensorType, bf16, f32, i32
 from xdsl.ir import SSAValue
 
 from softex_mlir.abi import Port
+from softex_mlir.compiler.importers.onnx.input_shapes import shape_from_readers
 from softex_mlir.compiler.importers.onnx.tensors import nonzero
 from softex_mlir.compiler.importers.onnx.types import FLOATS, tensor_type
 from softex_mlir.compiler.importers.onnx.values import (
@@ -88,7 +89,14 @@ def make_inputs(
             problems.append(Refusal(value.name, "", reason, remedy))
             reader.values[value.name] = Broken(True)
             continue
-        shape = _input_shape(value, shapes)
+        given = shapes
+        if value.name not in shapes and not value.type.tensor_type.HasField("shape"):
+            found = shape_from_readers(graph, value.name)
+            if found is not None:
+                sizes = ",".join(map(str, found))
+                reader.state.note(f"input '{value.name}' has shape {sizes}, by what reads it")
+                given = {**shapes, value.name: found}
+        shape = _input_shape(value, given)
         if isinstance(shape, Refusal):
             problems.append(shape)
             reader.values[value.name] = Broken(element in FLOATS)
