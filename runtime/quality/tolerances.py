@@ -64,6 +64,8 @@ _ROUNDED = (t.BinaryOp, linalg_ops.GenericOp)
 
 def tolerance_of(op: Operation) -> Tolerance:
     """The tolerance of an operation's result."""
+    if isinstance(op, t.LinearOp | t.MatmulOp | t.AttentionOp) and op.wide is not None:
+        return _wide(op)
     match op:
         case t.LinearOp():
             parts = op.inner // op.chunk
@@ -93,6 +95,19 @@ def _summed(chunk: int, parts: int, gelu: bool, residual: bool) -> Tolerance:
     return Tolerance(
         1 + residual, walk, GELU if gelu else 0, f"a random walk of {chunk} roundings a sum"
     )
+
+
+def _wide(op: t.LinearOp | t.MatmulOp | t.AttentionOp) -> Tolerance:
+    """Of sums in float32: only what is rounded between counts, and what follows."""
+    match op:
+        case t.LinearOp():
+            roundings = op.inner // op.chunk + (op.residual is not None)
+        case t.MatmulOp():
+            roundings = 1
+        case t.AttentionOp():
+            roundings = 3  # scores, weights, result
+    evidence = f"{roundings} roundings of values up to {SIGMAS} times their root mean square"
+    return Tolerance(2, SIGMAS * ROUNDING / 2 * roundings, 0, f"float32 sums, {evidence}")
 
 
 def scale_of(op: Operation, operands: Sequence[Array]) -> float:
