@@ -8,7 +8,14 @@ from typing import Any
 
 from softex_mlir.errors import UserError
 from softex_mlir.files import write_atomically
-from softex_mlir.runtime.explore.page import csv_text, page, sensitivity_rows, table, write_parquet
+from softex_mlir.runtime.explore.page import (
+    csv_text,
+    page,
+    parquet_library,
+    sensitivity_rows,
+    table,
+    write_parquet,
+)
 from softex_mlir.runtime.explore.point import Point, Row
 from softex_mlir.runtime.explore.pools import DaskWorkers, HostCores
 from softex_mlir.runtime.explore.search import search
@@ -21,6 +28,8 @@ from softex_mlir.runtime.explore.sweep import (
     simulate,
     sweep,
 )
+from softex_mlir.runtime.remote import Remote
+from softex_mlir.runtime.report.plain import page_library
 from softex_mlir.tools.forms import Form, emit
 from softex_mlir.tools.progress import progress_bar
 
@@ -52,12 +61,16 @@ def explore(
     if unknown:
         raise UserError(f"--objective: expected {', '.join(OBJECTIVES)}, found '{unknown[0]}'")
     space = knobs(options)
+    if parquet:
+        parquet_library()
+    if html:
+        page_library()
     kept = folder / "points"
     if kept.exists() and not resume:
         raise UserError(f"{folder}: holds a sweep: --resume to go on, or another directory")
     kept.mkdir(parents=True, exist_ok=True)
     cache = Cache(kept)
-    pool = HostCores(jobs) if scheduler is None else DaskWorkers(scheduler)
+    pool = HostCores(jobs) if scheduler is None else DaskWorkers(Remote(scheduler))
     with progress_bar("points", quiet=form is not Form.text) as progress:
         if searched:
 

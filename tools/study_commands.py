@@ -29,6 +29,19 @@ from softex_mlir.tools.options import (
 study_app = typer.Typer()
 
 
+SchedulerOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Use the workers of this Dask scheduler, tcp://host:port.", metavar="ADDRESS"
+    ),
+]
+
+
+def _one_of(one: object, other: object, hint: str) -> None:
+    if one and other:
+        raise typer.BadParameter("expected one of them", param_hint=hint)
+
+
 @study_app.command()
 def quality(
     model: Annotated[
@@ -85,6 +98,7 @@ def quality(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes; default: one a core of the host.")
     ] = None,
+    scheduler: SchedulerOption = None,
     report: Annotated[
         Path | None,
         typer.Option(
@@ -98,8 +112,10 @@ def quality(
 ) -> None:
     """How close a model on the cluster comes to FP32, over many inputs, without simulating it."""
     from softex_mlir.files import check_outputs
+    from softex_mlir.runtime.remote import Remote
     from softex_mlir.tools.quality_command import print_quality
 
+    _one_of(workers, scheduler, "--workers and --scheduler")
     check_outputs([report], [model, inputs, reference, baseline, weights, config])
     print_quality(
         chosen_model(model, sizes_of(tokens, batch, layers), weights, config),
@@ -111,7 +127,7 @@ def quality(
         logits=logits or (),
         layers="all" if per_layer else "kinds" if contributions else None,
         sweeps=sweep or (),
-        workers=workers,
+        workers=workers if scheduler is None else Remote(scheduler),
         baseline=baseline,
         bound=bound,
         report=report,
@@ -179,12 +195,7 @@ def explore(
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Processes; default: one a core of the host.")
     ] = None,
-    scheduler: Annotated[
-        str | None,
-        typer.Option(
-            help="Use the workers of this Dask scheduler, tcp://host:port.", metavar="ADDRESS"
-        ),
-    ] = None,
+    scheduler: SchedulerOption = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on in a directory that holds a sweep.")
     ] = False,
@@ -199,12 +210,8 @@ def explore(
     """
     from softex_mlir.tools.explore_command import explore as run_explore
 
-    for one, other, hint in (
-        (random, search, "--random and --search"),
-        (jobs, scheduler, "--jobs and --scheduler"),
-    ):
-        if one and other:
-            raise typer.BadParameter("expected one of them", param_hint=hint)
+    _one_of(random, search, "--random and --search")
+    _one_of(jobs, scheduler, "--jobs and --scheduler")
     run_explore(
         models,
         settings or [],

@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from html import escape
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -53,14 +54,22 @@ def write_parquet(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     Raises:
         UserError: the library of the extra `explore` is missing.
     """
+    pyarrow, parquet = parquet_library()
+    parquet.write_table(pyarrow.Table.from_pylist([dict(row) for row in rows]), path)
+
+
+def parquet_library() -> tuple[Any, Any]:
+    """What writes Parquet.
+
+    Raises:
+        UserError: it is missing.
+    """
     try:
-        import pyarrow  # pyright: ignore
-        from pyarrow import parquet  # pyright: ignore
+        return import_module("pyarrow"), import_module("pyarrow.parquet")
     except ImportError as error:
         raise UserError(
             f"Parquet needs {error.name}: pip install 'softex-mlir[explore]' (CSV needs nothing)"
         ) from error
-    parquet.write_table(pyarrow.Table.from_pylist([dict(row) for row in rows]), path)  # pyright: ignore
 
 
 def page(

@@ -14,9 +14,7 @@ from softex_mlir.files import json_text, write_atomically
 from softex_mlir.runtime.explore.point import Point, Row, evaluate
 from softex_mlir.runtime.explore.pools import HostCores, Pool, Work
 from softex_mlir.runtime.explore.space import Settings
-
-ATTEMPTS = 3
-"""How often a point is begun before it is given up: a worker may die of something else."""
+from softex_mlir.runtime.remote import ATTEMPTS
 
 HOST_CORES = HostCores()
 

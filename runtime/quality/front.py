@@ -18,7 +18,7 @@ from softex_mlir.runtime.quality.data import input_sets, load_arrays, output_set
 from softex_mlir.runtime.quality.fp32 import ArrayReference, OnnxReference, Reference
 from softex_mlir.runtime.quality.layers import contributions
 from softex_mlir.runtime.quality.report import QualityReport, summarise
-from softex_mlir.runtime.quality.study import Inputs, Study
+from softex_mlir.runtime.quality.study import Inputs, Study, Workers
 from softex_mlir.runtime.quality.subject import Subject, subject_of
 from softex_mlir.runtime.quality.sweep import Sweep
 from softex_mlir.runtime.self_check import sample_inputs
@@ -41,7 +41,7 @@ def quality(
     logits: Sequence[str] = (),
     layers: str | None = None,
     sweeps: Sequence[str] = (),
-    workers: int | None = None,
+    workers: Workers = None,
     state: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> QualityReport:
@@ -59,7 +59,7 @@ def quality(
         logits: outputs of which divergence and perplexity are wanted, too.
         layers: "kinds" or "all": the contribution of every kind of layer, or of every layer.
         sweeps: settings to vary: "sums=0,192,96", "terms=2,4", "softex.accumulator_bits=12,14".
-        workers: processes; None for one a host core.
+        workers: processes, None for one a host core; or a Dask scheduler.
         state: a file in which an interrupted study goes on where it was.
         progress: called with how many inputs are done, and of how many.
 

@@ -14,7 +14,7 @@ from softex_mlir.compiler.layer_names import launch_layer, name_layers
 from softex_mlir.dialects import transformer as t
 from softex_mlir.errors import UserError
 from softex_mlir.runtime.quality.metrics import cosine_of
-from softex_mlir.runtime.quality.study import Inputs, mean, parallel
+from softex_mlir.runtime.quality.study import Inputs, Workers, mean, parallel
 from softex_mlir.runtime.quality.subject import Subject
 from softex_mlir.runtime.reference import Kind
 
@@ -41,7 +41,7 @@ def contributions(
     *,
     output: str | None = None,
     every_layer: bool = False,
-    workers: int | None = None,
+    workers: Workers = None,
 ) -> list[Contribution]:
     """Contributions to one output (the first one by default), the largest first.
 

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,12 +23,15 @@ from softex_mlir.runtime.quality.metrics import (
     top_agreement,
 )
 from softex_mlir.runtime.quality.subject import Subject
+from softex_mlir.runtime.remote import Remote
 
 Array = npt.NDArray[Any]
 Inputs = Mapping[str, Array]
 Record = dict[str, dict[str, dict[str, Any]]]
 """For each output, of the hardware, plain bf16 and FP32: figures by name, and its `vector`."""
 ResultT = TypeVar("ResultT")
+Workers: TypeAlias = "int | Remote | None"
+"""Processes of this host, None for one a core; or those of a Dask scheduler."""
 
 ARITHMETICS = ("hardware", "bf16")
 MOST_COLUMNS = 4096
@@ -117,14 +120,14 @@ class Study:
     def run(
         self,
         *,
-        workers: int | None = None,
+        workers: Workers = None,
         state: Path | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> list[Record]:
         """Figures of all inputs.
 
         Args:
-            workers: processes; None for one a host core.
+            workers: processes, None for one a host core; or a Dask scheduler.
             state: file that finished inputs are noted in, and read from: an interrupted study goes
                 on where it was.
             progress: called with how many inputs are done, and of how many.
@@ -215,13 +218,16 @@ def _call(item: Any) -> Any:
 
 
 def parallel(
-    task: Callable[[Any], ResultT], items: Sequence[Any], workers: int | None
+    task: Callable[[Any], ResultT], items: Sequence[Any], workers: Workers
 ) -> Iterator[ResultT]:
     """Results of a task in the order of its items, computed by several processes at once.
 
     Processes are forked, so nothing but items and results has to be pickled; where the system
     cannot fork, one process does it all.
     """
+    if isinstance(workers, Remote):
+        yield from workers.map(task, items)
+        return
     count = min(len(items), workers if workers is not None else len(os.sched_getaffinity(0)))
     if count <= 1 or "fork" not in multiprocessing.get_all_start_methods():
         yield from map(task, items)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
+from importlib import import_module
 from json import dumps
 from typing import Any
 
@@ -16,18 +17,27 @@ _STYLE = (
 )
 
 
+def page_library() -> Any:
+    """What draws the charts of a page.
+
+    Raises:
+        UserError: it is missing.
+    """
+    try:
+        return import_module("plotly.offline")
+    except ImportError as error:
+        raise UserError(
+            f"a page needs {error.name}: pip install 'softex-mlir[report]' (CSV needs nothing)"
+        ) from error
+
+
 def document(title: str, heading: str, parts: Sequence[str], charts: Mapping[str, Any]) -> str:
     """A page of parts in HTML; those that `chart_place` made hold the plotly figures of that name.
 
     Raises:
         UserError: the library of the extra `report` is missing.
     """
-    try:
-        from plotly.offline import get_plotlyjs  # pyright: ignore[reportMissingTypeStubs]
-    except ImportError as error:
-        raise UserError(
-            f"a page needs {error.name}: pip install 'softex-mlir[report]' (CSV needs nothing)"
-        ) from error
+    offline = page_library()
     # A closing tag inside the data would end the script.
     data = dumps(charts).replace("</", "<\\/")
     lines = [
@@ -35,7 +45,7 @@ def document(title: str, heading: str, parts: Sequence[str], charts: Mapping[str
         f"<style>{_STYLE}</style>",
         f"<h1>{escape(heading)}</h1>",
         *parts,
-        f"<script>{get_plotlyjs()}</script>",
+        f"<script>{offline.get_plotlyjs()}</script>",
         f"<script>const charts={data};for(const id in charts)"
         "Plotly.newPlot(id,charts[id].data,charts[id].layout,{responsive:true})</script></html>",
     ]

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import os
+import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
-from mortal_worker import die_once
+from mortal_worker import die_once, measure_once
 
+from softex_mlir.compiler.models import single_operation
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.runtime.explore.page import page, table, write_parquet
@@ -19,6 +26,10 @@ from softex_mlir.runtime.explore.pools import DaskWorkers, HostCores
 from softex_mlir.runtime.explore.search import search
 from softex_mlir.runtime.explore.space import knobs, machines
 from softex_mlir.runtime.explore.sweep import Cache, front, sensitivity, sweep
+from softex_mlir.runtime.quality.study import Study, parallel
+from softex_mlir.runtime.quality.subject import subject_of
+from softex_mlir.runtime.remote import Remote
+from softex_mlir.runtime.self_check import sample_inputs
 from softex_mlir.tools.softex import main as softex
 
 
@@ -75,20 +86,25 @@ def test_a_killed_worker_costs_a_retry(tmp_path: Path):
     assert (tmp_path / "mark.died").exists()
 
 
-def test_a_killed_dask_worker_costs_a_retry(tmp_path: Path):
-    """On a real cluster of processes, of which one sends itself the signal that kills."""
+@pytest.fixture(scope="module")
+def cluster():
+    """A real cluster of processes, which see the modules beside this one."""
     distributed = pytest.importorskip("distributed", reason="needs the extra distributed")
+    paths = {"PYTHONPATH": str(Path(__file__).parent)}
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None, env=paths
+    ) as made:
+        yield made
+
+
+def test_a_killed_dask_worker_costs_a_retry(tmp_path: Path, cluster: Any):
+    """One sends itself the signal that kills."""
+    distributed: Any = importlib.import_module("distributed")
     mark = str(tmp_path / "mark")
     points = [Point(mark, "paper", (f"softex.lanes={lanes}",)) for lanes in (4, 8, 16)]
-    paths = {"PYTHONPATH": str(Path(__file__).parent)}
-    with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None, env=paths
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):
+    with distributed.Client(cluster) as client:
         before = set(client.run(os.getpid).values())
-        pool = DaskWorkers(cluster.scheduler_address)
+        pool = DaskWorkers(Remote(cluster.scheduler_address))
         rows = sweep(points, Cache(tmp_path), pool, work=die_once)
         client.wait_for_workers(2)
         after = set(client.run(os.getpid).values())
@@ -97,11 +113,59 @@ def test_a_killed_dask_worker_costs_a_retry(tmp_path: Path):
     assert before != after
 
 
+def test_a_study_goes_on_when_a_dask_worker_is_killed(tmp_path: Path, cluster: Any):
+    subject = subject_of(single_operation("softmax", 5, 40))
+    inputs = [sample_inputs(subject.model, seed) for seed in range(3)]
+    study = Study(subject, inputs)
+    remote = Remote(cluster.scheduler_address)
+    assert study.run(workers=remote) == study.run(workers=1)
+    task = partial(measure_once, study.measure, str(tmp_path / "mark"))
+    assert list(parallel(task, range(3), remote)) == study.run(workers=1)
+    assert (tmp_path / "mark.died").exists()
+
+
 def test_a_scheduler_that_does_not_answer(tmp_path: Path):
     pytest.importorskip("distributed", reason="needs the extra distributed")
-    pool = DaskWorkers("tcp://127.0.0.1:9", patience_s=0.2)
+    pool = DaskWorkers(Remote("tcp://127.0.0.1:9", patience_s=0.2))
     with pytest.raises(UserError, match="no Dask scheduler answers"):
         list(pool.evaluated([Point("demo-vit", "paper", ())], evaluate))
+
+
+def test_workers_end_with_the_process_that_started_them(tmp_path: Path):
+    """However it ends: one that is terminated tells them nothing."""
+    script = tmp_path / "sweep.py"
+    script.write_text(
+        "from pathlib import Path\n"
+        "from mortal_worker import sleep\n"
+        "from softex_mlir.runtime.explore.point import Point\n"
+        "from softex_mlir.runtime.explore.pools import HostCores\n"
+        "if __name__ == '__main__':\n"
+        f"    point = Point({str(tmp_path / 'mark')!r}, 'paper', ())\n"
+        "    list(HostCores(1).evaluated([point], sleep))\n"
+    )
+    paths = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    process = subprocess.Popen([sys.executable, str(script)], env=paths)
+    mark = tmp_path / "mark.pid"
+    wait_until(mark.exists)
+    process.terminate()
+    process.wait()
+    worker = int(mark.read_text())
+    wait_until(lambda: not alive(worker))
+
+
+def alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def test_a_search_finds_the_front_of_a_space_it_does_not_try_out():
