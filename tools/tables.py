@@ -13,6 +13,7 @@ from softex_mlir.isa_sim.energy import coefficients
 from softex_mlir.isa_sim.units import registry
 from softex_mlir.runtime.costs.energy_sweep import conclusion, swept
 from softex_mlir.runtime.costs.verdict import unit_name
+from softex_mlir.runtime.quantities import rate
 
 if TYPE_CHECKING:
     from softex_mlir.compiler.transforms.transformer.place import Placement
@@ -100,7 +101,7 @@ def _lines(summary: Summary) -> Table:
     lines = [
         (
             "latency",
-            f"{seconds(profile.seconds)}, {speed:.4g} inferences/s at {point.voltage} V, "
+            f"{seconds(profile.seconds)}, {rate(speed)} inferences/s at {point.voltage} V, "
             f"{point.frequency_hz / 1e6:.0f} MHz ({profile.cycles:,} cycles)",
         ),
         (
@@ -149,7 +150,7 @@ def _validity(summary: Summary) -> list[tuple[str, str]]:
 
 def _at(found: PointFigures) -> str:
     return (
-        f"{seconds(found.seconds)}, {found.inferences_per_second:.4g} inferences/s, "
+        f"{seconds(found.seconds)}, {rate(found.inferences_per_second)} inferences/s, "
         f"{joules(found.energy_j)}, {found.watts * 1e3:.4g} mW, {found.tops_per_watt:.3g} TOPS/W "
         f"({found.point.frequency_hz / 1e6:.0f} MHz)"
     )
@@ -295,7 +296,7 @@ def _points(profile: Profile) -> Table:
             f"{found.point.voltage} V ({found.point.name})",
             f"{found.point.frequency_hz / 1e6:.0f} MHz",
             seconds(found.seconds),
-            f"{found.inferences_per_second:.4g}",
+            rate(found.inferences_per_second),
             joules(found.energy_j),
             f"{found.watts * 1e3:.4g} mW",
             f"{found.tops_per_watt:.3g}",

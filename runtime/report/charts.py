@@ -210,7 +210,7 @@ def _energy(profile: Profile, t: Translate) -> Figure:
                 ids.append(f"{row.kind}/{cause}")
                 labels.append(t(unit_name(cause)))
                 parents.append(row.kind)
-                values.append(joules * 1e3)
+                values.append(joules)
     return {
         "data": [
             {
@@ -219,8 +219,8 @@ def _energy(profile: Profile, t: Translate) -> Figure:
                 "labels": labels,
                 "parents": parents,
                 "values": values,
-                "texttemplate": "%{label}<br>%{value:.3~g} mJ",
-                "hovertemplate": "%{label}<br>%{value:.4~g} mJ, %{percentRoot:.1%}<extra></extra>",
+                "texttemplate": "%{label}<br>%{value:.3~s}J",
+                "hovertemplate": "%{label}<br>%{value:.4~s}J, %{percentRoot:.1%}<extra></extra>",
             }
         ],
         "layout": {"height": 460, "margin": {"l": 4, "r": 4, "t": 4, "b": 4}},

@@ -10,6 +10,7 @@ from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.energy import CALIBRATION, coefficients, is_calibrated
 from softex_mlir.runtime.costs.energy_sweep import conclusion, swept
 from softex_mlir.runtime.costs.verdict import unit_name
+from softex_mlir.runtime.quantities import prefix, quantity, rate, size
 from softex_mlir.runtime.report.charts import colour, figures
 from softex_mlir.runtime.report.messages import phrase, translator
 
@@ -67,7 +68,13 @@ def html(contents: Contents, language: str = "en") -> str:
             "outside": t("start and end"),
         },
     }
+    energy_scale, energy_prefix = prefix(profile.energy_j)
     return template.render(
+        quantity=quantity,
+        rate=rate,
+        size=size,
+        energy_scale=energy_scale,
+        energy_prefix=energy_prefix,
         language=language,
         t=t,
         c=contents,

@@ -7,6 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from softex_mlir.runtime.costs.verdict import unit_name, verdict
+from softex_mlir.runtime.quantities import quantity
 from softex_mlir.runtime.report.charts import colour
 
 if TYPE_CHECKING:
@@ -20,9 +21,9 @@ def profile_html(profile: Profile, title: str) -> str:
     """A profile as a fragment of HTML without scripts."""
     point = profile.operating_point
     facts = (
-        ("latency", f"{profile.seconds * 1e3:.4g} ms, {profile.cycles:,} cycles"),
+        ("latency", f"{quantity(profile.seconds, 's')}, {profile.cycles:,} cycles"),
         ("at", f"{point.voltage} V, {point.frequency_hz / 1e6:.0f} MHz"),
-        ("energy", f"{profile.energy_j * 1e3:.4g} mJ ({profile.energy.note})"),
+        ("energy", f"{quantity(profile.energy_j, 'J')} ({profile.energy.note})"),
         ("throughput", f"{profile.gops:.4g} GOPS, {profile.peak_share:.1%} of the peak"),
         ("verdict", str(verdict(profile))),
     )

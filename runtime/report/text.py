@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from softex_mlir.isa_sim.energy import coefficients
 from softex_mlir.runtime.costs.energy_sweep import conclusion, swept
 from softex_mlir.runtime.costs.verdict import unit_name
+from softex_mlir.runtime.quantities import quantity, rate
 from softex_mlir.runtime.report.messages import phrase, translator
 
 if TYPE_CHECKING:
@@ -45,10 +46,10 @@ def _lines(contents: Contents, language: str) -> Iterator[str]:
         [
             (
                 f"{p.point.name}: {p.point.voltage} V, {p.point.frequency_hz / 1e6:.0f} MHz",
-                f"{p.seconds * 1e3:.4g} ms",
-                f"{p.inferences_per_second:.4g}",
-                f"{p.energy_j * 1e3:.4g} mJ",
-                f"{p.watts * 1e3:.4g} mW",
+                quantity(p.seconds, "s"),
+                rate(p.inferences_per_second),
+                quantity(p.energy_j, "J"),
+                quantity(p.watts, "W"),
                 f"{p.tops_per_watt:.3g}",
             )
             for p in profile.points
@@ -65,7 +66,7 @@ def _lines(contents: Contents, language: str) -> Iterator[str]:
                 t(unit_name(row.bound_by)),
                 f"{row.exclusive_cycles:,}",
                 f"{row.bound_cycles:,}",
-                f"{row.energy.total_j * 1e3:.4g} mJ",
+                quantity(row.energy.total_j, "J"),
             )
             for row in profile.kinds
             if row.exclusive_cycles
