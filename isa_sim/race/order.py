@@ -151,11 +151,14 @@ def _slot(shadow: Any, device: int, core: int) -> int:
     if shadow.slot_of[device, core] >= 0:
         return shadow.slot_of[device, core]
     slot = shadow.word[s.SLOTS_USED]
-    if slot == shadow.slot_device.shape[0]:
+    first = 0
+    while first < slot and shadow.slot_device[first] != device:
+        first += 1
+    # Every device can have one: the last ones are for those that have none.
+    spare = shadow.slot_device.shape[0] - shadow.slot_of.shape[0]
+    if first < slot and slot >= spare:
         # A machine of many cores: this one shares a slot of the device.
-        slot = 0
-        while shadow.slot_device[slot] != device:
-            slot += 1
+        slot = first
     else:
         shadow.word[s.SLOTS_USED] = slot + 1
         shadow.slot_device[slot] = device

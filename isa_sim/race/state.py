@@ -159,7 +159,7 @@ def make_shadow(machine: Machine, l2_bytes: int) -> Shadow:
     cores = cluster.cores
     units = len(registry.units_of(machine))
     devices = FIRST_UNIT + units
-    slots = min(devices * cores, MOST_AGENTS - cores)
+    slots = min(devices * (cores + 1), MOST_AGENTS - cores)
     agents = cores + slots
     vector = agents + slots
     granules = cluster.tcdm_bytes // GRANULE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,21 @@ import pytest
 from softex_mlir.isa_sim.units import dma, event_unit
 
 sys.path.insert(0, str(Path(__file__).parent))
-from assembly import A0, A1, DMA, EVENTS, L2, PERIPHERALS, SOFTEX, T2, TCDM, ZERO, Assembly, run
+from assembly import (
+    A0,
+    A1,
+    DMA,
+    EVENTS,
+    L2,
+    MACHINE,
+    PERIPHERALS,
+    SOFTEX,
+    T2,
+    TCDM,
+    ZERO,
+    Assembly,
+    run,
+)
 
 WORK = TCDM + 0x4000
 INPUT = L2 + 0x10_0000
@@ -178,3 +193,20 @@ def test_counter_of_a_later_step_does_not_hide_a_missing_wait():
 def test_timer_is_not_shared_memory():
     program = Assembly().load(A0, PERIPHERALS + 0x408).end()
     assert races(two_cores(program, Assembly().load(A0, PERIPHERALS + 0x408).sleep_forever())) == ()
+
+
+def test_more_cores_at_a_device_than_there_are_clocks():
+    """32 cores start transfers: they share clocks, and the other devices still have theirs."""
+    cluster = replace(MACHINE.cluster, cores=32)
+    machine = replace(MACHINE, name="many", cluster=cluster)
+    a = Assembly()
+    for core in range(32):
+        a.only(core, f"not{core}")
+        transfer(a, WORK + 64 * core, INPUT + 64 * core, 64).wait_event(8)
+        if core == 31:
+            transfer(a.nops(800), INPUT + 0x1000, WORK, 64, channel=1).wait_event(8).end()
+        a.sleep_forever()
+        a.label(f"not{core}")
+    memory = {INPUT: bytes(8192)}
+    result = run(a.sleep_forever(), machine=machine, memory=memory, sanitize=True)[1]
+    assert len(result.transfers) == 33

@@ -319,3 +319,21 @@ def test_causes_of_all_stages_at_once(tmp_path: Path) -> None:
         "make texts behind it",
     ):
         assert part in message, message
+
+
+@pytest.mark.parametrize("number", [0.0, 1e-42])
+def test_division_by_what_has_no_inverse(tmp_path: Path, number: float) -> None:
+    """Of GELU's pattern but for the number: no pattern's, and not a traceback."""
+    initializers = [
+        numpy_helper.from_array(np.array(value, np.float32), name)
+        for name, value in (("c", number), ("one", 1.0), ("half", 0.5))
+    ]
+    nodes = [
+        helper.make_node("Div", ["x", "c"], ["d"]),
+        helper.make_node("Erf", ["d"], ["e"]),
+        helper.make_node("Add", ["e", "one"], ["a"]),
+        helper.make_node("Mul", ["x", "a"], ["b"]),
+        helper.make_node("Mul", ["b", "half"], ["y"]),
+    ]
+    path = save(tmp_path / "m.onnx", nodes, initializers=initializers)
+    assert Compilation.of(path).program().outputs[0].shape == (4, 64)

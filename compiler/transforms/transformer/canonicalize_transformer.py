@@ -23,6 +23,7 @@ from softex_mlir.compiler.transforms.transformer.dead_code import remove_dead
 from softex_mlir.compiler.transforms.transformer.l1_values import (
     Constants,
     apply_view,
+    has_inverse,
     is_constant,
     is_view,
     name_of,
@@ -187,7 +188,7 @@ class DropNeutral(RewritePattern):
         neutral = 0.0 if isinstance(op, t.AddOp | t.SubOp) else 1.0
         if value == neutral and op.lhs.type == op.result.type:
             rewriter.replace(op, [], [op.lhs])
-        elif isinstance(op, t.DivOp) and value is not None and value != 0:
+        elif isinstance(op, t.DivOp) and value is not None and has_inverse(value):
             factor = t.SplatOp(1.0 / value, t.shape_of(op.rhs))
             rewriter.replace(op, [factor, t.MulOp(op.lhs, factor, layer=op.layer)])
         elif isinstance(op, t.AddOp | t.MulOp) and is_constant(op.lhs) and not is_constant(op.rhs):

@@ -17,7 +17,11 @@ from xdsl.pattern_rewriter import (
     op_type_rewrite_pattern,
 )
 
-from softex_mlir.compiler.transforms.transformer.l1_values import scale_of, splat_value
+from softex_mlir.compiler.transforms.transformer.l1_values import (
+    has_inverse,
+    scale_of,
+    splat_value,
+)
 from softex_mlir.dialects import transformer as t
 
 TOLERANCE = 2**-8
@@ -137,7 +141,7 @@ class FuseSilu(RewritePattern):
             if not isinstance(sigmoid, t.SigmoidOp) or x.type != op.result.type:
                 continue
             factor, arguments = _product(sigmoid.x)
-            if arguments != [x] or factor == 0:
+            if arguments != [x] or not has_inverse(factor):
                 continue
             if factor == 1.0:
                 rewriter.replace(op, t.SiluOp(x, layer=op.layer))

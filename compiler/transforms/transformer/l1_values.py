@@ -108,11 +108,19 @@ def apply_view(op: Operation, array: Array) -> Array:
             raise ValueError(f"{op.name} is no view")
 
 
+def has_inverse(value: float) -> bool:
+    """Whether dividing by a number is multiplying by its inverse: not by 0, nor by so little that
+    the inverse is infinite."""
+    return abs(value) >= 2.0**-126
+
+
 def scale_of(op: Operation) -> tuple[SSAValue, float] | None:
     """(x, c) if the operation is x times the constant c, of the same shape as x."""
     if not isinstance(op, t.MulOp | t.DivOp):
         return None
     value = splat_value(op.rhs)
+    if isinstance(op, t.DivOp) and value is not None and not has_inverse(value):
+        return None
     if value is not None and op.lhs.type == op.result.type:
         return op.lhs, value if isinstance(op, t.MulOp) else 1.0 / value
     value = splat_value(op.lhs)
