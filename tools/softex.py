@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 import time
+from contextlib import nullcontext, redirect_stdout
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO, cast
 
 import typer
 
@@ -243,7 +244,8 @@ def compile(
     shapes = shapes_of(shape or [], dim or [])
     if shapes and not is_onnx(model):
         raise typer.BadParameter(
-            f"{model} has fixed shapes; only those that an ONNX file leaves open can be given",
+            f"{model} has fixed shapes; only those that an ONNX file leaves open can be given"
+            + ("" if Path(model).suffix else ": a built-in model has --tokens, --batch, --layers"),
             param_hint="--shape",
         )
     instrument = PassInstrumentation(
@@ -581,13 +583,30 @@ def _run_app() -> None:
         raise
 
 
+class _Printed:
+    """A stream that knows whether something was written: JSON is one document."""
+
+    def __init__(self, stream: TextIO):
+        self._stream = stream
+        self.used = False
+
+    def write(self, text: str) -> int:
+        self.used = self.used or bool(text)
+        return self._stream.write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
 def main() -> None:
     """Entry point of `softex`: 0 fine, 1 the input is at fault, 2 usage, 130 interrupted, 141 the
     reader of the output is gone."""
     prepare_streams()
+    printed = _Printed(sys.stdout)
     try:
         keep_piped_input(sys.argv[1:])
-        _run_app()
+        with redirect_stdout(cast("TextIO", printed)) if "--json" in sys.argv else nullcontext():
+            _run_app()
     except (Interrupted, KeyboardInterrupt) as interrupt:
         sys.stderr.write(f"{interrupt}\n" if str(interrupt) else "interrupted\n")
         raise SystemExit(130) from None
@@ -595,7 +614,7 @@ def main() -> None:
         message = str(error)
         sys.stderr.write(message if ": error: " in message else f"error: {message}")
         sys.stderr.write("\n")
-        if "--json" in sys.argv:
+        if "--json" in sys.argv and not printed.used:
             sys.stdout.write(json_text(error.to_json()))
         raise SystemExit(1) from None
     except BrokenPipeError:

@@ -78,7 +78,8 @@ TABLE = {
     "a built-in model's shape": (
         "softex compile demo-vit --shape x=1,2 -o p.elf",
         2,
-        "demo-vit has fixed shapes",
+        "demo-vit has fixed shapes; only those that an ONNX file leaves open can be given: a "
+        "built-in model has --tokens, --batch, --layers",
     ),
     "a module's shape": ("softex compile empty.mlir --shape x=1 -o p.elf", 2, "has fixed shapes"),
     "a shape given twice": (
@@ -171,6 +172,14 @@ def test_json_holds_no_nan(folder: Path) -> None:
     found = json.loads(text, parse_constant=pytest.fail)
     assert found["check"]["outputs"][0]["quality"]["cosine"] is None
     assert "check.outputs[0].quality.cosine" in found["not_finite"]
+
+
+def test_an_error_behind_json_is_no_second_document(folder: Path) -> None:
+    command = [BIN / "softex", "run", "relu.elf", "--input", "nan.npz", "--json"]
+    status, text, errors = run(command, folder)
+    assert status == 1
+    assert "error: every element of every output is NaN" in errors
+    assert "cycles" in json.loads(text)
 
 
 def test_json_of_special_values() -> None:
