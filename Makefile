@@ -52,6 +52,7 @@ bench: venv ## Reproduce the published figures (minutes)
 fuzz: venv ## Broken files of every kind, property tests with 100,000 cases each, all of every matrix (hours; FUZZ_MINUTES=N)
 	cd test/fuzz && $(abspath $(BIN))/python campaign.py --cases $${FUZZ_CASES:-10000} --keep $(abspath fuzz-failures) --state $(abspath fuzz-failures.json)
 	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$(abspath build/bounds-checked) $(BIN)/pytest -q test/sim/test_programs.py test/models/test_late_effects.py
+	cd test/fuzz && NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$(abspath build/bounds-checked) $(abspath $(BIN))/python campaign.py elf-code bare-metal --cases 1000 --keep $(abspath fuzz-failures/bounds-checked)
 	FUZZ_CASES=100000 $(if $(FUZZ_MINUTES),timeout --signal INT $(FUZZ_MINUTES)m) $(BIN)/pytest -q -m "hypothesis or matrix" $(if $(FUZZ_MINUTES),|| test $$? = 124)
 
 pages: venv ## Write the pages that are made from the code

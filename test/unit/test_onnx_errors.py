@@ -283,6 +283,10 @@ def test_what_no_exporter_writes(tmp_path: Path) -> None:
     reshape = helper.make_node("Reshape", ["x", "shape"], ["y"])
     found = failure(save(tmp_path / "rank.onnx", [reshape], initializers=[shape]))
     assert "Reshape: its operands do not go together" in found
+    condition = numpy_helper.from_array(np.array(True), "c")
+    branch = helper.make_node("If", ["c"], ["y"])
+    found = failure(save(tmp_path / "if.onnx", [branch], initializers=[condition]))
+    assert "If: it has no then_branch" in found
 
 
 def test_causes_of_all_stages_at_once(tmp_path: Path) -> None:

@@ -45,9 +45,9 @@ STANDARD = ("", "ai.onnx")
 OLDEST_OPSET = 7
 """Before it, operands were broadcast by attributes."""
 
-_IMPOSSIBLE = (ValueError, TypeError, LookupError, ArithmeticError)
+_IMPOSSIBLE = (ValueError, TypeError, LookupError, ArithmeticError, StopIteration)
 """What ends the reading of a node that no exporter writes: operands of other ranks than operators
-have, operations that refuse to be built."""
+have, branches that are not there, operations that refuse to be built."""
 
 
 @dataclass
@@ -332,7 +332,9 @@ class GraphReader:
                 "export one branch as a model of its own",
             )
         wanted = "then_branch" if condition.all() else "else_branch"
-        branch = next(a.g for a in proto.attribute if a.name == wanted)
+        branch = next((a.g for a in proto.attribute if a.name == wanted), None)
+        if branch is None:
+            raise Unsupported(f"it has no {wanted}")
         self.define_initializers(branch)
         self.read(branch.node)
         for output, result in zip(proto.output, branch.output, strict=True):
