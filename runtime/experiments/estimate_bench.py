@@ -59,7 +59,7 @@ def cases() -> Mapping[str, Callable[[], Any]]:
 
 
 @dataclass(frozen=True)
-class Case:
+class EstimateCase:
     """A model on a machine, by both."""
 
     name: str
@@ -72,13 +72,13 @@ class Case:
         return self.expected.cycles / self.found.cycles - 1
 
 
-def measured(name: str, build: Callable[[], Any], machine: Machine) -> Case:
+def measured(name: str, build: Callable[[], Any], machine: Machine) -> EstimateCase:
     """Estimate and simulate a model."""
     from softex_mlir.compiler.driver import Compilation
 
     program = Compilation.of(build(), machine).program()
     found = program.run(functional=False).profile
-    return Case(name, estimate(program.metadata, machine), found)
+    return EstimateCase(name, estimate(program.metadata, machine), found)
 
 
 def against_simulation(machine: Machine) -> list[Table]:
@@ -89,7 +89,7 @@ def against_simulation(machine: Machine) -> list[Table]:
     return [_models(models), _kinds(whole), _machines(machine)]
 
 
-def _models(models: Sequence[Case]) -> Table:
+def _models(models: Sequence[EstimateCase]) -> Table:
     rows: list[tuple[str, ...]] = []
     for case in models:
         binds = [unit_name(verdict(profile).unit) for profile in (case.expected, case.found)]
@@ -107,7 +107,7 @@ def _models(models: Sequence[Case]) -> Table:
     return Table("The cost model against simulation", head, tuple(rows))
 
 
-def _kinds(models: Sequence[Case]) -> Table:
+def _kinds(models: Sequence[EstimateCase]) -> Table:
     """Cycles that kinds of layers are charged, all models together."""
     sums: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
     for case in models:
@@ -134,7 +134,7 @@ def _machines(machine: Machine) -> Table:
     from softex_mlir.compiler.models import BUILTIN
 
     rows: list[tuple[str, ...]] = []
-    every: list[Case] = []
+    every: list[EstimateCase] = []
     for settings in MACHINES:
         changed = machine.with_settings(settings)
         some = [measured(name, BUILTIN[name], changed) for name in OTHERS]
