@@ -65,7 +65,11 @@ def test_machines_that_are_not_the_paper_s(changes: tuple[str, ...], model: str)
     except refusals as refused:
         reason = str(refused)
     else:
-        assert check(program, program.run(), {}).identical
+        found = program.run()
+        assert check(program, found, {}).identical
+        # products on the cores are cut at their edges, which the estimate does not look at
+        error = 0.06 if machine.redmule is not None else 0.25
+        assert found.profile.forecast == pytest.approx(found.cycles, rel=error)
         return
     assert re.search(r"found|at least|needs", reason)
 
