@@ -94,7 +94,8 @@ def test_work_follows_the_position_and_not_the_capacity():
             for position in (3, 100)
         ]
     assert cycles[128][0] < cycles[128][1]
-    assert np.allclose(cycles[128], cycles[192], rtol=0.02)
+    # where code and buffers lie moves a program this small by 3 %
+    assert np.allclose(cycles[128], cycles[192], rtol=0.04)
 
 
 def test_every_entry_is_chosen_by_its_name():

@@ -40,7 +40,7 @@ def shared_heads() -> Model:
 
 
 def causal() -> Model:
-    return gpt2("gpt2", tokens=30, hidden=48, layers=1, heads=3, vocabulary=50)
+    return gpt2("gpt2", tokens=60, hidden=48, layers=1, heads=3, vocabulary=50)
 
 
 def planner_of(compilation: Compilation) -> Planner:

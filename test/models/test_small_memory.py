@@ -52,5 +52,5 @@ def test_what_is_too_small_is_said_with_what_the_rows_need(tmp_path: Path):
     with pytest.raises(CapacityError, match=r"the smallest tile needs 6144 bytes"):
         Compilation.of(path, PAPER.with_tcdm_bytes(8192)).program()
     path = model_of("Softmax", 2048, tmp_path / "m.onnx")
-    with pytest.raises(CapacityError, match=r"row-wise operations need 8192 bytes"):
+    with pytest.raises(CapacityError, match=r"needs 8192 bytes of TCDM"):
         Compilation.of(path, PAPER.with_tcdm_bytes(8192)).program()

@@ -302,7 +302,7 @@ def test_interruption_tells_the_state(monkeypatch: pytest.MonkeyPatch):
     def interrupt(cycle: int) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("softex_mlir.isa_sim.cluster._SLICE", 2048)
+    monkeypatch.setattr("softex_mlir.isa_sim.cluster_run._SLICE", 2048)
     program = single(Assembly().label("x").nops(2).op("jal", rd=0, imm="x"))
     with pytest.raises(Interrupted, match="interrupted at cycle 2,") as info:
         run(program, progress=interrupt)

@@ -143,6 +143,9 @@ def cast(state: Importer, node: Node) -> list[Value]:
             raise Unsupported(f"{element_name(source)} as {element_name(target)}")
         if target in FLOATS:
             return [_as_float(state, node, x, source, target)]
+        if source in FLOATS and target in LIMITS:
+            low, high = LIMITS[target]
+            x = map_numbers(state, [x], lambda e, v: clipped(e, truncated(e, v[0]), low, high))
         return [converted(state, x, source, target)]
     if target == _TENSOR.BOOL:
         found = map_elements(state, [x], lambda e, v: nonzero(e, v[0]))

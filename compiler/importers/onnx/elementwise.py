@@ -171,7 +171,8 @@ def _clipped_at_run_time(state: Importer, node: Node) -> SSAValue:
         x = v[0]
         for number, limit in zip(present, v[1:], strict=True):
             if is_integer(kind):
-                predicate = "slt" if number == 1 else "sgt"
+                sign = "u" if kind == onnx.TensorProto.UINT32 else "s"
+                predicate = f"{sign}lt" if number == 1 else f"{sign}gt"
                 x = e.select(integer_compare(e, predicate, x, limit), limit, x)
             else:
                 x = (larger if number == 1 else smaller)(e, x, limit)
