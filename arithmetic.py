@@ -15,3 +15,8 @@ def covered(ranges: Iterable[tuple[int, int]]) -> int:
         total += max(0, end - max(start, reached))
         reached = max(reached, end)
     return total
+
+
+def signed32(value: int) -> int:
+    """The value of the low 32 bits as a signed number."""
+    return (value + 0x80000000 & 0xFFFFFFFF) - 0x80000000

@@ -17,6 +17,7 @@ from xdsl.dialects.builtin import BFloat16Type, FloatAttr, IntegerAttr, IntegerT
 from xdsl.dialects.linalg import ops as linalg_ops
 from xdsl.ir import Attribute, Block, BlockArgument, Operation, SSAValue
 
+from softex_mlir.arithmetic import signed32
 from softex_mlir.compiler import value_ranges as r
 from softex_mlir.compiler.loop_nest import LoopNest, LoopNestError, element_type
 from softex_mlir.compiler.value_ranges import INT32, Range, all_of
@@ -102,12 +103,8 @@ def _number(op: arith.ConstantOp) -> Range:
     if isinstance(value.type, IntegerType):
         # Constants of 32 bits may be written unsigned.
         width = value.type.width.data
-        number = int(number) & 1 if width == 1 else _signed(int(number))
+        number = int(number) & 1 if width == 1 else signed32(int(number))
     return Range(number, number)
-
-
-def _signed(number: int) -> int:
-    return ((number + (1 << 31)) % (1 << 32)) - (1 << 31)
 
 
 class _Nest:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from softex_mlir import abi
+from softex_mlir.arithmetic import signed32
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.devices import state as d
 from softex_mlir.isa_sim.units import control, dma, event_unit
@@ -138,19 +139,14 @@ class Names:
             values[0],
             values[1],
             values[2],
-            _signed(values[3]),
-            _signed(values[4]),
+            signed32(values[3]),
+            signed32(values[4]),
             values[5],
-            _signed(values[6]),
-            _signed(values[7]),
+            signed32(values[6]),
+            signed32(values[7]),
             values[8],
         )
         return f"{transfer}; from {self.data(values[1], tp)} to {self.data(values[0], tp)}"
-
-
-def _signed(value: int) -> int:
-    """A 32-bit word as a signed number."""
-    return (value & 0xFFFFFFFF) - (1 << 32) if value & 0x80000000 else value & 0xFFFFFFFF
 
 
 def access_fault(dev: d.Devices, names: Names, core: int, request: Any, tp: int) -> tuple[str, str]:

@@ -27,6 +27,7 @@ from xdsl.dialects.builtin import (
 from xdsl.ir import Attribute, Operation
 
 from softex_mlir import abi
+from softex_mlir.arithmetic import signed32
 from softex_mlir.compiler.backend.disassembler import Extent, Word, disassemble, words_of
 from softex_mlir.compiler.backend.link import END, TABLE, link
 from softex_mlir.compiler.backend.print_assembly import assembly
@@ -197,7 +198,7 @@ class ProgramText:
         return LaunchOp(
             self._kernel_of(words[: len(abi.STREAMS)], launch),
             [self._argument(word, launch["record_address"]) for word in arguments],
-            [_signed(word) for word in words[abi.BASE_WORD : abi.ARGUMENT_WORD]],
+            [signed32(word) for word in words[abi.BASE_WORD : abi.ARGUMENT_WORD]],
             launch["layer"],
             operation=launch["operation"],
             cycles=launch["cycles"],
@@ -228,7 +229,7 @@ class ProgramText:
         """A word of a launch: a place in an object that lives then, or a number."""
         found = self._symbolizer.object_at(word, record)
         if found is None:
-            return _signed(word)
+            return signed32(word)
         return AddressAttr(found["name"], word - found["address"])
 
     @cached_property
@@ -306,10 +307,6 @@ def link_text(module: ModuleOp, weights: WeightStore, transformer: str | None) -
         if isinstance(op, SourceOp) and transformer is not None:
             op.properties["text"] = StringAttr(transformer)
     return link(whole, assembly(whole), weights)
-
-
-def _signed(word: int) -> int:
-    return (word ^ 1 << 31) - (1 << 31)
 
 
 def _heading(note: Mapping[str, Any]) -> dict[str, Attribute]:

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from softex_mlir.arithmetic import signed32
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.isa import encoding as isa
 from softex_mlir.isa_sim.isa.formats import ROUNDING_MODES
@@ -96,7 +97,7 @@ def operand_keys(name: str) -> tuple[tuple[str, str], ...]:
 
 def load_immediate(rd: str, value: int) -> list[tuple[str, list[str]]]:
     """lui and addi that make a 32-bit constant."""
-    value = (value + 0x80000000 & 0xFFFFFFFF) - 0x80000000
+    value = signed32(value)
     low = (value + 0x800 & 0xFFF) - 0x800
     high = value - low >> 12 & 0xFFFFF
     if high == 0:

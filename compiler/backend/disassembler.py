@@ -22,6 +22,7 @@ from xdsl.dialects.riscv.registers import FloatRegisterType, IntRegisterType
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.irdl import IRDLOperation
 
+from softex_mlir.arithmetic import signed32
 from softex_mlir.compiler.backend.assembler import load_immediate
 from softex_mlir.compiler.backend.print_assembly import TRUNCATING
 from softex_mlir.dialects.xpulp import XPulp
@@ -213,7 +214,7 @@ class _Function:
 
 def _li(rd: int, value: int | str) -> rv32.LiOp:
     if isinstance(value, int):
-        value = (value + (1 << 31) & 0xFFFFFFFF) - (1 << 31)
+        value = signed32(value)
     return rv32.LiOp(value, rd=_integer(rd))
 
 

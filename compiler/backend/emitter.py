@@ -27,13 +27,10 @@ from xdsl.dialects.riscv.attrs import LabelAttr, i12, si12, ui5
 from xdsl.dialects.riscv.registers import IntRegisterType
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
+from softex_mlir.arithmetic import signed32
+
 INT = Registers.UNALLOCATED_INT
 FLOAT = Registers.UNALLOCATED_FLOAT
-
-
-def signed32(value: int) -> int:
-    """The value of the low 32 bits as a signed number."""
-    return (value + 0x80000000 & 0xFFFFFFFF) - 0x80000000
 
 
 def fits_imm12(value: int) -> bool:

@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from softex_mlir.arithmetic import signed32
 from softex_mlir.files import write_atomically
 from softex_mlir.isa_sim.baremetal.elf import BareMetalError, Image, plan_memory, read_elf
 from softex_mlir.isa_sim.baremetal.host import Answer, Host
@@ -311,7 +312,7 @@ class BareMetal:
             return self._stop(st.STOPPED)
         if answer.ends:
             return _end(answer)
-        registers[10] = _signed(answer.value)
+        registers[10] = signed32(answer.value)
         row[st.PC] += 4
         row[st.INSTRUCTIONS] += 1
         row[st.CYCLE] += 1
@@ -324,7 +325,7 @@ class BareMetal:
         answer = self._host.semihosting(operation, parameter, int(row[st.CYCLE]))
         if answer.ends:
             return _end(answer)
-        registers[10] = _signed(answer.value)
+        registers[10] = signed32(answer.value)
         return None
 
     def signature_range(self) -> tuple[int, int] | None:
@@ -344,9 +345,5 @@ class BareMetal:
 
 
 def _end(answer: Answer) -> tuple[int, str]:
-    code = _signed(answer.value)
+    code = signed32(answer.value)
     return code, f"exit code {code}" if code else "passed"
-
-
-def _signed(value: int) -> int:
-    return (value & 0xFFFFFFFF ^ 0x80000000) - 0x80000000

@@ -15,7 +15,8 @@ from xdsl.dialects.builtin import (
 from xdsl.dialects.riscv import ops as riscv
 from xdsl.ir import Attribute, Operation, SSAValue
 
-from softex_mlir.compiler.backend.emitter import FLOAT, INT, Linear, signed32
+from softex_mlir.arithmetic import signed32
+from softex_mlir.compiler.backend.emitter import FLOAT, INT, Linear
 from softex_mlir.compiler.backend.operands import (
     UnsupportedOperation,
     bf16_bits,

@@ -7,7 +7,8 @@ from xdsl.dialects.builtin import VectorType
 from xdsl.dialects.riscv import ops as riscv
 from xdsl.ir import Operation, SSAValue
 
-from softex_mlir.compiler.backend.emitter import FLOAT, INT, Linear, fits_imm12, signed32
+from softex_mlir.arithmetic import signed32
+from softex_mlir.compiler.backend.emitter import FLOAT, INT, Linear, fits_imm12
 from softex_mlir.compiler.backend.operands import (
     UnsupportedOperation,
     is_float,

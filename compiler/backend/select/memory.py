@@ -8,12 +8,12 @@ from xdsl.dialects.riscv import Registers
 from xdsl.dialects.riscv import ops as riscv
 from xdsl.ir import Attribute, Operation, SSAValue
 
+from softex_mlir.arithmetic import signed32
 from softex_mlir.compiler.backend.emitter import (
     FLOAT,
     INT,
     Linear,
     RiscvEmitter,
-    signed32,
 )
 from softex_mlir.compiler.backend.operands import float_class, is_float, width_of
 from softex_mlir.compiler.backend.selection import Selection, lowers
