@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from xdsl.dialects import arith, riscv_cf, rv32, scf
-from xdsl.dialects.builtin import DenseArrayBase, IntegerAttr, i32
+from xdsl.dialects.builtin import DenseArrayBase, i32
 from xdsl.dialects.riscv import ops as riscv
 from xdsl.ir import Block, Operation, SSAValue
+from xdsl.transforms.canonicalization_patterns.utils import const_evaluate_operand
 
 from softex_mlir.compiler.backend.addresses import LoopFrame
 from softex_mlir.compiler.backend.emitter import FLOAT, INT, Linear, ScopeKind
@@ -32,14 +33,6 @@ def trip_count(lower: Linear, upper: Linear, step: Linear) -> int | None:
     if step.constant <= 0:
         raise UnsupportedOperation(f"a loop's step must be positive, found {step.constant}")
     return len(range(0, distance.constant, step.constant))
-
-
-def constant_index(value: SSAValue) -> int | None:
-    """The value of an index constant."""
-    owner = value.owner
-    if isinstance(owner, arith.ConstantOp) and isinstance(owner.value, IntegerAttr):
-        return owner.value.value.data
-    return None
 
 
 BRANCH_SEGMENTS = DenseArrayBase.from_list(i32, (1, 1, 0, 0))
@@ -208,7 +201,7 @@ def hardware_height(op: scf.ForOp) -> int | None:
             continue
         if not isinstance(inner, scf.ForOp):
             return None
-        bounds = [constant_index(value) for value in (inner.lb, inner.ub, inner.step)]
+        bounds = [const_evaluate_operand(value) for value in (inner.lb, inner.ub, inner.step)]
         lower, upper, step = bounds
         if lower is None or upper is None or not step:
             return None

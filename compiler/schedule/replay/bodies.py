@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import cast
 
-from xdsl.dialects import arith, scf
-from xdsl.dialects.builtin import IndexType, IntegerAttr
-from xdsl.ir import Block, Operation, SSAValue
+from xdsl.dialects import scf
+from xdsl.dialects.builtin import IndexType
+from xdsl.ir import Block, Operation
+from xdsl.transforms.canonicalization_patterns.utils import const_evaluate_operand
 
 from softex_mlir.isa_sim.machine import Machine
 
@@ -109,19 +110,11 @@ class Bodies:
 
 def trip_count(op: scf.ForOp) -> int:
     """Iterations of a loop; 1 if its bounds are not constants."""
-    bounds = [constant(value) for value in (op.lb, op.ub, op.step)]
+    bounds = [const_evaluate_operand(value) for value in (op.lb, op.ub, op.step)]
     if any(bound is None for bound in bounds):
         return 1
     lower, upper, step = cast("list[int]", bounds)
     return max(0, -(-(upper - lower) // step))
-
-
-def constant(value: SSAValue) -> int | None:
-    """What an integer constant is."""
-    owner = value.owner
-    if isinstance(owner, arith.ConstantOp) and isinstance(owner.value, IntegerAttr):
-        return owner.value.value.data
-    return None
 
 
 def _indexes(op: Operation) -> bool:

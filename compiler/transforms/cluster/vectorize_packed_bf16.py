@@ -24,13 +24,13 @@ from xdsl.dialects.builtin import (
     AnyFloat,
     BFloat16Type,
     IndexType,
-    IntegerAttr,
     MemRefType,
     ModuleOp,
 )
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint
+from xdsl.transforms.canonicalization_patterns.utils import const_evaluate_operand
 
 from softex_mlir.compiler.bodies.emit import Emitter
 from softex_mlir.dialects.memory import static_strides
@@ -116,15 +116,12 @@ def vectorize_block(block: Block, unroll: int = 8) -> None:
             _Widening(loop, *bounds, unroll).run()
 
 
-def _constant(value: SSAValue) -> int | None:
-    owner = value.owner
-    if isinstance(owner, arith.ConstantOp) and isinstance(owner.value, IntegerAttr):
-        return owner.value.value.data
-    return None
-
-
 def _bounds(loop: scf.ForOp) -> tuple[int, int] | None:
-    lower, upper, step = _constant(loop.lb), _constant(loop.ub), _constant(loop.step)
+    lower, upper, step = (
+        const_evaluate_operand(loop.lb),
+        const_evaluate_operand(loop.ub),
+        const_evaluate_operand(loop.step),
+    )
     if lower is None or upper is None or step != 1 or loop.iter_args:
         return None
     return lower, upper
@@ -132,7 +129,7 @@ def _bounds(loop: scf.ForOp) -> tuple[int, int] | None:
 
 def is_even(value: SSAValue) -> bool:
     """Whether an index is known to be a multiple of 2."""
-    constant = _constant(value)
+    constant = const_evaluate_operand(value)
     if constant is not None:
         return constant % 2 == 0
     owner = value.owner
