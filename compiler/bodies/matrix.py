@@ -154,7 +154,10 @@ def emit_gemm(
 
     def strip(e: Emitter, high: int) -> None:
         def emit(e: Emitter, across: int) -> None:
-            compute(e, x, w, z, (e.add_index(row, first), column), (high, across), inner)
+            start = e.add_index(row, first)
+            numbers = [e.add_index(start, r) for r in range(high)]
+            cells = [(r, c) for r in range(high) for c in range(0, across, 2)]
+            compute(e, x, w, z, column, numbers, cells, inner)
 
         _whole_or_rest(e, column, columns, width, emit)
 
@@ -184,14 +187,11 @@ def _gemm_block(
     x: TileRef,
     w: TileRef,
     z: TileRef,
-    position: tuple[SSAValue, SSAValue],
-    shape: tuple[int, int],
+    column: SSAValue,
+    numbers: Sequence[SSAValue],
+    cells: Sequence[tuple[int, int]],
     inner: int,
 ) -> None:
-    first, column = position
-    height, pairs = shape[0], shape[1] // 2
-    numbers = [e.add_index(first, r) for r in range(height)]
-    cells = [(r, 2 * p) for r in range(height) for p in range(pairs)]
 
     def steps(count: int) -> Callable[[Emitter, SSAValue, Values], Values]:
         def body(e: Emitter, n: SSAValue, chains: Values) -> Values:
@@ -242,14 +242,11 @@ def _wide_block(
     x: TileRef,
     w: TileRef,
     z: TileRef,
-    position: tuple[SSAValue, SSAValue],
-    shape: tuple[int, int],
+    column: SSAValue,
+    numbers: Sequence[SSAValue],
+    cells: Sequence[tuple[int, int]],
     inner: int,
 ) -> None:
-    first, column = position
-    height, pairs = shape[0], shape[1] // 2
-    numbers = [e.add_index(first, r) for r in range(height)]
-    cells = [(r, 2 * p) for r in range(height) for p in range(pairs)]
 
     def body(e: Emitter, n: SSAValue, sums: Values) -> Values:
         return _wide_step(e, x, w, n, column, numbers, sums)

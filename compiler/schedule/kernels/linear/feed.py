@@ -7,6 +7,7 @@ from collections.abc import Callable
 from xdsl.dialects import arith
 from xdsl.ir import SSAValue
 
+from softex_mlir.compiler.bodies import TileRef, emit_gemm, gemm_blocks
 from softex_mlir.compiler.schedule.kernels.emitter import IN, OUT, Index, StreamEmitter
 from softex_mlir.compiler.schedule.kernels.kernel import (
     X_LOADED,
@@ -56,6 +57,43 @@ def start_product(
     )
     s.insert(job)
     return job.token
+
+
+def emit_product_on_cores(
+    kernel: LinearGeometry,
+    k: KernelEmitter,
+    s: StreamEmitter,
+    chunk: Index,
+    tile: Index,
+    *,
+    w: SSAValue,
+    target: str = "z",
+    rows: int,
+    first: int = 0,
+) -> None:
+    """The team's product of a chunk of a tile, of `rows` rows from `first` on, once its operands
+    are there; counted."""
+    index = s.add(s.mul(chunk, kernel.group), tile)
+    x_slot = s.value(ring_slot(s, k, "first_x", chunk))
+    w_slot = s.value(ring_slot(s, k, "first_w", index))
+    z_slot = s.value(tile)
+    s.wait(IN, s.add(index, 1))
+    s.parallel(
+        gemm_blocks(rows, kernel.k, wide=kernel.wide),
+        lambda block: emit_gemm(
+            s.builder,
+            TileRef(k.memory["x"], (x_slot,)),
+            TileRef(w, (w_slot,)),
+            TileRef(k.memory[target], (z_slot,)),
+            block,
+            rows=rows,
+            inner=kernel.n,
+            columns=kernel.k,
+            wide=kernel.wide,
+            first=first,
+        ),
+    )
+    s.advance()
 
 
 def emit_feed(kernel: LinearGeometry, k: KernelEmitter) -> None:

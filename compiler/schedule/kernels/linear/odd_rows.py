@@ -13,10 +13,9 @@ from collections.abc import Callable
 
 from xdsl.ir import SSAValue
 
-from softex_mlir.compiler.bodies import TileRef, emit_gemm, gemm_blocks
-from softex_mlir.compiler.schedule.kernels.emitter import COMPUTE, GEMM, IN, Index, StreamEmitter
+from softex_mlir.compiler.schedule.kernels.emitter import COMPUTE, GEMM, Index, StreamEmitter
 from softex_mlir.compiler.schedule.kernels.kernel import Buffer, KernelEmitter
-from softex_mlir.compiler.schedule.kernels.linear.feed import ring_slot, start_product
+from softex_mlir.compiler.schedule.kernels.linear.feed import emit_product_on_cores, start_product
 from softex_mlir.compiler.schedule.kernels.linear.geometry import LinearGeometry, OddRows
 
 
@@ -72,26 +71,8 @@ def emit_odd_rows(
 
     def rows(chunk: Index, turn: Index) -> None:
         tile = s.add(s.mul(turn, odd.every), odd.first)
-        index = s.add(s.mul(chunk, kernel.group), tile)
-        x_slot = s.value(ring_slot(s, k, "first_x", chunk))
-        w_slot = s.value(ring_slot(s, k, "first_w", index))
-        z_slot = s.value(tile)
-        s.wait(IN, s.add(index, 1))
-        s.parallel(
-            gemm_blocks(odd.rows, kernel.k),
-            lambda block: emit_gemm(
-                s.builder,
-                TileRef(k.memory["x"], (x_slot,)),
-                TileRef(w, (w_slot,)),
-                TileRef(k.memory["z"], (z_slot,)),
-                block,
-                rows=odd.rows,
-                inner=kernel.n,
-                columns=kernel.k,
-                first=kernel.m - odd.rows,
-            ),
-        )
-        s.advance()
+        first = kernel.m - odd.rows
+        emit_product_on_cores(kernel, k, s, chunk, tile, w=w, rows=odd.rows, first=first)
 
     last = kernel.chunks - 1
     s.loop(0, last, lambda chunk: s.loop(0, kernel.odd_tiles, lambda turn: rows(chunk, turn)))

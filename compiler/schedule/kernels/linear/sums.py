@@ -12,15 +12,12 @@ from xdsl.ir import SSAValue
 
 from softex_mlir.compiler.bodies import (
     RowRef,
-    TileRef,
     emit_accumulate,
     emit_fill,
-    emit_gemm,
-    gemm_blocks,
 )
 from softex_mlir.compiler.schedule.kernels.emitter import GEMM, IN, Index, StreamEmitter
 from softex_mlir.compiler.schedule.kernels.kernel import PARTIALS_CLEARED, KernelEmitter
-from softex_mlir.compiler.schedule.kernels.linear.feed import ring_slot
+from softex_mlir.compiler.schedule.kernels.linear.feed import emit_product_on_cores
 from softex_mlir.compiler.schedule.kernels.linear.geometry import LinearGeometry
 
 
@@ -87,26 +84,8 @@ def emit_products_on_cores(kernel: LinearGeometry, k: KernelEmitter, s: StreamEm
     """The products chunk by chunk, tile by tile, each counted; partial sums are not."""
 
     def step(chunk: Index, tile: Index, target: str = "z") -> None:
-        index = s.add(s.mul(chunk, kernel.group), tile)
-        x_slot = s.value(ring_slot(s, k, "first_x", chunk))
-        w_slot = s.value(ring_slot(s, k, "first_w", index))
-        z_slot = s.value(tile)
-        s.wait(IN, s.add(index, 1))
-        s.parallel(
-            gemm_blocks(kernel.m, kernel.k, wide=kernel.wide),
-            lambda block: emit_gemm(
-                s.builder,
-                TileRef(k.memory["x"], (x_slot,)),
-                TileRef(k.memory["w"], (w_slot,)),
-                TileRef(k.memory[target], (z_slot,)),
-                block,
-                rows=kernel.m,
-                inner=kernel.n,
-                columns=kernel.k,
-                wide=kernel.wide,
-            ),
-        )
-        s.advance()
+        w = k.memory["w"]
+        emit_product_on_cores(kernel, k, s, chunk, tile, w=w, target=target, rows=kernel.m)
 
     def partial(chunk: Index, tile: Index) -> None:
         step(chunk, tile, "partial")
