@@ -89,6 +89,11 @@ def truncated(e: F32, x: SSAValue) -> SSAValue:
     return e.select(e.compare("olt", x, 0.0), below, e.insert(math.FloorOp(x)))
 
 
+def saturated(e: F32, x: SSAValue, target: int) -> SSAValue:
+    """x as the nearest number of an integer type, towards zero."""
+    return clipped(e, truncated(e, x), *LIMITS[target])
+
+
 def nonzero(e: F32, x: SSAValue) -> SSAValue:
     """1 where x is not 0 (NaN included), else 0."""
     return e.select(e.compare("une", x, 0.0), e.number(1.0), e.number(0.0))
@@ -144,14 +149,12 @@ def cast(state: Importer, node: Node) -> list[Value]:
         if target in FLOATS:
             return [_as_float(state, node, x, source, target)]
         if source in FLOATS and target in LIMITS:
-            low, high = LIMITS[target]
-            x = map_numbers(state, [x], lambda e, v: clipped(e, truncated(e, v[0]), low, high))
+            x = map_numbers(state, [x], lambda e, v: saturated(e, v[0], target))
         return [converted(state, x, source, target)]
     if target == _TENSOR.BOOL:
         found = map_elements(state, [x], lambda e, v: nonzero(e, v[0]))
     elif target in LIMITS:
-        low, high = LIMITS[target]
-        found = map_elements(state, [x], lambda e, v: clipped(e, truncated(e, v[0]), low, high))
+        found = map_elements(state, [x], lambda e, v: saturated(e, v[0], target))
     elif target in FLOAT8:
         kind = FLOAT8[target]
         found = map_elements(state, [x], lambda e, v: rounded(e, v[0], kind, saturate=saturate))

@@ -27,6 +27,7 @@ from softex_mlir.compiler.importers.onnx.logic import (
     integer_arithmetic,
     integer_compare,
     is_integer,
+    order,
     wrapped,
 )
 from softex_mlir.compiler.importers.onnx.masks import VERY_NEGATIVE
@@ -171,8 +172,7 @@ def _clipped_at_run_time(state: Importer, node: Node) -> SSAValue:
         x = v[0]
         for number, limit in zip(present, v[1:], strict=True):
             if is_integer(kind):
-                sign = "u" if kind == onnx.TensorProto.UINT32 else "s"
-                predicate = f"{sign}lt" if number == 1 else f"{sign}gt"
+                predicate = order("lt" if number == 1 else "gt", kind)
                 x = e.select(integer_compare(e, predicate, x, limit), limit, x)
             else:
                 x = (larger if number == 1 else smaller)(e, x, limit)

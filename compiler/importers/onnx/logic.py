@@ -71,6 +71,11 @@ def integer_compare(e: F32, predicate: str, a: SSAValue, b: SSAValue) -> SSAValu
     return e.insert(arith.CmpiOp(a, b, predicate))
 
 
+def order(relation: str, kind: int) -> str:
+    """The predicate of an order of integers of an element type: `lt` and the like."""
+    return ("u" if kind in (_TENSOR.UINT32, _TENSOR.UINT64) else "s") + relation
+
+
 def _chosen(predicate: str) -> Combine:
     return lambda e, a, b: e.select(integer_compare(e, predicate, a, b), a, b)
 
@@ -91,22 +96,22 @@ ARITHMETIC: dict[str, Combine] = {
     "Mul": _op(arith.MuliOp),
     "Div": _op(arith.DivSIOp),
     "Sum": _op(arith.AddiOp),
-    "Max": _chosen("sgt"),
-    "Min": _chosen("slt"),
     "BitwiseAnd": _op(arith.AndIOp),
     "BitwiseOr": _op(arith.OrIOp),
     "BitwiseXor": _op(arith.XOrIOp),
 }
 
+CHOSEN = {"Max": "gt", "Min": "lt"}
+"""Where the first of two is the result."""
+
 
 def integer_arithmetic(state: Importer, node: Node) -> list[Value]:
     """A binary or variadic operator on integers."""
     kind = node.result_type()
-    if kind == _TENSOR.UINT32 and node.kind in ("Div", "Max", "Min"):
-        if node.kind == "Div":
-            raise Unsupported("division of unsigned 32-bit integers")
-        predicate = "ugt" if node.kind == "Max" else "ult"
-        combine = _chosen(predicate)
+    if kind == _TENSOR.UINT32 and node.kind == "Div":
+        raise Unsupported("division of unsigned 32-bit integers")
+    if (relation := CHOSEN.get(node.kind)) is not None:
+        combine = _chosen(order(relation, kind))
     else:
         combine = ARITHMETIC[node.kind]
 
@@ -179,13 +184,14 @@ COMPARISONS = {
 @operator(*COMPARISONS, note="on the cores")
 def compare(state: Importer, node: Node) -> list[Value]:
     floats, integers = COMPARISONS[node.kind]
-    unsigned = node.element_type(0) in (_TENSOR.UINT32, _TENSOR.UINT64) and node.kind != "Equal"
+    kind = node.element_type(0)
+    predicate = integers if integers == "eq" else order(integers[1:], kind)
 
     def body(e: F32, v: Scalars) -> SSAValue:
         if isinstance(v[0].type, Float32Type):
             return e.compare(floats, v[0], v[1])
         a, b = (as_integer(e, x) for x in v)
-        return integer_compare(e, "u" + integers[1:] if unsigned else integers, a, b)
+        return integer_compare(e, predicate, a, b)
 
     return [map_values(state, node.inputs(), body, BOOL)]
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple, TypeAlias
 
+import numpy as np
 import onnx
 from xdsl.dialects.builtin import IntegerType, TensorType, i32
 from xdsl.dialects.linalg import ops as linalg_ops
@@ -28,10 +29,10 @@ from softex_mlir.errors import Refusal
 _TENSOR = onnx.TensorProto
 INPUTS: Mapping[str, Range] = {
     "bool": TRUTH,
-    "int8": Range(-128, 127),
-    "uint8": Range(0, 255),
-    "int16": Range(-(1 << 15), (1 << 15) - 1),
-    "uint16": Range(0, (1 << 16) - 1),
+    **{
+        name: Range(int(np.iinfo(name).min), int(np.iinfo(name).max))
+        for name in ("int8", "uint8", "int16", "uint16")
+    },
     "uint32": Range(0, INT32.high),
 }
 """What inputs of a type hold; others are of 32 bits, which runs check."""
