@@ -14,7 +14,7 @@ from itertools import groupby
 
 from softex_mlir.compiler.schedule.kernels.attention.whole_rows import AttentionKernel
 from softex_mlir.compiler.schedule.kernels.linear.kernel import LinearKernel
-from softex_mlir.compiler.schedule.search.tiling import attention_cycles
+from softex_mlir.compiler.schedule.search.attention import attention_cycles
 from softex_mlir.compiler.schedule.tasks import Task
 
 LOOKAHEAD = 64

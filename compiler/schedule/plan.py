@@ -18,13 +18,11 @@ from softex_mlir.compiler.schedule.kernels.kernel import team_size
 from softex_mlir.compiler.schedule.kernels.linear.geometry import LinearArena
 from softex_mlir.compiler.schedule.kernels.nest.build import generic_bytes, least_generic_bytes
 from softex_mlir.compiler.schedule.kernels.rows import least_bytes, wanted_bytes
+from softex_mlir.compiler.schedule.search.tiles import LinearShape, Tile, linear_arena
 from softex_mlir.compiler.schedule.search.tiling import (
     LARGER,
     CapacityError,
     LinearSearch,
-    LinearShape,
-    Tile,
-    linear_arena,
     row_blocks,
 )
 from softex_mlir.dialects import transformer as tf

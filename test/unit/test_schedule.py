@@ -18,12 +18,8 @@ from softex_mlir.compiler.schedule.launches import launch_tasks
 from softex_mlir.compiler.schedule.lower import schedule_module
 from softex_mlir.compiler.schedule.order import order_tasks
 from softex_mlir.compiler.schedule.scheduler import schedule_operations
-from softex_mlir.compiler.schedule.search.tiling import (
-    CapacityError,
-    LinearSearch,
-    LinearShape,
-    row_blocks,
-)
+from softex_mlir.compiler.schedule.search.tiles import LinearShape
+from softex_mlir.compiler.schedule.search.tiling import CapacityError, LinearSearch, row_blocks
 from softex_mlir.compiler.schedule.timeline import Timeline
 from softex_mlir.dialects.cluster import StreamKind
 from softex_mlir.isa_sim.machine import Machine

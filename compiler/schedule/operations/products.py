@@ -10,12 +10,8 @@ from softex_mlir.compiler.schedule.kernels.linear.kernel import LinearKernel
 from softex_mlir.compiler.schedule.l2_objects import WeightValue
 from softex_mlir.compiler.schedule.operations.copies import matrix_of, move
 from softex_mlir.compiler.schedule.scheduling import Scheduling, schedules
-from softex_mlir.compiler.schedule.search.tiling import (
-    LinearShape,
-    Tile,
-    epilogue_piece,
-    row_blocks,
-)
+from softex_mlir.compiler.schedule.search.tiles import LinearShape, Tile
+from softex_mlir.compiler.schedule.search.tiling import epilogue_piece, row_blocks
 from softex_mlir.compiler.schedule.views import Address, Region, View, row_major
 from softex_mlir.compiler.weight_layout import WeightLayout
 from softex_mlir.dialects import transformer as tf

@@ -11,7 +11,7 @@ from softex_mlir.compiler.schedule.kernels.attention.chunked import ChunkedAtten
 from softex_mlir.compiler.schedule.kernels.attention.chunked_geometry import MAX_ROWS
 from softex_mlir.compiler.schedule.kernels.attention.whole_rows import AttentionKernel
 from softex_mlir.compiler.schedule.kernels.transposition import TransposeKernel
-from softex_mlir.compiler.schedule.search.tiling import attention_candidates, attention_cycles
+from softex_mlir.compiler.schedule.search.attention import attention_candidates, attention_cycles
 from softex_mlir.dialects.transformer import AttentionOp, padded_keys
 from softex_mlir.dialects.transformer_attention import KEY_BLOCK, KEY_UNIT
 from softex_mlir.isa_sim.machine import Machine

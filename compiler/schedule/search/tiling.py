@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import pairwise
 
@@ -14,27 +14,22 @@ import numpy.typing as npt
 
 from softex_mlir.arithmetic import round_up
 from softex_mlir.compiler.row_operations.unary import sums_on_softex
-from softex_mlir.compiler.schedule.fused_form import layer_of
-from softex_mlir.compiler.schedule.kernels.attention.whole_rows import AttentionKernel
 from softex_mlir.compiler.schedule.kernels.kernel import team_size
-from softex_mlir.compiler.schedule.kernels.linear.geometry import X_SLOTS, LinearArena
+from softex_mlir.compiler.schedule.kernels.linear.geometry import X_SLOTS
 from softex_mlir.compiler.schedule.search.costs import (
     DMA_CONTENTION,
     DMA_QUEUE_CYCLES,
     RESIDUAL_PIECE_CYCLES,
     SHARE_CONTENTION,
-    TRANSPOSE_CYCLES,
-    core_cycles,
     dma_box_cycles,
     epilogue_cycles,
     gemm_job_cycles,
     partial_sum_cycles,
-    softmax_cycles,
     streaming_slowdown,
 )
 from softex_mlir.compiler.schedule.search.pins import COLUMN_UNIT, check_pins
+from softex_mlir.compiler.schedule.search.tiles import LinearShape, Sizes, Tile
 from softex_mlir.compiler.weight_layout import ALIGNMENT
-from softex_mlir.dialects.transformer import LinearOp, MatmulOp, shape_of
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.units.redmule import is_computed
@@ -71,89 +66,6 @@ class CapacityError(UserError, ValueError):
 
     def __reduce__(self) -> tuple[type[CapacityError], tuple[str]]:
         return CapacityError, (str(self),)
-
-
-@dataclass(frozen=True)
-class LinearShape:
-    """A matrix product as the tile search sees it; n and k padded."""
-
-    m: int
-    n: int
-    k: int
-    activation: str
-    residual: bool
-    chunk: int
-    """Inner values of a partial sum."""
-    step: int
-    """Inner values that products may take at a time: whole multiples of these."""
-    wide: bool = False
-    """Whether sums are in f32: chunks are then what products take at a time."""
-    layer: str = field(default="", compare=False)
-
-    @staticmethod
-    def of(op: LinearOp | MatmulOp) -> LinearShape:
-        """The shape of an operation; that of one batch element."""
-        if isinstance(op, LinearOp):
-            m, k = shape_of(op.result)
-            activation, residual, chunk = op.activation.data, op.residual is not None, op.chunk
-        else:
-            m, k = shape_of(op.result)[-2:]
-            activation, residual, chunk = "none", False, op.inner
-        columns, layer = round_up(k, ALIGNMENT), layer_of(op)
-        wide = op.wide is not None
-        return LinearShape(m, op.inner, columns, activation, residual, chunk, op.step, wide, layer)
-
-    @property
-    def splits(self) -> int:
-        """Partial sums of a result."""
-        return 1 if self.wide else self.n // self.chunk
-
-    @property
-    def macs(self) -> int:
-        """Multiply-accumulates."""
-        return self.m * self.n * self.k
-
-
-@dataclass(frozen=True)
-class Tile:
-    """m rows (at most), inner chunk n, k columns, `group` neighbouring tiles in a launch, `piece`
-    rows of the epilogue at a time."""
-
-    m: int
-    n: int
-    k: int
-    group: int
-    piece: int
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """Slot sizes of the linear arena in bytes; `z` is a whole group of tiles, and there is as much
-    for partial sums if there are any: `z_copies` is 2 then, else 1."""
-
-    z: int
-    z_slot: int
-    z_copies: int
-    x: int
-    w: int
-    epilogue: int
-    epilogue_slots: int
-
-    @property
-    def total(self) -> int:
-        """Bytes of the whole arena."""
-        return self.z_copies * self.z + 2 * (self.x + self.w) + self.epilogue_slots * self.epilogue
-
-    def at_least(self, other: Sizes) -> Sizes:
-        """Slots in which those of another product have room too."""
-        return replace(
-            self,
-            z=max(self.z, other.z),
-            z_copies=max(self.z_copies, other.z_copies),
-            x=max(self.x, other.x),
-            w=max(self.w, other.w),
-            epilogue=max(self.epilogue, other.epilogue),
-        )
 
 
 @dataclass(frozen=True)
@@ -673,71 +585,3 @@ class LinearSearch:
             f"{sizes.epilogue_slots} x {sizes.epilogue}; use a TCDM of at least "
             f"{self.machine.cluster.tcdm_bytes + missing} bytes"
         ).about(heavy.layer, "transformer.linear", LARGER)
-
-
-def linear_arena(sizes: Sizes, offset: int) -> LinearArena:
-    """Place the slots one after another from a TCDM offset, the epilogue's first."""
-    z = offset + sizes.epilogue_slots * sizes.epilogue
-    x = z + sizes.z
-    w = x + X_SLOTS * sizes.x
-    partial = w + 2 * sizes.w
-    return LinearArena(
-        epilogue=offset,
-        epilogue_slot=sizes.epilogue,
-        z=z,
-        z_slot=sizes.z_slot,
-        z_bytes=sizes.z,
-        x=x,
-        x_slot=sizes.x,
-        w=w,
-        w_slot=sizes.w,
-        partial=partial,
-        end=partial + (sizes.z_copies - 1) * sizes.z,
-    )
-
-
-def attention_candidates(kernel: AttentionKernel, end: int) -> AttentionKernel | None:
-    """The cheapest variant of an attention kernel that ends before TCDM offset `end`."""
-    machine = kernel.machine
-    unit = 8 if machine.redmule is None else machine.redmule.rows
-    best: tuple[float, AttentionKernel] | None = None
-    tiles = -(-kernel.queries // unit)
-    for count in range(1, tiles + 1):
-        rows = -(-kernel.queries // count)
-        for scores, transposed, values in (
-            (3, 2, 2),
-            (3, 2, 1),
-            (2, 2, 1),
-            (3, 1, 1),
-            (2, 1, 1),
-        ):
-            found = replace(
-                kernel,
-                rows=rows,
-                score_slots=scores,
-                transposed_slots=transposed,
-                value_slots=values,
-            )
-            if found.end > end or not found.is_computed:
-                continue
-            cost = float(attention_cycles(found))
-            if best is None or cost < best[0]:
-                best = (cost, found)
-    return None if best is None else best[1]
-
-
-def attention_cycles(kernel: AttentionKernel) -> int:
-    """Predicted cycles of a launch."""
-    feed, _, engine, compute = kernel.cycles()
-    machine = kernel.machine
-    bubbles = 0
-    if kernel.transposed_slots == 1:
-        keys = dma_box_cycles(machine, kernel.size * 2, kernel.padded)
-        turn = core_cycles(machine, TRANSPOSE_CYCLES, kernel.padded * kernel.inner)
-        bubbles += kernel.heads * (keys + turn)
-    if kernel.score_slots == 2:
-        bubbles += kernel.items * dma_box_cycles(machine, kernel.padded * 2, kernel.rows)
-    if kernel.value_slots == 1 and kernel.blocks == 1:
-        bubbles += kernel.heads * dma_box_cycles(machine, kernel.value_size * 2, kernel.padded)
-    drain = softmax_cycles(machine, kernel.rows, kernel.padded)
-    return max(feed, engine, compute) + bubbles + drain

@@ -52,8 +52,8 @@ def split_values(
 def value_chunk(op: t.AttentionOp, machine: Machine, limit: int) -> int | None:
     """Keys of a partial sum, at most `limit`; None for whole sums."""
     from softex_mlir.compiler.schedule.plan import buffers_offset
+    from softex_mlir.compiler.schedule.search.attention import attention_candidates
     from softex_mlir.compiler.schedule.search.chunks import whole_kernel
-    from softex_mlir.compiler.schedule.search.tiling import attention_candidates
 
     keys = t.padded_keys(op.keys)
     # packed additions take two values at a time

@@ -1,0 +1,115 @@
+"""Matrix products as the search for tiles sees them, tiles, and the TCDM bytes these take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from softex_mlir.arithmetic import round_up
+from softex_mlir.compiler.schedule.fused_form import layer_of
+from softex_mlir.compiler.schedule.kernels.linear.geometry import X_SLOTS, LinearArena
+from softex_mlir.compiler.weight_layout import ALIGNMENT
+from softex_mlir.dialects.transformer import LinearOp, MatmulOp, shape_of
+
+
+@dataclass(frozen=True)
+class LinearShape:
+    """A matrix product as the tile search sees it; n and k padded."""
+
+    m: int
+    n: int
+    k: int
+    activation: str
+    residual: bool
+    chunk: int
+    """Inner values of a partial sum."""
+    step: int
+    """Inner values that products may take at a time: whole multiples of these."""
+    wide: bool = False
+    """Whether sums are in f32: chunks are then what products take at a time."""
+    layer: str = field(default="", compare=False)
+
+    @staticmethod
+    def of(op: LinearOp | MatmulOp) -> LinearShape:
+        """The shape of an operation; that of one batch element."""
+        if isinstance(op, LinearOp):
+            m, k = shape_of(op.result)
+            activation, residual, chunk = op.activation.data, op.residual is not None, op.chunk
+        else:
+            m, k = shape_of(op.result)[-2:]
+            activation, residual, chunk = "none", False, op.inner
+        columns, layer = round_up(k, ALIGNMENT), layer_of(op)
+        wide = op.wide is not None
+        return LinearShape(m, op.inner, columns, activation, residual, chunk, op.step, wide, layer)
+
+    @property
+    def splits(self) -> int:
+        """Partial sums of a result."""
+        return 1 if self.wide else self.n // self.chunk
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates."""
+        return self.m * self.n * self.k
+
+
+@dataclass(frozen=True)
+class Tile:
+    """m rows (at most), inner chunk n, k columns, `group` neighbouring tiles in a launch, `piece`
+    rows of the epilogue at a time."""
+
+    m: int
+    n: int
+    k: int
+    group: int
+    piece: int
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Slot sizes of the linear arena in bytes; `z` is a whole group of tiles, and there is as much
+    for partial sums if there are any: `z_copies` is 2 then, else 1."""
+
+    z: int
+    z_slot: int
+    z_copies: int
+    x: int
+    w: int
+    epilogue: int
+    epilogue_slots: int
+
+    @property
+    def total(self) -> int:
+        """Bytes of the whole arena."""
+        return self.z_copies * self.z + 2 * (self.x + self.w) + self.epilogue_slots * self.epilogue
+
+    def at_least(self, other: Sizes) -> Sizes:
+        """Slots in which those of another product have room too."""
+        return replace(
+            self,
+            z=max(self.z, other.z),
+            z_copies=max(self.z_copies, other.z_copies),
+            x=max(self.x, other.x),
+            w=max(self.w, other.w),
+            epilogue=max(self.epilogue, other.epilogue),
+        )
+
+
+def linear_arena(sizes: Sizes, offset: int) -> LinearArena:
+    """Place the slots one after another from a TCDM offset, the epilogue's first."""
+    z = offset + sizes.epilogue_slots * sizes.epilogue
+    x = z + sizes.z
+    w = x + X_SLOTS * sizes.x
+    partial = w + 2 * sizes.w
+    return LinearArena(
+        epilogue=offset,
+        epilogue_slot=sizes.epilogue,
+        z=z,
+        z_slot=sizes.z_slot,
+        z_bytes=sizes.z,
+        x=x,
+        x_slot=sizes.x,
+        w=w,
+        w_slot=sizes.w,
+        partial=partial,
+        end=partial + (sizes.z_copies - 1) * sizes.z,
+    )
