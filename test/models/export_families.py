@@ -27,17 +27,17 @@ import numpy as np
 from exported_models import FAMILIES, INPUTS, SMALL, Family
 
 
-def _made(family: Family, torch: Any, transformers: Any) -> Any:
+def _made(family: Family, sizes: dict[str, Any], torch: Any, transformers: Any) -> Any:
     torch.manual_seed(7)
     made: Any = transformers
     for part in family.model.split("."):
         made = getattr(made, part)
     kind = getattr(transformers, family.config)
     default = kind()
-    fixed = {k for k in SMALL if isinstance(getattr(kind, k, None), property)}
+    fixed = {k for k in sizes if isinstance(getattr(kind, k, None), property)}
     # other names of what the family gives itself
     fixed |= {k for k, v in kind.attribute_map.items() if v in family.values}
-    small = {k: v for k, v in SMALL.items() if hasattr(default, k) and k not in fixed}
+    small = {k: v for k, v in sizes.items() if hasattr(default, k) and k not in fixed}
     config = kind(**{**small, **family.values})
     with contextlib.suppress(Exception):
         config._attn_implementation = "sdpa" if made._supports_sdpa else "eager"
@@ -64,8 +64,10 @@ def _pooled(kind: str, hidden: Any, mask: Any, torch: Any) -> Any:
     return torch.nn.functional.normalize(found, p=2, dim=1)
 
 
-def _module(family: Family, given: dict[str, Any], torch: Any, transformers: Any) -> Any:
-    model = _made(family, torch, transformers)
+def _module(
+    family: Family, sizes: dict[str, Any], given: dict[str, Any], torch: Any, transformers: Any
+) -> Any:
+    model = _made(family, sizes, torch, transformers)
     parameters = set(import_module("inspect").signature(model.forward).parameters)
     extra = {"use_cache": False} if "use_cache" in parameters else {}
     pool = family.pool
@@ -108,12 +110,14 @@ VARIANTS = [
 ]
 
 
-def _export(path: Path, family: Family, variant: Variant) -> None:
-    """Write a file and, beside it, inputs and what torch makes of them."""
+def export(
+    path: Path, family: Family, variant: Variant, sizes: dict[str, Any] | None = None
+) -> None:
+    """Write a file and, beside it, inputs and what torch makes of them, at `sizes` or `SMALL`."""
     torch, transformers = import_module("torch"), import_module("transformers")
     torch.manual_seed(3)
     given = INPUTS[family.inputs](torch)
-    module = _module(family, given, torch, transformers)
+    module = _module(family, sizes or SMALL, given, torch, transformers)
     axes = {
         name: {i: f"{name}_{i}" for i in range(min(2, value.dim()))}
         for name, value in given.items()
@@ -164,7 +168,7 @@ def exported(folder: Path, name: str, variant: Variant) -> Path:
         AFTER[variant.after](source, path)
         path.with_suffix(".npz").write_bytes(source.with_suffix(".npz").read_bytes())
     else:
-        _export(path, FAMILIES[name], variant)
+        export(path, FAMILIES[name], variant)
     return path
 
 

@@ -279,7 +279,7 @@ FAMILIES: dict[str, Family] = {
     "mobilenet_v1": _image("MobileNetV1", depth_multiplier=0.25),
     "mobilenet_v2": _image("MobileNetV2", depth_multiplier=0.25),
     "efficientnet": _image("EfficientNet", width_coefficient=0.25, depth_coefficient=0.2),
-    "bit": _image("Bit", embedding_size=32, hidden_sizes=[32, 32], depths=[1, 1]),
+    "bit": _image("Bit", embedding_size=32, hidden_sizes=[32, 32], depths=[1, 1], num_groups=4),
     "hiera": _image("Hiera", embed_dim=16, depths=[1, 1], num_heads=[1, 2], image_size=[32, 32]),
     "vit_msn": _image("ViTMSN"),
     "vit_mae": _image("ViTMAE", decoder_hidden_size=16, mask_ratio=0.0),
