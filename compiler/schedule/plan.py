@@ -121,10 +121,13 @@ def make_plan(main: FuncOp, machine: Machine, overrides: Mapping[str, Mapping[st
     heavy = max(ops, key=lambda op: _least_bytes(machine, op))
     least = round_up(_least_bytes(machine, heavy), 64)
     if base + least > tcdm:
-        raise CapacityError(
+        columns = tf.shape_of(heavy.results[0])[-1]
+        error = CapacityError(
             f"{heavy.name} (layer '{layer_of(heavy)}') needs {least} bytes of TCDM, but only "
             f"{tcdm - base} of {tcdm} are left behind counters and stacks: use a larger TCDM"
-        ).about(layer_of(heavy), heavy.name, LARGER)
+        )
+        error.otherwise = f"rows of {columns * (tcdm - base) // least // 32 * 32} columns"
+        raise error.about(layer_of(heavy), heavy.name, LARGER)
     linear_base = min(tcdm, round_up(base + max(least, need), 64))
     try:
         sizes, tiles = LinearSearch(machine, shapes, tcdm - linear_base, overrides).search()

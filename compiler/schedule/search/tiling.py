@@ -58,11 +58,13 @@ class CapacityError(UserError, ValueError):
     """
 
     nearest: Callable[[], int | None] | None = None
+    otherwise: str = ""
+    """What works where no size does."""
 
     def __str__(self) -> str:
         size = None if self.nearest is None else self.nearest()
-        found = "" if size is None else f"; the nearest that works: cluster.tcdm_bytes = {size}"
-        return f"{super().__str__()}{found}"
+        found = self.otherwise if size is None else f"cluster.tcdm_bytes = {size}"
+        return super().__str__() + (f"; the nearest that works: {found}" if found else "")
 
     def __reduce__(self) -> tuple[type[CapacityError], tuple[str]]:
         return CapacityError, (str(self),)
