@@ -395,6 +395,25 @@ def round_even(e: F32, x: SSAValue) -> SSAValue:
     return e.copysign(e.select(e.compare("olt", size, LARGEST_FRACTION), whole, size), x)
 
 
+def fmod(e: F32, x: SSAValue, y: SSAValue) -> SSAValue:
+    """The remainder of x / y, of the sign of x: exact, NaN where x / y lies beyond float32.
+
+    A rounded quotient leaves a remainder that float32 holds (a fused operation computes it), 2^24
+    times smaller: six take the largest quotient there is.
+    """
+    size = e.magnitude(y)
+    rest = x
+    for _ in range(6):
+        quotient = trunc(e, e.div(rest, y))
+        rest = e.fma(e.neg(quotient), y, rest)
+    # A quotient rounded up left a remainder on the other side of 0.
+    other = e.compare("olt", e.mul(e.copysign(e.number(1.0), x), rest), 0.0)
+    rest = e.select(other, e.add(rest, e.copysign(size, x)), rest)
+    inside = e.select(e.compare("oeq", rest, 0.0), e.copysign(e.number(0.0), x), rest)
+    smaller = e.insert(arith.CmpfOp(e.magnitude(x), size, "olt"))
+    return e.select(smaller, x, inside)
+
+
 def rsqrt(e: F32, x: SSAValue) -> SSAValue:
     """1 / sqrt(x), each rounded."""
     return e.div(e.number(1.0), e.sqrt(x))

@@ -177,6 +177,20 @@ def with_alpha(d: Draw, kind: str) -> str:
     return d.node(kind, d.activation(d.shape()), alpha=d.choice((None, 0.5, 1.0, 2.0)))
 
 
+@generates("Mod", since=13)
+def remainder(d: Draw, kind: str) -> str:
+    shape = d.shape()
+    return d.node(
+        kind, d.activation(shape), d.either(d.broadcastable(shape), positive=True), fmod=1
+    )
+
+
+@generates("EyeLike", since=13)
+def eye_like(d: Draw, kind: str) -> str:
+    x = d.activation(tuple(d.choice(SIZES) for _ in range(2)))
+    return d.node("Add", x, d.node(kind, x, k=d.choice((None, -2, 0, 1))))
+
+
 @generates("HardSigmoid")
 def hard_sigmoid(d: Draw, kind: str) -> str:
     alpha, beta = d.choice((None, 0.1)), d.choice((None, 0.7))

@@ -16,6 +16,7 @@ from onnx import TensorProto
 from onnx.reference import ReferenceEvaluator
 
 from softex_mlir.compiler.driver import Compilation
+from softex_mlir.compiler.importers.onnx.blame import OUR_FAULT
 from softex_mlir.compiler.importers.onnx.importer import import_onnx
 from softex_mlir.compiler.model import Model
 from softex_mlir.compiler.pipeline import fuse
@@ -87,6 +88,7 @@ def refusal(model: Any, inputs: dict[str, Any], *, simulate: bool = False) -> st
             text = str(error)
             assert text, "an empty message"
             assert "Error" not in text, text
+            assert OUR_FAULT not in text, text
             return text
     return ""
 

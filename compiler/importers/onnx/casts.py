@@ -144,6 +144,8 @@ def cast(state: Importer, node: Node) -> list[Value]:
     x = node.tensor(0)
     source = node.element_type(0)
     if element_of(x) != bf16 or target in FLOATS:
+        if target in FLOAT8 and source in FLOATS:
+            return [_as_float8(state, x, target, saturate=saturate)]
         if target in FLOAT8:
             raise Unsupported(f"{element_name(source)} as {element_name(target)}")
         if target in FLOATS:
@@ -156,11 +158,16 @@ def cast(state: Importer, node: Node) -> list[Value]:
     elif target in LIMITS:
         found = map_elements(state, [x], lambda e, v: saturated(e, v[0], target))
     elif target in FLOAT8:
-        kind = FLOAT8[target]
-        found = map_elements(state, [x], lambda e, v: rounded(e, v[0], kind, saturate=saturate))
+        return [_as_float8(state, x, target, saturate=saturate)]
     else:
         raise Unsupported(f"an activation as {element_name(target)}")
     return [Discrete(found, target)]
+
+
+def _as_float8(state: Importer, x: SSAValue, target: int, *, saturate: bool) -> Discrete:
+    kind = FLOAT8[target]
+    found = map_elements(state, [x], lambda e, v: rounded(e, v[0], kind, saturate=saturate))
+    return Discrete(found, target)
 
 
 def _as_float(state: Importer, node: Node, value: Value, source: int, target: int) -> SSAValue:

@@ -11,7 +11,7 @@ from xdsl.dialects.builtin import bf16
 from xdsl.ir import SSAValue
 
 from softex_mlir.compiler.bodies.f32_functions import F32
-from softex_mlir.compiler.generic_builder import Scalars
+from softex_mlir.compiler.generic_builder import Body, Scalars
 from softex_mlir.compiler.importers.onnx.general import (
     clipped,
     larger,
@@ -61,10 +61,13 @@ def computed_from_integers(node: Node) -> bool:
     return bool(found) and not mixed and all(element_of(v) != bf16 for v in found)
 
 
-@operator(*BINARY)
+@operator(*(set(BINARY) - {"Pow"}))
+@operator("Pow", note="of floating-point numbers")
 def binary(state: Importer, node: Node) -> list[Value]:
     if is_integer(node.result_type()) and node.kind in ARITHMETIC:
         return integer_arithmetic(state, node)
+    if node.kind == "Pow" and is_integer(node.result_type()):
+        raise Unsupported("of integers", "write it as Mul, or cast them to floating point before")
     exponents = node.kind == "Pow" and is_integer(node.element_type(1))
     if computed_from_integers(node) or (exponents and not is_integer(node.element_type(0))):
         body = BINARY[node.kind].body
@@ -79,6 +82,13 @@ def binary(state: Importer, node: Node) -> list[Value]:
     rank = max(len(t.shape_of(lhs)), len(t.shape_of(rhs)))
     lhs, rhs = (v if is_constant(v) else state.of_rank(v, rank) for v in (lhs, rhs))
     return [state.emit(BINARY[node.kind].op(lhs, rhs))]
+
+
+def map_floats(state: Importer, node: Node, body: Body) -> SSAValue:
+    """A function of a node's operands, of float32 where all of them are."""
+    if computed_from_integers(node):
+        return map_values(state, node.inputs(), body)
+    return map_elements(state, [state.operand(value) for value in node.inputs()], body)
 
 
 def unary(state: Importer, node: Node) -> list[Value]:
@@ -136,13 +146,13 @@ def clip(state: Importer, node: Node) -> list[Value]:
         return integer_arithmetic(state, node)
     if node.kind == "Clip" and (
         is_integer(node.result_type())
+        or computed_from_integers(node)
         or any(not isinstance(node.input(i), np.ndarray | None) for i in (1, 2))
     ):
         return [_clipped_at_run_time(state, node)]
-    if node.kind != "Clip" and not _has_one_limit(node):
+    if node.kind != "Clip" and (computed_from_integers(node) or not _has_one_limit(node)):
         combine = larger if node.kind == "Max" else smaller
-        inputs = [state.operand(value) for value in node.inputs()]
-        return [map_elements(state, inputs, lambda e, v: reduce(partial(combine, e), v))]
+        return [map_floats(state, node, lambda e, v: reduce(partial(combine, e), v))]
     low, high = -np.inf, np.inf
     if node.kind == "Clip":
         x = node.activation(0)
@@ -166,7 +176,11 @@ def clip(state: Importer, node: Node) -> list[Value]:
 def _clipped_at_run_time(state: Importer, node: Node) -> SSAValue:
     """Limits that are activations, or integers."""
     kind = node.result_type()
-    present = [i for i in (1, 2) if node.input(i) is not None]
+    limits = [node.input(i) for i in (1, 2)]
+    if node.opset < 11:
+        given = [node.attribute(name) for name in ("min", "max")]
+        limits = [None if n is None else np.array(n, np.float32) for n in given]
+    present = [i for i, limit in enumerate(limits, 1) if limit is not None]
 
     def body(e: F32, v: Scalars) -> SSAValue:
         x = v[0]
@@ -178,7 +192,7 @@ def _clipped_at_run_time(state: Importer, node: Node) -> SSAValue:
                 x = (larger if number == 1 else smaller)(e, x, limit)
         return x
 
-    return map_values(state, [node.input(0), *(node.input(i) for i in present)], body, kind)
+    return map_values(state, [node.input(0), *(limits[i - 1] for i in present)], body, kind)
 
 
 def _has_one_limit(node: Node) -> bool:
@@ -315,7 +329,7 @@ def _row(array: Array, shape: tuple[int, ...], axis: int) -> Array | None:
     return inner if inner.shape == full.shape else np.ascontiguousarray(full)
 
 
-@operator("ReduceMean", note="over any axes, in float32")
+@operator("ReduceMean", note="of floating-point numbers, over any axes, in float32")
 def reduce_mean(state: Importer, node: Node) -> list[Value]:
     x = node.tensor(0)
     rank = len(t.shape_of(x))

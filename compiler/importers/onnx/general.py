@@ -274,7 +274,7 @@ def _reduced_integers(
 def mean_of_numbers(state: Importer, node: Node, x: SSAValue) -> SSAValue:
     """A mean of float32, which stays so."""
     if element_of(x) != f32:
-        raise Unsupported("of integers")
+        raise Unsupported("of integers", "write it as ReduceSum and Div")
     axes = _axes(node, len(t.shape_of(x))) or []
     start, body, _ = REDUCTIONS["ReduceSum"]
     keep = bool(node.attribute("keepdims", 1))

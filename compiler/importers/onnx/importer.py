@@ -27,6 +27,7 @@ from softex_mlir.compiler.importers.onnx.reader import (
     listed,
 )
 from softex_mlir.compiler.importers.onnx.support import way_out
+from softex_mlir.compiler.importers.onnx.thresholds import thresholds
 from softex_mlir.compiler.importers.onnx.types import FLOATS
 from softex_mlir.compiler.importers.onnx.values import (
     INTEGERS,
@@ -70,7 +71,7 @@ def import_graph(proto: Any, path: Path, shapes: Shapes | None = None) -> Model:
     graph = proto.graph
     state = Importer(str(Path(file).parent))
     opsets = {o.domain: int(o.version) for o in proto.opset_import}
-    reader = GraphReader(state, int(proto.ir_version), opsets)
+    reader = GraphReader(state, int(proto.ir_version), opsets, thresholds=thresholds(graph))
     try:
         reader.define_initializers(graph)
     except ValueError as error:

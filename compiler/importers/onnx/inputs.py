@@ -36,10 +36,6 @@ _HELPER: Any = helper
 _TENSOR = onnx.TensorProto
 BYTES = frozenset((_TENSOR.UINT8, _TENSOR.INT8))
 """Integers that BF16 holds exactly."""
-EXACT = frozenset(
-    ("Floor", "Ceil", "Round", "Identity", "Reshape", "Squeeze", "Unsqueeze", "Flatten")
-)
-"""Operators that keep whole numbers whole, in float32 as it is."""
 MAXIMUM_ELEMENTS = 1 << 28
 """Of an input: more does not fit the background memory of any machine we know."""
 
@@ -76,7 +72,7 @@ def make_inputs(
     for name in symbols:
         if len(shapes.get(name, (1,))) != 1 and name not in names:
             raise OnnxError(file, f"'{name}' is a dimension: it has one size")
-    numbers, whole = _read_as_numbers(graph), _read_as_integers(graph)
+    numbers, exact = _read_as_numbers(graph), reader.thresholds.exact
     ports: list[Port] = []
     problems: list[Refusal] = []
     for value in inputs:
@@ -103,7 +99,7 @@ def make_inputs(
             continue
         ports.append(Port(value.name, shape, dtype_name(element)))
         activation = element in FLOATS or value.name in numbers
-        held = f32 if value.name in whole else bf16
+        held = f32 if value.name in exact else bf16
         kind = TensorType(held if activation else i32, shape)
         state = reader.state
         argument = state.block.insert_arg(kind, len(state.block.args))
@@ -146,31 +142,6 @@ def _read_as_numbers(graph: Any) -> frozenset[str]:
         if int(value.type.tensor_type.elem_type) in BYTES
         and value.name not in outputs
         and all(map(is_cast, users.get(value.name, [])))
-    )
-
-
-def _read_as_integers(graph: Any) -> frozenset[str]:
-    """Inputs of floating-point numbers of which integers are made, such as ids that BF16 does not
-    hold."""
-    outputs = {value.name for value in graph.output}
-    users: dict[str, list[Any]] = {}
-    for node in graph.node:
-        for name in node.input:
-            users.setdefault(name, []).append(node)
-
-    def becomes_integers(name: str) -> bool:
-        readers = users.get(name, [])
-        return bool(readers) and name not in outputs and all(map(makes_integers, readers))
-
-    def makes_integers(node: Any) -> bool:
-        if node.op_type == "Cast":
-            return any(a.name == "to" and a.i in INTEGERS for a in node.attribute)
-        return node.op_type in EXACT and becomes_integers(node.output[0])
-
-    return frozenset(
-        value.name
-        for value in graph.input
-        if int(value.type.tensor_type.elem_type) in FLOATS and becomes_integers(value.name)
     )
 
 

@@ -15,7 +15,7 @@ from xdsl.dialects import arith
 from xdsl.dialects.builtin import Float32Type
 from xdsl.ir import Operation, SSAValue
 
-from softex_mlir.compiler.bodies.f32_functions import F32
+from softex_mlir.compiler.bodies.f32_functions import F32, fmod
 from softex_mlir.compiler.generic_builder import Scalars
 from softex_mlir.compiler.importers.onnx.graph import Importer
 from softex_mlir.compiler.importers.onnx.node import Node
@@ -152,7 +152,7 @@ def bit_shift(state: Importer, node: Node) -> list[Value]:
     return [map_values(state, node.inputs(), body, kind)]
 
 
-@operator("Mod", note="of floating-point numbers with fmod")
+@operator("Mod", note="on the cores; of floating-point numbers, exact, with fmod = 1")
 def modulo(state: Importer, node: Node) -> list[Value]:
     kind, c_sign = node.result_type(), bool(node.attribute("fmod", 0))
     if kind == _TENSOR.UINT32:
@@ -169,7 +169,9 @@ def modulo(state: Importer, node: Node) -> list[Value]:
 
     if is_integer(kind):
         return [map_values(state, node.inputs(), integers, kind)]
-    raise Unsupported("of floating-point numbers")
+    if not c_sign:
+        raise Unsupported("of floating-point numbers with fmod = 0, which ONNX does not define")
+    return [map_values(state, node.inputs(), lambda e, v: fmod(e, v[0], v[1]))]
 
 
 COMPARISONS = {

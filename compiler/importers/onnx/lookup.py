@@ -2,7 +2,7 @@
 
 A selection reads every slice and keeps the chosen one, so that no index reads beyond the data. An
 index that is out of range, which ONNX calls an error, is refused if it is a constant, by runs if it
-is an input; one that is computed gives 0.
+is an input; one that is computed from others gives 0, also in the evaluator.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ def joined(state: Importer, indices: Value, sizes: Sequence[int]) -> SSAValue:
 
 
 def product(state: Importer, a: SSAValue, b: SSAValue) -> SSAValue:
-    """A matrix product of numbers that are no activations, in float32, one sum an element."""
+    """A matrix product of float32 numbers or integers, one sum an element."""
     shapes = t.shape_of(a), t.shape_of(b)
     outer = np.broadcast_shapes(shapes[0][:-2], shapes[1][:-2])
     result = (*outer, shapes[0][-2], shapes[1][-1])
@@ -162,9 +162,12 @@ def product(state: Importer, a: SSAValue, b: SSAValue) -> SSAValue:
         ]
         return [*batch, *map(AffineExpr.dimension, (row, column))]
 
+    integers = element_of(a) == i32
     inputs = [(a, access(shapes[0], rank - 2, rank)), (b, access(shapes[1], rank, rank - 1))]
 
     def body(e: F32, v: Scalars) -> SSAValue:
+        if integers:
+            return e.int_add(v[2], e.insert(arith.MuliOp(v[0], v[1])))
         return e.add(v[2], e.mul(v[0], v[1]))
 
-    return _accumulated(state, inputs, result, body, 0.0)
+    return _accumulated(state, inputs, result, body, 0 if integers else 0.0)

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from onnx import helper
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import bf16
+from xdsl.dialects.builtin import bf16, f32
 from xdsl.ir import SSAValue
 
 from softex_mlir.compiler.bodies.f32_functions import F32
@@ -40,6 +40,14 @@ def shape(state: Importer, node: Node) -> list[Value]:
     if node.kind == "Size":
         return [np.array(found.prod(), np.int64)]
     return [found[node.attribute("start", 0) : node.attribute("end", len(found))]]
+
+
+@operator("EyeLike", note="a constant: only the shape of its operand counts")
+def eye_like(state: Importer, node: Node) -> list[Value]:
+    rows, columns = shape_of_value(node.input(0))
+    kind = node.attribute("dtype", node.element_type(0))
+    dtype = helper.tensor_dtype_to_np_dtype(kind)
+    return [np.eye(rows, columns, node.attribute("k", 0), dtype=dtype)]
 
 
 @operator("Reshape")
@@ -98,7 +106,8 @@ def transpose(state: Importer, node: Node) -> list[Value]:
 
 def _alike(state: Importer, values: list[Value]) -> list[SSAValue]:
     """Values as activations of one element type: bf16 where float32 meets it."""
-    found = [state.tensor(v) for v in values]
+    given = {element_of(v) for v in values if isinstance(v, SSAValue)}
+    found = [state.tensor(v, wide=given == {f32}) for v in values]
     kinds = {element_of(v) for v in found}
     return [state.narrowed(v) for v in found] if len(kinds) > 1 else found
 

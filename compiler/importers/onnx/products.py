@@ -8,7 +8,7 @@ from math import prod
 
 import numpy as np
 import onnx
-from xdsl.dialects.builtin import f32
+from xdsl.dialects.builtin import f32, i32
 from xdsl.ir import SSAValue
 
 from softex_mlir.compiler.bodies.f32_functions import F32
@@ -19,6 +19,7 @@ from softex_mlir.compiler.importers.onnx.lookup import product
 from softex_mlir.compiler.importers.onnx.node import Node
 from softex_mlir.compiler.importers.onnx.registry import operator
 from softex_mlir.compiler.importers.onnx.tensors import map_values
+from softex_mlir.compiler.importers.onnx.types import FLOATS
 from softex_mlir.compiler.importers.onnx.values import (
     Array,
     Past,
@@ -34,7 +35,10 @@ from softex_mlir.dialects import transformer as t
 FLOAT = onnx.TensorProto.FLOAT
 
 
-@operator("MatMul", note="a weight (linear layer), inside attention, or two activations")
+@operator(
+    "MatMul",
+    note="a weight (linear layer), inside attention, or two activations; of integers on the cores",
+)
 def matmul(state: Importer, node: Node) -> list[Value]:
     a, b = node.inputs()
     ranks = len(shape_of_value(a)), len(shape_of_value(b))
@@ -58,13 +62,25 @@ def _reshaped(state: Importer, value: Value, shape: tuple[int, ...]) -> Value:
     return state.emit(t.ReshapeOp(found, shape))
 
 
+MOST_MACS = 1 << 20
+"""Of a product of float32 numbers: the cores take 1.2 M cycles for so many, 70 times RedMulE's."""
+
+
+def _are_numbers(a: Value, b: Value) -> bool:
+    """Whether a product of matrices is one of integers, or stays in float32."""
+    found = [v for v in (a, b) if not isinstance(v, np.ndarray)]
+    kinds = {element_of(v) if isinstance(v, SSAValue) else None for v in found}
+    if kinds != {f32}:
+        return kinds == {i32}
+    left, right = shape_of_value(a), shape_of_value(b)
+    macs = prod(np.broadcast_shapes(left[:-2], right[:-2])) * left[-2] * prod(right[-2:])
+    return macs <= MOST_MACS or left[-1] == 1
+
+
 def _product(state: Importer, a: Value, b: Value) -> SSAValue:
     """A product of matrices, or of stacks of them."""
-    found = [v for v in (a, b) if isinstance(v, SSAValue)]
-    if found and all(element_of(v) == f32 for v in found):
-        left, right = (state.numbers(v) if isinstance(v, np.ndarray) else v for v in (a, b))
-        if isinstance(left, SSAValue) and isinstance(right, SSAValue):
-            return product(state, left, right)
+    if _are_numbers(a, b):
+        return product(state, *(state.tensor(v, wide=True) for v in (a, b)))
     if isinstance(a, np.ndarray) and isinstance(b, SSAValue) and is_splat(a):
         return _summed(state, a, b)
     right = state.constant(b, splat=False) if isinstance(b, np.ndarray) else state.operand(b)
@@ -81,13 +97,18 @@ def _summed(state: Importer, factors: Array, x: SSAValue) -> SSAValue:
     return total if t.shape_of(total) == wanted else state.emit(t.ExpandOp(total, wanted))
 
 
-@operator("Gemm")
+@operator("Gemm", note="of floating-point numbers")
 def gemm(state: Importer, node: Node) -> list[Value]:
     alpha, beta = float(node.attribute("alpha", 1.0)), float(node.attribute("beta", 1.0))
-    left = _factor(state, node.input(0), 1.0, transposed=node.attribute("transA", 0))
-    b = node.input(1)
+    a, b = node.input(0), node.input(1)
+    swapped = [bool(node.attribute(name, 0)) for name in ("transA", "transB")]
+    if _are_numbers(a, b):
+        if node.element_type(0) not in FLOATS:
+            raise Unsupported("of integers", "write it as MatMul and Add")
+        return [_gemm_of_numbers(state, node, swapped, alpha, beta)]
+    left = _factor(state, a, 1.0, transposed=swapped[0])
     folded = isinstance(b, np.ndarray)
-    right = _factor(state, b, alpha, transposed=node.attribute("transB", 0))
+    right = _factor(state, b, alpha, transposed=swapped[1])
     product = state.emit(t.MatmulOp(left, right))
     if alpha != 1.0 and not folded:
         product = state.emit(t.MulOp(product, state.constant(np.array(alpha, np.float32))))
@@ -104,6 +125,24 @@ def gemm(state: Importer, node: Node) -> list[Value]:
         bias = bias[0]
     state.names.setdefault(id(bias), state.names.get(id(c), "bias"))
     return [state.emit(t.AddOp(product, state.constant(bias)))]
+
+
+def _gemm_of_numbers(
+    state: Importer, node: Node, swapped: Sequence[bool], alpha: float, beta: float
+) -> SSAValue:
+    """What stays in float32."""
+    a, b = (state.tensor(v, wide=True) for v in (node.input(0), node.input(1)))
+    a, b = (
+        state.emit(t.TransposeOp(v, (1, 0))) if swap else v
+        for v, swap in zip((a, b), swapped, strict=True)
+    )
+    c = node.input(2)
+
+    def body(e: F32, v: Scalars) -> SSAValue:
+        found = e.times(v[0], alpha)
+        return found if c is None else e.add(found, e.times(v[1], beta))
+
+    return map_values(state, [product(state, a, b), *([] if c is None else [c])], body)
 
 
 def _factor(state: Importer, value: Value, factor: float, *, transposed: bool) -> SSAValue:
@@ -315,7 +354,9 @@ def _without_ellipsis(equation: str, ranks: Sequence[int]) -> str:
 
 
 @operator(
-    "Einsum", note="one operand; two, each dimension in two of operands and result or in all; `...`"
+    "Einsum",
+    note="of floating-point numbers: one operand; two, each dimension in two of operands and "
+    "result or in all; `...`",
 )
 def einsum(state: Importer, node: Node) -> list[Value]:
     equation = node.attribute("equation").decode().replace(" ", "")

@@ -11,16 +11,18 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from xdsl.dialects.builtin import StringAttr, TensorType, bf16
+from xdsl.dialects.builtin import StringAttr, TensorType, bf16, f32
 from xdsl.dialects.tensor import EmptyOp
 from xdsl.ir import SSAValue
 
+from softex_mlir.compiler.importers.onnx.blame import ENDED, blamed
 from softex_mlir.compiler.importers.onnx.control_flow import LOOPS
 from softex_mlir.compiler.importers.onnx.definitions import definition, has_definition
 from softex_mlir.compiler.importers.onnx.graph import Importer, layer_name
 from softex_mlir.compiler.importers.onnx.node import Node, schema_of
 from softex_mlir.compiler.importers.onnx.operators import OPERATORS
 from softex_mlir.compiler.importers.onnx.support import WHEN_READ, way_out
+from softex_mlir.compiler.importers.onnx.thresholds import Thresholds
 from softex_mlir.compiler.importers.onnx.types import (
     FLOATS,
     check_result,
@@ -35,6 +37,7 @@ from softex_mlir.compiler.importers.onnx.values import (
     Symbolic,
     Unsupported,
     Value,
+    element_of,
 )
 from softex_mlir.compiler.importers.onnx.wide_integers import origin_of
 from softex_mlir.errors import Refusal, UserError
@@ -44,10 +47,6 @@ SHAPE_ONLY = {"Shape", "Size"}
 STANDARD = ("", "ai.onnx")
 OLDEST_OPSET = 7
 """Before it, operands were broadcast by attributes."""
-
-_IMPOSSIBLE = (ValueError, TypeError, LookupError, ArithmeticError, StopIteration)
-"""What ends the reading of a node that no exporter writes: operands of other ranks than operators
-have, branches that are not there, operations that refuse to be built."""
 
 
 @dataclass
@@ -67,6 +66,7 @@ class GraphReader:
     """Makes the names of a definition's values unique in the file."""
     values: dict[str, Value] = field(default_factory=dict[str, Value])
     types: dict[str, Any] = field(default_factory=dict[str, Any])
+    thresholds: Thresholds = field(default_factory=Thresholds)
     """ONNX type of every value that has one."""
     _needs: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     _refused: dict[str, Refusal] = field(default_factory=dict[str, Refusal])
@@ -106,9 +106,8 @@ class GraphReader:
                 self._stand_in(proto, on_activation)
             except UserError:
                 raise
-            except _IMPOSSIBLE as error:
-                reason = f"its operands do not go together: {error}"
-                refusal = Refusal(_name(proto), proto.op_type, reason, "")
+            except ENDED as error:
+                refusal = Refusal(_name(proto), proto.op_type, self._blamed(proto, error), "")
                 self._refuse(proto.output, refusal, on_activation)
 
     def refusals(self, outputs: Iterable[str]) -> list[Refusal]:
@@ -132,6 +131,12 @@ class GraphReader:
         if standard and proto.op_type == "If":
             self._read_if(proto, operands[0])
             return
+        exact = not self.thresholds.exact.isdisjoint(proto.input)
+        if exact and not self.thresholds.reads_exactly(proto):
+            operands = [
+                self._narrowed(v) if n in self.thresholds.exact else v
+                for n, v in zip(proto.input, operands, strict=True)
+            ]
         name = _full_name(proto)
         opset = self.opsets.get(proto.domain, self.opsets.get("", 1))
         known = (
@@ -170,8 +175,16 @@ class GraphReader:
                 reason = f"its output {node.output_name(index)} is not computed"
                 self._refuse([output], Refusal(_name(proto), proto.op_type, reason), on_activation)
                 continue
+            if exact and output not in self.thresholds.exact:
+                value = self._narrowed(value)
             check_result(value, inferred[index])
             self.define(output, value, type_of(value, inferred[index], types))
+
+    def _narrowed(self, value: Value) -> Value:
+        """Numbers that were held in float32 for others as the activations they are."""
+        if isinstance(value, SSAValue) and element_of(value) == f32:
+            return self.state.narrowed(value)
+        return value
 
     def _at_the_position(self, proto: Any, operands: list[Value], types: list[Any]) -> None:
         """Replace constant operands that depend on how many tokens there were before."""
@@ -231,6 +244,11 @@ class GraphReader:
 
     def _handled(self, node: Node) -> list[Value]:
         """What a node's handler makes of it; the operations it writes are the node's."""
+        if self.thresholds.is_at_risk(node):
+            self.state.note(
+                f"{node.kind} '{_name(node.proto)}' reads numbers in BF16: one close to a step may "
+                "fall on its other side"
+            )
         block, origins = self.state.block, self.state.node_origins
         before = block.last_op
         results = list(OPERATORS[node.key][0](self.state, node))
@@ -363,6 +381,13 @@ class GraphReader:
             if name and shape is not None and kind.tensor_type.elem_type in FLOATS:
                 self.values[name] = self.state.emit_all([EmptyOp([], TensorType(bf16, shape))])
                 self.types[name] = kind
+
+    def _blamed(self, proto: Any, error: Exception) -> str:
+        """Why a node was not read."""
+        operands = [self.values.get(n) if n else None for n in proto.input]
+        types = [self.types.get(n) if n else None for n in proto.input]
+        opset = self.opsets.get(proto.domain, self.opsets.get("", 1))
+        return blamed(self.state, proto, operands, types, opset, error)
 
     def _refuse(self, outputs: Iterable[str], refusal: Refusal, on_activation: bool) -> None:
         for name in filter(None, outputs):

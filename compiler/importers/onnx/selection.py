@@ -101,7 +101,7 @@ def arg_extreme(state: Importer, node: Node) -> list[Value]:
 
 @operator("Hardmax", note="on the cores")
 def hardmax(state: Importer, node: Node) -> list[Value]:
-    x = node.activation(0)
+    x = node.tensor(0)
     shape = t.shape_of(x)
     axis = axis_of(node.attribute("axis", -1 if node.opset >= 13 else 1), len(shape))
     if node.opset < 13:

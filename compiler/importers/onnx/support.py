@@ -44,7 +44,7 @@ REASONS = {
 }
 """Why operators are refused that no other words tell."""
 _READ = "when the model is read, from constants and shapes"
-WHEN_READ = ("Constant", "ConstantOfShape", "EyeLike", "MelWeightMatrix", "Range")
+WHEN_READ = ("Constant", "ConstantOfShape", "MelWeightMatrix", "Range")
 WINDOWS = ("BlackmanWindow", "HammingWindow", "HannWindow")
 _PRODUCTS = "RedMulE"
 _UNITS = {
@@ -58,7 +58,7 @@ _UNITS = {
     **_each("no unit: a view", "Flatten", "Identity", "Reshape", "SequenceAt", "Squeeze"),
     **_each("no unit: a view", "Dropout", "SplitToSequence", "Unsqueeze"),
     **_each("DMA, or a view", "Concat", "Expand", "Slice", "Split", "Tile", "Transpose"),
-    **_each(_READ, "Shape", "Size"),
+    **_each(_READ, "EyeLike", "Shape", "Size"),
 }
 
 
