@@ -44,7 +44,8 @@ class Sequences(Protocol):
     def by_head(
         self, b: ModelBuilder, name: str, make: Callable[[int], Array], heads: int
     ) -> SSAValue:
-        """The same, every row of every sequence `heads` times: [rows * heads, columns]."""
+        """The same, every row of every sequence `heads` times: [rows * heads, columns]; or [1,
+        columns], if there is only one row."""
         ...
 
     def attention(
@@ -189,7 +190,11 @@ class CachedSequences:
         if key not in self._tables:
             rows = self.at_positions(b, name, make)
             count, columns = t.shape_of(rows)
-            wide = b.add(t.ConcatOp([rows] * heads, 1)) if heads > 1 else rows
+            if count == 1 or heads == 1:
+                # operations on rows repeat a single one
+                self._tables[key] = rows
+                return rows
+            wide = b.add(t.ConcatOp([rows] * heads, 1))
             self._tables[key] = b.add(t.ReshapeOp(wide, (count * heads, columns)))
         return self._tables[key]
 

@@ -84,7 +84,7 @@ class _Launcher:
                 kernel = replace(kernel, next_rows=after.kernel.m)
                 addresses = {**addresses, "x_next": after.addresses["x_l2"]}
                 integers[X_NEXT_READY] = ready or 0
-        uses = kernel.ring_uses(self.jobs % 2, self.first_x)
+        uses = kernel.ring_uses(self.jobs % 2, self.first_x, found)
         self.first_x = (self.first_x + kernel.chunks) % X_SLOTS
         self.jobs += kernel.jobs
         return self.timeline.add(task, kernel, addresses, uses, integers, self._ready(task) or 0)

@@ -103,7 +103,7 @@ class Timeline:
 
     def _acquire(self, uses: Sequence[SlotUse], bases: Sequence[int]) -> dict[str, int]:
         waits: dict[str, int] = {}
-        for use in uses:
+        for use in (use for use in uses if not use.kept):
             for held in self._held.overlapping(use.start, use.end):
                 if use.family and use.family == held.family:
                     continue

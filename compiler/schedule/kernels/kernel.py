@@ -145,6 +145,8 @@ class SlotUse:
     family: str = ""
     ring: bool = False
     """Whether the kernel itself waits for the last but one product of earlier launches."""
+    kept: bool = False
+    """Whether the launch finds there what it needs: it writes nothing and waits for nobody."""
     lane: int = -1
     """Tile number, if the kernel waits for its tiles one by one (`Z_FREE`, `Z_STEP`)."""
 

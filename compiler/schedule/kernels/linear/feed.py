@@ -23,6 +23,10 @@ X_FIRST_JOBS = 8
 """Jobs of a launch from which on X is fetched before W. In a short launch the operands are often
 still being computed, and W can be fetched meanwhile."""
 
+FEW_ROWS = 8
+"""Rows of X up to which W is fetched before X in any launch: so few are there in no time, and the
+DMA, which such a product waits for, has something to do while they are computed."""
+
 
 def ring_slot(s: StreamEmitter, k: KernelEmitter, ring: str, index: Index) -> Index:
     """Slot of an element of a ring of two that began at a slot known at launch."""
@@ -158,7 +162,8 @@ def emit_feed(kernel: LinearGeometry, k: KernelEmitter) -> None:
             s.complete(*tokens)
 
     k.acquire(s)
-    if kernel.jobs >= X_FIRST_JOBS or kernel.w_pitch is not None:
+    x_first = kernel.jobs >= X_FIRST_JOBS and kernel.m > FEW_ROWS
+    if x_first or kernel.w_pitch is not None:
         # X and Z are free before the ring of W, which RedMulE still reads; and a W that is an
         # activation depends on earlier launches as X does
         k.depend(s)

@@ -293,9 +293,9 @@ class LinearGeometry(Kernel):
         """TCDM bytes of a launch whose rings begin with their first slots."""
         return self.ring_uses(0, 0)
 
-    def ring_uses(self, first_w: int, first_x: int) -> list[SlotUse]:
+    def ring_uses(self, first_w: int, first_x: int, loaded: int = 0) -> list[SlotUse]:
         """TCDM bytes of a launch and when they are free again, by the first slots of the rings of W
-        and X, which continue from launch to launch."""
+        and X, which continue from launch to launch, and by the chunks of X that are there."""
         _, out, _, computed = self.advances()
         found: list[SlotUse] = []
         for buffer in self.buffers():
@@ -308,7 +308,7 @@ class LinearGeometry(Kernel):
                     last = self.chunks - 1 - (self.chunks - 1 - chunk) % 2
                     place = buffer.slot_range((first_x + chunk) % 2)
                     done = (last + 1) * self.group
-                    found.append(SlotUse(*place, self.engine, done, chunk > 0))
+                    found.append(SlotUse(*place, self.engine, done, chunk > 0, kept=chunk < loaded))
             elif buffer.name == "w":
                 for job in range(min(2, self.jobs)):
                     last = self.jobs - 1 - (self.jobs - 1 - job) % 2
