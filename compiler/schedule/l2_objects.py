@@ -79,13 +79,21 @@ class L2Objects:
     ) -> View:
         """A new activation, with zeros behind its rows to `columns` and to what products of the
         machine read."""
-        least = columns
-        if dtype == "bf16" and shape:
-            least = max(columns, padded_inner(self.machine, shape[-1]))
+        least = max(columns, self._read_columns(shape, dtype))
         # operations write all columns but not the padding, which may have to stay zero
         dense = bool(shape) and shape[-1] % ALIGNMENT == 0 and least <= shape[-1]
         kind = GlobalKind.TEMPORARY if dense else GlobalKind.ACTIVATION
         return row_major(self.add(kind, shape, dtype, hint, least), shape)
+
+    def reshapes(self, shape: Sequence[int], dtype: Dtype, other: Sequence[int]) -> bool:
+        """Whether a new activation of a shape would be one of the other shape too, as it lies."""
+        least = self._read_columns(shape, dtype)
+        region = region_for("", GlobalKind.ACTIVATION, shape, dtype, least)
+        return row_major(region, shape).reshaped(other) is not None
+
+    def _read_columns(self, shape: Sequence[int], dtype: Dtype) -> int:
+        """Of a row, what products of the machine read."""
+        return padded_inner(self.machine, shape[-1]) if dtype == "bf16" and shape else 0
 
     def add(
         self,

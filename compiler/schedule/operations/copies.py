@@ -12,7 +12,8 @@ from softex_mlir.compiler.schedule.fused_form import UnsupportedError, layer_of
 from softex_mlir.compiler.schedule.kernels.copies import CopyKernel
 from softex_mlir.compiler.schedule.kernels.kernel import ELEMENT_BYTES
 from softex_mlir.compiler.schedule.scheduling import Scheduling
-from softex_mlir.compiler.schedule.views import Address, View, region_for, row_major
+from softex_mlir.compiler.schedule.views import Address, View, row_major
+from softex_mlir.compiler.weight_layout import ALIGNMENT
 from softex_mlir.dialects.cluster import GlobalKind
 
 COPY_BYTES = 16384
@@ -57,8 +58,7 @@ def copy(s: Scheduling, op: Operation, view: View, shape: Sequence[int]) -> View
 def copy_reshaped(s: Scheduling, op: Operation, view: View, shape: Sequence[int]) -> View:
     """A reshape that moves data: at once where the rows of one shape are whole rows of the
     other, else row by row through a region without padding."""
-    target = row_major(region_for("", GlobalKind.ACTIVATION, shape, view.dtype), shape)
-    if target.reshaped(view.shape) is not None:
+    if s.memory.reshapes(shape, view.dtype, view.shape):
         target = s.memory.allocate(shape, view.dtype)
         written = target.reshaped(view.shape)
         assert written is not None
@@ -71,7 +71,7 @@ def copy_reshaped(s: Scheduling, op: Operation, view: View, shape: Sequence[int]
     assert as_source is not None
     assert as_result is not None
     move(s, op, view, replace(as_source, zero_padded=False))
-    if shape[-1] % 32 == 0:
+    if shape[-1] % ALIGNMENT == 0:
         return replace(as_result, zero_padded=True)
     return copy(s, op, replace(as_result, zero_padded=False), shape)
 
