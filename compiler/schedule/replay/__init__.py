@@ -55,6 +55,8 @@ def replay(launches: Sequence[Launched], machine: Machine) -> list[Expected]:
     for index in range(len(STREAM_LIST)):
         engine.start(Stream(index, cluster).process(launches))
     engine.run()
+    if log:
+        log[-1][3].span(cluster.ended, cluster.ended)
     return [_expected(tracks, times.team) for tracks in log]
 
 

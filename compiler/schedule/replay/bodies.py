@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
 
 from xdsl.dialects import scf
 from xdsl.dialects.builtin import IndexType
-from xdsl.ir import Block, Operation
-from xdsl.transforms.canonicalization_patterns.utils import const_evaluate_operand
+from xdsl.ir import Block, Operation, SSAValue
 
+from softex_mlir.compiler.schedule.replay.numbers import number_of, steers
 from softex_mlir.isa_sim.machine import Machine
 
 
@@ -52,26 +52,30 @@ WALK = 2.0
 """Pointers that move on in an iteration, on average."""
 
 
+Known = Mapping[SSAValue, int]
+"""Numbers of values: of the variables that decide what is executed."""
+
+
 @dataclass(frozen=True)
 class Bodies:
     """Costs of code on a machine's cores."""
 
     machine: Machine
 
-    def block(self, block: Block, *, inner: bool = False) -> Cost:
+    def block(self, block: Block, known: Known, *, inner: bool = False) -> Cost:
         """Of the operations of a block."""
         total = Cost()
         for op in block.ops:
-            total += self.of(op, inner)
+            total += self.of(op, known, inner)
         return total
 
-    def of(self, op: Operation, inner: bool) -> Cost:
+    def of(self, op: Operation, known: Known, inner: bool) -> Cost:
         """Of an operation."""
         core = self.machine.core
         if isinstance(op, scf.ForOp):
-            return self._loop(op)
+            return self._loop(op, known)
         if isinstance(op, scf.IfOp):
-            return self._choice(op, inner)
+            return self._choice(op, known, inner)
         if op.name in FREE or _joined(op):
             return Cost()
         if op.name in ACCESS:
@@ -85,17 +89,29 @@ class Bodies:
             return Cost() if inner else Cost(1, 0, 1)
         return Cost(1 + self._stall(op), 0, 1)
 
-    def _loop(self, op: scf.ForOp) -> Cost:
-        body = op.body.block
-        trips = trip_count(op)
+    def _loop(self, op: scf.ForOp, known: Known) -> Cost:
+        body, trips = op.body.block, _trips(op, known)
         innermost = not any(isinstance(each, scf.ForOp) for each in body.ops)
         moved = all(each.name in MOVED or _indexes(each) for each in body.ops)
-        walk = 0.0 if innermost and moved else WALK if innermost else 4.0
-        return (self.block(body, inner=True) + Cost(walk, 0, 2)).times(trips) + Cost(3, 0, 3)
+        walk = Cost(0.0 if innermost and moved else WALK if innermost else 4.0, 0, 2)
+        begin, variable = Cost(3, 0, 3), body.args[0]
+        if not steers(variable):
+            return (self.block(body, known, inner=True) + walk).times(len(trips)) + begin
+        each = [self.block(body, {**known, variable: trip}, inner=True) + walk for trip in trips]
+        return (
+            Cost(
+                sum(cost.cycles for cost in each),
+                sum(cost.accesses for cost in each),
+                max((cost.code for cost in each), default=0.0),
+            )
+            + begin
+        )
 
-    def _choice(self, op: scf.IfOp, inner: bool) -> Cost:
-        """The first side: rows out of the ordinary take the other."""
-        found = self.block(op.true_region.block, inner=inner)
+    def _choice(self, op: scf.IfOp, known: Known, inner: bool) -> Cost:
+        """The side that is taken; where numbers alone do not decide, the first: rows out of the
+        ordinary take the other."""
+        side = op.true_region if number_of(op.cond, known) != 0 else op.false_region
+        found = self.block(side.block, known, inner=inner) if side.blocks else Cost()
         return found + Cost(self.machine.core.branch_taken_cycles, 0, 2)
 
     def _stall(self, op: Operation) -> float:
@@ -108,13 +124,12 @@ class Bodies:
         return float(self.machine.core.fp_latency)
 
 
-def trip_count(op: scf.ForOp) -> int:
-    """Iterations of a loop; 1 if its bounds are not constants."""
-    bounds = [const_evaluate_operand(value) for value in (op.lb, op.ub, op.step)]
-    if any(bound is None for bound in bounds):
-        return 1
-    lower, upper, step = cast("list[int]", bounds)
-    return max(0, -(-(upper - lower) // step))
+def _trips(op: scf.ForOp, known: Known) -> range:
+    """Iterations of a loop; one if its bounds are not known."""
+    lower, upper, step = (number_of(value, known) for value in (op.lb, op.ub, op.step))
+    if lower is None or upper is None or not step:
+        return range(1)
+    return range(lower, upper, step)
 
 
 def _indexes(op: Operation) -> bool:

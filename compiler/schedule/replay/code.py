@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
@@ -11,6 +10,7 @@ from xdsl.dialects import arith, memref, scf
 from xdsl.dialects.builtin import IntegerAttr
 from xdsl.ir import Block, Operation, SSAValue
 
+from softex_mlir.compiler.schedule.replay.numbers import computation
 from softex_mlir.dialects.cluster_program import KernelOp, StreamOp
 
 Values: TypeAlias = "list[int]"
@@ -18,17 +18,6 @@ Values: TypeAlias = "list[int]"
 
 LAST = 1 << 40
 """What is read from L2 when it runs: a position, taken for the last there is."""
-
-ARITHMETIC: dict[str, Callable[..., int]] = {
-    "arith.addi": operator.add,
-    "arith.subi": operator.sub,
-    "arith.muli": operator.mul,
-    "arith.andi": int.__and__,
-    "arith.minsi": min,
-    "arith.maxsi": max,
-}
-_SIGNED = (operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge)
-"""Of `arith.cmpi`, by predicate; unsigned ones follow, of which indices make the same."""
 
 
 class ReplayedStep(NamedTuple):
@@ -111,16 +100,8 @@ class _Translation:
             return ReplayedStep(op, None, first, operands, (self.block(body),), carried)
         if op.name == "cluster.parallel":
             return ReplayedStep(op, None, first, operands)
-        compute = ARITHMETIC.get(op.name)
-        if isinstance(op, arith.CmpiOp):
-            compute = _SIGNED[_predicate(op)]
         inner = tuple(self.block(region.block) for region in op.regions if region.blocks)
-        return ReplayedStep(op, compute, first, operands, inner)
+        return ReplayedStep(op, computation(op), first, operands, inner)
 
     def all(self, values: Sequence[SSAValue]) -> tuple[int, ...]:
         return tuple(map(self.place, values))
-
-
-def _predicate(op: arith.CmpiOp) -> int:
-    number = op.predicate.value.data
-    return number if number < len(_SIGNED) else number - 4

@@ -10,6 +10,7 @@ from xdsl.dialects.builtin import MemRefType
 
 from softex_mlir.compiler.schedule.replay.bodies import Bodies, Cost
 from softex_mlir.compiler.schedule.replay.contention import Rival
+from softex_mlir.compiler.schedule.replay.numbers import steers
 from softex_mlir.compiler.transforms.cluster.vectorize_packed_bf16 import vectorize_block
 from softex_mlir.dialects.cluster import DmaStartOp, ParallelOp
 from softex_mlir.dialects.memory import static_strides
@@ -107,18 +108,31 @@ class Units:
             self._known[op] = self._softex(op)
         return self._known[op]
 
-    def body(self, op: ParallelOp) -> Cost:
-        """An iteration of the team's work."""
-        if op not in self._known:
-            self._known[op] = self._body(op)
-        return self._known[op]
+    def share(self, op: ParallelOp, iterations: range, members: int, dealing: float) -> Cost:
+        """Iterations dealt to the members of a team, each with `dealing` cycles more: the cycles of
+        the member that has the most to do, the accesses of all, the code of what differs."""
+        key = (op, iterations, members)
+        if key not in self._known:
+            costs = self._iterations(op, iterations)
+            cycles = [cost.cycles + dealing for cost in costs]
+            self._known[key] = Cost(
+                max(sum(cycles[first::members]) for first in range(members)),
+                sum(cost.accesses for cost in costs),
+                sum(cost.code for cost in set(costs)),
+            )
+        return self._known[key]
 
-    def _body(self, op: ParallelOp) -> Cost:
+    def _iterations(self, op: ParallelOp, iterations: range) -> list[Cost]:
         copy = op.clone()
-        vectorize_block(copy.body.block)
-        cost = Bodies(self.machine).block(copy.body.block)
+        block = copy.body.block
+        vectorize_block(block)
+        bodies, variable = Bodies(self.machine), block.args[0]
+        if steers(variable):
+            found = [bodies.block(block, {variable: number}) for number in iterations]
+        else:
+            found = [bodies.block(block, {})] * len(iterations)
         copy.erase()
-        return cost
+        return found
 
     def _softex(self, op: Any) -> Job:
         cycles = self._softex_cycles(op)

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 from softex_mlir.compiler.schedule.replay.code import Code, ReplayedStep, translate
 from softex_mlir.compiler.schedule.replay.contention import Rival
 from softex_mlir.compiler.schedule.replay.engine import Engine, Process, Wish, Work
+from softex_mlir.compiler.schedule.replay.fetches import first_execution
 from softex_mlir.compiler.schedule.replay.times import Times
 from softex_mlir.compiler.schedule.replay.units import Units
 from softex_mlir.dialects.cluster import WITHOUT_LEADER, StreamKind
@@ -64,6 +65,7 @@ class ReplayedCluster:
     Attributes:
         log: of every launch DMA in, DMA out, RedMulE, the cores.
         fetched: code that was executed before, by identity.
+        ended: when the last of the streams that are through was through.
     """
 
     engine: Engine
@@ -71,6 +73,7 @@ class ReplayedCluster:
     times: Times
     log: list[list[Activity]]
     fetched: set[int] = field(default_factory=set[int])
+    ended: float = 0.0
     codes: dict[tuple[KernelOp, int], Code | None] = field(
         default_factory=dict[tuple[KernelOp, int], Code | None]
     )
@@ -83,12 +86,12 @@ class ReplayedCluster:
             self.codes[key] = None if op is None else translate(kernel, op)
         return self.codes[key]
 
-    def fetch(self, op: object, instructions: float) -> float:
-        """Cycles until code is there, the first time it is executed."""
+    def fetch(self, op: object, instructions: float, cores: int, now: float) -> float:
+        """Cycles that code takes until it is there, the first time it is executed."""
         if id(op) in self.fetched:
             return 0.0
         self.fetched.add(id(op))
-        return instructions * self.times.fetch
+        return first_execution(instructions, cores, now, self.times.machine.cluster)
 
 
 @dataclass
@@ -139,15 +142,15 @@ class Stream:
             for at, value in (*zip(code.arguments, launch.values, strict=True), *code.constants):
                 self.values[at] = value
             self.now += self.times.call + code.read * self.times.record
-            self.now += self.cluster.fetch(code.op, _ENTRY_CODE + code.read)
+            entry = _ENTRY_CODE + code.read
+            self.now += self.cluster.fetch(code.op, entry, self.members, self.now)
             self.others = self.now
             yield from self.steps(code.steps)
             cores = self.cluster.log[place][3]
             if self.index == _COMPUTE:
                 cores.span(begin, self.now)
                 cores.busy += self.awake + (self.now - begin) * self.members
-        if launches:
-            self.cluster.log[-1][3].span(self.now, self.now)
+        self.cluster.ended = max(self.cluster.ended, self.now)
 
     def steps(self, steps: Sequence[ReplayedStep]) -> Steps:
         """Execute steps."""
@@ -163,7 +166,7 @@ class Stream:
 
     def fetch(self, step: ReplayedStep, instructions: float) -> None:
         """Code that is executed for the first time."""
-        self.now += self.cluster.fetch(step.op, instructions)
+        self.now += self.cluster.fetch(step.op, instructions, self.members, self.now)
 
     def sleep(self, until: float) -> None:
         """Wait for an event and react to it."""
@@ -339,13 +342,14 @@ class Stream:
         """Iterations dealt to the team, or to all of it but the leader."""
         op: Any = step.op
         lower, upper = (self.values[each] for each in step.operands)
-        cost, team = self.cluster.units.body(op), self.times.team
+        team = self.times.team
         leads = team == 1 or WITHOUT_LEADER not in op.attributes
         members = team if leads else team - 1
-        first = self.cluster.fetch(op, cost.code + _DEAL_CODE)
-        alone = -(-(upper - lower) // members) * (cost.cycles + self.times.iteration)
-        alone += _DEAL_CODE + first
-        rate = (upper - lower) * cost.accesses / alone
+        share = self.cluster.units.share(op, range(lower, upper), members, self.times.iteration)
+        busy = min(members, upper - lower)
+        first = self.cluster.fetch(op, share.code + _DEAL_CODE, busy, self.others)
+        alone = share.cycles + _DEAL_CODE + first
+        rate = share.accesses / alone
         began = self.others
         yield began
         # while the leader did something else the others may have begun
