@@ -165,6 +165,11 @@ def prepare_streams() -> None:
 _STDIN = ("/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
 
 
+def is_standard_input(path: Path) -> bool:
+    """Whether a path names standard input."""
+    return str(path) in _STDIN
+
+
 def keep_piped_input(arguments: Iterable[str]) -> None:
     """Where a command line names standard input as a file and that is a pipe, let it be a file:
     commands look at the beginning of a file, go back in it, and open it again."""

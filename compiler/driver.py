@@ -15,6 +15,7 @@ from softex_mlir.compiler.model import Model
 from softex_mlir.compiler.outputs import ALL_OUTPUTS, OutputChoice
 from softex_mlir.compiler.tile_overrides import Tiles, check_tiles, read_tiles
 from softex_mlir.errors import UserError
+from softex_mlir.files import is_standard_input
 from softex_mlir.isa_sim.machine import Machine
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 _OBJECTS = 100_000
 """Objects made between two looks for unused ones."""
+
+_OF_TEXT = {*b"\t\n\r", *range(0x20, 0x7F)}
+"""Bytes that a module begins with."""
 
 LEVELS = ("transformer", "jobs", "commands", "riscv", "asm", "elf")
 """What `Compilation.emit` can stop at, in order."""
@@ -291,7 +295,7 @@ def load_model(model: str | Path, shapes: Mapping[str, tuple[int, ...]]) -> Mode
         UserError: it cannot be read, or there is none of that name.
     """
     path = Path(model)
-    if path.suffix == ".mlir":
+    if path.suffix == ".mlir" or (is_standard_input(path) and _is_text(path)):
         return _load_text(path, shapes)
     if not path.suffix:
         from softex_mlir.compiler.models import BUILTIN, FAMILIES, built_in
@@ -309,6 +313,12 @@ def load_model(model: str | Path, shapes: Mapping[str, tuple[int, ...]]) -> Mode
     found = import_onnx(path, shapes)
     onnx_origin(path, shapes).mark(found.module)
     return found
+
+
+def _is_text(path: Path) -> bool:
+    """Whether a file begins as text: ONNX files begin with the number of a field, in binary."""
+    with path.open("rb") as file:
+        return not set(file.read(64)) - _OF_TEXT
 
 
 def _load_text(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> Model:

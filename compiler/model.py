@@ -23,6 +23,7 @@ from softex_mlir.abi import MAIN, Port
 from softex_mlir.compiler.weights import WeightStore
 from softex_mlir.dialects.transformer import LIMIT, ints
 from softex_mlir.errors import UserError
+from softex_mlir.files import is_standard_input
 
 
 class ModelError(UserError, ValueError):
@@ -194,7 +195,8 @@ def read_model(path: str | Path) -> Model:
         raise ModelError(str(error)) from error
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from None
-    heading = Heading.take(module, path.parent)
+    # What a text that is piped names lies where the command runs.
+    heading = Heading.take(module, Path() if is_standard_input(path) else path.parent)
     weights = take_weights(module, path, heading.weights, required=True)
     resume = "" if level_of(module) == "transformer" else heading.resume
     return Model(module, weights, heading.model or path.stem, str(path), resume=resume)

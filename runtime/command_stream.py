@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from softex_mlir.abi import stream_cores
 from softex_mlir.errors import UserError
@@ -14,6 +14,9 @@ from softex_mlir.isa_sim.units import registry
 from softex_mlir.runtime.elf_reader import bytes_at
 from softex_mlir.runtime.program import Program
 from softex_mlir.runtime.symbolizer import Symbolizer
+
+if TYPE_CHECKING:
+    from softex_mlir.isa_sim.records import RunResult
 
 WIDTH = 120
 """Characters of a line."""
@@ -46,8 +49,10 @@ class Wanted:
     limit: int | None = None
 
 
-def commands(program: Program, wanted: Wanted | None = None) -> list[dict[str, Any]]:
-    """The commands in the order of their start.
+def commands(
+    program: Program, wanted: Wanted | None = None, run: RunResult | None = None
+) -> list[dict[str, Any]]:
+    """The commands in the order of their start; `run` is one of the program, if there is one.
 
     Raises:
         UserError: nothing in the program has the unit or the layer that is wanted.
@@ -56,8 +61,9 @@ def commands(program: Program, wanted: Wanted | None = None) -> list[dict[str, A
 
     wanted = wanted or Wanted()
     _check(program, wanted)
-    # Loops are rolled in the program: the command stream is what a run without arithmetic issues.
-    run = session.run(program, functional=False).run
+    if run is None:
+        # Loops are rolled in the program: the stream is what a run without arithmetic issues.
+        run = session.run(program, functional=False).run
     symbolizer = Symbolizer(program)
     found = sorted(
         [*_jobs(run, symbolizer, program), *_transfers(run, symbolizer, program)],

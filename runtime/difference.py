@@ -2,13 +2,60 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeAlias
 
+from softex_mlir.errors import UserError
 from softex_mlir.runtime.command_stream import commands
 from softex_mlir.runtime.costs.summary import MemoryUse
 from softex_mlir.runtime.program import Program
+
+Stream: TypeAlias = dict[str, list[dict[str, Any]]]
+"""Commands by layer."""
+Pair: TypeAlias = tuple[int, int]
+"""Of the one program and the other."""
+
+_WANTED = "expected a profile (softex run m.elf --profile p.json)"
+
+
+@dataclass(frozen=True)
+class Cycles:
+    """Exclusive cycles of a program by layer (`costs.exclusive`), which add up to the whole.
+
+    Attributes:
+        predicted: by the compiler's cost model; 0 where it has none.
+        simulated: in a run.
+    """
+
+    predicted: Mapping[str, int]
+    simulated: Mapping[str, int]
+
+    @staticmethod
+    def of(rows: Iterable[Mapping[str, Any]]) -> Cycles:
+        """From the `layers` of a profile's JSON."""
+        known = list(rows)
+        return Cycles(
+            {row["name"]: int(row["forecast_cycles"]) for row in known},
+            {row["name"]: int(row["exclusive_cycles"]) for row in known},
+        )
+
+
+def read_cycles(path: Path) -> Cycles:
+    """The cycles by layer of a profile's file.
+
+    Raises:
+        UserError: it cannot be read, or is none.
+    """
+    try:
+        return Cycles.of(json.loads(path.read_text("utf-8"))["layers"])
+    except OSError as error:
+        raise UserError(f"{path}: cannot read the profile: {error.strerror}") from error
+    except (ValueError, TypeError, KeyError) as error:
+        raise UserError(f"{path}: {_WANTED}: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -17,17 +64,23 @@ class LayerDifference:
 
     Attributes:
         changes: what differs, a line each; empty for a layer that is the same.
-        cycles: of its commands, busy cycles in each program.
+        predicted, simulated: exclusive cycles in each program; they are no difference.
     """
 
     layer: str
     changes: tuple[str, ...]
-    cycles: tuple[int, int]
+    predicted: Pair
+    simulated: Pair
+
+    @property
+    def slower_or_faster(self) -> bool:
+        """Whether it takes other cycles."""
+        return any(before != after for before, after in (self.predicted, self.simulated))
 
 
 @dataclass(frozen=True)
 class Difference:
-    """What differs: of the whole programs, and by layer."""
+    """What differs: of the whole programs, and by layer, in the order of the program."""
 
     whole: tuple[str, ...]
     layers: tuple[LayerDifference, ...]
@@ -40,22 +93,43 @@ class Difference:
         found = list(self.whole)
         for layer in self.layers:
             if layer.changes:
-                before, after = layer.cycles
-                found.append(f"{layer.layer} (busy cycles {before:,} -> {after:,})")
-                found += [f"  {change}" for change in layer.changes]
-        same = sum(not layer.changes for layer in self.layers)
-        if not self:
-            return ["no difference"]
-        return [*found, f"{same} of {len(self.layers)} layers are the same"]
+                found += [layer.layer, *(f"  {change}" for change in layer.changes)]
+        if self:
+            same = sum(not layer.changes for layer in self.layers)
+            found.append(f"{same} of {len(self.layers)} layers are the same")
+        return [*(found or ["no difference"]), *self._cycle_lines()]
+
+    def _cycle_lines(self) -> Iterator[str]:
+        """A table of the layers that take other cycles, and of the sum."""
+        rows = [row for row in self.layers if row.slower_or_faster]
+        if not rows:
+            return
+        total = [
+            _sum(getattr(row, name) for row in self.layers) for name in ("predicted", "simulated")
+        ]
+        rows.append(LayerDifference("total", (), *total))
+        width = max(len(row.layer) for row in rows)
+        yield ""
+        yield f"{'exclusive cycles':{width}} {'predicted':>26} {'simulated':>34}"
+        for row in rows:
+            (a, b), (c, d) = row.predicted, row.simulated
+            change = f"{d / c - 1:+.1%}" if c else ""
+            line = f"{row.layer:{width}} {a:>11,} -> {b:>11,} {c:>11,} -> {d:>11,} {change:>7}"
+            yield line.rstrip()
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row for every change; those of the whole programs name no layer."""
-        changes = [
-            {"layer": row.layer, "change": change, "before": row.cycles[0], "after": row.cycles[1]}
-            for row in self.layers
-            for change in row.changes
-        ]
-        return [*({"layer": "", "change": change} for change in self.whole), *changes]
+        """A row for every change, and for every layer that takes other cycles; those of the whole
+        programs name no layer."""
+        found: list[dict[str, Any]] = [{"layer": "", "change": change} for change in self.whole]
+        for row in self.layers:
+            cycles = {
+                f"{name}_{when}": value
+                for name in ("predicted", "simulated")
+                for when, value in zip(("before", "after"), getattr(row, name), strict=True)
+            }
+            changes = row.changes or (("",) if row.slower_or_faster else ())
+            found += [{"layer": row.layer, "change": change, **cycles} for change in changes]
+        return found
 
     def to_json(self) -> dict[str, Any]:
         """JSON-ready values."""
@@ -63,44 +137,80 @@ class Difference:
             "different": bool(self),
             "whole": list(self.whole),
             "layers": [
-                {"layer": row.layer, "changes": list(row.changes), "cycles": list(row.cycles)}
+                {
+                    "layer": row.layer,
+                    "changes": list(row.changes),
+                    "predicted_cycles": list(row.predicted),
+                    "simulated_cycles": list(row.simulated),
+                }
                 for row in self.layers
             ],
         }
 
 
-def difference(one: Program, other: Program) -> Difference:
+def difference(one: Program, other: Program, cycles: Sequence[Cycles] | None = None) -> Difference:
     """Compare the commands, the memory, the data and the code of two programs.
 
-    Commands come from runs without arithmetic; addresses are compared as places in named buffers.
+    Commands, and cycles unless they are given, come from runs without arithmetic; addresses are
+    compared as places in named buffers.
+
+    Raises:
+        UserError: cycles are given that are of other layers.
     """
-    if one.elf == other.elf:
+    if one.elf == other.elf and cycles is None:
         return Difference((), ())
-    streams = [_by_layer(commands(program)) for program in (one, other)]
-    layers = list(dict.fromkeys([*streams[0], *streams[1]]))
+    sides = [_side(program) for program in (one, other)]
+    streams = [stream for stream, _ in sides]
+    if cycles is not None:
+        _check_layers(cycles, streams)
+    first, second = cycles or [found for _, found in sides]
+    layers = dict.fromkeys([*streams[0], *streams[1], *first.simulated, *second.simulated])
     rows = tuple(
         LayerDifference(
             layer,
-            tuple(_changes(streams[0].get(layer), streams[1].get(layer))),
-            (_busy(streams[0].get(layer)), _busy(streams[1].get(layer))),
+            tuple(_changes(*(stream.get(layer) for stream in streams))),
+            (first.predicted.get(layer, 0), second.predicted.get(layer, 0)),
+            (first.simulated.get(layer, 0), second.simulated.get(layer, 0)),
         )
         for layer in layers
     )
     return Difference(tuple(_whole(one, other, any(row.changes for row in rows))), rows)
 
 
-def _by_layer(found: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    layers: dict[str, list[dict[str, Any]]] = {}
+def _sum(pairs: Iterable[Pair]) -> Pair:
+    before, after = zip(*pairs, strict=True)
+    return sum(before), sum(after)
+
+
+def _side(program: Program) -> tuple[Stream, Cycles]:
+    """The commands of a program by layer, and its cycles."""
+    from softex_mlir.runtime import session
+
+    result = session.run(program, functional=False)
+    layers = result.profile.to_json()["layers"]
+    return _by_layer(commands(program, run=result.run)), Cycles.of(layers)
+
+
+def _check_layers(cycles: Sequence[Cycles], streams: Sequence[Stream]) -> None:
+    for place, found, stream in zip(("first", "second"), cycles, streams, strict=True):
+        missing = [layer for layer in stream if layer not in found.simulated]
+        if missing:
+            raise UserError(
+                f"--profile: expected one of the {place} program, found one without the layer "
+                f"{missing[0]}"
+            )
+
+
+def _by_layer(found: list[dict[str, Any]]) -> Stream:
+    layers: Stream = {}
     for command in found:
         layers.setdefault(command["layer"], []).append(command)
     return layers
 
 
-def _busy(found: list[dict[str, Any]] | None) -> int:
-    return sum(command["cycles"] for command in found or ())
-
-
 def _changes(one: list[dict[str, Any]] | None, other: list[dict[str, Any]] | None) -> list[str]:
+    if one is None and other is None:
+        return []
     if one is None or other is None:
         return ["only in the second" if one is None else "only in the first"]
     changes: list[str] = []

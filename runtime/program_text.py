@@ -29,7 +29,7 @@ from xdsl.ir import Attribute, Operation
 from softex_mlir import abi
 from softex_mlir.arithmetic import signed32
 from softex_mlir.compiler.backend.disassembler import Extent, Word, disassemble, words_of
-from softex_mlir.compiler.backend.link import END, TABLE, link
+from softex_mlir.compiler.backend.link import END, TABLE, link, suffix
 from softex_mlir.compiler.backend.print_assembly import assembly
 from softex_mlir.compiler.origin import ATTRIBUTE
 from softex_mlir.compiler.weights import TRANSFORMER, WeightStore
@@ -150,10 +150,10 @@ class ProgramText:
         """The functions as operations."""
         names: dict[int, str] = {}
         for entry, launches in self._tables():
-            suffix = "" if entry is None else f".{entry}"
-            start = self.program.symbols[f"{TABLE}{suffix}"]
-            names[start] = f"{TABLE}{suffix}"
-            names[start + self._record_bytes * len(launches)] = f"{TABLE}{suffix}{END}"
+            table = f"{TABLE}{suffix(entry)}"
+            start = self.program.symbols[table]
+            names[start] = table
+            names[start + self._record_bytes * len(launches)] = f"{table}{END}"
         return [*disassemble(self.words, self.functions, names, self.comments())]
 
     # endregion

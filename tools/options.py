@@ -44,6 +44,21 @@ class Language(StrEnum):
     ja = "ja"
 
 
+def byte_count(text: str) -> int:
+    """A number of bytes on a command line; may end in Ki or Mi.
+
+    Raises:
+        typer.BadParameter: it is none.
+    """
+    from softex_mlir.isa_sim.machine_settings import scaled
+
+    if (count := scaled(text)) is not None:
+        return count
+    if not text.isdecimal():
+        raise typer.BadParameter(f"expected bytes, as in 131072 or 128Ki, found {text!r}")
+    return int(text)
+
+
 ModelArgument = Annotated[
     str,
     typer.Argument(
@@ -92,7 +107,12 @@ MaxLengthOption = Annotated[
     ),
 ]
 TcdmOption = Annotated[
-    int | None, typer.Option(help="Compile for another TCDM size than the target's.")
+    int | None,
+    typer.Option(
+        parser=byte_count,
+        help="Compile for another TCDM size than the target's: 131072 or 128Ki.",
+        metavar="BYTES",
+    ),
 ]
 NoSoftexOption = Annotated[bool, typer.Option("--no-softex", help="Softmax and GELU on the cores.")]
 NoRedmuleOption = Annotated[

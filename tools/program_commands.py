@@ -226,16 +226,29 @@ def inspect(
 def diff(
     one: Annotated[Path, typer.Argument(help="Program written by `softex compile`.")],
     other: Annotated[Path, typer.Argument(help="Another.")],
+    profile: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Cycles of runs of the first and of the second (softex run --profile); "
+            "twice. Default: both are simulated without arithmetic."
+        ),
+    ] = None,
     output: TableFileOption = None,
     json: JsonOption = False,
     csv: CsvOption = False,
 ) -> None:
-    """What differs between two programs, by layer; exit status 0 same, 1 different, as diff(1)."""
-    from softex_mlir.runtime.difference import difference
+    """What differs between two programs, by layer; exit status 0 same, 1 different, as diff(1).
+
+    Predicted and simulated cycles are shown, and are no difference.
+    """
+    from softex_mlir.runtime.difference import difference, read_cycles
     from softex_mlir.runtime.program import Program
 
-    form = checked_form(output, [one, other], as_json=json, as_csv=csv)
-    found = difference(Program.load(one), Program.load(other))
+    if profile and len(profile) != 2:
+        raise typer.BadParameter("expected two, or none", param_hint="--profile")
+    form = checked_form(output, [one, other, *(profile or ())], as_json=json, as_csv=csv)
+    cycles = [read_cycles(path) for path in profile] if profile else None
+    found = difference(Program.load(one), Program.load(other), cycles)
     emit(
         form,
         output,

@@ -67,9 +67,9 @@ def align(address: int) -> int:
     return round_up(address, ALIGNMENT)
 
 
-def suffix(entry: CompiledEntry) -> str:
+def suffix(entry: str | None) -> str:
     """What symbols of an entry end with."""
-    return "" if entry.name is None else f".{entry.name}"
+    return "" if entry is None else f".{entry}"
 
 
 def _table_bytes(entry: CompiledEntry, record: int) -> int:
@@ -89,7 +89,7 @@ def _has_start(compiled: CompiledModule, kernels: str) -> bool:
     missing = [
         name
         for entry in compiled.entries
-        if f"\n{(name := START + suffix(entry))}:\n" not in kernels
+        if f"\n{(name := START + suffix(entry.name))}:\n" not in kernels
     ]
     if missing and len(missing) < len(compiled.entries):
         raise LinkError(f"expected start code of all entries or of none, found no {missing[0]}")
@@ -105,15 +105,15 @@ def _with_start(
     def code(tables: Sequence[int]) -> Assembly:
         symbols: dict[str, int] = {}
         for entry, table in zip(compiled.entries, tables, strict=True):
-            symbols[f"{TABLE}{suffix(entry)}"] = table
-            symbols[f"{TABLE}{suffix(entry)}{END}"] = table + record * len(entry.launches)
+            symbols[f"{TABLE}{suffix(entry.name)}"] = table
+            symbols[f"{TABLE}{suffix(entry.name)}{END}"] = table + record * len(entry.launches)
         return assemble(kernels, base, symbols)
 
     # The code's size does not depend on the addresses of the tables.
     size = len(code([base] * len(compiled.entries)).code)
     tables = _tables(compiled, base + size, record)
     final = code(tables)
-    return final, [final.address_of(START + suffix(e)) for e in compiled.entries], tables
+    return final, [final.address_of(START + suffix(e.name)) for e in compiled.entries], tables
 
 
 def _without_start(
@@ -123,7 +123,7 @@ def _without_start(
 
     def boot(base: int, entry: CompiledEntry, table: int) -> Assembly:
         count = len(entry.launches)
-        text = boot_assembly(compiled.machine, table, record, count, START + suffix(entry))
+        text = boot_assembly(compiled.machine, table, record, count, START + suffix(entry.name))
         return assemble(text, base)
 
     base = compiled.machine.cluster.l2_base
@@ -431,7 +431,7 @@ def link(module: ModuleOp, kernels: str, weights: Mapping[str, Any]) -> bytes:
     tables: list[ElfSymbol] = []
     for entry, address in zip(compiled.entries, layout.tables, strict=True):
         table = launch_table(compiled, entry, layout)
-        end = suffix(entry)
+        end = suffix(entry.name)
         sections.append(Section(f".launches{end}", [table], address))
         tables.append(ElfSymbol(f"{TABLE}{end}", address, len(table), f".launches{end}", False))
     pieces: list[bytes] = []

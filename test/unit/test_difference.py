@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from xml.etree import ElementTree
 
@@ -12,7 +13,7 @@ from softex_mlir.compiler.driver import Compilation
 from softex_mlir.errors import UserError
 from softex_mlir.runtime import session
 from softex_mlir.runtime.command_stream import WIDTH, Wanted, command_lines, commands
-from softex_mlir.runtime.difference import difference
+from softex_mlir.runtime.difference import Cycles, difference, read_cycles
 from softex_mlir.runtime.program import Program
 
 LAYER = "encoder.layer.0.attention.query"
@@ -37,6 +38,29 @@ def test_programs_of_other_settings_differ_where_they_do():
     changed = {row.layer for row in found.layers if row.changes}
     assert LAYER not in changed
     assert len(changed) < len(found.layers)
+
+
+def test_cycles_are_shown_and_are_no_difference(tmp_path):
+    found = difference(program(), program(AccuracyLevel("balanced")))
+    for name, side in (("predicted", 0), ("simulated", 1)):
+        values = [getattr(row, name) for row in found.layers]
+        shown = found.lines()[-1].replace(",", "").split()
+        assert shown[0] == "total"
+        assert int(shown[1 + 3 * side]) == sum(before for before, _ in values)
+        assert int(shown[3 + 3 * side]) == sum(after for _, after in values)
+
+    def slower(factor: int) -> Cycles:
+        layers = session.run(program(), functional=False).profile.to_json()["layers"]
+        rows = [row | {"exclusive_cycles": row["exclusive_cycles"] * factor} for row in layers]
+        (tmp_path / "p.json").write_text(json.dumps({"layers": rows}))
+        return read_cycles(tmp_path / "p.json")
+
+    same = difference(program(), program(), [slower(1), slower(2)])
+    assert not same
+    assert same.lines()[0] == "no difference"
+    assert same.lines()[-1].endswith("+100.0%")
+    with pytest.raises(UserError, match="of the second program, found one without the layer"):
+        difference(program(), program(), [slower(1), Cycles({}, {})])
 
 
 def test_commands_are_chosen_by_layer_unit_node_and_address():
