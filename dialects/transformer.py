@@ -205,8 +205,9 @@ class LinearOp(TransformerOp):
 class LayerNormOp(TransformerOp):
     """``(x - mean) / sqrt(variance + eps) * gamma + beta`` over each row (last dimension).
 
-    x: [.., K], gamma and beta: [K], result: [.., K]. Numerics: `numerics.rowwise.layer_norm`, in
-    f32 inside, one rounding to bf16 at the end.
+    x: [.., K], gamma and beta: [K], result: [.., K]. Numerics: `numerics.rowwise.layer_norm`, with
+    moments in f32 and two roundings to bf16: of the normalised row, and of the result. `wide` (set
+    by `widen-sums`): `numerics.rowwise.layer_norm_wide`, with one rounding at the end.
     """
 
     name = "transformer.layer_norm"
@@ -215,6 +216,7 @@ class LayerNormOp(TransformerOp):
     gamma = operand_def(BF16_TENSOR)
     beta = operand_def(BF16_TENSOR)
     eps = prop_def(FloatAttr)
+    wide = opt_prop_def(UnitAttr)
     result = result_def(BF16_TENSOR)
 
     assembly_format = (
@@ -229,11 +231,12 @@ class LayerNormOp(TransformerOp):
         beta: SSAValue | Operation,
         eps: float,
         *,
+        wide: UnitAttr | None = None,
         layer: StringAttr | None = None,
     ):
         super().__init__(
             operands=[x, gamma, beta],
-            properties={"eps": FloatAttr(eps, f64), "layer": layer},
+            properties={"eps": FloatAttr(eps, f64), "wide": wide, "layer": layer},
             result_types=[SSAValue.get(x).type],
         )
 
@@ -247,13 +250,18 @@ class LayerNormOp(TransformerOp):
 
 @irdl_op_definition
 class RMSNormOp(TransformerOp):
-    """``x / sqrt(mean(x^2) + eps) * gamma`` over each row; x: [.., K], gamma: [K]."""
+    """``x / sqrt(mean(x^2) + eps) * gamma`` over each row; x: [.., K], gamma: [K].
+
+    Numerics: `numerics.rowwise.rms_norm`, with two roundings to bf16; `wide` as of
+    `transformer.layer_norm`: `numerics.rowwise.rms_norm_wide`, with one.
+    """
 
     name = "transformer.rms_norm"
 
     x = operand_def(BF16_TENSOR)
     gamma = operand_def(BF16_TENSOR)
     eps = prop_def(FloatAttr)
+    wide = opt_prop_def(UnitAttr)
     result = result_def(BF16_TENSOR)
 
     assembly_format = "$x `,` $gamma attr-dict `:` type($x) `,` type($gamma) `->` type($result)"
@@ -264,11 +272,12 @@ class RMSNormOp(TransformerOp):
         gamma: SSAValue | Operation,
         eps: float,
         *,
+        wide: UnitAttr | None = None,
         layer: StringAttr | None = None,
     ):
         super().__init__(
             operands=[x, gamma],
-            properties={"eps": FloatAttr(eps, f64), "layer": layer},
+            properties={"eps": FloatAttr(eps, f64), "wide": wide, "layer": layer},
             result_types=[SSAValue.get(x).type],
         )
 
@@ -352,6 +361,9 @@ class MatmulOp(TransformerOp):
         )
 
 
+CAN_BE_WIDE = (LinearOp, AttentionOp, MatmulOp, LayerNormOp, RMSNormOp)
+"""Operations that `widen-sums` makes compute in f32."""
+
 FUSED_OPS: tuple[type[TransformerOp], ...] = (
     LinearOp,
     AttentionOp,
@@ -395,6 +407,7 @@ __all__ = [
     "ACTIVATIONS",
     "ANY_TENSOR",
     "BF16_TENSOR",
+    "CAN_BE_WIDE",
     "FUSED_OPS",
     "GRAPH_OPS",
     "ID_TENSOR",

@@ -238,7 +238,7 @@ def _sum_of_chunks(
 
 def evaluate_op(op: Operation, operands: list[Array], arithmetic: Arithmetic) -> Array:
     """Result of one operation on given operands."""
-    if isinstance(op, t.LinearOp | t.MatmulOp | t.AttentionOp) and op.wide is not None:
+    if isinstance(op, t.CAN_BE_WIDE) and op.wide is not None:
         arithmetic = arithmetic.widened()
     match op:
         case t.LinearOp():

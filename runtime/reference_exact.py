@@ -145,7 +145,17 @@ class ExactArithmetic:
 
 
 class _WideArithmetic(ExactArithmetic):
-    """That of products on the cores whose sums are in f32."""
+    """That of products on the cores whose sums are in f32, and of norms that round once."""
+
+    def layer_norm(self, x: Array, gamma: Array, beta: Array, eps: float) -> Array:
+        """Layer norm of the rows."""
+        rows = x.reshape(-1, x.shape[-1])
+        return rowwise.layer_norm_wide(rows, gamma, beta, eps).reshape(x.shape)
+
+    def rms_norm(self, x: Array, gamma: Array, eps: float) -> Array:
+        """Root-mean-square norm of the rows."""
+        rows = x.reshape(-1, x.shape[-1])
+        return rowwise.rms_norm_wide(rows, gamma, eps).reshape(x.shape)
 
     def gemm(self, x: Array, w: Array, y: Array | None) -> Array:
         """x @ w starting from the row (or matrix) y, rounded to bf16 at the end."""

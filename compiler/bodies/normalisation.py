@@ -30,8 +30,11 @@ def emit_layer_norm(
     out: RowRef,
     columns: int,
     epsilon: float,
+    *,
+    wide: bool = False,
 ) -> None:
-    """``out = layer_norm(x) * gamma + beta`` over one row, see ``rowwise.layer_norm``."""
+    """``out = layer_norm(x) * gamma + beta`` over one row, see ``rowwise.layer_norm``, and
+    ``rowwise.layer_norm_wide`` if ``wide``."""
     e = Emitter(builder)
     zero, inverse_n = e.number(0.0), e.number(1.0 / columns)
     ones = e.pair_constant(1.0)
@@ -53,6 +56,15 @@ def emit_layer_norm(
 
         e.loop(0, columns, 1, element)
 
+    def rounded_once(e: Emitter, j: SSAValue, _: Values) -> None:
+        t = e.fma(e.widen(e.load(x, j)), inv, shift)
+        y = e.fma(t, e.widen(e.load(gamma, j)), e.widen(e.load(beta, j)))
+        e.store(e.narrow(y), out, j)
+
+    if wide:
+        e.loop(0, columns, 1, rounded_once)
+        return
+
     def in_bf16(e: Emitter) -> None:
         high, low = _split(e, inv)
         start = e.narrow(shift)
@@ -65,9 +77,17 @@ def emit_layer_norm(
 
 
 def emit_rms_norm(
-    builder: Builder, x: RowRef, gamma: RowRef, out: RowRef, columns: int, epsilon: float
+    builder: Builder,
+    x: RowRef,
+    gamma: RowRef,
+    out: RowRef,
+    columns: int,
+    epsilon: float,
+    *,
+    wide: bool = False,
 ) -> None:
-    """``out = rms_norm(x) * gamma`` over one row, see ``rowwise.rms_norm``."""
+    """``out = rms_norm(x) * gamma`` over one row, see ``rowwise.rms_norm``, and
+    ``rowwise.rms_norm_wide`` if ``wide``."""
     e = Emitter(builder)
 
     def squares(e: Emitter, pair: SSAValue, sums: Values) -> Values:
@@ -75,7 +95,17 @@ def emit_rms_norm(
 
     (total,) = reduce_pairs(e, x, columns, (e.number(0.0),), squares)
     mean = e.fma(total, e.number(1.0 / columns), e.number(epsilon))
-    high, low = _split(e, e.div(e.number(1.0), e.sqrt(mean)))
+    inv = e.div(e.number(1.0), e.sqrt(mean))
+
+    def rounded_once(e: Emitter, j: SSAValue, _: Values) -> None:
+        t = e.mul(e.widen(e.load(x, j)), inv)
+        e.store(e.narrow(e.mul(t, e.widen(e.load(gamma, j)))), out, j)
+
+    if wide:
+        e.loop(0, columns, 1, rounded_once)
+        return
+
+    high, low = _split(e, inv)
 
     def normalise(e: Emitter, j: SSAValue, _: Values) -> None:
         value = e.load(x, j)

@@ -106,34 +106,36 @@ class MulAdd(RowOperation):
 
 @dataclass(frozen=True)
 class LayerNorm(RowOperation):
-    """Layer norm: operands x, gamma, beta."""
+    """Layer norm: operands x, gamma, beta; `wide`: in f32, with one rounding."""
 
     epsilon: float
+    wide: bool = False
     kind: ClassVar[str] = "layer_norm"
     whole_rows: ClassVar[bool] = True
 
     def emit(self, builder: Builder, rows: Sequence[RowRef], out: RowRef, columns: int) -> None:
         x, gamma, beta = rows
-        bodies.emit_layer_norm(builder, x, gamma, beta, out, columns, self.epsilon)
+        bodies.emit_layer_norm(builder, x, gamma, beta, out, columns, self.epsilon, wide=self.wide)
 
     def core_cycles(self, machine: Machine) -> float:
-        return 5.9
+        return 11.0 if self.wide else 5.9
 
 
 @dataclass(frozen=True)
 class RMSNorm(RowOperation):
-    """Root-mean-square norm: operands x, gamma."""
+    """Root-mean-square norm: operands x, gamma; `wide`: in f32, with one rounding."""
 
     epsilon: float
+    wide: bool = False
     kind: ClassVar[str] = "rms_norm"
     whole_rows: ClassVar[bool] = True
 
     def emit(self, builder: Builder, rows: Sequence[RowRef], out: RowRef, columns: int) -> None:
         x, gamma = rows
-        bodies.emit_rms_norm(builder, x, gamma, out, columns, self.epsilon)
+        bodies.emit_rms_norm(builder, x, gamma, out, columns, self.epsilon, wide=self.wide)
 
     def core_cycles(self, machine: Machine) -> float:
-        return 4.4
+        return 8.4 if self.wide else 4.4
 
 
 @dataclass(frozen=True)
@@ -202,9 +204,9 @@ def row_operation(op: Operation) -> RowOperation:
     """What the kernel of rows executes for an operation of the fused form."""
     match op:
         case t.LayerNormOp():
-            return LayerNorm(op.eps.value.data)
+            return LayerNorm(op.eps.value.data, op.wide is not None)
         case t.RMSNormOp():
-            return RMSNorm(op.eps.value.data)
+            return RMSNorm(op.eps.value.data, op.wide is not None)
         case t.SoftmaxOp():
             return Softmax()
         case t.UnaryOp():

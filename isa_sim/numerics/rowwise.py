@@ -187,15 +187,20 @@ def layer_norm(x: Bf16Array, gamma: Bf16Array, beta: Bf16Array, epsilon: float) 
     quantisation to BF16, (2^-8 m)²/12, and the rounding of the f32 sums, about 1e-6 m², grow with
     the square of the mean.
     """
-    n = x.shape[-1]
-    return _run(
-        "layer_norm",
-        x,
-        _row(gamma),
-        _row(beta),
-        np.float32(1.0 / n),
-        np.float32(epsilon),
-    )
+    return _layer_norm("layer_norm", x, gamma, beta, epsilon)
+
+
+def layer_norm_wide(x: Bf16Array, gamma: Bf16Array, beta: Bf16Array, epsilon: float) -> Bf16Array:
+    """:func:`layer_norm` with one rounding to BF16: ``y = bf16(fma(fma(x, inv, shift), gamma,
+    beta))``."""
+    return _layer_norm("layer_norm_wide", x, gamma, beta, epsilon)
+
+
+def _layer_norm(
+    kernel: str, x: Bf16Array, gamma: Bf16Array, beta: Bf16Array, epsilon: float
+) -> Bf16Array:
+    inverse_n = np.float32(1.0 / x.shape[-1])
+    return _run(kernel, x, _row(gamma), _row(beta), inverse_n, np.float32(epsilon))
 
 
 def rms_norm(x: Bf16Array, gamma: Bf16Array, epsilon: float) -> Bf16Array:
@@ -208,6 +213,12 @@ def rms_norm(x: Bf16Array, gamma: Bf16Array, epsilon: float) -> Bf16Array:
     """
     n = x.shape[-1]
     return _run("rms_norm", x, _row(gamma), np.float32(1.0 / n), np.float32(epsilon))
+
+
+def rms_norm_wide(x: Bf16Array, gamma: Bf16Array, epsilon: float) -> Bf16Array:
+    """:func:`rms_norm` with one rounding to BF16: ``y = bf16((x * inv) * gamma)``."""
+    n = x.shape[-1]
+    return _run("rms_norm_wide", x, _row(gamma), np.float32(1.0 / n), np.float32(epsilon))
 
 
 def softmax_software(x: Bf16Array) -> Bf16Array:

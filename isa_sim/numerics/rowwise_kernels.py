@@ -316,19 +316,35 @@ def gelu_tanh_software(x, out):
 
 
 @njit(cache=True, error_model="numpy")  # 1 / 0 is infinite, as on the cores
+def _moments(row, inverse_n, epsilon):
+    """Factor and offset that normalise a row, see rowwise.layer_norm."""
+    s1, s2 = _ZERO, _ZERO
+    for j in range(row.size):
+        v = widen(row[j])
+        s1 = _F(s1 + v)
+        s2 = fma(v, v, s2)
+    m = _F(s1 * inverse_n)
+    var = _F(abs(fma(_F(-m), m, _F(s2 * inverse_n))))
+    inv = _F(_ONE / _F(np.sqrt(_F(var + epsilon))))
+    return inv, _F(-_F(m * inv))
+
+
+@njit(cache=True, error_model="numpy")
+def layer_norm_wide(x, gamma, beta, inverse_n, epsilon, out):
+    """Layer normalisation of ``uint16[rows, columns]``, see rowwise.layer_norm_wide."""
+    for i in range(x.shape[0]):
+        inv, shift = _moments(x[i], inverse_n, epsilon)
+        for j in range(x.shape[1]):
+            t = fma(widen(x[i, j]), inv, shift)
+            out[i, j] = narrow(fma(t, widen(gamma[j]), widen(beta[j])))
+
+
+@njit(cache=True, error_model="numpy")
 def layer_norm(x, gamma, beta, inverse_n, epsilon, out):
     """Layer normalisation of ``uint16[rows, columns]``, see rowwise.layer_norm."""
     n = x.shape[1]
     for i in range(x.shape[0]):
-        s1, s2 = _ZERO, _ZERO
-        for j in range(n):
-            v = widen(x[i, j])
-            s1 = _F(s1 + v)
-            s2 = fma(v, v, s2)
-        m = _F(s1 * inverse_n)
-        var = _F(abs(fma(_F(-m), m, _F(s2 * inverse_n))))
-        inv = _F(_ONE / _F(np.sqrt(_F(var + epsilon))))
-        shift = _F(-_F(m * inv))
+        inv, shift = _moments(x[i], inverse_n, epsilon)
         high = widen(narrow(inv))
         low = widen(narrow(_F(inv - high)))
         start = widen(narrow(shift))
@@ -343,15 +359,30 @@ def layer_norm(x, gamma, beta, inverse_n, epsilon, out):
 
 
 @njit(cache=True, error_model="numpy")  # 1 / 0 is infinite, as on the cores
+def _inverse_root(row, inverse_n, epsilon):
+    """What normalises a row, see rowwise.rms_norm."""
+    total = _ZERO
+    for j in range(row.size):
+        v = widen(row[j])
+        total = fma(v, v, total)
+    return _F(_ONE / _F(np.sqrt(fma(total, inverse_n, epsilon))))
+
+
+@njit(cache=True)
+def rms_norm_wide(x, gamma, inverse_n, epsilon, out):
+    """RMS normalisation of ``uint16[rows, columns]``, see rowwise.rms_norm_wide."""
+    for i in range(x.shape[0]):
+        inv = _inverse_root(x[i], inverse_n, epsilon)
+        for j in range(x.shape[1]):
+            out[i, j] = narrow(_F(_F(widen(x[i, j]) * inv) * widen(gamma[j])))
+
+
+@njit(cache=True)
 def rms_norm(x, gamma, inverse_n, epsilon, out):
     """RMS normalisation of ``uint16[rows, columns]``, see rowwise.rms_norm."""
     n = x.shape[1]
     for i in range(x.shape[0]):
-        total = _ZERO
-        for j in range(n):
-            v = widen(x[i, j])
-            total = fma(v, v, total)
-        inv = _F(_ONE / _F(np.sqrt(fma(total, inverse_n, epsilon))))
+        inv = _inverse_root(x[i], inverse_n, epsilon)
         high = widen(narrow(inv))
         low = widen(narrow(_F(inv - high)))
         for j in range(n):

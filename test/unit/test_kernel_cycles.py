@@ -46,10 +46,12 @@ def emit_named(name, columns):
     def emit(builder, views, row):
         refs = [RowRef(v, (row,) if len(v.type.get_shape()) == 2 else ()) for v in views]
         match name:
-            case "layer_norm":
-                kernels.emit_layer_norm(builder, *refs, columns=columns, epsilon=1e-5)
-            case "rms_norm":
-                kernels.emit_rms_norm(builder, *refs, columns=columns, epsilon=1e-5)
+            case "layer_norm" | "layer_norm_wide":
+                wide = name.endswith("_wide")
+                kernels.emit_layer_norm(builder, *refs, columns=columns, epsilon=1e-5, wide=wide)
+            case "rms_norm" | "rms_norm_wide":
+                wide = name.endswith("_wide")
+                kernels.emit_rms_norm(builder, *refs, columns=columns, epsilon=1e-5, wide=wide)
             case "softmax":
                 kernels.emit_softmax(builder, *refs, columns=columns)
             case "gelu_finish":
@@ -77,7 +79,9 @@ def emit_named(name, columns):
         ("gelu_software", 768, "xx", 12.36),
         ("silu", 768, "xx", 23.53),
         ("layer_norm", 768, "xggx", 5.93),
+        ("layer_norm_wide", 768, "xggx", 11.02),
         ("rms_norm", 768, "xgx", 4.45),
+        ("rms_norm_wide", 768, "xgx", 8.44),
         ("relu", 768, "xx", 2.78),
         ("exp", 768, "xx", 15.5),
         ("softmax", 208, "xx", 18.8),

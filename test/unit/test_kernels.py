@@ -109,21 +109,24 @@ def test_gelu_finish(vectorised):
 
 @pytest.mark.parametrize("vectorised", [False, True])
 @pytest.mark.parametrize("columns", WIDTHS)
-def test_norms(columns, vectorised):
+@pytest.mark.parametrize("wide", [False, True])
+def test_norms(wide, columns, vectorised):
     x, gamma, beta = sample(columns), sample(columns, 1), sample(columns, 2)
     out = np.zeros_like(x)
 
     def layer(b, *m):
-        kernels.emit_layer_norm(b, *map(RowRef, m), columns=columns, epsilon=1e-5)
+        kernels.emit_layer_norm(b, *map(RowRef, m), columns=columns, epsilon=1e-5, wide=wide)
 
     execute([x, gamma, beta, out], layer, vectorised=vectorised)
-    same(out, rowwise.layer_norm(x, gamma, beta, 1e-5))
+    exact = rowwise.layer_norm_wide if wide else rowwise.layer_norm
+    same(out, exact(x, gamma, beta, 1e-5))
 
     def rms(b, *m):
-        kernels.emit_rms_norm(b, *map(RowRef, m), columns=columns, epsilon=1e-6)
+        kernels.emit_rms_norm(b, *map(RowRef, m), columns=columns, epsilon=1e-6, wide=wide)
 
     execute([x, gamma, out], rms, vectorised=vectorised)
-    same(out, rowwise.rms_norm(x, gamma, 1e-6))
+    exact = rowwise.rms_norm_wide if wide else rowwise.rms_norm
+    same(out, exact(x, gamma, 1e-6))
 
 
 @pytest.mark.parametrize("vectorised", [False, True])

@@ -50,9 +50,10 @@ class FlattenFirstOperand(RewritePattern):
         match op:
             case t.LayerNormOp():
                 eps = op.eps.value.data
-                new = t.LayerNormOp(flat, op.gamma, op.beta, eps, layer=op.layer)
+                new = t.LayerNormOp(flat, op.gamma, op.beta, eps, wide=op.wide, layer=op.layer)
             case t.RMSNormOp():
-                new = t.RMSNormOp(flat, op.gamma, op.eps.value.data, layer=op.layer)
+                eps = op.eps.value.data
+                new = t.RMSNormOp(flat, op.gamma, eps, wide=op.wide, layer=op.layer)
             case t.MatmulOp():
                 new = t.MatmulOp(flat, op.b, layer=op.layer)
             case _:

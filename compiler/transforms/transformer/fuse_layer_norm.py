@@ -128,18 +128,21 @@ class FoldAffine(RewritePattern):
                 continue
             if isinstance(op, t.MulOp) and splat_value(norm.gamma) == 1.0:
                 if isinstance(norm, t.RMSNormOp):
-                    new = t.RMSNormOp(norm.x, row, norm.eps.value.data, layer=norm.layer)
+                    eps = norm.eps.value.data
+                    new = t.RMSNormOp(norm.x, row, eps, wide=norm.wide, layer=norm.layer)
                     rewriter.replace(op, new)
                 elif splat_value(norm.beta) == 0.0:
                     eps = norm.eps.value.data
-                    new = t.LayerNormOp(norm.x, row, norm.beta, eps, layer=norm.layer)
+                    new = t.LayerNormOp(
+                        norm.x, row, norm.beta, eps, wide=norm.wide, layer=norm.layer
+                    )
                     rewriter.replace(op, new)
                 return
             if not isinstance(op, t.AddOp) or not isinstance(norm, t.LayerNormOp):
                 continue
             if splat_value(norm.beta) == 0.0:
                 eps = norm.eps.value.data
-                new = t.LayerNormOp(norm.x, norm.gamma, row, eps, layer=norm.layer)
+                new = t.LayerNormOp(norm.x, norm.gamma, row, eps, wide=norm.wide, layer=norm.layer)
                 rewriter.replace(op, new)
                 return
 

@@ -123,9 +123,11 @@ def _on(op: Operation, x: SSAValue) -> t.TransformerOp:
             assert flat, "rows of a linear layer stay rows"
             return t.LinearOp(x, op.w, op.bias, activation=op.activation.data, layer=op.layer)
         case t.LayerNormOp():
-            return t.LayerNormOp(x, op.gamma, op.beta, op.eps.value.data, layer=op.layer)
+            eps = op.eps.value.data
+            return t.LayerNormOp(x, op.gamma, op.beta, eps, wide=op.wide, layer=op.layer)
         case t.RMSNormOp():
-            return t.RMSNormOp(x, op.gamma, op.eps.value.data, layer=op.layer)
+            eps = op.eps.value.data
+            return t.RMSNormOp(x, op.gamma, eps, wide=op.wide, layer=op.layer)
         case _:
             assert isinstance(op, t.UnaryOp)
             return type(op)(x, layer=op.layer)

@@ -72,7 +72,7 @@ class SplitSumsPass(ModulePass):
     """Lines `"name" = chunk` of layers that have their own."""
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        for product in op.walk():
-            if isinstance(product, t.LinearOp | t.MatmulOp | t.AttentionOp):
-                product.wide = None
+        for inner in op.walk():
+            if isinstance(inner, t.CAN_BE_WIDE):
+                inner.wide = None
         split_sums(op, self.chunk, read_chunks(self.layers))

@@ -32,11 +32,11 @@ def cores_alone(machine: Machine) -> Machine:
 def widen_sums(module: ModuleOp, machine: Machine) -> None:
     """Write `wide` on every product: linear layers and attention, and other products of two
     activations with sums that are short enough for the TCDM. Longer sums of linear layers are
-    rounded between."""
+    rounded between. Norms round once."""
     longest = machine.cluster.tcdm_bytes // SUM_SHARE
     for op in module.walk():
         match op:
-            case t.LinearOp():
+            case t.LinearOp() | t.LayerNormOp() | t.RMSNormOp():
                 op.wide = UnitAttr()
             case t.AttentionOp():
                 op.wide, op.value_chunk = UnitAttr(), None
