@@ -317,7 +317,7 @@ def _sweep(profile: Profile) -> list[Table | Text]:
             unit_name(choice.largest),
             f"{choice.tops_per_watt:.3g}",
         )
-    return [table, Text(conclusion(found))]
+    return [table, Text(str(conclusion(found)))]
 
 
 def _difference(forecast: int, cycles: int, profile: Profile) -> str:

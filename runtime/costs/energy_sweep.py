@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from softex_mlir.isa_sim.energy import energy
+from softex_mlir.runtime.costs.verdict import Phrase
 
 if TYPE_CHECKING:
     from softex_mlir.runtime.profile import Profile
@@ -27,6 +28,9 @@ INSTRUCTIONS = (87.0e6, 610.0e6)
 """Of the cores, simulated; without SoftEx as many more a cycle as ours has (171.9 M in 24.2 M)."""
 MACS = 17.56e9
 """Of ViT-base."""
+
+SAME = "Over all choices the energy varies by {spread}; the largest part is the same at each."
+OTHER = "Over all choices the energy varies by {spread}; which part is the largest depends on it."
 
 
 @dataclass(frozen=True)
@@ -88,12 +92,9 @@ def swept(profile: Profile) -> list[Choice]:
     return found
 
 
-def conclusion(choices: Sequence[Choice]) -> str:
+def conclusion(choices: Sequence[Choice]) -> Phrase:
     """Which statements about a program's energy hold at every choice."""
     energies = [choice.energy_j for choice in choices]
     largest = dict.fromkeys(choice.largest for choice in choices)
     spread = max(energies) / min(energies) - 1 if min(energies) else 0.0
-    text = f"Over all choices the energy varies by {spread:.0%}; "
-    if len(largest) == 1:
-        return f"{text}the largest part is the same at each."
-    return f"{text}which part is the largest depends on the choice."
+    return Phrase(SAME if len(largest) == 1 else OTHER, {"spread": f"{spread:.0%}"})

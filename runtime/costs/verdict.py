@@ -27,7 +27,7 @@ NAMES = {
 
 PADDING = "padding {name} to multiples of {step}"
 CHOOSE = "choose sizes whose {name} are multiples of {step} (tokens, batch, widths)"
-ALONE = "what only {unit} works on"
+ALONE = "work of {unit} alone"
 REMEDIES = {
     "dma_in": "more rows for each load of weights (batch, tokens), or a wider DMA",
     "dma_out": "fewer passes through L2: larger tiles, fused operations",

@@ -60,7 +60,7 @@ def _error(operations: Sequence[Mapping[str, Any]], t: Translate) -> Figure:
         ],
         "layout": {
             "height": 120 + 19 * len(rows),
-            "xaxis": {"title": {"text": t("1 - cosine with FP32")}, "type": "log"},
+            "xaxis": {"title": {"text": t("1 - cosine with FP32")}, "rangemode": "tozero"},
             "yaxis": {"autorange": "reversed", "automargin": True, "type": "category"},
         },
     }

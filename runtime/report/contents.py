@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -51,6 +52,15 @@ class Spans:
 
 
 @dataclass(frozen=True)
+class Placed:
+    """What runs on a unit, or on several together: operations, and their share of the cycles."""
+
+    unit: str
+    operations: int
+    share: float
+
+
+@dataclass(frozen=True)
 class Contents:
     """Everything a report shows."""
 
@@ -65,11 +75,31 @@ class Contents:
     operations: Sequence[Mapping[str, Any]] = ()
     """Every operation's value against evaluator and FP32 (`OperationCheck`); empty if unasked."""
 
+    source: str = ""
+    """What the model was read from, with its hash."""
+
+    def placed(self) -> list[Placed]:
+        """The placement by unit, the largest share of the time first."""
+        profile = self.summary.profile
+        cycles = {(row.name, row.operation): row.exclusive_cycles for row in profile.operations}
+        number: Counter[str] = Counter()
+        time: Counter[str] = Counter()
+        for row in self.placement:
+            number[row["unit"]] += 1
+            # A layer with several operations of a kind has their cycles in one row.
+            time[row["unit"]] += cycles.pop((row["layer"], row["op"]), 0)
+        whole = max(profile.cycles, 1)
+        return sorted(
+            (Placed(unit, count, time[unit] / whole) for unit, count in number.items()),
+            key=lambda row: (-row.share, row.unit),
+        )
+
     def to_json(self) -> dict[str, Any]:
         """The summary's JSON with what the report adds."""
         return {
             **self.summary.to_json(),
             "machine_hash": self.machine_hash,
+            "source": self.source,
             "inputs": self.inputs,
             "check": None if self.check is None else self.check.to_json(),
             "placement": list(self.placement),
@@ -120,7 +150,14 @@ def contents_of(
         layers=tuple(titles.get(layer, {}).get("title", layer) for layer in layers),
         curves=_curves(program, result),
         placement=metadata.get("placement", ()),
+        source=_source(metadata.get("source") or {}),
     )
+
+
+def _source(source: Mapping[str, Any]) -> str:
+    """The place that a program's note names, with the beginning of its hash."""
+    place, found = str(source.get("path", "")), str(source.get("sha256", ""))
+    return f"{place} (sha256 {found[:12]})" if place and found else place
 
 
 def _drawn(track: Track, of_launch: np.ndarray[Any, Any]) -> Spans:

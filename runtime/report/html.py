@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.energy import CALIBRATION, coefficients, is_calibrated
+from softex_mlir.isa_sim.machine_basis import fields_of
 from softex_mlir.runtime.costs.energy_sweep import conclusion, swept
 from softex_mlir.runtime.costs.verdict import unit_name
 from softex_mlir.runtime.quantities import prefix, quantity, rate, size
@@ -55,6 +56,9 @@ def html(contents: Contents, language: str = "en") -> str:
     def named(name: str) -> str:
         return t(unit_name(name))
 
+    def several(names: str) -> str:
+        return " + ".join(map(named, names.split("+")))
+
     data: dict[str, Any] = {
         "figures": figures(contents, t),
         "timeline": {
@@ -91,8 +95,10 @@ def html(contents: Contents, language: str = "en") -> str:
         calibrated=is_calibrated(profile.machine),
         calibration=CALIBRATION,
         choices=swept(profile),
-        conclusion=conclusion(swept(profile)),
+        conclusion=phrase(t, conclusion(swept(profile))),
         unit_name=named,
+        units_name=several,
+        machine_values=list(fields_of(profile.machine)),
         sections=SECTIONS,
         closed=max((track.closed for track in contents.tracks), default=0),
         # A closing tag inside the data would end the script.

@@ -93,11 +93,11 @@ def _lines(contents: Contents, language: str) -> Iterator[str]:
         [
             (
                 t(unit_name(c.cause)),
-                f"{c.value:g} {c.unit}",
+                f"{c.value:g} {t(c.unit)}",
                 t(c.source.basis.value),
-                c.source.words,
+                t(c.source.words),
             )
             for c in coefficients(profile.machine)
         ],
     )
-    yield conclusion(swept(profile))
+    yield phrase(t, conclusion(swept(profile)))

@@ -15,12 +15,13 @@ import pytest
 import softex_mlir.runtime.report
 from softex_mlir.compiler.driver import Compilation
 from softex_mlir.errors import UserError
+from softex_mlir.isa_sim.energy import CALIBRATION, coefficients
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.units import registry
 from softex_mlir.isa_sim.units.unit import Basis
 from softex_mlir.runtime import session
 from softex_mlir.runtime.check import check
-from softex_mlir.runtime.costs import verdict
+from softex_mlir.runtime.costs import energy_sweep, verdict
 from softex_mlir.runtime.quality.operations import check_operations
 from softex_mlir.runtime.report.contents import Contents, contents_of
 from softex_mlir.runtime.report.html import SECTIONS
@@ -55,6 +56,9 @@ def used_words() -> set[str]:
     words = {basis.value for basis in Basis} | {"rows", "columns", "inner", "start and end", "base"}
     words |= set(SECTIONS.values())
     words |= {"cores", "waiting", "leakage", "DMA in", "DMA out"}
+    words |= {CALIBRATION, energy_sweep.SAME, energy_sweep.OTHER}
+    for coefficient in coefficients(Machine.load("paper")):
+        words |= {coefficient.unit, coefficient.source.words}
     words |= {unit.remedy for unit in registry.units_of(Machine.load("paper"))}
     words |= {*verdict.REMEDIES.values(), verdict.PADDING, verdict.CHOOSE, verdict.ALONE}
     source = Path(verdict.__file__ or "").read_text(encoding="utf-8")
@@ -107,6 +111,9 @@ def test_charts_are_what_plotly_accepts():
     assert sum(energies) == pytest.approx(profile.energy_j)
     errors = data["figures"]["error"]["data"][0]
     assert len(errors["x"]) == len(contents().operations)
+    placed = contents().placed()
+    assert sum(row.operations for row in placed) == len(contents().placement)
+    assert 0.95 < sum(row.share for row in placed) <= 1
     for track, drawn in zip(contents().tracks, data["timeline"]["tracks"], strict=True):
         assert len(track.spans) == len(drawn["spans"])
         ends = [end for _, end, _ in track.spans]

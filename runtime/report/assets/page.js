@@ -70,10 +70,13 @@ function timeline(canvas, readout) {
     });
     const base = 6 + tracks.length * row;
     context.fillStyle = ink("--soft");
-    for (let tick = 0; tick <= 5; tick++) {
-      const x = left + (width() * tick) / 5, text = micro(from + ((to - from) * tick) / 5).toPrecision(5) + " µs";
-      context.textAlign = tick === 5 ? "right" : tick ? "center" : "left";
-      context.fillText(text, x, base + 12);
+    const rough = micro(to - from) / 6, unit = 10 ** Math.floor(Math.log10(rough));
+    const step = unit * [1, 2, 5, 10].find((factor) => factor * unit >= rough);
+    const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
+    for (let tick = Math.ceil(micro(from) / step); tick * step <= micro(to); tick++) {
+      const x = left + ((tick * step - micro(from)) / micro(to - from)) * width();
+      context.textAlign = x > left + width() - 30 ? "right" : "center";
+      context.fillText((tick * step).toFixed(digits) + " µs", x, base + 12);
     }
     context.textAlign = "left";
   }
@@ -141,7 +144,15 @@ const paint = timeline(document.querySelector(".timeline canvas"), document.quer
 const repaint = () => { draw(); paint(); };
 repaint();
 dark.addEventListener("change", repaint);
-addEventListener("beforeprint", repaint);
-addEventListener("afterprint", repaint);
+const opened = [];
+addEventListener("beforeprint", () => {
+  opened.push(...document.querySelectorAll("details:not([open])"));
+  for (const part of opened) part.open = true;
+  repaint();
+});
+addEventListener("afterprint", () => {
+  for (const part of opened.splice(0)) part.open = false;
+  repaint();
+});
 document.querySelectorAll(".sortable").forEach(sortable);
 document.documentElement.dataset.ready = "yes";
