@@ -27,8 +27,14 @@ _ONNX: Any = onnx  # its type stubs are partial
 _TENSOR = onnx.TensorProto
 NARROW = (_TENSOR.FLOAT16, _TENSOR.BFLOAT16)
 """Types whose every operation rounds; the comparison is about meaning, so they become float32."""
-OVERLOOKED = ("Softmax", "LogSoftmax", "Hardmax")
+FLATTENING = ("Softmax", "LogSoftmax", "Hardmax")
 """Before opset 13 they work on all dimensions from the axis on: ONNX's reference overlooks that."""
+RECURRENT = {
+    "RNN": ("clip",),
+    "GRU": ("clip", "activations"),
+    "LSTM": ("clip", "activations", "input_forget"),
+}
+"""What ONNX's reference overlooks of recurrent layers, as it does the lengths of sequences."""
 
 
 class GatherElements(OpRun):
@@ -111,12 +117,10 @@ def evaluate_onnx(
     Raises `NoReference` if no implementation here knows the model.
     """
     opset = next((o.version for o in proto.opset_import if o.domain in ("", "ai.onnx")), 1)
-    if opset < 13 and any(
-        node.op_type in OVERLOOKED and _axis(node) != -1 for node in proto.graph.node
-    ):
-        raise NoReference(
-            f"ONNX's reference implementation reads the axis of Softmax in opset {opset} otherwise"
-        )
+    overlooked = next((what for node in proto.graph.node if (what := _overlooked(node, opset))), "")
+    if overlooked:
+        why = f"ONNX's reference implementation overlooks {overlooked}"
+        return _by_onnxruntime(proto, inputs, names, why)
     wanted = _ONNX.ModelProto()
     wanted.CopyFrom(proto)
     del wanted.graph.output[:]
@@ -142,8 +146,17 @@ def typed_inputs(proto: Any, inputs: Mapping[str, Array]) -> dict[str, Array]:
     }
 
 
-def _axis(node: Any) -> int:
-    return next((int(a.i) for a in node.attribute if a.name == "axis"), 1)
+def _overlooked(node: Any, opset: int) -> str:
+    """What ONNX's reference leaves out of a node, or nothing."""
+    given = {a.name: a for a in node.attribute}
+    if node.op_type in FLATTENING and opset < 13:
+        axis = int(given["axis"].i) if "axis" in given else 1
+        return "" if axis == -1 else f"how {node.op_type} reads its axis in opset {opset}"
+    if node.op_type in RECURRENT:
+        lengths = len(node.input) > 4 and node.input[4]
+        left = [name for name in RECURRENT[node.op_type] if name in given]
+        return ", ".join([*left, *(["sequence_lens"] if lengths else [])])
+    return ""
 
 
 def _by_onnxruntime(

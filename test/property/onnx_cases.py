@@ -634,6 +634,52 @@ def global_pool(d: Draw, kind: str) -> str:
     return d.node(kind, d.activation((d.integer(1, 2), 3, 4, 5)))
 
 
+@generates("GRU", "LSTM", "RNN", since=14)
+def recurrent(d: Draw, kind: str) -> str:
+    gates = {"GRU": 3, "LSTM": 4, "RNN": 1}[kind]
+    direction = d.choice(("forward", "reverse", "bidirectional"))
+    count = 2 if direction == "bidirectional" else 1
+    steps, batch, inputs, hidden = (d.integer(1, 3) for _ in range(4))
+    layout = d.integer(0, 1)
+    x = d.activation((batch, steps, inputs) if layout else (steps, batch, inputs))
+    weights = d.weight((count, gates * hidden, inputs)), d.weight((count, gates * hidden, hidden))
+    bias = d.weight((count, 2 * gates * hidden)) if d.flag() else ""
+    first = (batch, count, hidden) if layout else (count, batch, hidden)
+    states = [d.either(first) for _ in range(2 if kind == "LSTM" else 1)] if d.flag() else []
+    options = {"linear_before_reset": d.integer(0, 1)} if kind == "GRU" else {}
+    return d.node(
+        kind, x, *weights, bias, "", *states,
+        hidden_size=hidden, direction=direction, layout=layout, **options,
+    )  # fmt: skip
+
+
+@generates("GridSample", since=20)
+def grid_sample(d: Draw, kind: str) -> str:
+    sizes = tuple(d.choice((1, 2, 5)) for _ in range(d.integer(1, 3)))
+    batch, results = d.integer(1, 2), tuple(d.integer(1, 3) for _ in sizes)
+    return d.node(
+        kind, d.either((batch, 3, *sizes)), d.activation((batch, *results, len(sizes))),
+        # Places of the nearest mode may lie where rounding decides.
+        mode=d.choice(("linear", "cubic")),
+        padding_mode=d.choice(("zeros", "border", "reflection")), align_corners=d.integer(0, 1),
+    )  # fmt: skip
+
+
+@generates("Col2Im", since=18)
+def column_to_image(d: Draw, kind: str) -> str:
+    rank = d.integer(1, 2)
+    block, strides, dilations, counts = ([d.integer(1, 3) for _ in range(rank)] for _ in range(4))
+    pads = [0] * 2 * rank
+    rests = [d.integer(0, s - 1) for s in strides]
+    sizes = zip(counts, strides, block, dilations, rests, strict=True)
+    image = [(n - 1) * s + (k - 1) * g + 1 + rest for n, s, k, g, rest in sizes]
+    channels = int(np.prod(block)) * d.integer(1, 2)
+    x = d.activation((d.integer(1, 2), channels, int(np.prod(counts))))
+    return d.node(
+        kind, x, d.ints(image), d.ints(block), strides=strides, dilations=dilations, pads=pads
+    )
+
+
 @generates("Einsum", since=12)
 def einsum(d: Draw, kind: str) -> str:
     equation = d.choice(

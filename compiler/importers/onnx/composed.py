@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -128,6 +129,62 @@ def local_response(state: Importer, node: Node) -> list[Value]:
     scaled = call(state, "Mul", total, _number(alpha / size))
     base = call(state, "Add", scaled, _number(node.attribute("bias", 1.0)))
     return [call(state, "Mul", x, call(state, "Pow", base, _number(-beta)))]
+
+
+# --- windows put back ----------------------------------------------------------------------------
+
+
+@operator("Col2Im", note="a transposed convolution with a filter of one element a place")
+def col2im(state: Importer, node: Node) -> list[Value]:
+    x = node.input(0)
+    image = [int(n) for n in node.required(1, "image_shape")]
+    block = [int(n) for n in node.required(2, "block_shape")]
+    rank, places = len(block), prod(block)
+    strides = list(node.attribute("strides", [1] * rank))
+    dilations = list(node.attribute("dilations", [1] * rank))
+    pads = list(node.attribute("pads", [0] * 2 * rank))
+    batch, channels, _ = shape_of_value(x)
+    counts: list[int] = []
+    rests: list[int] = []
+    for d, (size, n) in enumerate(zip(image, block, strict=True)):
+        room = size + pads[d] + pads[rank + d] - dilations[d] * (n - 1) - 1
+        counts.append(room // strides[d] + 1)
+        rests.append(room % strides[d])
+    filters = np.eye(places, dtype=np.float32).reshape(places, 1, *block)
+    return [
+        call(
+            state,
+            "ConvTranspose",
+            shaped(state, x, batch, channels, *counts),
+            np.tile(filters, (channels // places, *(1,) * (1 + rank))),
+            group=channels // places,
+            strides=strides,
+            dilations=dilations,
+            pads=pads,
+            output_padding=rests,
+        )
+    ]
+
+
+@operator("MaxUnpool", note="work grows with the square of the elements")
+def max_unpool(state: Importer, node: Node) -> list[Value]:
+    x, places, given = node.input(0), node.input(1), node.constant(2, "output_shape")
+    batch, channels, *sizes = shape_of_value(x)
+    kernel, rank = list(node.attribute("kernel_shape")), len(sizes)
+    strides = list(node.attribute("strides", [1] * rank))
+    pads = list(node.attribute("pads", [0] * 2 * rank))
+    whole = [batch, channels]
+    for d, (size, n) in enumerate(zip(sizes, kernel, strict=True)):
+        whole.append((size - 1) * strides[d] + n - pads[d] - pads[rank + d])
+    empty = np.zeros(prod(whole), np.float32)
+    found = call(
+        state, "ScatterElements", empty, shaped(state, places, -1), shaped(state, x, -1), axis=0
+    )
+    found = shaped(state, found, *whole)
+    if given is None:
+        return [found]
+    behind = [int(n) - size for n, size in zip(given, whole, strict=True)]
+    return [call(state, "Pad", found, ints(*[0] * (rank + 2), *behind))]
 
 
 # --- Fourier transforms -------------------------------------------------------------------------

@@ -34,7 +34,7 @@ def scan(state: Importer, node: Node, run: Body) -> list[Value]:
     lengths = {s[a] for s, a in zip(shapes, axes, strict=True)}
     if len(lengths) != 1:
         raise Unsupported(f"sequences of {sorted(lengths)} elements")
-    length = _limited(lengths.pop())
+    length = limited(lengths.pop())
     rows: list[list[Value]] = [[] for _ in range(results)]
     for step in range(length):
         slices = [
@@ -46,7 +46,7 @@ def scan(state: Importer, node: Node, run: Body) -> list[Value]:
         for row, value in zip(rows, made[len(states) :], strict=True):
             row.append(value)
     joined = [
-        _joined(state, row[::-1] if turned else row, axis)
+        stacked(state, row[::-1] if turned else row, axis)
         for row, (axis, turned) in zip(rows, out, strict=True)
     ]
     return [*states, *joined]
@@ -66,10 +66,10 @@ def loop(state: Importer, node: Node, run: Body) -> list[Value]:
     states: list[Value] = [node.input(i) for i in range(2, len(node.operands))]
     results = len(body.output) - 1 - len(states)
     rows: list[list[Value]] = [[] for _ in range(results)]
-    last = MOST + 1 if trips is None else _limited(int(trips.item()))
+    last = MOST + 1 if trips is None else limited(int(trips.item()))
     step = 0
     while (going is None or going.all()) and step < last:
-        _limited(step + 1)
+        limited(step + 1)
         made = run(body, [np.array(step), np.array(True), *states])
         going, states = made[0], made[1 : 1 + len(states)]
         if not isinstance(going, np.ndarray):
@@ -79,19 +79,20 @@ def loop(state: Importer, node: Node, run: Body) -> list[Value]:
         for row, value in zip(rows, made[1 + len(states) :], strict=True):
             row.append(value)
         step += 1
-    return [*states, *(_joined(state, row, 0) for row in rows)]
+    return [*states, *(stacked(state, row, 0) for row in rows)]
 
 
 LOOPS: dict[str, Callable[[Importer, Node, Body], list[Value]]] = {"Scan": scan, "Loop": loop}
 
 
-def _limited(count: int) -> int:
+def limited(count: int) -> int:
+    """A number of iterations; raises `Unsupported` beyond `MOST`."""
     if count > MOST:
         raise Unsupported(f"more than {MOST} iterations")
     return count
 
 
-def _joined(state: Importer, parts: Sequence[Value], axis: int) -> Value:
+def stacked(state: Importer, parts: Sequence[Value], axis: int) -> Value:
     """Values side by side along a new dimension."""
     if not parts:
         raise Unsupported("no iterations, so its sequences have no shape")

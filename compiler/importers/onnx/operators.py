@@ -11,7 +11,9 @@ from softex_mlir.compiler.importers.onnx import logic as onnx_logic
 from softex_mlir.compiler.importers.onnx import lookup as onnx_lookup
 from softex_mlir.compiler.importers.onnx import movement as onnx_movement
 from softex_mlir.compiler.importers.onnx import products as onnx_products
+from softex_mlir.compiler.importers.onnx import recurrent as onnx_recurrent
 from softex_mlir.compiler.importers.onnx import resize as onnx_resize
+from softex_mlir.compiler.importers.onnx import sampling as onnx_sampling
 from softex_mlir.compiler.importers.onnx import scatter as onnx_scatter
 from softex_mlir.compiler.importers.onnx import selection as onnx_selection
 from softex_mlir.compiler.importers.onnx import windows as onnx_windows
@@ -30,7 +32,9 @@ __all__ = [
     "onnx_lookup",
     "onnx_movement",
     "onnx_products",
+    "onnx_recurrent",
     "onnx_resize",
+    "onnx_sampling",
     "onnx_scatter",
     "onnx_selection",
     "onnx_windows",

@@ -16,7 +16,6 @@ REFUSED = "refused"
 QUANTISED = "quantised models are not supported: export the model in float"
 _RANDOM = "draws random numbers when it runs: make them an input"
 _STRINGS = "works on strings: do it before the model"
-_RECURRENT = "a recurrent layer: write its steps out as matrix products, or export it as Scan"
 _VALUES = "the shape of its result depends on values: do it behind the model"
 _SEQUENCES = (
     "sequences whose length is not known when the model is read: export tensors, one for each "
@@ -35,7 +34,6 @@ REASONS = {
     **_each(_RANDOM, "RandomUniform", "RandomUniformLike"),
     **_each(_STRINGS, "RegexFullMatch", "StringConcat", "StringNormalizer", "StringSplit"),
     **_each(_STRINGS, "TfIdfVectorizer"),
-    **_each(_RECURRENT, "GRU", "LSTM", "RNN"),
     **_each(_VALUES, "NonMaxSuppression", "NonZero", "Unique"),
     **_each(_SEQUENCES, "ConcatFromSequence", "SequenceConstruct", "SequenceEmpty"),
     **_each(_SEQUENCES, "SequenceErase", "SequenceInsert", "SequenceLength", "SequenceMap"),
@@ -48,7 +46,8 @@ WHEN_READ = ("Constant", "ConstantOfShape", "MelWeightMatrix", "Range")
 WINDOWS = ("BlackmanWindow", "HammingWindow", "HannWindow")
 _PRODUCTS = "RedMulE"
 _UNITS = {
-    **_each(_PRODUCTS, "Conv", "ConvTranspose", "Einsum", "Gemm", "MatMul"),
+    **_each(_PRODUCTS, "Conv", "ConvTranspose", "Einsum", "GRU", "Gemm"),
+    **_each(_PRODUCTS, "GridSample", "LSTM", "MatMul", "RNN"),
     **_each(_PRODUCTS, "com.microsoft.FusedMatMul"),
     **_each("RedMulE, SoftEx", "Attention", "com.microsoft.Attention"),
     **_each("RedMulE, SoftEx", "com.microsoft.MultiHeadAttention"),
