@@ -95,7 +95,7 @@ def explore(
     if parquet:
         write_parquet(data, folder / "points.parquet")
     if html:
-        write_atomically(folder / "explore.html", page(rows, best, runs, worth))
+        write_atomically(folder / "explore.html", page(rows, best, runs))
     emit(
         form,
         None,

@@ -190,7 +190,10 @@ def explore(
     ] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the draw or the search.")] = 0,
     simulate: Annotated[
-        int, typer.Option(min=0, help="Simulate so many points of the front, fastest first.")
+        int,
+        typer.Option(
+            min=0, help="Simulate so many points of the front, of each model the fastest."
+        ),
     ] = 20,
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Processes; default: one a core of the host.")

@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from softex_mlir.errors import UserError
+from softex_mlir.runtime.costs.verdict import unit_name
 from softex_mlir.runtime.explore.point import Row
+from softex_mlir.runtime.explore.sweep import sensitivity
+from softex_mlir.runtime.report.charts import colour
 from softex_mlir.runtime.report.plain import (
     chart_place,
     document,
@@ -72,36 +75,38 @@ def parquet_library() -> tuple[Any, Any]:
         ) from error
 
 
-def page(
-    rows: Sequence[Row],
-    front: Sequence[Row],
-    simulated: Sequence[tuple[Row, Row]],
-    worth: Mapping[str, Mapping[str, float]],
-) -> str:
-    """The page: latency against energy and against multipliers, and tables.
+def page(rows: Sequence[Row], front: Sequence[Row], simulated: Sequence[tuple[Row, Row]]) -> str:
+    """The page: latency against energy and against multipliers of every model, and tables.
 
     Raises:
         UserError: the library of the extra `report` is missing.
     """
-    good = [row for row in rows if not row.reason]
-    charts = {
-        "energy": _chart(good, front, "energy_j", 1e3, "energy, mJ"),
-        "multipliers": _chart(good, front, "multipliers", 1, "multipliers"),
-    }
-    failures = [(row.model, _knobs(row), row.reason) for row in rows if row.reason]
+    charts: dict[str, Any] = {}
+    shown: list[str] = []
+    for number, (model, mine) in enumerate(_by_model(rows).items()):
+        places = {
+            f"energy{number}": _chart(mine, front, "energy_j", 1e3, "energy, mJ"),
+            f"multipliers{number}": _chart(mine, front, "multipliers", 1, "multipliers"),
+        }
+        charts |= places
+        shown += [heading(_title(model)), *map(chart_place, places)]
+    failures = [(_title(row.model), _knobs(row), row.reason) for row in rows if row.reason]
     parts = [
-        paragraph("Estimated by the cost model; the front simulated where the table says so."),
-        *map(chart_place, charts),
+        paragraph(
+            "Estimated by the cost model; the front simulated where the table says so. A point's "
+            "colour is the unit that most of the time goes to; large ones are on the front."
+        ),
+        *shown,
         paragraph(AREA_NOTE),
+        heading("What a knob is worth"),
+        paragraph("Latency and energy over those of the knob's best value, all else equal."),
+        html_table(*_worth(rows)),
         heading("Front"),
         html_table(FRONT_HEAD, front_rows(front, simulated)),
-        heading("What a knob is worth"),
-        paragraph("Latency over that of the knob's best value, all else equal."),
-        html_table(("knob", "value", "latency"), sensitivity_rows(worth)),
         heading("Without figures"),
         html_table(("model", "machine", "reason"), failures),
     ]
-    title = f"{len(rows)} points, {len(front)} on the front"
+    title = f"{len(rows)} points, {len(front)} on the front, {len(simulated)} of them simulated"
     return document("softex explore", title, parts, charts)
 
 
@@ -119,7 +124,7 @@ def front_rows(front: Sequence[Row], simulated: Sequence[tuple[Row, Row]]) -> li
             error = run.reason or f"{run.cycles:,} cycles ({row.cycles / run.cycles - 1:+.1%})"
         found.append(
             (
-                row.model,
+                _title(row.model),
                 _knobs(row),
                 f"{row.latency_s * 1e3:.3f} ms",
                 f"{row.energy_j * 1e3:.3f} mJ",
@@ -138,6 +143,29 @@ def sensitivity_rows(worth: Mapping[str, Mapping[str, float]]) -> list[tuple[str
     return [(key, value, f"{ratio:.3f}x") for key in order for value, ratio in worth[key].items()]
 
 
+def _worth(rows: Sequence[Row]) -> tuple[list[str], list[tuple[str, ...]]]:
+    """Head and rows of a table: every value of every knob, latency and energy of every model."""
+    head, columns = ["knob", "value"], list[dict[tuple[str, str], str]]()
+    for model, mine in _by_model(rows).items():
+        for name, figure in (("latency", "latency_s"), ("energy", "energy_j")):
+            head.append(f"{_title(model)}: {name}")
+            worth = sensitivity(mine, figure)
+            columns.append({(key, value): text for key, value, text in sensitivity_rows(worth)})
+    found = dict.fromkeys(place for column in columns for place in column)
+    return head, [(*place, *(column.get(place, "") for column in columns)) for place in found]
+
+
+def _by_model(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """Rows that have figures."""
+    good = [row for row in rows if not row.reason]
+    models = dict.fromkeys(row.model for row in good)
+    return {model: [row for row in good if row.model == model] for model in models}
+
+
+def _title(model: str) -> str:
+    return Path(model).name
+
+
 def _knobs(row: Row) -> str:
     return " ".join(row.settings) or row.machine
 
@@ -145,21 +173,31 @@ def _knobs(row: Row) -> str:
 def _chart(
     rows: Sequence[Row], front: Sequence[Row], figure: str, scale: float, title: str
 ) -> dict[str, Any]:
-    """Latency against a figure, the points of each model, those on the front larger."""
+    """Latency of a model against a figure, by the unit that binds, points of the front larger."""
     best = set(front)
     data: list[dict[str, Any]] = []
-    for model in dict.fromkeys(row.model for row in rows):
-        mine = [row for row in rows if row.model == model]
+    for unit in sorted({row.binds for row in rows}):
+        mine = [row for row in rows if row.binds == unit]
         data.append(
             {
                 "type": "scatter",
                 "mode": "markers",
-                "name": model,
+                "name": f"bound by {unit_name(unit)}",
                 "x": [row.latency_s * 1e3 for row in mine],
                 "y": [getattr(row, figure) * scale for row in mine],
                 "text": [f"{escape(_knobs(row))}<br>{escape(row.verdict)}" for row in mine],
-                "marker": {"size": [12 if row in best else 6 for row in mine]},
+                "marker": {
+                    "size": [12 if row in best else 6 for row in mine],
+                    "color": colour(unit),
+                },
             }
         )
-    axes = {"xaxis": {"title": {"text": "latency, ms"}}, "yaxis": {"title": {"text": title}}}
-    return {"data": data, "layout": {"title": {"text": f"latency and {title}"}, **axes}}
+    zero = "tozero"
+    axes = {
+        "xaxis": {"title": {"text": "latency, ms"}, "rangemode": zero},
+        "yaxis": {"title": {"text": title}, "rangemode": zero},
+    }
+    return {
+        "data": data,
+        "layout": {"height": 380, "margin": {"t": 20}, "showlegend": True, **axes},
+    }

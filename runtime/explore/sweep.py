@@ -6,6 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from statistics import geometric_mean
 
@@ -102,15 +103,18 @@ def front(rows: Sequence[Row], objectives: Sequence[str]) -> list[Row]:
 def simulate(
     rows: Sequence[Row], cache: Cache, most: int, pool: Pool = HOST_CORES
 ) -> list[tuple[Row, Row]]:
-    """Estimated rows with the simulated ones of the same points, at most so many, fastest first."""
-    chosen = list(rows)[:most]
+    """Estimated rows with the simulated ones of the same points, at most so many: of all models
+    alike, of each the first ones."""
+    models = dict.fromkeys(row.model for row in rows)
+    turns = zip_longest(*([row for row in rows if row.model == model] for model in models))
+    chosen = [row for turn in turns for row in turn if row is not None][:most]
     points = [Point(row.model, row.machine, row.settings, simulated=True) for row in chosen]
     return list(zip(chosen, sweep(points, cache, pool), strict=True)) if points else []
 
 
-def sensitivity(rows: Sequence[Row]) -> dict[str, dict[str, float]]:
-    """What each value of a knob is worth: latency over that of the knob's best value with all
-    else equal, the geometric mean over all machines that differ in it alone."""
+def sensitivity(rows: Sequence[Row], figure: str = "latency_s") -> dict[str, dict[str, float]]:
+    """What each value of a knob is worth: latency, or another figure, over that of the knob's best
+    value with all else equal, the geometric mean over all machines that differ in it alone."""
     alike: defaultdict[tuple[str, str, Settings], list[tuple[str, Row]]] = defaultdict(list)
     for row in rows:
         for place, setting in enumerate(() if row.reason else row.settings):
@@ -119,9 +123,10 @@ def sensitivity(rows: Sequence[Row]) -> dict[str, dict[str, float]]:
             alike[row.model, key, others].append((value, row))
     found: defaultdict[str, defaultdict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for (_, key, _), members in alike.items():
-        best = min(row.latency_s for _, row in members)
-        for value, row in members if len(members) > 1 else ():
-            found[key][value].append(row.latency_s / best)
+        figures = [(value, getattr(row, figure)) for value, row in members]
+        best = min(amount for _, amount in figures)
+        for value, amount in figures if len(figures) > 1 else ():
+            found[key][value].append(amount / best)
     return {
         key: {value: geometric_mean(ratios) for value, ratios in values.items()}
         for key, values in found.items()

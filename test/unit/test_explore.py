@@ -224,7 +224,7 @@ def test_a_sweep_resumes_from_what_is_known(tmp_path: Path, monkeypatch: pytest.
 def test_the_page_is_one_file():
     pytest.importorskip("plotly", reason="needs the extra report")
     rows = [row("a.b=<1>", 1.0), row("a.b=2", 2.0)]
-    text = page(rows, rows[:1], [(rows[0], rows[1])], {"a.b": {"2": 2.0}})
+    text = page(rows, rows[:1], [(rows[0], rows[1])])
     assert "&lt;1&gt;" in text
     assert "<script src" not in text
     assert table(rows, rows[:1])[0]["front"] is True
