@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, NoReturn, cast, get_type_hints
+from typing import Any, Final, NoReturn, cast, get_type_hints
 
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine_limits import faults
@@ -28,6 +28,8 @@ from softex_mlir.isa_sim.units.unit import Unit
 
 MACHINES_DIRECTORY = Path(__file__).parent / "machines"
 _LONGEST_BYTES = 1 << 20
+WINDOW: Final = 1024
+"""Cycles for which the simulator runs one core after the other."""
 
 
 class MachineError(UserError, ValueError):

@@ -24,13 +24,11 @@ from softex_mlir.isa_sim.core import state as st
 from softex_mlir.isa_sim.devices import state as d
 from softex_mlir.isa_sim.devices.events import job_at, update_next_event
 from softex_mlir.isa_sim.jit import njit
-from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.isa_sim.machine import WINDOW, Machine
 from softex_mlir.isa_sim.units import registry
 from softex_mlir.isa_sim.units.accesses import GEOMETRY_WORDS, JOB_END, JOB_START
 from softex_mlir.isa_sim.units.growth import growth as relative_growth
 
-WINDOW: Final = 1024
-"""Cycles of a window."""
 STRETCH: Final = 512
 """Cycles of a window that are replayed where only units and DMA meet: its first or second half.
 Cores come and go: where they take part, it is the whole window."""

@@ -43,7 +43,7 @@ COMPUTE = frozenset(
 """Operators that compute float32 from float32."""
 
 
-class Held(IntEnum):
+class Exactness(IntEnum):
     """How exactly a graph's numbers can be held."""
 
     ROUNDED = 0
@@ -97,11 +97,13 @@ def thresholds(graph: Any) -> Thresholds:
     safe: set[str] = set()
     for node in graph.node:
         target = _target(node, kinds)
-        least = min((held.get(n, Held.KNOWN) for n in node.input if n), default=Held.KNOWN)
+        least = min(
+            (held.get(n, Exactness.KNOWN) for n in node.input if n), default=Exactness.KNOWN
+        )
         compares = node.op_type in COMPARISONS and not zeros.isdisjoint(node.input)
-        if least == Held.MOVED and (compares or node.op_type == "Sign"):
+        if least == Exactness.MOVED and (compares or node.op_type == "Sign"):
             safe |= {*node.output}
-        elif least > (Held.PRODUCT if node.op_type in CHOICES else Held.ROUNDED) and (
+        elif least > (Exactness.PRODUCT if node.op_type in CHOICES else Exactness.ROUNDED) and (
             is_step(node, target) or node.op_type in CHOICES
         ):
             wanted += node.input
@@ -110,7 +112,7 @@ def thresholds(graph: Any) -> Thresholds:
     exact: set[str] = set()
     while wanted:
         name = wanted.pop()
-        if name in exact or held.get(name, Held.KNOWN) == Held.KNOWN:
+        if name in exact or held.get(name, Exactness.KNOWN) == Exactness.KNOWN:
             continue
         exact.add(name)
         if name in makers:
@@ -118,12 +120,12 @@ def thresholds(graph: Any) -> Thresholds:
     return Thresholds(frozenset(exact), frozenset(safe))
 
 
-def _given(graph: Any) -> tuple[dict[str, Held], dict[str, int]]:
+def _given(graph: Any) -> tuple[dict[str, Exactness], dict[str, int]]:
     """How inputs are held, and ONNX's numbers of the types that the file says."""
     constants = {tensor.name: int(tensor.data_type) for tensor in graph.initializer}
     inputs = {v.name: int(v.type.tensor_type.elem_type) for v in graph.input}
     held = {
-        name: Held.MOVED
+        name: Exactness.MOVED
         for name, kind in inputs.items()
         if kind in FLOATS and name not in constants
     }
@@ -131,19 +133,19 @@ def _given(graph: Any) -> tuple[dict[str, Held], dict[str, int]]:
     return held, {**said, **inputs, **constants}
 
 
-def _held(node: Any, least: Held, target: int) -> Held:
+def _held(node: Any, least: Exactness, target: int) -> Exactness:
     """How the results of a node can be held whose operands are held so at least."""
     if node.domain not in ("", "ai.onnx") or any(a.HasField("g") for a in node.attribute):
-        return Held.ROUNDED
-    if least == Held.KNOWN or node.op_type in DISCRETE:
-        return Held.KNOWN
+        return Exactness.ROUNDED
+    if least == Exactness.KNOWN or node.op_type in DISCRETE:
+        return Exactness.KNOWN
     if node.op_type in ("Cast", "CastLike") and target not in FLOATS:
-        return Held.KNOWN
+        return Exactness.KNOWN
     if node.op_type in MOVES:
         return least
     if node.op_type in COMPUTE:
-        return min(least, Held.COMPUTED)
-    return min(least, Held.PRODUCT) if node.op_type in PRODUCTS else Held.ROUNDED
+        return min(least, Exactness.COMPUTED)
+    return min(least, Exactness.PRODUCT) if node.op_type in PRODUCTS else Exactness.ROUNDED
 
 
 def _target(node: Any, kinds: Mapping[str, int]) -> int:

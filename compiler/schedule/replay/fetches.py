@@ -7,8 +7,7 @@ and pay for those behind.
 
 from __future__ import annotations
 
-from softex_mlir.isa_sim.contention.windows import WINDOW
-from softex_mlir.isa_sim.machine import ClusterDescription
+from softex_mlir.isa_sim.machine import WINDOW, ClusterDescription
 
 
 def first_execution(
