@@ -121,10 +121,10 @@ class LinearOp(TransformerOp):
     The first one is accumulated as above, every other one from +0, and the partial sums are added
     in the order of the chunks, with one bf16 rounding each: short sums lose less to rounding.
 
-    `wide` (set by `widen-sums`): sums accumulate with one f32 rounding a step
-    (`numerics.rowwise.gemm_wide`) and are rounded to bf16 at the end of every chunk, from where the
-    next one goes on. Activations are then those of the cores. Only machines without RedMulE and
-    SoftEx compute it.
+    `wide` (set by `widen-sums`): sums accumulate with one f32 rounding a step and are kept as two
+    bf16 numbers between the chunks (`numerics.rowwise.gemm_in_parts`); activation and residual
+    follow in f32 before the only rounding (`row_operations.finish`).
+    Only machines without RedMulE and SoftEx compute it.
     """
 
     name = "transformer.linear"

@@ -44,6 +44,15 @@ class Arithmetic(Protocol):
     def unary(self, name: str, x: Array) -> Array: ...
     def binary(self, name: str, a: Array, b: Array) -> Array: ...
     def gemm(self, x: Array, w: Array, y: Array | None) -> Array: ...
+    def linear_in_f32(
+        self,
+        x: Array,
+        w: Array,
+        bias: Array | None,
+        chunk: int,
+        function: str,
+        residual: Array | None,
+    ) -> Array: ...
     def attention(
         self,
         q: Array,
@@ -221,16 +230,12 @@ def _append(op: t.AppendOp, operands: list[Array], before: Array | None) -> Arra
 
 
 def _sum_of_chunks(
-    x: Array, w: Array, bias: Array | None, chunk: int, arithmetic: Arithmetic, chained: bool
+    x: Array, w: Array, bias: Array | None, chunk: int, arithmetic: Arithmetic
 ) -> Array:
-    """A product as partial sums over `chunk` inner values, added one after the other; `chained`:
-    each goes on from those before."""
+    """A product as partial sums over `chunk` inner values, added one after the other."""
     total = arithmetic.gemm(x[:, :chunk], w[:chunk], bias)
     for start in range(chunk, x.shape[1], chunk):
         columns, rows = x[:, start : start + chunk], w[start : start + chunk]
-        if chained:
-            total = arithmetic.gemm(columns, rows, total)
-            continue
         part = arithmetic.gemm(columns, rows, None)
         total = arithmetic.binary("add", total, part)
     return total
@@ -245,8 +250,10 @@ def evaluate_op(op: Operation, operands: list[Array], arithmetic: Arithmetic) ->
             x, w, *rest = operands
             bias = rest.pop(0) if op.bias is not None else None
             x, w = _in_steps(op, x, 1), _in_steps(op, w, 0)
-            chained = op.wide is not None
-            y = _sum_of_chunks(x, w, bias, op.chunk, arithmetic, chained)
+            if op.wide is not None:
+                residual = rest[0] if rest else None
+                return arithmetic.linear_in_f32(x, w, bias, op.chunk, op.activation.data, residual)
+            y = _sum_of_chunks(x, w, bias, op.chunk, arithmetic)
             if op.activation.data != "none":
                 y = arithmetic.unary(op.activation.data, y)
             return arithmetic.binary("add", y, rest[0]) if rest else y

@@ -9,11 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from softex_mlir.compiler.row_operations.binary import BINARY
+from softex_mlir.compiler.row_operations.finish import finish_body
 from softex_mlir.compiler.row_operations.unary import UNARY
 from softex_mlir.dialects.transformer import MASKED, padded_keys
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.numerics import rowwise
 from softex_mlir.isa_sim.numerics.bf16 import saturated
+from softex_mlir.runtime.reference_generic import evaluate_body
 
 Array = npt.NDArray[Any]
 BF16 = np.dtype(ml_dtypes.bfloat16)
@@ -95,6 +97,28 @@ class ExactArithmetic:
         from softex_mlir.isa_sim.numerics.gemm import gemm
 
         return gemm(x, w, start)
+
+    def linear_in_f32(
+        self,
+        x: Array,
+        w: Array,
+        bias: Array | None,
+        chunk: int,
+        function: str,
+        residual: Array | None,
+    ) -> Array:
+        """A linear layer with sums over `chunk` inner values at a time in f32, rounded once."""
+        start = np.zeros((1, w.shape[1]), BF16) if bias is None else bias.reshape(1, -1)
+        high, low = np.broadcast_to(start, (len(x), w.shape[1])), None
+        for first in range(0, x.shape[1], chunk):
+            inner = slice(first, first + chunk)
+            high, low = rowwise.gemm_in_parts(x[:, inner], w[inner], high, low)
+        if function == "none" and residual is None:
+            return high
+        assert low is not None
+        body = finish_body(function, residual=residual is not None)
+        rest = () if residual is None else (residual,)
+        return evaluate_body(body, (high, low, *rest))
 
     def widened(self) -> ExactArithmetic:
         """The arithmetic of products whose sums are in f32."""

@@ -56,6 +56,22 @@ class FloatArithmetic:
         product = x @ w
         return self._out(product if y is None else product + y)
 
+    def linear_in_f32(
+        self,
+        x: Array,
+        w: Array,
+        bias: Array | None,
+        chunk: int,
+        function: str,
+        residual: Array | None,
+    ) -> Array:
+        """A linear layer; the chunks of its sums make no difference."""
+        del chunk
+        y = self.gemm(x, w, bias)
+        if function != "none":
+            y = self.unary(function, y)
+        return y if residual is None else self.binary("add", y, residual)
+
     def attention(
         self,
         q: Array,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 from xdsl.builder import Builder
@@ -12,6 +13,7 @@ from xdsl.ir import SSAValue
 
 from softex_mlir.compiler.bodies.emit import Emitter, RowRef, TileRef
 from softex_mlir.dialects.xpulp_vector import PAIR
+from softex_mlir.isa_sim.numerics.coefficients import LARGEST_LOW
 
 Values = tuple[SSAValue, ...]
 
@@ -134,19 +136,23 @@ def emit_gemm(
     columns: int,
     *,
     wide: bool = False,
+    low: TileRef | None = None,
+    resumed: bool = False,
     first: int = 0,
 ) -> None:
     """``z[M,K] := x[M,N] · w[N,K] + z`` in BF16, one of the :func:`gemm_blocks` of z, row by row;
     rows of x and z are counted from ``first`` on.
 
     Every element is RedMulE's chain: n ascending, each fma rounded to BF16, so that the result is
-    bit-identical to the accelerator's. ``wide``: each fma is rounded to F32, the last sum to BF16.
+    bit-identical to the accelerator's. ``wide``: each fma is rounded to F32, the last sum to BF16;
+    ``low`` gets what that rounding lost, with which ``resumed`` sums go on
+    (``rowwise.gemm_in_parts``).
     ``columns`` (K) is even, and N if ``wide``; all pitches are even.
     """
     if columns % 2 or (wide and inner % 2):
         raise ValueError(f"expected an even size, found {inner} x {columns}: pad the weights")
     height, width = _block(wide)
-    compute = _wide_block if wide else _gemm_block
+    compute = partial(_wide_block, low=low, resumed=resumed) if wide else _gemm_block
     e = Emitter(builder)
     across = e.index(-(-columns // width))
     row = e.insert(arith.MuliOp(e.insert(arith.DivUIOp(block, across)), e.index(height)))
@@ -246,17 +252,34 @@ def _wide_block(
     numbers: Sequence[SSAValue],
     cells: Sequence[tuple[int, int]],
     inner: int,
+    *,
+    low: TileRef | None,
+    resumed: bool,
 ) -> None:
 
     def body(e: Emitter, n: SSAValue, sums: Values) -> Values:
         return _wide_step(e, x, w, n, column, numbers, sums)
 
-    starts = [e.load_pair(z.row(numbers[r]), column, k) for r, k in cells]
-    sums = e.loop(
-        0, inner, 2, body, [e.widen(e.lane(start, lane)) for start in starts for lane in range(2)]
-    )
-    for (r, k), low, high in zip(cells, sums[::2], sums[1::2], strict=True):
-        e.store_pair(e.pack(e.narrow(low), e.narrow(high)), z.row(numbers[r]), column, k)
+    def widened(tile: TileRef) -> list[SSAValue]:
+        pairs = [e.load_pair(tile.row(numbers[r]), column, k) for r, k in cells]
+        return [e.widen(e.lane(pair, lane)) for pair in pairs for lane in range(2)]
+
+    starts = widened(z)
+    if low is not None and resumed:
+        starts = [e.add(a, b) for a, b in zip(starts, widened(low), strict=True)]
+    sums = e.loop(0, inner, 2, body, starts)
+    for (r, k), *pair in zip(cells, sums[::2], sums[1::2], strict=True):
+        rounded = e.pack(*map(e.narrow, pair))
+        e.store_pair(rounded, z.row(numbers[r]), column, k)
+        if low is not None:
+            rest = [_rest(e, value, e.lane(rounded, lane)) for lane, value in enumerate(pair)]
+            e.store_pair(e.pack(*map(e.narrow, rest)), low.row(numbers[r]), column, k)
+
+
+def _rest(e: Emitter, value: SSAValue, rounded: SSAValue) -> SSAValue:
+    """What rounding a sum lost; not infinite, and a number where it is lost in NaN."""
+    rest = e.minimum(e.sub(value, e.widen(rounded)), e.number(LARGEST_LOW))
+    return e.maximum(rest, e.number(-LARGEST_LOW))
 
 
 def _wide_step(

@@ -69,6 +69,10 @@ LOGISTIC_MIN: Final = 1.1748489127496195e-38
 """What the reciprocal is at LOGISTIC_MAX, to the bit: taken off every sigmoid, so that it is 0 for
 all arguments below."""
 
+LARGEST_LOW: Final = 2.0**120
+"""No f32 sum is farther from its rounding to BF16, unless that is infinite: what is left of a sum
+then must not be."""
+
 LARGEST_SHIFT: Final = 0.125
 """Rows whose mean is below this many standard deviations are normalised in BF16: rounding
 mean/deviation then costs less than an eighth of what rounding the normalised values does."""

@@ -276,6 +276,26 @@ def gemm_on_cores(x: Bf16Array, w: Bf16Array, y: Bf16Array) -> Bf16Array:
     return out.view(BF16).reshape(y.shape)
 
 
+def gemm_in_parts(
+    x: Bf16Array, w: Bf16Array, high: Bf16Array, low: Bf16Array | None
+) -> tuple[Bf16Array, Bf16Array]:
+    """``x[M, N] · w[N, K]`` added to sums ``[M, K]`` that are kept as two BF16 numbers::
+
+        s = f32(high + low), or high where there is no low;  s = fma(x, w, s), n ascends
+        high = bf16(s);  low = bf16(fmax(fmin(s - high, LARGEST_LOW), -LARGEST_LOW))
+
+    so that infinite and NaN sums stay what they are.
+    """
+    from softex_mlir.isa_sim.numerics import rowwise_kernels
+
+    total = _rows(high).copy()
+    rest = np.zeros_like(total) if low is None else _rows(low).copy()
+    rowwise_kernels.gemm_in_parts(  # pyright: ignore[reportUnknownMemberType]
+        _rows(x), _rows(w), total, rest, low is not None
+    )
+    return total.view(BF16).reshape(high.shape), rest.view(BF16).reshape(high.shape)
+
+
 def gemm_wide(x: Bf16Array, w: Bf16Array, y: Bf16Array) -> Bf16Array:
     """``x[M, N] · w[N, K] + y[M, K]`` on the cores: y enters first, n ascends, every fma rounds to
     f32 and the last sum to BF16."""

@@ -32,6 +32,7 @@ _N0, _N1, _N2, _N3 = (_F(v) for v in c.TANH_NUMERATOR)
 _D0, _D1, _D2, _D3 = (_F(v) for v in c.TANH_DENOMINATOR)
 _TANH_LIMIT = _F(c.TANH_LIMIT)
 _LARGEST_SHIFT = _F(c.LARGEST_SHIFT)
+_LARGEST_LOW = _F(c.LARGEST_LOW)
 _SEED = np.int32(c.RECIPROCAL_SEED)
 _ZERO, _HALF, _ONE, _TWO = _F(0.0), _F(0.5), _F(1.0), _F(2.0)
 _NAN16 = np.uint16(0x7FC0)
@@ -426,6 +427,25 @@ def gemm(x, w, z):
         if inner % 8 != 0:
             for j in range(w.shape[1]):
                 z[i, j] = fma16(_ZERO, _ZERO, widen(z[i, j]))
+
+
+@njit(cache=True)
+def gemm_in_parts(x, w, high, low, resumed):
+    """Sums kept as two numbers, see rowwise.gemm_in_parts, in place: ``uint16[M, K]``."""
+    sums = np.empty(w.shape[1], np.float32)
+    for i in range(x.shape[0]):
+        for j in range(w.shape[1]):
+            sums[j] = widen(high[i, j])
+            if resumed:
+                sums[j] = _F(sums[j] + widen(low[i, j]))
+        for k in range(x.shape[1]):
+            a = widen(x[i, k])
+            for j in range(w.shape[1]):
+                sums[j] = fma(a, widen(w[k, j]), sums[j])
+        for j in range(w.shape[1]):
+            high[i, j] = narrow(sums[j])
+            rest = _F(sums[j] - widen(high[i, j]))
+            low[i, j] = narrow(fmax(fmin(rest, _LARGEST_LOW), _F(-_LARGEST_LOW)))
 
 
 @njit(cache=True)

@@ -157,7 +157,7 @@ def test_levels_decide_what_the_text_does_not_say():
     "model",
     [
         mlp(50, 70, 160, "gelu"),  # an inner dimension that needs padding
-        mlp(7, 1280, 64, "none"),  # sums too long for the TCDM
+        mlp(7, 1280, 64, "tanh"),  # sums too long for the TCDM
         attention(90, 90, 4, 2, 16),  # several blocks of queries, grouped heads
     ],
 )
@@ -170,6 +170,9 @@ def test_sums_in_f32_are_exact(model: Model):
     inputs = {
         port.name: random.standard_normal(port.shape).astype(np.float32) for port in program.inputs
     }
+    for array in inputs.values():
+        # rows whose sums overflow, are infinite, are no numbers
+        array[0], array[1, 0], array[2, 3] = array[0] * 5e37, np.inf, np.nan
     machine = PAPER.with_tcdm_bytes(64 * 1024)
     result = session.run(program, inputs, machine=machine, sanitize=True)
     assert result.run.races == ()

@@ -47,6 +47,13 @@ class LinearShape:
         return 1 if self.wide else self.n // self.chunk
 
     @property
+    def z_copies(self) -> int:
+        """Tiles of its size beside Z, and it: for partial sums, or for f32 sums in two parts."""
+        epilogue = self.activation != "none" or self.residual
+        in_parts = self.wide and (self.n > self.chunk or epilogue)
+        return 2 if self.splits > 1 or in_parts else 1
+
+    @property
     def macs(self) -> int:
         """Multiply-accumulates."""
         return self.m * self.n * self.k
@@ -67,7 +74,7 @@ class Tile:
 @dataclass(frozen=True)
 class Sizes:
     """Slot sizes of the linear arena in bytes; `z` is a whole group of tiles, and there is as much
-    for partial sums if there are any: `z_copies` is 2 then, else 1."""
+    beside it if `z_copies` is 2."""
 
     z: int
     z_slot: int

@@ -288,7 +288,7 @@ class LinearSearch:
         return Sizes(
             z_slot * tile.group,
             z_slot,
-            1 if shape.splits == 1 else 2,
+            shape.z_copies,
             round_up(largest * tile.n * 2, 64),
             round_up(tile.n * tile.k * 2, 64),
             round_up(piece_elements * 2, 64) if self.epilogue_slots else 0,

@@ -74,13 +74,15 @@ def emit_product_on_cores(
     target: str = "z",
     rows: int,
     first: int = 0,
+    resumed: bool = False,
 ) -> None:
     """The team's product of a chunk of a tile, of `rows` rows from `first` on, once its operands
-    are there; counted."""
+    are there; counted. `resumed`: sums that are kept in two parts go on with both."""
     index = s.add(s.mul(chunk, kernel.group), tile)
     x_slot = s.value(ring_slot(s, k, "first_x", chunk))
     w_slot = s.value(ring_slot(s, k, "first_w", index))
     z_slot = s.value(tile)
+    low = TileRef(k.memory["low"], (z_slot,)) if kernel.in_parts else None
     s.wait(IN, s.add(index, 1))
     s.parallel(
         gemm_blocks(rows, kernel.k, wide=kernel.wide),
@@ -94,6 +96,8 @@ def emit_product_on_cores(
             inner=kernel.n,
             columns=kernel.k,
             wide=kernel.wide,
+            low=low,
+            resumed=resumed,
             first=first,
         ),
     )

@@ -54,7 +54,7 @@ class LinearArena:
     w: int
     w_slot: int
     partial: int
-    """Partial sums, in slots like those of Z."""
+    """Partial sums, or what rounding took from f32 sums, in slots like those of Z."""
     end: int
     """First byte behind the arena."""
 
@@ -133,6 +133,11 @@ class LinearGeometry(Kernel):
         return 1 + self.group * (self.splits - 2) if self.splits > 1 else 0
 
     @property
+    def in_parts(self) -> bool:
+        """Whether f32 sums are kept as two bf16 numbers, for the next chunk or the epilogue."""
+        return self.wide and (self.chunks > 1 or self.epilogue)
+
+    @property
     def epilogue(self) -> bool:
         """Whether the cores touch the result."""
         return self.splits > 1 or self.activation != "none" or self.residual_pitch is not None
@@ -198,9 +203,9 @@ class LinearGeometry(Kernel):
             Buffer("x", (self.m, self.n), 2, a.x, a.x_slot),
             Buffer("w", w_shape, 2, a.w, a.w_slot),
         ]
-        if self.splits > 1:
-            z = (self.z_rows, self.k)
-            found.append(Buffer("partial", z, self.group, a.partial, self.z_stride))
+        if self.splits > 1 or self.in_parts:
+            name, z = "low" if self.in_parts else "partial", (self.z_rows, self.k)
+            found.append(Buffer(name, z, self.group, a.partial, self.z_stride))
         # dense slots: SoftEx takes a whole piece as one run
         slot = self.piece * self.k * 2
         offset = a.epilogue
@@ -314,7 +319,7 @@ class LinearGeometry(Kernel):
                     last = self.jobs - 1 - (self.jobs - 1 - job) % 2
                     place = buffer.slot_range((first_w + job) % 2)
                     found.append(SlotUse(*place, self.engine, last + 1, job > 0, ring=True))
-            elif buffer.name == "partial":
+            elif buffer.name in ("partial", "low"):
                 for tile in range(self.group):
                     place = buffer.slot_range(tile)
                     found.append(SlotUse(*place, COMPUTE, computed, family="partial"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from xdsl.ir import SSAValue
 
+from softex_mlir.compiler.row_operations.finish import emit_finish
 from softex_mlir.compiler.row_operations.rows import Unary
 from softex_mlir.compiler.schedule.kernels.emitter import (
     COMPUTE,
@@ -95,6 +96,13 @@ def _emit_piece(
     def row(r: SSAValue) -> None:
         index = s.value(s.add(first_value, r))
         z = RowRef(k.memory["z"], (z_slot, index))
+        if kernel.in_parts:
+            low = RowRef(k.memory["low"], (z_slot, index))
+            rest = None
+            if kernel.residual_pitch is not None:
+                rest = RowRef(k.memory["r"], (slot_value, r))
+            emit_finish(s.builder, z, low, kernel.activation, rest, kernel.k)
+            return
         if kernel.splits > 1:
             partial = RowRef(k.memory["partial"], (z_slot, index))
             emit_accumulate(s.builder, z, partial, kernel.k)

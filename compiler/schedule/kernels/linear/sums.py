@@ -83,9 +83,18 @@ def _add(kernel: LinearGeometry, k: KernelEmitter, s: StreamEmitter, tile: Index
 def emit_products_on_cores(kernel: LinearGeometry, k: KernelEmitter, s: StreamEmitter) -> None:
     """The products chunk by chunk, tile by tile, each counted; partial sums are not."""
 
-    def step(chunk: Index, tile: Index, target: str = "z") -> None:
-        w = k.memory["w"]
-        emit_product_on_cores(kernel, k, s, chunk, tile, w=w, target=target, rows=kernel.m)
+    def step(chunk: Index, tile: Index, target: str = "z", *, resumed: bool = False) -> None:
+        emit_product_on_cores(
+            kernel,
+            k,
+            s,
+            chunk,
+            tile,
+            w=k.memory["w"],
+            target=target,
+            rows=kernel.m,
+            resumed=resumed,
+        )
 
     def partial(chunk: Index, tile: Index) -> None:
         step(chunk, tile, "partial")
@@ -96,6 +105,10 @@ def emit_products_on_cores(kernel: LinearGeometry, k: KernelEmitter, s: StreamEm
         s.loop(0, kernel.group, lambda g: _add(kernel, k, s, g))
         s.barrier()
 
+    if kernel.in_parts:
+        s.loop(0, kernel.group, lambda tile: step(0, tile))
+        each_job(kernel, s, 0, lambda chunk, tile: step(chunk, tile, resumed=True), start=1)
+        return
     each_job(kernel, s, 0, step)
     if kernel.splits > 1:
         s.when(k.values[PARTIALS_CLEARED], "eq", 0, lambda: _clear(kernel, k, s))
