@@ -114,13 +114,13 @@ def _reflected(e: F32, x: SSAValue, low: float, high: float) -> SSAValue:
 
 @operator("GridSample", note="a matrix product with weights computed on the cores")
 def grid_sample(state: Importer, node: Node) -> list[Value]:
-    x, grid = node.input(0), node.tensor(1)
+    x, grid = state.narrowed(state.tensor(node.input(0))), node.tensor(1)
     mode = node.attribute("mode", b"linear").decode().removeprefix("bi")
     beyond = node.attribute("padding_mode", b"zeros").decode()
     corners = bool(node.attribute("align_corners", 0))
     if mode not in ("nearest", "linear", "cubic") or beyond not in ("reflection", *BEYOND):
         raise Unsupported(f"mode = {mode}, padding_mode = {beyond}")
-    batch, channels, *sizes = t.shape_of(state.tensor(x))
+    batch, channels, *sizes = t.shape_of(x)
     results = t.shape_of(grid)[1:-1]
     margin = 2 if mode == "cubic" and beyond != "zeros" else 0
     if margin:

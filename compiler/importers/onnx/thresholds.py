@@ -28,6 +28,8 @@ from softex_mlir.compiler.importers.onnx.values import INTEGERS, element_of
 
 STEPS = frozenset((*COMPARISONS, "Ceil", "Floor", "Mod", "Round", "Sign"))
 """Operators with steps, as casts to integers and to float8 are."""
+PLACES = {"GridSample": 1}
+"""Operands that are places among the elements of another one: rounded, they are other places."""
 CHOICES = frozenset(("ArgMax", "ArgMin", "Hardmax", "TopK"))
 """Operators that choose among numbers. A product before them is a classifier's, which belongs on
 RedMulE: the numbers it gives are as close as accuracy says."""
@@ -69,7 +71,7 @@ class Thresholds:
     def reads_exactly(self, proto: Any) -> bool:
         """Whether a node reads float32 where there is some."""
         exact = any(name in self.exact for name in proto.output)
-        return exact or proto.op_type in STEPS | CHOICES | {"Cast", "CastLike"}
+        return exact or proto.op_type in STEPS | CHOICES | {"Cast", "CastLike", *PLACES}
 
     def is_at_risk(self, node: Node) -> bool:
         """Whether a node answers in steps of numbers in BF16."""
@@ -107,6 +109,10 @@ def thresholds(graph: Any) -> Thresholds:
             is_step(node, target) or node.op_type in CHOICES
         ):
             wanted += node.input
+        elif node.op_type in PLACES:
+            places = node.input[PLACES[node.op_type]]
+            if held.get(places, Exactness.KNOWN) > Exactness.PRODUCT:
+                wanted.append(places)
         held |= dict.fromkeys(node.output, _held(node, least, target))
     makers = {name: node for node in graph.node for name in node.output}
     exact: set[str] = set()
