@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from softex_mlir.compiler.schedule.replay.activity import Activity
 from softex_mlir.compiler.schedule.replay.contention import Rivals
 from softex_mlir.compiler.schedule.replay.engine import Engine, Server
 from softex_mlir.compiler.schedule.replay.times import Times
@@ -20,7 +21,6 @@ from softex_mlir.compiler.schedule.replay.walk import (
     SERVERS,
     SOFTEX,
     STREAM_LIST,
-    Activity,
     Launched,
     ReplayedCluster,
     Stream,

@@ -102,11 +102,21 @@ class Units:
         )  # fmt: skip
         return Job(cycles, unit.trigger_cycles, rival)
 
-    def softex(self, op: Any) -> Job:
-        """A job of SoftEx."""
-        if op not in self._known:
-            self._known[op] = self._softex(op)
-        return self._known[op]
+    def softex(self, op: Any, chunk: int = 0) -> Job:
+        """A job of SoftEx; of an accumulation the chunk's number in its row."""
+        last = op.name == "softex.accumulate" and chunk == op.chunks.value.data - 1
+        if (op, last) not in self._known:
+            self._known[op, last] = self._softex(op, last)
+        return self._known[op, last]
+
+    def softex_alone(self, op: Any) -> bool:
+        """Whether a job waits until SoftEx is idle, lest its slot is taken away."""
+        softex = self.machine.softex
+        if softex is None or softex.checked_slots:
+            return False
+        if op.name == "softex.accumulate":
+            return op.queued is None
+        return op.name == "softex.divide" and op.last is not None
 
     def share(self, op: ParallelOp, iterations: range, members: int, dealing: float) -> Cost:
         """Iterations dealt to the members of a team, each with `dealing` cycles more: the cycles of
@@ -134,8 +144,8 @@ class Units:
         copy.erase()
         return found
 
-    def _softex(self, op: Any) -> Job:
-        cycles = self._softex_cycles(op)
+    def _softex(self, op: Any, last: bool) -> Job:
+        cycles = self._softex_cycles(op, last)
         assert self.machine.softex is not None
         lanes = self.machine.softex.lanes
         reads = 1 if op.name == "softex.accumulate" else 2
@@ -146,12 +156,12 @@ class Units:
             cycles, 0, Rival(rate, lanes // 2 + 1, wide=True, exposed=0.0 if hidden else rate)
         )
 
-    def _softex_cycles(self, op: Any) -> float:
+    def _softex_cycles(self, op: Any, last: bool) -> float:
         machine = self.machine
         if op.name == "softex.softmax":
             return softex_jobs.softmax_cycles(op.length.value.data, machine)
         if op.name == "softex.sum_of_exponentials":
             return softex_jobs.soe_cycles(op.length.value.data, op.terms.value.data, machine)
         if op.name == "softex.accumulate":
-            return softex_jobs.accumulate_cycles(op.length.value.data, machine)
+            return softex_jobs.accumulate_cycles(op.length.value.data, machine, last)
         return softex_jobs.normalise_cycles(op.length.value.data, machine)

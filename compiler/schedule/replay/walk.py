@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
+from softex_mlir.compiler.schedule.replay.activity import Activity
 from softex_mlir.compiler.schedule.replay.code import Code, ReplayedStep, translate
 from softex_mlir.compiler.schedule.replay.contention import Rival
 from softex_mlir.compiler.schedule.replay.engine import Engine, Process, Wish, Work
@@ -14,6 +15,7 @@ from softex_mlir.compiler.schedule.replay.times import Times
 from softex_mlir.compiler.schedule.replay.units import Units
 from softex_mlir.dialects.cluster import WITHOUT_LEADER, StreamKind
 from softex_mlir.dialects.cluster_program import KernelOp
+from softex_mlir.isa_sim.units.softex_jobs import SOFT_CLEAR_CYCLES
 
 STREAM_LIST: Final = tuple(StreamKind)
 _OUT, _COMPUTE = STREAM_LIST.index(StreamKind.DMA_OUT), STREAM_LIST.index(StreamKind.COMPUTE)
@@ -28,34 +30,6 @@ class Launched(NamedTuple):
 
     kernel: KernelOp
     values: Sequence[int]
-
-
-@dataclass
-class Activity:
-    """A launch on a track.
-
-    Attributes:
-        begin, end: of its first and last work, in cycles; negative if there is none.
-        work: what it did; of the cores, nothing.
-        busy: cycles; of the cores, all their cycles awake.
-    """
-
-    begin: float = -1.0
-    end: float = -1.0
-    busy: float = 0.0
-    work: list[Work] = field(default_factory=list[Work])
-
-    def close(self) -> None:
-        """Take over what became of the work."""
-        for work in self.work:
-            self.span(work.begin, work.end)
-            self.busy += work.end - work.begin
-        self.work.clear()
-
-    def span(self, begin: float, end: float) -> None:
-        """Something lasted from `begin` to `end`."""
-        self.begin = begin if self.begin < 0 else min(self.begin, begin)
-        self.end = max(self.end, end)
 
 
 @dataclass
@@ -316,23 +290,38 @@ class Stream:
 
     def softex(self, step: ReplayedStep) -> Steps:
         """Queue a job of SoftEx."""
-        units = self.cluster.units
-        job, queue = units.softex(step.op), self.engine.servers[SOFTEX].queue
+        units, queue = self.cluster.units, self.engine.servers[SOFTEX].queue
+        chunk = self.values[step.operands[-1]] if step.op.name == "softex.accumulate" else 0
+        job = units.softex(step.op, chunk)
         self.fetch(step, 2 * _SOFTEX_REGISTERS)
         yield self.now
         if len(queue) >= units.softex_depth:
             yield from self.finish(queue[-units.softex_depth])
         else:
             self.now += self.times.poll
-        self.now += _SOFTEX_REGISTERS * self.times.register + _ADDRESSES
+        self.now += (_SOFTEX_REGISTERS - _LAST_REGISTERS) * self.times.register + _ADDRESSES
+        yield self.now
+        if units.softex_alone(step.op):
+            yield from self.idle(SOFTEX)
+        self.now += _LAST_REGISTERS * self.times.register
         yield self.now
         queue.append(Work(self.now, job.cycles, job.rival))
+
+    def open_slots(self, step: ReplayedStep) -> Steps:
+        """Clear SoftEx, and a job that does nothing but take an address."""
+        self.fetch(step, 2 * _SOFTEX_REGISTERS)
+        self.now += SOFT_CLEAR_CYCLES + self.times.poll + 3 * self.times.register
+        yield from ()
 
     def drain(self, step: ReplayedStep) -> Steps:
         """All jobs of SoftEx are done."""
         self.fetch(step, _WAIT_CODE)
         yield self.now
-        queue = self.engine.servers[SOFTEX].queue
+        yield from self.idle(SOFTEX)
+
+    def idle(self, server: int) -> Steps:
+        """A server has nothing to do."""
+        queue = self.engine.servers[server].queue
         if queue:
             yield from self.finish(queue[-1])
         else:
@@ -370,6 +359,8 @@ _ADDRESSES = 4
 """Instructions between two addresses."""
 _PRODUCT_REGISTERS, _SOFTEX_REGISTERS = 5, 5
 """Written for a job that is like the one before."""
+_LAST_REGISTERS = 2
+"""Of SoftEx, written when the unit is there for the job: what to do, and the trigger."""
 
 ACTIONS: Final[dict[str, Callable[[Stream, ReplayedStep], Steps]]] = {
     "arith.divui": Stream.divide,
@@ -389,5 +380,6 @@ ACTIONS: Final[dict[str, Callable[[Stream, ReplayedStep], Steps]]] = {
     "softex.sum_of_exponentials": Stream.softex,
     "softex.accumulate": Stream.softex,
     "softex.divide": Stream.softex,
+    "softex.open_slots": Stream.open_slots,
     "softex.drain": Stream.drain,
 }
