@@ -194,6 +194,7 @@ def run(
         address = state.s[core, st.REQUEST]
         kind = state.s[core, st.REQUEST + 2]
         steps = dev.word[d.STREAM_USED]
+        transfers = dev.word[d.DMA_USED]
         status = access(
             dev, core, time, address, state.s[core, st.REQUEST + 1], kind,
             state.s[core, st.REQUEST + 3], state.x[core, abi.RECORD_REGISTER],
@@ -201,6 +202,8 @@ def run(
         )  # fmt: skip
         if dev.word[d.STREAM_USED] > steps:
             _note_spent(dev, state, stream_log[steps])
+        if dev.word[d.DMA_USED] > transfers:
+            dma_log[transfers, d.DMA_PC] = state.s[core, st.FAULT_PC]
         if shadow is not None:  # noqa: SIM102
             if status != d.LOG_FULL and status != d.FAULT:
                 sanitizer_order.after_access(

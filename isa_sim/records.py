@@ -57,10 +57,11 @@ TRANSFER = np.dtype(
         ("source_stride_3", "i4"),
         ("reps_3", "u4"),
         ("stalled", "i8"),
+        ("pc", "u4"),
     ]
 )
 """A DMA transfer: channel 0 in, 1 out; it streams from start to end, `stalled` of these cycles lost
-to others in the TCDM."""
+to others in the TCDM; the instruction at `pc` launched it."""
 
 SPENT = ("instructions", "stalls", "conflicts", "queue_stalls", "tcdm_accesses", "l2_accesses")
 STEP = np.dtype(
@@ -180,6 +181,7 @@ def transfer_records(log: np.ndarray) -> np.ndarray:
         transfers[name] = words.astype(np.uint32).view(TRANSFER[name])
     transfers["bytes"] = log[:, 9] * log[:, 12] * log[:, 15]
     transfers["stalled"] = log[:, d.DMA_STALLED]
+    transfers["pc"] = log[:, d.DMA_PC] & 0xFFFFFFFF
     return transfers
 
 

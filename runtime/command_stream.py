@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from softex_mlir.abi import stream_cores
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.isa.encoding import disassemble
 from softex_mlir.isa_sim.units import registry
@@ -66,7 +65,7 @@ def commands(
         run = session.run(program, functional=False).run
     symbolizer = Symbolizer(program)
     found = sorted(
-        [*_jobs(run, symbolizer, program), *_transfers(run, symbolizer, program)],
+        [*_jobs(run, symbolizer, program), *_transfers(run, symbolizer)],
         key=lambda command: (command["start"], command["unit"]),
     )
     titles = _titles(program)
@@ -152,23 +151,10 @@ def _issued_at(
     """Whether the code at an address issues a command."""
     if pc is None:
         return None
-    if any(command.get("pc") == pc for command in found):
-        return lambda command: command.get("pc") == pc
+    if any(command["pc"] == pc for command in found):
+        return lambda command: command["pc"] == pc
     function = symbolizer.function(pc).rpartition("+")[0]
     return lambda command: command["by"].partition("+")[0] == function
-
-
-def _function(program: Program, symbolizer: Symbolizer, tp: int, core: int) -> str:
-    """The function that a core executes in a launch."""
-    machine = program.machine
-    cores = stream_cores(machine.cluster.cores, machine.redmule is not None)
-    stream = next(name for name, those in cores.items() if core in those)
-    launch = symbolizer.launch(tp)
-    kernel = None if launch is None else launch["kernel"]
-    for each in program.metadata["kernels"]:
-        if each["name"] == kernel and stream in each["functions"]:
-            return each["functions"][stream]
-    return "<runtime>"
 
 
 def _titles(program: Program) -> dict[str, str]:
@@ -238,14 +224,14 @@ def _jobs(run: Any, symbolizer: Symbolizer, program: Program) -> list[dict[str, 
     return commands
 
 
-def _transfers(run: Any, symbolizer: Symbolizer, program: Program) -> list[dict[str, Any]]:
+def _transfers(run: Any, symbolizer: Symbolizer) -> list[dict[str, Any]]:
     commands: list[dict[str, Any]] = []
     for transfer in run.transfers:
         tp = int(transfer["tp"])
         values = {
             name: int(transfer[name])
             for name in transfer.dtype.names
-            if name not in ("channel", "core", "start", "end", "tp")
+            if name not in ("channel", "core", "start", "end", "tp", "pc")
         }
         commands.append(
             {
@@ -253,7 +239,8 @@ def _transfers(run: Any, symbolizer: Symbolizer, program: Program) -> list[dict[
                 "start": int(transfer["start"]),
                 "cycles": int(transfer["end"] - transfer["start"]),
                 "layer": symbolizer.layer(tp),
-                "by": _function(program, symbolizer, tp, int(transfer["core"])),
+                "pc": (pc := int(transfer["pc"])),
+                "by": symbolizer.function(pc),
                 "shape": f"{values['bytes']:,} bytes",
                 "registers": {
                     key: symbolizer.buffer(value, tp) if key in ("source", "destination") else value

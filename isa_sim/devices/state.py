@@ -196,9 +196,10 @@ FAULT_DMA_BYTES: Final = 15
 FAULT_CLEAR_DISTANCE: Final = 16
 
 DMA_STALLED: Final = 16
-DMA_LOG_COLUMNS: Final = 17
+DMA_PC: Final = 17
+DMA_LOG_COLUMNS: Final = 18
 """launch, begin, done, channel, id, core, tp, the nine descriptor registers, then DMA_STALLED:
-cycles lost to others in the TCDM."""
+cycles lost to others in the TCDM, and DMA_PC: the instruction that launched it."""
 JOB_STALLED: Final = 16
 JOB_ACQUIRED_AT: Final = 17
 JOB_TRIGGERED_AT: Final = 18

@@ -216,17 +216,21 @@ def test_a_file_that_note_and_bytes_contradict_is_refused():
 
 
 def test_commands_and_instructions_name_each_other():
+    """A store triggers a job, a load from the DMA launches a transfer."""
     program = product()
-    jobs = [command for command in commands(program) if "pc" in command]
-    pc = jobs[0]["pc"]
-    place = code_place(program, pc)
-    assert place["text"].startswith("sw")
-    assert place["function"] == jobs[0]["by"]
-    assert jobs[0]["layer"] in place["layers"]
-    assert commands(program, Wanted(pc=pc)) == [job for job in jobs if job["pc"] == pc]
-    loads = [c for c in commands(program) if c["unit"] == "dma_in"]
-    start = program.symbols[loads[0]["by"]]
-    assert all(c["by"] == loads[0]["by"] for c in commands(program, Wanted(pc=start)))
+    everything = commands(program)
+    for unit, instruction in (("softex", "sw"), ("dma_in", "lw"), ("dma_out", "lw")):
+        first = next(command for command in everything if command["unit"] == unit)
+        place = code_place(program, first["pc"])
+        assert place["text"].startswith(instruction)
+        assert place["function"] == first["by"]
+        assert first["layer"] in place["layers"]
+        mine = [command for command in everything if command["pc"] == first["pc"]]
+        assert commands(program, Wanted(pc=first["pc"])) == mine
+        function = first["by"].partition("+")[0]
+        whole = commands(program, Wanted(pc=program.symbols[function]))
+        assert mine[0] in whole
+        assert all(command["by"].partition("+")[0] == function for command in whole)
 
 
 def test_a_place_without_an_instruction_is_refused(folder: Path):
