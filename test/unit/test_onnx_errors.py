@@ -341,3 +341,22 @@ def test_division_by_what_has_no_inverse(tmp_path: Path, number: float) -> None:
     ]
     path = save(tmp_path / "m.onnx", nodes, initializers=initializers)
     assert Compilation.of(path).program().outputs[0].shape == (4, 64)
+
+
+def test_nodes_in_a_ring_behind_an_input_without_shape(tmp_path: Path):
+    """What reads the input says its shape, and each node of the ring reads the next."""
+    nodes = [
+        helper.make_node("Relu", ["x"], ["a"]),
+        helper.make_node("Relu", ["b"], ["a"]),
+        helper.make_node("Relu", ["a"], ["b"]),
+    ]
+    model = helper.make_model(
+        helper.make_graph(
+            nodes,
+            "g",
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, None)],
+            [helper.make_tensor_value_info("b", TensorProto.FLOAT, None)],
+        )
+    )
+    onnx.save(model, tmp_path / "m.onnx")
+    assert "x" in failure(tmp_path / "m.onnx")

@@ -21,20 +21,13 @@ Shape = tuple[int, ...]
 def shape_from_readers(graph: Any, name: str) -> Shape | None:
     """The only shape with which a node that reads an input has the result that the file states;
     None if nothing says it."""
-    stated = {v.name: _static(v) for v in (*graph.output, *graph.value_info)}
+    shapes = {v.name: _static(v) for v in (*graph.output, *graph.value_info)}
     weights = {tensor.name: tuple(int(n) for n in tensor.dims) for tensor in graph.initializer}
-    readers: dict[str, list[Any]] = {}
-    for node in graph.node:
-        if node.input:
-            readers.setdefault(node.input[0], []).append(node)
-
-    def shape_of(value: str) -> Shape | None:
-        if (known := stated.get(value)) is not None:
-            return known
-        found = (_operand(n, shape_of(n.output[0]), weights) for n in readers.get(value, ()))
-        return next((shape for shape in found if shape is not None), None)
-
-    return shape_of(name)
+    for node in reversed(graph.node):
+        if not node.input or not node.output or shapes.get(node.input[0]) is not None:
+            continue
+        shapes[node.input[0]] = _operand(node, shapes.get(node.output[0]), weights)
+    return shapes.get(name)
 
 
 def _operand(node: Any, result: Shape | None, weights: Mapping[str, Shape]) -> Shape | None:
