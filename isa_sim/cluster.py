@@ -178,8 +178,8 @@ class Cluster:
             progress: called every few million cycles with the cycle reached.
             max_cycles: give up after so many cycles.
             accesses: called with a core and some of its loads and stores in order, int64
-                [n, (pc, address, bytes, is a store, cycle)]; only without contention and
-                without `sanitize`.
+                [n, (pc, address, bytes, is a store, cycle, value)], the value of accesses to
+                counters and devices, 0 of others; only without contention.
             lenient: what goes wrong between jobs of the published RTL (register writes lost
                 behind a soft clear, state slots taken from a job in flight) happens, with a
                 warning, instead of being a fault.

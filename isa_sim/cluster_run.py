@@ -95,7 +95,7 @@ class ClusterRun:
         self.accesses = accesses
         self.log: np.ndarray | None = None
         if sanitize or accesses or cluster.contention:
-            self.log = np.zeros((self.machine.cluster.cores, _LOG_ENTRIES, 5), np.int64)
+            self.log = np.zeros((self.machine.cluster.cores, _LOG_ENTRIES, 6), np.int64)
         if sanitize:
             from softex_mlir.isa_sim.race.detector import Sanitizer
 
@@ -189,7 +189,10 @@ class ClusterRun:
             return
         for core, used in enumerate(self.s[:, st.LOG_USED].tolist()):
             self.accesses(core, self.log[core, :used].copy())
+        self.log[:, :, 5] = 0
         self.s[:, st.LOG_USED] = 0
+        if self.sanitizer:
+            self.sanitizer.shadow.checked[:] = 0
 
     def trigger(self) -> None:
         """A job was triggered: execute it, schedule its end."""

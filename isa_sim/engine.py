@@ -19,6 +19,7 @@ from softex_mlir import abi
 from softex_mlir.isa_sim.contention import windows as contention
 from softex_mlir.isa_sim.core import state as st
 from softex_mlir.isa_sim.core.interpreter import complete_access, run_core
+from softex_mlir.isa_sim.core.memory import note_access
 from softex_mlir.isa_sim.core.operations import DISCARD
 from softex_mlir.isa_sim.devices import state as d
 from softex_mlir.isa_sim.devices.dma import move_due
@@ -109,6 +110,17 @@ def _note_spent(dev: d.Devices, state: Any, step: Any) -> None:
 
 
 @njit(cache=True)
+def _note_shared(
+    dev: d.Devices, state: Any, log: Any, core: int, time: int, address: int, kind: int
+) -> None:
+    """Append an access to a device or counter to the log, with what was loaded or stored."""
+    s = state.s[core]
+    note_access(s, log, core, s[st.FAULT_PC] & 0xFFFFFFFF, address, 4, int(kind == d.STORE), time)
+    value = s[st.REQUEST_VALUE] if kind == d.STORE else dev.word[d.VALUE]
+    log[core, s[st.LOG_USED] - 1, 5] = value & 0xFFFFFFFF
+
+
+@njit(cache=True)
 def run(
     dev: d.Devices, state: Any, program: Any, tcdm: Any, l2: Any, log: Any,
     job_log: Any, dma_log: Any, stream_log: Any, sleep_log: Any, model: Any, shadow: Any,
@@ -191,6 +203,9 @@ def run(
                 control[STATUS] = status
                 return CORE_STOP
             continue
+        if log is not None:  # noqa: SIM102
+            if control[RECORDS] and state.s[core, st.LOG_USED] >= log.shape[1]:
+                return ACCESSES
         address = state.s[core, st.REQUEST]
         kind = state.s[core, st.REQUEST + 2]
         steps = dev.word[d.STREAM_USED]
@@ -211,6 +226,11 @@ def run(
                     state.s[core, st.REQUEST_VALUE], state.s[core, st.REQUEST_RD] == DISCARD,
                     status, state.s[core, st.FAULT_PC] & 0xFFFFFFFF,
                 )  # fmt: skip
+        if log is not None:  # noqa: SIM102
+            if control[RECORDS] and status != d.RETRY and status != d.LOG_FULL:
+                _note_shared(dev, state, log, core, time, address & 0xFFFFFFFF, kind)
+                if shadow is not None:
+                    shadow.checked[core] = state.s[core, st.LOG_USED]
         if (
             status == d.DONE
             or status == d.TRIGGER

@@ -171,6 +171,8 @@ def check(
     shadow: Any, agent: int, site: int, address: int, size: int, write: bool, known: int
 ) -> None:
     """An agent accesses `size` bytes at an address; the first `known` of a read must be written."""
+    if agent < shadow.word[s.CORES]:
+        shadow.acts[agent] += 1
     if write and agent < shadow.word[s.CORES]:
         shadow.wrote[agent, 0] = shadow.clock[agent, agent]
         shadow.wrote[agent, 1] = site

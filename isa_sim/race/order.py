@@ -16,6 +16,22 @@ def _join(into: Any, other: Any) -> None:
         into[index] = max(into[index], other[index])
 
 
+@njit(cache=True)
+def _is_shown(look: Any, acts: int, pc: int, news: bool) -> bool:
+    """Whether a core that looks is shown news: if it looked there and did nothing since then.
+
+    Who looks elsewhere, or does something in between, may go by what it saw the first time.
+    """
+    this = acts << 32 | pc
+    again = look[1] == this or look[0] >= s.MOST_LOOKS
+    look[1] = this
+    if news and again:
+        look[:] = 0
+        return True
+    look[0] += news
+    return False
+
+
 # --- events ----------------------------------------------------------------------------------
 
 
@@ -107,15 +123,15 @@ def _store_word(shadow: Any, core: int, word: int, value: int, site: int) -> Non
     shadow.store_vector[word, place, :] = clock
     shadow.store_count[word] = count + 1
     shadow.store_seen[core, word] = count + 1
-    shadow.store_again[core, word] = False
+    shadow.store_look[core, word, :] = 0
     clock[core] += 1
 
 
 @njit(cache=True)
-def _load_word(dev: Any, shadow: Any, core: int, word: int) -> None:
+def _load_word(dev: Any, shadow: Any, core: int, word: int, pc: int) -> None:
     """Show the core the oldest value it may see, and order the store of it before the core.
 
-    That is the last store it knows of. Where there is news, every second look finds the next store.
+    That is the last store it knows of. Where there is news, who looks again finds the next store.
     """
     clock = shadow.clock[core]
     count = shadow.store_count[word]
@@ -124,13 +140,11 @@ def _load_word(dev: Any, shadow: Any, core: int, word: int) -> None:
         by = shadow.store_by[word, index % s.KEPT]
         if clock[by[0]] >= by[1]:
             shown = index + 1
+    look = shadow.store_look[core, word]
     if shown != shadow.store_seen[core, word]:
-        shadow.store_again[core, word] = False
-    if shown < count and shadow.store_again[core, word]:
+        look[:] = 0
+    if _is_shown(look, shadow.acts[core], pc, shown < count):
         shown = max(shown + 1, count - s.KEPT + 1)
-        shadow.store_again[core, word] = False
-    else:
-        shadow.store_again[core, word] = True
     shadow.store_seen[core, word] = shown
     if shown == 0:
         dev.word[d.VALUE] = shadow.store_first[word]
@@ -223,10 +237,11 @@ def _know_all(shadow: Any, core: int, device: int) -> None:
 
 
 @njit(cache=True)
-def _count_ends(dev: Any, shadow: Any, core: int, device: int, event: int) -> int:
-    """Show the core the ends it knows of, and every second time one more; how many that are."""
+def _count_ends(dev: Any, shadow: Any, core: int, device: int, event: int, pc: int) -> int:
+    """Show the core the ends it knows of, and one more if it looks again; how many that are."""
     done = shadow.done[device]
     clock = shadow.clock[core]
+    look = shadow.done_look[core, device]
     shown = max(shadow.done_seen[core, device], done - s.KEPT + 1)
     while shown < done:
         by = shadow.issued_by[device, shown % s.KEPT]
@@ -234,14 +249,11 @@ def _count_ends(dev: Any, shadow: Any, core: int, device: int, event: int) -> in
             break
         shown += 1
         shadow.shown_clock[core, by[0]] = by[1]
-        shadow.done_again[core, device] = False
-    if shown < done and shadow.done_again[core, device]:
+        look[:] = 0
+    if _is_shown(look, shadow.acts[core], pc, shown < done):
         by = shadow.issued_by[device, shown % s.KEPT]
         shown += 1
         shadow.shown_clock[core, by[0]] = by[1]
-        shadow.done_again[core, device] = False
-    else:
-        shadow.done_again[core, device] = True
     shadow.done_seen[core, device] = shown
     for slot in range(shadow.word[s.SLOTS_USED]):
         if shadow.slot_device[slot] == device:
@@ -252,16 +264,15 @@ def _count_ends(dev: Any, shadow: Any, core: int, device: int, event: int) -> in
 
 
 @njit(cache=True)
-def _looks_busy(shadow: Any, core: int, device: int) -> bool:
-    """Whether a core that looks at an idle device is shown it busy: once, if it knows of work that
-    may not have ended."""
+def _looks_busy(shadow: Any, core: int, device: int, pc: int) -> bool:
+    """Whether a core that looks at an idle device is shown it busy: if it knows of work that may
+    not have ended, until it looks again."""
     clock = shadow.clock[core]
     for slot in range(shadow.word[s.SLOTS_USED]):
         component = shadow.word[s.CORES] + slot
         started = clock[shadow.word[s.AGENTS] + slot]
         if shadow.slot_device[slot] == device and clock[component] < started:
-            shadow.done_again[core, device] = not shadow.done_again[core, device]
-            return shadow.done_again[core, device]
+            return not _is_shown(shadow.done_look[core, device], shadow.acts[core], pc, True)
     return False
 
 
@@ -313,17 +324,17 @@ def _start_transfer(dev: Any, shadow: Any, channel: int, core: int, time: int) -
 
 
 @njit(cache=True)
-def _access_dma(dev: Any, shadow: Any, core: int, time: int, register: int) -> None:
+def _access_dma(dev: Any, shadow: Any, core: int, time: int, register: int, pc: int) -> None:
     if register == dma.NEXT_ID_0:
         _start_transfer(dev, shadow, 0, core, time)
     elif register == dma.NEXT_ID_1:
         _start_transfer(dev, shadow, 1, core, time)
     elif register == dma.DONE_ID_0 or register == dma.DONE_ID_1:
         device = s.CHANNEL_0 if register == dma.DONE_ID_0 else s.CHANNEL_1
-        dev.word[d.VALUE] = _count_ends(dev, shadow, core, device, event_unit.EVENT_DMA)
+        dev.word[d.VALUE] = _count_ends(dev, shadow, core, device, event_unit.EVENT_DMA, pc)
     elif (register == dma.STATUS_0 or register == dma.STATUS_1) and dev.word[d.VALUE] == 0:
         device = s.CHANNEL_0 if register == dma.STATUS_0 else s.CHANNEL_1
-        if _looks_busy(shadow, core, device):
+        if _looks_busy(shadow, core, device, pc):
             dev.word[d.VALUE] = 1
             dev.core[core, d.CORE_BUFFER] |= 1 << event_unit.EVENT_DMA
         else:
@@ -331,14 +342,14 @@ def _access_dma(dev: Any, shadow: Any, core: int, time: int, register: int) -> N
 
 
 @njit(cache=True)
-def _access_unit(dev: Any, shadow: Any, core: int, unit: int, register: int) -> None:
+def _access_unit(dev: Any, shadow: Any, core: int, unit: int, register: int, pc: int) -> None:
     if register == control.ACQUIRE:
         # A context is free: the job it had before is done.
         if 0 <= dev.word[d.VALUE] < 0x80000000:
             last = shadow.context[unit, dev.unit[unit, d.LOCKED]]
             _know(shadow, core, last[0], last[1])
     elif register == control.STATUS:
-        if dev.word[d.VALUE] != 0x101 and _looks_busy(shadow, core, s.FIRST_UNIT + unit):
+        if dev.word[d.VALUE] != 0x101 and _looks_busy(shadow, core, s.FIRST_UNIT + unit, pc):
             dev.word[d.VALUE] |= 0x101
             dev.core[core, d.CORE_BUFFER] |= 1 << dev.unit[unit, d.EVENT]
         for context in range(2):
@@ -346,13 +357,14 @@ def _access_unit(dev: Any, shadow: Any, core: int, unit: int, register: int) -> 
                 last = shadow.context[unit, context]
                 _know(shadow, core, last[0], last[1])
     elif register == control.FINISHED and dev.word[d.VALUE] != 0:
-        if _looks_busy(shadow, core, s.FIRST_UNIT + unit):
+        if _looks_busy(shadow, core, s.FIRST_UNIT + unit, pc):
             dev.word[d.VALUE] = 0
             dev.core[core, d.CORE_BUFFER] |= 1 << dev.unit[unit, d.EVENT]
         else:
             _know_all(shadow, core, s.FIRST_UNIT + unit)
     elif register == control.RUNNING_JOB:
-        ends = _count_ends(dev, shadow, core, s.FIRST_UNIT + unit, dev.unit[unit, d.EVENT])
+        event = dev.unit[unit, d.EVENT]
+        ends = _count_ends(dev, shadow, core, s.FIRST_UNIT + unit, event, pc)
         dev.word[d.VALUE] = (ends - shadow.base[unit]) & 0xFF
 
 
@@ -387,6 +399,20 @@ def after_end(shadow: Any) -> None:
 
 
 @njit(cache=True)
+def _acts(dev: Any, address: int, kind: int) -> bool:
+    """Whether an access is more than a look: a store, but no mask or buffer of the event unit's, or
+    the start of a transfer."""
+    offset = address - dev.word[d.PERIPHERAL_BASE]
+    for base in (event_unit.ALIAS_OFFSET, event_unit.GLOBAL_OFFSET):
+        if base <= offset < base + event_unit.ALIAS_BYTES:
+            return offset - base >= event_unit.SW_EVENT_TRIGGER
+    for base in (dma.ALIAS_OFFSET, dma.GLOBAL_OFFSET):
+        if offset == base + dma.NEXT_ID_0 or offset == base + dma.NEXT_ID_1:
+            return True
+    return kind == d.STORE
+
+
+@njit(cache=True)
 def after_access(
     dev: Any, shadow: Any, core: int, time: int, address: int, kind: int, value: int,
     drops_result: bool, status: int, pc: int,
@@ -395,12 +421,14 @@ def after_access(
     shadow.drops_result[core] = drops_result
     if status == d.RETRY:
         return
+    if _acts(dev, address, kind):
+        shadow.acts[core] += 1
     word = address - dev.word[d.TCDM_BASE]
     if 0 <= word < 4 * s.WORDS_SHARED:
         if kind == d.STORE:
             _store_word(shadow, core, word // 4, value & 0xFFFFFFFF, time << 32 | pc)
         else:
-            _load_word(dev, shadow, core, word // 4)
+            _load_word(dev, shadow, core, word // 4, pc)
         return
     offset = address - dev.word[d.PERIPHERAL_BASE]
     for base in (event_unit.ALIAS_OFFSET, event_unit.GLOBAL_OFFSET):
@@ -411,14 +439,14 @@ def after_access(
     for base in (dma.ALIAS_OFFSET, dma.GLOBAL_OFFSET):
         if base <= offset < base + dma.ALIAS_BYTES:
             if kind != d.STORE:
-                _access_dma(dev, shadow, core, time, offset - base)
+                _access_dma(dev, shadow, core, time, offset - base, pc)
             return
     for unit in range(dev.unit.shape[0]):
         register = offset - dev.unit[unit, d.OFFSET]
         if not dev.unit[unit, d.PRESENT] or not 0 <= register < control.BYTES:
             continue
         if kind != d.STORE:
-            _access_unit(dev, shadow, core, unit, register)
+            _access_unit(dev, shadow, core, unit, register, pc)
         elif register == control.SOFT_CLEAR:
             device = s.FIRST_UNIT + unit
             shadow.base[unit] = shadow.done[device]

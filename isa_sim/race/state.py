@@ -26,6 +26,8 @@ KEPT: Final = 1024
 """Stores to a timeline word, and jobs of a device, that are remembered."""
 WORDS_SHARED: Final = 16
 """Timeline words."""
+MOST_LOOKS: Final = 64
+"""How often a core that does something between its looks is shown old news."""
 
 # `Shadow.word`
 RACE_FOUND: Final = 0
@@ -101,8 +103,8 @@ class Shadow(NamedTuple):
     """int64 [words, KEPT, vector]"""
     store_seen: Any
     """int64 [cores, words]: stores a core has been shown."""
-    store_again: Any
-    """bool [cores, words]: the core was shown the same store when it last looked."""
+    store_look: Any
+    """int64 [cores, words, 2]: looks that withheld a store; `acts` and pc at the last look."""
     issued: Any
     """int64 [devices]: jobs or transfers started."""
     issued_by: Any
@@ -113,8 +115,10 @@ class Shadow(NamedTuple):
     """int64 [units]: jobs finished before the last soft clear."""
     done_seen: Any
     """int64 [cores, devices]: ends a core has been shown."""
-    done_again: Any
-    """bool [cores, devices]: the core was shown no further end when it last looked."""
+    done_look: Any
+    """int64 [cores, devices, 2]: looks that withheld an end; `acts` and pc at the last look."""
+    acts: Any
+    """int64 [cores]: accesses of a core that are no looks."""
     done_clock: Any
     """int64 [slots]: clock of the last end of a slot."""
     shown_clock: Any
@@ -184,13 +188,14 @@ def make_shadow(machine: Machine, l2_bytes: int) -> Shadow:
         store_by=np.zeros((WORDS_SHARED, KEPT, 3), np.int64),
         store_vector=np.zeros((WORDS_SHARED, KEPT, vector), np.int64),
         store_seen=np.zeros((cores, WORDS_SHARED), np.int64),
-        store_again=np.zeros((cores, WORDS_SHARED), np.bool_),
+        store_look=np.zeros((cores, WORDS_SHARED, 2), np.int64),
         issued=np.zeros(devices, np.int64),
         issued_by=np.zeros((devices, KEPT, 2), np.int64),
         done=np.zeros(devices, np.int64),
         base=np.zeros(units, np.int64),
         done_seen=np.zeros((cores, devices), np.int64),
-        done_again=np.zeros((cores, devices), np.bool_),
+        done_look=np.zeros((cores, devices, 2), np.int64),
+        acts=np.zeros(cores, np.int64),
         done_clock=np.zeros(slots, np.int64),
         shown_clock=np.zeros((cores, slots), np.int64),
         context=np.zeros((units, 2, 2), np.int64),
