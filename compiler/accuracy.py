@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
@@ -25,6 +25,11 @@ VERSION = 1
 """Of the file."""
 
 TABLES = ("sums", "values")
+
+HELD_OUT = "held_out"
+"""Key of a bound: the metric's value on inputs that nothing was chosen by."""
+EDITED = "edited"
+"""Key of a bound: choices are others than those that were measured."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +138,22 @@ def read_accuracy(path: Path) -> Accuracy:
             f"{path}: cores = true sums every product in f32: expected no layers with chunks "
             "beside it, found some in sums or values"
         )
-    return Accuracy(0, 0, order, *tables, model=model, bound=bound, cores=cores)
+    found = Accuracy(0, 0, order, *tables, model=model, bound=bound, cores=cores)
+    return replace(found, bound=_bound_of_choice(found))
+
+
+def _bound_of_choice(accuracy: Accuracy) -> Mapping[str, str | float]:
+    """What a file says of its bound, without the figure if it was measured for other choices."""
+    measured = dict(accuracy.bound)
+    if measured.pop("choice", None) == _choice_hash(accuracy) or HELD_OUT not in measured:
+        return measured
+    del measured[HELD_OUT]
+    return {**measured, EDITED: "since it was measured"}
+
+
+def _choice_hash(accuracy: Accuracy) -> str:
+    choice = (accuracy.order, accuracy.cores, accuracy.sums, accuracy.values)
+    return sha256(json.dumps(choice, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _table(path: Path, data: Mapping[str, Any], name: str) -> Chunks:
@@ -168,7 +188,10 @@ def accuracy_text(accuracy: Accuracy, model: str, evidence: Mapping[str, Any]) -
         f"cores = {json.dumps(accuracy.cores)}",
     ]
     if accuracy.bound:
-        lines += ["", "[bound]", *(f"{key} = {json.dumps(v)}" for key, v in accuracy.bound.items())]
+        bound = dict(accuracy.bound)
+        if HELD_OUT in bound:
+            bound["choice"] = _choice_hash(accuracy)
+        lines += ["", "[bound]", *(f"{key} = {json.dumps(v)}" for key, v in bound.items())]
     for name, table in zip(TABLES, (accuracy.sums, accuracy.values), strict=True):
         lines += ["", f"[{name}]", chunks_text(table).rstrip("\n")]
     lines += ["", "[evidence]"]

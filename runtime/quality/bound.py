@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from softex_mlir.compiler.accuracy import EDITED, HELD_OUT
 from softex_mlir.errors import UserError
 from softex_mlir.runtime.quality.metrics import compare, cosine_of
 from softex_mlir.runtime.quality.study import mean, pooled
@@ -92,7 +93,7 @@ class Bound:
         found: dict[str, str | float] = {"metric": self.metric, "asked": self.value}
         if self.output is not None:
             found["output"] = self.output
-        return {**found, "held_out": held_out}
+        return {**found, HELD_OUT: held_out}
 
     @property
     def title(self) -> str:
@@ -123,6 +124,8 @@ def kept(
     if isnan(loss):
         return ""
     verdict = "kept" if loss <= bound.loss else "NOT kept by this input alone"
-    held = record.get("held_out")
+    held = record.get(HELD_OUT)
     beside = f"; {held:.6g} on held-out inputs when compiled" if isinstance(held, float) else ""
+    if EDITED in record:
+        beside = f"; the choice was edited {record[EDITED]}"
     return f"bound: {bound.title}: {bound.figure(loss):.6g} here, {verdict}{beside}"

@@ -60,6 +60,18 @@ def test_a_file_says_what_was_chosen(tmp_path: Path):
     assert accuracy_of(str(path)) == accuracy
 
 
+def test_a_figure_is_of_the_choice_it_was_measured_for(tmp_path: Path):
+    bound = Bound(0.999).record(0.9995)
+    path = tmp_path / "a.toml"
+    path.write_text(accuracy_text(Accuracy(0, 0, True, {"first": 96}, bound=bound), "mlp", {}))
+    assert read_accuracy(path).bound == bound
+    path.write_text(path.read_text().replace('"first" = 96', '"first" = 192'))
+    edited = read_accuracy(path).bound
+    assert "held_out" not in edited
+    y = {"y": np.ones((2, 3), np.float32)}
+    assert "kept; the choice was edited since it was measured" in kept(edited, y, y, {})
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
