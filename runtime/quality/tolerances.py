@@ -18,6 +18,7 @@ from xdsl.dialects.linalg import ops as linalg_ops
 from xdsl.ir import Operation
 
 from softex_mlir.dialects import transformer as t
+from softex_mlir.isa_sim.numerics.coefficients import LARGEST_SHIFT
 
 Array = npt.NDArray[Any]
 
@@ -53,7 +54,12 @@ class Tolerance:
 
 
 MOVED = Tolerance(0, 0, 0, "values are moved, not computed")
-NORM = Tolerance(1, 1.5 * ROUNDING, 0, "two roundings, one of them before the offset is added")
+NORM = Tolerance(
+    1,
+    1.5 * ROUNDING,
+    0,
+    "two roundings, one of them before the offset is added; of layer norms that of the mean, too",
+)
 ONCE = Tolerance(1, 1e-6, 0, "float32 inside, one rounding at the end")
 FUNCTION = Tolerance(2, 1e-6, 0, "softex bench accuracy, all inputs: rounding, and as much again")
 GELU_OF_ROWS = Tolerance(1, 0, GELU, "softex bench accuracy, all inputs")
@@ -112,7 +118,8 @@ def _wide(op: t.LinearOp | t.MatmulOp | t.AttentionOp) -> Tolerance:
 
 def scale_of(op: Operation, operands: Sequence[Array]) -> float:
     """What errors are in proportion to beside a value: the root mean square of sums before anything
-    is applied to them, the largest of an attention's values or of a norm's offsets; else 0."""
+    is applied to them, the largest of an attention's values, or of a layer norm's offsets and of
+    what rows' means are shifted by in bf16; else 0."""
     match op:
         case t.LinearOp():
             total = operands[0].astype(np.float32) @ operands[1].astype(np.float32)
@@ -121,10 +128,16 @@ def scale_of(op: Operation, operands: Sequence[Array]) -> float:
             return _rms(total)
         case t.MatmulOp():
             return _rms(operands[0].astype(np.float32) @ operands[1].astype(np.float32))
-        case t.AttentionOp() | t.LayerNormOp():
-            return float(np.abs(operands[2].astype(np.float32)).max(initial=0))
+        case t.AttentionOp():
+            return _largest(operands[2])
+        case t.LayerNormOp():
+            return _largest(operands[2]) + LARGEST_SHIFT * _largest(operands[1])
         case _:
             return 0.0
+
+
+def _largest(x: Array) -> float:
+    return float(np.abs(x.astype(np.float32)).max(initial=0))
 
 
 def _rms(x: Array) -> float:

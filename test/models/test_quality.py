@@ -13,8 +13,11 @@ import pytest
 from onnx import helper, numpy_helper
 
 import softex_mlir
+from softex_mlir.abi import Port
 from softex_mlir.compiler import models
 from softex_mlir.compiler.driver import Compilation
+from softex_mlir.compiler.models.builder import ModelBuilder
+from softex_mlir.dialects import transformer as t
 from softex_mlir.errors import UserError
 from softex_mlir.runtime import session
 from softex_mlir.runtime.program import Program
@@ -24,7 +27,8 @@ from softex_mlir.runtime.quality.operations import check_operations
 from softex_mlir.runtime.quality.source import reference_of
 from softex_mlir.runtime.quality.study import Study
 from softex_mlir.runtime.quality.subject import subject_of
-from softex_mlir.runtime.reference import evaluate
+from softex_mlir.runtime.quality.tolerances import scale_of, tolerance_of
+from softex_mlir.runtime.reference import arithmetic_of, evaluate
 from softex_mlir.tools.forms import Form
 from softex_mlir.tools.quality_command import print_quality
 
@@ -130,6 +134,20 @@ def test_programs_find_their_source(tmp_path: Path):
     np.testing.assert_allclose(reference.outputs(0, given)["y"], given["x"] @ rounded, atol=1e-5)
     built_in = Compilation.of("demo-vit").program()
     assert reference_of(built_in).title == "FP32 (demo-vit)"
+
+
+@pytest.mark.parametrize("mean", [0.0, 0.06, 0.12, 0.5])
+def test_layer_norms_without_offset_are_within_their_tolerance(mean: float):
+    b = ModelBuilder("norm", [Port("x", (64, 384), "float32")])
+    model = b.finish({"y": b.layer_norm(b.arguments[0], "norm")})
+    (op,) = (op for op in model.module.walk() if isinstance(op, t.LayerNormOp))
+    rows = np.random.default_rng(0).standard_normal((64, 384)) + mean
+    x, one, none = (a.astype(ml_dtypes.bfloat16) for a in (rows, np.ones(384), np.zeros(384)))
+    wide, scale, offset = (a.astype(np.float32) for a in (x, one, none))
+    wanted = arithmetic_of("float32").layer_norm(wide, scale, offset, 1e-6)
+    found = arithmetic_of("exact").layer_norm(x, one, none, 1e-6).astype(np.float32)
+    allowed = tolerance_of(op).allowed(wanted, scale_of(op, [x, one, none]))
+    assert (np.abs(found - wanted) <= allowed).all()
 
 
 @pytest.mark.parametrize("name", ["demo-vit", "demo-bert"])
