@@ -59,6 +59,8 @@ class L2Objects:
     machine: Machine
     entry: str = ""
     """What names of ports begin with: the entry, in a program with several."""
+    by_columns: frozenset[str] = frozenset()
+    """States whose columns lie as rows, as attention reads keys."""
     symbols: Symbols = field(default_factory=Symbols)
     regions: list[Region] = field(default_factory=list[Region])
     """In the order in which they lie: that in which they were made, outputs behind the others."""
@@ -119,11 +121,14 @@ class L2Objects:
         self._add(region)
 
     def state(self, name: str, shape: Sequence[int]) -> View:
-        """A tensor that outlives a run, the same for all functions of a module."""
+        """A matrix that outlives a run, the same for all functions of a module."""
+        turned = name in self.by_columns
+        stored = tuple(reversed(shape)) if turned else tuple(shape)
         if name not in self._states:
-            region = region_for(f"state.{name}", GlobalKind.STATE, shape, "bf16")
+            region = region_for(f"state.{name}", GlobalKind.STATE, stored, "bf16")
             self._states[name] = self._add(region)
-        return row_major(self._states[name], shape)
+        view = row_major(self._states[name], stored)
+        return view.permuted((1, 0)) if turned else view
 
     def scratch(self, elements: int) -> Region:
         """Memory that launches use for themselves, one after the other."""

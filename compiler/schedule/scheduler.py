@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -91,7 +91,7 @@ def _nearest_size(
 def _entries(
     functions: Mapping[str, FuncOp], machine: Machine, overrides: Mapping[str, Mapping[str, int]]
 ) -> list[Scheduled]:
-    memory = L2Objects(machine)
+    memory = L2Objects(machine, by_columns=_caches_of_keys(functions.values()))
     found: list[Scheduled] = []
     pinned = dict(overrides)
     layers = {name: _product_layers(function) for name, function in functions.items()}
@@ -106,6 +106,18 @@ def _entries(
         if several:
             pinned = {**layouts(function, one.tiles), **pinned}
     return found
+
+
+def _caches_of_keys(functions: Iterable[FuncOp]) -> frozenset[str]:
+    """States that attention reads as keys: a row is turned once, when it is stored."""
+    return frozenset(
+        op.k.owner.state.string_value()
+        for function in functions
+        for op in function.walk()
+        if isinstance(op, tf.AttentionOp)
+        and op.position is not None
+        and isinstance(op.k.owner, tf.AppendOp)
+    )
 
 
 def _product_layers(function: FuncOp) -> set[str]:

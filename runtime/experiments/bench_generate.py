@@ -80,9 +80,11 @@ def decode_bound(program: Program, position: int) -> int:
     visible = batch * round_up(position + 1, KEY_BLOCK)
     # what an encoder left is read whole
     whole = _places(program.at(ENCODE)) if ENCODE in program.entries else set[int]()
+    (capacity,) = {batch * round_up(p.limit or 0, KEY_BLOCK) for p in decode.inputs[1:]}
     caches = sum(
-        port["columns"] * 2 * (port["rows"] if port["address"] in whole else visible)
+        size if port["address"] in whole else size * visible // capacity
         for port in program.metadata["states"]
+        if (size := port["rows"] * port["columns"] * 2)
     )
     return -(-(matrices + caches) // program.machine.dma.bytes_per_cycle)
 

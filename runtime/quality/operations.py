@@ -22,7 +22,7 @@ from softex_mlir.compiler.driver import Compilation
 from softex_mlir.compiler.layer_names import launch_layer, name_layers
 from softex_mlir.compiler.model import Model, entry_functions, main_function
 from softex_mlir.compiler.schedule.lower import schedule_module
-from softex_mlir.compiler.schedule.scheduler import schedule_operations
+from softex_mlir.compiler.schedule.scheduler import schedule_entries
 from softex_mlir.compiler.schedule.views import View
 from softex_mlir.compiler.weights import WeightStore
 from softex_mlir.dialects import transformer as t
@@ -149,7 +149,7 @@ def check_operations(
         state={},
     )
     evaluate(*(module, weights, inputs), arithmetic="float32", observe=wide.__setitem__, state={})
-    views = schedule_operations(main_function(module), machine, {}).values
+    views = schedule_entries({MAIN: main_function(module)}, machine, {})[0].values
     jobs = schedule_module(module, machine)
     for op in jobs.ops:
         if isinstance(op, GlobalOp) and op.kind.data is GlobalKind.TEMPORARY:

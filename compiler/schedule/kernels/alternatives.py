@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from softex_mlir.compiler.schedule.kernels.copies import load_index
+from softex_mlir.compiler.schedule.kernels.copies import POSITION, load_index
 from softex_mlir.compiler.schedule.kernels.emitter import OUT, Index, StreamEmitter
 from softex_mlir.compiler.schedule.kernels.kernel import (
     Buffer,
@@ -26,28 +26,19 @@ from softex_mlir.compiler.schedule.kernels.kernel import (
 from softex_mlir.dialects.cluster import STREAMS, StreamKind
 from softex_mlir.isa_sim.machine import Machine
 
-POSITION = "position"
-
 
 @dataclass(frozen=True)
 class Alternatives(Kernel):
-    """Kernel number ``(position + queries - 1) / block``; None does nothing.
+    """Kernel number ``(position + queries - 1) / block``.
 
     The kernels' operands of one name begin at the same place; the last kernel that has it has the
     largest.
     """
 
-    choices: tuple[Kernel | None, ...]
+    kernels: tuple[Kernel, ...]
     queries: int
     """Rows from the position on."""
     block: int
-    family: str = ""
-    """Of the bytes that are used; see `SlotUse`."""
-
-    @property
-    def kernels(self) -> tuple[Kernel, ...]:
-        """Those that do something."""
-        return tuple(kernel for kernel in self.choices if kernel is not None)
 
     @property
     def title(self) -> str:
@@ -56,8 +47,7 @@ class Alternatives(Kernel):
     def buffers(self) -> tuple[Buffer, ...]:
         return tuple(
             replace(buffer, name=f"{buffer.name}_{number}")
-            for number, kernel in enumerate(self.choices)
-            if kernel is not None
+            for number, kernel in enumerate(self.kernels)
             for buffer in kernel.buffers()
         )
 
@@ -74,24 +64,23 @@ class Alternatives(Kernel):
         """All bytes at once: they are free when the last result is stored, behind all work."""
         uses = [use for kernel in self.kernels for use in kernel.uses()]
         start, end = min(use.start for use in uses), max(use.end for use in uses)
-        return [SlotUse(start, end, OUT, self.advances()[1], family=self.family)]
+        return [SlotUse(start, end, OUT, self.advances()[1])]
 
     def emit(self, k: KernelEmitter) -> None:
         streams = [kind for kind, steps in zip(STREAMS, self.advances(), strict=True) if steps]
         opened = {kind: k.stream(kind) for kind in streams}
         chosen = {kind: self._number(k, stream) for kind, stream in opened.items()}
-        for number, kernel in enumerate(self.choices):
+        for number, kernel in enumerate(self.kernels):
             branch = _Branch(k.op, k.values, k.memory, opened)
-            if kernel is not None:
-                names = [buffer.name for buffer in kernel.buffers()]
-                branch.memory = {name: k.memory[f"{name}_{number}"] for name in names}
+            names = [buffer.name for buffer in kernel.buffers()]
+            branch.memory = {name: k.memory[f"{name}_{number}"] for name in names}
             self._branch(branch, number, kernel, chosen, list(opened))
 
     def _branch(
         self,
         branch: _Branch,
         number: int,
-        kernel: Kernel | None,
+        kernel: Kernel,
         chosen: dict[StreamKind, Index],
         left: list[StreamKind],
     ) -> None:
@@ -105,10 +94,8 @@ class Alternatives(Kernel):
 
             branch.opened[kind].when(chosen[kind], "eq", number, inside)
             return
-        steps = (0, 0, 0, 0) if kernel is None else kernel.advances()
-        if kernel is not None:
-            kernel.emit(branch)
-        for kind, done, most in zip(STREAMS, steps, self.advances(), strict=True):
+        kernel.emit(branch)
+        for kind, done, most in zip(STREAMS, kernel.advances(), self.advances(), strict=True):
             if most > done:
                 branch.opened[kind].advance(most - done)
 
@@ -135,15 +122,8 @@ class _Branch(KernelEmitter):
 
 
 def alternatives(
-    machine: Machine,
-    kernel_for: Callable[[int], Kernel | None],
-    keys: int,
-    queries: int,
-    block: int,
-    family: str = "",
-) -> Alternatives | None:
-    """Kernels for all numbers of keys in whole blocks, up to `keys`; None if none does anything."""
-    choices = tuple(kernel_for(count) for count in range(block, keys + 1, block))
-    if not any(choices):
-        return None
-    return Alternatives(machine, choices, queries, block, family)
+    machine: Machine, kernel_for: Callable[[int], Kernel], keys: int, queries: int, block: int
+) -> Alternatives:
+    """Kernels for all numbers of keys in whole blocks, up to `keys`."""
+    kernels = tuple(kernel_for(count) for count in range(block, keys + 1, block))
+    return Alternatives(machine, kernels, queries, block)

@@ -111,6 +111,10 @@ class CopyKernel(Kernel):
         return (0, (self.steps + 1) * once, 0, 0)
 
 
+POSITION = "position"
+"""Operand of kernels that work at a place known at run time."""
+
+
 def load_index(s: StreamEmitter, ids: SSAValue, position: Index) -> SSAValue:
     """An element of an integer tensor in L2, as an index."""
     load = memref.LoadOp.get(ids, [s.value(position)])
@@ -212,9 +216,9 @@ class AppendKernel(Kernel):
 
     def operands(self) -> tuple[Operand, ...]:
         return (
-            Operand("position", (1,), (1,), "load", "i32"),
+            Operand(POSITION, (1,), (1,), "load", "i32"),
             Operand("source", (self.rows, self.columns), (self.rows_pitch, 1), "load"),
-            Operand("state", (self.capacity, self.columns), (self.state_pitch, 1), "store"),
+            Operand("target", (self.capacity, self.columns), (self.state_pitch, 1), "store"),
         )
 
     def advances(self) -> tuple[int, int, int, int]:
@@ -227,14 +231,14 @@ class AppendKernel(Kernel):
     def emit(self, k: KernelEmitter) -> None:
         s = k.stream(OUT)
         full, tail = divmod(self.rows, self.block)
-        position = load_index(s, k.values["position"], 0)
+        position = load_index(s, k.values[POSITION], 0)
 
         def store(block: Index, rows: int) -> None:
             first = s.mul(block, self.block)
             sizes = [rows, self.columns]
             s.complete(s.transfer(k.values["source"], [first], k.memory["rows"], [0], sizes))
             target = [s.add(position, first)]
-            s.complete(s.transfer(k.memory["rows"], [0], k.values["state"], target, sizes))
+            s.complete(s.transfer(k.memory["rows"], [0], k.values["target"], target, sizes))
 
         s.loop(0, full, lambda block: store(block, self.block))
         if tail:

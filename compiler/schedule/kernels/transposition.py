@@ -1,4 +1,4 @@
-"""The kernel that lays out keys for attention by chunks: Kᵀ, chunk by chunk.
+"""The kernels that lay out keys as attention reads them: Kᵀ, whole or chunk by chunk.
 
 `dma_out` loads a chunk of a head's keys and, while the cores transpose the one before, stores the
 transpose of the one before that.
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from xdsl.ir import SSAValue
 
 from softex_mlir.arithmetic import round_up
+from softex_mlir.compiler.schedule.kernels.copies import POSITION, load_index
 from softex_mlir.compiler.schedule.kernels.emitter import COMPUTE, OUT, Index
 from softex_mlir.compiler.schedule.kernels.kernel import (
     Buffer,
@@ -24,7 +25,8 @@ from softex_mlir.compiler.schedule.search.costs import TRANSPOSE_CYCLES, core_cy
 
 @dataclass(frozen=True)
 class TransposeKernel(Kernel):
-    """Keys [keys, heads*size] to [chunks, heads, size, chunk], the last chunk padded with zeros."""
+    """Keys [keys, heads*size] to [chunks, heads, size, chunk], the last chunk padded with zeros; or
+    to [heads*size, keys]."""
 
     keys: int
     chunk: int
@@ -32,11 +34,16 @@ class TransposeKernel(Kernel):
     size: int
     pitch: int
     """Elements between the rows of the keys."""
+    out_pitch: int | None
+    """Elements between the rows of the result; None if it is to lie chunk by chunk."""
     offset: int
+    capacity: int | None = None
+    """Columns of a result into which the keys go from a position on that is known at run time."""
 
     @property
     def title(self) -> str:
-        return f"transpose_{self.keys}x{self.heads * self.size}_by_{self.chunk}"
+        what = "transpose" if self.capacity is None else "append_columns"
+        return f"{what}_{self.keys}x{self.heads * self.size}_by_{self.chunk}"
 
     @property
     def chunks(self) -> int:
@@ -54,17 +61,25 @@ class TransposeKernel(Kernel):
         return self.chunks * self.heads
 
     def buffers(self) -> tuple[Buffer, ...]:
-        size = round_up(self.chunk * self.size * 2, 64)
+        even = round_up(self.chunk, 2)
+        size = round_up(even * self.size * 2, 64)
         return (
             Buffer("x", (self.chunk, self.size), 2, self.offset, size),
-            Buffer("y", (self.size, self.chunk), 2, self.offset + 2 * size, size),
+            Buffer("y", (self.size, even), 2, self.offset + 2 * size, size),
         )
 
     def operands(self) -> tuple[Operand, ...]:
+        if self.out_pitch is None:
+            shape, pitch = (self.steps * self.size, self.chunk), self.chunk
+        else:
+            columns = self.keys if self.capacity is None else self.capacity
+            shape, pitch = (self.heads * self.size, columns), self.out_pitch
+        position = Operand(POSITION, (1,), (1,), "load", "i32")
         return (
+            *(() if self.capacity is None else (position,)),
             Operand("source", (self.keys, self.heads * self.size), (self.pitch, 1), "load"),
             Operand("zeros", (self.chunk, self.size), (0, 1), "load"),
-            Operand("target", (self.steps * self.size, self.chunk), (self.chunk, 1), "store"),
+            Operand("target", shape, (pitch, 1), "store"),
         )
 
     def advances(self) -> tuple[int, int, int, int]:
@@ -80,6 +95,7 @@ class TransposeKernel(Kernel):
 
     def _emit_out(self, k: KernelEmitter) -> None:
         s = k.stream(OUT)
+        first = 0 if self.capacity is None else load_index(s, k.values[POSITION], 0)
 
         def load(step: Index) -> None:
             chunk, slot = s.div(step, self.heads), s.mod(step, 2)
@@ -102,7 +118,11 @@ class TransposeKernel(Kernel):
 
         def store(step: Index) -> SSAValue:
             s.wait(COMPUTE, s.add(step, 1))
-            target = [s.mul(step, self.size)]
+            if self.out_pitch is None:
+                target = [s.mul(step, self.size), 0]
+            else:
+                column = s.mul(s.div(step, self.heads), self.chunk)
+                target = [s.mul(s.mod(step, self.heads), self.size), s.add(first, column)]
             sizes = [self.size, self.chunk]
             return s.transfer(k.memory["y"], [s.mod(step, 2)], k.values["target"], target, sizes)
 
@@ -131,7 +151,7 @@ class TransposeKernel(Kernel):
             slot = s.value(s.mod(index, 2))
             x, y = (TileRef(k.memory[name], (slot,)) for name in ("x", "y"))
             s.parallel(
-                self.chunk // 2,
+                -(-self.chunk // 2),
                 lambda pair: emit_transpose(
                     s.builder, x, y, pair, rows=self.chunk, columns=self.size
                 ),
@@ -143,7 +163,63 @@ class TransposeKernel(Kernel):
     def cycles(self) -> tuple[int, int, int, int]:
         machine, n = self.machine, self.steps
         load = dma_box_cycles(machine, self.size * 2, self.chunk)
-        store = dma_box_cycles(machine, self.size * self.chunk * 2, 1)
+        if self.out_pitch is None:
+            store = dma_box_cycles(machine, self.size * self.chunk * 2, 1)
+        else:
+            store = dma_box_cycles(machine, self.chunk * 2, self.size)
         out = max(load, store)
         turn = core_cycles(machine, TRANSPOSE_CYCLES, self.chunk * self.size)
         return (0, n * out, 0, n * (turn + 60))
+
+
+@dataclass(frozen=True)
+class AppendColumnKernel(Kernel):
+    """A row becomes a column of a matrix of `capacity` columns, at a position known at run time."""
+
+    columns: int
+    """Elements of the row."""
+    capacity: int
+    pitch: int
+    """Elements between the rows of the matrix."""
+    offset: int
+
+    @property
+    def title(self) -> str:
+        return f"append_column_of_{self.columns}"
+
+    def buffers(self) -> tuple[Buffer, ...]:
+        size = round_up(self.columns * 2, 64)
+        # the same bytes, as they come and as they go
+        return (
+            Buffer("row", (1, self.columns), 1, self.offset, size),
+            Buffer("column", (self.columns, 1), 1, self.offset, size),
+        )
+
+    def operands(self) -> tuple[Operand, ...]:
+        return (
+            Operand(POSITION, (1,), (1,), "load", "i32"),
+            Operand("source", (1, self.columns), (self.columns, 1), "load"),
+            Operand("target", (self.columns, self.capacity), (self.pitch, 1), "store"),
+        )
+
+    def advances(self) -> tuple[int, int, int, int]:
+        return (0, 1, 0, 0)
+
+    def uses(self) -> list[SlotUse]:
+        """TCDM bytes of a launch and when they are free again."""
+        return [SlotUse(self.offset, self.end, OUT, 1, family="rows")]
+
+    def emit(self, k: KernelEmitter) -> None:
+        s = k.stream(OUT)
+        position = load_index(s, k.values[POSITION], 0)
+        s.complete(s.transfer(k.values["source"], [0], k.memory["row"], [0], [1, self.columns]))
+        sizes = [self.columns, 1]
+        s.complete(s.transfer(k.memory["column"], [0], k.values["target"], [0, position], sizes))
+        s.advance()
+
+    def cycles(self) -> tuple[int, int, int, int]:
+        load = dma_box_cycles(self.machine, self.columns * 2, 1)
+        return (0, load + dma_box_cycles(self.machine, 2, self.columns), 0, 0)
+
+    def moved_bytes(self) -> tuple[int, int]:
+        return (2 * self.columns, 2 * self.columns)

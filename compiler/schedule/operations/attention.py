@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TypeVar
 
 from softex_mlir.compiler.schedule.fused_form import layer_of
 from softex_mlir.compiler.schedule.kernels.alternatives import alternatives
@@ -25,6 +26,9 @@ from softex_mlir.compiler.schedule.views import Address, View
 from softex_mlir.dialects import transformer as tf
 from softex_mlir.dialects.transformer_attention import KEY_BLOCK
 
+_ATTENTION = (AttentionKernel, ChunkedAttentionKernel)
+_KernelT = TypeVar("_KernelT", AttentionKernel, ChunkedAttentionKernel)
+
 
 @schedules(tf.AttentionOp)
 def schedule_attention(op: tf.AttentionOp, s: Scheduling) -> None:
@@ -34,17 +38,17 @@ def schedule_attention(op: tf.AttentionOp, s: Scheduling) -> None:
     assert out is not None
     matrices = {
         "q_l2": matrix_of(s, op, s.view(op.q)),
-        "k_l2": matrix_of(s, op, s.view(op.k)),
         "v_l2": matrix_of(s, op, s.view(op.v)),
         "bias": matrix_of(s, op, s.view(op.bias)),
         "out": out,
     }
     if op.position is not None:
+        matrices["kt_l2"] = _columns_of(s, op)
         attend_to_cache(s, op, matrices)
-    elif op.chunk is None:
-        _by_rows(s, op, matrices)
     else:
-        _by_chunks(s, op, matrices)
+        matrices["k_l2"] = matrix_of(s, op, s.view(op.k))
+        by_rows_or_chunks = _by_rows if op.chunk is None else _by_chunks
+        by_rows_or_chunks(s, op, matrices)
     s.values[op.result] = target
 
 
@@ -57,14 +61,8 @@ def _by_rows(s: Scheduling, op: tf.AttentionOp, matrices: dict[str, View]) -> No
 def _rows_kernel(
     s: Scheduling, op: tf.AttentionOp, matrices: dict[str, View], keys: int
 ) -> AttentionKernel:
-    kernel = replace(
-        whole_kernel(s.machine, op, s.plan.base, keys),
-        q_pitch=matrices["q_l2"].strides[0],
-        k_pitch=matrices["k_l2"].strides[0],
-        v_pitch=matrices["v_l2"].strides[0],
-        bias_pitch=matrices["bias"].strides[0],
-        out_pitch=matrices["out"].strides[0],
-    )
+    kernel = _placed(op, whole_kernel(s.machine, op, s.plan.base, keys), matrices)
+    kernel = replace(kernel, k_pitch=_keys_of(matrices).strides[0])
     found = attention_candidates(kernel, s.machine.cluster.tcdm_bytes)
     if found is None:
         raise _overflow(s, op, kernel)
@@ -85,89 +83,96 @@ def _chunks_kernel(
     s: Scheduling, op: tf.AttentionOp, matrices: dict[str, View], keys: int
 ) -> ChunkedAttentionKernel:
     assert op.chunk is not None
-    kernel = replace(
-        chunked_kernel(s.machine, op, s.plan.base, keys),
-        q_pitch=matrices["q_l2"].strides[0],
-        v_pitch=matrices["v_l2"].strides[0],
-        bias_pitch=matrices["bias"].strides[0],
-        out_pitch=matrices["out"].strides[0],
-    )
+    kernel = _placed(op, chunked_kernel(s.machine, op, s.plan.base, keys), matrices)
+    if kernel.kt_pitch is not None:
+        kernel = replace(kernel, kt_pitch=_keys_of(matrices).strides[0])
     found = best_chunks(kernel, (op.chunk,), s.machine.cluster.tcdm_bytes)
     if found is None:
         raise _overflow(s, op, kernel)
     return found
 
 
+def _placed(op: tf.AttentionOp, kernel: _KernelT, matrices: dict[str, View]) -> _KernelT:
+    """The kernel for operands that lie so. Heads of one query that share keys are rows of an item:
+    keys and values are read once for all of them."""
+    kernel = replace(
+        kernel,
+        q_pitch=matrices["q_l2"].strides[0],
+        v_pitch=matrices["v_l2"].strides[0],
+        bias_pitch=matrices["bias"].strides[0],
+        out_pitch=matrices["out"].strides[0],
+    )
+    group = kernel.group
+    if group == 1 or op.queries > 1 or op.bias_by_head:
+        return kernel
+    return replace(
+        kernel,
+        heads=kernel.key_heads,
+        queries=group,
+        rows=group,
+        q_pitch=kernel.size,
+        q_step=group * kernel.size,
+        bias_pitch=0,
+        out_pitch=kernel.value_size,
+        out_step=group * kernel.value_size,
+    )
+
+
+def _keys_of(matrices: dict[str, View]) -> View:
+    """Keys, or a cache of them, transposed."""
+    return matrices["kt_l2"] if "kt_l2" in matrices else matrices["k_l2"]
+
+
 def attend_to_cache(s: Scheduling, op: tf.AttentionOp, matrices: dict[str, View]) -> None:
-    """One launch a batch element, of the kernel for as many blocks of keys as there are; keys that
-    go by chunks are transposed before, if it is their turn."""
+    """One launch a batch element, of the kernel for as many blocks of keys as there are."""
     assert op.position is not None
     position = run_time_position(s, op, op.position)
 
     def attention(keys: int) -> AttentionKernel | ChunkedAttentionKernel:
-        if op.chunk is None or keys <= op.chunk:
-            return _rows_kernel(s, op, matrices, keys)
-        return _chunks_kernel(s, op, matrices, keys)
+        by_rows = op.chunk is None or keys <= op.chunk
+        found = _rows_kernel if by_rows else _chunks_kernel
+        return found(s, op, matrices, keys)
 
-    def transposed(keys: int) -> TransposeKernel | None:
-        found = attention(keys)
-        if isinstance(found, AttentionKernel):
-            return None
-        return transposition(found, matrices["k_l2"].strides[0], s.plan.base)
-
-    choice = op.keys, op.queries, KEY_BLOCK
-    kernel = alternatives(s.machine, attention, *choice)
-    turn = alternatives(s.machine, transposed, *choice, family="rows")
-    assert kernel is not None
+    kernel = alternatives(s.machine, attention, op.keys, op.queries, KEY_BLOCK)
     largest = kernel.kernels[-1]
-    assert isinstance(largest, AttentionKernel | ChunkedAttentionKernel)
+    assert isinstance(largest, _ATTENTION)
     zeros = max(each.zeros for each in kernel.kernels if isinstance(each, _ATTENTION))
+    scratch = max(each.scratch for each in kernel.kernels if isinstance(each, _ATTENTION))
+    shared: dict[str, View | Address] = {"zeros": s.memory.zeros(zeros)}
+    if scratch:
+        shared["s_l2"] = (s.memory.scratch(scratch), 0)
     for index in range(op.batch.value.data):
         parts = _parts(op, matrices, index)
-        addresses: dict[str, View | Address] = {
-            **parts,
-            "position": position.row_range(index, 1),
-            "zeros": s.memory.zeros(zeros),
-        }
-        if isinstance(largest, ChunkedAttentionKernel):
-            assert turn is not None
-            last = turn.kernels[-1]
-            assert isinstance(last, TransposeKernel)
-            shape = (last.steps * last.size, last.chunk)
-            target = s.memory.allocate(shape, "bf16", "keys")
-            s.tasks.add(
-                op,
-                turn,
-                {
-                    "position": addresses["position"],
-                    "source": parts["k_l2"],
-                    "target": target,
-                    "zeros": s.memory.zeros(last.size),
-                },
-                reads=[parts["k_l2"]],
-                writes=[target],
-            )
-            addresses["kt_l2"] = parts["kt_l2"] = target
-            scratch = max(each.scratch for each in kernel.kernels if isinstance(each, _CHUNKED))
-            if scratch:
-                addresses["s_l2"] = (s.memory.scratch(scratch), 0)
-        needed = {operand.name for operand in kernel.operands()}
         s.tasks.add(
             op,
             kernel,
-            {name: place for name, place in addresses.items() if name in needed},
+            {**parts, **shared, "position": position.row_range(index, 1)},
             feeds=[part for name, part in parts.items() if name != "out"],
             writes=[parts["out"]],
             on_engine=True,
-            macs=largest.heads
-            * largest.queries
-            * largest.keys
-            * (largest.size + largest.value_size),
+            macs=largest.macs,
         )
 
 
-_ATTENTION = (AttentionKernel, ChunkedAttentionKernel)
-_CHUNKED = (ChunkedAttentionKernel,)
+def _columns_of(s: Scheduling, op: tf.AttentionOp) -> View:
+    """Kᵀ of a cache: what is appended to it lies so already."""
+    keys = s.view(op.k)
+    found = keys.permuted((1, 0)).matrix()
+    if found is not None:
+        return found
+    source = matrix_of(s, op, keys)
+    rows, columns = keys.shape
+    size = columns // op.heads_of_keys
+    target = s.memory.allocate((columns, rows), "bf16", "keys")
+    kernel = TransposeKernel(
+        *(s.machine, rows, KEY_BLOCK, op.heads_of_keys, size, source.strides[0]),
+        out_pitch=target.strides[0],
+        offset=s.plan.base,
+    )
+    addresses: dict[str, View | Address] = {"source": source, "target": target}
+    addresses["zeros"] = s.memory.zeros(size)
+    s.tasks.add(op, kernel, addresses, reads=[source], writes=[target])
+    return target
 
 
 def _transposed(
@@ -194,9 +199,13 @@ def _parts(op: tf.AttentionOp, matrices: dict[str, View], index: int) -> dict[st
     queries, keys, kind = op.queries, op.keys, op.bias_rows.data
     first = {"all": 0, "query": 0, "batch": index, "batch_query": index * queries}[kind]
     rows = queries if kind in ("query", "batch_query") else 1
+    if "kt_l2" in matrices:
+        name, taken = "kt_l2", matrices["kt_l2"].columns(index * keys, keys)
+    else:
+        name, taken = "k_l2", matrices["k_l2"].row_range(index * keys, keys)
     return {
         "q_l2": matrices["q_l2"].row_range(index * queries, queries),
-        "k_l2": matrices["k_l2"].row_range(index * keys, keys),
+        name: taken,
         "v_l2": matrices["v_l2"].row_range(index * keys, keys),
         "bias": matrices["bias"].row_range(first, rows),
         "out": matrices["out"].row_range(index * queries, queries),
@@ -220,7 +229,7 @@ def _attend(
         feeds=[part for name, part in parts.items() if name != "out"],
         writes=[parts["out"]],
         on_engine=True,
-        macs=kernel.heads * kernel.queries * kernel.keys * (kernel.size + kernel.value_size),
+        macs=kernel.macs,
     )
 
 

@@ -5,8 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from math import prod
 
+from softex_mlir.arithmetic import round_up
 from softex_mlir.compiler.schedule.kernels.copies import AppendKernel, EmbeddingKernel
 from softex_mlir.compiler.schedule.kernels.kernel import dtype_of
+from softex_mlir.compiler.schedule.kernels.transposition import (
+    AppendColumnKernel,
+    TransposeKernel,
+)
 from softex_mlir.compiler.schedule.operations.copies import (
     copy_reshaped,
     matrix_of,
@@ -120,6 +125,38 @@ def _gather(
     s.values[op.result] = target
 
 
+MAX_TURNED_ROWS = 64
+"""Of a tile; more make its columns no cheaper to store."""
+
+
+def _divisor(number: int, most: int) -> int:
+    """The largest divisor up to a limit."""
+    return next(found for found in range(min(number, most), 0, -1) if number % found == 0)
+
+
+def _append_kernel(
+    op: tf.AppendOp, s: Scheduling, state: View, pitch: int
+) -> AppendKernel | AppendColumnKernel | TransposeKernel:
+    """Rows, `pitch` elements apart, into the rows of a state or into its columns."""
+    columns, offset = state.shape[1], s.plan.base
+    if state.matrix() is not None:
+        block = max(1, min(op.count, s.plan.rows_limit // (2 * columns)))
+        shape = op.count, op.capacity, columns
+        return AppendKernel(s.machine, *shape, pitch, state.strides[0], block, offset)
+    if op.count == 1:
+        return AppendColumnKernel(s.machine, columns, op.capacity, state.strides[1], offset)
+    # tiles of x and y, two of each
+    elements = s.plan.rows_limit // 2 // 4
+    rows = _divisor(op.count, min(MAX_TURNED_ROWS, elements))
+    size = _divisor(columns, elements // round_up(rows, 2))
+    return TransposeKernel(
+        *(s.machine, op.count, rows, columns // size, size, pitch),
+        out_pitch=state.strides[1],
+        capacity=op.capacity,
+        offset=offset,
+    )
+
+
 @schedules(tf.AppendOp)
 def schedule_append(op: tf.AppendOp, s: Scheduling) -> None:
     """Rows go to their place in the state; the result is a view of it."""
@@ -127,24 +164,22 @@ def schedule_append(op: tf.AppendOp, s: Scheduling) -> None:
     state = s.memory.state(op.state.string_value(), shape)
     rows = matrix_of(s, op, s.view(op.rows))
     position = run_time_position(s, op, op.position)
-    block = max(1, min(op.count, s.plan.rows_limit // (2 * shape[1])))
+    kernel = _append_kernel(op, s, state, rows.strides[0])
+    zeros = (
+        {} if not isinstance(kernel, TransposeKernel) else {"zeros": s.memory.zeros(kernel.size)}
+    )
     for element in range(op.batch):
-        kernel = AppendKernel(
-            s.machine,
-            op.count,
-            op.capacity,
-            shape[1],
-            rows.strides[0],
-            state.strides[0],
-            block,
-            s.plan.base,
-        )
         source = rows.row_range(element * op.count, op.count)
         target = state.row_range(element * op.capacity, op.capacity)
         s.tasks.add(
             op,
             kernel,
-            {"position": position.row_range(element, 1), "source": source, "state": target},
+            {
+                "position": position.row_range(element, 1),
+                "source": source,
+                "target": target,
+                **zeros,
+            },
             reads=[source],
             writes=[target],
         )

@@ -50,7 +50,8 @@ def attention_cycles(kernel: AttentionKernel) -> int:
     bubbles = 0
     if kernel.transposed_slots == 1:
         keys = dma_box_cycles(machine, kernel.size * 2, kernel.padded)
-        turn = core_cycles(machine, TRANSPOSE_CYCLES, kernel.padded * kernel.inner)
+        transposed = 0 if kernel.turned else kernel.padded * kernel.inner
+        turn = core_cycles(machine, TRANSPOSE_CYCLES, transposed)
         bubbles += kernel.heads * (keys + turn)
     if kernel.score_slots == 2:
         bubbles += kernel.items * dma_box_cycles(machine, kernel.padded * 2, kernel.rows)

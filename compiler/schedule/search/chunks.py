@@ -101,10 +101,13 @@ def whole_kernel(
         bias_per_query=op.bias_rows.data in ("query", "batch_query"),
         bias_step=padded_keys(op.keys) if op.bias_by_head else 0,
         q_pitch=heads * size,
+        q_step=size,
         k_pitch=key_heads * size,
+        turned=op.position is not None,
         v_pitch=key_heads * value_size,
         bias_pitch=padded,
         out_pitch=heads * value_size,
+        out_step=value_size,
         offset=offset,
     )
 
@@ -133,9 +136,12 @@ def chunked_kernel(
         bias_per_query=op.bias_rows.data in ("query", "batch_query"),
         bias_step=padded_keys(op.keys) if op.bias_by_head else 0,
         q_pitch=heads * size,
+        q_step=size,
+        kt_pitch=None if op.position is None else op.keys,
         v_pitch=key_heads * value_size,
         bias_pitch=padded_keys(keys),
         out_pitch=heads * value_size,
+        out_step=value_size,
         offset=offset,
     )
 
@@ -189,5 +195,7 @@ def cache_chunk(machine: Machine, op: AttentionOp, offset: int) -> int | None:
 def transposition(kernel: ChunkedAttentionKernel, pitch: int, offset: int) -> TransposeKernel:
     """The kernel that lays out the keys, their rows `pitch` elements apart."""
     return TransposeKernel(
-        kernel.machine, kernel.keys, kernel.chunk, kernel.key_heads, kernel.size, pitch, offset
+        *(kernel.machine, kernel.keys, kernel.chunk, kernel.key_heads, kernel.size, pitch),
+        out_pitch=None,
+        offset=offset,
     )

@@ -106,15 +106,11 @@ class ChunkedAttentionKernel(ChunkedAttention):
         def scores(item: Index, chunk: Index, round_: Index) -> None:
             head = s.div(item, self.blocks)
             self._wait(s, self.engine, round_, self.scored(-2))
-            place = s.add(s.mul(chunk, self.key_heads), s.div(head, self.group))
-            source = [s.mul(place, self.size)]
-            sizes = [self.size, self.chunk]
-            slot = s.mod(round_, 2)
-            keys = s.transfer(k.values["kt_l2"], source, k.memory["kt"], [slot], sizes)
+            keys = self._keys(k, s, head, chunk, round_)
 
             def queries() -> None:
                 self._wait(s, self.engine, round_, self.scored(-1))
-                source = [self._query(s, item), s.mul(head, self.size)]
+                source = [self._query(s, item), s.mul(head, self.q_step)]
                 sizes = [self.rows, self.size]
                 s.complete(s.transfer(k.values["q_l2"], source, k.memory["q"], [0], sizes))
 
@@ -129,7 +125,7 @@ class ChunkedAttentionKernel(ChunkedAttention):
             if self.bias_per_query:
                 self._wait_slot(s, round_)
                 self._last(s, chunk, preset)
-            s.complete(keys)
+            s.complete(*keys)
 
         def weights(item: Index, chunk: Index, round_: Index) -> None:
             slot = s.mod(round_, 2)
@@ -147,7 +143,7 @@ class ChunkedAttentionKernel(ChunkedAttention):
                 source = [s.mul(chunk, self.chunk), column]
                 memory, sizes = k.memory["v"], [count, self.value_size]
                 tokens = [s.transfer(k.values["v_l2"], source, memory, [slot], sizes)]
-                if short:
+                if short and self.short_slot is None:
                     sizes = [self.padding, self.value_size]
                     tokens.append(s.transfer(zeros, [], memory, [slot, count], sizes))
                 s.complete(*tokens)
@@ -173,12 +169,43 @@ class ChunkedAttentionKernel(ChunkedAttention):
             )
             if self.inner > self.size
         ]
+        if self.short_slot is not None:
+            start, sizes = [self.short_slot, self.chunk - self.padding], [self.padding]
+            tokens.append(s.transfer(zeros, [], k.memory["v"], start, [*sizes, self.value_size]))
+            if self.kt_pitch is not None:
+                start = [self.short_slot, 0, self.chunk - self.padding]
+                tokens.append(s.transfer(zeros, [], k.memory["kt"], start, [self.inner, *sizes]))
         if not self.bias_per_query:
             row = k.memory["bias_row"]
             tokens.append(s.transfer(k.values["bias"], [], row, [0], [1, self.keys]))
         s.complete(*tokens)
         s.advance()
         self._emit_rounds(s, scores, weights)
+
+    def _keys(
+        self, k: KernelEmitter, s: StreamEmitter, head: Index, chunk: Index, round_: Index
+    ) -> list[SSAValue]:
+        """Start to load a chunk of a head's transposed keys; the tokens that are left."""
+        source, memory, slot = k.values["kt_l2"], k.memory["kt"], s.mod(round_, 2)
+        group = s.div(head, self.group)
+        if self.kt_pitch is None:
+            first = s.mul(s.add(s.mul(chunk, self.key_heads), group), self.size)
+            return [s.transfer(source, [first], memory, [slot], [self.size, self.chunk])]
+        if not self.padding:
+            place = [s.mul(group, self.size), s.mul(chunk, self.chunk)]
+            return [s.transfer(source, place, memory, [slot], [self.size, self.chunk])]
+
+        def columns(short: bool) -> None:
+            place = [s.mul(group, self.size), s.mul(chunk, self.chunk)]
+            count = self.chunk - (self.padding if short else 0)
+            tokens = [s.transfer(source, place, memory, [slot], [self.size, count])]
+            if short and self.short_slot is None:
+                sizes = [self.size, self.padding]
+                tokens.append(s.transfer(k.values["zeros"], [], memory, [slot, 0, count], sizes))
+            s.complete(*tokens)
+
+        self._last(s, chunk, columns)
+        return []
 
     def _place(self, s: StreamEmitter, item: Index, chunk: Index) -> Index:
         """Where spilled scores are."""
@@ -463,7 +490,7 @@ class ChunkedAttentionKernel(ChunkedAttention):
         def store(item: Index, chunk: Index, round_: Index) -> None:
             def result() -> None:
                 self._wait(s, self.engine, round_, self.weighted(0))
-                column = s.mul(s.div(item, self.blocks), self.value_size)
+                column = s.mul(s.div(item, self.blocks), self.out_step)
                 target = [self._query(s, item), column]
                 sizes = [self.rows, self.value_size]
                 memory = k.memory["o"]

@@ -43,10 +43,14 @@ class ChunkedAttention(AttentionItems):
     """Keys of a chunk."""
     spilled: bool
     """Whether scores wait in L2 for their denominator."""
+    kt_pitch: int | None
+    """Elements between the rows of the transposed keys; None if they lie chunk by chunk."""
 
     @property
     def title(self) -> str:
-        return f"attention_{self.queries}x{self.keys}_{self.heads}x{self.size}_by_{self.chunk}"
+        cache = "" if self.kt_pitch is None else "_cached"
+        shape = f"{self.queries}x{self.keys}_{self.heads}x{self.size}"
+        return f"attention_{shape}{cache}_by_{self.chunk}"
 
     def sizes(self) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
         return (self.rows, self.inner, self.chunk), (self.rows, self.chunk, self.value_size)
@@ -70,6 +74,12 @@ class ChunkedAttention(AttentionItems):
     def padding(self) -> int:
         """Columns of the last chunk past the keys."""
         return self.columns - self.keys
+
+    @property
+    def short_slot(self) -> int | None:
+        """The slot of keys and of values that only last chunks take, so that what is behind the
+        keys stays zero there; None if there is none."""
+        return 1 if self.padding and self.chunks % 2 == 0 else None
 
     @property
     def ring(self) -> int:
@@ -112,8 +122,11 @@ class ChunkedAttention(AttentionItems):
         return place(self.offset, rooms)
 
     def operands(self) -> tuple[Operand, ...]:
-        shape = (self.chunks * self.key_heads * self.size, self.chunk)
-        keys = Operand("kt_l2", shape, (self.chunk, 1), "feed")
+        width = self.key_heads * self.size
+        if self.kt_pitch is None:
+            keys = Operand("kt_l2", (self.chunks * width, self.chunk), (self.chunk, 1), "feed")
+        else:
+            keys = Operand("kt_l2", (width, self.keys), (self.kt_pitch, 1), "feed")
         found = list(self.operands_around(keys, round_up(self.keys, 32)))
         if self.spilled:
             shape = (2 * self.chunks, self.rows, self.chunk)
@@ -162,7 +175,11 @@ class ChunkedAttention(AttentionItems):
         machine, share = self.machine, 1 / self.chunks
         scores = dma_box_cycles(machine, self.rows * self.chunk * 2, 1) if self.spilled else 0
         result = share * dma_box_cycles(machine, self.value_size * 2, self.rows)
-        feed = dma_box_cycles(machine, self.size * self.chunk * 2, 1) + scores + result
+        if self.kt_pitch is None:
+            keys = dma_box_cycles(machine, self.size * self.chunk * 2, 1)
+        else:
+            keys = dma_box_cycles(machine, self.chunk * 2, self.size)
+        feed = keys + scores + result
         feed += dma_box_cycles(machine, self.value_size * 2, self.chunk)
         feed += share * dma_box_cycles(machine, self.size * 2, self.rows)
         jobs = gemm_job_cycles(machine, self.rows, self.inner, self.chunk, wide=self.wide)

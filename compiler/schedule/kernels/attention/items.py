@@ -32,9 +32,13 @@ class AttentionItems(Kernel):
     """Query rows of an item."""
     bias_per_query: bool
     q_pitch: int
+    q_step: int
+    """Columns from the queries of a head to those of the next."""
     v_pitch: int
     bias_pitch: int
     out_pitch: int
+    out_step: int
+    """Columns from the result of a head to that of the next."""
     offset: int
     key_heads: int
     """Heads of keys and values; each serves as many heads of queries."""
@@ -63,6 +67,16 @@ class AttentionItems(Kernel):
         """Heads times query blocks."""
         return self.heads * self.blocks
 
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of both products."""
+        return self.heads * self.queries * self.keys * (self.size + self.value_size)
+
+    @property
+    def scratch(self) -> int:
+        """Elements of L2 that a launch uses for itself."""
+        return 0
+
     @abstractmethod
     def sizes(self) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
         """Rows, inner and columns of Q·Kᵀ and of P·V."""
@@ -74,7 +88,8 @@ class AttentionItems(Kernel):
 
     def operands_around(self, keys: Operand, bias_columns: int) -> tuple[Operand, ...]:
         """L2 arguments: queries, the keys in the kernel's form, values, bias, zeros, result."""
-        width, values = self.heads * self.size, self.heads * self.value_size
+        width = (self.heads - 1) * self.q_step + self.size
+        values = (self.heads - 1) * self.out_step + self.value_size
         bias_rows = self.bias_pitch if self.bias_per_query else 0
         columns = self.heads * self.bias_step or bias_columns
         taken = (self.keys, self.key_heads * self.value_size)

@@ -74,6 +74,8 @@ class AttentionKernel(AttentionItems):
     padded: int
     """Columns of a score row: softmax length and inner size of P·V."""
     k_pitch: int
+    turned: bool
+    """Whether keys lie transposed in L2, as RedMulE reads them."""
     transposed_slots: int
     value_slots: int
     score_slots: int
@@ -94,7 +96,9 @@ class AttentionKernel(AttentionItems):
     def title(self) -> str:
         summed = "" if self.splits == 1 else f"_summed_by_{self.summed}"
         wide = "_wide" if self.wide else ""
-        return f"attention_{self.queries}x{self.keys}_{self.heads}x{self.size}{summed}{wide}"
+        cache = "_cached" if self.turned else ""
+        shape = f"{self.queries}x{self.keys}_{self.heads}x{self.size}"
+        return f"attention_{shape}{cache}{summed}{wide}"
 
     @property
     def zeros(self) -> int:
@@ -120,10 +124,11 @@ class AttentionKernel(AttentionItems):
         return 0 if self.engine is COMPUTE else min(1, self.blocks - 1)
 
     def buffers(self) -> tuple[Buffer, ...]:
+        keys = () if self.turned else (Room("k", (self.padded, self.inner), 1),)
         return place(
             self.offset,
             (
-                Room("k", (self.padded, self.inner), 1),
+                *keys,
                 Room("kt", (self.inner, self.padded), self.transposed_slots),
                 Room("q", (self.rows, self.inner), Q_SLOTS),
                 Room("s", (self.z_rows, self.padded), self.score_slots),
@@ -134,7 +139,10 @@ class AttentionKernel(AttentionItems):
 
     def operands(self) -> tuple[Operand, ...]:
         width = self.key_heads * self.size
-        keys = Operand("k_l2", (self.keys, width), (self.k_pitch, 1), "feed")
+        if self.turned:
+            keys = Operand("kt_l2", (width, self.keys), (self.k_pitch, 1), "feed")
+        else:
+            keys = Operand("k_l2", (self.keys, width), (self.k_pitch, 1), "feed")
         return self.operands_around(keys, self.padded)
 
     def advances(self) -> tuple[int, int, int, int]:
@@ -195,6 +203,9 @@ class AttentionKernel(AttentionItems):
 
     def _wait_transposed(self, s: StreamEmitter, head: Index) -> None:
         """Wait for the transposed keys of a head; affine for all heads but the first."""
+        if self.turned:
+            self._wait_loaded(s, head)
+            return
         s.wait(COMPUTE, 1)
         if isinstance(head, int):
             s.wait(COMPUTE, self._transposed(head))
@@ -203,24 +214,20 @@ class AttentionKernel(AttentionItems):
         offset = 3 + 2 * self.key_block - step
         s.wait(COMPUTE, s.add(s.mul(head, step), offset))
 
+    def _wait_loaded(self, s: StreamEmitter, head: Index) -> None:
+        """Wait for the keys of a head as they lie in L2."""
+        if isinstance(head, int) and head == 0:
+            s.wait(IN, 1)
+            return
+        step = 3 * self.blocks
+        s.wait(IN, s.add(s.mul(head, step), 3 + 3 * self.key_block - step))
+
     def _wait_values(self, s: StreamEmitter, head: Index) -> None:
         s.wait(IN, s.add(s.mul(head, 3 * self.blocks), 3 * self.value_block + 4))
 
     def _emit_in(self, k: KernelEmitter) -> None:
         s = k.stream(IN)
         zeros = k.values["zeros"]
-
-        def load_padded(name: str, head: Index, slot: Index, width: int) -> None:
-            column = s.mul(s.div(head, self.group), width)
-            tokens = [
-                s.transfer(
-                    k.values[f"{name}_l2"], [0, column], k.memory[name], [slot], [self.keys, width]
-                )
-            ]
-            if self.padded > self.keys:
-                sizes = [self.padded - self.keys, width]
-                tokens.append(s.transfer(zeros, [], k.memory[name], [slot, self.keys], sizes))
-            s.complete(*tokens)
 
         def item(head: Index, block: Index, index: Index) -> None:
             slot = s.mod(index, self.score_slots)
@@ -230,7 +237,7 @@ class AttentionKernel(AttentionItems):
             row = self._row(s, block)
             q = s.transfer(
                 k.values["q_l2"],
-                [row, s.mul(head, self.size)],
+                [row, s.mul(head, self.q_step)],
                 k.memory["q"],
                 [s.mod(index, Q_SLOTS)],
                 [self.rows, self.size],
@@ -244,17 +251,12 @@ class AttentionKernel(AttentionItems):
             s.complete(q, preset, clear)
             s.advance()
 
-        def next_keys(head: Index) -> None:
-            """The keys of head + 1, once those of `head` are transposed."""
-            self._wait_transposed(s, head)
-            load_padded("k", s.add(head, 1), 0, self.size)
-
         def values(head: Index) -> None:
             last = (1 - self.value_slots) * self.blocks - 1
             s.wait(self.engine, s.add(s.mul(head, 2 * self.blocks), self._weighted(last)))
             slot = s.mod(head, self.value_slots)
             if self.splits == 1:
-                load_padded("v", head, slot, self.value_size)
+                self._load_padded(k, s, "v", head, slot)
                 return
             source = s.mul(s.div(head, self.group), self.value_size)
             tokens: list[SSAValue] = []
@@ -269,18 +271,13 @@ class AttentionKernel(AttentionItems):
 
         k.acquire(s)
         k.depend(s)
-        if self.inner > self.size:
-            # columns past the head size stay zero: no transfer writes them
-            tokens = [s.transfer(zeros, [], k.memory["k"], [0], [self.padded, self.inner])]
-            for slot in range(Q_SLOTS):
-                tokens.append(s.transfer(zeros, [], k.memory["q"], [slot], [self.rows, self.inner]))
-            s.complete(*tokens)
+        self._clear_beside(k, s)
         if self.splits > 1:
             # zeros beside the rows of a partial sum, which no transfer writes
             sizes = [self.padded, self.value_columns]
             for slot in range(self.value_slots):
                 s.complete(s.transfer(zeros, [], k.memory["v"], [slot], sizes))
-        load_padded("k", 0, 0, self.size)
+        self._load_keys(k, s, 0)
         s.advance()
 
         def step(head: Index, block: Index) -> None:
@@ -289,13 +286,64 @@ class AttentionKernel(AttentionItems):
                 block,
                 "eq",
                 self.key_block,
-                lambda: s.when(head, "slt", self.heads - 1, lambda: next_keys(head)),
+                lambda: s.when(
+                    head, "slt", self.heads - 1, lambda: self._load_next_keys(k, s, head)
+                ),
             )
             s.advance()
             s.when(block, "eq", self.value_block, lambda: values(head))
             s.advance()
 
         s.loop(0, self.heads, lambda h: s.loop(0, self.blocks, lambda b: step(h, b)))
+
+    def _load_padded(
+        self, k: KernelEmitter, s: StreamEmitter, name: str, head: Index, slot: Index
+    ) -> None:
+        """Load the keys or the values of a head, rows of zeros behind them."""
+        width = self.size if name == "k" else self.value_size
+        source = [0, s.mul(s.div(head, self.group), width)]
+        target, sizes = k.memory[name], [self.keys, width]
+        tokens = [s.transfer(k.values[f"{name}_l2"], source, target, [slot], sizes)]
+        if self.padded > self.keys:
+            sizes = [self.padded - self.keys, width]
+            tokens.append(s.transfer(k.values["zeros"], [], target, [slot, self.keys], sizes))
+        s.complete(*tokens)
+
+    def _load_keys(self, k: KernelEmitter, s: StreamEmitter, head: Index) -> None:
+        """Load the keys of a head as they lie in L2."""
+        if not self.turned:
+            self._load_padded(k, s, "k", head, 0)
+            return
+        slot, target = s.mod(head, self.transposed_slots), k.memory["kt"]
+        source, sizes = [s.mul(s.div(head, self.group), self.size)], [self.size, self.keys]
+        tokens = [s.transfer(k.values["kt_l2"], source, target, [slot], sizes)]
+        if self.padded > self.keys:
+            sizes = [self.size, self.padded - self.keys]
+            tokens.append(s.transfer(k.values["zeros"], [], target, [slot, 0, self.keys], sizes))
+        s.complete(*tokens)
+
+    def _load_next_keys(self, k: KernelEmitter, s: StreamEmitter, head: Index) -> None:
+        """Load the keys of head + 1, once those whose place they take are transposed, or used."""
+        if self.turned:
+            last = (2 - self.transposed_slots) * self.blocks - 1
+            s.wait(self.engine, s.add(s.mul(head, 2 * self.blocks), self._scored(last)))
+        else:
+            self._wait_transposed(s, head)
+        self._load_keys(k, s, s.add(head, 1))
+
+    def _clear_beside(self, k: KernelEmitter, s: StreamEmitter) -> None:
+        """Zeros past the head size, where no transfer writes."""
+        if self.inner == self.size:
+            return
+        zeros, places = k.values["zeros"], list[tuple[str, int, list[int]]]()
+        if self.turned:
+            sizes = [self.inner, self.padded]
+            places += [("kt", slot, sizes) for slot in range(self.transposed_slots)]
+        else:
+            places.append(("k", 0, [self.padded, self.inner]))
+        places += [("q", slot, [self.rows, self.inner]) for slot in range(Q_SLOTS)]
+        tokens = [s.transfer(zeros, [], k.memory[name], [at], sizes) for name, at, sizes in places]
+        s.complete(*tokens)
 
     def _emit_redmule(self, k: KernelEmitter) -> None:
         s = k.stream(GEMM)
@@ -350,25 +398,29 @@ class AttentionKernel(AttentionItems):
         s.advance()
         weigh(self.items - 1)
 
+    def _transpose(self, k: KernelEmitter, s: StreamEmitter, head: Index) -> None:
+        """Transpose the keys of a head once they are there, unless they come so."""
+        from softex_mlir.compiler.bodies import TileRef, emit_transpose
+
+        if self.turned:
+            return
+        self._wait_loaded(s, head)
+        slot = s.value(s.mod(head, self.transposed_slots))
+        zero = s.value(0)
+        s.parallel(
+            self.padded // 2,
+            lambda pair: emit_transpose(
+                s.builder,
+                TileRef(k.memory["k"], (zero,)),
+                TileRef(k.memory["kt"], (slot,)),
+                pair,
+                rows=self.padded,
+                columns=self.inner,
+            ),
+        )
+
     def _emit_compute(self, k: KernelEmitter) -> None:
         s = k.stream(COMPUTE)
-
-        def transpose(head: Index) -> None:
-            from softex_mlir.compiler.bodies import TileRef, emit_transpose
-
-            slot = s.value(s.mod(head, self.transposed_slots))
-            zero = s.value(0)
-            s.parallel(
-                self.padded // 2,
-                lambda pair: emit_transpose(
-                    s.builder,
-                    TileRef(k.memory["k"], (zero,)),
-                    TileRef(k.memory["kt"], (slot,)),
-                    pair,
-                    rows=self.padded,
-                    columns=self.inner,
-                ),
-            )
 
         def softmax(item: Index) -> None:
             if self.engine is GEMM:
@@ -395,16 +447,10 @@ class AttentionKernel(AttentionItems):
 
             s.leader(rows)
 
-        def next_keys(head: Index) -> None:
-            # wait for K(head + 1)
-            s.wait(IN, s.add(s.mul(head, 3 * self.blocks), 1 + 3 * self.key_block + 2))
-            transpose(s.add(head, 1))
-
         def summed(item: Index) -> None:
             self._emit_sums(k, s, item)
 
-        s.wait(IN, 1)
-        transpose(0)
+        self._transpose(k, s, 0)
         s.advance()
 
         def step(head: Index, block: Index) -> None:
@@ -413,6 +459,7 @@ class AttentionKernel(AttentionItems):
                 softmax(item)
             else:
                 s.wait(IN, s.add(s.mul(item, 3), 2))
+                self._wait_loaded(s, head)
                 self._emit_product(k, s, "q", "kt", "s", (head, item))
                 s.barrier()
                 softmax(item)
@@ -427,7 +474,9 @@ class AttentionKernel(AttentionItems):
                 block,
                 "eq",
                 self.key_block,
-                lambda: s.when(head, "slt", self.heads - 1, lambda: next_keys(head)),
+                lambda: s.when(
+                    head, "slt", self.heads - 1, lambda: self._transpose(k, s, s.add(head, 1))
+                ),
             )
             if self.engine is GEMM and self.splits > 1:
                 s.when(item, "sgt", 0, lambda: summed(s.add(item, -1)))
@@ -510,7 +559,7 @@ class AttentionKernel(AttentionItems):
                     k.memory["o"],
                     [s.mod(item, self.score_slots)],
                     k.values["out"],
-                    [self._row(s, block), s.mul(head, self.value_size)],
+                    [self._row(s, block), s.mul(head, self.out_step)],
                     [self.rows, self.value_size],
                 )
             )
@@ -522,7 +571,11 @@ class AttentionKernel(AttentionItems):
 
     def cycles(self) -> tuple[int, int, int, int]:
         machine, n = self.machine, self.items
-        head = 2 * dma_box_cycles(machine, self.size * 2, self.padded)
+        values = dma_box_cycles(machine, self.value_size * 2, self.padded)
+        if self.turned:
+            head = values + dma_box_cycles(machine, self.padded * 2, self.size)
+        else:
+            head = values + dma_box_cycles(machine, self.size * 2, self.padded)
         item = dma_box_cycles(machine, self.size * 2, self.rows)
         item += dma_box_cycles(machine, self.padded * 2, self.rows)
         item += dma_box_cycles(machine, self.value_size * 2, self.rows)
@@ -531,7 +584,7 @@ class AttentionKernel(AttentionItems):
         jobs = scores + weigh
         transpose = core_cycles(machine, TRANSPOSE_CYCLES, self.padded * self.inner)
         compute = n * (softmax_cycles(machine, self.rows, self.padded) + 120)
-        compute += self.heads * transpose
+        compute += 0 if self.turned else self.heads * transpose
         added = n * self.rows * (self.value_columns - self.value_size)
         compute += core_cycles(machine, Binary("add").core_cycles(machine), added)
         out = n * dma_box_cycles(machine, self.value_size * 2, self.rows)
