@@ -80,6 +80,33 @@ def gemm_job_cycles(machine: Machine, m: int, n: int, k: int, *, wide: bool = Fa
     return array_cycles(m, n, k, unit) + unit.tiler_cycles + REDMULE_COMMAND_CYCLES
 
 
+FEW_ROWS = 8
+"""Rows of X up to which a product waits for the DMA. Then W is fetched before X, which is there in
+no time, and tiles are those whose jobs get least in the DMA's way."""
+
+
+def keeps_pace(machine: Machine, k: int) -> bool:
+    """Whether RedMulE goes through the banks as fast as the DMA while it reads the rows of a W of
+    k columns, one every P + 1 cycles. Once one has waited for the other they never meet again."""
+    unit, dma, banks = machine.redmule, machine.dma, machine.cluster.tcdm_banks
+    if unit is None:
+        return False
+    moved = (unit.pipeline_registers + 1) * dma.bytes_per_cycle
+    return (2 * k - moved) % (4 * banks) == 0
+
+
+def denied_beats(machine: Machine, m: int, n: int, k: int) -> int:
+    """Cycles that a RedMulE job takes from the DMA: an access to X, W, Y or Z meets a beat with the
+    probability that follows from the banks it takes."""
+    unit, banks = machine.redmule, machine.cluster.tcdm_banks
+    if unit is None:
+        return 0
+    met = min(1.0, (unit.tile_columns // 2 + 1) / banks)
+    rows_of_w = banks // 2 if keeps_pace(machine, k) else n
+    accesses = rows_of_w + -(-n // unit.tile_columns) * m + 2 * unit.rows
+    return int(-(-k // unit.tile_columns) * accesses * met)
+
+
 def odd_rows_cycles(machine: Machine, rows: int, n: int, k: int) -> int:
     """`rows` of a product on the cores, at most :data:`GEMM_ROWS`, beside RedMulE."""
     step = CORE_CONTENTION * (GEMM_COLUMNS // 2 * (rows + 1) + rows)

@@ -19,11 +19,14 @@ from softex_mlir.compiler.schedule.kernels.linear.geometry import X_SLOTS
 from softex_mlir.compiler.schedule.search.costs import (
     DMA_CONTENTION,
     DMA_QUEUE_CYCLES,
+    FEW_ROWS,
     RESIDUAL_PIECE_CYCLES,
     SHARE_CONTENTION,
+    denied_beats,
     dma_box_cycles,
     epilogue_cycles,
     gemm_job_cycles,
+    keeps_pace,
     partial_sum_cycles,
     streaming_slowdown,
 )
@@ -34,6 +37,8 @@ from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.units.redmule import is_computed
 
+LARGE_W = 8
+"""How many times the TCDM a W is, at least, that is worth tiles of its own."""
 LAUNCH_CYCLES = 200
 """What a launch costs RedMulE's stream: the next record, the first waits."""
 
@@ -147,6 +152,8 @@ class LinearSearch:
         self.splits = any(shape.splits > 1 for shape in self.shapes)
         self.unit = 8 if machine.redmule is None else machine.redmule.rows
         self.widths = column_widths(machine)
+        every = range(COLUMN_UNIT, MAX_TILE + 1, COLUMN_UNIT)
+        self.paced = sorted({*self.widths, *(k for k in every if keeps_pace(machine, k))})
         self._computed: dict[tuple[int, int, int], bool] = {}
         self._slow: dict[int, float] = {}
         self._jobs: dict[tuple[int, int, int, bool], int] = {}
@@ -161,6 +168,11 @@ class LinearSearch:
 
     def _on_softex(self, shape: LinearShape) -> bool:
         return sums_on_softex(shape.activation, self.machine)
+
+    def _waits_for_w(self, shape: LinearShape) -> bool:
+        """Whether the DMA is behind for long: few rows, and a W of many times the TCDM."""
+        w_bytes = 2 * shape.n * shape.k
+        return shape.m <= FEW_ROWS and w_bytes >= LARGE_W * self.machine.cluster.tcdm_bytes
 
     def _job(self, m: int, n: int, k: int, wide: bool) -> int:
         key = (m, n, k, wide)
@@ -211,7 +223,11 @@ class LinearSearch:
         feed = chunks * group * self._box(2 * n * k, 1)
         if first or chunks > X_SLOTS:
             feed += chunks * self._box(2 * n, m)
-        feed = int((feed + group * tile * (2 if shape.residual else 1)) * DMA_CONTENTION)
+        feed += group * tile * (2 if shape.residual else 1)
+        if self._waits_for_w(shape):
+            feed += chunks * group * denied_beats(self.machine, m, n, k)
+        else:
+            feed = int(feed * DMA_CONTENTION)
         compute = self._epilogue(shape.activation, shape.residual, m, k, min(piece, m))
         part = partial_sum_cycles(self.machine, m, k) if shape.splits > 1 else 0
         compute += part
@@ -317,7 +333,8 @@ class LinearSearch:
         inner = [shape.step * d for d in range(1, most + 1) if steps % d == 0]
         if shape.wide:
             inner = [shape.chunk]
-        columns = [k for k in self.widths if k <= shape.k]
+        widths = self.paced if self._waits_for_w(shape) else self.widths
+        columns = [k for k in widths if k <= shape.k]
         tiles = range(1, self._largest_block(shape.m) + 1)
         blocks = [m] if m is not None else [self.unit * t for t in tiles]
         if m is None and "m" in pinned:

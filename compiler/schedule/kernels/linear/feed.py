@@ -17,15 +17,12 @@ from softex_mlir.compiler.schedule.kernels.kernel import (
     KernelEmitter,
 )
 from softex_mlir.compiler.schedule.kernels.linear.geometry import LinearGeometry
+from softex_mlir.compiler.schedule.search.costs import FEW_ROWS
 from softex_mlir.dialects.redmule import GemmOp
 
 X_FIRST_JOBS = 8
 """Jobs of a launch from which on X is fetched before W. In a short launch the operands are often
 still being computed, and W can be fetched meanwhile."""
-
-FEW_ROWS = 8
-"""Rows of X up to which W is fetched before X in any launch: so few are there in no time, and the
-DMA, which such a product waits for, has something to do while they are computed."""
 
 
 def ring_slot(s: StreamEmitter, k: KernelEmitter, ring: str, index: Index) -> Index:
