@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -129,8 +130,10 @@ def _lines(
     worth: Mapping[str, Mapping[str, float]],
     folder: Path,
 ) -> Iterator[str]:
-    failed = sum(bool(row.reason) for row in rows)
-    yield f"{len(rows)} points, {failed} without figures, {len(best)} on the front"
+    reasons = Counter(row.reason for row in rows if row.reason)
+    yield f"{len(rows)} points, {reasons.total()} without figures, {len(best)} on the front"
+    for reason, count in reasons.items():
+        yield f"without figures, {count} points: {reason}"
     for row in best:
         line = f"{row.model} {' '.join(row.settings)}: {row.latency_s * 1e3:.3f} ms, "
         line += f"{row.energy_j * 1e3:.3f} mJ, {row.multipliers} multipliers, "

@@ -201,12 +201,15 @@ def fail(point: Point) -> Row:
     raise AssertionError(f"{point} is computed again")
 
 
-def test_a_sweep_resumes_from_what_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_sweep_resumes_from_what_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
     line = f"softex explore demo-vit --set softex.lanes=8,16,5 -o {tmp_path / 'out'} --jobs 1"
     monkeypatch.setattr(sys, "argv", [*line.split(), "--simulate", "1"])
     with pytest.raises(SystemExit) as end:
         softex()
     assert not end.value.code
+    assert "without figures, 1 points: softex.lanes must be" in capsys.readouterr().out
     with (tmp_path / "out" / "points.csv").open() as file:
         lines = list(csv.DictReader(file))
     assert [bool(found["reason"]) for found in lines] == [False, False, True]
