@@ -28,6 +28,7 @@ from softex_mlir.isa_sim.units.unit import Unit
 
 MACHINES_DIRECTORY = Path(__file__).parent / "machines"
 _LONGEST_BYTES = 1 << 20
+_SAY_OR_EXTEND = 'say it, or begin with a machine that has it (extends = "paper")'
 WINDOW: Final = 1024
 """Cycles for which the simulator runs one core after the other."""
 
@@ -326,7 +327,7 @@ class _Reader:
         inherited = getattr(base, key) if base is not None else None
         if key not in tree:
             if inherited is None:
-                self.fail(None, key, f"'{key}' is missing")
+                self.fail(None, key, f"'{key}' is missing; {_SAY_OR_EXTEND}")
             return inherited
         if key == "name":
             return self.scalar(None, key, str, tree[key])
@@ -339,7 +340,7 @@ class _Reader:
         inherited = base.section(unit.name) if base is not None else None
         if unit.name not in tree:
             if base is None and unit.standard:
-                self.fail(None, unit.name, f"'{unit.name}' is missing")
+                self.fail(None, unit.name, f"'{unit.name}' is missing; {_SAY_OR_EXTEND}")
             return inherited
         if tree[unit.name] == {"present": False}:
             return None
@@ -388,7 +389,7 @@ class _Reader:
             elif inherited is not None:
                 result[key] = getattr(inherited, key)
             elif not hasattr(kind, key):  # programs made before a field hold its default
-                self.fail(section, "", f"'{key}' is missing in [{section}]")
+                self.fail(section, "", f"'{key}' is missing in [{section}]; {_SAY_OR_EXTEND}")
         return kind(**result)
 
     def scalar(self, section: str | None, key: str, hint: Any, value: Any) -> Any:
