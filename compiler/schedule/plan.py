@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from xdsl.dialects.func import FuncOp
@@ -118,16 +118,9 @@ def make_plan(main: FuncOp, machine: Machine, overrides: Mapping[str, Mapping[st
         need = max(need, _rows_bytes(machine, op, limit, team_size(machine) if by_row else 1))
     if not shapes:
         need = max(need, limit)
-    heavy = max(ops, key=lambda op: _least_bytes(machine, op))
-    least = round_up(_least_bytes(machine, heavy), 64)
+    least = max(_least_bytes(machine, op) for op in ops)
     if base + least > tcdm:
-        columns = tf.shape_of(heavy.results[0])[-1]
-        error = CapacityError(
-            f"{heavy.name} (layer '{layer_of(heavy)}') needs {least} bytes of TCDM, but only "
-            f"{tcdm - base} of {tcdm} are left behind counters and stacks: use a larger TCDM"
-        )
-        error.otherwise = f"rows of {columns * (tcdm - base) // least // 32 * 32} columns"
-        raise error.about(layer_of(heavy), heavy.name, LARGER)
+        raise _overflow(machine, ops, shapes, overrides)
     linear_base = min(tcdm, round_up(base + max(least, need), 64))
     try:
         sizes, tiles = LinearSearch(machine, shapes, tcdm - linear_base, overrides).search()
@@ -140,11 +133,43 @@ def make_plan(main: FuncOp, machine: Machine, overrides: Mapping[str, Mapping[st
     return Plan(machine, base, limit, linear_base, tiles, arenas, blocks)
 
 
+def _overflow(
+    machine: Machine,
+    ops: Sequence[Operation],
+    shapes: Sequence[LinearShape],
+    overrides: Mapping[str, Mapping[str, int]],
+) -> CapacityError:
+    """Every row-wise operation that has no kernel, and the products where they have no tile even
+    with all of the room."""
+    tcdm = machine.cluster.tcdm_bytes
+    room = tcdm - buffers_offset(machine)
+    alike: dict[tuple[str, int], list[Operation]] = {}
+    for op in ops:
+        if (least := _least_bytes(machine, op)) > room:
+            alike.setdefault((op.name, least), []).append(op)
+    ordered = sorted(alike.items(), key=lambda item: -item[0][1])
+    causes: list[CapacityError] = []
+    for (name, least), group in ordered:
+        more = f" and {len(group) - 1} more" if len(group) > 1 else ""
+        text = (
+            f"{name} (layer '{layer_of(group[0])}'{more}) needs {least} bytes of TCDM, but only "
+            f"{room} of {tcdm} are left behind counters and stacks: use a larger TCDM"
+        )
+        causes += [CapacityError(text).about(layer_of(op), name, LARGER) for op in group]
+    try:
+        LinearSearch(machine, shapes, room, overrides).search()
+    except CapacityError as error:
+        causes.append(error)
+    (_, least), (heavy, *_) = ordered[0]
+    columns = tf.shape_of(heavy.results[0])[-1]
+    return CapacityError.of(causes, f"rows of {columns * room // least // 32 * 32} columns")
+
+
 def _least_bytes(machine: Machine, op: Operation) -> int:
-    """TCDM bytes without which a row-wise operation has no kernel."""
+    """TCDM bytes without which a row-wise operation has no kernel, in whole lines of 64."""
     if isinstance(op, linalg_ops.GenericOp):
-        return least_generic_bytes(op, machine)
-    return least_bytes(op, machine) if type(op) in ROWS else 0
+        return round_up(least_generic_bytes(op, machine), 64)
+    return round_up(least_bytes(op, machine), 64) if type(op) in ROWS else 0
 
 
 def _rows_bytes(machine: Machine, op: Operation, limit: int, wanted: int) -> int:

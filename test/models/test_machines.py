@@ -104,6 +104,20 @@ def test_a_tcdm_that_is_too_small_names_the_nearest_that_is_not():
         Compilation.of(SMALL["gpt2"](), machine.with_tcdm_bytes(before)).outline()
 
 
+def test_everything_that_does_not_fit_is_one_report():
+    """A BERT whose rows are too wide, and the tiles of its products, too: each kind once."""
+    model = bert("wide", hidden=1024, layers=2, heads=16, mlp=64, vocabulary=32)
+    with pytest.raises(CapacityError) as caught:
+        Compilation.of(model, Machine.load().with_tcdm_bytes(8 << 10)).outline()
+    causes = {refusal.operator for refusal in caught.value.refusals}
+    assert {"transformer.layer_norm", "transformer.linear"} <= causes
+    head, *lines = str(caught.value).splitlines()
+    assert int(head.split()[0]) == len(lines) - 1
+    assert len(set(lines)) == len(lines)
+    assert any(" more) needs " in line for line in lines)
+    assert lines[-1].strip().startswith("the nearest that works: ")
+
+
 def test_inner_sizes_that_machines_ask_for():
     """An inner size of 32 is too short for one, 64 refills too late for the other."""
     for setting in ("redmule.min_inner=33", "redmule.shape=48x8x6"):

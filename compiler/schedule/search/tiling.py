@@ -66,10 +66,22 @@ class CapacityError(UserError, ValueError):
     otherwise: str = ""
     """What works where no size does."""
 
+    @staticmethod
+    def of(causes: Sequence[CapacityError], otherwise: str) -> CapacityError:
+        """One report of several causes, each said once."""
+        texts = dict.fromkeys(Exception.__str__(cause) for cause in causes)
+        head = [] if len(texts) == 1 else [f"{len(texts)} things do not fit the TCDM:"]
+        error = CapacityError("\n  ".join([*head, *texts]))
+        error.refusals = tuple(refusal for cause in causes for refusal in cause.refusals)
+        error.otherwise = otherwise
+        return error
+
     def __str__(self) -> str:
         size = None if self.nearest is None else self.nearest()
         found = self.otherwise if size is None else f"cluster.tcdm_bytes = {size}"
-        return super().__str__() + (f"; the nearest that works: {found}" if found else "")
+        text = super().__str__()
+        separator = "\n  " if "\n" in text else "; "
+        return f"{text}{separator}the nearest that works: {found}" if found else text
 
     def __reduce__(self) -> tuple[type[CapacityError], tuple[str]]:
         return CapacityError, (str(self),)
