@@ -118,6 +118,57 @@ def check(
     return CheckReport(tuple(checks), title)
 
 
+@dataclass
+class RunsCheck:
+    """Runs that go on from one another against the evaluator, which keeps its own state.
+
+    Attributes:
+        runs, elements: compared so far.
+        different: elements whose bits differ.
+        first: the first run in which some do, counted from 1.
+    """
+
+    program: Program
+    runs: int = 0
+    elements: int = 0
+    different: int = 0
+    first: int | None = None
+
+    def __post_init__(self) -> None:
+        self._module, self._weights = embedded_module(self.program), embedded_weights(self.program)
+        self._state: dict[str, np.ndarray] = {}
+
+    def add(self, entry: str, result: Result) -> None:
+        """Evaluate an entry on the inputs of a run, behind those before, and compare."""
+        expected = evaluate(
+            *(self._module, self._weights, result.inputs),
+            machine=self.program.machine,
+            entry=entry,
+            state=self._state,
+        )
+        self.runs += 1
+        self.elements += sum(array.size for array in result.outputs.values())
+        found = sum(_different(a, expected[name]) for name, a in result.outputs.items())
+        if found and self.first is None:
+            self.first = self.runs
+        self.different += found
+
+    def line(self) -> str:
+        """The comparison for people."""
+        verdict = (
+            "bit-identical to the reference evaluator"
+            if not self.different
+            else f"DIFFERS from the reference evaluator in {self.different} elements, first in run "
+            f"{self.first}"
+        )
+        return f"check: {self.elements} elements of {self.runs} runs, {verdict}"
+
+    def to_json(self) -> dict[str, Any]:
+        """The comparison as JSON-ready values."""
+        names = ("runs", "elements", "different", "first")
+        return {"identical": not self.different, **{name: getattr(self, name) for name in names}}
+
+
 def _different(found: np.ndarray, expected: np.ndarray) -> int:
     bits = np.uint16 if found.dtype.itemsize == 2 else np.uint32
     return int(np.sum(found.view(bits) != expected.astype(found.dtype).view(bits)))

@@ -16,6 +16,7 @@ from softex_mlir.runtime.costs.verdict import unit_name
 from softex_mlir.runtime.session import Memory, Result, run
 
 if TYPE_CHECKING:
+    from softex_mlir.runtime.check import RunsCheck
     from softex_mlir.runtime.program import Program
 
 
@@ -88,6 +89,8 @@ class Generation:
     prefill: Phase = field(default_factory=Phase)
     decode: Phase = field(default_factory=Phase)
     interrupted: bool = False
+    check: RunsCheck | None = None
+    """Of every run, if that was asked for."""
 
     @property
     def phases(self) -> dict[str, Phase]:
@@ -101,7 +104,8 @@ class Generation:
             for name, phase in self.phases.items()
             if name != ENCODE or phase.runs
         }
-        return {"tokens": self.tokens, "interrupted": self.interrupted, **phases}
+        check = {} if self.check is None else {"check": self.check.to_json()}
+        return {"tokens": self.tokens, "interrupted": self.interrupted, **phases, **check}
 
 
 @dataclass(frozen=True)
@@ -138,6 +142,7 @@ def generate(
     progress: Callable[[int], None] | None = None,
     inputs: Mapping[str, np.ndarray] | None = None,
     start: Sequence[int] | None = None,
+    check: bool = False,
 ) -> Generation:
     """Continue prompts, one for every sequence of the program's batch.
 
@@ -154,6 +159,7 @@ def generate(
         inputs: of the entry `encode`, for a program that has one; it runs first. Default: the
             prompts, if it reads token ids, else random.
         start: ids that the decoder's sequences begin with (`decoder_start_token_id` of the model).
+        check: compare every run with the evaluator, which does the same from its own state.
 
     Ctrl-C ends the generation; what there is by then is returned, marked as interrupted.
 
@@ -175,6 +181,10 @@ def generate(
         )
     _check(program, prompts, max_new_tokens)
     running = _Running(program, prompts, progress)
+    if check:
+        from softex_mlir.runtime.check import RunsCheck
+
+        running.made.check = RunsCheck(program)
     sampling = sampling or Sampling()
     random = np.random.default_rng(sampling.seed)
     made = running.made
@@ -219,6 +229,8 @@ class _Running:
         program = self.program.at(entry)
         result = run(program, inputs, memory=self.memory, progress=self.progress)
         self.made.phases[entry].add(result, tokens)
+        if self.made.check is not None:
+            self.made.check.add(entry, result)
         return result.outputs
 
     def encode(self, inputs: Mapping[str, np.ndarray] | None) -> None:
@@ -363,3 +375,5 @@ def lines(made: Generation) -> Iterator[str]:
                 f"{phase.dma_share:.0%}; bound by {unit_name(resource)}: {share:.0%} of the cycles "
                 "at least"
             )
+    if made.check is not None:
+        yield made.check.line()

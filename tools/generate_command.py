@@ -139,6 +139,7 @@ def run_generation(
     sampling: Sampling,
     *,
     stop: int | None,
+    check: bool,
     form: Form,
     output: Path | None,
     profile: Path | None,
@@ -146,7 +147,8 @@ def run_generation(
     input: Path | None = None,
     start: str | None = None,
 ) -> None:
-    """Generate, print tokens as they come and then the figures; 130 if interrupted.
+    """Generate, print tokens as they come and then the figures; 130 if interrupted, 1 if a run is
+    checked and differs.
 
     As JSON and CSV nothing but the figures is printed.
 
@@ -177,6 +179,7 @@ def run_generation(
             stop=stop,
             on_token=printer.show,
             inputs=inputs,
+            check=check,
             start=None if start is None else _ids(start, "--start-ids"),
         )
     printer.end()
@@ -195,6 +198,8 @@ def run_generation(
     _write(program, made, profile, trace)
     if made.interrupted:
         raise SystemExit(130)
+    if made.check is not None and made.check.different:
+        raise SystemExit(1)
 
 
 def _write(program: Program, made: Generation, profile: Path | None, trace: Path | None) -> None:

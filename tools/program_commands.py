@@ -93,6 +93,10 @@ def generate(
     temperature: Annotated[float, typer.Option(help="Of the drawing.")] = 1.0,
     seed: Annotated[int, typer.Option(min=0, help="Of the drawing.")] = 0,
     stop: Annotated[int | None, typer.Option(help="Token id that ends a sequence.")] = None,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Compare every run with the reference evaluator bit for bit."),
+    ] = False,
     profile: Annotated[
         Path | None,
         typer.Option(
@@ -120,6 +124,7 @@ def generate(
         max_new_tokens,
         sampling,
         stop=stop,
+        check=check,
         form=form,
         output=output,
         profile=profile,

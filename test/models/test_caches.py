@@ -8,6 +8,7 @@ import subprocess
 import sys
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -174,6 +175,22 @@ def test_the_same_seed_draws_the_same_tokens():
     assert drawn[0] == drawn[1] != drawn[2]
 
 
+def test_every_step_is_checked(monkeypatch: pytest.MonkeyPatch):
+    def other_bits(*arguments: Any, **options: Any) -> dict[str, np.ndarray]:
+        found = evaluate(*arguments, **options)
+        if options["entry"] == "decode":
+            found["logits"].view(np.uint16)[0, 7] ^= 1
+        return found
+
+    monkeypatch.setattr("softex_mlir.runtime.check.evaluate", other_bits)
+    checked = compiled("gpt2").generate([PROMPT], 3, check=True).check
+    assert checked is not None
+    assert checked.line() == (
+        "check: 288 elements of 3 runs, DIFFERS from the reference evaluator in 2 elements, first "
+        "in run 2"
+    )
+
+
 def test_ctrl_c_prints_what_there_is(tmp_path: Path):
     path = tmp_path / "gpt2.elf"
     compiled("gpt2").save(path)
@@ -209,6 +226,7 @@ def test_text_goes_in_and_comes_out(tmp_path: Path, capsys: pytest.CaptureFixtur
         3,
         Sampling(),
         stop=None,
+        check=True,
         form=Form.json,
         output=None,
         profile=profile,
@@ -217,6 +235,7 @@ def test_text_goes_in_and_comes_out(tmp_path: Path, capsys: pytest.CaptureFixtur
     found = json.loads(capsys.readouterr().out)
     assert found["texts"] == [" ".join(f"w{token}" for token in found["tokens"][0])]
     assert found["decode"]["tokens"] == 2
+    assert (found["check"]["identical"], found["check"]["runs"]) == (True, 3)
     assert set(json.loads(profile.read_text())["last_runs"]) == {"prefill", "decode"}
     assert json.loads(trace.read_text())["traceEvents"]
     path.write_text("{}")
