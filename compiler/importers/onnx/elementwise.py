@@ -33,7 +33,7 @@ from softex_mlir.compiler.importers.onnx.logic import (
 from softex_mlir.compiler.importers.onnx.masks import VERY_NEGATIVE
 from softex_mlir.compiler.importers.onnx.node import Node
 from softex_mlir.compiler.importers.onnx.registry import axis_of, operator
-from softex_mlir.compiler.importers.onnx.tensors import as_number, map_values
+from softex_mlir.compiler.importers.onnx.tensors import as_number, held_in_bf16, map_values
 from softex_mlir.compiler.importers.onnx.types import FLOATS
 from softex_mlir.compiler.importers.onnx.values import (
     Array,
@@ -170,6 +170,7 @@ def clip(state: Importer, node: Node) -> list[Value]:
         high = np.inf if high > HALF_LIMIT else high
     if high == np.inf and low in (0, -np.inf):
         return [state.emit(t.ReluOp(x)) if low == 0 else x]
+    low, high = held_in_bf16(low), held_in_bf16(high)
     return [map_elements(state, [x], lambda e, v: clipped(e, v[0], low, high))]
 
 

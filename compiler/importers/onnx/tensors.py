@@ -76,7 +76,7 @@ def map_values(
     for position, value in enumerate(values):
         if isinstance(value, np.ndarray) and value.size and (value == value.flat[0]).all():
             check_width(value)
-            numbers[position] = value.flat[0].item() if wide else _held(value.flat[0].item())
+            numbers[position] = value.flat[0].item() if wide else held_in_bf16(value.flat[0].item())
             shapes.append(value.shape)
         else:
             operands.append(state.tensor(value, wide=wide))
@@ -106,7 +106,7 @@ def map_values(
     return state.emit_all(elementwise(operands, element, complete, shape=result, layer=state.layer))
 
 
-def _held(number: float | int) -> float | int:
+def held_in_bf16(number: float) -> float:
     """Finite numbers beyond bf16 stay finite: rounding makes -inf of the lowest float32."""
     if isinstance(number, float) and isfinite(number):
         return min(max(number, t.MASKED), -t.MASKED)
