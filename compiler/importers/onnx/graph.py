@@ -387,8 +387,14 @@ class Importer:
                 found = iter(evaluator.run(None, given))
         except Exception as error:
             # It raises anything on nodes that make no sense or that it does not know.
+            if node.schema is None:
+                raise Unsupported(f"operator {node.key} is not supported") from error
+            unknown = isinstance(error, RuntimeError | NotImplementedError)
+            reason = (
+                "it is not implemented there" if unknown else f"{type(error).__name__}, {error}"
+            )
             raise Unsupported(
-                f"it cannot be evaluated on constants by ONNX's reference implementation: {error}"
+                f"it cannot be evaluated on constants by ONNX's reference implementation: {reason}"
             ) from error
         return [np.asarray(next(found)) if name else None for name in proto.output]
 
