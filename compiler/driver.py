@@ -84,6 +84,7 @@ class Compilation:
         """
         from softex_mlir.compiler.pipeline import fuse
         from softex_mlir.compiler.target import check_room, check_target
+        from softex_mlir.compiler.transforms.transformer.split_values import notes_on_keys
         from softex_mlir.compiler.transforms.transformer.widen_sums import (
             cores_alone,
             has_wide_sums,
@@ -116,6 +117,7 @@ class Compilation:
         check_room(loaded, machine)
         watch = None if observe is None else partial(observe, "fusion")
         placement = fuse(loaded, machine, watch, accuracy=level, instrument=instrument)
+        loaded.notes += notes_on_keys(loaded.module)
         return Compilation(loaded, machine, tuple(placement), tiles, instrument)
 
     def emit(self, level: str) -> str | bytes:

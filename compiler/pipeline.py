@@ -53,6 +53,7 @@ from softex_mlir.compiler.transforms.transformer.place import Placement, PlacePa
 from softex_mlir.compiler.transforms.transformer.round_weights import RoundWeightsPass
 from softex_mlir.compiler.transforms.transformer.select_early import SelectEarlyPass
 from softex_mlir.compiler.transforms.transformer.split_sums import SplitSumsPass
+from softex_mlir.compiler.transforms.transformer.split_token_sums import SplitTokenSumsPass
 from softex_mlir.compiler.transforms.transformer.split_values import SplitValuesPass
 from softex_mlir.compiler.transforms.transformer.widen_sums import WidenSumsPass
 from softex_mlir.dialects.target import machine_text
@@ -121,10 +122,13 @@ def stages(
 
 def _sums(target: str, accuracy: Accuracy | None) -> tuple[ModulePass, ...]:
     if accuracy is None:
-        return ()
+        return (SplitTokenSumsPass(),)
     if accuracy.cores:
         return (WidenSumsPass(target),)
-    return (SplitSumsPass(accuracy.sum_chunk, chunks_text(accuracy.sums)),)
+    return (
+        SplitSumsPass(accuracy.sum_chunk, chunks_text(accuracy.sums)),
+        SplitTokenSumsPass(),
+    )
 
 
 def _split_values(target: str, accuracy: Accuracy) -> SplitValuesPass:

@@ -106,6 +106,14 @@ ACTIVATIONS = ("none", *(op.name.removeprefix("transformer.") for op in FUNCTION
 """Functions `transformer.linear` can apply to its result before the residual is added."""
 
 
+def expect_chunk(op: LinearOp | MatmulOp) -> None:
+    """Fail verification unless partial sums of an operation are of equal lengths."""
+    op.expect(
+        op.chunk > 0 and op.chunk % op.step == 0 and op.inner % op.chunk == 0,
+        f"sum_chunk must be a multiple of {op.step} that divides {op.inner}, found {op.chunk}",
+    )
+
+
 @irdl_op_definition
 class LinearOp(TransformerOp):
     """``activation(x @ w + bias) + residual``, a RedMulE matrix product with its epilogue.
@@ -194,11 +202,7 @@ class LinearOp(TransformerOp):
             f"activation must be one of {', '.join(ACTIVATIONS)}, found '{self.activation.data}'",
         )
         expect_unit(self, self.inner_unit)
-        self.expect(
-            self.chunk > 0 and self.chunk % self.step == 0 and self.inner % self.chunk == 0,
-            f"sum_chunk must be a multiple of {self.step} that divides {self.inner}, "
-            f"found {self.chunk}",
-        )
+        expect_chunk(self)
 
 
 @irdl_op_definition
@@ -292,14 +296,15 @@ class MatmulOp(TransformerOp):
     """Product of two activations: a [.., M, N] @ b [.., N, K], leading dimensions broadcast.
 
     Fused form: both of rank 2, or both of rank 3 with equal batch. Numerics of `transformer.linear`
-    without bias, `wide` as there. The fallback for products that are no linear layer and no
-    attention.
+    without bias, `sum_chunk` and `wide` as there. The fallback for products that are no linear
+    layer and no attention.
     """
 
     name = "transformer.matmul"
 
     a = operand_def(BF16_TENSOR)
     b = operand_def(BF16_TENSOR)
+    sum_chunk = opt_prop_def(IntegerAttr)
     inner_unit = opt_prop_def(IntegerAttr)
     wide = opt_prop_def(UnitAttr)
     result = result_def(BF16_TENSOR)
@@ -333,6 +338,11 @@ class MatmulOp(TransformerOp):
         return inner_step(self.inner_unit)
 
     @property
+    def chunk(self) -> int:
+        """Inner values of a partial sum; all of them if the sums are not split."""
+        return self.inner if self.sum_chunk is None else self.sum_chunk.value.data
+
+    @property
     def is_fused(self) -> bool:
         """Whether the operands have the shapes of the fused form."""
         a, b = shape_of(self.a), shape_of(self.b)
@@ -359,6 +369,7 @@ class MatmulOp(TransformerOp):
             f"{shape_of(self.a)} by {shape_of(self.b)} gives {expected}, "
             f"found {shape_of(self.result)}",
         )
+        expect_chunk(self)
 
 
 CAN_BE_WIDE = (LinearOp, AttentionOp, MatmulOp, LayerNormOp, RMSNormOp)

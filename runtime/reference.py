@@ -262,7 +262,7 @@ def evaluate_op(op: Operation, operands: list[Array], arithmetic: Arithmetic) ->
         case t.MatmulOp():
             a, b = operands
             a, b = _in_steps(op, a, a.ndim - 1), _in_steps(op, b, b.ndim - 2)
-            return _matmul(a, b, arithmetic)
+            return _matmul(op, a, b, arithmetic)
         case t.LayerNormOp():
             x, gamma, beta = operands
             return arithmetic.layer_norm(x, gamma, beta, op.eps.value.data)
@@ -341,11 +341,15 @@ def _attention(op: t.AttentionOp, operands: list[Array], arithmetic: Arithmetic)
     return result
 
 
-def _matmul(a: Array, b: Array, arithmetic: Arithmetic) -> Array:
+def _matmul(op: t.MatmulOp, a: Array, b: Array, arithmetic: Arithmetic) -> Array:
     lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     left = np.broadcast_to(a, (*lead, *a.shape[-2:])).reshape(-1, *a.shape[-2:])
     right = np.broadcast_to(b, (*lead, *b.shape[-2:])).reshape(-1, *b.shape[-2:])
-    parts = [arithmetic.gemm(x, w, None) for x, w in zip(left, right, strict=True)]
+    chained = op.wide is not None
+    parts = [
+        _sum_of_chunks(x, w, None, op.chunk, arithmetic, chained)
+        for x, w in zip(left, right, strict=True)
+    ]
     return np.stack(parts).reshape(*lead, a.shape[-2], b.shape[-1])
 
 

@@ -62,6 +62,10 @@ OWN_PASSES: dict[str, tuple[str, str]] = {
         "softex_mlir.compiler.transforms.transformer.order_inner_dimension",
         "OrderInnerDimensionPass",
     ),
+    "split-token-sums": (
+        "softex_mlir.compiler.transforms.transformer.split_token_sums",
+        "SplitTokenSumsPass",
+    ),
     "split-sums": ("softex_mlir.compiler.transforms.transformer.split_sums", "SplitSumsPass"),
     "split-values": (
         "softex_mlir.compiler.transforms.transformer.split_values",

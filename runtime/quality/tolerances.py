@@ -77,7 +77,7 @@ def tolerance_of(op: Operation) -> Tolerance:
             parts = op.inner // op.chunk
             return _summed(op.chunk, parts, op.activation.data == "gelu", op.residual is not None)
         case t.MatmulOp():
-            return _summed(op.inner, 1, False, False)
+            return _summed(op.chunk, op.inner // op.chunk, False, False)
         case t.AttentionOp():
             keys = op.summed or op.columns
             share = 2 * EXPONENTIAL + SIGMAS * ROUNDING * (sqrt(op.inner / 6) + sqrt(keys / 6))

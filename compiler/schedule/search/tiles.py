@@ -33,13 +33,15 @@ class LinearShape:
         """The shape of an operation; that of one batch element."""
         if isinstance(op, LinearOp):
             m, k = shape_of(op.result)
-            activation, residual, chunk = op.activation.data, op.residual is not None, op.chunk
+            activation, residual = op.activation.data, op.residual is not None
         else:
             m, k = shape_of(op.result)[-2:]
-            activation, residual, chunk = "none", False, op.inner
+            activation, residual = "none", False
         columns, layer = round_up(k, ALIGNMENT), layer_of(op)
         wide = op.wide is not None
-        return LinearShape(m, op.inner, columns, activation, residual, chunk, op.step, wide, layer)
+        return LinearShape(
+            m, op.inner, columns, activation, residual, op.chunk, op.step, wide, layer
+        )
 
     @property
     def splits(self) -> int:

@@ -12,13 +12,28 @@ from math import isfinite, prod
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp, bf16, f32
 from xdsl.ir import Operation, SSAValue
+from xdsl.ir.affine import AffineExpr
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 
 from softex_mlir.compiler.bodies.f32_functions import F32
-from softex_mlir.compiler.generic_builder import Scalars, elementwise, reduction
+from softex_mlir.compiler.compilation_context import weights_of
+from softex_mlir.compiler.generic_builder import (
+    PARALLEL,
+    REDUCTION,
+    Scalars,
+    dimension_map,
+    elementwise,
+    generic,
+    reduction,
+)
 from softex_mlir.compiler.row_operations.binary import BINARY
 from softex_mlir.compiler.row_operations.unary import UNARY
+from softex_mlir.compiler.transforms.transformer.split_token_sums import (
+    MOST_MACS,
+    sums_over_tokens,
+)
+from softex_mlir.compiler.weights import WeightStore
 from softex_mlir.dialects import transformer as t
 
 
@@ -78,9 +93,44 @@ def _reduce_mean(op: t.ReduceMeanOp) -> list[Operation]:
     return [*total, *scaled]
 
 
-def _converted(op: Operation) -> list[Operation] | None:
+def _is_small_sum(op: t.MatmulOp | t.LinearOp, weights: WeightStore) -> bool:
+    """Whether float32 on the cores is worth its time: a pooling's product."""
+    a, b = op.operands[:2]
+    macs = prod(t.shape_of(a)) * t.shape_of(b)[-1]
+    if isinstance(op, t.MatmulOp):
+        plain = op.is_fused
+    else:
+        plain = len(op.operands) == 2 and op.activation.data == "none"
+    return plain and macs <= MOST_MACS and sums_over_tokens(op, weights)
+
+
+def _product(op: t.MatmulOp | t.LinearOp) -> list[Operation]:
+    """Sums in f32 in the order of memory."""
+    a, b = op.operands[:2]
+    shape = t.shape_of(op.result)
+    rank = len(shape)
+    outer = [AffineExpr.dimension(d) for d in range(rank)]
+    lead, inner = outer[:-2], AffineExpr.dimension(rank)
+    maps = [[*lead, outer[-2], inner], [*lead, inner, outer[-1]], outer]
+    left, right, out = (dimension_map(rank + 1, found) for found in maps)
+    total = generic(
+        [a, b],
+        [left, right],
+        [(shape, f32, out)],
+        [PARALLEL] * rank + [REDUCTION],
+        lambda e, x: e.add(x[2], e.mul(x[0], x[1])),
+        initial=[0.0],
+        layer=op.layer,
+    )
+    rounded = elementwise([total[-1].results[0]], bf16, lambda e, x: x[0], layer=op.layer)
+    return [*total, *rounded]
+
+
+def _converted(op: Operation, weights: WeightStore) -> list[Operation] | None:
     """Operations that compute the same; None to keep an operation."""
     match op:
+        case t.MatmulOp() | t.LinearOp() if _is_small_sum(op, weights):
+            return _product(op)
         case t.ReduceMeanOp():
             return _reduce_mean(op)
         case t.BinaryOp() if not _is_row_operation(op):
@@ -105,8 +155,9 @@ class ConvertTransformerToLinalgPass(ModulePass):
     name = "convert-transformer-to-linalg"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
+        weights = weights_of(ctx)
         for inner in list(op.walk()):
-            made = _converted(inner)
+            made = _converted(inner, weights)
             if made is None:
                 continue
             Rewriter.insert_op(made, InsertPoint.before(inner))

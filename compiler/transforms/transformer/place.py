@@ -68,6 +68,8 @@ def unit_of(op: t.TransformerOp, machine: Machine) -> tuple[str, str]:
             return _join(*units), "; ".join(reasons)
         case t.AttentionOp():
             return _join(product[0], softmax[0]), f"two {product[1]}s around a {softmax[1]}"
+        case t.MatmulOp() if op.chunk != op.inner and op.wide is None:
+            return _join(product[0], "cores"), f"{product[1]}; partial sums of {op.chunk} added"
         case t.MatmulOp():
             return product
         case t.SoftmaxOp():

@@ -49,6 +49,31 @@ def split_values(
         raise UserError(f"values of layer {names}: no attention has this name")
 
 
+MANY_KEYS = 256
+"""Of equal weights, as many add up in BF16."""
+
+
+def notes_on_keys(module: ModuleOp) -> list[str]:
+    """What users are told of attention that adds up the values of more keys than BF16 counts."""
+    found = [
+        op
+        for op in module.walk()
+        if isinstance(op, t.AttentionOp)
+        and op.keys > MANY_KEYS
+        and op.value_chunk is None
+        and op.wide is None
+    ]
+    if not found:
+        return []
+    layers = list(dict.fromkeys(map(layer_of, found)))
+    others = f" and {len(layers) - 1} more" if layers[1:] else ""
+    return [
+        f"attention over {max(op.keys for op in found)} keys ('{layers[0]}'{others}) adds values "
+        f"in BF16: where more than {MANY_KEYS} keys weigh alike, results come out too small; "
+        "--accuracy exact adds them in float32, high in parts where whole rows fit the TCDM"
+    ]
+
+
 def value_chunk(op: t.AttentionOp, machine: Machine, limit: int) -> int | None:
     """Keys of a partial sum, at most `limit`; None for whole sums."""
     from softex_mlir.compiler.schedule.plan import buffers_offset

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp, UnitAttr
+from xdsl.dialects.builtin import IntegerAttr, ModuleOp, UnitAttr, i64
 from xdsl.ir import Block, Operation
 
 from softex_mlir.compiler.machine_pass import MachinePass
-from softex_mlir.compiler.transforms.transformer.split_sums import split_sums
+from softex_mlir.compiler.transforms.transformer.split_sums import divisor, split_sums
 from softex_mlir.dialects import transformer as t
 from softex_mlir.isa_sim.machine import Machine
 
@@ -40,8 +40,10 @@ def widen_sums(module: ModuleOp, machine: Machine) -> None:
                 op.wide = UnitAttr()
             case t.AttentionOp():
                 op.wide, op.value_chunk = UnitAttr(), None
-            case t.MatmulOp() if op.inner <= longest:
+            case t.MatmulOp():
                 op.wide = UnitAttr()
+                if op.inner > longest:
+                    op.sum_chunk = IntegerAttr(divisor(op.inner, op.step, longest), i64)
             case _:
                 pass
     split_sums(module, longest)
