@@ -345,11 +345,13 @@ def _matmul(op: t.MatmulOp, a: Array, b: Array, arithmetic: Arithmetic) -> Array
     lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     left = np.broadcast_to(a, (*lead, *a.shape[-2:])).reshape(-1, *a.shape[-2:])
     right = np.broadcast_to(b, (*lead, *b.shape[-2:])).reshape(-1, *b.shape[-2:])
-    chained = op.wide is not None
-    parts = [
-        _sum_of_chunks(x, w, None, op.chunk, arithmetic, chained)
-        for x, w in zip(left, right, strict=True)
-    ]
+
+    def part(x: Array, w: Array) -> Array:
+        if op.wide is not None:
+            return arithmetic.linear_in_f32(x, w, None, op.chunk, "none", None)
+        return _sum_of_chunks(x, w, None, op.chunk, arithmetic)
+
+    parts = [part(x, w) for x, w in zip(left, right, strict=True)]
     return np.stack(parts).reshape(*lead, a.shape[-2], b.shape[-1])
 
 

@@ -29,7 +29,7 @@ SHAPES = {
     "head": (BATCH, HEADS, QUERIES, KEYS),
 }
 FILLS = {"inf": -np.inf, "lowest": LOWEST, "-1e9": -1e9, "-1e4": -1e4}
-FORMS = ("constant", "number", "where", "where bias", "constant where", "integer")
+FORMS = ("constant", "number", "where", "where bias", "constant where", "held", "integer")
 
 
 def hidden(shape: tuple[int, ...]) -> Any:
@@ -78,6 +78,9 @@ def graph(
         case "number":
             given(bias)
             scores = g.node("Add", scores, "m")
+        case "held":
+            given(bias)
+            scores = g.node("Max", g.node("Add", scores, "m"), g.constant(np.float32(LOWEST)))
         case "where":
             given(~masked)
             scores = g.node("Where", "m", scores, filled)

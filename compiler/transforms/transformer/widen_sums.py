@@ -30,9 +30,9 @@ def cores_alone(machine: Machine) -> Machine:
 
 
 def widen_sums(module: ModuleOp, machine: Machine) -> None:
-    """Write `wide` on every product: linear layers and attention, and other products of two
-    activations with sums that are short enough for the TCDM. Longer sums of linear layers are
-    rounded between. Norms round once."""
+    """Write `wide` on every product: linear layers, attention, other products of two activations.
+    Sums that are too long for the TCDM are rounded between, but for attention's. Norms round
+    once."""
     longest = machine.cluster.tcdm_bytes // SUM_SHARE
     for op in module.walk():
         match op:
