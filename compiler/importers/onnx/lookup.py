@@ -34,6 +34,7 @@ from softex_mlir.compiler.importers.onnx.values import Array, Unsupported, Value
 from softex_mlir.dialects import transformer as t
 
 INT64 = 7
+BEYOND = "an index computed out of range gives 0"
 
 
 def _accumulated(
@@ -92,7 +93,7 @@ def selected(state: Importer, data: SSAValue, indices: SSAValue, axis: int) -> S
     return _accumulated(state, inputs, result, lambda e, v: chosen(e, v, rank), 0)
 
 
-@operator("GatherElements", note="of activations; indices constant or computed")
+@operator("GatherElements", note=f"of activations; indices constant or computed; {BEYOND}")
 def gather_elements(state: Importer, node: Node) -> list[Value]:
     data = state.tensor(node.input(0))
     shape = list(t.shape_of(data))
@@ -109,7 +110,10 @@ def gather_elements(state: Importer, node: Node) -> list[Value]:
     return [_accumulated(state, inputs, result, lambda e, v: chosen(e, v, rank), 0)]
 
 
-@operator("GatherND", note="of activations; indices constant or computed; no batch dimensions")
+@operator(
+    "GatherND",
+    note=f"of activations; indices constant or computed; no batch dimensions; {BEYOND}",
+)
 def gather_nd(state: Importer, node: Node) -> list[Value]:
     data, indices = state.tensor(node.input(0)), node.input(1)
     if node.attribute("batch_dims", 0):

@@ -15,7 +15,7 @@ from xdsl.ir import SSAValue
 from softex_mlir.compiler.bodies.f32_functions import F32
 from softex_mlir.compiler.generic_builder import Scalars
 from softex_mlir.compiler.importers.onnx.graph import Importer
-from softex_mlir.compiler.importers.onnx.lookup import INT64, from_the_front, selected
+from softex_mlir.compiler.importers.onnx.lookup import BEYOND, INT64, from_the_front, selected
 from softex_mlir.compiler.importers.onnx.node import Node
 from softex_mlir.compiler.importers.onnx.registry import axis_of, operator
 from softex_mlir.compiler.importers.onnx.tensors import map_values
@@ -248,7 +248,11 @@ def _parts(state: Importer, x: SSAValue, axis: int, sizes: list[int]) -> list[SS
     return parts
 
 
-@operator("Gather", note="of constants and activations; indices constant or computed")
+@operator(
+    "Gather",
+    note=f"of constants and activations; indices constant or computed; {BEYOND}, of a table of "
+    "rows the first or last one",
+)
 def gather(state: Importer, node: Node) -> list[Value]:
     data, indices = node.inputs()
     axis = axis_of(node.attribute("axis", 0), len(shape_of_value(data)))

@@ -117,7 +117,11 @@ def _alike(state: Importer, node: Node) -> tuple[SSAValue, SSAValue]:
     return data, updates
 
 
-@operator("ScatterElements", "Scatter", note="work grows with the square of the dimension")
+@operator(
+    "ScatterElements",
+    "Scatter",
+    note="work grows with the square of the dimension; an index computed out of range is dropped",
+)
 def scatter_elements(state: Importer, node: Node) -> list[Value]:
     data, updates = _alike(state, node)
     shape = t.shape_of(data)
@@ -133,7 +137,10 @@ def scatter_elements(state: Importer, node: Node) -> list[Value]:
     return [_scattered(state, node, data, (places, at), (updates, at), axis)]
 
 
-@operator("ScatterND", note="work grows with elements times updates")
+@operator(
+    "ScatterND",
+    note="work grows with elements times updates; an index computed out of range is dropped",
+)
 def scatter_nd(state: Importer, node: Node) -> list[Value]:
     data, updates = _alike(state, node)
     indices, shape = node.input(1), t.shape_of(data)
