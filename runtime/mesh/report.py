@@ -23,7 +23,7 @@ PUBLISHED = (
     "published",
     "ViT-base on one cluster: 310 GOPS at 0.8 V, 126.9 M cycles (derived), 1.34 TOPS/W at 0.55 V",
 )
-HEAD = ("clusters", "cycles", "ms", "speed-up", "of ideal", "GOPS", "mJ", "TOPS/W", "binds")
+HEAD = ("clusters", "Mcycles", "ms", "speed-up", "ideal", "GOPS", "mJ", "TOPS/W", "binds")
 PHASE_HEAD = ("clusters", "layers", "grid", "busy", "cycles", "slowest", "L2", "mJ", "binds")
 
 
@@ -36,12 +36,12 @@ def figures(row: MeshRow) -> tuple[str, ...]:
     """A line of the table."""
     return (
         str(row.clusters),
-        f"{row.cycles:,}",
-        f"{row.seconds * 1e3:.3f}",
+        f"{row.cycles / 1e6:.4g}",
+        f"{row.seconds * 1e3:.4g}",
         f"{row.speed_up:.2f}x",
         f"{row.efficiency:.0%}",
-        f"{row.gops:.1f}",
-        f"{row.energy_j * 1e3:.3f}",
+        f"{row.gops:,.0f}",
+        f"{row.energy_j * 1e3:.3g}",
         f"{row.tops_per_watt:.3g}",
         f"{binding(row.binds)} ({row.share:.0%})",
     )
