@@ -118,6 +118,14 @@ def test_everything_that_does_not_fit_is_one_report():
     assert lines[-1].strip().startswith("the nearest that works: ")
 
 
+def test_estimates_follow_products_on_the_cores_to_their_edges():
+    """Nine tokens are a block of six rows and half a block; 24 keys a chunk of SoftEx' 32 lanes."""
+    for model, setting in (("gpt2", "redmule.present=false"), ("bert", "softex.lanes=32")):
+        program = Compilation.of(SMALL[model](), Machine.load().with_settings([setting])).program()
+        profile = program.run(functional=False).profile
+        assert profile.forecast == pytest.approx(profile.cycles, rel=0.05)
+
+
 def test_inner_sizes_that_machines_ask_for():
     """An inner size of 32 is too short for one, 64 refills too late for the other."""
     for setting in ("redmule.min_inner=33", "redmule.shape=48x8x6"):
