@@ -13,6 +13,7 @@ import signal
 import stat
 import sys
 import tempfile
+import tomllib
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -99,6 +100,20 @@ def _replace(path: Path, payload: bytes) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def toml_table(text: str) -> dict[str, Any]:
+    """The table that TOML text is.
+
+    Raises:
+        ValueError: it is none, in words.
+    """
+    try:
+        return tomllib.loads(text)
+    except ValueError as error:  # also of a number of too many digits
+        raise ValueError(f"not TOML: {error}") from error
+    except RecursionError:
+        raise ValueError("not TOML that anybody wrote: nested too deeply") from None
 
 
 def json_text(data: Any) -> str:

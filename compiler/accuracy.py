@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from softex_mlir.errors import UserError
+from softex_mlir.files import toml_table
 
 if TYPE_CHECKING:
     from softex_mlir.compiler.model import Model
@@ -112,11 +113,13 @@ def read_accuracy(path: Path) -> Accuracy:
         UserError: it cannot be read, or holds anything else.
     """
     try:
-        data = tomllib.loads(path.read_text("utf-8"))
+        data = toml_table(path.read_text("utf-8"))
     except OSError as error:
         raise UserError(f"{path}: cannot read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise UserError(f"{path}: not TOML: {error}") from error
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from error
     known = ("version", "model", "order", "cores", "bound", *TABLES, "evidence")
     if unknown := [key for key in data if key not in known]:
         raise UserError(f"{path}: expected {', '.join(known)}, found {', '.join(unknown)}")

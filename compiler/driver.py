@@ -83,7 +83,7 @@ class Compilation:
                 compiler has no program for the machine.
         """
         from softex_mlir.compiler.pipeline import fuse
-        from softex_mlir.compiler.target import check_room, check_target
+        from softex_mlir.compiler.target import check_ports, check_room, check_target
         from softex_mlir.compiler.transforms.transformer.split_values import notes_on_keys
         from softex_mlir.compiler.transforms.transformer.widen_sums import (
             cores_alone,
@@ -111,6 +111,7 @@ class Compilation:
             tiles = check_tiles(tile_overrides or {})
         if level is not None:
             _expect_model(level, loaded, f"{accuracy}" if isinstance(accuracy, str) else "accuracy")
+        check_ports(loaded, machine)
         if observe is not None:
             observe("import", loaded)
         outputs.apply(loaded)

@@ -82,6 +82,23 @@ def _problems(machine: Machine) -> Iterator[str]:
         )
 
 
+def check_ports(model: Model, machine: Machine) -> None:
+    """Refuse a model of which one input or output alone exceeds the L2, before it is evaluated.
+
+    Raises:
+        TargetError: one does.
+    """
+    room = machine.cluster.l2_bytes
+    for port in (*model.inputs, *model.outputs):
+        need = BF16.itemsize * math.prod(port.shape)
+        if need > room:
+            shape = "x".join(map(str, port.shape))
+            raise TargetError(
+                f"'{port.name}' ({shape}) needs {need} bytes of L2, the machine '{machine.name}' "
+                f"has {room}: enlarge cluster.l2_bytes"
+            )
+
+
 def check_room(model: Model, machine: Machine) -> None:
     """Refuse a model whose products' weights alone exceed the L2, before any work on them.
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import tomllib
+import reprlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from softex_mlir.errors import UserError
+from softex_mlir.files import toml_table
 
 Tiles = Mapping[str, Mapping[str, int]]
 """By layer, any of ``m``, ``n``, ``k`` and ``group``."""
@@ -33,9 +34,10 @@ def read_tiles(source: str | Path) -> Tiles:
         except UnicodeDecodeError as error:
             raise UserError(f"{source}: not TOML: {error}") from error
     try:
-        return check_tiles(tomllib.loads(text), name)
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{source}: not TOML: {error}") from error
+        tiles = toml_table(text)
+    except ValueError as error:
+        raise UserError(f"{name}: {error}") from error
+    return check_tiles(tiles, name)
 
 
 def check_tiles(tiles: Mapping[str, Any], name: str = "tile shapes") -> Tiles:
@@ -49,7 +51,8 @@ def check_tiles(tiles: Mapping[str, Any], name: str = "tile shapes") -> Tiles:
             isinstance(value, int) and not isinstance(value, bool)
             for value in sizes.values()  # pyright: ignore
         ):
-            raise UserError(f"{name}: layer '{layer}': expected a table of sizes, found {sizes!r}")
+            found = reprlib.repr(sizes)  # pyright: ignore
+            raise UserError(f"{name}: layer '{layer}': expected a table of sizes, found {found}")
         if unknown := [key for key in sizes if key not in SIZES]:  # pyright: ignore
             raise UserError(
                 f"{name}: layer '{layer}': no size {unknown[0]!r}; there are {', '.join(SIZES)}"

@@ -11,7 +11,6 @@ import dataclasses
 import hashlib
 import os
 import re
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn, cast, get_type_hints
 
 from softex_mlir.errors import UserError
+from softex_mlir.files import toml_table
 from softex_mlir.isa_sim.machine_limits import faults
 from softex_mlir.isa_sim.machine_settings import SettingError, settings_tree
 from softex_mlir.isa_sim.units import registry
@@ -298,11 +298,9 @@ class _Reader:
 
     def machine(self) -> Machine:
         try:
-            tree = tomllib.loads(self.text)
-        except ValueError as error:  # also of a number of too many digits
-            raise MachineError(f"{self.source}: not TOML: {error}") from error
-        except RecursionError:
-            raise MachineError(f"{self.source}: not a machine: nested too deeply") from None
+            tree = toml_table(self.text)
+        except ValueError as error:
+            raise MachineError(f"{self.source}: {error}") from error
         return self.machine_of(tree)
 
     def machine_of(self, tree: dict[str, Any], changed: Machine | None = None) -> Machine:

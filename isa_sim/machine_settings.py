@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable
 from typing import Any
 
 from softex_mlir.errors import UserError
+from softex_mlir.files import toml_table
 from softex_mlir.isa_sim.units import registry
 
 _SCALED = re.compile(r"([0-9_]+)(Ki|Mi)")
@@ -60,6 +60,6 @@ def _value(section: str, key: str, value: str) -> Any:
     if (number := scaled(value)) is not None:
         return number
     try:
-        return tomllib.loads(f"value = {value}")["value"]
+        return toml_table(f"value = {value}")["value"]
     except ValueError as error:
         raise SettingError(f"{section}.{key}: '{value}' is no TOML value: {error}") from None

@@ -360,3 +360,13 @@ def test_nodes_in_a_ring_behind_an_input_without_shape(tmp_path: Path):
     )
     onnx.save(model, tmp_path / "m.onnx")
     assert "x" in failure(tmp_path / "m.onnx")
+
+
+@pytest.mark.parametrize("kind", [TensorProto.FLOAT, 99])
+def test_constants_that_are_no_data(tmp_path: Path, kind: int):
+    """One element by the shape, two by the data; a type that there is not."""
+    constant = numpy_helper.from_array(np.zeros(2, np.float32), "c")
+    constant.dims[:] = []
+    constant.data_type = kind
+    nodes = [helper.make_node("Add", ["x", "c"], ["y"])]
+    assert "c" in failure(save(tmp_path / "m.onnx", nodes, initializers=[constant]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from softex_mlir.compiler.schedule.search.pins import check_pins
-from softex_mlir.compiler.tile_overrides import check_tiles
+from softex_mlir.compiler.tile_overrides import check_tiles, read_tiles
 from softex_mlir.errors import UserError
 
 
@@ -41,3 +41,12 @@ def test_sizes_that_tiles_have(pins: dict[str, int]):
 def test_tables_that_hold_anything_else(sizes: object):
     with pytest.raises(UserError, match=r"layer 'up': (no size 'M'|expected a table of sizes)"):
         check_tiles({"up": sizes})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [f"\na = {'[' * 5000}", f"\n[up]\nm = {'9' * 5000}", "\n[up]\nm = ", f"[{'a.' * 5000}a]\nm=1"],
+)
+def test_text_that_is_no_table_of_sizes(text: str):
+    with pytest.raises(UserError, match=r"tile shapes: (not TOML|layer 'a': expected a table)"):
+        read_tiles(text)

@@ -109,7 +109,7 @@ def thresholds(graph: Any) -> Thresholds:
             is_step(node, target) or node.op_type in CHOICES
         ):
             wanted += node.input
-        elif node.op_type in PLACES:
+        elif node.op_type in PLACES and len(node.input) > PLACES[node.op_type]:
             places = node.input[PLACES[node.op_type]]
             if held.get(places, Exactness.KNOWN) > Exactness.PRODUCT:
                 wanted.append(places)
@@ -165,15 +165,19 @@ def _zeros(graph: Any) -> frozenset[str]:
     """Names of constants that are 0."""
     tensors = [(tensor.name, tensor) for tensor in graph.initializer]
     tensors += [
-        (node.output[0], a.t)
+        (name, a.t)
         for node in graph.node
         if node.op_type == "Constant"
         for a in node.attribute
         if a.name == "value"
+        for name in node.output
     ]
     return frozenset(name for name, tensor in tensors if _is_zero(tensor))
 
 
 def _is_zero(tensor: Any) -> bool:
     small = not tensor.external_data and prod(map(int, tensor.dims)) == 1
-    return small and not np.any(numpy_helper.to_array(tensor))
+    try:
+        return small and not np.any(numpy_helper.to_array(tensor))
+    except (KeyError, TypeError, ValueError):
+        return False  # what is wrong with it says who reads it
