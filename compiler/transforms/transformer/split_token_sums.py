@@ -42,7 +42,8 @@ def sums_over_tokens(op: t.MatmulOp | t.LinearOp, weights: WeightStore) -> bool:
     some = data.reshape(-1)[:MOST]
     if some.min() < 0 < some.max():
         return False
-    return not data.min() < 0 < data.max()
+    low, high = data.min(), data.max()
+    return bool(high > 0 <= low or low < 0 >= high)
 
 
 @dataclass(frozen=True)
