@@ -91,3 +91,40 @@ func.func @apart(%x: tensor<4x1xbf16>, %y: tensor<4x6xbf16>) -> (tensor<4x6xbf16
   } -> tensor<4x6xbf16>
   func.return %b, %c : tensor<4x6xbf16>, tensor<4x6xbf16>
 }
+
+// A nest that stays apart does not keep the others that the reader has.
+
+// CHECK-LABEL: func.func @beside
+// CHECK: math.exp
+// CHECK: linalg.generic
+// CHECK: math.sin
+// CHECK-NEXT: arith.truncf
+// CHECK-NEXT: arith.extf
+// CHECK-NOT: linalg.generic
+func.func @beside(%x: tensor<4x1xbf16>, %y: tensor<4x6xbf16>) -> tensor<4x6xbf16> {
+  %r = tensor.empty() : tensor<4x1xbf16>
+  %e = tensor.empty() : tensor<4x6xbf16>
+  %a = linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, d1)>], iterator_types = ["parallel", "parallel"]} ins(%x : tensor<4x1xbf16>) outs(%r : tensor<4x1xbf16>) {
+  ^bb0(%i: bf16, %o: bf16):
+    %w = arith.extf %i : bf16 to f32
+    %t = math.exp %w : f32
+    %n = arith.truncf %t : f32 to bf16
+    linalg.yield %n : bf16
+  } -> tensor<4x1xbf16>
+  %b = linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, d1)>], iterator_types = ["parallel", "parallel"]} ins(%y : tensor<4x6xbf16>) outs(%e : tensor<4x6xbf16>) {
+  ^bb0(%i: bf16, %o: bf16):
+    %w = arith.extf %i : bf16 to f32
+    %t = math.sin %w : f32
+    %n = arith.truncf %t : f32 to bf16
+    linalg.yield %n : bf16
+  } -> tensor<4x6xbf16>
+  %c = linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d0, 0)>, affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, d1)>], iterator_types = ["parallel", "parallel"]} ins(%a, %b : tensor<4x1xbf16>, tensor<4x6xbf16>) outs(%e : tensor<4x6xbf16>) {
+  ^bb0(%i: bf16, %j: bf16, %o: bf16):
+    %w = arith.extf %i : bf16 to f32
+    %v = arith.extf %j : bf16 to f32
+    %t = arith.divf %v, %w : f32
+    %n = arith.truncf %t : f32 to bf16
+    linalg.yield %n : bf16
+  } -> tensor<4x6xbf16>
+  func.return %c : tensor<4x6xbf16>
+}

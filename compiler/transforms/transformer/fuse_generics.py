@@ -107,15 +107,10 @@ def _fused(producer: Generic, consumer: Generic) -> Generic | None:
     if loops is None:
         return None
     made = _merged(producer, consumer, loops)
-    if made is None or len(made.inputs) > MOST_INPUTS:
+    if made is None:
         return None
-    if len(expanded(made.body.block).ops) > LARGEST_BODY:
-        return None
-    try:
-        nest = LoopNest.of(made)
-    except LoopNestError:
-        return None
-    if prod(nest.extents) > prod(LoopNest.of(producer).extents) and not _moves_only(producer):
+    if not _pays(made, producer):
+        made.erase()  # or it would go on reading what it was made from
         return None
     Rewriter.insert_op(made, InsertPoint.before(consumer))
     for old, new in zip(consumer.results, made.results, strict=True):
@@ -123,6 +118,19 @@ def _fused(producer: Generic, consumer: Generic) -> Generic | None:
     Rewriter.erase_op(consumer)
     Rewriter.erase_op(producer)
     return made
+
+
+def _pays(made: Generic, producer: Generic) -> bool:
+    """Whether a merged nest is one that can be run, and computes no more than both did."""
+    if len(made.inputs) > MOST_INPUTS or len(expanded(made.body.block).ops) > LARGEST_BODY:
+        return False
+    try:
+        nest = LoopNest.of(made)
+    except LoopNestError:
+        return False
+    if prod(nest.extents) > prod(LoopNest.of(producer).extents):
+        return _moves_only(producer)
+    return True
 
 
 def _moves_only(op: Generic) -> bool:
