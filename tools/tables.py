@@ -12,6 +12,7 @@ from rich.text import Text
 from softex_mlir.isa_sim.energy import coefficients
 from softex_mlir.isa_sim.units import registry
 from softex_mlir.runtime.costs.energy_sweep import conclusion, swept
+from softex_mlir.runtime.costs.forecast import STREAM_TRACKS
 from softex_mlir.runtime.costs.verdict import unit_name
 from softex_mlir.runtime.quantities import rate
 
@@ -76,7 +77,7 @@ def summary_tables(summary: Summary, *, per_layer: bool) -> list[Table | Text]:
         Text(f"{summary.model or 'model'} on {summary.machine}, {_source(summary)}"),
         _lines(summary),
         Text(),
-        time_table(profile, rows),
+        time_table(profile, rows, simulated=summary.simulated),
         Text(),
         work_table(profile, rows),
     ]
@@ -182,17 +183,19 @@ def _size(number: int) -> str:
     return f"{number / 1e6:.1f} MB" if number >= 1e6 else f"{number / 1e3:.1f} kB"
 
 
-def time_table(profile: Profile, rows: Sequence[CostRow]) -> Table:
-    """Exclusive cycles and busy cycles."""
+def time_table(profile: Profile, rows: Sequence[CostRow], *, simulated: bool = True) -> Table:
+    """Exclusive cycles and busy cycles; the cost model counts units that cores drive as cores."""
     table = _table("time", rows)
     folded = any(row.layers > 1 for row in rows)
     for name in ("n", "time", "cycles")[not folded :]:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("bound by", no_wrap=True)
-    accelerators = (unit.name for unit in registry.units_of(profile.machine))
-    units = (*accelerators, "cores", "dma_in", "dma_out")
+    accelerators = [unit.name for unit in registry.units_of(profile.machine)]
+    driven = [] if simulated else [name for name in accelerators if name not in STREAM_TRACKS]
+    units = [name for name in (*accelerators, "cores", "dma_in", "dma_out") if name not in driven]
     for name in units:
-        table.add_column(unit_name(name), justify="right", no_wrap=True)
+        also = [unit for unit in driven if name == "cores" and profile.machine.section(unit)]
+        table.add_column("+".join(map(unit_name, (name, *also))), justify="right", no_wrap=True)
     total = max(profile.cycles, 1)
     for row in rows:
         table.add_row(
