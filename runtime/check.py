@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from softex_mlir.abi import MAIN
 from softex_mlir.errors import UserError
-from softex_mlir.runtime.embedded import embedded_module, embedded_weights
-from softex_mlir.runtime.program import Program
+from softex_mlir.runtime.embedded import embedded_model
 from softex_mlir.runtime.quality.metrics import Quality, compare
 from softex_mlir.runtime.reference import evaluate
-from softex_mlir.runtime.session import Result
+
+if TYPE_CHECKING:
+    from softex_mlir.runtime.program import Program
+    from softex_mlir.runtime.session import Result
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def check(
     Raises:
         UserError: the program does not carry its transformer-level IR.
     """
-    module, weights = embedded_module(program), embedded_weights(program)
+    module, weights = embedded_model(program)
     machine = program.machine
     entry = program.entry_name or MAIN
     expected = evaluate(module, weights, result.inputs, machine=machine, entry=entry, state=state)
@@ -135,7 +137,7 @@ class RunsCheck:
     first: int | None = None
 
     def __post_init__(self) -> None:
-        self._module, self._weights = embedded_module(self.program), embedded_weights(self.program)
+        self._module, self._weights = embedded_model(self.program)
         self._state: dict[str, np.ndarray] = {}
 
     def add(self, entry: str, result: Result) -> None:

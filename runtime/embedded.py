@@ -10,10 +10,11 @@ from softex_mlir.abi import TRANSFORMER_SECTION
 from softex_mlir.errors import UserError
 from softex_mlir.runtime.dtypes import DTYPES
 from softex_mlir.runtime.elf_reader import bytes_at
-from softex_mlir.runtime.program import Program
 
 if TYPE_CHECKING:
     from xdsl.dialects.builtin import ModuleOp
+
+    from softex_mlir.runtime.program import Program
 
 
 def embedded_module(program: Program) -> ModuleOp:
@@ -30,6 +31,28 @@ def embedded_module(program: Program) -> ModuleOp:
         return read_module(program.transformer, TRANSFORMER_SECTION)
     except TextError as error:
         raise UserError(f"the program's transformer-level IR is damaged: {error}") from error
+
+
+def embedded_model(program: Program) -> tuple[ModuleOp, dict[str, np.ndarray[Any, Any]]]:
+    """`embedded_module` and `embedded_weights`, which go with each other.
+
+    Raises:
+        UserError: one of them cannot be had, or a weight's shape is another in the module.
+    """
+    from softex_mlir.dialects.transformer_base import GetWeightOp, shape_of
+
+    module, weights = embedded_module(program), embedded_weights(program)
+    for op in module.walk():
+        if not isinstance(op, GetWeightOp):
+            continue
+        name, shape = op.weight.string_value(), shape_of(op.result)
+        found = weights.get(name)
+        if found is None or found.shape != shape:
+            what = "has no place" if found is None else f"has shape {found.shape}"
+            raise UserError(
+                f"the program is damaged: weight {name!r} of shape {shape} {what} in its note"
+            )
+    return module, weights
 
 
 def embedded_weights(program: Program) -> dict[str, np.ndarray[Any, Any]]:

@@ -31,7 +31,7 @@ from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.cluster import Cluster
 from softex_mlir.runtime import session
 from softex_mlir.runtime.dtypes import DTYPES
-from softex_mlir.runtime.embedded import embedded_module, embedded_weights
+from softex_mlir.runtime.embedded import embedded_model
 from softex_mlir.runtime.program import Program
 from softex_mlir.runtime.quality.metrics import cosine_of
 from softex_mlir.runtime.quality.tolerances import (
@@ -121,7 +121,7 @@ def check_operations(
         UserError: the program carries no transformer-level IR, or has several entries and is not
             about to run one of them (`Program.at`). What they keep between runs is empty then.
     """
-    module, weights = embedded_module(program), embedded_weights(program)
+    module, weights = embedded_model(program)
     entries = entry_functions(module)
     if len(entries) > 1 and program.entry_name is None:
         raise UserError(

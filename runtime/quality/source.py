@@ -8,7 +8,7 @@ from softex_mlir.abi import MAIN
 from softex_mlir.compiler.models import built_in
 from softex_mlir.compiler.origin import Origin, digest, read_origin
 from softex_mlir.errors import UserError
-from softex_mlir.runtime.embedded import embedded_module, embedded_weights
+from softex_mlir.runtime.embedded import embedded_model
 from softex_mlir.runtime.program import Program
 from softex_mlir.runtime.quality.data import load_arrays, output_sets
 from softex_mlir.runtime.quality.fp32 import (
@@ -53,9 +53,7 @@ def reference_of(program: Program, given: Path | None = None) -> Reference:
         why = f"{origin.path} is gone or has changed"
         if path is not None or not origin.path:
             return _source(origin, path, names, entry)
-    return ModuleReference(
-        f"{NARROW}: {why}", embedded_module(program), embedded_weights(program), entry
-    )
+    return ModuleReference(f"{NARROW}: {why}", *embedded_model(program), entry)
 
 
 def _located(origin: Origin, program: Program) -> Path | None:

@@ -15,7 +15,7 @@ from softex_mlir.compiler.model import Model
 from softex_mlir.compiler.origin import origin_of
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
-from softex_mlir.runtime.embedded import embedded_module, embedded_weights
+from softex_mlir.runtime.embedded import embedded_model
 from softex_mlir.runtime.program import Program
 from softex_mlir.runtime.quality.fp32 import (
     MlirReference,
@@ -110,7 +110,7 @@ def subject_of(
 
 def subject_of_program(program: Program) -> Subject:
     """The subject that a compiled program is."""
-    module, weights = embedded_module(program), embedded_weights(program)
+    module, weights = embedded_model(program)
     model = Model(module, _store(weights), str(program.metadata.get("model", "")))
     return Subject(model.name, model, weights, weights, program.machine, reference_of(program))
 

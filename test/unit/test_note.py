@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from softex_mlir.compiler.models import demo_vit
 from softex_mlir.errors import UserError
 from softex_mlir.note import NoteError, decode
 from softex_mlir.runtime.elf_reader import read_elf
+from softex_mlir.runtime.embedded import embedded_model
 from softex_mlir.runtime.program import Program
 
 
@@ -78,6 +80,17 @@ def test_contradictions(program: Program, change: Callable[[Any], None], message
     with pytest.raises(NoteError) as caught:
         decode(json.dumps(data).encode())
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("number", [0, -1])
+def test_weights_that_the_text_does_not_know(program: Program, number: int):
+    _, weights = embedded_model(program)
+    records = [dict(record) for record in program.metadata["weights"]]
+    assert {record["name"] for record in records} >= weights.keys()
+    records[number]["name"] = "other"
+    damaged = replace(program, metadata={**program.metadata, "weights": records})
+    with pytest.raises(UserError, match="has no place in its note"):
+        embedded_model(damaged)
 
 
 @pytest.mark.parametrize("text", [b"", b"[" * 100_000, b'{"format": 1' + b"0" * 5000 + b"}"])
