@@ -119,14 +119,17 @@ class _Order:
         elif odd is not None:
             # tiles may be stored a little later for launches to come to be free for odd rows
             until += (kernel.group - 1) // 3
+        if kernel.chunks == 1:
+            # the first tile is done at once, but RedMulE comes back to its slot a launch later, to
+            # the last one's a job later for every tile
+            group, each = kernel.group, _tile_cycles(kernel) / step
+            until = max(until, min(group - each, 2 * group - 1 - group * each))
         self._fill(start + until * step)
         if odd is not None and self.team <= start + odd.jobs_before_odd_rows * step:
             task.kernel = kernel = odd
             step = _step(odd)
             self.team = max(self.team, start) + odd.odd_rows_cycles
-        _, out, _, compute = kernel.cycles()
-        epilogue = compute - kernel.early_sum_cycles - kernel.odd_rows_cycles
-        each = max(out, epilogue * CONTENTION) / kernel.group
+        each = _tile_cycles(kernel)
         first = start + (kernel.jobs + 1 - kernel.group) * step
         self.stored = []
         for tile in range(kernel.group):
@@ -139,6 +142,13 @@ def _step(kernel: LinearKernel) -> float:
     """Cycles from job to job."""
     feed, _, engine, _ = kernel.cycles()
     return max(feed, engine) / kernel.jobs
+
+
+def _tile_cycles(kernel: LinearKernel) -> float:
+    """Cycles of the cores, and `dma_out`, for a tile that RedMulE has finished."""
+    _, out, _, compute = kernel.cycles()
+    epilogue = compute - kernel.early_sum_cycles - kernel.odd_rows_cycles
+    return max(out, epilogue * CONTENTION) / kernel.group
 
 
 def _by_rows(products: Sequence[Task]) -> list[Task]:
