@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import prod
 
 from xdsl.dialects.func import FuncOp
 from xdsl.dialects.linalg import ops as linalg_ops
@@ -17,8 +19,8 @@ from softex_mlir.compiler.schedule.kernels.copies import EmbeddingKernel
 from softex_mlir.compiler.schedule.kernels.kernel import team_size
 from softex_mlir.compiler.schedule.kernels.linear.geometry import LinearArena
 from softex_mlir.compiler.schedule.kernels.nest.build import generic_bytes, least_generic_bytes
-from softex_mlir.compiler.schedule.kernels.rows import least_bytes, wanted_bytes
-from softex_mlir.compiler.schedule.search.tiles import LinearShape, Tile, linear_arena
+from softex_mlir.compiler.schedule.kernels.rows import least_bytes, one_row, wanted_bytes
+from softex_mlir.compiler.schedule.search.tiles import LinearShape, Sizes, Tile, linear_arena
 from softex_mlir.compiler.schedule.search.tiling import (
     LARGER,
     CapacityError,
@@ -122,12 +124,17 @@ def make_plan(main: FuncOp, machine: Machine, overrides: Mapping[str, Mapping[st
     if base + least > tcdm:
         raise _overflow(machine, ops, shapes, overrides)
     linear_base = min(tcdm, round_up(base + max(least, need), 64))
+    between = _cycles_between(machine, ops)
+
+    def search(budget: int) -> tuple[dict[int, Sizes], dict[LinearShape, Tile]]:
+        return LinearSearch(machine, shapes, budget, overrides, between).search()
+
     try:
-        sizes, tiles = LinearSearch(machine, shapes, tcdm - linear_base, overrides).search()
+        sizes, tiles = search(tcdm - linear_base)
     except CapacityError:
         # Slower row-wise operations may leave enough.
         linear_base = base + least
-        sizes, tiles = LinearSearch(machine, shapes, tcdm - linear_base, overrides).search()
+        sizes, tiles = search(tcdm - linear_base)
     arenas = {inner: linear_arena(size, linear_base) for inner, size in sizes.items()}
     blocks = {shape.m: tile.m for shape, tile in tiles.items()}
     return Plan(machine, base, limit, linear_base, tiles, arenas, blocks)
@@ -163,6 +170,19 @@ def _overflow(
     (_, least), (heavy, *_) = ordered[0]
     columns = tf.shape_of(heavy.results[0])[-1]
     return CapacityError.of(causes, f"rows of {columns * room // least // 32 * 32} columns")
+
+
+def _cycles_between(machine: Machine, ops: Iterable[Operation]) -> Counter[int]:
+    """Predicted cycles of row-wise operations by their number of rows."""
+    found: Counter[int] = Counter()
+    team = team_size(machine)
+    for op in ops:
+        if type(op) in ROWS:
+            *outer, _ = tf.shape_of(op.results[0]) or (1,)
+            rows = prod(outer)
+            kernel = replace(one_row(op, machine), rows=rows, block=min(rows, team))
+            found[rows] += max(kernel.cycles())
+    return found
 
 
 def _least_bytes(machine: Machine, op: Operation) -> int:

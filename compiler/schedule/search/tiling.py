@@ -49,6 +49,9 @@ COLUMNS = (32, 64, 96, 128, 160, 192, 256, 320, 384, 512)
 SLOTS_TRIED = 5
 """Sizes of slots in which all products of an inner size get tiles: those that suit the largest."""
 
+MOST_TILES = 12
+"""Tiles of RedMulE's rows in a block, at most."""
+
 GROUPS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16)
 """Tiles of a group to try."""
 
@@ -153,7 +156,9 @@ class LinearSearch:
         shapes: Iterable[LinearShape],
         budget: int,
         overrides: Mapping[str, Mapping[str, int]] | None = None,
+        between: Mapping[int, int] | None = None,
     ):
+        """`between` are the cycles of the cores' work between products, by its rows."""
         self.machine = machine
         self.sequence = list(shapes)
         self.counts = Counter(self.sequence)
@@ -161,7 +166,7 @@ class LinearSearch:
         self.budget = budget
         self.overrides = overrides or {}
         self.team = team_size(machine)
-        self.splits = any(shape.splits > 1 for shape in self.shapes)
+        self.between = between or {}
         self.unit = 8 if machine.redmule is None else machine.redmule.rows
         self.widths = column_widths(machine)
         every = range(COLUMN_UNIT, MAX_TILE + 1, COLUMN_UNIT)
@@ -331,11 +336,19 @@ class LinearSearch:
             found = [4 * self.team, self.team, 1]
         return [p for p in found if p <= m]
 
-    def _largest_block(self, rows: int) -> int:
-        """Row tiles of a block: with two blocks, norms of one hide behind products of the other.
-        Where partial sums keep the cores in the TCDM, fetching weights once may save more."""
+    def _blocks_of(self, rows: int) -> list[int]:
+        """Most rows of a block to try: one for each number of blocks."""
         tiles = -(-rows // self.unit)
-        return min(tiles if tiles < 4 or self.splits else -(-tiles // 2), 12)
+        fewest: dict[int, int] = {}
+        for size in range(1, min(tiles, MOST_TILES) + 1):
+            fewest.setdefault(-(-tiles // size), size)
+        return [self.unit * size for size in fewest.values()]
+
+    def _exposed(self, rows: int, block: int, products: int) -> int:
+        """Cycles of the cores' work between products that nothing hides: that of a block of rows
+        runs beside the products of the others."""
+        count = len(row_blocks(self.machine, rows, block))
+        return max(0, self.between.get(rows, 0) - products * (count - 1) // count)
 
     def _choices(self, shape: LinearShape, m: int | None) -> tuple[Sequence[int], ...]:
         """Rows, inner chunks, columns and groups to consider, pinned values respected."""
@@ -347,8 +360,7 @@ class LinearSearch:
             inner = [shape.chunk]
         widths = self.paced if self._waits_for_w(shape) else self.widths
         columns = [k for k in widths if k <= shape.k]
-        tiles = range(1, self._largest_block(shape.m) + 1)
-        blocks = [m] if m is not None else [self.unit * t for t in tiles]
+        blocks = [m] if m is not None else self._blocks_of(shape.m)
         if m is None and "m" in pinned:
             blocks = [round_up(min(pinned["m"], shape.m), self.unit)]
         return (
@@ -436,8 +448,11 @@ class LinearSearch:
             for m in sorted({tile.m for tile in self.candidates(ranked[0])}):
                 for roomy in (False, True) if self.epilogue_slots else (False,):
                     found = self._search_groups(groups, {ranked[0].m: m}, roomy)
-                    if found is not None and (best is None or found[0] < best[0]):
-                        best = found
+                    if found is None:
+                        continue
+                    cycles = found[0] + self._exposed(ranked[0].m, m, found[0])
+                    if best is None or cycles < best[0]:
+                        best = (cycles, found[1], found[2])
         if best is None:
             return self._in_least_slots(list(fitted.values()))
         return self._with_longer_pieces(best[1], best[2])
