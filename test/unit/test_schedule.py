@@ -13,6 +13,7 @@ from softex_mlir.compiler.artifacts import CompiledModule
 from softex_mlir.compiler.models import BUILTIN
 from softex_mlir.compiler.pipeline import fuse
 from softex_mlir.compiler.schedule.kernels.attention.whole_rows import AttentionKernel
+from softex_mlir.compiler.schedule.kernels.kernel import ACQUIRE
 from softex_mlir.compiler.schedule.kernels.linear.kernel import LinearKernel
 from softex_mlir.compiler.schedule.launches import launch_tasks
 from softex_mlir.compiler.schedule.lower import schedule_module
@@ -127,6 +128,29 @@ def test_equal_operands_stay_in_the_tcdm() -> None:
             assert before.integers["first_x"] == after.integers["first_x"]
             kept += 1
     assert kept
+
+
+def test_nothing_waits_for_x_that_is_there() -> None:
+    """All of X is one chunk: RedMulE may still be at the last product of the launch before."""
+    engine = list(StreamKind).index(StreamKind.REDMULE)
+    kept = 0
+    for launch in planned("demo-bert").launches:
+        if launch.integers.get("x_loaded"):
+            kept += 1
+            assert launch.waits.get(ACQUIRE[StreamKind.REDMULE], 0) < launch.bases[engine]
+    assert kept
+
+
+def test_blocks_of_rows_follow_from_what_the_cores_do_between() -> None:
+    """One block fetches weights once, several hide norms behind the products of the others."""
+    shape = LinearShape(128, 384, 384, "none", False, 384, 32)
+
+    def rows(cycles: int) -> int:
+        search = LinearSearch(PAPER, [shape], 220_000, between={128: cycles})
+        return search.search()[1][shape].m
+
+    assert rows(0) >= 128
+    assert rows(1_000_000) < 128
 
 
 def test_the_order_respects_producers_and_loses_nothing() -> None:
