@@ -7,10 +7,11 @@ import shlex
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from softex_mlir.compiler.machine_pass import MachinePass
 from softex_mlir.compiler.sidecar import Heading
 from softex_mlir.compiler.weights import WeightStore, weights_in
 from softex_mlir.errors import UserError
@@ -66,6 +67,11 @@ class Reproducer:
         if any(weights_in(module)) and len(weights):
             beside = self.path.with_suffix(".safetensors")
             weights.save(beside)
+        if isinstance(failed, MachinePass) and "\n" in failed.machine:
+            # A description has quotes and lines, an option has none.
+            described = self.path.with_suffix(".toml")
+            write_atomically(described, failed.machine)
+            failed = replace(failed, machine=str(described))
         reason = " ".join(str(error).split()) or type(error).__name__
         with Heading(name, beside).on(module, self.path.parent):
             text = (

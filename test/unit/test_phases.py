@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from softex_mlir.compiler.driver import Compilation
+from softex_mlir.compiler.schedule.search.tiling import CapacityError
 from softex_mlir.compiler.weights import WeightStore
 from softex_mlir.tools.softex import app
 from softex_mlir.tools.softex_opt import main
@@ -68,6 +69,27 @@ def test_what_a_pass_fails_on_is_kept_and_fails_again(tmp_path, capfd):
         main([str(kept), "--run-reproducer"])
     assert stopped.value.code == 1
     assert first.splitlines()[-1].split("error:")[1] in capfd.readouterr().err
+
+
+def test_a_machine_of_settings_lies_beside_what_failed_on_it(tmp_path, capfd):
+    kept = tmp_path / "kept.mlir"
+    failed = softex(
+        *(
+            "compile",
+            "demo-vit",
+            "-o",
+            tmp_path / "m.elf",
+            "--tcdm-bytes",
+            "8Ki",
+            "--no-self-check",
+        ),
+        *("--mlir-pass-pipeline-crash-reproducer", kept),
+    )
+    assert isinstance(failed.exception, CapacityError)
+    with pytest.raises(SystemExit) as stopped:
+        main([str(kept), "--run-reproducer"])
+    assert stopped.value.code == 1
+    assert str(failed.exception) in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("text", [None, "builtin.module {}"])
