@@ -27,7 +27,7 @@ _BARRIERS = (*PRODUCTS, *NORMS, t.AddOp)
 
 _AUTOMATIC = re.compile(r"/?((node_|val_|n\d+$|%?\d+$)[^./]*|[^./]*[A-Za-z]_\d+|[A-Z][A-Za-z]+)$")
 """Names that exporters make up: node_MatMul_91, MatMul_91, Softmax."""
-_ROLES = {
+ROLES = {
     "query": ("Q, K, V", "attention / query"),
     "key": ("Q, K, V", "attention / key"),
     "value": ("Q, K, V", "attention / value"),
@@ -47,7 +47,7 @@ _ROLES = {
 }
 """Kind and name within a block of each role, the weightiest first: a layer of several operations
 is named after the first of them."""
-_WEIGHT = {role: position for position, role in enumerate(_ROLES)}
+_WEIGHT = {role: position for position, role in enumerate(ROLES)}
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class _Roles:
         return found
 
     def role(self, op: Operation) -> str:
-        """The role of an operation, a key of `_ROLES`."""
+        """The role of an operation, a key of `ROLES`."""
         if op in self.roles:
             return self.roles[op]
         for role, kinds in (
@@ -140,7 +140,7 @@ class _Roles:
     def name(self, op: Operation, key: str, prefix: int) -> LayerName:
         """Kind and title of the layer `key`, whose weightiest operation is `op`."""
         role = self.role(op)
-        kind, title = _ROLES[role]
+        kind, title = ROLES[role]
         place = self.order.index(op)
         block = sum(start <= place for start in self.starts) - 1
         if not self.starts or not self.starts[0] <= place < self.end:

@@ -87,7 +87,7 @@ def _layers(profile: Profile, t: Translate) -> Figure:
                 "type": "bar",
                 "orientation": "h",
                 "name": t(unit_name(name)),
-                "y": [f"{row.title}" for row in rows],
+                "y": [t(row.title) for row in rows],
                 "x": [row.exclusive[name] * scale for row in rows],
                 "marker": {"color": colour(name)},
                 "hovertemplate": "%{y}<br>%{x:.4~g} µs<extra>%{fullData.name}</extra>",
@@ -132,7 +132,7 @@ def _roofline(profile: Profile, t: Translate) -> Figure:
                 {
                     "type": "scatter",
                     "mode": "markers",
-                    "name": row.title,
+                    "name": t(row.title),
                     "x": [x],
                     "y": [y],
                     "marker": {
@@ -202,7 +202,7 @@ def _energy(profile: Profile, t: Translate) -> Figure:
     ids, labels, parents, values = ["all"], [t("energy")], [""], [0.0]
     for row in _shown(profile.kinds):
         ids.append(row.kind)
-        labels.append(row.title)
+        labels.append(t(row.title))
         parents.append("all")
         values.append(0.0)  # what its causes add up to
         for cause, joules in row.energy.parts.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib.resources import files
 from json import dumps
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from softex_mlir.runtime.costs.energy_sweep import conclusion, swept
 from softex_mlir.runtime.costs.verdict import unit_name
 from softex_mlir.runtime.quantities import prefix, quantity, rate, size
 from softex_mlir.runtime.report.charts import colour, figures
-from softex_mlir.runtime.report.messages import phrase, translator
+from softex_mlir.runtime.report.messages import phrase, sentences, translator
 
 if TYPE_CHECKING:
     from softex_mlir.runtime.report.contents import Contents
@@ -75,6 +76,7 @@ def html(contents: Contents, language: str = "en") -> str:
     energy_scale, energy_prefix = prefix(profile.energy_j)
     return template.render(
         quantity=quantity,
+        reason=partial(sentences, t),
         rate=rate,
         size=size,
         energy_scale=energy_scale,
@@ -122,7 +124,7 @@ def verdict_words(contents: Contents, language: str) -> str:
     words = t("bound by {unit} ({share}): {kinds} take {kinds_share} of the time").format(
         unit=t(unit_name(verdict.unit)),
         share=f"{verdict.share:.0%}",
-        kinds=separator.join(verdict.kinds),
+        kinds=separator.join(map(t, verdict.kinds)),
         kinds_share=f"{verdict.kinds_share:.0%}",
     )
     costs = [

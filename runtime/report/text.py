@@ -61,7 +61,7 @@ def _lines(contents: Contents, language: str) -> Iterator[str]:
         [t(name) for name in head],
         [
             (
-                row.title,
+                t(row.title),
                 f"{row.exclusive_cycles / max(profile.cycles, 1):.1%}",
                 t(unit_name(row.bound_by)),
                 f"{row.exclusive_cycles:,}",

@@ -14,6 +14,8 @@ import pytest
 
 import softex_mlir.runtime.report
 from softex_mlir.compiler.driver import Compilation
+from softex_mlir.compiler.layer_names import ROLES
+from softex_mlir.compiler.transforms.transformer import place
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.energy import CALIBRATION, coefficients
 from softex_mlir.isa_sim.machine import Machine
@@ -25,7 +27,7 @@ from softex_mlir.runtime.costs import energy_sweep, verdict
 from softex_mlir.runtime.quality.operations import check_operations
 from softex_mlir.runtime.report.contents import Contents, contents_of
 from softex_mlir.runtime.report.html import SECTIONS
-from softex_mlir.runtime.report.messages import LANGUAGES, catalogue
+from softex_mlir.runtime.report.messages import LANGUAGES, catalogue, sentences, translator
 from softex_mlir.tools.options import Language, ReportFormat
 from softex_mlir.tools.report_command import spelt
 
@@ -51,6 +53,15 @@ def page(language: str) -> str:
     return spelt(contents(), ReportFormat.html, Language(language))
 
 
+def placement_reasons() -> set[str]:
+    """The sentences of which placements' reasons are made."""
+    source = Path(place.__file__ or "").read_text(encoding="utf-8")
+    behind_units = r'"(?:redmule|softex|softex\+cores|cores|dma|none)", f?"(?!dma")([^"]+)"'
+    others = r'(?:append\(|reasons = \[|reason = |_PARTS = )"([^"]+)"'
+    found = {*re.findall(behind_units, source), *re.findall(others, source)}
+    return {sentence for reason in found for sentence in reason.split("; ")}
+
+
 def used_words() -> set[str]:
     """The English words that reports translate."""
     words = {basis.value for basis in Basis} | {"rows", "columns", "inner", "start and end", "base"}
@@ -61,6 +72,7 @@ def used_words() -> set[str]:
         words |= {coefficient.unit, coefficient.source.words}
     words |= {unit.remedy for unit in registry.units_of(Machine.load("paper"))}
     words |= {*verdict.REMEDIES.values(), verdict.PADDING, verdict.CHOOSE, verdict.ALONE}
+    words |= {kind for kind, _ in ROLES.values()} | placement_reasons()
     source = Path(verdict.__file__ or "").read_text(encoding="utf-8")
     words |= set(re.findall(r'Phrase\(\s*"([^"]+)"', source))
     for path in (*FOLDER.glob("*.py"), *FOLDER.glob("assets/*.j2")):
@@ -78,6 +90,13 @@ def test_catalogues_are_complete_and_hold_nothing_else(language):
     for english, other in words.items():
         assert other
         assert set(re.findall(r"{\w+}", english)) == set(re.findall(r"{\w+}", other)), english
+
+
+def test_reasons_are_translated_sentence_by_sentence():
+    t = translator("ja")
+    text = "matrix product; gelu is a sum of exponentials; the cores finish it"
+    assert sentences(t, text) == "行列積。gelu は指数関数の和。仕上げはコア"
+    assert sentences(translator("en"), text) == text
 
 
 def test_an_unknown_language_is_refused():

@@ -15,6 +15,8 @@ from softex_mlir.dialects import transformer as t
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.units import registry
 
+_PARTS = "partial sums of {size} added"
+
 
 @dataclass(frozen=True)
 class Placement:
@@ -26,12 +28,13 @@ class Placement:
     unit: str
     """Units joined by ``+``, and cores, dma; ``none`` for a view."""
     reason: str
+    """Sentences, joined by "; ", which reports translate one by one."""
 
 
 def _epilogue(function: str, machine: Machine) -> tuple[str, str]:
     if function in ("gelu", "gelu_tanh"):
         if machine.softex is not None:
-            return "softex+cores", f"{function} is a sum of exponentials; cores square and finish"
+            return "softex+cores", f"{function} is a sum of exponentials; the cores finish it"
         return "cores", f"{function} in software: the machine has no SoftEx"
     return "cores", f"{function} has no accelerator"
 
@@ -61,15 +64,17 @@ def unit_of(op: t.TransformerOp, machine: Machine) -> tuple[str, str]:
                 reasons.append(reason)
             if op.chunk != op.inner and op.wide is None:
                 units.append("cores")
-                reasons.append(f"partial sums of {op.chunk} added")
+                reasons.append(_PARTS.format(size=op.chunk))
             if op.residual is not None:
                 units.append("cores")
                 reasons.append("residual added while the result is in TCDM")
             return _join(*units), "; ".join(reasons)
         case t.AttentionOp():
-            return _join(product[0], softmax[0]), f"two {product[1]}s around a {softmax[1]}"
+            reasons = ["two matrix products around a softmax"]
+            reasons += [reason for unit, reason in (product, softmax) if unit == "cores"]
+            return _join(product[0], softmax[0]), "; ".join(reasons)
         case t.MatmulOp() if op.chunk != op.inner and op.wide is None:
-            return _join(product[0], "cores"), f"{product[1]}; partial sums of {op.chunk} added"
+            return _join(product[0], "cores"), f"{product[1]}; {_PARTS.format(size=op.chunk)}"
         case t.MatmulOp():
             return product
         case t.SoftmaxOp():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Callable
 from importlib.resources import files
@@ -32,9 +33,27 @@ def catalogue(language: str) -> dict[str, str]:
 
 
 def translator(language: str) -> Translate:
-    """The function that translates words; what the catalogue does not know stays English."""
+    """The function that translates words and sentences made from templates of the catalogue; what
+    it does not know stays English."""
     words = catalogue(language)
-    return lambda text: words.get(text, text)
+    templates = {
+        re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+)", re.escape(english))): other
+        for english, other in words.items()
+        if "{" in english
+    }
+
+    def translate(text: str) -> str:
+        if text in words:
+            return words[text]
+        found = ((form.fullmatch(text), other) for form, other in templates.items())
+        return next((other.format(**m.groupdict()) for m, other in found if m), text)
+
+    return translate
+
+
+def sentences(translate: Translate, text: str) -> str:
+    """Sentences joined by "; " in another language."""
+    return translate("; ").join(map(translate, text.split("; ")))
 
 
 def phrase(translate: Translate, words: Phrase) -> str:
