@@ -31,7 +31,7 @@ class FastModel:
     def __init__(self, logs: list[np.ndarray], jobs: np.ndarray, transfers: np.ndarray):
         """
         Args:
-            logs: accesses of each core [n, (pc, address, bytes, is a store, cycle)].
+            logs: accesses of each core [n, (pc, address, bytes, is a store, cycle, ..)].
             jobs, transfers: as `RunResult` has them.
         """
         self.logs = logs
@@ -65,7 +65,7 @@ class FastModel:
         for core, log in enumerate(self.logs):
             low, high = np.searchsorted(log[:, 4], [begin, end])
             self.state.s[core, st.LOG_USED] = high - low
-            self.log[core, : high - low] = log[low:high]
+            self.log[core, : high - low] = log[low:high, :5]
             offset = log[low:high, 1] - MACHINE.cluster.tcdm_base
             inside = (offset >= 64) & (offset < MACHINE.cluster.tcdm_bytes)
             counts.append(int(np.count_nonzero(inside)))
