@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from xdsl.dialects.builtin import BFloat16Type, ModuleOp
 
@@ -19,6 +20,7 @@ from softex_mlir.compiler.schedule.kernels.kernel import (
 from softex_mlir.compiler.schedule.l2_objects import Symbols
 from softex_mlir.compiler.schedule.launches import launch_tasks
 from softex_mlir.compiler.schedule.plan import constants_offset
+from softex_mlir.compiler.schedule.repeats import expect_repeated
 from softex_mlir.compiler.schedule.replay import Expected, Launched, replay
 from softex_mlir.compiler.schedule.scheduler import Scheduled, schedule_entries
 from softex_mlir.compiler.schedule.timeline import STREAM_LIST, Launch, Timeline
@@ -158,6 +160,12 @@ def expect(
     launches: Sequence[Launch], kernels: Mapping[Kernel, EmittedKernel]
 ) -> Sequence[Expected]:
     """When launches will run, and for how long."""
+    return expect_repeated(launches, partial(_replayed, kernels))
+
+
+def _replayed(
+    kernels: Mapping[Kernel, EmittedKernel], launches: Sequence[Launch]
+) -> Sequence[Expected]:
     if not launches:
         return ()
     walked: list[Launched] = []
