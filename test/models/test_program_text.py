@@ -31,7 +31,7 @@ FAMILIES: dict[str, Callable[..., Model]] = {
     "gpt2": partial(gpt2, "gpt2", **SMALL, heads=2),
     "llama": partial(llama, "llama", **SMALL, heads=4, key_heads=2),
 }
-GENERAL = ("segformer", "wav2vec2", "t5", "deberta")
+GENERAL = ("segformer", "wav2vec2", "t5", "deberta_v2")
 """Exports with kernels of the general path."""
 
 
