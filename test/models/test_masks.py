@@ -103,8 +103,9 @@ def graph(
 CASES = [
     case
     for case in product(FORMS, SHAPES, FILLS, (True, False))
-    # 0 * -inf is NaN: nobody writes it
-    if (case[0], case[2]) != ("integer", "inf")
+    # 0 * -inf is NaN: nobody writes it. Scores that a Max holds are numbers in BF16: -1e4 over a
+    # whole row leaves nothing of them, and attention to its keys is even.
+    if (case[0], case[2]) not in (("integer", "inf"), ("held", "-1e4"))
 ]
 
 

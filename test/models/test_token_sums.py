@@ -84,9 +84,7 @@ def test_sums_do_not_stand_still(
     model = Compilation.of(path).model
     found = np.asarray(evaluate(model.module, model.weights, arrays)["y"], np.float64)
     on_redmule = any(isinstance(op, t.MatmulOp | t.LinearOp) for op in model.module.walk())
-    np.testing.assert_allclose(
-        found, wanted, rtol=(0.1 if equal else 0.025) if on_redmule else 0.01
-    )
+    np.testing.assert_allclose(found, wanted, rtol=(0.1 if equal else 0.03) if on_redmule else 0.01)
 
 
 @pytest.mark.parametrize("columns", [8, 160])
