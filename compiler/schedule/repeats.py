@@ -20,17 +20,15 @@ from softex_mlir.compiler.schedule.kernels.kernel import (
     Kernel,
 )
 from softex_mlir.compiler.schedule.replay import Expected
-from softex_mlir.compiler.schedule.timeline import STREAM_LIST, Launch
-from softex_mlir.dialects.cluster import StreamKind
+from softex_mlir.compiler.schedule.timeline import DMA_OUT, STREAM_LIST, Launch
 
 KEPT = 3
 """Periods that are replayed: the first fetches its code, the second begins behind another kind of
 layer, the third stands for all."""
 
-_STORED = STREAM_LIST.index(StreamKind.DMA_OUT)
 _COUNTERS = {
     **{name: STREAM_LIST.index(stream) for stream, name in ACQUIRE.items()},
-    **dict.fromkeys((DEPEND, Z_FREE, X_NEXT_READY), _STORED),
+    **dict.fromkeys((DEPEND, Z_FREE, X_NEXT_READY), DMA_OUT),
 }
 """The stream to whose counter an argument's value belongs."""
 

@@ -72,7 +72,7 @@ def run_core(
     """Run a core until its clock reaches ``limit``; returns a status of :mod:`.core_state`.
 
     ``tcdm`` and ``memory`` are uint8 arrays whose length is a multiple of 4. ``log`` is None or
-    int64[cores, n, 5], filled with (pc, address, bytes, is store, cycle) of every data access.
+    int64[cores, n, 6], filled with (pc, address, bytes, is store, cycle) of every data access.
     """
     # taking an array out of a tuple costs a reference count: once here, not in the loop
     s = state.s[core]

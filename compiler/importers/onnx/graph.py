@@ -389,7 +389,7 @@ class Importer:
             # It raises anything on nodes that make no sense or that it does not know.
             if node.schema is None:
                 raise Unsupported(f"operator {node.key} is not supported") from error
-            unknown = isinstance(error, RuntimeError | NotImplementedError)
+            unknown = isinstance(error, RuntimeError)
             reason = (
                 "it is not implemented there" if unknown else f"{type(error).__name__}, {error}"
             )

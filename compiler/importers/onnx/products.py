@@ -30,6 +30,7 @@ from softex_mlir.compiler.importers.onnx.values import (
     shape_of_value,
 )
 from softex_mlir.compiler.importers.onnx.windows import Windows, convolve
+from softex_mlir.compiler.work import MOST_ON_CORES
 from softex_mlir.dialects import transformer as t
 
 FLOAT = onnx.TensorProto.FLOAT
@@ -62,10 +63,6 @@ def _reshaped(state: Importer, value: Value, shape: tuple[int, ...]) -> Value:
     return state.emit(t.ReshapeOp(found, shape))
 
 
-MOST_MACS = 1 << 20
-"""Of a product of float32 numbers: the cores take 1.2 M cycles for so many, 70 times RedMulE's."""
-
-
 def _are_numbers(a: Value, b: Value) -> bool:
     """Whether a product of matrices is one of integers, or stays in float32."""
     found = [v for v in (a, b) if not isinstance(v, np.ndarray)]
@@ -74,7 +71,7 @@ def _are_numbers(a: Value, b: Value) -> bool:
         return kinds == {i32}
     left, right = shape_of_value(a), shape_of_value(b)
     macs = prod(np.broadcast_shapes(left[:-2], right[:-2])) * left[-2] * prod(right[-2:])
-    return macs <= MOST_MACS or left[-1] == 1
+    return macs <= MOST_ON_CORES or left[-1] == 1
 
 
 def _product(state: Importer, a: Value, b: Value) -> SSAValue:

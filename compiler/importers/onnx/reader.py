@@ -66,8 +66,9 @@ class GraphReader:
     """Makes the names of a definition's values unique in the file."""
     values: dict[str, Value] = field(default_factory=dict[str, Value])
     types: dict[str, Any] = field(default_factory=dict[str, Any])
-    thresholds: Thresholds = field(default_factory=Thresholds)
     """ONNX type of every value that has one."""
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    """What answers in steps in the graph."""
     _needs: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     _refused: dict[str, Refusal] = field(default_factory=dict[str, Refusal])
     """By the name of a value that cannot be computed."""
@@ -138,7 +139,7 @@ class GraphReader:
                 for n, v in zip(proto.input, operands, strict=True)
             ]
         name = _full_name(proto)
-        opset = self.opsets.get(proto.domain, self.opsets.get("", 1))
+        opset = self._opset(proto)
         known = (
             name in OPERATORS
             or name in LOOPS
@@ -386,8 +387,11 @@ class GraphReader:
         """Why a node was not read."""
         operands = [self.values.get(n) if n else None for n in proto.input]
         types = [self.types.get(n) if n else None for n in proto.input]
-        opset = self.opsets.get(proto.domain, self.opsets.get("", 1))
-        return blamed(self.state, proto, operands, types, opset, error)
+        return blamed(self.state, proto, operands, types, self._opset(proto), error)
+
+    def _opset(self, proto: Any) -> int:
+        """The version of the operators of a node's domain."""
+        return self.opsets.get(proto.domain, self.opsets.get("", 1))
 
     def _refuse(self, outputs: Iterable[str], refusal: Refusal, on_activation: bool) -> None:
         for name in filter(None, outputs):

@@ -7,6 +7,7 @@ its number from the place that is asked for. Places and distances are float32.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 from math import prod
 from typing import Any
 
@@ -36,8 +37,8 @@ from softex_mlir.dialects import transformer as t
 _PAD: Any = np.pad  # its type stubs want the mode as a literal
 CUBIC = -0.75
 """The parameter of Keys' cubic convolution, as ONNX fixes it."""
-BEYOND = {"zeros": "constant", "border": "edge"}
-"""How numpy.pad calls what lies beyond an image; reflections depend on `align_corners`."""
+MODES = ("nearest", "linear", "cubic")
+PADDINGS = ("zeros", "border", "reflection")
 
 
 @dataclass(frozen=True)
@@ -118,14 +119,15 @@ def grid_sample(state: Importer, node: Node) -> list[Value]:
     mode = node.attribute("mode", b"linear").decode().removeprefix("bi")
     beyond = node.attribute("padding_mode", b"zeros").decode()
     corners = bool(node.attribute("align_corners", 0))
-    if mode not in ("nearest", "linear", "cubic") or beyond not in ("reflection", *BEYOND):
+    if mode not in MODES or beyond not in PADDINGS:
         raise Unsupported(f"mode = {mode}, padding_mode = {beyond}")
     batch, channels, *sizes = t.shape_of(x)
     results = t.shape_of(grid)[1:-1]
     margin = 2 if mode == "cubic" and beyond != "zeros" else 0
     if margin:
         # np.pad's reflections do not repeat the last element, its symmetric ones do.
-        padding = BEYOND.get(beyond, "reflect" if corners else "symmetric")
+        reflection = "reflect" if corners else "symmetric"
+        padding = reflection if beyond == "reflection" else "edge"
         for d, size in enumerate(sizes):
             numbers = _PAD(np.arange(size), margin, mode=padding)
             x = call(state, "Gather", x, numbers, axis=d + 2)
@@ -137,17 +139,10 @@ def grid_sample(state: Importer, node: Node) -> list[Value]:
         others = [1 if other != d else size + 2 * margin for other in range(count)]
         weights.append(shaped(state, weight, batch, *others, prod(results)))
     wide = [size + 2 * margin for size in sizes]
-    product = state.narrowed(map_values(state, weights, _multiplied))
+    product = state.narrowed(map_values(state, weights, lambda e, v: reduce(e.mul, v)))
     product = shaped(state, product, batch, prod(wide), prod(results))
     found = call(state, "MatMul", shaped(state, x, batch, channels, prod(wide)), product)
     return [shaped(state, found, batch, channels, *results)]
-
-
-def _multiplied(e: F32, v: Scalars) -> SSAValue:
-    total = v[0]
-    for factor in v[1:]:
-        total = e.mul(total, factor)
-    return total
 
 
 def _weights(state: Importer, grid: SSAValue, axis: _Axis, coordinate: int) -> SSAValue:

@@ -6,8 +6,8 @@ import operator
 from collections.abc import Callable, Mapping
 
 from xdsl.dialects import arith, scf
-from xdsl.dialects.builtin import IntegerAttr
 from xdsl.ir import Operation, SSAValue
+from xdsl.transforms.canonicalization_patterns.utils import const_evaluate_operand
 
 ARITHMETIC: dict[str, Callable[..., int]] = {
     "arith.addi": operator.add,
@@ -23,6 +23,8 @@ DIVISIONS: dict[str, Callable[[int, int], int]] = {
 }
 _SIGNED = (operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge)
 """Of `arith.cmpi`, by predicate; unsigned ones follow, of which indices make the same."""
+_BOUNDS = 3
+"""Operands of a loop: begin, end and step come first."""
 
 
 def computation(op: Operation) -> Callable[..., int] | None:
@@ -38,9 +40,9 @@ def number_of(value: SSAValue, known: Mapping[SSAValue, int]) -> int | None:
     """A value's number; None if it does not follow from constants and what is known."""
     if value in known:
         return known[value]
+    if (constant := const_evaluate_operand(value)) is not None:
+        return constant
     op = value.owner
-    if isinstance(op, arith.ConstantOp) and isinstance(op.value, IntegerAttr):
-        return op.value.value.data
     if not isinstance(op, Operation) or (compute := _any_computation(op)) is None:
         return None
     numbers = [number_of(operand, known) for operand in op.operands]
@@ -56,10 +58,6 @@ def steers(value: SSAValue) -> bool:
         if _any_computation(op) and any(map(steers, op.results)):
             return True
     return False
-
-
-_BOUNDS = 3
-"""Operands of a loop: begin, end and step come first."""
 
 
 def _any_computation(op: Operation) -> Callable[..., int] | None:

@@ -29,11 +29,9 @@ from softex_mlir.compiler.generic_builder import (
 )
 from softex_mlir.compiler.row_operations.binary import BINARY
 from softex_mlir.compiler.row_operations.unary import UNARY
-from softex_mlir.compiler.transforms.transformer.split_token_sums import (
-    MOST_MACS,
-    sums_over_tokens,
-)
+from softex_mlir.compiler.transforms.transformer.split_token_sums import sums_over_tokens
 from softex_mlir.compiler.weights import WeightStore
+from softex_mlir.compiler.work import MOST_ON_CORES
 from softex_mlir.dialects import transformer as t
 
 
@@ -101,7 +99,7 @@ def _is_small_sum(op: t.MatmulOp | t.LinearOp, weights: WeightStore) -> bool:
         plain = op.is_fused
     else:
         plain = len(op.operands) == 2 and op.activation.data == "none"
-    return plain and macs <= MOST_MACS and sums_over_tokens(op, weights)
+    return plain and macs <= MOST_ON_CORES and sums_over_tokens(op, weights)
 
 
 def _product(op: t.MatmulOp | t.LinearOp) -> list[Operation]:

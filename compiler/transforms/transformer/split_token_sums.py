@@ -20,12 +20,10 @@ from softex_mlir.compiler.weights import WeightStore
 from softex_mlir.dialects import transformer as t
 
 MOST = 256
-"""Inner values that are summed without a break."""
+"""Inner values that are summed without a break: as many equal ones add up in BF16."""
 PART = 64
 """Of longer sums, those of a part: sums of 4,096 positive products are off by up to 3 % so, of
 equal ones by up to 10 %, the least of 32 to 256."""
-MOST_MACS = 1 << 20
-"""Of a product whose long sums the cores take in float32: 1.2 M cycles."""
 
 
 def sums_over_tokens(op: t.MatmulOp | t.LinearOp, weights: WeightStore) -> bool:

@@ -10,6 +10,7 @@ from xdsl.dialects.builtin import IntegerAttr, ModuleOp, i64
 from softex_mlir.compiler.accuracy import ACCURACIES, Chunks, read_chunks
 from softex_mlir.compiler.machine_pass import MachinePass
 from softex_mlir.compiler.schedule.fused_form import layer_of
+from softex_mlir.compiler.transforms.transformer.split_token_sums import MOST
 from softex_mlir.dialects import transformer as t
 from softex_mlir.dialects.transformer_attention import KEY_UNIT
 from softex_mlir.errors import UserError
@@ -49,17 +50,13 @@ def split_values(
         raise UserError(f"values of layer {names}: no attention has this name")
 
 
-MANY_KEYS = 256
-"""Of equal weights, as many add up in BF16."""
-
-
 def notes_on_keys(module: ModuleOp) -> list[str]:
     """What users are told of attention that adds up the values of more keys than BF16 counts."""
     found = [
         op
         for op in module.walk()
         if isinstance(op, t.AttentionOp)
-        and op.keys > MANY_KEYS
+        and op.keys > MOST
         and op.value_chunk is None
         and op.wide is None
     ]
@@ -69,7 +66,7 @@ def notes_on_keys(module: ModuleOp) -> list[str]:
     others = f" and {len(layers) - 1} more" if layers[1:] else ""
     return [
         f"attention over {max(op.keys for op in found)} keys ('{layers[0]}'{others}) adds values "
-        f"in BF16: where more than {MANY_KEYS} keys weigh alike, results come out too small; "
+        f"in BF16: where more than {MOST} keys weigh alike, results come out too small; "
         "--accuracy exact adds them in float32, high in parts where whole rows fit the TCDM"
     ]
 
