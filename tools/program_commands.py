@@ -1,25 +1,209 @@
-"""Commands about a program: its report, what is in it, what it generates, how it differs."""
+"""Commands about a program: a run, its report, what is in it, what it generates, how it differs."""
 
 from __future__ import annotations
 
+import sys
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from softex_mlir.tools.forms import Form, checked_form, emit, form_of
+from softex_mlir.tools.given import machine_of
 from softex_mlir.tools.options import (
     CsvOption,
+    Effects,
+    EnergyOption,
     EntryOption,
     JsonOption,
     Language,
+    PerLayerOption,
     PointOption,
     ProgramArgument,
     ReportFormat,
+    ReportOption,
+    RunArgument,
+    SetOption,
     TableFileOption,
 )
 
 program_app = typer.Typer()
+
+
+@program_app.command()
+def run(
+    program: RunArgument,
+    entry: EntryOption = None,
+    input: Annotated[
+        Path | None,
+        typer.Option("--input", help="Inputs by the model's names (.npz); default: random."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", help="Write the outputs by the model's names (.npz).")
+    ] = None,
+    profile: Annotated[
+        Path | None, typer.Option(help="Write cycles, energy, layers as JSON.")
+    ] = None,
+    trace: Annotated[
+        Path | None, typer.Option(help="Write a timeline that Perfetto opens.")
+    ] = None,
+    trace_window: Annotated[
+        str | None,
+        typer.Option(
+            help="Only the time in which this layer (name, title or kind) works.", metavar="LAYER"
+        ),
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Compare with the reference evaluator bit for bit.")
+    ] = False,
+    check_ops: Annotated[
+        bool,
+        typer.Option(
+            "--check-ops",
+            help="Compare every operation's value, scheduled into its own memory, with the "
+            "evaluator's bits and with FP32, within declared tolerances.",
+        ),
+    ] = False,
+    save_ops: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write every operation's value, and FP32's, to a .npz file; implies --check-ops."
+        ),
+    ] = None,
+    reference: Annotated[
+        Path | None,
+        typer.Option(
+            help="Check against FP32 outputs (.npz) or an ONNX file that computes them; default: "
+            "outputs among the inputs, else the model's source."
+        ),
+    ] = None,
+    sanitize: Annotated[
+        bool, typer.Option("--sanitize", help="Detect races on memory (slow).")
+    ] = False,
+    effects: Annotated[
+        Effects,
+        typer.Option(
+            help="When jobs and transfers access memory: at their trigger or at their end. "
+            "Other bits mean that a wait is missing."
+        ),
+    ] = Effects.early,
+    max_cycles: Annotated[
+        int | None, typer.Option(min=1, help="Give up after so many cycles.")
+    ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            "--target", help="Insist on this machine description; compile a model for it."
+        ),
+    ] = None,
+    settings: SetOption = None,
+    operating_point: PointOption = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the random inputs.")] = 0,
+    warn_only: Annotated[
+        bool,
+        typer.Option(
+            "--warn-only", help="Go on where the published RTL loses a write or a state slot."
+        ),
+    ] = False,
+    job_vectors: Annotated[
+        Path | None,
+        typer.Option(help="Write every accelerator job (registers, operands, results) here."),
+    ] = None,
+    per_layer: PerLayerOption = False,
+    energy: EnergyOption = False,
+    report: ReportOption = None,
+    json: JsonOption = False,
+    csv: CsvOption = False,
+) -> None:
+    """Run a program on the simulated cluster: outputs, cycles, energy.
+
+    A model is compiled first, for the machine that `--target` and `--set` say. An ELF file that
+    `softex compile` did not write runs as with `softex sim`.
+    """
+    from softex_mlir.compiler.driver import Compilation
+    from softex_mlir.files import check_outputs
+    from softex_mlir.isa_sim.machine import Machine
+    from softex_mlir.runtime import session
+    from softex_mlir.runtime.program import Program
+    from softex_mlir.tools.progress import progress_line
+    from softex_mlir.tools.run_command import (
+        finish_run,
+        fp32_outputs,
+        is_bare_metal,
+        is_model,
+        is_program,
+        read_arrays,
+        vector_writer,
+    )
+    from softex_mlir.tools.signals import raised
+
+    if settings and is_program(program):
+        raise typer.BadParameter(
+            f"{program} is compiled for its machine: expected a model, which is compiled for the "
+            "machine that the settings say; or --set for softex compile",
+            param_hint="--set",
+        )
+    if is_bare_metal(program):
+        from softex_mlir.tools.sim_command import run_bare_metal
+
+        sys.stderr.write("note: no softex program: running it bare-metal on one core\n")
+        raise SystemExit(run_bare_metal(program, Machine.load(target or "paper"), as_json=json))
+    form = form_of(as_json=json, as_csv=csv, output=report)
+    check_outputs((output, profile, trace, report, save_ops), (program, input, target, reference))
+    if is_program(program) or not is_model(program):
+        loaded, machine = Program.load(program), Machine.load(target) if target else None
+    else:
+        machine = machine_of(target or "paper", settings)
+        loaded = Compilation.of(program, machine).program()
+    loaded = loaded.at(entry)
+    beside: dict[str, Any] = {}
+    inputs = None
+    if input is not None:
+        inputs, beside = read_arrays(input, loaded)
+    with (
+        raised(),
+        progress_line("cycles", quiet=json) as progress,
+        vector_writer(job_vectors, machine or loaded.machine) as jobs,
+    ):
+        result = session.run(
+            loaded,
+            inputs,
+            machine=machine,
+            operating_point=operating_point,
+            sanitize=sanitize,
+            seed=seed,
+            progress=progress,
+            lenient=warn_only,
+            jobs=jobs,
+            effects=effects.value,
+            max_cycles=max_cycles,
+        )
+    if warn_only:
+        sys.stderr.writelines(f"warning: {warning}\n" for warning in result.run.warnings)
+    if sanitize:
+        for race in result.run.races:
+            sys.stderr.write(f"error: {race}\n")
+        sys.stderr.write(f"note: {len(result.run.races) or 'no'} races found\n")
+    finish_run(
+        loaded,
+        result,
+        output,
+        profile,
+        trace,
+        trace_window,
+        fp32=partial(fp32_outputs, loaded, beside, reference, inputs)
+        if check or reference is not None
+        else None,
+        operations=check_ops or save_ops is not None,
+        save_operations=save_ops,
+        form=form,
+        per_layer=per_layer,
+        energy=energy,
+        report_file=report,
+    )
+    if result.run.races:
+        raise SystemExit(1)
 
 
 @program_app.command()
