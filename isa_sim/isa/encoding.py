@@ -11,7 +11,7 @@ operand layouts in :mod:`softex_mlir.isa_sim.isa.formats`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 
@@ -198,17 +198,23 @@ def _buckets() -> dict[int, list[Instruction]]:
     buckets: dict[int, list[Instruction]] = {}
     for instruction in INSTRUCTIONS.values():
         if not instruction.is_alias:
-            buckets.setdefault(_bucket(instruction.match), []).append(instruction)
+            buckets.setdefault(bucket_of(instruction.match), []).append(instruction)
     for bucket in buckets.values():  # the more bits are fixed, the more specific
         bucket.sort(key=lambda candidate: -candidate.mask.bit_count())
     return buckets
 
 
-def _bucket(word: int) -> int:
+def bucket_of(word: int) -> int:
+    """The bucket of a word's candidates, 0 to 1,023."""
     return word & 0x7F if word & 3 == 3 else word & 3 | (word >> 13 & 7) << 7
 
 
 _BUCKETS = _buckets()
+
+
+def candidates(bucket: int) -> Sequence[Instruction]:
+    """The instructions that words of a bucket may be, the most specific first."""
+    return _BUCKETS.get(bucket, ())
 
 
 def instruction(name: str) -> Instruction:
@@ -264,7 +270,7 @@ def decode(word: int) -> Decoded | None:
     """Take a word apart (compressed ones in the low half); None when it is no instruction."""
     if word & 3 != 3:
         word &= 0xFFFF
-    for row in _BUCKETS.get(_bucket(word), ()):
+    for row in candidates(bucket_of(word)):
         if word & row.mask == row.match:
             operands = {key: field.extract(word) for key, field in row.layout.fields.items()}
             if any(operands[key] == value for key, value in row.excluded):
