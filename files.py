@@ -8,6 +8,7 @@ import io
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import stat
@@ -21,6 +22,8 @@ from typing import Any, cast
 
 from softex_mlir.errors import UserError
 
+_DOTTED = re.compile(r"\.[ \t]*[\w\"'-]")
+_MOST_PARTS = 100
 _STOPPING = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 
@@ -108,6 +111,9 @@ def toml_table(text: str) -> dict[str, Any]:
     Raises:
         ValueError: it is none, in words.
     """
+    # tomllib takes the square of a key's parts, or more: 73 s for 20,000.
+    if any(len(_DOTTED.findall(part)) > _MOST_PARTS for part in re.split(r"[=,\n]", text)):
+        raise ValueError(f"not TOML that anybody wrote: a key of more than {_MOST_PARTS} parts")
     try:
         return tomllib.loads(text)
     except ValueError as error:  # also of a number of too many digits

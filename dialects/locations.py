@@ -6,14 +6,15 @@ import re
 from functools import cached_property
 
 from xdsl.dialects.builtin import LocationAttr
-from xdsl.parser import Parser
 from xdsl.utils.hints import isa
 from xdsl.utils.mlir_lexer import MLIRTokenKind
+
+from softex_mlir.dialects.aliases import BoundedAliases
 
 DEFINITION = re.compile(r"^\s*(#[A-Za-z_][\w$.]*)\s*=\s*(?=loc\()", re.MULTILINE)
 
 
-class LateLocations(Parser):
+class LateLocations(BoundedAliases):
     """A parser for which a location's alias may be defined behind its use, as MLIR prints it."""
 
     @cached_property
@@ -40,7 +41,8 @@ class LateLocations(Parser):
         self._read_ahead.add(alias)
         here = self.pos
         self._resume_from(place)
-        found = self.parse_attribute()
+        with self.alias_measured(alias):
+            found = self.parse_attribute()
         self._resume_from(here)
         if isa(found, LocationAttr):
             self.attribute_aliases[alias] = found

@@ -84,6 +84,7 @@ class LocatedParser(ExactLiterals, LateLocations):
     def __init__(self, context: Context, text: str, name: str, line_offset: int = 0):
         super().__init__(context, "", name)
         self._resume_from(ParserState(TextLexer(Input(text, name))))
+        self.bound_aliases(len(text))
         self.file = StringAttr(name)
         self.line_offset = line_offset
         self.lines = [0, *(match.end() for match in re.finditer("\n", text))]

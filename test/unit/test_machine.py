@@ -131,6 +131,10 @@ def test_descriptions_without_a_file_extend_shipped_ones_only():
         ('extends = "\\u0000"', "no machine"),
         (f"x = {'[' * 5000}", "nested too deeply"),
         (f"x = {'9' * 5000}", "not TOML"),
+        (f"{'a . ' * 20_000}a = 1", "more than 100 parts"),
+        (f"[{'a.' * 20_000}'a']", "more than 100 parts"),
+        (f"x = {{{'a.' * 20_000}a = 1}}", "more than 100 parts"),
+        (f"x = {{b = 1, {'a.' * 20_000}a = 1}}", "more than 100 parts"),
         ("#" * (1 << 20) + "\n", "longer than 1,048,576 bytes"),
     ],
 )

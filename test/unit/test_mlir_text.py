@@ -1,5 +1,6 @@
 """Reading textual IR: every text is a module or one line that says where it goes wrong."""
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,40 @@ def test_errors_name_the_place(text: str, place: str, message: str):
     assert str(info.value).startswith(f"in.mlir:{place}")
     assert message in str(info.value)
     assert "\n" not in str(info.value)
+
+
+def doubled(first: str, step: str, uses: str) -> str:
+    """Aliases of which each stands for two of the one before, forty times."""
+    names = [f"{first[0]}a{i}" for i in range(40)]
+    lines = [f"{names[0]} = {first[1:]}"]
+    lines += [f"{b} = {step.format(a)}" for a, b in itertools.pairwise(names)]
+    return "\n".join([*lines, f'"test.op"() {uses.format(names[-1])}'])
+
+
+@pytest.mark.parametrize(
+    ("first", "step", "uses"),
+    [
+        ('#"x"', "[{0}, {0}]", "{{a = {}}} : () -> ()"),
+        ('#"x"', "{{x = {0}, y = {0}}}", "{{a = {}}} : () -> ()"),
+        ("!i32", "tuple<{0}, {0}>", ": () -> {}"),
+        ("!i32", "({0}, {0}) -> {0}", ": () -> {}"),
+        ('#loc("a":1:2)', "loc(callsite({0} at {0}))", ": () -> () loc({})"),
+    ],
+)
+@pytest.mark.parametrize("late", [False, True])
+def test_aliases_that_double_are_refused(first: str, step: str, uses: str, late: bool):
+    text = doubled(first, step, uses)
+    if late and "loc(" in step:
+        text = "\n".join(reversed(text.split("\n")))
+    with pytest.raises(TextError, match="stand for more than 2,097,152 characters, written out"):
+        read_module(text, "in.mlir")
+
+
+def test_many_uses_of_an_alias_are_fine():
+    callers = ['#l0 = loc("a/b/c.py":1:2)']
+    callers += [f'#l{i} = loc(callsite("a/b/c.py":{i}:2 at #l{i - 1}))' for i in range(1, 20)]
+    text = "\n".join([*callers, '"test.op"() : () -> () loc(#l19)\n' * 5000])
+    assert len(list(read_module(text, "in.mlir").ops)) == 5000
 
 
 def test_operations_keep_their_place():
