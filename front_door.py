@@ -56,7 +56,7 @@ def compile(
 
     Args:
         model: ONNX file, `.mlir` file of any level, `.pt2` file of `torch.export`, built-in
-            model's name, a `Model`, or a
+            model's name, a `Model`, a folder of a decoder's ONNX files (with "max_length"), or a
             `torch.nn.Module`, which is exported in evaluation mode.
         target: a machine, the name of a shipped one, or a TOML file; default: that of a scheduled
             module, else ``paper``.
@@ -65,7 +65,8 @@ def compile(
         weights: a safetensors file with Hugging Face's names for an architecture ("bert", "gpt2").
         config: its `config.json`; by default the one beside the weights.
         sizes: "tokens", "batch", "layers" or "max_length" of a built-in model or an architecture;
-            "max_length" and "batch" of a decoder with a cache in an ONNX file.
+            "max_length" and "batch" of a decoder with a cache in an ONNX file, and "tokens" of the
+            encoder beside it.
         tile_overrides: TOML file or mapping, layer name to tile.
         accuracy: "fast" (the default for models that do not say), "balanced", "high" or "exact"; a
             file that `softex compile --accuracy-report` wrote; or a bound, as 0.9998.
@@ -157,7 +158,7 @@ def named_model(
     """
     from softex_mlir.compiler.models import built_in
 
-    if isinstance(model, str | Path) and Path(model).suffix == ".onnx" and "max_length" in sizes:
+    if isinstance(model, str | Path) and "max_length" in sizes and is_decoder_file(model):
         if weights is not None:
             raise UserError(f"{model}: has its own weights, expected none beside it")
         from softex_mlir.compiler.decoders import read_decoder
@@ -171,6 +172,14 @@ def named_model(
         )
     found = None if weights is None else Path(weights)
     return built_in(model, sizes, found, None if config is None else Path(config))
+
+
+def is_decoder_file(model: str | Path) -> bool:
+    """Whether a model's argument names an ONNX file, or a folder of such, and no built-in model."""
+    from softex_mlir.compiler.models import BUILTIN, FAMILIES
+
+    path = Path(model)
+    return path.suffix == ".onnx" or (path.is_dir() and str(model) not in (*BUILTIN, *FAMILIES))
 
 
 def _watching(

@@ -310,6 +310,11 @@ def load_model(model: str | Path, shapes: Mapping[str, tuple[int, ...]]) -> Mode
                 f"{model}: no such file, and no built-in model of that name; "
                 f"built in: {', '.join(BUILTIN)}; with --weights: {', '.join(FAMILIES)}"
             )
+    if path.is_dir():
+        raise UserError(
+            f"{model}: is a folder: expected a file, or --max-length N beside the folder of a "
+            "decoder with a cache"
+        )
     from softex_mlir.compiler.importers.onnx.importer import import_onnx
     from softex_mlir.compiler.origin import onnx_origin
 

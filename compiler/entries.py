@@ -43,6 +43,31 @@ def visible_bias(keys: SSAValue, rows: SSAValue, window: int | None) -> list[Ope
     return elementwise([keys, rows], BFloat16Type(), body)
 
 
+def by_falling_distance(values: Array) -> Array:
+    """What attention adds by the distance from a key up to a query, [heads, capacity]: as a vector
+    of which `window_starts` chooses windows. Keys behind the query are masked.
+
+    A head's values lie by falling distance, ``capacity`` first; the row of position p is the window
+    that begins ``capacity - p`` behind.
+    """
+    heads, capacity = values.shape
+    vector = np.full((heads, 2, capacity), t.MASKED, np.float32)
+    vector[:, 0, 1:] = values[:, :0:-1]
+    vector[:, 1, 0] = values[:, 0]
+    return vector.reshape(-1)
+
+
+def window_starts(rows: SSAValue, first: SSAValue) -> list[Operation]:
+    """Where the windows of positions [m, 1] begin, for each head: `first_windows` less them."""
+    return elementwise([first, rows], i32, lambda e, x: e.int_sub(x[0], x[1]))
+
+
+def first_windows(heads: int, capacity: int) -> Array:
+    """Where each head's window of position 0 begins, [1, heads]."""
+    starts = np.arange(heads, dtype=np.int32) * 2 * capacity + capacity
+    return starts.reshape(1, -1)
+
+
 def join_entries(models: Mapping[str, Model], name: str, source: str) -> Model:
     """One model of an entry for each of several, whose equal weights and states are the same."""
     store = WeightStore()

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from softex_mlir.abi import ENCODE
+from softex_mlir.compiler.decoders import DecoderFiles
 from softex_mlir.compiler.driver import Compilation
 from softex_mlir.compiler.importers.onnx.decoder import (
     cache_sizes,
     cached_input,
     has_all_places,
 )
+from softex_mlir.compiler.importers.onnx.encoder import MASK, SCOPE, encoder_graph
 from softex_mlir.compiler.importers.onnx.varying import Lengths
 from softex_mlir.compiler.model import Model
 from softex_mlir.dialects.transformer_attention import KEY_BLOCK
-from softex_mlir.runtime.onnx_reference import NoReference, evaluate_onnx, load_widened
+from softex_mlir.runtime.onnx_reference import (
+    NoReference,
+    evaluate_onnx,
+    load_widened,
+    typed_inputs,
+)
 from softex_mlir.runtime.reference import evaluate
 from softex_mlir.runtime.self_check import (
     SEED,
@@ -41,7 +50,8 @@ class DecoderCheck:
     """Watches the compilation of a decoder as `SelfCheck` does that of other models.
 
     A prompt goes through `prefill`, then tokens through `decode`, then through `prefill` again; the
-    logits must be those of the file for the whole sequence at once, with an empty cache.
+    logits must be those of the file for the whole sequence at once, with an empty cache. Of a
+    decoder with an encoder, `encode` runs first, the last tokens of its first sequence hidden.
     """
 
     path: Path
@@ -50,6 +60,8 @@ class DecoderCheck:
     skipped: str = ""
     errors: dict[str, float] = field(default_factory=dict[str, float])
     _ids: Array = field(default_factory=lambda: np.zeros(0))
+    _heard: dict[str, Array] = field(default_factory=dict[str, Array])
+    """Inputs of `encode`, if there is one."""
     _expected: Array = field(default_factory=lambda: np.zeros(0))
 
     def observe(self, stage: str, model: Model) -> None:
@@ -86,21 +98,46 @@ class DecoderCheck:
         self.skipped = reason_to_skip(model, self.forced)
         if self.skipped:
             return
-        batch, _ = model.inputs[0].shape
+        prefill = replace(model, entry="prefill")
+        batch, _ = prefill.inputs[0].shape
         tokens = KEY_BLOCK + AGAIN
         random = np.random.default_rng(SEED)
-        self._ids = random.integers(0, model.outputs[0].shape[-1], (batch, tokens))
+        self._ids = random.integers(0, prefill.outputs[0].shape[-1], (batch, tokens))
         try:
-            proto = load_widened(self.path)
-            inputs = self._inputs(proto, Lengths(batch, tokens, 0))
-            names = [o.name for o in proto.graph.output]
-            name = "logits" if "logits" in names else names[0]
-            logits = evaluate_onnx(proto, inputs, [name])[name]
+            logits = self._behind_encoder(model) if model.entry == ENCODE else self._alone()
         except NoReference as error:
             self.skipped = f"not verified: {error}"
             return
         last = [KEY_BLOCK - 1 + step for step in range(DECODED + 1)] + [tokens - 1]
         self._expected = logits[:, last].astype(np.float64)
+
+    def _alone(self) -> Array:
+        proto = load_widened(self.path)
+        batch, tokens = self._ids.shape
+        inputs = self._inputs(proto, Lengths(batch, tokens, 0))
+        names = [o.name for o in proto.graph.output]
+        name = "logits" if "logits" in names else names[0]
+        return evaluate_onnx(proto, inputs, [name])[name]
+
+    def _behind_encoder(self, model: Model) -> Array:
+        files = DecoderFiles.of(self.path).encoder
+        assert files is not None
+        random = np.random.default_rng(SEED)
+        for port in model.inputs:
+            if port.name == "attention_mask":
+                array = np.ones(port.shape, np.int64)
+                array[0, port.shape[1] - port.shape[1] // 3 :] = 0
+            elif port.dtype.startswith("int"):
+                array = random.integers(0, int(self._ids.max()) + 1, port.shape)
+            else:
+                array = random.standard_normal(port.shape).astype(np.float32)
+            self._heard[port.name] = array
+        proto = encoder_graph(files, outputs=["logits"], read=load_widened)
+        given = {**self._heard, f"{SCOPE}input_ids": self._ids}
+        if "attention_mask" in self._heard:
+            given[f"{SCOPE}{MASK}"] = self._heard["attention_mask"]
+        name = f"{SCOPE}logits"
+        return evaluate_onnx(proto, typed_inputs(proto, given), [name])[name]
 
     def _inputs(self, proto: Any, lengths: Lengths) -> dict[str, Array]:
         arrays: dict[str, Array] = {}
@@ -120,6 +157,9 @@ class DecoderCheck:
         """Logits [batch, steps, ids] of the protocol."""
         state: dict[str, Array] = {}
         batch = len(self._ids)
+        go = partial(evaluate, model.module, model.weights, state=state, **arithmetic)
+        if self._heard:
+            go(self._heard, entry=ENCODE)
 
         def run(entry: str, first: int, count: int) -> Array:
             size = KEY_BLOCK if entry == "prefill" else 1
@@ -128,10 +168,7 @@ class DecoderCheck:
             inputs = {"input_ids": ids, "position": np.full(batch, first)}
             if entry == "prefill":
                 inputs["last"] = np.full(batch, count - 1)
-            found = evaluate(
-                model.module, model.weights, inputs, entry=entry, state=state, **arithmetic
-            )
-            return np.asarray(found["logits"], np.float64)
+            return np.asarray(go(inputs, entry=entry)["logits"], np.float64)
 
         steps = [run("prefill", 0, KEY_BLOCK)]
         steps += [run("decode", KEY_BLOCK + step, 1) for step in range(DECODED)]

@@ -63,7 +63,8 @@ ModelArgument = Annotated[
     str,
     typer.Argument(
         help="ONNX file, .mlir file of any level (weights beside it) or of linalg on tensors, .pt2 "
-        "file of torch.export, name of a built-in model, or of an architecture with --weights."
+        "file of torch.export, name of a built-in model, or of an architecture with --weights; "
+        "with --max-length an ONNX decoder with a cache, or the folder Optimum wrote one into."
     ),
 ]
 ProgramArgument = Annotated[Path, typer.Argument(help="Program written by `softex compile`.")]
@@ -96,8 +97,13 @@ WeightsOption = Annotated[
 ConfigOption = Annotated[
     Path | None, typer.Option(help="Its config.json; default: the one beside the weights.")
 ]
-TokensOption = Annotated[int | None, typer.Option(help="Tokens of a built-in text model.")]
-BatchOption = Annotated[int | None, typer.Option(help="Batch of a built-in model.")]
+TokensOption = Annotated[
+    int | None,
+    typer.Option(help="Tokens of a built-in text model, or of the encoder of one with a cache."),
+]
+BatchOption = Annotated[
+    int | None, typer.Option(help="Batch of a built-in model, or of a decoder with a cache.")
+]
 LayersOption = Annotated[int | None, typer.Option(help="Layers of a built-in model.")]
 MaxLengthOption = Annotated[
     int | None,

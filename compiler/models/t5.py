@@ -11,11 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from xdsl.dialects.builtin import i32
 from xdsl.ir import SSAValue
 
 from softex_mlir.abi import ENCODE
-from softex_mlir.compiler.generic_builder import elementwise
+from softex_mlir.compiler.entries import by_falling_distance, first_windows, window_starts
 from softex_mlir.compiler.model import Model
 from softex_mlir.compiler.models.builder import ModelBuilder, Parameters
 from softex_mlir.compiler.models.sequences import ENTRIES, CachedSequences
@@ -180,25 +179,20 @@ class _Distances:
         return added[0] if source.batch == 1 else b.add(t.ConcatOp(added, 0))
 
     def before(self, b: ModelBuilder, sequences: CachedSequences) -> SSAValue:
-        """From the decoder's tokens to those up to them, others hidden: [rows, heads * capacity].
-
-        A head's values lie by falling distance, `capacity` first; the row of position p is the
-        window that begins `capacity - p` behind.
-        """
+        """From the decoder's tokens to those up to them: [rows, heads * capacity]."""
         capacity = sequences.capacity
         rows = sequences.positions(b)
         b.layer = "decoder.relative_attention_bias"
         vector = b.declared("decoder.relative_attention_bias")
         if vector is None:
-            distance = capacity - np.arange(2 * capacity)
-            values = self._values(b, "decoder", -distance, both=False)
-            values = np.where(distance < 0, np.float32(t.MASKED), values)
-            vector = b.constant("decoder.relative_attention_bias", values.reshape(-1))
-        starts = np.arange(self.heads, dtype=np.int32) * 2 * capacity + capacity
-        first = b.constant("decoder.relative_attention_bias.starts", starts.reshape(1, -1))
+            values = self._values(b, "decoder", -np.arange(capacity), both=False)
+            vector = b.constant("decoder.relative_attention_bias", by_falling_distance(values))
+        first = b.constant(
+            "decoder.relative_attention_bias.starts", first_windows(self.heads, capacity)
+        )
         count = t.shape_of(rows)[0]
         column = b.add(t.ReshapeOp(rows, (count, 1)))
-        begin = b.nest(elementwise([first, column], i32, lambda e, x: e.int_sub(x[0], x[1])))
+        begin = b.nest(window_starts(column, first))
         flat = b.add(t.ReshapeOp(begin, (count * self.heads,)))
         windows = b.add(t.WindowsOp(flat, vector, capacity))
         return b.add(t.ReshapeOp(windows, (count, self.heads * capacity)))

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 from sampling import matrix
 
+from softex_mlir.compiler.decoders import read_decoder
 from softex_mlir.compiler.driver import Compilation
+from softex_mlir.compiler.model import Model
 from softex_mlir.compiler.models.bart import bart
 from softex_mlir.compiler.models.llama import llama
 from softex_mlir.compiler.models.t5 import t5
@@ -53,6 +56,11 @@ def test_tokens_are_those_of_the_evaluator(name: str, kib: int):
     assert np.array_equal(found["logits"][0, len(PROMPT) - 1 :], np.stack(cached))
 
 
+def from_files(name: str, max_length: int) -> Model:
+    folder = Path(__file__).parent / "pairs" / name
+    return read_decoder(folder, {"max_length": max_length, "tokens": 24})
+
+
 PAIRS = {
     "bart": partial(
         bart, "bart", tokens=24, hidden=32, encoder_layers=1, layers=1, heads=2, vocabulary=96
@@ -67,6 +75,7 @@ PAIRS = {
         **{"source": 24, "mels": 8, "hidden": 32, "encoder_layers": 1, "layers": 1},
         **{"heads": 2, "vocabulary": 96},
     ),
+    **{f"{name}.onnx": partial(from_files, name) for name in ("bart", "t5", "whisper")},
 }
 
 
@@ -75,7 +84,7 @@ def test_tokens_behind_an_encoder_are_those_of_the_evaluator(name: str, kib: int
     machine = Machine.load("paper").with_tcdm_bytes(kib * 1024)
     compilation = Compilation.of(PAIRS[name](max_length=TOKENS), machine)
     program, model = compilation.program(), compilation.model
-    if name == "whisper":
+    if name.startswith("whisper"):
         features = np.random.default_rng(0).standard_normal((1, 8, 48), np.float32)
         heard = {"input_features": features}
         made = program.generate([[2]], TOKENS, inputs=heard)
@@ -95,6 +104,12 @@ def test_tokens_behind_an_encoder_are_those_of_the_evaluator(name: str, kib: int
         inputs = {"input_ids": np.array([tokens[-1:]]), "position": np.array([position])}
         row = run(inputs, entry="decode")["logits"][0]
     assert made.tokens == [[*tokens, likeliest(row)]]
+    # the same bits for the whole sequence at once, of which nothing was kept
+    run = partial(evaluate, model.module, model.weights, machine=machine, state={})
+    run(heard, entry="encode")
+    block[0] = [2, *tokens]
+    whole = {"input_ids": block, "position": np.zeros(1, int), "last": np.array([TOKENS - 1])}
+    assert np.array_equal(run(whole, entry="prefill")["logits"][0], row)
 
 
 def likeliest(row: np.ndarray) -> int:

@@ -24,6 +24,7 @@ from xdsl.ir import Region, SSAValue
 from softex_mlir.abi import MAIN, Port
 from softex_mlir.arithmetic import round_up
 from softex_mlir.compiler.entries import row_positions
+from softex_mlir.compiler.importers.onnx.encoder import HIDDEN, MASK, Encoded, state_of
 from softex_mlir.compiler.importers.onnx.file import load
 from softex_mlir.compiler.importers.onnx.graph import Importer
 from softex_mlir.compiler.importers.onnx.inputs import Shapes, symbol
@@ -51,7 +52,12 @@ _HELPER: Any = helper  # its type stubs are partial
 
 
 def import_decoder(
-    path: str | Path, max_length: int, *, batch: int = 1, shapes: Shapes | None = None
+    path: str | Path,
+    max_length: int,
+    *,
+    batch: int = 1,
+    shapes: Shapes | None = None,
+    source: Encoded | None = None,
 ) -> dict[str, Model]:
     """Import a decoder with a cache for sequences of at most `max_length` tokens: a model for each
     entry.
@@ -59,6 +65,8 @@ def import_decoder(
     Args:
         batch: sequences.
         shapes: sizes of dimensions that the file leaves open, other than the batch and tokens.
+        source: what an encoder leaves, of decoders that attend to one's output. They have one more
+            input than built-in ones then, the mask of the encoder's tokens.
 
     Raises:
         OnnxError: with everything that stands in the way.
@@ -70,7 +78,7 @@ def import_decoder(
     initializers: dict[str, Array] = {}
 
     def read(lengths: Lengths, varying: Varying | None = None) -> Reading:
-        reading = Reading(file, proto, lengths, shapes or {}, varying)
+        reading = Reading(file, proto, lengths, shapes or {}, varying, source)
         reading.read(initializers)
         return reading
 
@@ -138,6 +146,7 @@ class Reading:
 
     Attributes:
         varying: what is known from other readings; None in those.
+        source: what an encoder leaves; None for decoders without one.
         seen: the constants that operators on activations were given.
     """
 
@@ -146,6 +155,7 @@ class Reading:
     lengths: Lengths
     shapes: Shapes
     varying: Varying | None
+    source: Encoded | None = None
     seen: dict[str, Array] = field(default_factory=dict[str, Array])
     state: Importer = field(init=False)
     reader: GraphReader = field(init=False)
@@ -165,7 +175,10 @@ class Reading:
         """Inputs of the entry, as those of built-in models: see `compiler.models.sequences`."""
         batch, tokens = self.lengths.batch, self.lengths.tokens
         ports = [Port("input_ids", (batch, tokens), "int64"), Port("position", (batch,), "int64")]
-        return ports if tokens == 1 else [*ports, Port("last", (batch,), "int64")]
+        ports += [] if tokens == 1 else [Port("last", (batch,), "int64")]
+        if self.source is not None and any(v.name == MASK for v in self.proto.graph.input):
+            ports.append(Port(MASK, self.source.hidden[:2], "int64"))
+        return ports
 
     @property
     def position(self) -> SSAValue:
@@ -201,6 +214,9 @@ class Reading:
 
     def _define_input(self, value: Any) -> None:
         name, element = value.name, int(value.type.tensor_type.elem_type)
+        if self.source is not None and name in (HIDDEN, MASK, *self.source.kept):
+            self._define_from_encoder(value, self.source)
+            return
         found = cached_input(self.proto.graph, value, self.lengths)
         if found is None and not is_cache(value):
             raise OnnxError(
@@ -220,6 +236,27 @@ class Reading:
             self.reader.define(name, symbol(self.state, name, argument, found.dtype), kind)
         else:
             self.reader.define(name, found, kind)
+
+    def _define_from_encoder(self, value: Any, source: Encoded) -> None:
+        """An input that is what the encoder left."""
+        name, element = value.name, int(value.type.tensor_type.elem_type)
+        if name == MASK:
+            argument = self.state.arguments[name] = self.state.block.args[-1]
+            dtype = _HELPER.tensor_dtype_to_np_dtype(element)
+            found = symbol(self.state, name, argument, dtype)
+            self.reader.define(name, found, tensor_type(element, source.hidden[:2]))
+            return
+        state = state_of(source, name)
+        self._states.append(state)
+        rows = self.state.emit(t.RecallOp(state))
+        if name == HIDDEN:
+            shape = source.hidden
+            recalled = self.state.emit(t.ReshapeOp(rows, shape))
+        else:
+            shape = batch, heads, tokens, size = source.kept[name]
+            split = self.state.emit(t.ReshapeOp(rows, (batch, tokens, heads, size)))
+            recalled = self.state.emit(t.TransposeOp(split, (0, 2, 1, 3)))
+        self.reader.define(name, recalled, tensor_type(element, shape))
 
     def _past(self, value: Any) -> Past:
         """The value of an input of keys or values."""
@@ -335,13 +372,16 @@ class Reading:
     def _logits(self) -> tuple[str, SSAValue]:
         """The output that is no cache, by its name."""
         found: dict[str, SSAValue] = {}
-        for output in self.proto.graph.output:
-            value = self.reader.values[output.name]
-            if isinstance(value, SSAValue) and isinstance(trace(value).root.owner, t.AppendOp):
+        names = [output.name for output in self.proto.graph.output]
+        for name in ["logits"] if "logits" in names else names:
+            value = self.reader.values[name]
+            if isinstance(value, SSAValue) and isinstance(
+                trace(value).root.owner, t.AppendOp | t.RecallOp
+            ):
                 continue
-            found[output.name] = self.state.narrowed(self.state.tensor(value))
+            found[name] = self.state.narrowed(self.state.tensor(value))
         expected = (self.lengths.batch, self.lengths.tokens)
-        name = "logits" if "logits" in found else next(iter(found), "")
+        name = next(iter(found), "")
         if not name or len(t.shape_of(found[name])) != 3 or t.shape_of(found[name])[:2] != expected:
             shapes = ", ".join(f"{n} {list(t.shape_of(v))}" for n, v in found.items()) or "none"
             raise OnnxError(

@@ -140,8 +140,10 @@ class BiasBuilder:
             with np.errstate(invalid="ignore", over="ignore"):
                 scaled = data.astype(np.float32) * np.float32(term.factor)
                 constant = constant + scores.by_dimension(scaled, term.shape)
-        if np.isnan(constant).any() or constant.shape[1] != 1 or len(dynamic) > 1:
+        if np.isnan(constant).any() or len(dynamic) > 1:
             return None
+        if constant.shape[1] != 1:
+            return None if dynamic else self._by_head(constant, scores, made)
         if dynamic:
             return self._dynamic(dynamic[0], constant, scores, made, guarded=guarded)
         rows = relative(constant)
@@ -157,12 +159,29 @@ class BiasBuilder:
         made.append(factor)
         return Bias(value, kind, factor.result)
 
+    def _by_head(self, constant: Array, scores: ScoreShape, made: list[Operation]) -> Bias | None:
+        """A bias [1, heads, queries or 1, keys] that differs by head: columns side by side."""
+        rows = relative(constant)
+        if len(rows) > 1 or np.isneginf(rows).all(axis=-1).any():
+            return None
+        heads, queries, keys = scores.heads, scores.queries, scores.keys
+        padded = t.padded_keys(keys)
+        bias = np.full((queries, heads, padded), -np.inf, np.float32)
+        bias[:, :, :keys] = rows[0].swapaxes(0, 1)
+        value = self._parameter(
+            f"attention_bias.{queries}x{heads}x{keys}", bias.reshape(queries, heads * padded), made
+        )
+        return Bias(value, "query")
+
     def _padded(self, rows: Array, made: list[Operation]) -> SSAValue:
         """A parameter of these rows, with -inf in the columns that pad the keys."""
         keys = rows.shape[1]
         bias = np.full((len(rows), t.padded_keys(keys)), -np.inf, np.float32)
         bias[:, :keys] = rows
-        name = f"attention_bias.{len(rows)}x{keys}"
+        return self._parameter(f"attention_bias.{len(rows)}x{keys}", bias, made)
+
+    def _parameter(self, name: str, bias: Array, made: list[Operation]) -> SSAValue:
+        """A parameter of a bias; equal ones are the same."""
         for existing, array in self.constants.store.items():
             if existing.startswith(name) and np.array_equal(array, bias):
                 get = t.GetWeightOp(existing, TensorType(bf16, bias.shape))

@@ -2,7 +2,8 @@
 
 An imported decoder was read with as many tokens before as its cache has places for, so that the
 mask of its attention says what the last tokens see. That mask must be one of distances: it is then
-computed from the position, as `transformer.attention` with a `position` wants it.
+computed from the position, as `transformer.attention` with a `position` wants it. What is added to
+scores by distance, for each head (T5), becomes windows of a vector.
 """
 
 from __future__ import annotations
@@ -18,7 +19,13 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 from xdsl.utils.exceptions import PassFailedException
 
-from softex_mlir.compiler.entries import row_positions, visible_bias
+from softex_mlir.compiler.entries import (
+    by_falling_distance,
+    first_windows,
+    row_positions,
+    visible_bias,
+    window_starts,
+)
 from softex_mlir.compiler.transforms.transformer.l1_values import Array, Constants
 from softex_mlir.dialects import transformer as t
 
@@ -28,8 +35,8 @@ class CachedAttention:
     """Rewrites the attention of one function."""
 
     constants: Constants
-    biases: dict[tuple[SSAValue, int, int | None], SSAValue] = field(
-        default_factory=dict[tuple[SSAValue, int, "int | None"], SSAValue]
+    biases: dict[tuple[object, ...], SSAValue] = field(
+        default_factory=dict[tuple[object, ...], SSAValue]
     )
 
     def rewrite(self, op: t.AttentionOp) -> None:
@@ -44,10 +51,16 @@ class CachedAttention:
         bias = self.constants.data(op.bias)
         if bias is None or op.bias_rows.data not in ("all", "query"):
             raise self._refused(op, "a mask that the position decides", "one known at run time")
-        window = self._window(op, bias)
-        key = position, op.queries, window
-        if key not in self.biases:
-            self.biases[key] = self._bias(op, position, window)
+        key: tuple[object, ...]
+        if op.bias_by_head:
+            key = position, op.bias
+            if key not in self.biases:
+                self.biases[key] = self._by_distance(op, position, bias)
+        else:
+            window = self._window(op, bias)
+            key = position, op.queries, window
+            if key not in self.biases:
+                self.biases[key] = self._bias(op, position, window)
         new = t.AttentionOp(
             *(op.q, op.k, op.v, self.biases[key]),
             heads=op.heads.value.data,
@@ -78,22 +91,51 @@ class CachedAttention:
 
     def _bias(self, op: t.AttentionOp, position: SSAValue, window: int | None) -> SSAValue:
         """0 where a query sees a key, else masked: [batch * queries, keys]."""
-        batch, queries = op.batch.value.data, op.queries
         made: list[Operation] = []
+        rows = self._rows(op, position, made)
+        keys = self._integers("attention_bias.keys", np.arange(op.keys)[None])
+        made += [keys, *visible_bias(keys.result, rows, window)]
+        Rewriter.insert_op(made, InsertPoint.before(op))
+        return made[-1].results[0]
+
+    def _by_distance(self, op: t.AttentionOp, position: SSAValue, bias: Array) -> SSAValue:
+        """What each head adds by the distance to a key: [batch * queries, heads * keys]."""
+        heads, keys, queries = op.heads.value.data, op.keys, op.queries
+        table = bias.reshape(queries, heads, -1)[:, :, :keys]
+        values = table[-1, :, ::-1]
+        distance = keys - queries + np.arange(queries)[:, None] - np.arange(keys)
+        expected = np.where(distance < 0, t.MASKED, values[:, distance.clip(0)])
+        if not np.array_equal(table.swapaxes(0, 1), expected):
+            raise self._refused(op, "a bias that goes by the distance from keys", "another one")
+        made: list[Operation] = []
+        rows = self._rows(op, position, made)
+        first = self._integers("attention_bias.starts", first_windows(heads, keys))
+        vector = self.constants.make("attention_bias.distances", by_falling_distance(values))
+        made += [first, *window_starts(rows, first.result)]
+        flat = t.ReshapeOp(made[-1].results[0], (t.shape_of(rows)[0] * heads,))
+        windows = t.WindowsOp(flat, vector, keys)
+        joined = t.ReshapeOp(windows, (t.shape_of(rows)[0], heads * keys))
+        Rewriter.insert_op([*made, flat, vector, windows, joined], InsertPoint.before(op))
+        return joined.result
+
+    def _rows(self, op: t.AttentionOp, position: SSAValue, made: list[Operation]) -> SSAValue:
+        """The position of every query, [batch * queries, 1]."""
+        batch, queries = op.batch.value.data, op.queries
 
         def added(operations: list[Operation]) -> SSAValue:
             made.extend(operations)
             return operations[-1].results[0]
 
         rows = added([t.ReshapeOp(position, (batch, 1))])
-        if queries > 1:
-            steps = added([self._integers("position.steps", np.arange(queries)[None])])
-            rows = added(row_positions(rows, steps))
-            rows = added([t.ReshapeOp(rows, (batch * queries, 1))])
-        keys = added([self._integers("attention_bias.keys", np.arange(op.keys)[None])])
-        bias = added(visible_bias(keys, rows, window))
-        Rewriter.insert_op(made, InsertPoint.before(op))
-        return bias
+        if queries == 1:
+            return rows
+        steps = added([self._integers("position.steps", np.arange(queries)[None])])
+        return added(
+            [
+                *(moved := row_positions(rows, steps)),
+                t.ReshapeOp(moved[-1].results[0], (batch * queries, 1)),
+            ]
+        )
 
     def _integers(self, name: str, values: Array) -> t.GetWeightOp:
         kind = TensorType(i32, values.shape)
