@@ -85,6 +85,13 @@ def ints(values: Sequence[int]) -> IntArray:
     return DenseArrayBase[IntegerType].from_list(i64, list(values))
 
 
+def expect_same_elements(op: TransformerOp, result: SSAValue, *operands: SSAValue) -> None:
+    """Fail verification where elements that are only moved would change their type."""
+    kinds = [SSAValue.get(value, type=TensorType).type for value in (result, *operands)]
+    elements = {str(kind.get_element_type()) for kind in kinds}
+    op.expect(len(elements) == 1, f"moves elements as they are, found {sorted(elements)}")
+
+
 def expect_unit(op: TransformerOp, unit: IntegerAttr | None) -> None:
     """Fail verification unless an operation's `inner_unit` is one."""
     step = inner_step(unit)

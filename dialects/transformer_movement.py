@@ -30,6 +30,7 @@ from softex_mlir.dialects.transformer_base import (
     ID_TENSOR,
     INT_ARRAY,
     TransformerOp,
+    expect_same_elements,
     ints,
     shape_of,
 )
@@ -323,6 +324,7 @@ class SliceOp(TransformerOp):
         for size, offset, count, step in zip(x, offsets, sizes, self.steps, strict=True):
             last = int(offset) + (int(count) - 1) * step
             self.expect(0 <= offset < size and 0 <= last < size, f"slice leaves the operand {x}")
+        expect_same_elements(self, self.result, self.x)
         self.expect(shape_of(self.result) == tuple(sizes), f"result must be {tuple(sizes)}")
 
 
@@ -357,6 +359,7 @@ class ConcatOp(TransformerOp):
     def verify_(self) -> None:
         axis, shapes = self.axis.value.data, [shape_of(x) for x in self.xs]
         result = shape_of(self.result)
+        expect_same_elements(self, self.result, *self.xs)
         self.expect(len(shapes) > 0 and 0 <= axis < len(result), "axis out of range")
         for shape in shapes:
             rest, wanted = shape[:axis] + shape[axis + 1 :], result[:axis] + result[axis + 1 :]
@@ -392,6 +395,7 @@ class ReshapeOp(TransformerOp):
 
     def verify_(self) -> None:
         before, after = shape_of(self.x), shape_of(self.result)
+        expect_same_elements(self, self.result, self.x)
         sizes = [1, 1]
         for index, shape in enumerate((before, after)):
             for size in shape:
@@ -433,6 +437,7 @@ class TransposeOp(TransformerOp):
         x = shape_of(self.x)
         self.expect(sorted(order) == list(range(len(x))), f"{order} is no permutation of {len(x)}")
         expected = tuple(x[p] for p in order)
+        expect_same_elements(self, self.result, self.x)
         self.expect(shape_of(self.result) == expected, f"result must be {expected}")
 
 

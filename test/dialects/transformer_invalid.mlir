@@ -94,3 +94,19 @@ func.func @main(%ids : tensor<8xi32>, %v : tensor<64xbf16>) {
   %w = transformer.windows %ids, %v : tensor<8xi32>, tensor<64xbf16> -> tensor<8x65xbf16>
   func.return
 }
+
+// -----
+
+func.func @main(%x : tensor<8x64xbf16>, %y : tensor<8x64xf32>) {
+  // expected-error@below {{moves elements as they are, found ['bf16', 'f32']}}
+  %z = transformer.concat %x, %y {axis = 0 : i64} : tensor<8x64xbf16>, tensor<8x64xf32> -> tensor<16x64xbf16>
+  func.return
+}
+
+// -----
+
+func.func @main(%x : tensor<8x64xbf16>) {
+  // expected-error@below {{moves elements as they are, found ['bf16', 'f32']}}
+  %z = transformer.reshape %x : tensor<8x64xbf16> -> tensor<512xf32>
+  func.return
+}

@@ -178,9 +178,13 @@ def test_old_softmax_is_over_what_is_left(tmp_path: Path) -> None:
 
 
 def test_a_branch_chosen_at_run_time(tmp_path: Path) -> None:
-    node = NODE("If", ["x"], ["y"], then_branch=THEN, else_branch=ELSE)
-    save(tmp_path / "m.onnx", [node], shape=(1,))
-    with pytest.raises(OnnxError, match="known at run time only; export one branch as a model"):
+    last = helper.make_tensor_value_info("a", TensorProto.FLOAT, None)
+    flat = helper.make_graph([NODE("ReduceSum", ["x"], ["a"])], "else", [], [last])
+    node = NODE("If", ["b"], ["y"], then_branch=THEN, else_branch=flat)
+    truth = NODE("Cast", ["s"], ["b"], to=TensorProto.BOOL)
+    total = NODE("ReduceSum", ["x"], ["s"], keepdims=0)
+    save(tmp_path / "m.onnx", [total, truth, node])
+    with pytest.raises(OnnxError, match="at run time only, and its branches give"):
         import_onnx(tmp_path / "m.onnx")
 
 

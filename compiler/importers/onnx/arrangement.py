@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from xdsl.dialects.builtin import IntegerType
+from xdsl.dialects.builtin import IntegerType, f32
 from xdsl.ir import SSAValue
 
 from softex_mlir.compiler.bodies.f32_functions import F32
@@ -20,6 +20,7 @@ from softex_mlir.compiler.importers.onnx.tensors import (
     loops,
     map_values,
     nest,
+    of_one_type,
     truth,
 )
 from softex_mlir.compiler.importers.onnx.values import Array, Unsupported, Value, element_of
@@ -41,7 +42,8 @@ def filled(state: Importer, like: SSAValue, shape: Sequence[int], value: float) 
     kind = element_of(like)
     if isinstance(kind, IntegerType):
         return state.integers(np.full(shape, value, np.bool_ if kind == i1 else np.int32))
-    return state.constant(np.full(shape, value, np.float32), splat=False)
+    numbers = np.full(shape, value, np.float32)
+    return state.numbers(numbers) if kind == f32 else state.constant(numbers, splat=False)
 
 
 def cut(state: Importer, x: SSAValue, axis: int, start: int, size: int, step: int = 1) -> SSAValue:
@@ -78,7 +80,7 @@ def padded(
             else:
                 part = filled(state, x, shape, fill)
             parts.insert(place, part)
-    return x if len(parts) == 1 else state.emit(t.ConcatOp(parts, axis))
+    return x if len(parts) == 1 else state.emit(t.ConcatOp(of_one_type(state, parts), axis))
 
 
 @operator("Pad", note="in all modes")

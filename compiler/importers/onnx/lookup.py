@@ -112,18 +112,33 @@ def gather_elements(state: Importer, node: Node) -> list[Value]:
 
 @operator(
     "GatherND",
-    note=f"of activations; indices constant or computed; no batch dimensions; {BEYOND}",
+    note=f"of activations; indices constant or computed; {BEYOND}",
 )
 def gather_nd(state: Importer, node: Node) -> list[Value]:
     data, indices = state.tensor(node.input(0)), node.input(1)
-    if node.attribute("batch_dims", 0):
-        raise Unsupported("batch dimensions")
+    batch = int(node.attribute("batch_dims", 0))
     shape = t.shape_of(data)
     given = indices if isinstance(indices, np.ndarray) else state.tensor(indices)
-    depth = given.shape[-1] if isinstance(given, np.ndarray) else t.shape_of(given)[-1]
-    places = joined(state, given, shape[:depth])
-    flat = state.emit(t.ReshapeOp(data, (prod(shape[:depth]), *shape[depth:])))
-    return [selected(state, flat, places, 0)]
+    depth = (given.shape if isinstance(given, np.ndarray) else t.shape_of(given))[-1]
+    places = joined(state, given, shape[batch : batch + depth])
+    flat = (prod(shape[:batch]), prod(shape[batch : batch + depth]), *shape[batch + depth :])
+    rows = t.shape_of(places)
+    chosen = _selected_by_row(
+        state,
+        state.emit(t.ReshapeOp(data, flat)),
+        state.emit(t.ReshapeOp(places, (flat[0], prod(rows[batch:])))),
+    )
+    return [state.emit(t.ReshapeOp(chosen, (*rows, *shape[batch + depth :])))]
+
+
+def _selected_by_row(state: Importer, data: SSAValue, indices: SSAValue) -> SSAValue:
+    """[rows, n, ..] by indices [rows, m] of each row: [rows, m, ..]."""
+    shape, places = t.shape_of(data), t.shape_of(indices)
+    result = (*places, *shape[2:])
+    rank = len(result)
+    source = [AffineExpr.dimension(d) for d in (0, rank, *range(2, rank))]
+    inputs = [(data, source), (indices, loops(2))]
+    return _accumulated(state, inputs, result, lambda e, v: chosen(e, v, rank), 0)
 
 
 def joined(state: Importer, indices: Value, sizes: Sequence[int]) -> SSAValue:

@@ -18,7 +18,7 @@ from softex_mlir.compiler.importers.onnx.graph import Importer
 from softex_mlir.compiler.importers.onnx.lookup import BEYOND, INT64, from_the_front, selected
 from softex_mlir.compiler.importers.onnx.node import Node
 from softex_mlir.compiler.importers.onnx.registry import axis_of, operator
-from softex_mlir.compiler.importers.onnx.tensors import map_values
+from softex_mlir.compiler.importers.onnx.tensors import map_values, of_one_type
 from softex_mlir.compiler.importers.onnx.values import (
     ActivationSequence,
     Array,
@@ -107,9 +107,7 @@ def transpose(state: Importer, node: Node) -> list[Value]:
 def _alike(state: Importer, values: list[Value]) -> list[SSAValue]:
     """Values as activations of one element type: bf16 where float32 meets it."""
     given = {element_of(v) for v in values if isinstance(v, SSAValue)}
-    found = [state.tensor(v, wide=given == {f32}) for v in values]
-    kinds = {element_of(v) for v in found}
-    return [state.narrowed(v) for v in found] if len(kinds) > 1 else found
+    return of_one_type(state, [state.tensor(v, wide=given == {f32}) for v in values])
 
 
 @operator("Concat")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import string
 from collections.abc import Sequence
 from math import prod
 
@@ -318,70 +317,3 @@ def _split_heads(state: Importer, x: SSAValue, heads: int) -> SSAValue:
     batch, tokens, width = t.shape_of(x)
     x = state.emit(t.ReshapeOp(x, (batch, tokens, heads, width // heads)))
     return state.emit(t.TransposeOp(x, (0, 2, 1, 3)))
-
-
-def _rearranged(state: Importer, value: Value, term: str, result: str) -> SSAValue:
-    """Dimensions in another order; those that the result lacks are summed over."""
-    x = state.operand(value)
-    lost = [i for i, c in enumerate(term) if c not in result]
-    if not result.isalpha() or len(set(result)) != len(result):
-        raise Unsupported(f"the equation '{term}->{result}'")
-    if lost:
-        kept = [n for i, n in enumerate(t.shape_of(x)) if i not in lost]
-        x = state.emit(t.ReshapeOp(sum_over(state, x, lost, 1.0), kept))
-        term = "".join(c for c in term if c in result)
-    return state.emit(t.TransposeOp(x, [term.index(c) for c in result]))
-
-
-def _without_ellipsis(equation: str, ranks: Sequence[int]) -> str:
-    """The equation with a letter for every dimension that `...` stands for."""
-    if "..." not in equation:
-        return equation
-    operands, arrow, _ = equation.partition("->")
-    terms = operands.split(",")
-    counts = [
-        rank - len(term.replace("...", ""))
-        for term, rank in zip(terms, ranks, strict=False)
-        if "..." in term
-    ]
-    if not arrow or len(terms) != len(ranks) or len(set(counts)) != 1 or counts[0] < 0:
-        raise Unsupported(f"the equation '{equation}'", "write its dimensions out as letters")
-    free = [c for c in string.ascii_letters if c not in equation]
-    return equation.replace("...", "".join(free[: counts[0]]))
-
-
-@operator(
-    "Einsum",
-    note="of floating-point numbers: one operand; two, each dimension in two of operands and "
-    "result or in all; `...`",
-)
-def einsum(state: Importer, node: Node) -> list[Value]:
-    equation = node.attribute("equation").decode().replace(" ", "")
-    equation = _without_ellipsis(equation, [len(shape_of_value(v)) for v in node.inputs()])
-    operands, arrow, result = equation.partition("->")
-    first, comma, second = operands.partition(",")
-    if arrow and not comma and len(set(first)) == len(first) and set(result) <= set(first):
-        return [_rearranged(state, node.input(0), first, result)]
-    terms = (first, second, result)
-    plain = all(len(set(term)) == len(term) and term.isalpha() for term in terms)
-    if not plain or any(sum(c in term for term in terms) < 2 for c in set("".join(terms))):
-        raise Unsupported(f"the equation '{equation}'")
-    batch = [c for c in first if c in second and c in result]
-    inner = [c for c in first if c in second and c not in result]
-    left, right = [c for c in first if c not in second], [c for c in second if c not in first]
-    a, b = (
-        state.constant(v, splat=False) if isinstance(v, np.ndarray) else state.operand(v)
-        for v in node.inputs()
-    )
-    sizes = dict(zip(first + second, t.shape_of(a) + t.shape_of(b), strict=True))
-
-    def matrix(x: SSAValue, term: str, rows: list[str], columns: list[str]) -> SSAValue:
-        x = state.emit(t.TransposeOp(x, [term.index(c) for c in batch + rows + columns]))
-        shape = [sizes[c] for c in batch]
-        shape += [prod(sizes[c] for c in group) for group in (rows, columns)]
-        return state.emit(t.ReshapeOp(x, shape))
-
-    product = state.emit(t.MatmulOp(matrix(a, first, left, inner), matrix(b, second, inner, right)))
-    order = batch + left + right
-    split = state.emit(t.ReshapeOp(product, [sizes[c] for c in order]))
-    return [state.emit(t.TransposeOp(split, [order.index(c) for c in result]))]

@@ -16,6 +16,7 @@ from xdsl.dialects.tensor import EmptyOp
 from xdsl.ir import SSAValue
 
 from softex_mlir.compiler.importers.onnx.blame import ENDED, blamed
+from softex_mlir.compiler.importers.onnx.contrib import call
 from softex_mlir.compiler.importers.onnx.control_flow import LOOPS
 from softex_mlir.compiler.importers.onnx.definitions import definition, has_definition
 from softex_mlir.compiler.importers.onnx.graph import Importer, layer_name
@@ -38,6 +39,7 @@ from softex_mlir.compiler.importers.onnx.values import (
     Unsupported,
     Value,
     element_of,
+    shape_of_value,
 )
 from softex_mlir.compiler.importers.onnx.wide_integers import origin_of
 from softex_mlir.errors import Refusal, UserError
@@ -279,20 +281,21 @@ class GraphReader:
         _raise(reader.refusals(n for n in node.proto.output if n), "definition")
         return [reader.values[name] if name else None for name in node.proto.output]
 
+    def _body(self, body: Any, inputs: Sequence[Value]) -> list[Value]:
+        """Results of a subgraph, given its inputs."""
+        reader = replace(self, values={**self.values}, types={**self.types}, _refused={})
+        reader.define_initializers(body)
+        for formal, value in zip(body.input, inputs, strict=True):
+            reader.define(formal.name, value, type_of(value, formal.type, []))
+        reader.read(body.node)
+        names = [output.name for output in body.output]
+        _raise(reader.refusals(names), "body")
+        return [reader.values[name] for name in names]
+
     def _unrolled(self, node: Node) -> list[Value]:
         """A loop, iteration by iteration."""
 
-        def run(body: Any, inputs: Sequence[Value]) -> list[Value]:
-            reader = replace(self, values={**self.values}, types={**self.types}, _refused={})
-            reader.define_initializers(body)
-            for formal, value in zip(body.input, inputs, strict=True):
-                reader.define(formal.name, value, type_of(value, formal.type, []))
-            reader.read(body.node)
-            names = [output.name for output in body.output]
-            _raise(reader.refusals(names), "body")
-            return [reader.values[name] for name in names]
-
-        results = LOOPS[node.kind](self.state, node, run)
+        results = LOOPS[node.kind](self.state, node, self._body)
         if unread := node.unread():
             raise Unsupported(f"{', '.join(unread)} is not supported")
         return results
@@ -346,19 +349,31 @@ class GraphReader:
     def _read_if(self, proto: Any, condition: Value) -> None:
         """The branch a constant condition chooses takes the node's place."""
         if not isinstance(condition, np.ndarray):
-            raise Unsupported(
-                "its condition is known at run time only",
-                "export one branch as a model of its own",
-            )
-        wanted = "then_branch" if condition.all() else "else_branch"
-        branch = next((a.g for a in proto.attribute if a.name == wanted), None)
-        if branch is None:
-            raise Unsupported(f"it has no {wanted}")
+            self._read_both(proto, condition)
+            return
+        branch = _branch(proto, "then_branch" if condition.all() else "else_branch")
         self.define_initializers(branch)
         self.read(branch.node)
         for output, result in zip(proto.output, branch.output, strict=True):
             self._needs[output] = (result.name,)
             self.define(output, self.values[result.name], self.types.get(result.name))
+
+    def _read_both(self, proto: Any, condition: Value) -> None:
+        """Both branches are computed where the condition is not known, and elements chosen."""
+        then, other = (
+            self._body(_branch(proto, name), ()) for name in ("then_branch", "else_branch")
+        )
+        for output, a, b in zip(proto.output, then, other, strict=True):
+            shapes = shape_of_value(a), shape_of_value(b)
+            if shapes[0] != shapes[1]:
+                raise Unsupported(
+                    f"its condition is known at run time only, and its branches give {shapes[0]} "
+                    f"and {shapes[1]}",
+                    "export one branch as a model of its own",
+                )
+            chosen = call(self.state, "Where", condition, a, b)
+            self.define(output, chosen, type_of(chosen, None, []))
+        self.state.note(f"If '{_name(proto)}' computes both branches: its condition is an input")
 
     def _stand_in(self, proto: Any, on_activation: bool) -> None:
         """Give the results of a refused node values, so that what follows it is looked at too.
@@ -428,6 +443,14 @@ def _raise(refusals: Sequence[Refusal], where: str) -> None:
         first = refusals[0]
         reason = f"in its {where}, {first.operator}: {first.reason}"
         raise Unsupported(reason, first.remedy)
+
+
+def _branch(proto: Any, wanted: str) -> Any:
+    """A subgraph of an `If`."""
+    found = next((a.g for a in proto.attribute if a.name == wanted), None)
+    if found is None:
+        raise Unsupported(f"it has no {wanted}")
+    return found
 
 
 def _absent(results: Sequence[Value], index: int) -> bool:

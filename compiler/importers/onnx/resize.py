@@ -43,7 +43,8 @@ class Resampling:
         """[size, result]: the weight of every element in every result."""
         weights = np.zeros((size, result))
         for i in range(result):
-            x = self._origin(i, size, result, scale, roi)
+            # float64's own error must not move a place off an element or a tie
+            x = round(self._origin(i, size, result, scale, roi), 12)
             if self.place == "tf_crop_and_resize" and not 0 <= x <= size - 1:
                 continue  # the extrapolation value, which is 0
             if self.mode == "nearest":
@@ -122,6 +123,11 @@ def resize(state: Importer, node: Node) -> list[Value]:
         raise Unsupported("an extrapolation_value other than 0")
     for number, axis in enumerate(axes):
         size, result, scale = shape[axis], results[axis], scales[number]
+        if resampling.place == "align_corners" and scale * size != result:
+            state.note(
+                "Resize by align_corners lays the last element at the scale times the size, as "
+                "ONNX's reference does; exporters that mean the size of the result write sizes"
+            )
         span = (0.0, 1.0) if roi is None else (roi[number], roi[number + len(axes)])
         matrix = resampling.matrix(size, result, scale, span)
         if size != result or not np.array_equal(matrix, np.eye(size)):

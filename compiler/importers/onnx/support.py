@@ -114,7 +114,7 @@ def _support(name: str, opset: int) -> Support:
     if name in LOOPS:
         return Support("written out", "steps whose number is known when the model is read")
     if name == "If":
-        return Support(_READ, "a condition known when the model is read")
+        return Support(_READ, "one branch; both where the condition is not known")
     if name == "DequantizeLinear":
         return Support(_READ, f"of weights; {QUANTISED}")
     if name in (*WHEN_READ, *WINDOWS):

@@ -106,6 +106,12 @@ def map_values(
     return state.emit_all(elementwise(operands, element, complete, shape=result, layer=state.layer))
 
 
+def of_one_type(state: Importer, parts: list[SSAValue]) -> list[SSAValue]:
+    """Activations of one element type: bf16 where float32 meets it."""
+    kinds = {element_of(part) for part in parts}
+    return [state.narrowed(part) for part in parts] if len(kinds) > 1 else parts
+
+
 def held_in_bf16(number: float) -> float:
     """Finite numbers beyond bf16 stay finite: rounding makes -inf of the lowest float32."""
     if isinstance(number, float) and isfinite(number):
