@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from xdsl.dialects.builtin import I32, BFloat16Type, IndexType, IntegerAttr, MemRefType, i32
+from xdsl.dialects.builtin import (
+    I32,
+    BFloat16Type,
+    IndexType,
+    IntegerAttr,
+    MemRefType,
+    UnitAttr,
+    i32,
+)
 from xdsl.ir import Dialect, Operation, SSAValue
 from xdsl.irdl import (
     AttrSizedOperandSegments,
     IRDLOperation,
     irdl_op_definition,
     operand_def,
+    opt_prop_def,
     prop_def,
     result_def,
     var_operand_def,
@@ -85,6 +94,10 @@ class GemmOp(IRDLOperation):
     k = prop_def(IntegerAttr[I32])
     """Columns of W and Z."""
 
+    counts_meanwhile = opt_prop_def(UnitAttr)
+    """The job before, counted directly in front, is counted while this one's tiler works: nobody
+    is waiting for that count alone."""
+
     token = result_def(TokenType(REDMULE.name))
     """Completed when Z is stored. One job at a time: await it before the next."""
 
@@ -92,7 +105,7 @@ class GemmOp(IRDLOperation):
 
     assembly_format = (
         "$x `[` $x_indices `]` `,` $w `[` $w_indices `]` `,` $z `[` $z_indices `]` "
-        "`m` `=` $m `n` `=` $n `k` `=` $k attr-dict "
+        "`m` `=` $m `n` `=` $n `k` `=` $k (`counts_meanwhile` $counts_meanwhile^)? attr-dict "
         "`:` type($x) `,` type($w) `,` type($z)"
     )
 
@@ -108,6 +121,7 @@ class GemmOp(IRDLOperation):
         m: int,
         n: int,
         k: int,
+        counts_meanwhile: bool = False,
     ):
         super().__init__(
             operands=[x, x_indices, w, w_indices, z, z_indices],
@@ -115,6 +129,7 @@ class GemmOp(IRDLOperation):
                 "m": IntegerAttr(m, i32),
                 "n": IntegerAttr(n, i32),
                 "k": IntegerAttr(k, i32),
+                "counts_meanwhile": UnitAttr() if counts_meanwhile else None,
             },
             result_types=[TokenType(REDMULE.name)],
         )

@@ -26,6 +26,29 @@ func.func @job() attributes {cluster.stream = #cluster<stream redmule>} {
   func.return
 }
 
+// what counts the job before moves, too, where the job says so
+// CHECK: func.func @row
+func.func @row() attributes {cluster.stream = #cluster<stream redmule>} {
+  %a, %v = "test.op"() : () -> (i32, index)
+  %x = cluster.view %a : memref<48x32xbf16, #cluster.tcdm>
+  // CHECK: cluster.advance
+  // CHECK: hwpe.write redmule "SOFT_CLEAR"
+  // CHECK-NOT: cluster.advance
+  // CHECK: hwpe.write redmule "TRIGGER"
+  cluster.advance
+  %t = redmule.gemm %x[], %x[], %x[] m = 24 n = 32 k = 32 : memref<48x32xbf16, #cluster.tcdm>, memref<48x32xbf16, #cluster.tcdm>, memref<48x32xbf16, #cluster.tcdm>
+  cluster.await %t : !cluster.token<redmule>
+  cluster.advance
+  // CHECK: hwpe.read redmule "STATUS"
+  // CHECK: hwpe.write redmule "MACFG"
+  // CHECK-NEXT: cluster.advance
+  // CHECK-NEXT: cluster.wait_for dma_in, %v
+  // CHECK: hwpe.write redmule "TRIGGER"
+  cluster.wait_for dma_in, %v
+  %u = redmule.gemm %x[], %x[], %x[] m = 24 n = 32 k = 32 counts_meanwhile : memref<48x32xbf16, #cluster.tcdm>, memref<48x32xbf16, #cluster.tcdm>, memref<48x32xbf16, #cluster.tcdm>
+  func.return
+}
+
 // CHECK: func.func @transfer
 func.func @transfer() attributes {cluster.stream = #cluster<stream dma_in>} {
   %a, %v = "test.op"() : () -> (i32, index)

@@ -66,3 +66,29 @@ func.func @running() attributes {cluster.stream = #cluster<stream redmule>} {
   }
   func.return
 }
+
+// Jobs go from iteration to iteration: what the first has set stays set.
+// CHECK: func.func @carried
+func.func @carried() attributes {cluster.stream = #cluster<stream redmule>} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c8 = arith.constant 8 : index
+  %0 = arith.constant 0 : i32
+  // CHECK: %[[KEEP:.*]] = arith.constant 1 : i32
+  // CHECK-NEXT: hwpe.write redmule "SOFT_CLEAR", %[[KEEP]]
+  hwpe.write redmule "SOFT_CLEAR", %0
+  hwpe.delay 1
+  // CHECK-NEXT: hwpe.write redmule "MCFG0"
+  hwpe.write redmule "MCFG0", %0
+  hwpe.write redmule "TRIGGER", %0
+  // CHECK: scf.for
+  scf.for %i = %c0 to %c8 step %c1 {
+    // CHECK: hwpe.write redmule "SOFT_CLEAR", %{{.*}}
+    // CHECK-NEXT: hwpe.write redmule "TRIGGER"
+    hwpe.write redmule "SOFT_CLEAR", %0
+    hwpe.delay 1
+    hwpe.write redmule "MCFG0", %0
+    hwpe.write redmule "TRIGGER", %0
+  }
+  func.return
+}

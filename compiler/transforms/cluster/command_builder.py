@@ -42,18 +42,19 @@ def fail(op: Operation, message: str) -> PassFailedException:
     return error
 
 
-def take_waits_before(op: Operation) -> tuple[WaitForOp, ...]:
-    """Take out the waits directly in front of an operation, with only arithmetic between.
+def take_waits_before(
+    op: Operation, kinds: type[Operation] | tuple[type[Operation], ...] = WaitForOp
+) -> tuple[Operation, ...]:
+    """Take out the waits (or other `kinds`) directly in front of an operation, with only arithmetic
+    between.
 
     They are put back in front of the access that starts a job or transfer: its registers can be
     programmed while its operands are still on their way.
     """
-    waits: list[WaitForOp] = []
+    waits: list[Operation] = []
     previous = op.prev_op
-    while previous is not None and (
-        isinstance(previous, WaitForOp) or is_side_effect_free(previous)
-    ):
-        if isinstance(previous, WaitForOp):
+    while previous is not None and (isinstance(previous, kinds) or is_side_effect_free(previous)):
+        if isinstance(previous, kinds):
             waits.append(previous)
         previous = previous.prev_op
     for wait in waits:

@@ -23,7 +23,7 @@ from softex_mlir.compiler.transforms.cluster.command_builder import (
     take_waits_before,
 )
 from softex_mlir.dialects import redmule, softex
-from softex_mlir.dialects.cluster import AwaitOp
+from softex_mlir.dialects.cluster import AdvanceOp, AwaitOp, WaitForOp
 from softex_mlir.dialects.hwpe import DelayOp
 from softex_mlir.dialects.target import machine_of
 from softex_mlir.isa_sim.machine import Machine
@@ -39,10 +39,14 @@ JOB_ID_BITS = 8
 
 
 def convert_gemm(op: redmule.GemmOp, machine: Machine) -> None:
-    """Clear, write the six registers, MACFG last because it starts the tiler, trigger."""
+    """Clear, write the six registers, MACFG last because it starts the tiler, trigger.
+
+    The tiler works while the core waits for the operands, and counts the job before if it may.
+    """
     unit = machine.redmule
     assert unit is not None
-    waits = take_waits_before(op)
+    counted = (AdvanceOp,) if op.counts_meanwhile else ()
+    waits = take_waits_before(op, (WaitForOp, *counted))
     to = CommandBuilder.before(op)
     m, n, k = op.sizes
     addresses = {
@@ -64,7 +68,6 @@ def convert_gemm(op: redmule.GemmOp, machine: Machine) -> None:
     sizes = RedMulEJob(0, 0, 0, m, n, k).registers()
     for register in ("MCFG0", "MCFG1", "MACFG"):
         to.write(REDMULE.name, register, sizes[register])
-    # The tiler works while the core waits for the operands.
     to.insert_all(waits)
     to.write(REDMULE.name, "TRIGGER", 0)
     Rewriter.replace_op(op, (), (job,))

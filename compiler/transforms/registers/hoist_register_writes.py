@@ -4,7 +4,8 @@ Where all writes of a register in a loop write one value that does not vary in i
 also written before the loop; `elide-redundant-register-writes` then finds the writes in the loop
 redundant. This is done for the DMA, whose descriptor persists, and for a RedMulE that is cleared
 before every job: its soft clears are made to keep the registers, so that every job is programmed
-into the same bank.
+into the same bank. Where a loop begins while a job runs, nothing may be written before it: what
+the first job has set stays set.
 """
 
 from __future__ import annotations
@@ -101,6 +102,18 @@ def is_idle_around(function: func.FuncOp) -> bool:
     return True
 
 
+def keep_registers(clears: list[WriteOp]) -> None:
+    """Make soft clears keep the job registers."""
+    keys = ExpressionKeys()
+    for clear in clears:
+        if keys.key(clear.value) == KEEP_REGISTERS:
+            continue
+        clear.operands[0] = CommandBuilder.before(clear).constant(KEEP_REGISTERS)
+        # Only after a clear that wipes the registers does the next write have to wait.
+        if isinstance(clear.next_op, DelayOp):
+            Rewriter.erase_op(clear.next_op)
+
+
 def hoist_redmule(loop: scf.ForOp, iterations: int) -> None:
     """Keep the registers over the clears and set those that do not vary once."""
     writes = writes_of(loop, REDMULE.name)
@@ -112,11 +125,7 @@ def hoist_redmule(loop: scf.ForOp, iterations: int) -> None:
     # An added clear and the writes in front of the loop against those saved in it.
     if (iterations - 1) * len(invariant) <= 1:
         return
-    for clear in writes["SOFT_CLEAR"]:
-        clear.operands[0] = CommandBuilder.before(clear).constant(KEEP_REGISTERS)
-        # Only after a clear that wipes the registers does the next write have to wait.
-        if isinstance(clear.next_op, DelayOp):
-            Rewriter.erase_op(clear.next_op)
+    keep_registers(writes["SOFT_CLEAR"])
     to = CommandBuilder.before(loop)
     to.write(REDMULE.name, "SOFT_CLEAR", KEEP_REGISTERS)
     write_before(loop, invariant, to)
@@ -157,3 +166,7 @@ class HoistRegisterWritesPass(ModulePass):
                 hoist_dma(loop, iterations)
                 if idle:
                     hoist_redmule(loop, iterations)
+            clears = writes_of(function, REDMULE.name).get("SOFT_CLEAR", [])
+            if cleared and not idle and len(clears) > 1:
+                # jobs go from iteration to iteration, the first one's registers with them
+                keep_registers(clears)

@@ -38,23 +38,29 @@ def start_product(
     tile: Index,
     target: str = "z",
     rows: int | None = None,
+    behind: Callable[[], None] | None = None,
 ) -> SSAValue:
     """Start RedMulE's job on a chunk of a tile once its operands are there, on all rows or only the
-    first; its token."""
+    first; its token. `behind` waits for the job before and counts it: that comes when all there is
+    to compute for this one is computed."""
     index = s.add(s.mul(chunk, kernel.group), tile)
     x_slot = s.value(ring_slot(s, k, "first_x", chunk))
     w_slot = s.value(ring_slot(s, k, "first_w", index))
-    s.wait(IN, s.add(index, 1))
+    z_slot, loaded = s.value(tile), s.value(s.add(index, 1))
+    if behind is not None:
+        behind()
+    s.wait(IN, loaded)
     job = GemmOp(
         k.memory["x"],
         [x_slot],
         k.memory["w"],
         [w_slot],
         k.memory[target],
-        [s.value(tile)],
+        [z_slot],
         m=kernel.m if rows is None else rows,
         n=kernel.n,
         k=kernel.k,
+        counts_meanwhile=behind is not None,
     )
     s.insert(job)
     return job.token

@@ -10,6 +10,7 @@ so that for all others a step of RedMulE still means that X, W and Z are free.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from xdsl.ir import SSAValue
 
@@ -23,22 +24,37 @@ def emit_products_without_odd_rows(kernel: LinearGeometry, odd: OddRows, k: Kern
     """RedMulE's jobs, chunk by chunk, tile by tile."""
     s = k.stream(GEMM)
 
-    def tiles(chunk: Index, turn: Index) -> None:
-        for place in range(odd.every):
-            left_out = place == odd.first
-            tile = s.add(s.mul(turn, odd.every), place)
-            rows = kernel.m - odd.rows * left_out
-            token = start_product(kernel, k, s, chunk, tile, rows=rows)
-            if place == odd.first + 1:
-                s.wait(COMPUTE, _counted(kernel, odd, s, chunk, turn))
-                s.advance()
-            s.complete(token)
-            if not left_out:
-                s.advance()
+    def count(token: SSAValue) -> None:
+        s.complete(token)
+        s.advance()
+
+    def job(chunk: Index, turn: Index, place: int, before: SSAValue | None) -> SSAValue:
+        tile = s.add(s.mul(turn, odd.every), place)
+        rows = kernel.m - odd.rows * (place == odd.first)
+        # the tile with rows left out is counted when the cores have done these
+        end = s.complete if place == odd.first + 1 else count
+        behind = None if before is None else partial(end, before)
+        token = start_product(kernel, k, s, chunk, tile, rows=rows, behind=behind)
+        if place == odd.first + 1:
+            s.wait(COMPUTE, _counted(kernel, odd, s, chunk, turn))
+            s.advance()
+        return token
+
+    def tiles(chunk: Index, turn: Index, before: SSAValue, first: int = 0) -> SSAValue:
+        for place in range(first, odd.every):
+            before = job(chunk, turn, place, before)
+        return before
+
+    def turns(chunk: Index, before: SSAValue, first: int = 0) -> SSAValue:
+        return s.carry(
+            first, kernel.odd_tiles, before, lambda turn, token: tiles(chunk, turn, token)
+        )
 
     last = kernel.chunks - 1
-    s.loop(0, last, lambda chunk: s.loop(0, kernel.odd_tiles, lambda turn: tiles(chunk, turn)))
-    s.loop(0, kernel.odd_tiles, lambda turn: tiles(last, turn))
+    token = turns(0, tiles(0, 0, job(0, 0, 0, None), 1), 1)
+    if last:
+        token = turns(last, s.carry(1, last, token, turns))
+    count(token)
 
 
 def _counted(

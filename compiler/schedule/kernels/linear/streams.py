@@ -24,10 +24,16 @@ from softex_mlir.compiler.schedule.kernels.linear.sums import (
 )
 from softex_mlir.dialects.softex import DrainOp, SumOfExponentialsOp
 
+ROW_OF_JOBS = 8
+"""Fewer jobs of a launch save less than fetching the first one's instructions beside the loop's."""
+
 
 def emit_products(kernel: LinearGeometry, k: KernelEmitter) -> None:
     """RedMulE's jobs, chunk by chunk, tile by tile."""
     s = k.stream(GEMM)
+    if kernel.splits == 1 and kernel.jobs >= ROW_OF_JOBS:
+        emit_jobs_in_a_row(kernel, k, s)
+        return
 
     def step(chunk: Index, tile: Index, target: str = "z") -> None:
         s.complete(start_product(kernel, k, s, chunk, tile, target))
@@ -52,6 +58,23 @@ def emit_products(kernel: LinearGeometry, k: KernelEmitter) -> None:
         s.when(k.values[PARTIALS_CLEARED], "eq", 0, lambda: s.wait(COMPUTE, 1))
         each_job(kernel, s, 1, partial)
         s.loop(2, kernel.splits, once_added)
+
+
+def emit_jobs_in_a_row(kernel: LinearGeometry, k: KernelEmitter, s: StreamEmitter) -> None:
+    """Jobs of which each is counted when the next one's registers are written."""
+
+    def count(token: SSAValue) -> None:
+        s.complete(token)
+        s.advance()
+
+    def step(chunk: Index, tile: Index, before: SSAValue) -> SSAValue:
+        return start_product(kernel, k, s, chunk, tile, behind=lambda: count(before))
+
+    def pass_over(chunk: Index, before: SSAValue, first: int) -> SSAValue:
+        return s.carry(first, kernel.group, before, lambda tile, token: step(chunk, tile, token))
+
+    token = pass_over(0, start_product(kernel, k, s, 0, 0), 1)
+    count(s.carry(1, kernel.chunks, token, lambda chunk, before: pass_over(chunk, before, 0)))
 
 
 def emit_compute(kernel: LinearGeometry, k: KernelEmitter, constants: tuple[SSAValue, ...]) -> None:
