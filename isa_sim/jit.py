@@ -109,15 +109,19 @@ class SourceLocator(UserProvidedCacheLocator):
         return hashlib.sha256(bytes(folder)).hexdigest()[:16]
 
 
-def njit(*args: Any, **options: Any) -> Any:
+def njit(*args: Any, makes_arrays: bool = False, **options: Any) -> Any:
     """`numba.njit`, caching in the directory of the function's file, made quick to compile.
 
     A function has one version for all constant arguments, and a second dispatcher that serves
     compiled callers: without the wrappers that calls from Python need, which take longer to
-    compile than many a function.
+    compile than many a function. Nor does it count references to arrays, atomic operations at every
+    view that cost the simulator a quarter of its time: it lives on its caller's arrays, unless it
+    says that it makes some (`makes_arrays`), or calls what returns one. numba refuses to compile
+    one that should have said so.
     """
     if args:
-        return njit(**options)(args[0])
+        return njit(makes_arrays=makes_arrays, **options)(args[0])
+    options["_nrt"] = makes_arrays
 
     def decorate(function: Any) -> Any:
         is_core = _is_core(Path(function.__code__.co_filename).resolve())

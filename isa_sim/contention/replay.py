@@ -62,9 +62,13 @@ DUE: Final = 5
 """When the beat is due, in 1/256 cycles."""
 WAITING: Final = 6
 """Words of the beat that are not through."""
-CHANNEL_COLUMNS: Final = 7
+BEAT_ADDRESS: Final = 7
+RUN_END: Final = 8
+"""First beat of the next run."""
+CHANNEL_COLUMNS: Final = 9
 
-_PARTS: Final = 256
+_PARTS_BITS: Final = 8
+_PARTS: Final = 1 << _PARTS_BITS
 
 
 @njit(cache=True)
@@ -113,55 +117,64 @@ def _next_access(
         # The log has the stalls that were charged: they do not count here.
         charged = passed * state.s[core, st.STALL_RATE] >> 16
         wanted[core] = log[core, index, 4] - charged + lost
-        bank[core] = (log[core, index, 1] - base) // 4 % banks
+        bank[core] = (log[core, index, 1] - base) >> 2 & banks - 1
+
+
+# A view of a row would be simpler and takes longer than what is done with it: hence the indices.
 
 
 @njit(cache=True)
-def _open_transfer(dev: Any, dma_log: Any, channel: Any, now: int, end: int) -> None:
+def _find_beat(dev: Any, dma_log: Any, channel: Any, index: int) -> None:
+    """Where the channel's beat lies on the TCDM side: destination of channel 0, source of 1."""
+    row, at = channel[index, ROW], DMA_DESCRIPTOR
+    run, within = channel[index, BEAT] // channel[index, RUN], channel[index, BEAT]
+    within -= run * channel[index, RUN]
+    address = dma_log[row, at + index] + within * dev.word[d.DMA_WIDTH]
+    inner = dma_log[row, at + 5]
+    if inner > 1:
+        address += signed(dma_log[row, at + 3 + index]) * (run % inner)
+    if dma_log[row, at + 8] > 1:
+        address += signed(dma_log[row, at + 6 + index]) * (run // inner)
+    channel[index, BEAT_ADDRESS] = address
+    channel[index, RUN_END] = (run + 1) * channel[index, RUN]
+
+
+@njit(cache=True)
+def _open_transfer(dev: Any, dma_log: Any, channel: Any, index: int, now: int, end: int) -> None:
     """Look at the transfer in the channel's row, where it stands at `now`."""
     used = dev.word[d.DMA_USED]
-    if channel[ROW] >= used or dma_log[channel[ROW], DMA_BEGIN] >= end:
-        channel[ROW] = used
+    row = channel[index, ROW]
+    if row >= used or dma_log[row, DMA_BEGIN] >= end:
+        channel[index, ROW] = used
         return
-    entry = dma_log[channel[ROW]]
-    registers = entry[DMA_DESCRIPTOR:]
-    channel[RUN] = -(-registers[2] // dev.word[d.DMA_WIDTH])
-    channel[BEATS] = channel[RUN] * registers[5] * registers[8]
-    channel[PACE] = max(_PARTS, _PARTS * transfer_cycles(dev, registers) // channel[BEATS])
-    channel[BEAT] = 0
-    begin, over = entry[DMA_BEGIN], entry[DMA_END]
-    channel[DUE] = _PARTS * begin
+    registers = dma_log[row, DMA_DESCRIPTOR:]
+    run = -(-registers[2] // dev.word[d.DMA_WIDTH])
+    beats = run * registers[5] * registers[8]
+    begin, over = dma_log[row, DMA_BEGIN], dma_log[row, DMA_END]
+    beat, due = 0, _PARTS * begin
     if now > begin:
-        channel[BEAT] = min(
-            -(-channel[BEATS] * (now - begin) // (over - begin)), channel[BEATS] - 1
-        )
-        channel[DUE] += _PARTS * (over - begin) * channel[BEAT] // channel[BEATS]
+        beat = min(-(-beats * (now - begin) // (over - begin)), beats - 1)
+        due += _PARTS * (over - begin) * beat // beats
+    channel[index, RUN], channel[index, BEATS] = run, beats
+    channel[index, PACE] = max(_PARTS, _PARTS * transfer_cycles(dev, registers) // beats)
+    channel[index, BEAT], channel[index, DUE] = beat, due
+    _find_beat(dev, dma_log, channel, index)
 
 
 @njit(cache=True)
-def _next_beat(
-    dev: Any, dma_log: Any, channel: Any, index: int, wanted: Any, bank: Any, banks: int
-) -> None:
-    """The two words of the channel's next beat; none if its row is past the log."""
+def _want_beat(dev: Any, channel: Any, index: int, wanted: Any, bank: Any, banks: int) -> None:
+    """The two words of the channel's beat; none if its row is past the log."""
     first = dev.word[d.CORES] + 2 * index
     wanted[first] = wanted[first + 1] = d.NEVER
-    if channel[ROW] >= dev.word[d.DMA_USED]:
+    if channel[index, ROW] >= dev.word[d.DMA_USED]:
         return
-    registers = dma_log[channel[ROW], DMA_DESCRIPTOR:]
-    run, within = channel[BEAT] // channel[RUN], channel[BEAT] % channel[RUN]
-    # The TCDM side: destination of channel 0, source of channel 1.
-    address = registers[index] + within * dev.word[d.DMA_WIDTH]
-    if registers[5] > 1:
-        address += signed(registers[3 + index]) * (run % registers[5])
-    if registers[8] > 1:
-        address += signed(registers[6 + index]) * (run // registers[5])
-    channel[WAITING] = 2
-    for word in range(2):
-        wanted[first + word] = channel[DUE] // _PARTS
-        bank[first + word] = (address // 4 + word) % banks
+    channel[index, WAITING] = 2
+    wanted[first] = wanted[first + 1] = channel[index, DUE] >> _PARTS_BITS
+    word = channel[index, BEAT_ADDRESS] >> 2
+    bank[first], bank[first + 1] = word & banks - 1, word + 1 & banks - 1
 
 
-@njit(cache=True)
+@njit(cache=True, makes_arrays=True)
 def replay(
     dev: Any, state: Any, log: Any, job_log: Any, dma_log: Any, memory: Any, calls: Any,
     geometry: Any, slow: Any,
@@ -169,10 +182,10 @@ def replay(
 ) -> None:  # fmt: skip
     """Replay the cycles from `begin` to `end`; add to the results, int64 [n, (DONE, LOST)].
 
-    `memory`: banks and starvation; `calls`, `geometry`: the units' (`units.accesses`). `slow`:
-    slow-down of the units, float64 [units]; their jobs get on by so much less. `firsts`, int64
-    [units + 3]: the rows before which the logs hold nothing more for a unit or channel, and the
-    `begin` they are for; later stretches go on from there.
+    `memory`: banks, a power of two, and starvation; `calls`, `geometry`: the units'
+    (`units.accesses`). `slow`: slow-down of the units, float64 [units], at least 1; their jobs get
+    on by so much less. `firsts`, int64 [units + 3]: the rows before which the logs hold nothing
+    more for a unit or channel, and the `begin` they are for; later stretches go on from there.
     """
     cores, jobs = dev.word[d.CORES], dev.word[d.JOB_USED]
     units = calls.shape[0]
@@ -196,10 +209,14 @@ def replay(
         used = dev.word[d.DMA_USED]
         row = _first_row(dma_log, used, DMA_CHANNEL, index, begin, firsts[units + index])
         channel[index, ROW] = firsts[units + index] = row
-        _open_transfer(dev, dma_log, channel[index], begin, end)
-        _next_beat(dev, dma_log, channel[index], index, wanted, bank, banks)
+        _open_transfer(dev, dma_log, channel, index, begin, end)
+        _want_beat(dev, channel, index, wanted, bank, banks)
+    # Until when a unit is not looked at.
+    idle = np.full(units, begin, np.int64)
     for unit in range(units):
         job[unit] = firsts[unit] = _first_row(job_log, jobs, JOB_UNIT, unit, begin, firsts[unit])
+        if job[unit] >= jobs:
+            idle[unit] = d.NEVER
     # Masters that want nothing before the end are never looked at.
     active = np.flatnonzero(wanted < end)
     rivals = len(active)
@@ -211,9 +228,12 @@ def replay(
     known = np.zeros(units, np.bool_)
     spans = np.zeros(units, np.int64)
     asking = np.zeros(units, np.int64)
-    clock = np.full(units, begin, np.int64)
     speed = 1.0 / slow
     next_want = np.full(units, begin, np.int64)
+    # Round robin: the unit and the narrow master that come first, and its place in `active`.
+    first_unit, first_master, first = begin % units, begin % masters, 0
+    while first < rivals and active[first] < first_master:
+        first += 1
     for time in range(begin, end):
         narrow = np.int64(0)
         for number in range(rivals):
@@ -221,38 +241,45 @@ def replay(
             if wanted[master] <= time:
                 narrow |= np.int64(1) << bank[master]
         taken = np.int64(0)
-        turns = time % units
         for order in range(units):
-            unit = turns + order if turns + order < units else turns + order - units
-            if job[unit] >= jobs:
+            unit = first_unit + order
+            if unit >= units:
+                unit -= units
+            if idle[unit] > time:
                 continue
-            clock[unit] = begin + np.int64((time - begin) * speed[unit])
+            clock = begin + np.int64((time - begin) * speed[unit])
             while job[unit] < jobs and job_log[job[unit], JOB_END] <= time:
                 job[unit] = _next_row(job_log, jobs, JOB_UNIT, unit, job[unit])
                 pointer[unit, :, :] = -1
                 pending[unit, :] = 0
-                next_want[unit] = clock[unit]
+                next_want[unit] = clock
                 known[unit] = False
-            if job[unit] >= jobs or job_log[job[unit], JOB_START] > time:
+            if job[unit] >= jobs:
+                idle[unit] = d.NEVER
                 continue
-            if clock[unit] >= next_want[unit]:
-                next_want[unit] = clock[unit] + call_pointer(
-                    calls[unit, WANTS], geometry, unit, job_log, job[unit], clock[unit],
+            if job_log[job[unit], JOB_START] > time:
+                idle[unit] = min(job_log[job[unit], JOB_START], job_log[job[unit], JOB_END])
+                continue
+            if clock >= next_want[unit]:
+                next_want[unit] = clock + call_pointer(
+                    calls[unit, WANTS], geometry, unit, job_log, job[unit], clock,
                     pending, unit, pointer, unit,
                 )  # fmt: skip
                 known[unit] = False
             if not known[unit]:
-                stream = turn[unit] % STREAMS
+                stream = turn[unit]
                 for _ in range(STREAMS - 1):
                     if pending[unit, stream] == 0:
-                        stream = (stream + 1) % STREAMS
+                        stream = stream + 1 if stream + 1 < STREAMS else 0
                 if pending[unit, stream] == 0:
+                    # The unit's clock is never faster than time.
+                    idle[unit] = min(time + next_want[unit] - clock, job_log[job[unit], JOB_END])
                     continue
                 address = call_pointer(
                     calls[unit, ADDRESS], geometry, unit, job_log, job[unit], stream,
                     pending, unit, pointer, unit,
                 )  # fmt: skip
-                wide = ((np.int64(1) << calls[unit, WIDTH]) - 1) << (address // 4 % banks)
+                wide = ((np.int64(1) << calls[unit, WIDTH]) - 1) << (address >> 2 & banks - 1)
                 spans[unit] = (wide | wide >> banks) & all_banks
                 asking[unit] = stream
                 known[unit] = True
@@ -266,46 +293,50 @@ def replay(
             unit_result[unit, DONE] += 1
             pending[unit, stream] -= 1
             pointer[unit, stream, 1] += 1
-            turn[unit] = stream + 1
+            turn[unit] = stream + 1 if stream + 1 < STREAMS else 0
             known[unit] = False
-        if narrow == 0:
-            continue
-        turn_of = time % masters
-        first = 0
-        while first < rivals and active[first] < turn_of:
-            first += 1
-        for offset in range(rivals):
+        for offset in range(rivals if narrow else 0):
             number = first + offset
             master = active[number if number < rivals else number - rivals]
             if wanted[master] > time or taken >> bank[master] & 1:
                 continue
             taken |= np.int64(1) << bank[master]
             if master < cores:
-                result = core_result[master]
-                result[DONE] += 1
-                result[LOST] += time - wanted[master]
+                late = time - wanted[master]
+                core_result[master, DONE] += 1
+                core_result[master, LOST] += late
                 # Cycles lost so far in this stretch move all that follows.
-                moved[master] += time - wanted[master]
+                moved[master] += late
                 passed[master] += 1
                 _next_access(
                     dev, state, log, master, at, passed[master], moved[master], wanted, bank, banks
                 )
                 continue
-            index = (master - cores) // 2
+            index = (master - cores) >> 1
             wanted[master] = d.NEVER
-            mine = channel[index]
-            mine[WAITING] -= 1
-            if mine[WAITING] > 0:
+            channel[index, WAITING] -= 1
+            if channel[index, WAITING] > 0:
                 continue
-            due = mine[DUE] // _PARTS
+            due = channel[index, DUE]
             channel_result[index, DONE] += 1
-            channel_result[index, LOST] += time - due
-            mine[DUE] = max(mine[DUE], _PARTS * time) + mine[PACE]
-            mine[BEAT] += 1
-            if mine[BEAT] == mine[BEATS]:
+            channel_result[index, LOST] += time - (due >> _PARTS_BITS)
+            due = max(due, time << _PARTS_BITS) + channel[index, PACE]
+            channel[index, DUE] = due
+            channel[index, BEAT] += 1
+            if channel[index, BEAT] < channel[index, RUN_END]:
+                channel[index, BEAT_ADDRESS] += dev.word[d.DMA_WIDTH]
+            elif channel[index, BEAT] < channel[index, BEATS]:
+                _find_beat(dev, dma_log, channel, index)
+            else:
                 used = dev.word[d.DMA_USED]
-                mine[ROW] = _next_row(dma_log, used, DMA_CHANNEL, index, mine[ROW])
-                after = mine[DUE]
-                _open_transfer(dev, dma_log, mine, begin, end)
-                mine[DUE] = max(mine[DUE], after)
-            _next_beat(dev, dma_log, mine, index, wanted, bank, banks)
+                row = _next_row(dma_log, used, DMA_CHANNEL, index, channel[index, ROW])
+                channel[index, ROW] = row
+                _open_transfer(dev, dma_log, channel, index, begin, end)
+                channel[index, DUE] = max(channel[index, DUE], due)
+            _want_beat(dev, channel, index, wanted, bank, banks)
+        first_unit = first_unit + 1 if first_unit + 1 < units else 0
+        if first < rivals and active[first] == first_master:
+            first += 1
+        first_master += 1
+        if first_master == masters:
+            first_master = first = 0

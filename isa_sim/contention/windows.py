@@ -135,10 +135,11 @@ def _learn(seen: Any, found: Any) -> None:
     for index in range(seen.shape[0]):
         if found[index, DONE] >= _ENOUGH:
             seen[index, :] = 0.0
-        seen[index, :] += found[index]
+        seen[index, DONE] += found[index, DONE]
+        seen[index, LOST] += found[index, LOST]
 
 
-@njit(cache=True)
+@njit(cache=True, makes_arrays=True)
 def look(
     dev: Any, state: Any, model: ContentionModel, log: Any, job_log: Any, dma_log: Any, begin: int
 ) -> None:  # fmt: skip
@@ -223,7 +224,7 @@ def _lengthen_transfers(
         entry[1], entry[2] = row[at + d.TRANSFER_BEGIN], row[at + d.TRANSFER_DONE]
 
 
-@njit(cache=True)
+@njit(cache=True, makes_arrays=True)
 def close_window(
     dev: Any, state: Any, model: ContentionModel, log: Any, job_log: Any, dma_log: Any, now: int
 ) -> bool:

@@ -146,7 +146,7 @@ def _block_rows(x, w, z, low, high, w_low, w_high, row, column, columns, inner):
             _exact_row(x, w, z, r, column, columns, inner)
 
 
-@njit(cache=True)
+@njit(cache=True, makes_arrays=True)
 def _prepare(x, w, z):
     m, n = x.shape
     k = w.shape[1]
@@ -168,7 +168,7 @@ def _prepare(x, w, z):
     return wide_x, wide_w, wide_z, low, high, w_low, w_high
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, makes_arrays=True)
 def gemm_serial(x, w, z):
     """``z`` (uint16[M, K], in place) = chains of ``x`` (uint16[M, N]), ``w`` (uint16[N, K])."""
     wide_x, wide_w, wide_z, low, high, w_low, w_high = _prepare(x, w, z)

@@ -429,7 +429,7 @@ def gemm(x, w, z):
                 z[i, j] = fma16(_ZERO, _ZERO, widen(z[i, j]))
 
 
-@njit(cache=True)
+@njit(cache=True, makes_arrays=True)
 def gemm_in_parts(x, w, high, low, resumed):
     """Sums kept as two numbers, see rowwise.gemm_in_parts, in place: ``uint16[M, K]``."""
     sums = np.empty(w.shape[1], np.float32)
@@ -448,7 +448,7 @@ def gemm_in_parts(x, w, high, low, resumed):
             low[i, j] = narrow(fmax(fmin(rest, _LARGEST_LOW), _F(-_LARGEST_LOW)))
 
 
-@njit(cache=True)
+@njit(cache=True, makes_arrays=True)
 def gemm_wide(x, w, z):
     """z := x · w + z with an f32 chain per element, rounded once, z: ``uint16[M, K]``."""
     sums = np.empty(w.shape[1], np.float32)

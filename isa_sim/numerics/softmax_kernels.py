@@ -73,7 +73,7 @@ def _beat_sum(beat, lanes, enabled, table, maximum, work):
     return work[0]
 
 
-@njit(cache=True)
+@njit(cache=True, makes_arrays=True)
 def accumulate(x, lanes, enabled_last, table, resumed, slot_value, state, first_cycle):
     """One pass over ``x`` (uint16[beats * lanes]): maximum, denominator and its cycles.
 
@@ -115,7 +115,7 @@ def accumulate(x, lanes, enabled_last, table, resumed, slot_value, state, first_
     state[DENOMINATOR] = np.int64(as_int(denominator)) & 0xFFFFFFFF
 
 
-@njit(cache=True)
+@njit(cache=True, makes_arrays=True)
 def _accumulator(sums, tags, factors, resumed, slot_value, state, first_cycle):
     """The accumulator's FMA loop, one iteration a clock; returns the denominator."""
     beats = sums.size
@@ -329,7 +329,7 @@ def softmax_job(memory, source, target, length, lanes, enabled_last, table, stat
     return state[INVERSION]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, makes_arrays=True)
 def softmax_rows(x, lanes, table, out):
     """Rows padded with -inf: ``x`` uint16[rows, beats * lanes], ``out`` uint16[rows, length]."""
     state = np.zeros(STATE_WORDS, np.int64)
@@ -337,7 +337,7 @@ def softmax_rows(x, lanes, table, out):
         softmax_row(x[i], lanes, lanes, table, state, out[i], 0)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, makes_arrays=True)
 def softmax_rows_by_chunks(x, chunk, lanes, table, out):
     """As :func:`softmax_rows`, in jobs of ``chunk`` elements that divide the row.
 

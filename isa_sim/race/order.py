@@ -17,6 +17,12 @@ def _join(into: Any, other: Any) -> None:
 
 
 @njit(cache=True)
+def _copy(into: Any, other: Any) -> None:
+    for index in range(into.shape[0]):
+        into[index] = other[index]
+
+
+@njit(cache=True)
 def _is_shown(look: Any, acts: int, pc: int, news: bool) -> bool:
     """Whether a core that looks is shown news: if it looked there and did nothing since then.
 
@@ -40,7 +46,7 @@ def _latch(shadow: Any, core: int, event: int, clock: Any) -> None:
     """An event of a core: what orders is the first one since the core took the last."""
     if not shadow.latched[core] >> event & 1:
         shadow.latched[core] |= 1 << event
-        shadow.event[core, event, :] = clock
+        _copy(shadow.event[core, event], clock)
 
 
 @njit(cache=True)
@@ -120,7 +126,7 @@ def _store_word(shadow: Any, core: int, word: int, value: int, site: int) -> Non
     shadow.store_by[word, place, 0] = core
     shadow.store_by[word, place, 1] = clock[core]
     shadow.store_by[word, place, 2] = site
-    shadow.store_vector[word, place, :] = clock
+    _copy(shadow.store_vector[word, place], clock)
     shadow.store_count[word] = count + 1
     shadow.store_seen[core, word] = count + 1
     shadow.store_look[core, word, :] = 0
@@ -374,7 +380,7 @@ def at_end(shadow: Any, core: int, time: int, site: int) -> None:
     if shadow.word[s.ENDED_BY] < 0:
         shadow.word[s.ENDED_BY], shadow.word[s.ENDED_AT] = core, time
         shadow.word[s.ENDED_SITE] = site
-        shadow.end_clock[:] = shadow.clock[core]
+        _copy(shadow.end_clock, shadow.clock[core])
 
 
 @njit(cache=True)
