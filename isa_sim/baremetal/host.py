@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from softex_mlir.isa_sim.baremetal.elf import BareMetalError
+
 WRITE, EXIT, BRK = 64, 93, 214
 """System calls, by their numbers on Linux."""
 
@@ -20,6 +22,7 @@ _APPLICATION_EXIT = 0x20026
 _CONSOLE = b":tt"
 _FAILED = -1
 _STRING_BYTES = 1 << 20
+_MOST_OUTPUT = 16 << 20
 _CENTISECOND = 100
 
 
@@ -50,6 +53,7 @@ class Host:
     heap_end: int
     frequency_hz: float
     output: list[str] = field(default_factory=list[str])
+    _written: int = 0
 
     def system_call(self, number: int, first: int, second: int, third: int) -> Answer | None:
         """A call by its number on Linux; None if it is not served."""
@@ -106,6 +110,9 @@ class Host:
         return 0
 
     def _print(self, data: bytes) -> None:
+        self._written += len(data)
+        if self._written > _MOST_OUTPUT:
+            raise BareMetalError(f"the program writes more than {_MOST_OUTPUT >> 20} MiB")
         self.output.append(data.decode("utf-8", "replace"))
 
     def _words(self, address: int, count: int) -> tuple[int, ...]:

@@ -32,7 +32,7 @@ from softex_mlir.isa_sim.baremetal.host import Answer, Host
 from softex_mlir.isa_sim.core import state as st
 from softex_mlir.isa_sim.machine import Machine
 
-SLICE_INSTRUCTIONS = 50_000_000
+SLICE_INSTRUCTIONS = 10_000_000
 """Instructions between progress reports and chances to interrupt."""
 _FUNCTION_BYTES = 1 << 16
 """A symbol farther before an address than this says nothing about it."""
@@ -168,6 +168,8 @@ class BareMetal:
                     0, 1 << 62, self.state, self.program, self.tcdm, self.memory, None
                 )
                 ended = self._serve(status, max_instructions, progress)
+        except BareMetalError as error:
+            ended = None, f"{error}, at {self._place(int(row[st.PC]))}"
         except KeyboardInterrupt:
             ended = None, f"interrupted at {self._place(int(row[st.PC]))}"
             interrupted = True
@@ -232,9 +234,11 @@ class BareMetal:
     def read(self, address: int, size: int) -> bytes:
         """Bytes of the program's memory; a UserError outside it."""
         offset = self.program.offset(address)
-        if offset is None or offset + size > self.memory.size:
+        if offset is None or (
+            size and self.program.offset(address + size - 1) != offset + size - 1
+        ):
             raise BareMetalError(
-                f"{self.path}: {size} bytes at 0x{address:08x} are outside the program's memory"
+                f"{size} bytes at 0x{address:08x} are outside the program's memory"
             )
         return self.memory[offset : offset + size].tobytes()
 
@@ -268,7 +272,7 @@ class BareMetal:
         registers = self.state.x[0]
         text = st.FAULT_TEXT.get(code, f"code {code}")
         if status == st.STOPPED and code == st.STOP_ECALL:
-            text = f"environment call {registers[17]}"
+            text = f"environment call {int(registers[17]) & 0xFFFFFFFF}"
         elif status == st.STOPPED and "tohost" in self.symbols:
             return None, f"{text} at {self._place(pc)}, without a write to tohost"
         elif status == st.STOPPED:

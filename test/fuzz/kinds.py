@@ -17,6 +17,7 @@ from pathlib import Path
 
 import edits
 import numpy as np
+from bare_metal_programs import executable, instruction_words
 from onnx_kinds import onnx_bytes, onnx_graph
 
 CYCLES = "300000"
@@ -214,6 +215,22 @@ def bare_metal(rng: random.Random, directory: Path) -> Command:
     path = directory / "program.elf"
     path.write_bytes(bytes(data))
     return ["softex", "sim", str(path), "--max-instructions", "100000"]
+
+
+def instructions(rng: random.Random, directory: Path) -> Command:
+    """Bare-metal programs of any instructions, requests to the host among them."""
+    base = rng.choice((0x80000000, 0x80000000, 0x1000, 0, 0xFFFFF000, 0x7FFFFF00))
+    symbols = {"begin_signature": base + 0x100, "end_signature": base + 0x180}
+    if rng.random() < 0.3:
+        symbols["tohost"] = rng.choice((base + 0x200, base, base + 0x801, 0, 0xFFFFFFFC))
+    words = instruction_words(rng, base, rng.randrange(4, 300))
+    code = b"".join(word.to_bytes(2 if word & 3 != 3 else 4, "little") for word in words)
+    path = directory / "program.elf"
+    path.write_bytes(executable(base, code[: 0x1000 - 2 * rng.randrange(2)], symbols))
+    memory = rng.choice(([], [], ["--memory", "0x90000000:4Ki"], ["--memory", f"{base}:64Ki"]))
+    signature = ["--signature", str(directory / "signature")] if rng.random() < 0.3 else []
+    limit = ["--max-instructions", "100000"]
+    return ["softex", "sim", str(path), *limit, *memory, *signature]
 
 
 def npz(rng: random.Random, directory: Path) -> Command:
@@ -422,6 +439,7 @@ KINDS: dict[str, Callable[[random.Random, Path], Command]] = {
     "elf-note": elf_note,
     "elf-code": elf_code,
     "bare-metal": bare_metal,
+    "instructions": instructions,
     "npz": npz,
     "onnx-bytes": onnx_bytes,
     "onnx-graph": onnx_graph,

@@ -183,6 +183,28 @@ def test_a_system_call_writes_and_the_program_goes_on(tmp_path: Path) -> None:
     assert (result.exit_code, result.output) == (0, "hi\n")
 
 
+def test_a_program_does_not_fill_the_hosts_memory(tmp_path: Path) -> None:
+    """It writes 8 MiB again and again."""
+    words = [
+        ins("lui", rd=11, imm=BASE >> 12), ins("lui", rd=12, imm=0x800),
+        ins("addi", rd=10, rs1=0, imm=1), ins("addi", rd=17, rs1=0, imm=64), ins("ecall"),
+        ins("jal", rd=0, imm=-12),
+    ]  # fmt: skip
+    result = run(tmp_path, elf([segment(code(*words), size=16 << 20)]))
+    assert result.exit_code is None
+    assert result.reason.startswith("the program writes more than 16 MiB, at 0x80000010")
+
+
+def test_a_request_about_memory_that_is_not_there_ends_the_program(tmp_path: Path) -> None:
+    words = [
+        ins("addi", rd=12, rs1=0, imm=-1), ins("addi", rd=10, rs1=0, imm=1),
+        ins("addi", rd=17, rs1=0, imm=64), ins("ecall"),
+    ]  # fmt: skip
+    result = run(tmp_path, elf([segment(code(*words))]))
+    assert result.exit_code is None
+    assert result.reason.startswith("4294967295 bytes at 0x00000000 are outside the program's")
+
+
 def test_the_last_trap_is_named_when_a_program_fails(tmp_path: Path) -> None:
     handler = BASE + 0x40
     program = code(
