@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from dataclasses import dataclass, field
+from math import inf
 from typing import TypeAlias
 
 from softex_mlir.compiler.schedule.replay.contention import Rival, Rivals
@@ -40,10 +41,22 @@ class Work:
 
 @dataclass(eq=False)
 class Server:
-    """Does its work in order, one at a time, `gap` cycles from one to a next that waited."""
+    """Does its work in order, one at a time, `gap` cycles from one to a next that waited.
+
+    Attributes:
+        rate: cycles' worth of work it does in a cycle.
+        turn: the cycle in which it next begins or ends work, if nobody's work changes before.
+    """
 
     gap: float = 0.0
     queue: deque[Work] = field(default_factory=deque[Work])
+    rate: float = 1.0
+    turn: float = inf
+
+    @property
+    def under_way(self) -> Work | None:
+        """What it works on."""
+        return self.queue[0] if self.queue and self.queue[0].begin >= 0 else None
 
 
 @dataclass
@@ -64,11 +77,11 @@ class Engine:
     _waiting: list[list[tuple[int, Process]]] = field(
         default_factory=list[list[tuple[int, Process]]]
     )
-    _rates: Sequence[float] = ()
+    _since: float = 0.0
+    """When work under way was last brought up to date."""
 
     def __post_init__(self) -> None:
         self._waiting = [[] for _ in self.counters]
-        self._rates = [1.0 for _ in self.servers]
 
     def start(self, process: Process) -> None:
         """Begin a process at cycle 0."""
@@ -85,26 +98,26 @@ class Engine:
             for _, process in ready:
                 self._resume_at(at, process)
 
-    @property
-    def active(self) -> tuple[Rival | None, ...]:
-        """What the servers' work does to the TCDM now."""
-        return tuple(
-            server.queue[0].rival if server.queue and server.queue[0].begin >= 0 else None
-            for server in self.servers
-        )
+    def give(self, server: int, work: Work) -> None:
+        """Queue work at a server."""
+        given = self.servers[server]
+        given.queue.append(work)
+        if len(given.queue) == 1:
+            given.turn = max(work.eligible, self.now)
 
     def run(self) -> None:
         """Until no process is left, and no work."""
+        due, servers = self._due, self.servers
         while True:
-            coming = self._next_turn()
-            if coming is None and not self._due:
+            coming = min([server.turn for server in servers])
+            if due and due[0][0] < coming:
+                at, _, process = heapq.heappop(due)
+                self.now = max(at, self.now)
+                self._resume(process, at)
+            elif coming < inf:
+                self._turns(coming)
+            else:
                 return
-            if coming is not None and (not self._due or coming <= self._due[0][0]):
-                self._pass(coming)
-                continue
-            at, _, process = heapq.heappop(self._due)
-            self._pass(max(at, self.now))
-            self._resume(process, at)
 
     def _resume_at(self, at: float, process: Process) -> None:
         self._begun += 1
@@ -130,46 +143,37 @@ class Engine:
         else:
             self._resume_at(wish, process)
 
-    def _next_turn(self) -> float | None:
-        """When the next work begins or ends."""
-        found: float | None = None
-        for server, rate in zip(self.servers, self._rates, strict=True):
-            if not server.queue:
-                continue
-            head = server.queue[0]
-            at = head.eligible if head.begin < 0 else self.now + head.left / rate
-            if found is None or at < found:
-                found = at
-        return None if found is None else max(found, self.now)
+    def _turns(self, now: float) -> None:
+        """Servers begin and end work; from then on all go on at other rates."""
+        self.now = now
+        passed, self._since = now - self._since, now
+        for server in self.servers:
+            if (work := server.under_way) is not None:
+                work.left -= passed * server.rate
+        for server in self.servers:
+            if server.turn <= now:
+                self._turn(server)
+        active = tuple([server.under_way for server in self.servers])
+        rates = self.rivals.rates(tuple([work and work.rival for work in active]))
+        for server, work, server.rate in zip(self.servers, active, rates, strict=True):
+            if work is not None:
+                server.turn = now + work.left / server.rate
+            elif server.queue:
+                server.turn = max(server.queue[0].eligible, now)
+            else:
+                server.turn = inf
 
-    def _pass(self, until: float) -> None:
-        """Time goes on; no work begins or ends in between."""
-        passed = until - self.now
-        self.now = until
-        turned = False
-        for server, rate in zip(self.servers, self._rates, strict=True):
-            if server.queue:
-                if server.queue[0].begin >= 0:
-                    server.queue[0].left -= passed * rate
-                turned |= self._turn(server)
-        if turned:
-            self._rates = self.rivals.rates(self.active)
-
-    def _turn(self, server: Server) -> bool:
-        """Begin and end what is due; whether there was any."""
-        turned = False
+    def _turn(self, server: Server) -> None:
+        """Begin and end what is due."""
         while server.queue:
             head = server.queue[0]
             if head.begin < 0:
                 if head.eligible > self.now:
-                    break
+                    return
                 head.begin = self.now
-                turned = True
             if head.left > _DONE:
-                break
+                return
             self._end(server)
-            turned = True
-        return turned
 
     def _end(self, server: Server) -> None:
         head = server.queue.popleft()

@@ -14,6 +14,7 @@ from softex_mlir.compiler.schedule.replay.numbers import steers
 from softex_mlir.compiler.transforms.cluster.vectorize_packed_bf16 import vectorize_block
 from softex_mlir.dialects.cluster import DmaStartOp, ParallelOp
 from softex_mlir.dialects.memory import static_strides
+from softex_mlir.dialects.redmule import GemmOp
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.units import softex_jobs
 from softex_mlir.isa_sim.units.dma import streaming_cycles
@@ -31,12 +32,14 @@ class Job:
         cycles: it takes alone.
         latency: from its trigger to its start.
         registers: what a transfer's descriptor holds besides addresses.
+        channel: of the DMA.
     """
 
     cycles: float
     latency: float
     rival: Rival
     registers: tuple[int, ...] = ()
+    channel: int = 0
 
 
 @dataclass
@@ -45,6 +48,8 @@ class Units:
 
     machine: Machine
     _known: dict[Any, Any] = field(default_factory=dict[Any, Any])
+    _jobs: dict[int, Job] = field(default_factory=dict[int, Job])
+    """Of transfers and products, by the identity of operations, which the kernels keep."""
 
     @property
     def softex_depth(self) -> int:
@@ -53,9 +58,16 @@ class Units:
 
     def transfer(self, op: DmaStartOp) -> Job:
         """A transfer."""
-        if op not in self._known:
-            self._known[op] = self._transfer(op)
-        return self._known[op]
+        if (known := self._jobs.get(id(op))) is None:
+            known = self._jobs[id(op)] = self._transfer(op)
+        return known
+
+    def team(self, rate: float, members: int) -> Rival:
+        """Cores at work with so many accesses a cycle: equal ones are one rival."""
+        key = ("team", rate, members)
+        if key not in self._known:
+            self._known[key] = Rival(rate, 1, masters=members)
+        return self._known[key]
 
     def _transfer(self, op: DmaStartOp) -> Job:
         sizes = [int(size) for size in op.sizes.get_values()]
@@ -76,14 +88,14 @@ class Units:
         )  # fmt: skip
         beats = count * -(-length // dma.bytes_per_cycle)
         registers = (length, *(int(each) for row in outer for each in row))
-        return Job(cycles, cluster.l2_latency_cycles, Rival(beats / cycles, DMA_BANKS), registers)
+        rival = Rival(beats / cycles, DMA_BANKS)
+        return Job(cycles, cluster.l2_latency_cycles, rival, registers, op.channel)
 
-    def product(self, op: Any) -> Job:
+    def product(self, op: GemmOp) -> Job:
         """A product."""
-        sizes = tuple(each.value.data for each in (op.m, op.n, op.k))
-        if sizes not in self._known:
-            self._known[sizes] = self._product(*sizes)
-        return self._known[sizes]
+        if (known := self._jobs.get(id(op))) is None:
+            known = self._jobs[id(op)] = self._product(*op.sizes)
+        return known
 
     def _product(self, m: int, n: int, k: int) -> Job:
         unit = self.machine.redmule

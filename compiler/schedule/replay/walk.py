@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from softex_mlir.compiler.schedule.replay.activity import Activity
 from softex_mlir.compiler.schedule.replay.code import Code, ReplayedStep, translate
-from softex_mlir.compiler.schedule.replay.contention import Rival
 from softex_mlir.compiler.schedule.replay.engine import Engine, Process, Wish, Work
 from softex_mlir.compiler.schedule.replay.fetches import first_execution
 from softex_mlir.compiler.schedule.replay.times import Times
 from softex_mlir.compiler.schedule.replay.units import Units
-from softex_mlir.dialects.cluster import WITHOUT_LEADER, StreamKind
+from softex_mlir.dialects.cluster import WITHOUT_LEADER, DmaStartOp, StreamKind
 from softex_mlir.dialects.cluster_program import KernelOp
+from softex_mlir.dialects.redmule import GemmOp
 from softex_mlir.isa_sim.units.softex_jobs import SOFT_CLEAR_CYCLES
 
 STREAM_LIST: Final = tuple(StreamKind)
@@ -131,11 +131,12 @@ class Stream:
         values = self.values
         for step in steps:
             if step.compute is not None:
-                values[step.result] = step.compute(*[values[each] for each in step.operands])
+                first, second = step.operands
+                values[step.result] = step.compute(values[first], values[second])
                 self.now += 1
-                continue
-            action = ACTIONS.get(step.op.name)
-            if action is not None:
+            elif (instant := INSTANT.get(step.op.name)) is not None:
+                instant(self, step)
+            elif (action := ACTIONS.get(step.op.name)) is not None:
                 yield from action(self, step)
 
     def fetch(self, step: ReplayedStep, instructions: float) -> None:
@@ -179,24 +180,21 @@ class Stream:
         yield from self.steps(step.inner[0])
         self.members = self.times.team
 
-    def divide(self, step: ReplayedStep) -> Steps:
+    def divide(self, step: ReplayedStep) -> None:
         """A quotient."""
         value, divisor = (self.values[each] for each in step.operands)
         self.values[step.result] = value // divisor
         self.now += self.times.division(divisor)
-        yield from ()
 
-    def remain(self, step: ReplayedStep) -> Steps:
+    def remain(self, step: ReplayedStep) -> None:
         """A remainder."""
         value, divisor = (self.values[each] for each in step.operands)
         self.values[step.result] = value % divisor
         self.now += self.times.division(divisor)
-        yield from ()
 
-    def load(self, step: ReplayedStep) -> Steps:
+    def load(self, step: ReplayedStep) -> None:
         """A number from L2."""
         self.now += self.times.record
-        yield from ()
 
     def wait(self, step: ReplayedStep) -> Steps:
         """A counter of another stream."""
@@ -237,11 +235,10 @@ class Stream:
         self.engine.advance(self.index, op.count, self.now)
         self.now += self.times.register
 
-    def barrier(self, step: ReplayedStep) -> Steps:
+    def barrier(self, step: ReplayedStep) -> None:
         """The team meets."""
         self.fetch(step, 1)
         self.meet()
-        yield from ()
 
     def meet(self) -> None:
         """All cores of the team are there."""
@@ -255,7 +252,7 @@ class Stream:
 
     def begin(self, server: int, work: Work, track: int) -> None:
         """Hand work to a server."""
-        self.engine.servers[server].queue.append(work)
+        self.engine.give(server, work)
         self.cluster.log[self.launch][track].work.append(work)
 
     def started(self, step: ReplayedStep, work: Work) -> None:
@@ -265,8 +262,7 @@ class Stream:
 
     def transfer(self, step: ReplayedStep) -> Steps:
         """Program a transfer: both addresses, and what differs from the one before."""
-        op: Any = step.op
-        job = self.cluster.units.transfer(op)
+        job = self.cluster.units.transfer(cast("DmaStartOp", step.op))
         same = sum(a == b for a, b in zip(job.registers, self.descriptor, strict=False))
         writes = 2 + len(job.registers) - same
         self.descriptor = job.registers
@@ -274,13 +270,13 @@ class Stream:
         self.now += writes * self.times.register + _ADDRESSES
         yield self.now
         work = Work(self.now + job.latency, job.cycles, job.rival)
-        self.begin(op.channel, work, op.channel)
+        self.begin(job.channel, work, job.channel)
         self.started(step, work)
         self.now += self.times.register
 
     def product(self, step: ReplayedStep) -> Steps:
         """Program a product: the soft clear, three addresses, the last register."""
-        job = self.cluster.units.product(step.op)
+        job = self.cluster.units.product(cast("GemmOp", step.op))
         self.fetch(step, 2 * _PRODUCT_REGISTERS)
         self.now += _PRODUCT_REGISTERS * self.times.register
         yield self.now
@@ -305,13 +301,12 @@ class Stream:
             yield from self.idle(SOFTEX)
         self.now += _LAST_REGISTERS * self.times.register
         yield self.now
-        queue.append(Work(self.now, job.cycles, job.rival))
+        self.engine.give(SOFTEX, Work(self.now, job.cycles, job.rival))
 
-    def open_slots(self, step: ReplayedStep) -> Steps:
+    def open_slots(self, step: ReplayedStep) -> None:
         """Clear SoftEx, and a job that does nothing but take an address."""
         self.fetch(step, 2 * _SOFTEX_REGISTERS)
         self.now += SOFT_CLEAR_CYCLES + self.times.poll + 3 * self.times.register
-        yield from ()
 
     def drain(self, step: ReplayedStep) -> Steps:
         """All jobs of SoftEx are done."""
@@ -343,8 +338,8 @@ class Stream:
         yield began
         # while the leader did something else the others may have begun
         left = max(0.0, alone - (self.engine.now - began))
-        work = Work(self.engine.now, left, Rival(rate, 1, masters=members))
-        self.engine.servers[TEAM].queue.append(work)
+        work = Work(self.engine.now, left, self.cluster.units.team(rate, members))
+        self.engine.give(TEAM, work)
         ended = yield work
         self.others = ended
         if leads:
@@ -362,17 +357,22 @@ _PRODUCT_REGISTERS, _SOFTEX_REGISTERS = 5, 5
 _LAST_REGISTERS = 2
 """Of SoftEx, written when the unit is there for the job: what to do, and the trigger."""
 
-ACTIONS: Final[dict[str, Callable[[Stream, ReplayedStep], Steps]]] = {
+INSTANT: Final[dict[str, Callable[[Stream, ReplayedStep], None]]] = {
     "arith.divui": Stream.divide,
     "arith.remui": Stream.remain,
     "memref.load": Stream.load,
+    "cluster.barrier": Stream.barrier,
+    "softex.open_slots": Stream.open_slots,
+}
+"""What needs nobody else."""
+
+ACTIONS: Final[dict[str, Callable[[Stream, ReplayedStep], Steps]]] = {
     "scf.for": Stream.loop,
     "scf.if": Stream.choose,
     "cluster.leader": Stream.inside,
     "cluster.wait_for": Stream.wait,
     "cluster.await": Stream.complete,
     "cluster.advance": Stream.advance,
-    "cluster.barrier": Stream.barrier,
     "cluster.dma_start": Stream.transfer,
     "cluster.parallel": Stream.parallel,
     "redmule.gemm": Stream.product,
@@ -380,6 +380,5 @@ ACTIONS: Final[dict[str, Callable[[Stream, ReplayedStep], Steps]]] = {
     "softex.sum_of_exponentials": Stream.softex,
     "softex.accumulate": Stream.softex,
     "softex.divide": Stream.softex,
-    "softex.open_slots": Stream.open_slots,
     "softex.drain": Stream.drain,
 }
