@@ -112,6 +112,9 @@ def read_decoder(
             f"a file, found {', '.join(sizes)}; open dimensions of other models are given with "
             "--shape and --dim"
         )
+    for name, size in sizes.items():
+        if size < 1:
+            raise UserError(f"{path}: {name} must be positive, found {size}")
     files = DecoderFiles.of(path)
     batch, source = sizes.get("batch", 1), None
     models: dict[str, Model] = {}

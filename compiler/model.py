@@ -137,11 +137,13 @@ def _ports(
         assert isinstance(value, TensorType)
         given = dict[str, Attribute](attributes.data[index].data if attributes is not None else {})
         name, dtype = given.get("transformer.name"), given.get("transformer.dtype")
+        limit = given.get(LIMIT)
         ports.append(
             Port(
                 name.data if isinstance(name, StringAttr) else f"{kind}_{index}",
                 value.get_shape(),
                 dtype.data if isinstance(dtype, StringAttr) else "float32",
+                limit=limit.value.data if isinstance(limit, IntegerAttr) else None,
                 values=values_of(given),
             )
         )

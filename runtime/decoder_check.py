@@ -49,9 +49,10 @@ AGAIN = 5
 class DecoderCheck:
     """Watches the compilation of a decoder as `SelfCheck` does that of other models.
 
-    A prompt goes through `prefill`, then tokens through `decode`, then through `prefill` again; the
-    logits must be those of the file for the whole sequence at once, with an empty cache. Of a
-    decoder with an encoder, `encode` runs first, the last tokens of its first sequence hidden.
+    A prompt goes through `prefill`, then tokens through `decode`, then, where there is room, they
+    go through `prefill` again; the logits must be those of the file for the whole sequence at once,
+    with an empty cache. Of a decoder with an encoder, `encode` runs first, the last tokens of its
+    first sequence hidden.
     """
 
     path: Path
@@ -100,7 +101,8 @@ class DecoderCheck:
             return
         prefill = replace(model, entry="prefill")
         batch, _ = prefill.inputs[0].shape
-        tokens = KEY_BLOCK + AGAIN
+        room = replace(model, entry="decode").inputs[1].limit
+        tokens = min(KEY_BLOCK + AGAIN, room or KEY_BLOCK)
         random = np.random.default_rng(SEED)
         self._ids = random.integers(0, prefill.outputs[0].shape[-1], (batch, tokens))
         try:
@@ -108,7 +110,7 @@ class DecoderCheck:
         except NoReference as error:
             self.skipped = f"not verified: {error}"
             return
-        last = [KEY_BLOCK - 1 + step for step in range(DECODED + 1)] + [tokens - 1]
+        last = [end - 1 for _, _, end in self._protocol()]
         self._expected = logits[:, last].astype(np.float64)
 
     def _alone(self) -> Array:
@@ -170,7 +172,13 @@ class DecoderCheck:
                 inputs["last"] = np.full(batch, count - 1)
             return np.asarray(go(inputs, entry=entry)["logits"], np.float64)
 
-        steps = [run("prefill", 0, KEY_BLOCK)]
-        steps += [run("decode", KEY_BLOCK + step, 1) for step in range(DECODED)]
-        steps.append(run("prefill", KEY_BLOCK, AGAIN))
+        steps = [run(entry, first, end - first) for entry, first, end in self._protocol()]
         return np.stack(steps, 1)
+
+    def _protocol(self) -> list[tuple[str, int, int]]:
+        """Entries in order, the first token that each takes, and the one behind its last."""
+        tokens = self._ids.shape[1]
+        first = min(KEY_BLOCK, max(tokens - DECODED, 1))
+        found = [("prefill", 0, first)]
+        found += [("decode", at, at + 1) for at in range(first, min(first + DECODED, tokens))]
+        return found + ([("prefill", KEY_BLOCK, tokens)] if tokens > KEY_BLOCK else [])

@@ -239,3 +239,28 @@ def test_masks_that_no_position_decides_are_refused(tmp_path: Path):
     onnx.save(model, path)
     with pytest.raises(UserError, match=r"neither a mask nor a table by position|up to a query"):
         Compilation.of(read_decoder(path, {"max_length": 128}))
+
+
+def test_a_file_may_have_fewer_positions_than_blocks(tmp_path: Path):
+    model = onnx.load(FOLDER / "gpt2.onnx")
+    (table,) = (x for x in model.graph.initializer if x.name.endswith("wpe.weight"))
+    rows = onnx.numpy_helper.to_array(table)[:40]
+    table.CopyFrom(onnx.numpy_helper.from_array(rows, table.name))
+    path = tmp_path / "short.onnx"
+    onnx.save(model, path)
+    watch = DecoderCheck(path, {}, True)
+    watch.observe("import", read_decoder(path, {"max_length": 40}))
+    assert watch.errors["import"] < 1e-5
+    with pytest.raises(UserError, match=r"has positions for 40 tokens: .* found 41"):
+        read_decoder(path, {"max_length": 41})
+
+
+def test_sizes_that_a_decoder_does_not_have_are_refused():
+    path = FOLDER / "gpt2.onnx"
+    with pytest.raises(UserError, match="max_length must be positive, found 0"):
+        read_decoder(path, {"max_length": 0})
+    with pytest.raises(UserError, match="'batch_size' is no open dimension of heads"):
+        read_decoder(path, {"max_length": 64}, {"batch_size": (2,)})
+    program = Compilation.of(read_decoder(path, {"max_length": 50})).program()
+    with pytest.raises(UserError, match="has room for 50"):
+        program.generate([[1]], 51)

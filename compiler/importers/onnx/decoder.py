@@ -11,7 +11,7 @@ that number is found by comparing constants of readings with other numbers (`var
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,7 @@ def import_decoder(
     """
     file = str(path)
     proto = load(path)
+    _check_sizes(file, proto.graph, shapes or {})
     # a reading with other tokens before must fit, too
     capacity = max(round_up(max_length, KEY_BLOCK), 2 * KEY_BLOCK)
     initializers: dict[str, Array] = {}
@@ -83,11 +84,17 @@ def import_decoder(
         return reading
 
     whole = read(Lengths(batch, capacity, 0))
+    if whole.positions < max_length:
+        raise OnnxError(
+            file,
+            f"has positions for {whole.positions} tokens: expected a maximum length of at most as "
+            f"many, found {max_length}",
+        )
     models: dict[str, Model] = {}
     for entry, tokens in ENTRIES.items():
         probed, real = Lengths(batch, tokens, PROBE), Lengths(batch, tokens, capacity - tokens)
         varying = Varying(real, probed, whole.seen, read(probed).seen)
-        models[entry] = read(real, varying).model()
+        models[entry] = read(real, varying).model(max_length)
     return models
 
 
@@ -104,6 +111,19 @@ def cache_sizes(value: Any, shapes: Shapes) -> tuple[int, int]:
         return given[1], given[3]
     heads, size = (shapes.get(dims[i].dim_param, (dims[i].dim_value,))[0] for i in (1, 3))
     return heads, size
+
+
+def _check_sizes(file: str, graph: Any, shapes: Shapes) -> None:
+    """Refuse sizes of what is no dimension of a cache."""
+    caches = [value for value in graph.input if is_cache(value)]
+    symbols = {v.type.tensor_type.shape.dim[i].dim_param for v in caches for i in (1, 3)}
+    unknown = {*shapes} - {value.name for value in caches} - symbols
+    if unknown:
+        raise OnnxError(
+            file,
+            f"'{min(unknown)}' is no open dimension of heads and columns of the cache: sizes of a "
+            "decoder with a cache are --max-length, --batch, and --tokens of an encoder",
+        )
 
 
 def has_all_places(graph: Any, name: str) -> bool:
@@ -148,6 +168,7 @@ class Reading:
         varying: what is known from other readings; None in those.
         source: what an encoder leaves; None for decoders without one.
         seen: the constants that operators on activations were given.
+        positions: tokens that tables by position have rows for.
     """
 
     file: str
@@ -157,6 +178,7 @@ class Reading:
     varying: Varying | None
     source: Encoded | None = None
     seen: dict[str, Array] = field(default_factory=dict[str, Array])
+    positions: int = field(init=False)
     state: Importer = field(init=False)
     reader: GraphReader = field(init=False)
     _appended: dict[str, SSAValue] = field(default_factory=dict[str, SSAValue])
@@ -166,6 +188,7 @@ class Reading:
     _rows: SSAValue | None = None
 
     def __post_init__(self) -> None:
+        self.positions = self.lengths.total
         self.state = Importer(str(Path(self.file).parent), decoder=self)
         opsets = {o.domain: int(o.version) for o in self.proto.opset_import}
         self.reader = GraphReader(self.state, int(self.proto.ir_version), opsets)
@@ -275,6 +298,21 @@ class Reading:
 
     # --- what the reader asks (`Decoding`) ------------------------------------------------------
 
+    def place(self, operands: list[Array | None], axis: int) -> None:
+        """A block of tokens may end behind the last position that a table has a row for."""
+        data, indices = operands
+        assert data is not None
+        assert indices is not None
+        last = data.shape[axis] - 1
+        if indices.ndim == 0 or indices.shape[-1] != self.lengths.tokens or indices.max() <= last:
+            return
+        rows = int((indices <= last).sum(-1).min())
+        self.positions = min(self.positions, self.lengths.past + rows)
+        # rows that differ, as those of other positions do
+        missing = np.arange(1, int(indices.max()) - last + 1, dtype=data.dtype)
+        missing = missing.reshape(-1, *(1,) * (data.ndim - axis - 1))
+        operands[0] = np.concatenate([data, data.take([last], axis) + missing], axis)
+
     def append(self, past: Past, rows: SSAValue) -> SSAValue:
         """Store the next tokens' rows [batch, heads, tokens, size]; all places of the cache."""
         if past.name in self._appended:
@@ -338,7 +376,7 @@ class Reading:
 
     # --- the entry ----------------------------------------------------------------------------
 
-    def model(self) -> Model:
+    def model(self, max_length: int) -> Model:
         """The model of an entry, whose output is the logits of one token of every sequence."""
         name, logits = self._logits()
         self.state.layer = None
@@ -350,11 +388,14 @@ class Reading:
             rows = emit(t.EmbeddingOp(self._scored(), rows))
         self.state.block.add_op(ReturnOp(rows))
         port = Port("logits", (batch, columns), "float32")
+        # the last block of a prompt may go beyond, by padding
+        limit = max_length if tokens == 1 else None
+        ports = [replace(p, limit=limit) if p.name == "position" else p for p in self.ports]
         main = FuncOp(
             MAIN,
             ([a.type for a in self.state.block.args], [rows.type]),
             Region(self.state.block),
-            arg_attrs=ArrayAttr([port_attributes(p) for p in self.ports]),
+            arg_attrs=ArrayAttr([port_attributes(p) for p in ports]),
             res_attrs=ArrayAttr([port_attributes(port)]),
         )
         module = ModuleOp([*self.state.weight_ops, *self._states, main])

@@ -59,6 +59,10 @@ class Decoding(Protocol):
         depends on the number of tokens before."""
         ...
 
+    def place(self, operands: list[Array | None], axis: int) -> None:
+        """Give the table of a Gather rows for positions that it has none for."""
+        ...
+
     def append(self, past: Past, rows: SSAValue) -> SSAValue:
         """A cache with the rows [batch, heads, tokens, size] of the next tokens."""
         ...
@@ -402,6 +406,8 @@ class Importer:
         """A node none of whose operands is an activation: a constant or a symbolic value."""
         if not any(isinstance(v, Symbolic) for v in node.operands):
             arrays = [v if isinstance(v, np.ndarray) else None for v in node.operands]
+            if self.decoder is not None and node.kind == "Gather":
+                self.decoder.place(arrays, int(node.attribute("axis", 0)))
             return list(self.run(node, arrays))
         data = node.input(0)
         if node.kind in GATHERS and isinstance(data, np.ndarray) and _is_uniform(data):

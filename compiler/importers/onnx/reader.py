@@ -311,7 +311,7 @@ class GraphReader:
         try:
             folded = self.state.fold(node)
         except Unsupported:
-            if not translatable:
+            if not translatable or not any(isinstance(v, Symbolic) for v in node.operands):
                 raise
             return self._translated(self._on_activations(node))
         translated: list[Sequence[Value]] = []
