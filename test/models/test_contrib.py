@@ -30,6 +30,18 @@ CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "skip_norm": ("SkipLayerNormalization", "x y row row row", {"epsilon": 1e-5}),
     "skip_rms": ("SkipSimplifiedLayerNormalization", "x y row", {"epsilon": 1e-5}),
     "fused_matmul": ("FusedMatMul", "x y", {"alpha": 0.25, "transB": 1}),
+    "product_by_batch": ("FusedMatMul", "x z", {"transBatchB": 1}),
+    "product_relu": (
+        "FusedGemm",
+        "flat qkv wide",
+        {"alpha": 0.5, "beta": 2.0, "activation": "LeakyRelu", "activation_alpha": 0.2},
+    ),
+    "convolution_relu": (
+        "FusedConv",
+        "image filters three image",
+        {"pads": [1, 1, 1, 1], "activation": "Relu"},
+    ),
+    "four_bits": ("MatMulNBits", "x packed scales", {"N": 8, "K": H, "bits": 4, "block_size": 16}),
     "embed": (
         "EmbedLayerNormalization",
         "ids segments words places types row row",
@@ -38,14 +50,19 @@ CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "attention": ("Attention", "x qkv wide", {"num_heads": N}),
     "attention_mask": ("Attention", "x qkv wide mask", {"num_heads": N, "scale": 0.5}),
     "attention_lengths": ("Attention", "x qkv wide lengths", {"num_heads": N}),
+    "attention_places": ("Attention", "x qkv wide ends", {"num_heads": N}),
     "attention_causal": ("Attention", "x qkv wide", {"num_heads": N, "unidirectional": 1}),
     "attention_bias": ("Attention", "x qkv wide - - bias", {"num_heads": N}),
     "heads": ("MultiHeadAttention", "x y y wide mask", {"num_heads": N}),
+    "heads_separate": ("MultiHeadAttention", "x keys keys wide", {"num_heads": N}),
     "heads_bias": ("MultiHeadAttention", "x y y - - bias", {"num_heads": N}),
     "rotary": ("RotaryEmbedding", "x positions cos sin", {"num_heads": N}),
     "rotary_pairs": ("RotaryEmbedding", "x first cos sin", {"num_heads": N, "interleaved": 1}),
 }
-INPUTS = ("x", "y", "ids", "segments", "mask", "lengths", "positions", "first")
+INPUTS = (
+    *("x", "y", "z", "ids", "segments", "mask", "lengths", "positions", "first", "ends"),
+    *("keys", "flat", "image"),
+)
 
 
 def values() -> dict[str, Any]:
@@ -73,6 +90,15 @@ def values() -> dict[str, Any]:
         "lengths": MASK.sum(1).astype(np.int32),
         "positions": POSITIONS,
         "first": np.array([4]),
+        "ends": np.array([4, 6, 1, 2], np.int32),
+        "keys": normal(B, N, 5, H // N),
+        "flat": normal(T, H),
+        "z": normal(H, B, 8),
+        "image": normal(1, 3, 7, 7),
+        "filters": normal(3, 3, 3, 3),
+        "three": normal(3),
+        "packed": random.integers(0, 256, (8, H // 16, 8)).astype(np.uint8),
+        "scales": np.abs(normal(8, H // 16, scale=0.1)),
     }
 
 

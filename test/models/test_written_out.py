@@ -18,7 +18,7 @@ def numbers(*shape):
     return (RANDOM.integers(-16, 17, shape) / 8).astype(np.float32)
 
 
-def model_of(nodes, inputs, constants=None):
+def model_of(nodes, inputs, constants=None, opset=20):
     """Inputs are ports of their arrays' shapes and types."""
     ports = [
         helper.make_tensor_value_info(k, helper.np_dtype_to_tensor_dtype(v.dtype), v.shape)
@@ -27,7 +27,7 @@ def model_of(nodes, inputs, constants=None):
     held = [numpy_helper.from_array(v, k) for k, v in (constants or {}).items()]
     result = helper.make_tensor_value_info("y", F32, None)
     graph = helper.make_graph(nodes, "g", ports, [result], held)
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=9)
 
 
 EQUATIONS = {
@@ -86,3 +86,16 @@ def test_numbers_computed_from_integers_are_padded_as_they_are():
         NODE("Pad", ["p", "pads", "fill"], ["y"], mode="constant"),
     ]
     assert refusal(model_of(nodes, inputs, constants), inputs, simulate=True) == ""
+
+
+@pytest.mark.parametrize("kind", [np.bool_, np.float32])
+def test_a_mask_hides_the_keys_it_says_nothing_about(kind):
+    """From opset 24 on."""
+    inputs = {
+        "q": numbers(1, 2, 4, 8),
+        "k": numbers(1, 2, 6, 8),
+        "v": numbers(1, 2, 6, 8),
+        "m": np.tri(4, 5, 1).astype(kind),
+    }
+    model = model_of([NODE("Attention", ["q", "k", "v", "m"], ["y"])], inputs, opset=24)
+    assert refusal(model, inputs, simulate=True) == ""

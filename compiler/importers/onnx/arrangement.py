@@ -180,7 +180,7 @@ def compress(state: Importer, node: Node) -> list[Value]:
     return [take(state, x, axis, [int(i) for i in indices])]
 
 
-@operator("Trilu", note="k known when the model is read")
+@operator("Trilu", "com.microsoft.Trilu", note="k known when the model is read")
 def triangle(state: Importer, node: Node) -> list[Value]:
     x, given = node.tensor(0), node.constant(1, "k")
     diagonal = 0 if given is None else int(given.item())

@@ -25,7 +25,7 @@ _HELPER: Any = onnx.helper
 OPSET = 20
 """Opset of the standard operators written here."""
 IR_VERSION = 10
-FLOAT, BOOL = onnx.TensorProto.FLOAT, onnx.TensorProto.BOOL
+BOOL, INT32 = onnx.TensorProto.BOOL, onnx.TensorProto.INT32
 
 
 def call(state: Importer, kind: str, *inputs: Value, results: int = 1, **attributes: Any) -> Any:
@@ -93,12 +93,12 @@ def skip_rms_norm(state: Importer, node: Node) -> list[Value]:
     return [norm, None, None, total]
 
 
-@operator("com.microsoft.EmbedLayerNormalization", note="without the output mask_index")
+@operator("com.microsoft.EmbedLayerNormalization")
 def embed_layer_norm(state: Importer, node: Node) -> list[Value]:
-    ids, segments, words, places, types, gamma, beta, _mask, positions = (
+    ids, segments, words, places, types, gamma, beta, mask, positions = (
         node.input(i) for i in range(9)
     )
-    node.attribute("mask_index_type")  # of an output that is refused where it is used
+    node.attribute("mask_index_type")  # of shapes alone
     if positions is None:
         positions = np.arange(shape_of_value(ids)[1], dtype=np.int64)[None]
     rows = [call(state, "Gather", words, ids), call(state, "Gather", places, positions)]
@@ -106,26 +106,11 @@ def embed_layer_norm(state: Importer, node: Node) -> list[Value]:
         rows.append(call(state, "Gather", types, segments))
     total = _sum(state, *rows)
     eps = float(node.attribute("epsilon", 1e-12))
-    return [call(state, "LayerNormalization", total, gamma, beta, epsilon=eps), None, total]
-
-
-@operator("com.microsoft.FusedMatMul")
-def fused_matmul(state: Importer, node: Node) -> list[Value]:
-    operands: list[Value] = []
-    for index, side in enumerate("AB"):
-        x = node.input(index)
-        if node.attribute(f"transBatch{side}", 0):
-            raise Unsupported(f"transBatch{side}")
-        if node.attribute(f"trans{side}", 0):
-            order = list(range(len(shape_of_value(x))))
-            order[-2:] = order[:-3:-1]
-            x = call(state, "Transpose", x, perm=order)
-        operands.append(x)
-    product = call(state, "MatMul", *operands)
-    alpha = float(node.attribute("alpha", 1.0))
-    if alpha == 1.0:
-        return [product]
-    return [call(state, "Mul", product, np.array(alpha, np.float32))]
+    visible: Value = None
+    if mask is not None and "".join(node.proto.output[1:2]):
+        ones = call(state, "Cast", call(state, "Equal", mask, np.array(1, np.int32)), to=int(INT32))
+        visible = call(state, "ReduceSum", ones, ints(1), keepdims=0)
+    return [call(state, "LayerNormalization", total, gamma, beta, epsilon=eps), visible, total]
 
 
 @operator("com.microsoft.RotaryEmbedding")
@@ -197,14 +182,19 @@ def by_heads(state: Importer, x: Value, heads: int) -> Value:
     )
 
 
-def _padding_bias(state: Importer, mask: Value, keys: int, fill: float) -> Value:
+def _padding_bias(state: Importer, mask: Value, batch: int, keys: int, fill: float) -> Value:
     """A mask of keys as what is added to scores."""
     shape = shape_of_value(mask)
     if len(shape) == 1:
-        # The number of keys that are there, of each batch element.
-        lengths = shaped(state, mask, shape[0], 1)
+        # Behind the last key of each batch element, and, if there are twice as many, its first.
         places = np.arange(keys, dtype=np.int32)[None]
-        mask, shape = call(state, "Less", places, lengths), (shape[0], keys)
+        ends = shaped(state, call(state, "Slice", mask, ints(0), ints(batch)), batch, 1)
+        visible = call(state, "Less", places, ends)
+        if shape[0] == 2 * batch:
+            starts = call(state, "Slice", mask, ints(batch), ints(2 * batch))
+            starts = shaped(state, starts, batch, 1)
+            visible = call(state, "And", visible, call(state, "GreaterOrEqual", places, starts))
+        mask, shape = visible, (batch, keys)
     else:
         mask = call(state, "Cast", mask, to=int(BOOL))
     if len(shape) == 2:
@@ -212,6 +202,13 @@ def _padding_bias(state: Importer, mask: Value, keys: int, fill: float) -> Value
     elif len(shape) == 3:
         mask = call(state, "Unsqueeze", mask, ints(1))
     return call(state, "Where", mask, np.zeros((), np.float32), np.array(fill, np.float32))
+
+
+def _check_mask(mask: Value, batch: int, lengths: tuple[int, ...]) -> None:
+    """Raise `Unsupported` for a mask that is none of keys, by number or element."""
+    shape = () if mask is None else shape_of_value(mask)
+    if (len(shape) == 1 and shape[0] not in lengths) or len(shape) > 3:
+        raise Unsupported(f"a mask of shape {shape} of {batch} sequences")
 
 
 def _attend(
@@ -232,7 +229,7 @@ def _attend(
     if extra is not None:
         scores = call(state, "Add", scores, extra)
     if mask is not None:
-        scores = call(state, "Add", scores, _padding_bias(state, mask, keys, fill))
+        scores = call(state, "Add", scores, _padding_bias(state, mask, batch, keys, fill))
     if node.attribute("unidirectional", 0):
         visible = np.tri(queries, keys, keys - queries, dtype=np.bool_)
         lowest = np.where(visible, np.float32(0), np.finfo(np.float32).min)
@@ -250,10 +247,7 @@ def attention(state: Importer, node: Node) -> list[Value]:
     if node.attribute("do_rotary", 0):
         raise Unsupported("do_rotary", "export without ONNX Runtime's optimizer")
     batch = shape_of_value(x)[0]
-    if mask is not None and len(shape_of_value(mask)) == 1 and shape_of_value(mask) != (batch,):
-        raise Unsupported(f"a mask of shape {shape_of_value(mask)}")
-    if mask is not None and len(shape_of_value(mask)) > 3:
-        raise Unsupported(f"a mask of shape {shape_of_value(mask)}")
+    _check_mask(mask, batch, (batch, 2 * batch))
     rows = _sum(state, call(state, "MatMul", x, weights), bias)
     parts = call(state, "Split", rows, ints(*sizes), results=3, axis=2)
     q, k, v = (by_heads(state, part, heads) for part in parts)
@@ -274,6 +268,17 @@ def _unpacked(state: Importer, x: Value, count: int) -> list[Value]:
     return [shaped(state, part, batch, tokens, heads * size) for part in parts]
 
 
+def _biased(state: Importer, bias: Value, q: Value, k: Value, v: Value) -> list[Value]:
+    """Queries, keys and values with their biases; keys of four dimensions have them already."""
+    width = shape_of_value(q)[2]
+    if len(shape_of_value(k)) != 3:
+        first = call(state, "Slice", bias, ints(0), ints(width))
+        return [call(state, "Add", q, first), k, v]
+    sizes = [width, shape_of_value(k)[2], shape_of_value(v)[2]]
+    parts = call(state, "Split", bias, ints(*sizes), results=3, axis=0)
+    return [call(state, "Add", x, b) for x, b in zip((q, k, v), parts, strict=True)]
+
+
 @operator("com.microsoft.MultiHeadAttention", note="packed or not, with caches")
 def multi_head_attention(state: Importer, node: Node) -> list[Value]:
     q, k, v, bias, mask, extra, past_key, past_value = (node.input(i) for i in range(8))
@@ -284,15 +289,10 @@ def multi_head_attention(state: Importer, node: Node) -> list[Value]:
         k, v = _unpacked(state, k, 2)
     if k is None or v is None:
         raise Unsupported("its keys or values are missing")
-    batch = shape_of_value(q)[:1]
-    if mask is not None and len(shape_of_value(mask)) == 1 and shape_of_value(mask) != batch:
-        raise Unsupported(f"a mask of shape {shape_of_value(mask)}")
+    batch = shape_of_value(q)[0]
+    _check_mask(mask, batch, (batch,))
     if bias is not None:
-        if len(shape_of_value(k)) != 3:
-            raise Unsupported("a bias of keys of four dimensions")
-        sizes = [shape_of_value(x)[2] for x in (q, k, v)]
-        parts = call(state, "Split", bias, ints(*sizes), results=3, axis=0)
-        q, k, v = (call(state, "Add", x, b) for x, b in zip((q, k, v), parts, strict=True))
+        q, k, v = _biased(state, bias, q, k, v)
     q = by_heads(state, q, heads)
     k, v = (by_heads(state, x, heads) if len(shape_of_value(x)) == 3 else x for x in (k, v))
     if past_key is not None:

@@ -20,7 +20,7 @@ from softex_mlir.compiler.importers.onnx.values import Unsupported, Value, shape
 
 _TENSOR: Any = onnx.TensorProto
 LOWEST = np.finfo(np.float32).min
-PLAIN = {"qk_output": 0, "kv_cache_bit_width": 0}
+PLAIN = {"qk_output": 0, "kv_cache_bit_width": 0, "causal": 1, "sliding_window_cache": 0}
 QUANTISED = ("k_quant_type", "v_quant_type")
 
 

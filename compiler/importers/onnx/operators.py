@@ -4,6 +4,7 @@ from softex_mlir.compiler.importers.onnx import arrangement as onnx_arrangement
 from softex_mlir.compiler.importers.onnx import casts as onnx_casts
 from softex_mlir.compiler.importers.onnx import composed as onnx_composed
 from softex_mlir.compiler.importers.onnx import contrib as onnx_contrib
+from softex_mlir.compiler.importers.onnx import contrib_products as onnx_contrib_products
 from softex_mlir.compiler.importers.onnx import einsum as onnx_einsum
 from softex_mlir.compiler.importers.onnx import elementwise as onnx_elementwise
 from softex_mlir.compiler.importers.onnx import general as onnx_general
@@ -26,6 +27,7 @@ __all__ = [
     "onnx_casts",
     "onnx_composed",
     "onnx_contrib",
+    "onnx_contrib_products",
     "onnx_einsum",
     "onnx_elementwise",
     "onnx_general",

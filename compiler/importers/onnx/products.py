@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from math import prod
 
 import numpy as np
@@ -11,7 +12,8 @@ from xdsl.dialects.builtin import f32, i32
 from xdsl.ir import SSAValue
 
 from softex_mlir.compiler.bodies.f32_functions import F32
-from softex_mlir.compiler.generic_builder import Scalars
+from softex_mlir.compiler.generic_builder import Scalars, i1
+from softex_mlir.compiler.importers.onnx.contrib import call
 from softex_mlir.compiler.importers.onnx.general import sum_over
 from softex_mlir.compiler.importers.onnx.graph import Importer, is_splat
 from softex_mlir.compiler.importers.onnx.lookup import product
@@ -21,6 +23,7 @@ from softex_mlir.compiler.importers.onnx.tensors import map_values
 from softex_mlir.compiler.importers.onnx.types import FLOATS
 from softex_mlir.compiler.importers.onnx.values import (
     Array,
+    NanTest,
     Past,
     Symbolic,
     Unsupported,
@@ -259,12 +262,9 @@ def attention(state: Importer, node: Node) -> list[Value]:
         visible[:, there:] = False
         causal = state.constant(_as_bias([visible]), splat=False)
         scores = state.emit(t.AddOp(scores, causal))
-    if isinstance(mask, Symbolic):
-        scores = state.emit(t.AddOp(scores, _computed_bias(state, mask)))
-    elif isinstance(mask, np.ndarray):
-        scores = state.emit(t.AddOp(scores, state.constant(_as_bias([mask]))))
-    elif mask is not None:
-        scores = state.emit(t.AddOp(scores, state.operand(mask)))
+    if mask is not None:
+        mask = _of_all_keys(state, mask, keys) if node.opset >= 24 else mask
+        scores = state.emit(t.AddOp(scores, _bias(state, mask)))
     # A query that sees no key gets 0.
     weights = state.emit(t.NanToZeroOp(state.emit(t.SoftmaxOp(scores))))
     result = state.emit(t.MatmulOp(weights, v))
@@ -298,18 +298,35 @@ def _for_heads(state: Importer, x: SSAValue, heads: int) -> SSAValue:
     )
 
 
-def _computed_bias(state: Importer, mask: Symbolic) -> SSAValue:
-    """A mask computed from integer inputs as what is added to scores."""
-    try:
-        return state.mask(state.derive([mask], _as_bias))
-    except Unsupported:
-        if mask.sample.dtype != np.bool_:
-            return state.operand(mask)
+def _of_all_keys(state: Importer, mask: Value, keys: int) -> Value:
+    """A mask that hides the keys it says nothing about."""
+    shape = shape_of_value(mask)
+    if shape[-1] >= keys:
+        return mask
+    ends = np.array([*(0,) * (2 * len(shape) - 1), keys - shape[-1]])
+    return call(state, "Pad", mask, ends, np.array(False if _is_boolean(mask) else -np.inf))
 
-        def body(e: F32, v: Scalars) -> SSAValue:
-            return e.select(v[0], e.number(0.0), e.number(-np.inf))
 
-        return state.narrowed(map_values(state, [mask], body))
+def _is_boolean(value: Value) -> bool:
+    if isinstance(value, np.ndarray | Symbolic):
+        return (value if isinstance(value, np.ndarray) else value.sample).dtype == np.bool_
+    return isinstance(value, NanTest) or (isinstance(value, SSAValue) and element_of(value) == i1)
+
+
+def _bias(state: Importer, mask: Value) -> SSAValue:
+    """A mask as what is added to scores."""
+    if isinstance(mask, np.ndarray):
+        return state.constant(_as_bias([mask]))
+    if isinstance(mask, Symbolic):
+        with suppress(Unsupported):
+            return state.mask(state.derive([mask], _as_bias))
+    if not _is_boolean(mask):
+        return state.operand(mask)
+
+    def body(e: F32, v: Scalars) -> SSAValue:
+        return e.select(v[0], e.number(0.0), e.number(-np.inf))
+
+    return state.narrowed(map_values(state, [mask], body))
 
 
 def _split_heads(state: Importer, x: SSAValue, heads: int) -> SSAValue:

@@ -48,7 +48,9 @@ _PRODUCTS = "RedMulE"
 _UNITS = {
     **_each(_PRODUCTS, "Conv", "ConvTranspose", "Einsum", "GRU", "Gemm"),
     **_each(_PRODUCTS, "GridSample", "LSTM", "MatMul", "RNN"),
-    **_each(_PRODUCTS, "com.microsoft.FusedMatMul"),
+    **_each(_PRODUCTS, "com.microsoft.FusedConv", "com.microsoft.FusedGemm"),
+    **_each(_PRODUCTS, "com.microsoft.FusedMatMul", "com.microsoft.TransposeMatMul"),
+    **_each(_PRODUCTS, "com.microsoft.MatMulNBits"),
     **_each("RedMulE, SoftEx", "Attention", "com.microsoft.Attention"),
     **_each("RedMulE, SoftEx", "com.microsoft.MultiHeadAttention"),
     **_each("RedMulE, SoftEx", "com.microsoft.GroupQueryAttention"),
@@ -79,6 +81,8 @@ def remedy(name: str) -> str:
     words = ("quantize", "qlinear", "qgemm", "qattention", "integer", "nbits")
     if any(word in name.lower() for word in words):
         return QUANTISED
+    if name.startswith("com.microsoft.nchwc."):
+        return "laid out for one processor: save the model at ORT_ENABLE_EXTENDED or below"
     if name.startswith("com.microsoft."):
         return "export the model without ONNX Runtime's optimizer"
     return REASONS.get(name, "")
