@@ -66,10 +66,13 @@ class AttentionOp(TransformerOp):
     with zeros, and p is `numerics.softmax(scores, chunk=key_chunk)`: the same maximum, but a
     denominator that is summed chunk by chunk. Without SoftEx, p does not depend on the chunks.
 
-    `value_chunk` (set by `split-values`, a multiple of 32, only without `key_chunk`) divides the
-    padded keys into chunks for the last product: one chain for each, over all padded keys with
-    zeros for the rows of v that are not the chunk's, and the partial sums are added in the order of
-    the chunks, with one bf16 rounding each.
+    `value_chunk` (set by `split-values` and `chunk-keys`, a multiple of 32) divides the padded keys
+    into chunks for the last product. By whole rows of scores: one chain for each, over all padded
+    keys with zeros for the rows of v that are not the chunk's, and the partial sums are added in
+    the order of the chunks, with one bf16 rounding each. With `key_chunk`, which it then divides:
+    one chain for each, over its own keys; those of a key chunk are added in their order, and then
+    to the sum of the chunks before, which begins with +0, with one bf16 rounding each. Machines
+    with RedMulE and without SoftEx add each to the sum: their softmax knows no chunks.
 
     `wide` (set by `widen-sums`): both products accumulate with one f32 rounding a step
     (`numerics.rowwise.gemm_wide`) and are rounded to bf16 at their ends, the second one at the end
@@ -250,8 +253,12 @@ class AttentionOp(TransformerOp):
             f"value_chunk must be a positive multiple of {KEY_UNIT}, found {summed}",
         )
         self.expect(
-            summed is None or (chunk is None and self.position is None),
-            "value_chunk needs whole rows of scores: no key_chunk, and no position",
+            summed is None or chunk is None or chunk % summed == 0,
+            f"value_chunk must divide key_chunk, found {summed} and {chunk}",
+        )
+        self.expect(
+            summed is None or chunk is not None or self.position is None,
+            "value_chunk needs whole rows of scores: a key_chunk, or no position",
         )
         self.expect(
             summed is None or self.wide is None,

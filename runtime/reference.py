@@ -317,6 +317,7 @@ def _attention(op: t.AttentionOp, operands: list[Array], arithmetic: Arithmetic)
         if rest:
             keys = op.visible_keys(int(rest[0][b]))
             chunk = chunk if chunk is not None and chunk < keys else None
+        summed = None if chunk is None and op.chunk is not None else op.summed
         rows, key_rows = (
             slice(b * queries, (b + 1) * queries),
             slice(b * op.keys, b * op.keys + keys),
@@ -336,7 +337,7 @@ def _attention(op: t.AttentionOp, operands: list[Array], arithmetic: Arithmetic)
             values = slice(h // group * e, (h // group + 1) * e)
             query, key = (_in_steps(op, x, 1) for x in (q[rows, columns], k[key_rows, key_columns]))
             result[rows, h * e : (h + 1) * e] = arithmetic.attention(
-                query, key, v[key_rows, values], seen, chunk, op.summed
+                query, key, v[key_rows, values], seen, chunk, summed
             )
     return result
 

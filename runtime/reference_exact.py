@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any
 
 import ml_dtypes
@@ -144,12 +145,28 @@ class ExactArithmetic:
         weights = self._softmax(scores, chunk)
         if summed is None:
             return self.weighted(weights, v_padded, chunk)
+        if chunk is not None:
+            return self._weighted_in_parts(weights, v_padded, chunk, summed)
         numbers = np.arange(len(v_padded))[:, None] // summed
         total: Array | None = None
         for number in range(numbers[-1, 0] + 1):
             part = self.gemm(weights, np.where(numbers == number, v_padded, BF16.type(0)), None)
             total = part if total is None else self.binary("add", total, part)
         assert total is not None
+        return total
+
+    def _weighted_in_parts(self, weights: Array, values: Array, chunk: int, summed: int) -> Array:
+        """Values weighed: a chain over `summed` keys, added chunk by chunk of keys."""
+        if self.machine.softex is None and self.machine.redmule is not None:
+            chunk = summed
+        total = np.zeros((len(weights), values.shape[1]), BF16)
+        for first in range(0, len(values), chunk):
+            parts = [
+                self.gemm(weights[:, at : at + summed], values[at : at + summed], None)
+                for at in range(first, first + chunk, summed)
+            ]
+            in_chunk = reduce(lambda a, b: self.binary("add", a, b), parts)
+            total = self.binary("add", total, in_chunk)
         return total
 
     def weighted(self, weights: Array, values: Array, chunk: int | None) -> Array:

@@ -6,7 +6,7 @@ They are emitted as scalar loops, which is all a reader has to understand; the p
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from xdsl.builder import Builder
@@ -41,12 +41,21 @@ def emit_binary(
     Emitter(builder).loop(0, columns, 1, body)
 
 
-def emit_accumulate(builder: Builder, total: RowRef, part: RowRef, columns: int) -> None:
-    """``total[j] = bf16(total[j] + part[j]); part[j] = +0``."""
+def emit_accumulate(
+    builder: Builder, total: RowRef, part: RowRef, columns: int, others: Sequence[RowRef] = ()
+) -> None:
+    """``total[j] = bf16(total[j] + part[j]); part[j] = +0``.
+
+    Others are added to the part first, in their order, each sum rounded, and are +0 afterwards.
+    """
 
     def body(e: Emitter, j: SSAValue, _: tuple[SSAValue, ...]) -> None:
-        e.store(e.add(e.load(total, j), e.load(part, j)), total, j)
-        e.store(e.number(0.0, bf16), part, j)
+        found = e.load(part, j)
+        for other in others:
+            found = e.add(found, e.load(other, j))
+        e.store(e.add(e.load(total, j), found), total, j)
+        for cleared in (part, *others):
+            e.store(e.number(0.0, bf16), cleared, j)
 
     Emitter(builder).loop(0, columns, 1, body)
 

@@ -139,6 +139,7 @@ def emit_gemm(
     low: TileRef | None = None,
     resumed: bool = False,
     first: int = 0,
+    start: SSAValue | None = None,
 ) -> None:
     """``z[M,K] := x[M,N] · w[N,K] + z`` in BF16, one of the :func:`gemm_blocks` of z, row by row;
     rows of x and z are counted from ``first`` on.
@@ -146,13 +147,15 @@ def emit_gemm(
     Every element is RedMulE's chain: n ascending, each fma rounded to BF16, so that the result is
     bit-identical to the accelerator's. ``wide``: each fma is rounded to F32, the last sum to BF16;
     ``low`` gets what that rounding lost, with which ``resumed`` sums go on
-    (``rowwise.gemm_in_parts``).
+    (``rowwise.gemm_in_parts``). ``start``: columns of x and rows of w are counted from there on;
+    not if ``wide``.
     ``columns`` (K) is even, and N if ``wide``; all pitches are even.
     """
     if columns % 2 or (wide and inner % 2):
         raise ValueError(f"expected an even size, found {inner} x {columns}: pad the weights")
     height, width = _block(wide)
-    compute = partial(_wide_block, low=low, resumed=resumed) if wide else _gemm_block
+    narrow = partial(_gemm_block, start=start)
+    compute = partial(_wide_block, low=low, resumed=resumed) if wide else narrow
     e = Emitter(builder)
     across = e.index(-(-columns // width))
     row = e.insert(arith.MuliOp(e.insert(arith.DivUIOp(block, across)), e.index(height)))
@@ -197,10 +200,12 @@ def _gemm_block(
     numbers: Sequence[SSAValue],
     cells: Sequence[tuple[int, int]],
     inner: int,
+    start: SSAValue | None,
 ) -> None:
 
     def steps(count: int) -> Callable[[Emitter, SSAValue, Values], Values]:
         def body(e: Emitter, n: SSAValue, chains: Values) -> Values:
+            n = n if start is None else e.add_index(n, start)
             for step in range(count):
                 here = e.add_index(n, step)
                 chains = _gemm_step(e, x, w, here, column, numbers, chains)

@@ -343,7 +343,7 @@ def described(
         if isinstance(op, t.LinearOp):
             chunk = 0 if op.sum_chunk is None else op.chunk
         elif isinstance(op, t.AttentionOp):
-            chunk = op.summed or 0
+            chunk = op.summed or 0 if op.chunk is None else 0
         else:
             continue
         key = _key(op)

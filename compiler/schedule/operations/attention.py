@@ -17,7 +17,7 @@ from softex_mlir.compiler.schedule.search.chunks import (
     best_chunks,
     chunk_lengths,
     chunked_kernel,
-    key_chunk,
+    chunks_of,
     transposition,
     whole_kernel,
 )
@@ -248,7 +248,7 @@ def _overflow(
     else:
         small = replace(kernel, rows=1, spilled=not without)
         form = f"by chunks of {kernel.chunk} keys"
-    chunk = key_chunk(s.machine, op, s.plan.base)
+    chunk, _ = chunks_of(s.machine, op, s.plan.base)
     if chunk is not None and chunk != op.chunk:
         advice = f"chunks of {chunk} keys fit (the pass chunk-keys)"
     elif without:

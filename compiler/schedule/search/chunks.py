@@ -18,6 +18,14 @@ from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.units.redmule import refills_late, shortest_inner
 from softex_mlir.isa_sim.units.softex_jobs import padded_length
 
+MOST_KEYS = 256
+"""Keys whose values are added without a break: as many equal ones add up in BF16."""
+
+PARTS = (64, KEY_UNIT)
+"""Of more keys, those of a partial sum; fewer where chunks of so many do not fit the TCDM. Sums of
+up to 4,096 keys that weigh alike are off by up to 2 % where values are random, by up to 5 % where
+they are equal: by what a chain of 64 roundings loses."""
+
 HALF_LINE = 16
 """What a row of scores is a multiple of, in elements."""
 
@@ -25,9 +33,11 @@ MAX_CHUNK = 512
 """Longer chunks save nothing that matters of SoftEx's cycles a job."""
 
 
-def chunk_lengths(machine: Machine, keys: int) -> tuple[int, ...]:
-    """Lengths worth trying: whole lines that leave little of the last chunk empty."""
-    line = KEY_UNIT if machine.redmule is None else math.lcm(KEY_UNIT, machine.redmule.columns)
+def chunk_lengths(machine: Machine, keys: int, summed: int | None = None) -> tuple[int, ...]:
+    """Lengths worth trying: whole lines, or partial sums of values, that leave little of the last
+    chunk empty."""
+    unit = summed or KEY_UNIT
+    line = unit if machine.redmule is None else math.lcm(unit, machine.redmule.columns)
     shortest = 1 if machine.softex is None else padded_length(machine.softex, 1)
     if machine.redmule is not None:
         shortest = max(shortest, shortest_inner(machine.redmule))
@@ -47,6 +57,9 @@ def candidates(
     most = MAX_ROWS if machine.softex is not None else kernel.queries
     sizes = {-(-kernel.queries // -(-kernel.queries // rows)) for rows in range(unit, most, unit)}
     sizes |= {rows for rows in (1, unit // 2) if rows <= kernel.queries}
+    if kernel.summed is not None and machine.softex is None and machine.redmule is not None:
+        # the softmax of the cores has no chunks, and stays in place: a part is what RedMulE reads
+        lengths = (kernel.summed,)
     for length in lengths:
         for rows in sorted(sizes):
             for spilled in (False, True) if machine.softex is not None else (False,):
@@ -97,7 +110,8 @@ def whole_kernel(
         transposed_slots=2,
         value_slots=1,
         score_slots=3,
-        summed=op.summed or padded,
+        # in attention by chunks, and to caches, only chunks have partial sums
+        summed=padded if op.chunk or op.position or op.summed is None else op.summed,
         bias_per_query=op.bias_rows.data in ("query", "batch_query"),
         bias_step=padded_keys(op.keys) if op.bias_by_head else 0,
         q_pitch=heads * size,
@@ -132,6 +146,7 @@ def chunked_kernel(
         value_size=value_size,
         rows=1,
         chunk=op.chunk or KEY_UNIT,
+        summed=op.summed,
         spilled=False,
         bias_per_query=op.bias_rows.data in ("query", "batch_query"),
         bias_step=padded_keys(op.keys) if op.bias_by_head else 0,
@@ -146,32 +161,53 @@ def chunked_kernel(
     )
 
 
-def key_chunk(machine: Machine, op: AttentionOp, offset: int) -> int | None:
-    """Keys of a chunk for an attention on a machine; None if whole rows are as fast, or nothing
-    fits.
+def chunks_of(machine: Machine, op: AttentionOp, offset: int) -> tuple[int | None, int | None]:
+    """Keys of a chunk, and of a partial sum of the values in it; None for whole rows of scores, and
+    for one chain.
+
+    Attention to a cache has partial sums in its chunks at any capacity, so that it changes no bit.
+    """
+    choose = key_chunk if op.position is None else cache_chunk
+    many = op.position is not None or op.keys > MOST_KEYS
+    for part in PARTS if many and op.wide is None else (None,):
+        chunk = choose(machine, op, offset, part)
+        if chunk is None:
+            continue
+        in_rows = op.position is not None and op.keys <= chunk
+        return (None, None) if in_rows else (chunk, part)
+    return None, None
+
+
+def key_chunk(
+    machine: Machine, op: AttentionOp, offset: int, summed: int | None = None
+) -> int | None:
+    """Keys of a chunk for an attention on a machine, whose values have partial sums of `summed`
+    keys; None if whole rows are as fast and have no partial sums, or nothing fits.
 
     Chosen as for as many queries as keys: a row has the same bits whichever other rows are read.
     """
     end, queries = machine.cluster.tcdm_bytes, op.keys
+    chunked = replace(chunked_kernel(machine, op, offset), queries=queries, summed=summed)
+    found = best_chunks(chunked, chunk_lengths(machine, op.keys, summed), end)
+    if found is None or summed is not None:
+        return None if found is None else found.chunk
     all_rows = replace(whole_kernel(machine, op, offset), queries=queries, rows=queries)
     whole = attention_candidates(all_rows, end)
-    chunked = replace(chunked_kernel(machine, op, offset), queries=queries)
-    found = best_chunks(chunked, chunk_lengths(machine, op.keys), end)
-    if found is None:
-        return None
     turn = max(transposition(found, found.size, offset).cycles())
     if whole is not None and attention_cycles(whole) <= turn + found.total_cycles:
         return None
     return found.chunk
 
 
-def cache_chunk(machine: Machine, op: AttentionOp, offset: int) -> int | None:
-    """Keys of a chunk for an attention to a cache: as many blocks as a prefill's queries can look
-    at in whole rows of scores, and more of them by chunks. None if the cache has no more, or
-    nothing fits."""
+def cache_chunk(
+    machine: Machine, op: AttentionOp, offset: int, summed: int | None = None
+) -> int | None:
+    """Keys of a chunk for an attention to a cache, whose values have partial sums of `summed` keys
+    in chunks: as many blocks as a prefill's queries can look at in whole rows of scores, and more
+    of them by chunks. None if nothing fits, and where sums in f32 have whole rows of any length."""
     end = machine.cluster.tcdm_bytes
-    if machine.softex is None:
-        # without SoftEx chunks change no bit, and rows of scores are whole in the TCDM
+    if summed is None:
+        # rows of scores are whole in the TCDM: these sums have no SoftEx
         whole = replace(whole_kernel(machine, op, offset), queries=KEY_BLOCK)
         if attention_candidates(whole, end) is not None:
             return None
@@ -180,15 +216,15 @@ def cache_chunk(machine: Machine, op: AttentionOp, offset: int) -> int | None:
             replace(chunked, bias_per_query=True), chunk_lengths(machine, op.keys), end
         )
         return None if found is None else found.chunk
-    for chunk in range(MAX_CHUNK, 0, -KEY_BLOCK):
+    for chunk in range(MOST_KEYS, 0, -KEY_BLOCK):
         whole = replace(whole_kernel(machine, op, offset, chunk), queries=KEY_BLOCK)
         chunked = chunked_kernel(machine, op, offset, 2 * chunk)
-        chunked = replace(chunked, queries=KEY_BLOCK, bias_per_query=True)
+        chunked = replace(chunked, queries=KEY_BLOCK, bias_per_query=True, summed=summed)
         if (
             attention_candidates(whole, end) is not None
             and best_chunks(chunked, (chunk,), end) is not None
         ):
-            return chunk if op.keys > chunk else None
+            return chunk
     return None
 
 

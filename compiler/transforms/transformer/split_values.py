@@ -37,7 +37,8 @@ def split_values(
         name = layer_of(op)
         limit = given.get(name, chunk)
         found = value_chunk(op, machine, limit)
-        op.value_chunk = None if found is None else IntegerAttr(found, i64)
+        if op.chunk is None:
+            op.value_chunk = None if found is None else IntegerAttr(found, i64)
         if name in given:
             left.discard(name)
             if (found or 0) != limit:
@@ -67,7 +68,7 @@ def notes_on_keys(module: ModuleOp) -> list[str]:
     return [
         f"attention over {max(op.keys for op in found)} keys ('{layers[0]}'{others}) adds values "
         f"in BF16: where more than {MOST} keys weigh alike, results come out too small; "
-        "--accuracy exact adds them in float32, high in parts where whole rows fit the TCDM"
+        "--accuracy exact adds them in float32"
     ]
 
 
@@ -92,7 +93,7 @@ def value_chunk(op: t.AttentionOp, machine: Machine, limit: int) -> int | None:
 class SplitValuesPass(MachinePass):
     """Attention sums values over at most `chunk` keys at a time; part of what it computes.
 
-    Attention by chunks of keys, and to caches, keeps whole sums. 0: whole sums everywhere.
+    Attention by chunks of keys, and to caches, keeps those that `chunk-keys` chose. 0: whole sums.
     """
 
     name = "split-values"

@@ -14,6 +14,10 @@ if `spilled`, wait in L2. Streams advance by a fixed number of steps a round:
     redmule  QK; PV
     dma_out  spill scores; store the item's result
 
+With partial sums of the values, SoftEx writes the probabilities of a chunk part by part, PV is a
+product for each of them, from zeros. The cores add those of the round before while SoftEx divides,
+and preset the next scores while it accumulates; `compute` has one more step, behind the last round.
+
 Without RedMulE the cores compute the products, in two steps of `compute` a round. Without SoftEx
 they compute the softmax of an item when its last chunk is there, so scores are never spilled.
 
@@ -24,6 +28,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from xdsl.ir import SSAValue
 
@@ -41,6 +46,9 @@ from softex_mlir.compiler.schedule.kernels.kernel import KernelEmitter
 from softex_mlir.dialects.cluster import StreamKind
 from softex_mlir.dialects.redmule import GemmOp
 from softex_mlir.dialects.softex import AccumulateOp, DivideOp, DrainOp, OpenSlotsOp
+
+Place: TypeAlias = tuple[str, tuple[Index, ...]]
+"""Where an operand of a product begins: a buffer, and indices of its first dimensions."""
 
 
 @dataclass(frozen=True)
@@ -175,6 +183,12 @@ class ChunkedAttentionKernel(ChunkedAttention):
             if self.kt_pitch is not None:
                 start = [self.short_slot, 0, self.chunk - self.padding]
                 tokens.append(s.transfer(zeros, [], k.memory["kt"], start, [self.inner, *sizes]))
+        if self.summed is not None:
+            sizes = [self.z_rows, self.value_size]
+            tokens += (
+                s.transfer(zeros, [], k.memory["part"], [0, part], sizes)
+                for part in range(self.parts)
+            )
         if not self.bias_per_query:
             row = k.memory["bias_row"]
             tokens.append(s.transfer(k.values["bias"], [], row, [0], [1, self.keys]))
@@ -211,26 +225,49 @@ class ChunkedAttentionKernel(ChunkedAttention):
         """Where spilled scores are."""
         return s.add(s.mul(s.mod(item, 2), self.chunks), chunk)
 
-    def _weights(self, s: StreamEmitter, round_: Index) -> tuple[str, Index]:
-        """Buffer and slot of the scores that a round divides and weighs the values with."""
+    def _undivided(self, s: StreamEmitter, round_: Index) -> tuple[str, Index]:
+        """Buffer and slot of the scores that a round divides."""
         if self.spilled:
             return "p", s.mod(round_, 2)
         return "s", s.mod(s.add(round_, -self.chunks), self.ring)
+
+    def _weights(self, s: StreamEmitter, round_: Index) -> tuple[str, Index]:
+        """Buffer and slot of the probabilities that a round weighs the values with."""
+        return ("w", s.mod(round_, 2)) if self.laid_out else self._undivided(s, round_)
+
+    def _parts_of(
+        self,
+        s: StreamEmitter,
+        item: Index,
+        round_: Index,
+        product: Callable[[Place, Place, Place], None],
+    ) -> None:
+        """`product` for every partial sum of PV: probabilities, values, target."""
+        (name, slot), v = self._weights(s, round_), s.mod(round_, 2)
+        if self.summed is None:
+            product((name, (slot,)), ("v", (v,)), ("o", (s.mod(item, 2),)))
+            return
+
+        def part(p: Index) -> None:
+            x: Place = (name, (slot, p) if self.laid_out else (slot,))
+            values = (v, s.mul(p, self.chunk // self.parts), 0)
+            product(x, ("v", values), ("part", (0, p)))
+
+        s.loop(0, self.parts, part)
 
     def _emit_redmule(self, k: KernelEmitter) -> None:
         s = k.stream(GEMM)
 
         def scores(_: Index, __: Index, round_: Index) -> None:
             self._wait(s, IN, round_, 2)
-            self._wait(s, COMPUTE, round_, 0)
-            kt, z = ("kt", s.mod(round_, 2)), ("s", s.mod(round_, self.ring))
-            self._emit_job(k, s, ("q", 0), kt, z)
+            self._wait(s, COMPUTE, round_, self.preset(0))
+            kt, z = ("kt", (s.mod(round_, 2),)), ("s", (s.mod(round_, self.ring),))
+            self._emit_job(k, s, ("q", (0,)), kt, z)
 
         def weigh(item: Index, _: Index, round_: Index) -> None:
             self._wait(s, IN, round_, 3)
             self._wait(s, COMPUTE, round_, 2)
-            v = ("v", s.mod(round_, 2))
-            self._emit_job(k, s, self._weights(s, round_), v, ("o", s.mod(item, 2)))
+            self._parts_of(s, item, round_, lambda x, v, z: self._emit_job(k, s, x, v, z))
 
         s.wait(COMPUTE, 1)
         self._emit_rounds(s, scores, weigh)
@@ -239,20 +276,20 @@ class ChunkedAttentionKernel(ChunkedAttention):
         self,
         k: KernelEmitter,
         s: StreamEmitter,
-        x: tuple[str, Index],
-        w: tuple[str, Index],
-        z: tuple[str, Index],
+        x: Place,
+        w: Place,
+        z: Place,
     ) -> None:
-        """z += x · w on RedMulE; operands are buffers and slots."""
+        """z += x · w on RedMulE."""
         inner, columns = self._sizes(x[0])
-        operands = [(k.memory[name], [s.value(slot)]) for name, slot in (x, w, z)]
+        operands = [(k.memory[name], [*map(s.value, at)]) for name, at in (x, w, z)]
         job = GemmOp(*operands[0], *operands[1], *operands[2], m=self.rows, n=inner, k=columns)
         s.insert(job)
         s.complete(job.token)
 
     def _sizes(self, x: str) -> tuple[int, int]:
         """Inner size and columns of the product with this left operand."""
-        return (self.inner, self.chunk) if x == "q" else (self.chunk, self.value_size)
+        return self.sizes()[0 if x == "q" else 1][1:]
 
     def _emit_compute(self, k: KernelEmitter) -> None:
         s = k.stream(COMPUTE)
@@ -272,21 +309,45 @@ class ChunkedAttentionKernel(ChunkedAttention):
                 self._emit_accumulate(k, s, item, chunk, round_)
 
             following = s.add(round_, 1)
+            rounds = self.items * self.chunks
+
+            def preset() -> None:
+                s.when(following, "slt", rounds, lambda: self._emit_preset(k, s, following))
+
+            def sums() -> None:
+                s.when(round_, "sgt", self.chunks, lambda: self._emit_sums(k, s, s.add(round_, -1)))
+
             s.when(item, "sgt", 0, divide)
-            s.when(
-                following,
-                "slt",
-                self.items * self.chunks,
-                lambda: self._emit_preset(k, s, following),
-            )
+            (preset if self.summed is None else sums)()
             s.advance()
             s.when(item, "slt", self.items, accumulate)
+            if self.summed is not None:
+                preset()
             s.advance()
 
         self._emit_start(k, s)
         self._emit_preset(k, s, 0)
         s.advance()
         s.loop(0, self.items + 1, lambda i: s.loop(0, self.chunks, lambda c: step(i, c)))
+        if self.summed is not None:
+            self._emit_sums(k, s, self.rounds - 1)
+            s.advance()
+
+    def _emit_sums(self, k: KernelEmitter, s: StreamEmitter, round_: Index) -> None:
+        """Add the partial sums of a round to the result of its item, once RedMulE has them."""
+        from softex_mlir.compiler.bodies import RowRef, emit_accumulate
+
+        if self.engine is GEMM:
+            self._wait(s, GEMM, round_, self.weighted(0))
+        slot = s.value(s.mod(s.add(s.div(round_, self.chunks), -1), 2))
+        zero, numbers = s.value(0), [s.value(p) for p in range(self.parts)]
+
+        def row(r: SSAValue) -> None:
+            total = RowRef(k.memory["o"], (slot, r))
+            part, *others = (RowRef(k.memory["part"], (zero, p, r)) for p in numbers)
+            emit_accumulate(s.builder, total, part, self.value_size, others)
+
+        s.parallel(self.rows, row, without_leader=self.engine is GEMM)
 
     def _emit_cores(self, k: KernelEmitter) -> None:
         """The compute stream without RedMulE."""
@@ -296,8 +357,8 @@ class ChunkedAttentionKernel(ChunkedAttention):
             self._wait(s, IN, round_, 2)
             self._emit_preset(k, s, round_)
             s.barrier()
-            kt, z = ("kt", s.mod(round_, 2)), ("s", s.mod(round_, self.ring))
-            self._emit_product(k, s, ("q", 0), kt, z)
+            kt, z = ("kt", (s.mod(round_, 2),)), ("s", (s.mod(round_, self.ring),))
+            self._emit_product(k, s, ("q", (0,)), kt, z)
             s.barrier()
             self._emit_accumulate(k, s, item, chunk, round_)
 
@@ -307,8 +368,10 @@ class ChunkedAttentionKernel(ChunkedAttention):
             if self.queued:
                 s.when(item, "slt", self.items - 1, lambda: self._empty_slots(k, s))
             s.barrier()
-            x, v = self._weights(s, round_), ("v", s.mod(round_, 2))
-            self._emit_product(k, s, x, v, ("o", s.mod(item, 2)))
+            self._parts_of(s, item, round_, lambda x, v, z: self._emit_product(k, s, x, v, z))
+            if self.summed is not None:
+                s.barrier()
+                self._emit_sums(k, s, round_)
 
         self._emit_start(k, s)
         s.advance()
@@ -318,17 +381,17 @@ class ChunkedAttentionKernel(ChunkedAttention):
         self,
         k: KernelEmitter,
         s: StreamEmitter,
-        x: tuple[str, Index],
-        w: tuple[str, Index],
-        z: tuple[str, Index],
+        x: Place,
+        w: Place,
+        z: Place,
     ) -> None:
-        """z += x · w on the cores; operands are buffers and slots."""
+        """z += x · w on the cores."""
         from softex_mlir.compiler.bodies import TileRef, emit_gemm, gemm_blocks
 
         inner, columns = self._sizes(x[0])
-        left, right, result = (
-            TileRef(k.memory[name], (s.value(slot),)) for name, slot in (x, w, z)
-        )
+        left, right = (TileRef(k.memory[name], (s.value(at[0]),)) for name, at in (x, w))
+        result = TileRef(k.memory[z[0]], tuple(map(s.value, z[1])))
+        start = s.value(w[1][1]) if len(w[1]) > 1 else None
         s.parallel(
             gemm_blocks(self.rows, columns, wide=self.wide),
             lambda block: emit_gemm(
@@ -341,6 +404,7 @@ class ChunkedAttentionKernel(ChunkedAttention):
                 inner,
                 columns,
                 wide=self.wide,
+                start=start,
             ),
         )
 
@@ -434,15 +498,30 @@ class ChunkedAttentionKernel(ChunkedAttention):
         if self.machine.softex is None:
             s.when(chunk, "eq", 0, lambda: self._emit_software_softmax(k, s, round_))
             return
-        name, slot = self._weights(s, round_)
+        (name, slot), (target, place) = self._undivided(s, round_), self._weights(s, round_)
+        parts = self.parts if self.laid_out else 1
+        length = self.chunk // parts
+
+        def part(p: Index, last: bool) -> None:
+            def row(r: Index) -> None:
+                x, y = (slot, r), (place, r)
+                if parts > 1:
+                    x, y = (slot, r, s.mul(p, length)), (place, p, r)
+                where = (k.memory[name], [*map(s.value, x)], k.memory[target], [*map(s.value, y)])
+                state = self._state(s, item, r)
+                s.insert(DivideOp(*where, length=length, slot=state, last=last))
+
+            s.loop(0, self.rows, row)
 
         def rows(last: bool) -> None:
-            def row(r: Index) -> None:
-                where = (k.memory[name], [s.value(slot), s.value(r)])
-                state = self._state(s, item, r)
-                s.insert(DivideOp(*where, *where, length=self.chunk, slot=state, last=last))
+            def all_parts() -> None:
+                whole = parts - last
+                s.loop(0, whole, lambda p: part(p, False))
+                if last:
+                    part(whole, True)
+                s.insert(DrainOp())
 
-            s.leader(lambda: self._emit_jobs(s, row))
+            s.leader(all_parts)
 
         if self.queued:
             rows(False)
@@ -489,7 +568,10 @@ class ChunkedAttentionKernel(ChunkedAttention):
 
         def store(item: Index, chunk: Index, round_: Index) -> None:
             def result() -> None:
-                self._wait(s, self.engine, round_, self.weighted(0))
+                if self.summed is None:
+                    self._wait(s, self.engine, round_, self.weighted(0))
+                else:
+                    self._wait(s, COMPUTE, round_, self.added(0))
                 column = s.mul(s.div(item, self.blocks), self.out_step)
                 target = [self._query(s, item), column]
                 sizes = [self.rows, self.value_size]

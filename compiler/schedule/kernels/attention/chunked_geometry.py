@@ -9,6 +9,7 @@ from softex_mlir.compiler.schedule.kernels.attention.items import AttentionItems
 from softex_mlir.compiler.schedule.kernels.emitter import COMPUTE, OUT
 from softex_mlir.compiler.schedule.kernels.kernel import Buffer, Operand, Room, SlotUse, place
 from softex_mlir.compiler.schedule.search.costs import (
+    ACCUMULATE_CYCLES,
     REPEAT_CYCLES,
     SOFTMAX_CYCLES,
     chunk_job_cycles,
@@ -45,15 +46,29 @@ class ChunkedAttention(AttentionItems):
     """Whether scores wait in L2 for their denominator."""
     kt_pitch: int | None
     """Elements between the rows of the transposed keys; None if they lie chunk by chunk."""
+    summed: int | None
+    """Keys of a partial sum of the values, which the cores add up; None for one chain."""
 
     @property
     def title(self) -> str:
         cache = "" if self.kt_pitch is None else "_cached"
         shape = f"{self.queries}x{self.keys}_{self.heads}x{self.size}"
-        return f"attention_{shape}{cache}_by_{self.chunk}"
+        summed = "" if self.summed is None else f"_summed_by_{self.summed}"
+        return f"attention_{shape}{cache}_by_{self.chunk}{summed}"
 
     def sizes(self) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
-        return (self.rows, self.inner, self.chunk), (self.rows, self.chunk, self.value_size)
+        summed = self.summed or self.chunk
+        return (self.rows, self.inner, self.chunk), (self.rows, summed, self.value_size)
+
+    @property
+    def parts(self) -> int:
+        """Partial sums of a value in a chunk."""
+        return 1 if self.summed is None else self.chunk // self.summed
+
+    @property
+    def laid_out(self) -> bool:
+        """Whether SoftEx writes a chunk's probabilities part by part, as RedMulE reads them."""
+        return self.parts > 1 and self.engine is not COMPUTE
 
     @property
     def chunks(self) -> int:
@@ -102,7 +117,7 @@ class ChunkedAttention(AttentionItems):
     @property
     def zeros(self) -> int:
         """Extent of the largest box of zeros."""
-        return max(self.rows, self.chunk, self.inner, self.value_size)
+        return max(self.parts * self.z_rows, self.chunk, self.inner, self.value_size)
 
     def buffers(self) -> tuple[Buffer, ...]:
         scores = (self.z_rows, self.chunk)
@@ -114,6 +129,10 @@ class ChunkedAttention(AttentionItems):
         ]
         if self.spilled:
             rooms.append(Room("p", scores, 2))
+        if self.laid_out:
+            rooms.append(Room("w", (self.parts, self.rows, self.chunk // self.parts), 2))
+        if self.summed is not None:
+            rooms.append(Room("part", (self.parts, self.z_rows, self.value_size), 1))
         rooms.append(Room("o", (self.z_rows, self.value_size), 2))
         if not self.bias_per_query:
             rooms.append(Room("bias_row", (1, self.columns), 1))
@@ -140,12 +159,15 @@ class ChunkedAttention(AttentionItems):
 
     def advances(self) -> tuple[int, int, int, int]:
         steps = 2 * self.rounds
-        return (1 + steps, steps, 0 if self.engine is COMPUTE else steps, 1 + steps)
+        if self.engine is COMPUTE:
+            return (1 + steps, steps, 0, 1 + steps)
+        return (1 + steps, steps, steps, 1 + steps + (self.summed is not None))
 
     def uses(self) -> list[SlotUse]:
         """TCDM bytes of a launch and when they are free again."""
         _, out, _, compute = self.advances()
-        end = {"o": (OUT, out), "bias_row": (COMPUTE, compute), "states": (COMPUTE, compute)}
+        end = {"o": (OUT, out)}
+        end |= dict.fromkeys(("bias_row", "states", "part"), (COMPUTE, compute))
         found: list[SlotUse] = []
         for buffer in self.buffers():
             stream, value = end.get(buffer.name, (self.engine, self.weighted(self.rounds - 1)))
@@ -155,6 +177,11 @@ class ChunkedAttention(AttentionItems):
 
     # region Counter values of a round, relative to the launch's bases
 
+    def preset(self, round_: int) -> int:
+        """compute, after the bias is in the scores of a round: beside the divisions of the round
+        before, or beside its accumulations where these have partial sums beside them."""
+        return 2 * round_ + (self.summed is not None)
+
     def scored(self, round_: int) -> int:
         """The engine, after QK."""
         return 2 * round_ + (2 if self.engine is COMPUTE else 1)
@@ -162,6 +189,10 @@ class ChunkedAttention(AttentionItems):
     def weighted(self, round_: int) -> int:
         """The engine, after PV."""
         return 2 * round_ + (3 if self.engine is COMPUTE else 2)
+
+    def added(self, round_: int) -> int:
+        """compute, after the partial sums of PV are added."""
+        return 2 * round_ + (3 if self.engine is COMPUTE else 4)
 
     # endregion
     def cycles(self) -> tuple[int, int, int, int]:
@@ -183,20 +214,26 @@ class ChunkedAttention(AttentionItems):
         feed += dma_box_cycles(machine, self.value_size * 2, self.chunk)
         feed += share * dma_box_cycles(machine, self.size * 2, self.rows)
         jobs = gemm_job_cycles(machine, self.rows, self.inner, self.chunk, wide=self.wide)
-        jobs += gemm_job_cycles(machine, self.rows, self.chunk, self.value_size, wide=self.wide)
+        jobs += self.parts * gemm_job_cycles(machine, *self.sizes()[1], wide=self.wide)
         if self.bias_per_query:
             preset = 0
             feed += dma_box_cycles(machine, self.chunk * 2, self.rows)
         else:
             preset = core_cycles(machine, REPEAT_CYCLES, self.rows * self.chunk)
+        added = 0 if self.summed is None else self.parts * self.rows * self.value_size
+        sums = core_cycles(machine, ACCUMULATE_CYCLES, added)
         if machine.softex is None:
-            compute = preset + core_cycles(machine, SOFTMAX_CYCLES, self.rows * self.chunk)
+            softmax = core_cycles(machine, SOFTMAX_CYCLES, self.rows * self.chunk)
+            compute = preset + sums + softmax
         else:
             alone = not machine.softex.checked_slots and not self.queued
             job = accumulate_cycles(self.chunk, machine)
             accumulate = self.rows * chunk_job_cycles(job, alone=alone)
-            divide = self.rows * chunk_job_cycles(normalise_cycles(self.chunk, machine))
-            compute = accumulate + max(divide, preset)
+            parts = self.parts if self.laid_out else 1
+            job = normalise_cycles(self.chunk // parts, machine)
+            divide = parts * self.rows * chunk_job_cycles(job)
+            beside, late = (preset, 0) if self.summed is None else (sums, preset)
+            compute = max(accumulate, late) + max(divide, beside)
         compute += ROUND_CYCLES
         if self.engine is COMPUTE:
             return (int(feed), int(scores + result), 0, compute + jobs)
