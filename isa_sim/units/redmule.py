@@ -347,6 +347,7 @@ class RedMulE:
         self.last_macs = 0
         self.last_bytes = 0
         self.last_warnings: tuple[str, ...] = ()
+        self._known: dict[tuple[int, ...], tuple[int, int, int, tuple[str, ...]]] = {}
 
     def reset(self) -> None:
         """Soft clear. Nothing of a job outlives it here."""
@@ -387,9 +388,8 @@ class RedMulE:
 
         ``cycles`` are those from start to event (:func:`redmule_run_cycles`).
         """
-        warnings = check(job, self.unit)
         m, n, k = job.m, job.n, job.k
-        rows = stored_rows(self.unit, m)
+        rows, cycles, traffic, warnings = self._facts(job)
         x_span = span("redmule", memory, base, job.x, 2 * m * n, f"X ({m}x{n})")
         w_span = span("redmule", memory, base, job.w, 2 * n * k, f"W ({n}x{k})")
         z_span = span("redmule", memory, base, job.z, 2 * rows * k, f"Z ({rows}x{k} stored rows)")
@@ -414,8 +414,17 @@ class RedMulE:
             warnings += (
                 f"{rows - m} rows behind Z's {m} are read and written back: allocate {rows} rows",
             )
-        cycles = redmule_run_cycles(m, n, k, self.machine)
-        return JobOutcome(cycles, m * n * k, self._traffic(job), warnings)
+        return JobOutcome(cycles, m * n * k, traffic, warnings)
+
+    def _facts(self, job: RedMulEJob) -> tuple[int, int, int, tuple[str, ...]]:
+        """Stored rows, cycles, traffic in bytes and warnings: the same for all jobs of a shape."""
+        shape = job.m, job.n, job.k, job.format, job.operation
+        if shape not in self._known:
+            warnings = check(job, self.unit)
+            rows = stored_rows(self.unit, job.m)
+            cycles = redmule_run_cycles(job.m, job.n, job.k, self.machine)
+            self._known[shape] = rows, cycles, self._traffic(job), warnings
+        return self._known[shape]
 
     def _execute_anywhere(
         self, job: RedMulEJob, memory: Memory, base: int, functional: bool

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from softex_mlir.runtime.costs.tracks import Ints, Track
+from softex_mlir.runtime.costs.tracks import Ints, Track, ascending
 
 WAITING = "waiting"
 
@@ -56,7 +56,7 @@ def divide(tracks: Sequence[Track], cycles: int, launches: int) -> Exclusive:
         ranked.append(track)
         if track.name in driven:
             ranked.append(driven[track.name])
-    edges = np.unique(
+    edges = ascending(
         np.concatenate(
             [np.array([0, cycles], np.int64)]
             + [edge for track in ranked for edge in (track.start, track.end)]

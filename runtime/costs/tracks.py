@@ -26,6 +26,12 @@ CHANNELS = (abi.DMA_IN, abi.DMA_OUT)
 """Of the DMA, by number."""
 
 
+def ascending(cycles: Ints) -> Ints:
+    """Distinct cycles in order: numpy's `unique` hashes, forty times as long for these."""
+    cycles = np.sort(cycles)
+    return cycles[np.diff(cycles, prepend=cycles[:1] - 1) != 0]
+
+
 @dataclass(frozen=True)
 class Track:
     """Disjoint spans [start, end) in order of time, each for a launch.
@@ -111,8 +117,7 @@ def _labelled(
 ) -> Track:
     """Spans of a stream's cores, cut at its steps: each part leads to the step at its end."""
     start, end = spans
-    cycle = np.unique(steps["cycle"].astype(np.int64))
-    edges = np.union1d(np.concatenate([start, end]), cycle)
+    edges = ascending(np.concatenate([start, end, steps["cycle"].astype(np.int64)]))
     inside = np.searchsorted(start, edges[:-1], "right") - 1
     ends = np.append(end, 0)  # of no span, for what stands before the first
     working = edges[:-1] < ends[inside]
