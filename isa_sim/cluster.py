@@ -184,7 +184,8 @@ class Cluster:
                 behind a soft clear, state slots taken from a job in flight) happens, with a
                 warning, instead of being a fault.
             jobs: called with every job of a unit after its execution.
-            effects: when jobs and transfers read and write memory: "early", at their trigger, or
+            effects: when jobs and transfers read and write memory: "early", at their trigger (a
+                RedMulE job of many operations stores its results by its done event), or
                 "late", at their end. A program whose waits are right computes the same bits in
                 the same cycles.
 

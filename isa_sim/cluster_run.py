@@ -17,6 +17,7 @@ from softex_mlir.isa_sim import engine
 from softex_mlir.isa_sim.contention import windows as contention
 from softex_mlir.isa_sim.core import state as st
 from softex_mlir.isa_sim.devices import state as d
+from softex_mlir.isa_sim.devices.aside import WORTH_IT, AsideJobs
 from softex_mlir.isa_sim.devices.events import job_at
 from softex_mlir.isa_sim.devices.hwpe import start_job
 from softex_mlir.isa_sim.devices.late import LateJobs
@@ -36,7 +37,7 @@ from softex_mlir.isa_sim.records import (
 )
 from softex_mlir.isa_sim.units import registry
 from softex_mlir.isa_sim.units.faults import UnitFault
-from softex_mlir.isa_sim.units.unit import Trigger, UnitPort
+from softex_mlir.isa_sim.units.unit import Execution, Trigger, UnitPort
 
 _SLICE = 1 << 22
 _LOG_ENTRIES = 4096
@@ -77,6 +78,15 @@ class ClusterRun:
             ports = self.make_ports(functional, lenient)
             self.late = LateJobs(ports, cluster.tcdm, self.dev)
             self.dev.word[d.LATE_EFFECTS] = 1
+            self.dev.word[d.AWAITED] = -1
+        self.timing: dict[int, UnitPort] = {}
+        self.aside: AsideJobs | None = None
+        if functional and not self.late:
+            timing = self.make_ports(functional=False, lenient=lenient)
+            self.timing = {unit: timing[unit] for unit in timing if self.units[unit].aside}
+            self.aside = AsideJobs(
+                self.ports, cluster.tcdm, cluster.machine.cluster.tcdm_base, self.dev
+            )
         self.model = contention.make_model(cluster.machine)
         self.progress = progress
         self.max_cycles = max_cycles if max_cycles is not None else _END_OF_TIME
@@ -125,6 +135,11 @@ class ClusterRun:
         except SimulationFault:
             if not (self.sanitizer and self.sanitizer.has_ended):
                 raise
+        finally:
+            if self.aside:
+                for unit in self.timing:
+                    self.finish_aside(unit)
+                self.aside.close()
         if self.sanitizer:
             self.control[engine.NOW] = self.sanitizer.end(self.s)
         self.report_accesses()
@@ -151,8 +166,7 @@ class ClusterRun:
             elif reason == engine.END:
                 break
             elif reason == engine.JOB_DONE:
-                assert self.late
-                self.late.finish(int(control[engine.EFFECTS_TIME]))
+                self.before_done(int(control[engine.EFFECTS_TIME]))
             elif reason == engine.SLICE:
                 self.slice()
             elif reason in (engine.DMA_LOG_FULL, engine.SLEEP_LOG_FULL):
@@ -207,7 +221,7 @@ class ClusterRun:
         tcdm = self.memory_at_trigger()
         try:
             operands = self.contents(port, registers, tcdm, results=False)
-            done = port.run(registers, tcdm, trigger)
+            done, tcdm = self.executed(number, registers, tcdm, trigger, tp)
         except UnitFault as fault:
             self.halts.stop("unit", core, f"{fault}\n  {self.names.job(number, registers, tp)}")
         duration = done.cycles
@@ -255,6 +269,34 @@ class ClusterRun:
         if self.late:
             self.late.start(number, registers, trigger)
         start_job(dev, number, context, duration, self.logs.jobs, job)
+
+    def executed(
+        self, unit: int, registers: np.ndarray, tcdm: np.ndarray, trigger: Trigger, tp: int
+    ) -> tuple[Execution, np.ndarray]:
+        """Execute a job, or let it be executed until its done event; what it does, and the memory
+        that holds its results, now or by then."""
+        if self.aside is None or unit not in self.timing:
+            return self.ports[unit].run(registers, tcdm, trigger), tcdm
+        self.finish_aside(unit)
+        expected = self.timing[unit].run(registers, tcdm, trigger)
+        if expected.work < WORTH_IT:
+            return self.ports[unit].run(registers, tcdm, trigger), tcdm
+        self.aside.start(unit, registers, trigger, tp)
+        return self.aside.outcome(unit) if self.job_observer else (expected, tcdm)
+
+    def finish_aside(self, unit: int) -> None:
+        """Have a unit's results in memory."""
+        assert self.aside
+        record, warnings = self.aside.finish(unit)
+        self.warn(unit, record, warnings)
+
+    def before_done(self, time: int) -> None:
+        """Jobs end at a time: have done what they do."""
+        if self.late:
+            self.late.finish(time)
+        elif self.aside:
+            for unit in self.aside.ended(time):
+                self.finish_aside(unit)
 
     def memory_at_trigger(self) -> np.ndarray:
         """The TCDM for a job at its trigger; with late effects a copy, to see how long it takes."""

@@ -45,7 +45,7 @@ ACCESSES: Final = 9
 WATCHED_WRITE: Final = 10
 SLEEP_LOG_FULL: Final = 11
 JOB_DONE: Final = 12
-"""Late effects: a job is about to end, and its arithmetic has to take place."""
+"""A job is about to end whose arithmetic has to take place before (`AWAITED`)."""
 
 # Columns of the control words.
 WINDOW_END: Final = 0
@@ -59,7 +59,7 @@ CONTENTION: Final = 6
 RECORDS: Final = 1
 """Somebody wants the cores' accesses."""
 EFFECTS_TIME: Final = 7
-"""Late effects: until when the arithmetic of jobs has taken place."""
+"""Until when the arithmetic of awaited jobs has taken place."""
 CONTROL_WORDS: Final = 8
 
 _COPIED_BYTES: Final = 1 << 26
@@ -68,10 +68,11 @@ _COPIED_BYTES: Final = 1 << 26
 
 @njit(cache=True)
 def _job_due(dev: d.Devices, time: int) -> bool:
-    """Whether a job ends by a time."""
+    """Whether an awaited job ends by a time."""
     for unit in range(dev.unit.shape[0]):
         running = dev.unit[unit, d.RUNNING]
-        if running >= 0 and dev.unit[unit, job_at(running) + d.JOB_DONE] <= time:
+        awaited = dev.word[d.AWAITED] >> unit & 1
+        if awaited and running >= 0 and dev.unit[unit, job_at(running) + d.JOB_DONE] <= time:
             return True
     return False
 
@@ -120,7 +121,7 @@ def _note_shared(
     log[core, s[st.LOG_USED] - 1, 5] = value & 0xFFFFFFFF
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def run(
     dev: d.Devices, state: Any, program: Any, tcdm: Any, l2: Any, log: Any,
     job_log: Any, dma_log: Any, stream_log: Any, sleep_log: Any, model: Any, shadow: Any,
@@ -170,10 +171,10 @@ def run(
                 return SLICE
             continue
         if event <= time:
+            if control[EFFECTS_TIME] < event and _job_due(dev, event):
+                control[EFFECTS_TIME] = event
+                return JOB_DONE
             if dev.word[d.LATE_EFFECTS]:
-                if control[EFFECTS_TIME] < event and _job_due(dev, event):
-                    control[EFFECTS_TIME] = event
-                    return JOB_DONE
                 move_due(dev, event, dma_log, tcdm, l2)
             if shadow is not None:
                 sanitizer_order.before_completion(dev, shadow, event)

@@ -175,7 +175,9 @@ LENIENT: Final = 26
 """Writes that the published RTL loses are lost and counted instead of being a fault."""
 LATE_EFFECTS: Final = 28
 """1: transfers move their data when they end."""
-WORDS: Final = 29
+AWAITED: Final = 29
+"""Units, by bits, the end of whose jobs the run loop returns for."""
+WORDS: Final = 30
 
 # Faults of an access.
 FAULT_UNMAPPED: Final = 1

@@ -129,6 +129,7 @@ REDMULE = Unit(
     unrecorded=redmule_section.unrecorded,
     rtl="RedMulE 2.0.4 (51cd064)",
     standard=True,
+    aside=True,
     long_jobs=True,
     remedy="a larger array",
 )

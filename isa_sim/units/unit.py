@@ -204,6 +204,8 @@ class Unit:
         rtl: the revision of its published RTL that recordings were made from.
         standard: every description says whether it has one, with `present = false` if not. Others
             are absent where nothing is said.
+        aside: a job keeps nothing for the next one, takes a time that its registers say, and
+            nobody may look at its results before it ends: they may be computed meanwhile.
         long_jobs: contention lengthens a running job, window by window; else at its trigger.
         remedy: what would help a model that it binds.
     """
@@ -226,6 +228,7 @@ class Unit:
     unrecorded: Callable[[Section], tuple[str, ...]] = lambda section: ()
     rtl: str = ""
     standard: bool = False
+    aside: bool = False
     long_jobs: bool = False
     remedy: str = "more of it"
 
