@@ -154,16 +154,28 @@ def schedule_operations(
     )
     inputs = [_input(main, s, index) for index in range(len(block.args))]
     outputs: list[Port] = []
+    causes: list[CapacityError] = []
     for op in block.ops:
         if isinstance(op, ReturnOp):
             outputs += [_output(main, s, op, index) for index in range(len(op.arguments))]
         elif (schedule := schedule_of(op)) is not None:
             try:
                 schedule(op, s)
+            except CapacityError as error:
+                causes.append(error if error.refusals else error.about(layer_of(op), op.name))
+                _stand_in(op, s)
             except UserError as error:
                 raise error if error.refusals else error.about(layer_of(op), op.name) from None
+    if causes:
+        raise CapacityError.of(causes, "")
     views = {value: found for value, found in s.values.items() if isinstance(found, View)}
     return Scheduled(s.tasks.program, s.memory, s.plan.tiles, inputs, outputs, views)
+
+
+def _stand_in(op: Operation, s: Scheduling) -> None:
+    """Places for the results of an operation without a kernel: what follows is looked at, too."""
+    for result in op.results:
+        s.values[result] = s.memory.allocate(tf.shape_of(result), dtype_of(result), "refused")
 
 
 def _check(block: Block, machine: Machine) -> None:

@@ -54,3 +54,27 @@ def test_what_is_too_small_is_said_with_what_the_rows_need(tmp_path: Path):
     path = model_of("Softmax", 2048, tmp_path / "m.onnx")
     with pytest.raises(CapacityError, match=r"needs 8192 bytes of TCDM"):
         Compilation.of(path, PAPER.with_tcdm_bytes(8192)).program()
+
+
+def test_everything_that_fits_no_memory_is_one_report(tmp_path: Path):
+    """Attention of two lengths, one of them twice."""
+    graph = Graph()
+    ends: list[str] = []
+    for number, keys in enumerate((256, 320, 256)):
+        wide = graph.weight(1, 2, keys, 64)
+        scores = graph.node(
+            "MatMul", f"x{number}", graph.node("Transpose", wide, perm=[0, 1, 3, 2])
+        )
+        ends.append(graph.node("MatMul", graph.node("Softmax", scores, axis=-1), wide))
+    graph.node("Concat", *ends, axis=3)
+    ports = [
+        helper.make_tensor_value_info(f"x{n}", TensorProto.FLOAT, [1, 2, 64, 64]) for n in range(3)
+    ]
+    graph.save(tmp_path / "m.onnx", ports, "y")
+    with pytest.raises(CapacityError) as told:
+        Compilation.of(tmp_path / "m.onnx", PAPER.with_tcdm_bytes(24 * 1024)).program()
+    text = str(told.value)
+    assert text.count("attention (layer") == 2
+    assert "and 1 more)" in text
+    assert "2 things do not fit the TCDM:" in text
+    assert "the nearest that works: cluster.tcdm_bytes = " in text

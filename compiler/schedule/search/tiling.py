@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -71,8 +72,12 @@ class CapacityError(UserError, ValueError):
 
     @staticmethod
     def of(causes: Sequence[CapacityError], otherwise: str) -> CapacityError:
-        """One report of several causes, each said once."""
-        texts = dict.fromkeys(Exception.__str__(cause) for cause in causes)
+        """One report of several causes; those that differ in their layer alone are said once."""
+        alike: dict[str, list[str]] = {}
+        for cause in causes:
+            text = Exception.__str__(cause)
+            alike.setdefault(_LAYER.sub("", text), []).append(text)
+        texts = [_and_more(same[0], len(same) - 1) for same in alike.values()]
         head = [] if len(texts) == 1 else [f"{len(texts)} things do not fit the TCDM:"]
         error = CapacityError("\n  ".join([*head, *texts]))
         error.refusals = tuple(refusal for cause in causes for refusal in cause.refusals)
@@ -88,6 +93,13 @@ class CapacityError(UserError, ValueError):
 
     def __reduce__(self) -> tuple[type[CapacityError], tuple[str]]:
         return CapacityError, (str(self),)
+
+
+_LAYER = re.compile(r"(\(layer '[^']*')\)")
+
+
+def _and_more(text: str, others: int) -> str:
+    return _LAYER.sub(rf"\1 and {others} more)", text, count=1) if others else text
 
 
 @dataclass(frozen=True)
