@@ -1,8 +1,10 @@
-"""Writing results: whole or not at all, in JSON and characters that a reader knows."""
+"""Files of users: results are written whole or not at all, in JSON and characters that a reader
+knows; what is read has an end."""
 
 from __future__ import annotations
 
 import codecs
+import errno
 import hashlib
 import io
 import json
@@ -24,6 +26,8 @@ from softex_mlir.errors import UserError
 
 _DOTTED = re.compile(r"\.[ \t]*[\w\"'-]")
 _MOST_PARTS = 100
+_MOST_BYTES = 1 << 32
+_MOST_STREAMED = 1 << 28
 _STOPPING = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 
@@ -103,6 +107,43 @@ def _replace(path: Path, payload: bytes) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def read_bytes(path: Path) -> bytes:
+    """The contents of a file.
+
+    Raises:
+        OSError: it cannot be read, or does not end: a device, a pipe that somebody goes on writing.
+    """
+    with path.open("rb") as file:
+        most = _MOST_BYTES if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else _MOST_STREAMED
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise OSError(errno.EFBIG, f"longer than {most >> 20:,} MiB")
+    return data
+
+
+def read_text(path: Path) -> str:
+    """The contents of a text file.
+
+    Raises:
+        OSError: as of `read_bytes`.
+        UnicodeDecodeError: it is not UTF-8.
+    """
+    return io.TextIOWrapper(io.BytesIO(read_bytes(path)), "utf-8").read()
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file says.
+
+    Raises:
+        OSError: as of `read_bytes`.
+        ValueError: it is no JSON that can be read.
+    """
+    try:
+        return json.loads(read_text(path))
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 def toml_table(text: str) -> dict[str, Any]:

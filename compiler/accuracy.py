@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from softex_mlir.errors import UserError
-from softex_mlir.files import toml_table
+from softex_mlir.files import read_text, toml_table
 
 if TYPE_CHECKING:
     from softex_mlir.compiler.model import Model
@@ -113,7 +113,7 @@ def read_accuracy(path: Path) -> Accuracy:
         UserError: it cannot be read, or holds anything else.
     """
     try:
-        data = toml_table(path.read_text("utf-8"))
+        data = toml_table(read_text(path))
     except OSError as error:
         raise UserError(f"{path}: cannot read: {error.strerror}") from error
     except UnicodeDecodeError as error:

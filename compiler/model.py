@@ -23,7 +23,7 @@ from softex_mlir.abi import MAIN, Port
 from softex_mlir.compiler.weights import WeightStore
 from softex_mlir.dialects.transformer import LIMIT, ints
 from softex_mlir.errors import UserError
-from softex_mlir.files import is_standard_input
+from softex_mlir.files import is_standard_input, read_text
 
 
 class ModelError(UserError, ValueError):
@@ -186,7 +186,7 @@ def read_model(path: str | Path) -> Model:
 
     path = Path(path)
     try:
-        module = read_module(path.read_text("utf-8"), str(path))
+        module = read_module(read_text(path), str(path))
         if level_of(module) == "transformer":
             entry_functions(module)
     except OSError as error:

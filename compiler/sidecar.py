@@ -21,7 +21,7 @@ from softex_mlir.compiler.weights import (
     weights_in,
 )
 from softex_mlir.dialects.cluster import GlobalKind, GlobalOp, SourceOp
-from softex_mlir.files import write_atomically
+from softex_mlir.files import read_bytes, write_atomically
 
 WEIGHTS_ATTRIBUTE = "cluster.weights"
 """Of a module in a file: the file of its weights, as seen from the module's folder."""
@@ -81,7 +81,7 @@ def _of_program(module: ModuleOp, path: Path) -> WeightStore | None:
     from softex_mlir.compiler.artifacts import weight_image
     from softex_mlir.runtime.elf_reader import read_elf
 
-    data = path.read_bytes()
+    data = read_bytes(path)
     if data[:4] != b"\x7fELF":
         return None
     elf = read_elf(data, str(path))

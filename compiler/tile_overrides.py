@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from softex_mlir.errors import UserError
-from softex_mlir.files import toml_table
+from softex_mlir.files import read_text, toml_table
 
 Tiles = Mapping[str, Mapping[str, int]]
 """By layer, any of ``m``, ``n``, ``k`` and ``group``."""
@@ -28,7 +28,7 @@ def read_tiles(source: str | Path) -> Tiles:
     if text and "\n" not in text:
         name = text
         try:
-            text = Path(source).read_text("utf-8")
+            text = read_text(Path(source))
         except OSError as error:
             raise UserError(f"{source}: cannot read the tile shapes: {error.strerror}") from error
         except UnicodeDecodeError as error:

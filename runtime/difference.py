@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from softex_mlir.errors import UserError
+from softex_mlir.files import read_json
 from softex_mlir.runtime.command_stream import commands
 from softex_mlir.runtime.costs.summary import MemoryUse
 from softex_mlir.runtime.program import Program
@@ -51,7 +51,7 @@ def read_cycles(path: Path) -> Cycles:
         UserError: it cannot be read, or is none.
     """
     try:
-        return Cycles.of(json.loads(path.read_text("utf-8"))["layers"])
+        return Cycles.of(read_json(path)["layers"])
     except OSError as error:
         raise UserError(f"{path}: cannot read the profile: {error.strerror}") from error
     except (ValueError, TypeError, KeyError) as error:

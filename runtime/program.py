@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from softex_mlir.abi import NOTE_NAME, Port
 from softex_mlir.errors import UserError
-from softex_mlir.files import write_atomically
+from softex_mlir.files import read_bytes, write_atomically
 from softex_mlir.isa_sim.baremetal.elf import Segment
 from softex_mlir.note import NoteError, decode
 from softex_mlir.runtime.elf_reader import read_elf
@@ -51,7 +51,7 @@ class Program:
         """
         path = Path(path)
         try:
-            data = path.read_bytes()
+            data = read_bytes(path)
         except OSError as error:
             raise UserError(f"{path}: cannot read the program: {error.strerror}") from error
         return Program.from_bytes(data, path)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from softex_mlir.errors import UserError
-from softex_mlir.files import json_text, write_atomically
+from softex_mlir.files import json_text, read_text, write_atomically
 from softex_mlir.tools.forms import Form, emit
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _tokenizer(path: Path) -> Any:
             "with --prompt-ids"
         ) from None
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "is no text"
         raise UserError(f"{path}: {reason}") from error

@@ -15,7 +15,7 @@ from softex_mlir.compiler.machine_pass import MachinePass
 from softex_mlir.compiler.sidecar import Heading
 from softex_mlir.compiler.weights import WeightStore, weights_in
 from softex_mlir.errors import UserError
-from softex_mlir.files import check_writable, write_atomically
+from softex_mlir.files import check_writable, read_text, write_atomically
 
 if TYPE_CHECKING:
     from xdsl.dialects.builtin import ModuleOp
@@ -92,7 +92,7 @@ def pipeline_of(path: Path) -> str:
         ValueError: the file cannot be read, or says none.
     """
     try:
-        found = _CONFIGURATION.search(path.read_text("utf-8"))
+        found = _CONFIGURATION.search(read_text(path))
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror}") from error
     except UnicodeDecodeError as error:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from softex_mlir.errors import UserError
-from softex_mlir.files import json_text, write_atomically
+from softex_mlir.files import json_text, read_bytes, write_atomically
 from softex_mlir.runtime import array_files, elf_reader
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def is_model(path: Path) -> bool:
 def is_bare_metal(path: Path) -> bool:
     """Whether a file is a 32-bit RISC-V executable without this project's note."""
     try:
-        data = path.read_bytes()
+        data = read_bytes(path)
     except OSError:
         return False
     return elf_reader.is_bare_metal(data)

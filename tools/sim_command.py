@@ -10,7 +10,7 @@ from pathlib import Path
 import typer
 
 from softex_mlir.errors import UserError
-from softex_mlir.files import json_text
+from softex_mlir.files import json_text, read_bytes
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.machine_settings import scaled
 from softex_mlir.runtime.elf_reader import has_note
@@ -57,7 +57,7 @@ def run_bare_metal(
     """Run an ELF32 program; exit status 0 if it reports success, 130 if interrupted, else 1."""
     from softex_mlir.isa_sim.baremetal.run import run_elf
 
-    if program.is_file() and has_note(program.read_bytes()):
+    if program.is_file() and has_note(read_bytes(program)):
         raise UserError(
             f"{program}: written by `softex compile`, for the whole cluster: use `softex run`"
         )

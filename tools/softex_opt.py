@@ -29,7 +29,7 @@ from softex_mlir.compiler.weights import WeightStore
 from softex_mlir.dialects import register_all_dialects
 from softex_mlir.dialects.text import LocatedParser, Problem, operations_in_errors, problem_of
 from softex_mlir.errors import UserError
-from softex_mlir.files import CLOSED_PIPE, prepare_streams, write_atomically
+from softex_mlir.files import CLOSED_PIPE, prepare_streams, read_bytes, write_atomically
 from softex_mlir.tools.pass_options import (
     PassInstrumentation,
     list_passes,
@@ -188,8 +188,7 @@ class SoftexOptMain(xDSLOptMain):
         if self.args.input_file in (None, "-"):
             content = sys.stdin.buffer.read()
         else:
-            with open(self.args.input_file, "rb") as file:
-                content = file.read()
+            content = read_bytes(Path(self.args.input_file))
         pieces = SEPARATOR.split(content) if self.args.split_input_file else [content]
         result: list[tuple[str, int]] = []
         offset = 0

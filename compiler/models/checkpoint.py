@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -11,6 +10,7 @@ import numpy as np
 
 from softex_mlir.compiler.weights import Array
 from softex_mlir.errors import UserError
+from softex_mlir.files import read_json
 
 _FLOATS = ("F32", "F16", "BF16", "F64")
 
@@ -112,7 +112,7 @@ class Config:
         """
         self.path = path
         try:
-            found: object = json.loads(path.read_text())
+            found: object = read_json(path)
         except OSError as error:
             raise UserError(
                 f"{path}: {error.strerror}; the sizes of an architecture are in the config.json "

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from softex_mlir.errors import UserError
+from softex_mlir.files import read_bytes
 
 SLACK_BYTES = 128 << 20
 """Memory behind each group of segments (host memory is only taken when touched)."""
@@ -63,7 +64,7 @@ def read_elf(path: Path) -> Image:
     from elftools.elf.elffile import ELFFile
 
     try:
-        data = path.read_bytes()
+        data = read_bytes(path)
     except FileNotFoundError:
         raise BareMetalError(f"{path}: no such file") from None
     except OSError as error:

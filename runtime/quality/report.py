@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import exp, isfinite
@@ -13,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from softex_mlir.errors import UserError
+from softex_mlir.files import read_json
 from softex_mlir.runtime.quality.metrics import cosine_of, rank_correlation
 from softex_mlir.runtime.quality.study import ARITHMETICS, Record
 
@@ -233,7 +233,7 @@ def changes(report: QualityReport, baseline: Path, bound: float) -> list[Change]
 
 def _stored(path: Path) -> dict[str, Any]:
     try:
-        data: Any = json.loads(path.read_text("utf-8"))
+        data: Any = read_json(path)
     except OSError as error:
         raise UserError(f"{path}: cannot read: {error.strerror}") from error
     except ValueError as error:

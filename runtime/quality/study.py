@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from softex_mlir.errors import UserError
+from softex_mlir.files import read_text
 from softex_mlir.runtime.quality.fp32 import fitted, widened
 from softex_mlir.runtime.quality.metrics import (
     compare,
@@ -173,7 +174,7 @@ class Study:
 def _read_state(path: Path, key: str) -> dict[int, Record]:
     """What a study of the same key noted; a file of another one is begun anew."""
     try:
-        lines = path.read_text("utf-8").splitlines()
+        lines = read_text(path).splitlines()
     except FileNotFoundError:
         return {}
     except OSError as error:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from softex_mlir.errors import UserError
+from softex_mlir.files import read_text
 
 MOST_REQUESTS = 10_000_000
 
@@ -59,7 +60,7 @@ def read_arrivals(path: Path, names: Sequence[str]) -> Arrivals:
         UserError: it cannot be read, lacks a column, or a line says no time or no model.
     """
     try:
-        text = path.read_text("utf-8")
+        text = read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot read the arrivals: {error}") from error
     reader = csv.DictReader(text.splitlines())

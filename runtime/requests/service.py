@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from softex_mlir.errors import UserError
+from softex_mlir.files import read_json
 
 _WANTED = "expected what `softex run --profile` writes"
 
@@ -63,7 +63,7 @@ def read_service(path: Path) -> Service:
         UserError: it cannot be read, or is none.
     """
     try:
-        found = json.loads(path.read_text("utf-8"))
+        found = read_json(path)
     except OSError as error:
         raise UserError(f"{path}: cannot read the profile: {error.strerror}") from error
     except ValueError as error:

@@ -26,6 +26,7 @@ from softex_mlir.compiler.importers.mlir.graph import Graph, Shape, Unreadable
 from softex_mlir.compiler.importers.mlir.syntax import attribute_of, name_of, read_text
 from softex_mlir.compiler.importers.onnx.importer import import_graph
 from softex_mlir.compiler.model import Model
+from softex_mlir.files import read_text as read_file
 
 ENTRIES = ("main", "forward", "main_graph")
 """Names that exporters give the function to compile; a function that is alone has any."""
@@ -73,7 +74,7 @@ def read_foreign(path: Path) -> SourceModule | None:
         TextError: it is no valid text.
     """
     try:
-        text = path.read_text("utf-8")
+        text = read_file(path)
     except (OSError, UnicodeDecodeError):
         return None
     if OWN.search(text) or not FOREIGN.search(text):

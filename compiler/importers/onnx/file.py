@@ -14,6 +14,7 @@ from onnx import numpy_helper
 from onnx.inliner import inline_local_functions
 
 from softex_mlir.compiler.importers.onnx.values import OnnxError
+from softex_mlir.files import read_bytes
 
 _ONNX: Any = onnx  # its type stubs are partial
 _LARGEST_VERSION = (1 << 31) - 1
@@ -85,7 +86,8 @@ def _data(file: str, tensor: Any, folder: Path) -> NDArray[Any]:
 
 def _read(file: str) -> Any:
     try:
-        proto: Any = _ONNX.load(file, load_external_data=False)
+        by_suffix = _ONNX.serialization.registry.get_format_from_file_extension(Path(file).suffix)
+        proto: Any = _ONNX.load_model_from_string(read_bytes(Path(file)), by_suffix or "protobuf")
     except OSError as error:
         raise OnnxError(file, error.strerror or str(error)) from error
     except Exception as error:
