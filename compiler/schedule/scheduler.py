@@ -109,14 +109,14 @@ def _entries(
 
 
 def _caches_of_keys(functions: Iterable[FuncOp]) -> frozenset[str]:
-    """States that attention reads as keys: a row is turned once, when it is stored."""
+    """States that attention reads as keys: a row is turned once, when it is stored or kept."""
     return frozenset(
         op.k.owner.state.string_value()
         for function in functions
         for op in function.walk()
         if isinstance(op, tf.AttentionOp)
-        and op.position is not None
-        and isinstance(op.k.owner, tf.AppendOp)
+        and isinstance(op.k.owner, tf.AppendOp | tf.RecallOp)
+        and (op.position is not None or isinstance(op.k.owner, tf.RecallOp))
     )
 
 

@@ -46,7 +46,11 @@ def schedule_attention(op: tf.AttentionOp, s: Scheduling) -> None:
         matrices["kt_l2"] = _columns_of(s, op)
         attend_to_cache(s, op, matrices)
     else:
-        matrices["k_l2"] = matrix_of(s, op, s.view(op.k))
+        turned = s.view(op.k).permuted((1, 0)).matrix()
+        if isinstance(op.k.owner, tf.RecallOp) and turned is not None:
+            matrices["kt_l2"] = turned
+        else:
+            matrices["k_l2"] = matrix_of(s, op, s.view(op.k))
         by_rows_or_chunks = _by_rows if op.chunk is None else _by_chunks
         by_rows_or_chunks(s, op, matrices)
     s.values[op.result] = target
@@ -62,7 +66,8 @@ def _rows_kernel(
     s: Scheduling, op: tf.AttentionOp, matrices: dict[str, View], keys: int
 ) -> AttentionKernel:
     kernel = _placed(op, whole_kernel(s.machine, op, s.plan.base, keys), matrices)
-    kernel = replace(kernel, k_pitch=_keys_of(matrices).strides[0])
+    turned = "kt_l2" in matrices
+    kernel = replace(kernel, k_pitch=_keys_of(matrices).strides[0], turned=turned)
     found = attention_candidates(kernel, s.machine.cluster.tcdm_bytes)
     if found is None:
         raise _overflow(s, op, kernel)
@@ -74,8 +79,8 @@ def _by_chunks(s: Scheduling, op: tf.AttentionOp, matrices: dict[str, View]) -> 
     scratch = _scratch(s, found)
     for index in range(op.batch.value.data):
         parts = _parts(op, matrices, index)
-        keys = parts.pop("k_l2")
-        parts["kt_l2"] = _transposed(s, op, found, keys)
+        if "k_l2" in parts:
+            parts["kt_l2"] = _transposed(s, op, found, parts.pop("k_l2"))
         _attend(s, op, found, index, parts, scratch)
 
 
@@ -84,8 +89,8 @@ def _chunks_kernel(
 ) -> ChunkedAttentionKernel:
     assert op.chunk is not None
     kernel = _placed(op, chunked_kernel(s.machine, op, s.plan.base, keys), matrices)
-    if kernel.kt_pitch is not None:
-        kernel = replace(kernel, kt_pitch=_keys_of(matrices).strides[0])
+    if "kt_l2" in matrices:
+        kernel = replace(kernel, kt_pitch=matrices["kt_l2"].strides[0])
     found = best_chunks(kernel, (op.chunk,), s.machine.cluster.tcdm_bytes)
     if found is None:
         raise _overflow(s, op, kernel)

@@ -190,8 +190,36 @@ def schedule_append(op: tf.AppendOp, s: Scheduling) -> None:
 def schedule_keep(op: tf.KeepOp, s: Scheduling) -> None:
     """Rows go to the state; the result is a view of it."""
     state = s.memory.state(op.state.string_value(), tf.shape_of(op.result))
-    move(s, op, s.view(op.rows), state)
+    if state.matrix() is None:
+        _turn(op, s, matrix_of(s, op, s.view(op.rows)), state)
+    else:
+        move(s, op, s.view(op.rows), state)
     s.values[op.result] = state
+
+
+def _turn(op: tf.KeepOp, s: Scheduling, rows: View, state: View) -> None:
+    """Rows become the columns of a state: blocks of them, and what is left."""
+    count, columns = state.shape
+    elements = s.plan.rows_limit // 2 // 4
+    block = min(MAX_TURNED_ROWS, elements, count)
+    size = _divisor(columns, elements // round_up(block, 2))
+    for first, length in ((0, count - count % block), (count - count % block, count % block)):
+        if not length:
+            continue
+        kernel = TransposeKernel(
+            *(s.machine, length, min(block, length), columns // size, size, rows.strides[0]),
+            out_pitch=state.strides[1],
+            offset=s.plan.base,
+        )
+        source = rows.row_range(first, length)
+        target = state.row_range(first, length).permuted((1, 0))
+        s.tasks.add(
+            op,
+            kernel,
+            {"source": source, "target": target, "zeros": s.memory.zeros(size)},
+            reads=[source],
+            writes=[target],
+        )
 
 
 @schedules(tf.RecallOp)
