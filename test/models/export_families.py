@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from exported_models import FAMILIES, INPUTS, SMALL, Family
+from exported_models import SMALL, Family
+from exported_more import FAMILIES, INPUTS
 
 
 def _made(family: Family, sizes: dict[str, Any], torch: Any, transformers: Any) -> Any:
@@ -39,13 +40,22 @@ def _made(family: Family, sizes: dict[str, Any], torch: Any, transformers: Any) 
     fixed |= {k for k, v in kind.attribute_map.items() if v in family.values}
     small = {k: v for k, v in sizes.items() if hasattr(default, k) and k not in fixed}
     config = kind(**{**small, **family.values})
-    with contextlib.suppress(Exception):
-        config._attn_implementation = "sdpa" if made._supports_sdpa else "eager"
-    model = made(config).eval()
+    model = _with_attention(made, config).eval()
     for weight in model.parameters():
         if weight.dim() > 1 and weight.std() < 0.06:
             torch.nn.init.normal_(weight, std=0.15)
     return model
+
+
+def _with_attention(made: Any, config: Any) -> Any:
+    """The model with the attention people export, or the plain one where a part has no other."""
+    with contextlib.suppress(Exception):
+        config._attn_implementation = "sdpa" if made._supports_sdpa else "eager"
+    try:
+        return made(config)
+    except ValueError:
+        config._attn_implementation = "eager"
+        return made(config)
 
 
 def _pooled(kind: str, hidden: Any, mask: Any, torch: Any) -> Any:
