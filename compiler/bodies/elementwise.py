@@ -42,9 +42,14 @@ def emit_binary(
 
 
 def emit_accumulate(
-    builder: Builder, total: RowRef, part: RowRef, columns: int, others: Sequence[RowRef] = ()
+    builder: Builder,
+    total: RowRef,
+    part: RowRef,
+    columns: int,
+    others: Sequence[RowRef] = (),
+    square: RowRef | None = None,
 ) -> None:
-    """``total[j] = bf16(total[j] + part[j]); part[j] = +0``.
+    """``total[j] = bf16(total[j] + part[j]); part[j] = +0``, and the square of the total.
 
     Others are added to the part first, in their order, each sum rounded, and are +0 afterwards.
     """
@@ -53,9 +58,12 @@ def emit_accumulate(
         found = e.load(part, j)
         for other in others:
             found = e.add(found, e.load(other, j))
-        e.store(e.add(e.load(total, j), found), total, j)
+        found = e.add(e.load(total, j), found)
+        e.store(found, total, j)
         for cleared in (part, *others):
             e.store(e.number(0.0, bf16), cleared, j)
+        if square is not None:
+            e.store(e.mul(found, found), square, j)
 
     Emitter(builder).loop(0, columns, 1, body)
 

@@ -8,13 +8,22 @@ from itertools import pairwise
 
 from softex_mlir.compiler.schedule.intervals import Intervals
 from softex_mlir.compiler.schedule.kernels.emitter import COMPUTE, GEMM
-from softex_mlir.compiler.schedule.kernels.kernel import PARTIALS_CLEARED, X_LOADED, X_NEXT_READY
+from softex_mlir.compiler.schedule.kernels.kernel import (
+    FIRST_PARTIAL,
+    PARTIAL_FREE,
+    PARTIAL_STEP,
+    PARTIALS_CLEARED,
+    X_LOADED,
+    X_NEXT_READY,
+)
 from softex_mlir.compiler.schedule.kernels.linear.geometry import X_SLOTS
 from softex_mlir.compiler.schedule.kernels.linear.kernel import LinearKernel
 from softex_mlir.compiler.schedule.order import order_tasks
 from softex_mlir.compiler.schedule.tasks import Task
-from softex_mlir.compiler.schedule.timeline import DMA_OUT, Launch, Timeline
+from softex_mlir.compiler.schedule.timeline import DMA_OUT, STREAM_LIST, Launch, Timeline
 from softex_mlir.isa_sim.machine import Machine
+
+COMPUTE_COUNTER = STREAM_LIST.index(COMPUTE)
 
 
 def launch_tasks(tasks: Sequence[Task], machine: Machine) -> Timeline:
@@ -46,8 +55,13 @@ class _Launcher:
     """Slot of the next chunk of X."""
     jobs: int = 0
     """Matrix products so far."""
+    sums: int = 0
+    """Partial sums of rings so far."""
     zeros: Intervals[None] = field(default_factory=Intervals[None])
     """TCDM bytes that hold zeros, for partial sums."""
+    ring: tuple[LinearKernel | None, tuple[int, ...]] = (None, (0,))
+    """Who had partial sums last, and values of the cores' counter at which they were added, by
+    slot."""
 
     def launch(self, task: Task) -> None:
         """Append a launch to the timeline."""
@@ -72,6 +86,7 @@ class _Launcher:
         integers = {"first_w": self.jobs % 2, "first_x": self.first_x, X_LOADED: found}
         if kernel.splits > 1:
             integers[PARTIALS_CLEARED] = int(self._holds_zeros(kernel))
+            self._turn_ring(kernel, integers)
         after, between = self.next.get(task, (None, ()))
         if after is not None and isinstance(after.kernel, LinearKernel):
             # waiting for what comes behind this launch would be waiting for itself
@@ -88,6 +103,30 @@ class _Launcher:
         self.first_x = (self.first_x + kernel.chunks) % X_SLOTS
         self.jobs += kernel.jobs
         return self.timeline.add(task, kernel, addresses, uses, integers, self._ready(task) or 0)
+
+    def _turn_ring(self, kernel: LinearKernel, integers: dict[str, int]) -> None:
+        """When the cores have left the first slots of a ring of partial sums, and the last ones."""
+        base = self.timeline.counters[COMPUTE_COUNTER]
+        before, free = self.ring
+        left = base + kernel.advances()[COMPUTE_COUNTER]
+        if not kernel.in_ring:
+            self.ring = kernel, (left,)
+            return
+        ring = kernel.ring
+        if not integers[PARTIALS_CLEARED]:
+            first, others = base + 1, []
+        elif before is None or not kernel.same_sums(before):
+            first, others = max(free), []
+        else:
+            first, *others = (free[(self.sums + use) % ring] for use in range(ring))
+        step = max((-(-(value - first) // use) for use, value in enumerate(others, 1)), default=0)
+        integers[FIRST_PARTIAL] = self.sums % ring
+        integers[PARTIAL_FREE], integers[PARTIAL_STEP] = first, max(0, step)
+        self.sums += (kernel.splits - 1) * kernel.group
+        slots = [0] * ring
+        for use in range(ring):
+            slots[(self.sums - 1 - use) % ring] = left - use * kernel.pieces
+        self.ring = kernel, tuple(slots)
 
     def _holds_zeros(self, kernel: LinearKernel) -> bool:
         """Whether the kernel's partial sums need no clearing."""

@@ -46,6 +46,8 @@ class _Order:
         """When the cores, and `dma_out`, have done what is placed so far."""
         self.done: dict[int, float] = {}
         """When a task's results are stored, by its id."""
+        self.summed: LinearKernel | None = None
+        """The last product with partial sums, whose memory for them is cleared."""
         self.stored: list[float] = []
         """When the last product's tiles have left the TCDM."""
 
@@ -102,6 +104,7 @@ class _Order:
             start = max(self.engine, self._ready(task) or 0.0)
             self._fill(start)
             own = attention_cycles(kernel) if isinstance(kernel, AttentionKernel) else 0
+            self.summed = None
             self.engine = self.team = max(start, self.team) + max(own, feed, engine, compute, out)
             self.stored = []
         self.done[id(task)] = self.team
@@ -111,15 +114,17 @@ class _Order:
         start = max(self.engine, self._ready(task) or 0.0)
         step = _step(kernel)
         for tile, time in enumerate(self.stored[: kernel.group]):
-            start = max(start, time - tile * step)
+            start = max(start, time - tile * kernel.parts * step)
         odd = kernel.with_odd_rows()
         until = kernel.jobs + 1 - kernel.group
         if kernel.splits > 1:
-            until = 2 * kernel.jobs / kernel.splits
+            cleared = self.summed is not None and kernel.same_sums(self.summed)
+            until = kernel.jobs_before_sums - 1 if cleared else kernel.job_of_sum(0)
+            self.summed = kernel
         elif odd is not None:
             # tiles may be stored a little later for launches to come to be free for odd rows
             until += (kernel.group - 1) // 3
-        if kernel.chunks == 1:
+        if kernel.chunks == 1 and kernel.splits == 1:
             # the first tile is done at once, but RedMulE comes back to its slot a launch later, to
             # the last one's a job later for every tile
             group, each = kernel.group, _tile_cycles(kernel) / step
@@ -130,10 +135,10 @@ class _Order:
             step = _step(odd)
             self.team = max(self.team, start) + odd.odd_rows_cycles
         each = _tile_cycles(kernel)
-        first = start + (kernel.jobs + 1 - kernel.group) * step
+        first = start + (kernel.jobs - (kernel.group - 1) * kernel.parts) * step
         self.stored = []
         for tile in range(kernel.group):
-            self.team = max(self.team, first + tile * step) + each
+            self.team = max(self.team, first + tile * kernel.parts * step) + each
             self.stored.append(self.team)
         self.engine = start + kernel.jobs * step
 

@@ -135,7 +135,7 @@ def make_plan(main: FuncOp, machine: Machine, overrides: Mapping[str, Mapping[st
         # Slower row-wise operations may leave enough.
         linear_base = base + least
         sizes, tiles = search(tcdm - linear_base)
-    arenas = {inner: linear_arena(size, linear_base) for inner, size in sizes.items()}
+    arenas = {inner: linear_arena(size, linear_base, tcdm) for inner, size in sizes.items()}
     blocks = {shape.m: tile.m for shape, tile in tiles.items()}
     return Plan(machine, base, limit, linear_base, tiles, arenas, blocks)
 

@@ -15,12 +15,14 @@ import numpy as np
 from softex_mlir.compiler.schedule.kernels.kernel import (
     ACQUIRE,
     DEPEND,
+    PARTIAL_FREE,
     X_NEXT_READY,
     Z_FREE,
     Kernel,
 )
 from softex_mlir.compiler.schedule.replay import Expected
 from softex_mlir.compiler.schedule.timeline import DMA_OUT, STREAM_LIST, Launch
+from softex_mlir.dialects.cluster import StreamKind
 
 KEPT = 3
 """Periods that are replayed: the first fetches its code, the second begins behind another kind of
@@ -29,6 +31,7 @@ layer, the third stands for all."""
 _COUNTERS = {
     **{name: STREAM_LIST.index(stream) for stream, name in ACQUIRE.items()},
     **dict.fromkeys((DEPEND, Z_FREE, X_NEXT_READY), DMA_OUT),
+    PARTIAL_FREE: STREAM_LIST.index(StreamKind.COMPUTE),
 }
 """The stream to whose counter an argument's value belongs."""
 

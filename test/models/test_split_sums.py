@@ -79,6 +79,21 @@ def test_partial_sums_are_exact(
     assert check(program, result, {}).identical
 
 
+@pytest.mark.parametrize(("n", "group"), [(32, 3), (64, 1), (64, 2), (128, 1), (128, 2)])
+def test_rings_of_partial_sums_are_exact(n: int, group: int):
+    """Chunks of one, two and all partial sums; two blocks of other numbers of rows."""
+    model = mlp(76, 128, 96, "gelu")
+    pins = {layer: {"m": 48, "n": n, "k": 32, "group": group} for layer in ("first", "second")}
+    pins["second"]["n"] = 96 if n > 32 else 32
+    compilation = Compilation.of(model, tile_overrides=pins)
+    split_sums(compilation.model.module, 32)
+    program = compilation.program()
+    x = np.random.default_rng(0).standard_normal((76, 128)).astype(np.float32)
+    result = session.run(program, {"x": x}, sanitize=True)
+    assert result.run.races == ()
+    assert check(program, result, {}).identical
+
+
 @pytest.mark.parametrize("name", ["demo-vit", "demo-bert", "demo-gpt2"])
 def test_models_with_partial_sums_are_exact(name: str):
     compilation = compiled(models.BUILTIN[name](), PAPER, 32)

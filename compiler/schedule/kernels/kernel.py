@@ -45,6 +45,12 @@ the next launch's X is stored."""
 PARTIALS_CLEARED = "partials_cleared"
 """Launch argument: 1 if the memory of partial sums holds zeros already."""
 
+FIRST_PARTIAL = "first_partial"
+PARTIAL_FREE = "partial_free"
+PARTIAL_STEP = "partial_step"
+"""Launch arguments: the first slot of a ring of partial sums, by whose first use the cores' counter
+is at partial_free; for each slot behind it at partial_step more."""
+
 SLOPES = "softex_slopes"
 WEIGHTS = "softex_weights"
 ZEROS = "zeros"

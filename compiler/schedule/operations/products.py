@@ -93,7 +93,9 @@ def _product(
                 out.strides[0],
                 None if residual is None else residual.strides[0],
                 w_pitch,
-                shape.n // shape.splits // tile.n,
+                max(1, shape.n // shape.splits // tile.n),
+                max(1, tile.n * shape.splits // shape.n),
+                tile.ring,
                 shape.wide,
             )
             x_rows = x.row_range(first, rows)

@@ -150,10 +150,18 @@ def core_cycles(machine: Machine, each: float, elements: int) -> int:
 
 
 def epilogue_cycles(
-    machine: Machine, activation: str, residual: bool, rows: int, columns: int, piece: int
+    machine: Machine,
+    activation: str,
+    residual: bool,
+    rows: int,
+    columns: int,
+    piece: int,
+    *,
+    sums: bool = False,
 ) -> int:
-    """Core code after a product of `rows` x `columns`, `piece` rows at a time."""
-    if activation == "none" and not residual:
+    """Core code after a product of `rows` x `columns`, `piece` rows at a time. `sums`: partial sums
+    are added in it, which :func:`partial_sum_cycles` counts."""
+    if activation == "none" and not residual and not sums:
         return 0
     team = team_size(machine)
     elements = round_up(piece, team) * columns

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from softex_mlir.arithmetic import round_up
 from softex_mlir.compiler.schedule.fused_form import layer_of
+from softex_mlir.compiler.schedule.kernels.kernel import ARENA_ALIGNMENT
 from softex_mlir.compiler.schedule.kernels.linear.geometry import X_SLOTS, LinearArena
 from softex_mlir.compiler.weight_layout import ALIGNMENT
 from softex_mlir.dialects.transformer import LinearOp, MatmulOp, shape_of
@@ -48,12 +49,14 @@ class LinearShape:
         """Partial sums of a result."""
         return 1 if self.wide else self.n // self.chunk
 
-    @property
-    def z_copies(self) -> int:
-        """Tiles of its size beside Z, and it: for partial sums, or for f32 sums in two parts."""
+    def partials(self, tile: Tile) -> int:
+        """Tiles beside Z: for partial sums, in a ring or one for each tile of a group, or for f32
+        sums in two parts."""
+        if tile.ring:
+            return tile.ring
         epilogue = self.activation != "none" or self.residual
         in_parts = self.wide and (self.n > self.chunk or epilogue)
-        return 2 if self.splits > 1 or in_parts else 1
+        return tile.group if self.splits > 1 or in_parts else 0
 
     @property
     def macs(self) -> int:
@@ -64,23 +67,24 @@ class LinearShape:
 @dataclass(frozen=True)
 class Tile:
     """m rows (at most), inner chunk n, k columns, `group` neighbouring tiles in a launch, `piece`
-    rows of the epilogue at a time."""
+    rows of the epilogue at a time, `ring` slots for partial sums."""
 
     m: int
     n: int
     k: int
     group: int
     piece: int
+    ring: int = 0
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Slot sizes of the linear arena in bytes; `z` is a whole group of tiles, and there is as much
-    beside it if `z_copies` is 2."""
+    """Slot sizes of the linear arena in bytes; `z` is a whole group of tiles, `partial` all that
+    is kept of their sums beside it."""
 
     z: int
     z_slot: int
-    z_copies: int
+    partial: int
     x: int
     w: int
     epilogue: int
@@ -89,26 +93,27 @@ class Sizes:
     @property
     def total(self) -> int:
         """Bytes of the whole arena."""
-        return self.z_copies * self.z + 2 * (self.x + self.w) + self.epilogue_slots * self.epilogue
+        rings = 2 * (self.x + self.w)
+        return self.z + self.partial + rings + self.epilogue_slots * self.epilogue
 
     def at_least(self, other: Sizes) -> Sizes:
         """Slots in which those of another product have room too."""
         return replace(
             self,
             z=max(self.z, other.z),
-            z_copies=max(self.z_copies, other.z_copies),
+            partial=max(self.partial, other.partial),
             x=max(self.x, other.x),
             w=max(self.w, other.w),
             epilogue=max(self.epilogue, other.epilogue),
         )
 
 
-def linear_arena(sizes: Sizes, offset: int) -> LinearArena:
-    """Place the slots one after another from a TCDM offset, the epilogue's first."""
+def linear_arena(sizes: Sizes, offset: int, end: int) -> LinearArena:
+    """Place the slots one after another from a TCDM offset, the epilogue's first, but those of
+    partial sums at the end: where several arenas have as many, they stay cleared."""
     z = offset + sizes.epilogue_slots * sizes.epilogue
     x = z + sizes.z
     w = x + X_SLOTS * sizes.x
-    partial = w + 2 * sizes.w
     return LinearArena(
         epilogue=offset,
         epilogue_slot=sizes.epilogue,
@@ -119,6 +124,5 @@ def linear_arena(sizes: Sizes, offset: int) -> LinearArena:
         x_slot=sizes.x,
         w=w,
         w_slot=sizes.w,
-        partial=partial,
-        end=partial + (sizes.z_copies - 1) * sizes.z,
+        partial=(end - sizes.partial) // ARENA_ALIGNMENT * ARENA_ALIGNMENT,
     )

@@ -6,7 +6,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from functools import reduce
 from itertools import pairwise
 
@@ -52,6 +52,13 @@ SLOTS_TRIED = 5
 
 MOST_TILES = 12
 """Tiles of RedMulE's rows in a block, at most."""
+
+RINGS = (2, 4, 6, 8)
+"""Slots for partial sums to try."""
+
+LATE_JOBS = (4, 12)
+"""Jobs that the cores may be late with partial sums, as they have other work between products: a
+quarter of a launch's, at least and at most these."""
 
 GROUPS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16)
 """Tiles of a group to try."""
@@ -114,14 +121,14 @@ class _Candidates:
 
     @staticmethod
     def of(tiles: list[Tile], sizes: list[Sizes]) -> _Candidates:
-        needs = [(size.z, size.x, size.w, size.epilogue) for size in sizes]
+        needs = [(size.z, size.x, size.w, size.epilogue, size.partial) for size in sizes]
         return _Candidates(
-            tiles, sizes, np.array(needs, np.int64).reshape(-1, 4), np.full(len(tiles), -1)
+            tiles, sizes, np.array(needs, np.int64).reshape(-1, 5), np.full(len(tiles), -1)
         )
 
     def under(self, caps: Sizes) -> npt.NDArray[np.intp]:
         """Places of the tiles that fit slots."""
-        limits = (caps.z, caps.x, caps.w, caps.epilogue)
+        limits = (caps.z, caps.x, caps.w, caps.epilogue, caps.partial)
         return np.flatnonzero((self.needs <= limits).all(axis=1))
 
 
@@ -186,7 +193,7 @@ class LinearSearch:
         self._computed: dict[tuple[int, int, int], bool] = {}
         self._slow: dict[int, float] = {}
         self._jobs: dict[tuple[int, int, int, bool], int] = {}
-        self._epilogues: dict[tuple[str, bool, int, int, int], int] = {}
+        self._epilogues: dict[tuple[str, bool, bool, int, int, int], int] = {}
         self._boxes: dict[tuple[int, int], int] = {}
         self._blocks: dict[tuple[int, int], Counter[int]] = {}
         self._cycles: dict[tuple[LinearShape, Tile], int] = {}
@@ -209,10 +216,12 @@ class LinearSearch:
             self._jobs[key] = gemm_job_cycles(self.machine, m, n, k, wide=wide)
         return self._jobs[key]
 
-    def _epilogue(self, activation: str, residual: bool, m: int, k: int, piece: int) -> int:
-        key = (activation, residual, m, k, piece)
+    def _epilogue(self, shape: LinearShape, m: int, k: int, piece: int) -> int:
+        key = (shape.activation, shape.residual, shape.splits > 1, m, k, piece)
         if key not in self._epilogues:
-            self._epilogues[key] = epilogue_cycles(self.machine, *key)
+            activation, residual, sums, *sizes = key
+            found = epilogue_cycles(self.machine, activation, residual, *sizes, sums=sums)
+            self._epilogues[key] = found
         return self._epilogues[key]
 
     def _is_computed(self, shape: LinearShape, m: int, n: int, k: int) -> bool:
@@ -220,6 +229,7 @@ class LinearSearch:
         unit = self.machine.redmule
         if unit is None:
             return True
+        n = min(n, shape.chunk)
         for rows in self._rows(shape.m, m):
             for columns in {k, shape.k % k} - {0}:
                 key = (rows, n, columns)
@@ -242,51 +252,62 @@ class LinearSearch:
             self._blocks[key] = Counter(size for _, size in row_blocks(self.machine, rows, block))
         return self._blocks[key]
 
-    def group_cycles(
-        self, shape: LinearShape, m: int, n: int, k: int, group: int, piece: int, first: bool
-    ) -> float:
+    def group_cycles(self, shape: LinearShape, tile: Tile, first: bool) -> float:
         """Predicted cycles of a group of tiles in the steady state: the busiest of the units."""
+        m, n, k, group, piece, ring = astuple(tile)
         chunks = shape.n // n
-        job = self._job(m, n, k, shape.wide)
-        tile = self._box(2 * k, m)
+        inner = min(n, shape.chunk)
+        job = n // inner * self._job(m, inner, k, shape.wide)
+        moved = self._box(2 * k, m)
         feed = chunks * group * self._box(2 * n * k, 1)
         if first or chunks > X_SLOTS:
             feed += chunks * self._box(2 * n, m)
-        feed += group * tile * (2 if shape.residual else 1)
+        feed += group * moved * (2 if shape.residual else 1)
         if self._waits_for_w(shape):
             feed += chunks * group * denied_beats(self.machine, m, n, k)
         else:
             feed = int(feed * DMA_CONTENTION)
-        compute = self._epilogue(shape.activation, shape.residual, m, k, min(piece, m))
+        compute = self._epilogue(shape, m, k, min(piece, m))
         part = partial_sum_cycles(self.machine, m, k) if shape.splits > 1 else 0
         compute += part
         early = max(0, shape.splits - 2) * part
         if self.machine.redmule is None:
             return max(feed, group * (chunks * job + early + compute))
-        if n not in self._slow:
-            self._slow[n] = streaming_slowdown(self.machine, n) - 1.0
+        if inner not in self._slow:
+            self._slow[inner] = streaming_slowdown(self.machine, inner) - 1.0
         engine = chunks * group * job
-        engine += min(feed, engine) * self._slow[n]
+        engine += min(feed, engine) * self._slow[inner]
         if feed < 2 * engine:
-            engine += self._uneven_feed(m, n, k, group, chunks, job)
-        # a partial sum is added while RedMulE works on the other tiles of the group
-        engine += shape.splits * max(0.0, part - (group - 1) * job)
+            pace = DMA_CONTENTION if ring else SHARE_CONTENTION
+            engine += self._uneven_feed(m, n, k, group, chunks, job, pace)
+        # a partial sum is added while RedMulE works on the other tiles of the group, or on the next
+        others = (ring - 1) * inner / n if ring else group - 1
+        engine += shape.splits * max(0.0, part - others * job)
+        if ring:
+            # and so is the last one, with the epilogue; other work of the cores comes before
+            ahead = ring * inner / n
+            behind = (group - 1) * (compute - job) - ahead * job if chunks > 1 else 0.0
+            jobs = chunks * group * n // inner
+            late = min(max(LATE_JOBS[0], jobs / 4), LATE_JOBS[1]) * inner / n
+            engine += max(0.0, behind, (late - ahead - group * (n == inner)) * job)
         # a tile's epilogue must be over when the next group comes back to it
-        each = compute + tile
+        each = compute + moved
         if shape.residual:
             each += -(-m // piece) * RESIDUAL_PIECE_CYCLES
-        drain = each + DMA_QUEUE_CYCLES + int(tile * DMA_CONTENTION) - (group - 1) * job
+        drain = each + DMA_QUEUE_CYCLES + int(moved * DMA_CONTENTION) - (group - 1) * job
         last = group * each - 2 * (group - 1) * job
         return max(engine + max(0, drain, last), feed, group * (early + compute)) + LAUNCH_CYCLES
 
-    def _uneven_feed(self, m: int, n: int, k: int, group: int, chunks: int, job: int) -> float:
+    def _uneven_feed(
+        self, m: int, n: int, k: int, group: int, chunks: int, job: int, contention: float
+    ) -> float:
         """What RedMulE waits in a group of tiles if the DMA is about as fast on the whole: from the
         second tile on a job needs more than its W, Z's preset and a share of the next X."""
         others = max(1, group - 1)
         step = 2 * n * k
         if chunks > X_SLOTS:
             step += 2 * n * -(-m // others)
-        pace = SHARE_CONTENTION / self.machine.dma.bytes_per_cycle
+        pace = contention / self.machine.dma.bytes_per_cycle
         first = max(0.0, pace * (step + 2 * m * k) - job)
         return others * (first + (chunks - 1) * max(0.0, pace * step - job))
 
@@ -306,10 +327,13 @@ class LinearSearch:
             for times, k, group in ((full, tile.k, tile.group), (1, tile.k, rest), (1, tail, 1)):
                 if not times or not k or not group:
                     continue
-                arguments = shape, rows, tile.n, k, group, tile.piece
-                cycles = self.group_cycles(*arguments, first)
+                part = replace(tile, m=rows, k=k, group=group)
+                cycles = self.group_cycles(shape, part, first)
                 if times > 1:
-                    cycles += (times - 1) * self.group_cycles(*arguments, False)
+                    cycles += (times - 1) * self.group_cycles(shape, part, False)
+                if group < tile.group and tile.ring:
+                    # the next launch has tiles that wait for those of the one before this one
+                    cycles += DMA_QUEUE_CYCLES + partial_sum_cycles(self.machine, rows, k)
                 total += count * cycles
                 first = False
         return int(total)
@@ -333,9 +357,9 @@ class LinearSearch:
         return Sizes(
             z_slot * tile.group,
             z_slot,
-            shape.z_copies,
+            z_slot * shape.partials(tile),
             round_up(largest * tile.n * 2, 64),
-            round_up(tile.n * tile.k * 2, 64),
+            round_up(min(tile.n, shape.chunk) * tile.k * 2, 64),
             round_up(piece_elements * 2, 64) if self.epilogue_slots else 0,
             self.epilogue_slots,
         )
@@ -343,9 +367,11 @@ class LinearSearch:
     def _pieces(self, shape: LinearShape, m: int) -> list[int]:
         """Rows of the epilogue at a time to try."""
         found = [-(-m // 2), 4 * self.team, 3 * self.team, 2 * self.team, self.team, 2, 1]
-        if shape.activation == "none" and not shape.residual:
+        if shape.activation == "none" and not shape.residual and shape.splits == 1:
             # it has none, but the slots it asks for are those of the products that do
             found = [4 * self.team, self.team, 1]
+        if shape.splits > 1:
+            found.insert(1, 5 * self.team)
         return [p for p in found if p <= m]
 
     def _blocks_of(self, rows: int) -> list[int]:
@@ -365,9 +391,8 @@ class LinearSearch:
     def _choices(self, shape: LinearShape, m: int | None) -> tuple[Sequence[int], ...]:
         """Rows, inner chunks, columns and groups to consider, pinned values respected."""
         pinned = self.overrides.get(shape.layer, {})
-        steps = shape.chunk // shape.step
-        most = max(1, min(steps, MAX_TILE // shape.step))
-        inner = [shape.step * d for d in range(1, most + 1) if steps % d == 0]
+        inner = self._inner(shape)
+        inner = [n for n in inner if n <= MAX_TILE] or inner[:1]
         if shape.wide:
             inner = [shape.chunk]
         widths = self.paced if self._waits_for_w(shape) else self.widths
@@ -382,14 +407,21 @@ class LinearSearch:
             GROUPS if "group" not in pinned else [pinned["group"]],
         )
 
+    def _inner(self, shape: LinearShape) -> list[int]:
+        """Inner chunks that a product can have: parts of a partial sum, or several of these."""
+        steps = shape.chunk // shape.step
+        found = [shape.step * d for d in range(1, steps + 1) if steps % d == 0]
+        if self.machine.redmule is not None:
+            parts = range(2, shape.splits + 1)
+            found += [shape.chunk * p for p in parts if shape.splits % p == 0]
+        return found
+
     def _check_pins(self) -> None:
         """Refuse pinned sizes that no tile can have, or whose jobs RedMulE gets wrong."""
         for shape in self.shapes:
             pins = self.overrides.get(shape.layer, {})
             product = f"layer '{shape.layer}' ({shape.m}x{shape.n}x{shape.k})"
-            steps = shape.chunk // shape.step
-            inner = [shape.step * d for d in range(1, steps + 1) if steps % d == 0]
-            check_pins(product, inner, shape.k, self.widths[0], pins)
+            check_pins(product, self._inner(shape), shape.k, self.widths[0], pins)
             if pins and not any(self.candidates(shape)):
                 sizes = ", ".join(f"{key} = {size}" for key, size in pins.items())
                 raise UserError(
@@ -415,7 +447,14 @@ class LinearSearch:
                         if group * k > shape.k:
                             break
                         for piece in self._pieces(shape, min(rows, shape.m)):
-                            yield Tile(rows, n, k, group, piece)
+                            for ring in self._rings(shape, n, group):
+                                yield Tile(rows, n, k, group, piece, ring)
+
+    def _rings(self, shape: LinearShape, n: int, group: int) -> tuple[int, ...]:
+        """Slots for partial sums to try, where every job ends one."""
+        if self.machine.redmule is None or shape.splits == 1 or n % shape.chunk:
+            return (0,)
+        return tuple(ring for ring in RINGS if ring <= max(LATE_JOBS[0], group * shape.splits))
 
     def _table(self, shape: LinearShape, m: int | None) -> _Candidates:
         """The candidates of a shape, listed once: slots are tried by the hundred."""
@@ -583,16 +622,15 @@ class LinearSearch:
         table = self._table(shape, m)
         if not table.tiles:
             return []
-        copies = table.sizes[0].z_copies
         needs = table.needs.copy()
         if needed is not None:
-            copies = max(copies, needed.z_copies)
-            needs = np.maximum(needs, (needed.z, needed.x, needed.w, needed.epilogue))
+            least = (needed.z, needed.x, needed.w, needed.epilogue, needed.partial)
+            needs = np.maximum(needs, least)
         fits = np.ones(len(needs), np.bool_)
         if epilogue is not None:
             fits = needs[:, 3] <= epilogue
             needs[:, 3] = epilogue
-        weights = (copies, 2, 2, self.epilogue_slots)
+        weights = (1, 2, 2, self.epilogue_slots, 1)
         fits &= needs @ weights <= self.budget
         places = np.flatnonzero(fits)
         if roomy and epilogue is None:
@@ -602,16 +640,17 @@ class LinearSearch:
         order = np.lexsort((-totals, self._cycles_of(shape, table, places)))[:SLOTS_TRIED]
         found: list[Sizes] = []
         for index in map(int, places[order]):
-            z, x, w, piece = map(int, needs[index])
+            z, x, w, piece, partial = map(int, needs[index])
             found.append(
-                replace(table.sizes[index], z=z, z_copies=copies, x=x, w=w, epilogue=piece)
+                replace(table.sizes[index], z=z, partial=partial, x=x, w=w, epilogue=piece)
             )
         return found
 
     def _grown(self, sizes: Sizes) -> Sizes:
         """Give unused bytes to the Z slots, so that smaller products may take wider tiles."""
-        spare = max(0, self.budget - sizes.total) // sizes.z_copies // 64 * 64
-        return replace(sizes, z=sizes.z + spare)
+        copies = 1 + (sizes.partial >= sizes.z)
+        spare = max(0, self.budget - sizes.total) // copies // 64 * 64
+        return replace(sizes, z=sizes.z + spare, partial=sizes.partial + spare * (copies > 1))
 
     def _under(
         self, shapes: Sequence[LinearShape], blocks: Mapping[int, int], caps: Sizes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from xdsl.dialects import arith
 from xdsl.ir import SSAValue
@@ -36,34 +37,44 @@ def start_product(
     s: StreamEmitter,
     chunk: Index,
     tile: Index,
-    target: str = "z",
+    *,
+    part: int = 0,
+    target: tuple[str, Index] | None = None,
     rows: int | None = None,
     behind: Callable[[], None] | None = None,
 ) -> SSAValue:
-    """Start RedMulE's job on a chunk of a tile once its operands are there, on all rows or only the
-    first; its token. `behind` waits for the job before and counts it: that comes when all there is
-    to compute for this one is computed."""
-    index = s.add(s.mul(chunk, kernel.group), tile)
+    """Start RedMulE's job on a part of a chunk of a tile once its operands are there, on all rows
+    or only the first, into Z or into a slot of another buffer; its token. `behind` waits for the
+    job before and counts it: that comes when all there is to compute for this one is computed."""
+    index = job_index(kernel, s, chunk, tile, part)
     x_slot = s.value(ring_slot(s, k, "first_x", chunk))
     w_slot = s.value(ring_slot(s, k, "first_w", index))
-    z_slot, loaded = s.value(tile), s.value(s.add(index, 1))
+    name, slot = target or ("z", tile)
+    z_slot, loaded = s.value(slot), s.value(s.add(index, 1))
     if behind is not None:
         behind()
     s.wait(IN, loaded)
     job = GemmOp(
         k.memory["x"],
-        [x_slot],
+        [x_slot, s.value(part)] if kernel.parts > 1 else [x_slot],
         k.memory["w"],
         [w_slot],
-        k.memory[target],
+        k.memory[name],
         [z_slot],
         m=kernel.m if rows is None else rows,
-        n=kernel.n,
+        n=kernel.inner,
         k=kernel.k,
         counts_meanwhile=behind is not None,
     )
     s.insert(job)
     return job.token
+
+
+def job_index(
+    kernel: LinearGeometry, s: StreamEmitter, chunk: Index, tile: Index, part: int = 0
+) -> Index:
+    """How many jobs a launch has before that on a part of a chunk of a tile."""
+    return s.add(s.mul(s.add(s.mul(chunk, kernel.group), tile), kernel.parts), part)
 
 
 def emit_product_on_cores(
@@ -112,14 +123,15 @@ def emit_feed(kernel: LinearGeometry, k: KernelEmitter) -> None:
     s = k.stream(IN)
 
     def load_w(
-        chunk: Index, tile: Index, once_begun: Callable[[], None] | None = None
+        chunk: Index, tile: Index, part: int = 0, once_begun: Callable[[], None] | None = None
     ) -> list[SSAValue]:
         source, target = k.values["w_l2"], k.memory["w"]
-        slot = ring_slot(s, k, "first_w", s.add(s.mul(chunk, kernel.group), tile))
+        slot = ring_slot(s, k, "first_w", job_index(kernel, s, chunk, tile, part))
         if kernel.w_pitch is not None:
             row, column = s.mul(chunk, kernel.n), s.mul(tile, kernel.k)
         else:
             row, column = s.mul(s.add(s.mul(tile, kernel.chunks), chunk), kernel.n), 0
+        row = s.add(row, part * kernel.inner)
 
         def piece(first: int, rows: int) -> SSAValue:
             if not kernel.flat_w:
@@ -128,7 +140,7 @@ def emit_feed(kernel: LinearGeometry, k: KernelEmitter) -> None:
             start, size = s.mul(s.add(row, first), kernel.k), rows * kernel.k
             return s.transfer(source, [start], target, [slot, first * kernel.k], [size])
 
-        return s.transfer_pieces(kernel.n, 2 * kernel.k, piece, once_begun)
+        return s.transfer_pieces(kernel.inner, 2 * kernel.k, piece, once_begun)
 
     def load_rows(
         operand: str, chunk: Index, column: Index, start: Index, count: int
@@ -136,12 +148,18 @@ def emit_feed(kernel: LinearGeometry, k: KernelEmitter) -> None:
         """`count` rows of a chunk of X, or of the next launch's X, from row `start` on."""
         slot = ring_slot(s, k, "first_x", chunk)
 
-        def piece(first: int, rows: int) -> SSAValue:
-            row = s.add(start, first)
+        def piece(first: int, rows: int, part: int = 0) -> SSAValue:
+            row, where = s.add(start, first), s.add(column, part * kernel.inner)
             source, target = k.values[operand], k.memory["x"]
-            return s.transfer(source, [row, column], target, [slot, row], [rows, kernel.n])
+            matrix = [slot, part] if kernel.parts > 1 else [slot]
+            return s.transfer(source, [row, where], target, [*matrix, row], [rows, kernel.inner])
 
-        return s.transfer_pieces(count, 2 * kernel.n, piece)
+        tokens: list[SSAValue] = []
+        for part in range(kernel.parts):
+            tokens += s.transfer_pieces(count, 2 * kernel.inner, partial(piece, part=part))
+            while len(tokens) > 2:
+                s.complete(tokens.pop(0))
+        return tokens
 
     def load_x(chunk: Index) -> list[SSAValue]:
         return load_rows("x_l2", chunk, s.mul(chunk, kernel.n), 0, kernel.m)
@@ -189,18 +207,27 @@ def emit_feed(kernel: LinearGeometry, k: KernelEmitter) -> None:
     if begun is None:
         s.advance()
 
-    def step(chunk: Index, tile: Index, first: bool, before: SSAValue | None) -> SSAValue | None:
-        s.wait(kernel.engine, s.add(s.add(s.mul(chunk, kernel.group), tile), -1))
+    def step(
+        chunk: Index, tile: Index, first: bool, before: SSAValue | None, begin: int = 0
+    ) -> SSAValue | None:
+        for part in range(begin, kernel.parts):
+            before = step_of_part(chunk, tile, part, first and part == 0, before)
+        return before
+
+    def step_of_part(
+        chunk: Index, tile: Index, part: int, first: bool, before: SSAValue | None
+    ) -> SSAValue | None:
+        s.wait(kernel.engine, s.add(job_index(kernel, s, chunk, tile, part), -1))
 
         def load_missing_x() -> None:
             s.when(chunk, "sge", k.values[X_LOADED], lambda: finish(load_x(chunk)))
 
         if before is None:
-            tokens = load_w(chunk, tile)
+            tokens = load_w(chunk, tile, part)
             if first:
                 tokens += preset(tile)
             s.complete(*tokens)
-            if kernel.group == 1:
+            if kernel.group == 1 and part == 0:
                 load_missing_x()
             s.advance()
             return None
@@ -209,9 +236,9 @@ def emit_feed(kernel: LinearGeometry, k: KernelEmitter) -> None:
             s.complete(before)
             s.advance()
 
-        if kernel.group == 1:
+        if kernel.group == 1 and part == 0:
             load_missing_x()
-        tokens = load_w(chunk, tile, count_before)
+        tokens = load_w(chunk, tile, part, count_before)
         if first:
             tokens += preset(tile)
         return tokens[-1]
@@ -290,7 +317,7 @@ def emit_feed(kernel: LinearGeometry, k: KernelEmitter) -> None:
             kernel.group, begun, lambda tile, before: with_next_x(chunk, tile, first, before)
         )
 
-    begun = pass_over(0, True, begun)
+    begun = pass_over(0, True, step(0, 0, False, begun, 1))
     begun = repeat(kernel.chunks, begun, lambda chunk, before: pass_over(chunk, False, before))
     if begun is not None:
         s.complete(begun)

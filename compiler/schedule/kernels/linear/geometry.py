@@ -8,6 +8,9 @@ from softex_mlir.arithmetic import round_up
 from softex_mlir.compiler.row_operations.unary import sums_on_softex
 from softex_mlir.compiler.schedule.kernels.emitter import COMPUTE, GEMM, OUT
 from softex_mlir.compiler.schedule.kernels.kernel import (
+    FIRST_PARTIAL,
+    PARTIAL_FREE,
+    PARTIAL_STEP,
     PARTIALS_CLEARED,
     X_LOADED,
     X_NEXT_READY,
@@ -55,8 +58,6 @@ class LinearArena:
     w_slot: int
     partial: int
     """Partial sums, or what rounding took from f32 sums, in slots like those of Z."""
-    end: int
-    """First byte behind the arena."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,11 @@ class LinearGeometry(Kernel):
     """None: weights packed in tiles; else W is a matrix in L2 with this pitch."""
     sum_chunks: int
     """Inner chunks of a partial sum."""
+    parts: int = 1
+    """Partial sums of an inner chunk, each a job on `inner` values: X lies in as many matrices, W
+    comes in as many pieces. `sum_chunks` or this is 1."""
+    ring: int = 0
+    """Slots of a ring of partial sums: how many jobs the cores may be behind; 0 for no ring."""
     wide: bool = False
     """Whether sums are in f32, on the cores."""
     next_rows: int = 0
@@ -109,7 +115,7 @@ class LinearGeometry(Kernel):
     def title(self) -> str:
         epilogue = "" if self.activation == "none" else f"_{self.activation}"
         if self.splits > 1:
-            epilogue += f"_by{self.sum_chunks * self.n}"
+            epilogue += f"_by{self.sum_chunks * self.inner}"
         epilogue += "_wide" if self.wide else ""
         residual = "" if self.residual_pitch is None else "_residual"
         if self.odd is not None:
@@ -125,12 +131,60 @@ class LinearGeometry(Kernel):
     @property
     def splits(self) -> int:
         """Partial sums of a result."""
-        return self.chunks // self.sum_chunks
+        return self.chunks * self.parts // self.sum_chunks
+
+    @property
+    def inner(self) -> int:
+        """Inner values of a job."""
+        return self.n // self.parts
+
+    @property
+    def in_ring(self) -> bool:
+        """Whether every job ends a partial sum: the cores add it to Z behind RedMulE."""
+        return self.ring > 0
+
+    def sum_number(self, chunk: int, tile: int, part: int) -> int:
+        """How many partial sums a launch adds to Z before that of a job, which is not a tile's
+        first: that one is Z."""
+        if chunk == 0:
+            return tile * (self.parts - 1) + part - 1
+        return self.group * (self.parts - 1) + ((chunk - 1) * self.group + tile) * self.parts + part
+
+    @property
+    def steps_between_epilogues(self) -> int:
+        """Steps of the compute stream from a tile's epilogue to the next one's."""
+        if not self.in_ring:
+            return self.pieces
+        return self.pieces * (self.parts - (self.chunks == 1))
 
     @property
     def counted_sums(self) -> int:
         """Steps of the compute stream before the first epilogue, beside RedMulE."""
-        return 1 + self.group * (self.splits - 2) if self.splits > 1 else 0
+        if self.splits == 1:
+            return 0
+        if self.in_ring:
+            return 1 + self.pieces * self.sum_number(self.chunks - 1, 0, self.parts - 1)
+        return 1 + self.group * (self.splits - 2)
+
+    @property
+    def jobs_before_sums(self) -> int:
+        """Jobs that RedMulE does before it waits for the cores to have added a partial sum."""
+        if not self.in_ring:
+            return 2 * self.jobs // self.splits
+        return self.job_of_sum(self.ring)
+
+    def job_of_sum(self, number: int) -> int:
+        """The job that a partial sum is of, by its number among those that are added; the number of
+        jobs if there are not so many."""
+        beside = self.parts - 1
+        if number < self.group * beside:
+            return number // beside * self.parts + number % beside + 1
+        return min(self.jobs, self.group + number)
+
+    @property
+    def partial_stride(self) -> int:
+        """Bytes from partial sum to partial sum."""
+        return round_up(self.z_rows * self.k * 2, 64)
 
     @property
     def in_parts(self) -> bool:
@@ -173,7 +227,7 @@ class LinearGeometry(Kernel):
     @property
     def jobs(self) -> int:
         """Matrix products of a launch."""
-        return self.chunks * self.group
+        return self.chunks * self.group * self.parts
 
     @property
     def stores(self) -> int:
@@ -197,15 +251,20 @@ class LinearGeometry(Kernel):
 
     def buffers(self) -> tuple[Buffer, ...]:
         a = self.arena
-        w_shape = (self.n * self.k,) if self.flat_w else (self.n, self.k)
+        w_shape = (self.inner * self.k,) if self.flat_w else (self.inner, self.k)
+        x_shape = (self.m, self.n)
+        if self.parts > 1:
+            # the next launch, whose X this one may load, need not have as many rows
+            x_shape = (self.parts, a.x_slot // (2 * self.n), self.inner)
         found = [
             Buffer("z", (self.z_rows, self.k), self.group, a.z, self.z_stride),
-            Buffer("x", (self.m, self.n), 2, a.x, a.x_slot),
+            Buffer("x", x_shape, 2, a.x, a.x_slot),
             Buffer("w", w_shape, 2, a.w, a.w_slot),
         ]
         if self.splits > 1 or self.in_parts:
             name, z = "low" if self.in_parts else "partial", (self.z_rows, self.k)
-            found.append(Buffer(name, z, self.group, a.partial, self.z_stride))
+            slots = self.ring if self.in_ring else self.group
+            found.append(Buffer(name, z, slots, a.partial, self.partial_stride))
         # dense slots: SoftEx takes a whole piece as one run
         slot = self.piece * self.k * 2
         offset = a.epilogue
@@ -244,6 +303,7 @@ class LinearGeometry(Kernel):
     def integers(self) -> tuple[str, ...]:
         ahead = (X_NEXT_READY,) if self.next_rows else ()
         sums = (PARTIALS_CLEARED,) if self.splits > 1 else ()
+        sums += (FIRST_PARTIAL, PARTIAL_FREE, PARTIAL_STEP) if self.in_ring else ()
         return ("first_w", "first_x", X_LOADED, Z_FREE, Z_STEP, *sums, *ahead)
 
     def cleared(self) -> list[tuple[int, int]]:
@@ -251,16 +311,34 @@ class LinearGeometry(Kernel):
         found = next((b for b in self.buffers() if b.name == "partial"), None)
         if found is None:
             return []
-        starts = (found.slot_range(tile)[0] for tile in range(self.group))
-        return [(start, start + 2 * self.m * self.k) for start in starts]
+        starts = (found.slot_range(slot)[0] for slot in range(found.slots))
+        return [(start, start + 2 * self.summed_rows * self.k) for start in starts]
+
+    @property
+    def summed_rows(self) -> int:
+        """Rows of a partial sum that are cleared: in a ring also those that RedMulE fills with
+        garbage, so that the next launch may have more rows."""
+        unit = self.machine.redmule
+        if unit is None or unit.masked_rows or not self.in_ring:
+            return self.m
+        return round_up(self.m, unit.rows)
 
     def same_ring(self, other: LinearGeometry) -> bool:
         """Whether both launches have the same slots for chunks of X of the same width."""
-        return (self.arena, self.n, self.chunks, self.x_pitch) == (
+        return (self.arena, self.n, self.parts, self.chunks, self.x_pitch) == (
             other.arena,
             other.n,
+            other.parts,
             other.chunks,
             other.x_pitch,
+        )
+
+    def same_sums(self, other: LinearGeometry) -> bool:
+        """Whether both launches have the same slots for partial sums."""
+        return (self.arena.partial, self.ring, self.partial_stride) == (
+            other.arena.partial,
+            other.ring,
+            other.partial_stride,
         )
 
     def touches_ring(self, other: Kernel) -> bool:
@@ -285,7 +363,11 @@ class LinearGeometry(Kernel):
         compute = self.group * self.pieces if self.epilogue else 0
         if self.engine is COMPUTE:
             return (self.jobs, out, 0, self.jobs + compute)
-        compute += self.counted_sums + self.chunks * self.odd_tiles
+        compute += self.chunks * self.odd_tiles
+        if self.in_ring:
+            compute += 1 + (self.splits - 2) * self.group * self.pieces
+        else:
+            compute += self.counted_sums
         return (self.jobs, out, self.jobs, compute)
 
     @property
@@ -312,7 +394,7 @@ class LinearGeometry(Kernel):
                 for chunk in range(min(2, self.chunks)):
                     last = self.chunks - 1 - (self.chunks - 1 - chunk) % 2
                     place = buffer.slot_range((first_x + chunk) % 2)
-                    done = (last + 1) * self.group
+                    done = (last + 1) * self.group * self.parts
                     found.append(SlotUse(*place, self.engine, done, chunk > 0, kept=chunk < loaded))
             elif buffer.name == "w":
                 for job in range(min(2, self.jobs)):
@@ -320,8 +402,8 @@ class LinearGeometry(Kernel):
                     place = buffer.slot_range((first_w + job) % 2)
                     found.append(SlotUse(*place, self.engine, last + 1, job > 0, ring=True))
             elif buffer.name in ("partial", "low"):
-                for tile in range(self.group):
-                    place = buffer.slot_range(tile)
+                for slot in range(buffer.slots):
+                    place = buffer.slot_range(slot)
                     found.append(SlotUse(*place, COMPUTE, computed, family="partial"))
             else:
                 for slot in range(2):
@@ -331,15 +413,21 @@ class LinearGeometry(Kernel):
 
     def cycles(self) -> tuple[int, int, int, int]:
         machine = self.machine
-        w_run = self.n * self.k * 2 if self.flat_w else self.k * 2
-        w = dma_box_cycles(machine, w_run, 1 if self.flat_w else self.n)
+        w_run = self.inner * self.k * 2 if self.flat_w else self.k * 2
+        w = dma_box_cycles(machine, w_run, 1 if self.flat_w else self.inner)
         x = dma_box_cycles(machine, self.n * 2, self.m)
         tile = dma_box_cycles(machine, self.k * 2, self.m)
         # a ring that holds all of X keeps it from launch to launch
         x_loads = self.chunks if self.chunks > X_SLOTS else 0
         feed = int((self.jobs * w + x_loads * x + self.group * tile) * DMA_CONTENTION)
         compute = epilogue_cycles(
-            machine, self.activation, self.residual_pitch is not None, self.m, self.k, self.piece
+            machine,
+            self.activation,
+            self.residual_pitch is not None,
+            self.m,
+            self.k,
+            self.piece,
+            sums=self.splits > 1,
         )
         if self.on_softex:
             compute += softex_sum_cycles(machine, self.piece * self.k)
@@ -349,7 +437,7 @@ class LinearGeometry(Kernel):
             # a piece's load waits for others, and the next piece's for this one's addition
             piece = dma_box_cycles(machine, self.k * 2, self.piece)
             out += self.pieces * (piece + DMA_QUEUE_CYCLES)
-        job = gemm_job_cycles(machine, self.m, self.n, self.k, wide=self.wide)
+        job = gemm_job_cycles(machine, self.m, self.inner, self.k, wide=self.wide)
         jobs = self.jobs * job
         if self.engine is COMPUTE:
             return (feed, self.group * out, 0, self.group * compute + jobs)
@@ -360,5 +448,5 @@ class LinearGeometry(Kernel):
             jobs -= odd_jobs * (job - gemm_job_cycles(machine, rows, self.n, self.k))
             compute += self.odd_rows_cycles
         streaming = min(feed, jobs)
-        engine = jobs + int(streaming * (streaming_slowdown(machine, self.n) - 1.0))
+        engine = jobs + int(streaming * (streaming_slowdown(machine, self.inner) - 1.0))
         return (feed, self.group * out, engine, compute)

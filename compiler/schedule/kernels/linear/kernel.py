@@ -29,6 +29,7 @@ from softex_mlir.compiler.schedule.kernels.linear.streams import (
     emit_products,
     emit_results,
 )
+from softex_mlir.compiler.schedule.kernels.linear.sums import emit_products_into_ring
 from softex_mlir.compiler.schedule.search.costs import gemm_job_cycles, odd_rows_cycles
 from softex_mlir.isa_sim.units.redmule import is_computed
 
@@ -46,6 +47,8 @@ class LinearKernel(LinearGeometry):
             constants = (k.constant(SLOPES, terms), k.constant(WEIGHTS, terms))
         if self.odd is not None:
             emit_products_without_odd_rows(self, self.odd, k)
+        elif self.in_ring:
+            emit_products_into_ring(self, k)
         elif self.engine is GEMM:
             emit_products(self, k)
         if self.epilogue or self.odd is not None or self.engine is COMPUTE:

@@ -18,9 +18,12 @@ from softex_mlir.compiler.schedule.kernels.linear.feed import start_product
 from softex_mlir.compiler.schedule.kernels.linear.geometry import LinearGeometry
 from softex_mlir.compiler.schedule.kernels.linear.odd_rows import emit_odd_rows, odd_rows_before
 from softex_mlir.compiler.schedule.kernels.linear.sums import (
+    clear_rows,
     each_job,
     emit_partial_sums,
     emit_products_on_cores,
+    emit_ring_sums,
+    last_sum,
 )
 from softex_mlir.dialects.softex import DrainOp, SumOfExponentialsOp
 
@@ -36,7 +39,7 @@ def emit_products(kernel: LinearGeometry, k: KernelEmitter) -> None:
         return
 
     def step(chunk: Index, tile: Index, target: str = "z") -> None:
-        s.complete(start_product(kernel, k, s, chunk, tile, target))
+        s.complete(start_product(kernel, k, s, chunk, tile, target=(target, tile)))
         s.advance()
 
     def partial(chunk: Index, tile: Index) -> None:
@@ -82,18 +85,25 @@ def emit_compute(kernel: LinearGeometry, k: KernelEmitter, constants: tuple[SSAV
     s = k.stream(COMPUTE)
     if kernel.engine is COMPUTE:
         emit_products_on_cores(kernel, k, s)
-    elif kernel.splits > 1:
+    elif kernel.splits > 1 and not kernel.in_ring:
         emit_partial_sums(kernel, k, s)
 
     def tile_done(tile: Index) -> None:
         if kernel.engine is GEMM:
-            s.wait(GEMM, s.add(tile, (kernel.chunks - 1) * kernel.group + 1))
+            done = ((kernel.chunks - 1) * kernel.group + 1) * kernel.parts
+            s.wait(GEMM, s.add(s.mul(tile, kernel.parts), done))
+        sums = last_sum(kernel, k, s, tile)
+        if sums is not None:
+            # the others are rows of its pieces
+            clear_rows(kernel, k, s, sums, kernel.pieces * kernel.piece)
         if kernel.on_softex:
             _emit_gelu(kernel, k, s, tile, constants)
         else:
             s.loop(0, kernel.pieces, lambda piece: _emit_piece(kernel, k, s, tile, piece))
 
-    if kernel.odd is not None:
+    if kernel.in_ring:
+        emit_ring_sums(kernel, k, s, tile_done)
+    elif kernel.odd is not None:
         emit_odd_rows(kernel, kernel.odd, k, s, tile_done)
     elif kernel.epilogue:
         s.loop(0, kernel.group, tile_done)
@@ -113,6 +123,7 @@ def _emit_piece(
     _wait_residual(kernel, s, tile, piece)
     first, slot = s.mul(piece, kernel.piece), s.mod(piece, 2)
     z_slot = s.value(tile)
+    sums = last_sum(kernel, k, s, tile)
     # materialise before the loop body: the cores share these values
     first_value, slot_value = s.value(first), s.value(slot)
 
@@ -126,9 +137,8 @@ def _emit_piece(
                 rest = RowRef(k.memory["r"], (slot_value, r))
             emit_finish(s.builder, z, low, kernel.activation, rest, kernel.k)
             return
-        if kernel.splits > 1:
-            partial = RowRef(k.memory["partial"], (z_slot, index))
-            emit_accumulate(s.builder, z, partial, kernel.k)
+        if sums is not None:
+            emit_accumulate(s.builder, z, RowRef(k.memory["partial"], (sums, index)), kernel.k)
         if kernel.activation != "none":
             Unary(kernel.activation).emit(s.builder, [z], z, kernel.k)
         if kernel.residual_pitch is not None:
@@ -161,6 +171,7 @@ def _emit_gelu(
     terms = kernel.machine.softex.terms
     z, q = k.memory["z"], k.memory["q"]
     z_slot = s.value(tile)
+    sums = last_sum(kernel, k, s, tile)
 
     def rows(piece: Index, finish: bool) -> None:
         first, slot = s.value(s.mul(piece, kernel.piece)), s.value(s.mod(piece, 2))
@@ -169,9 +180,10 @@ def _emit_gelu(
             index = s.value(s.add(first, r))
             value = RowRef(z, (z_slot, index))
             square = RowRef(q, (slot, r))
-            if not finish and kernel.splits > 1:
-                partial = RowRef(k.memory["partial"], (z_slot, index))
-                emit_accumulate(s.builder, value, partial, kernel.k)
+            if not finish and sums is not None:
+                partial = RowRef(k.memory["partial"], (sums, index))
+                emit_accumulate(s.builder, value, partial, kernel.k, square=square)
+                return
             if not finish:
                 emit_unary(s.builder, GELU_SQUARE, value, square, kernel.k)
                 return
@@ -232,7 +244,7 @@ def _emit_tile_out(kernel: LinearGeometry, k: KernelEmitter, s: StreamEmitter, t
     before: Index = kernel.jobs if kernel.engine is COMPUTE else kernel.counted_sums
     if kernel.odd is not None:
         before = odd_rows_before(kernel, kernel.odd, s, tile)
-    done = s.add(s.mul(tile, kernel.pieces), s.add(before, 1))
+    done = s.add(s.mul(tile, kernel.steps_between_epilogues), s.add(before, 1))
     tail = kernel.m - (kernel.pieces - 1) * kernel.piece
 
     def start_store(piece: Index, rows: int) -> SSAValue:
