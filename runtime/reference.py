@@ -67,6 +67,7 @@ class Arithmetic(Protocol):
     def widened(self) -> Arithmetic: ...
 
 
+@np.errstate(all="ignore")  # what is not finite is a result like others
 def evaluate(
     module: ModuleOp,
     weights: Mapping[str, Array],

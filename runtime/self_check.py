@@ -305,7 +305,7 @@ def sample_inputs(model: Model, seed: int) -> dict[str, Array]:
             # Positions counted over one token are those of any id, not of masks alone.
             arrays[port.name] = random.integers(2, 8, port.shape)
         else:
-            mask = (random.random(port.shape) < 0.75).astype(np.int64)
-            mask[..., :1] = 1
+            mask = np.asarray(random.random(port.shape) < 0.75, np.int64)
+            np.atleast_1d(mask)[..., :1] = 1
             arrays[port.name] = mask
     return arrays

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 from onnx_harness import Graph
@@ -141,6 +142,33 @@ def test_lowest_float_of_pairs(tmp_path: Path) -> None:
     proto = g.save(tmp_path / "m.onnx", inputs, y)
     x = np.random.default_rng(2).standard_normal((1, 2, tokens, tokens)).astype(np.float32)
     values = {"x": x, "m": (np.arange(tokens) >= 18).astype(np.int64)[None]}
+    expected = np.asarray(next(iter(ReferenceEvaluator(proto).run(None, values))))
+    program = Compilation.of(tmp_path / "m.onnx", Machine.load("paper")).program()
+    result = session.run(program, values)
+    assert check(program, result, values).identical
+    (found,) = (np.asarray(a, np.float32) for a in result.outputs.values())
+    assert np.abs(found - expected).max() <= 0.02
+
+
+@pytest.mark.parametrize(
+    ("shape", "product"), [((6, 1), True), ((2, 6, 1), True), ((2, 1, 1), False), ((6, 1), False)]
+)
+def test_numbers_that_all_keys_of_a_row_have_alike(
+    shape: tuple[int, ...], product: bool, tmp_path: Path
+) -> None:
+    """They change no softmax, however large: nothing of the scores would be left in BF16."""
+    g = Graph()
+    rows = np.array([-2e4, 3, 0, 40, -900, 5e4], np.float32)
+    bias = np.resize(rows, shape)
+    random = np.random.default_rng(2)
+    values = {"x": random.standard_normal((2, 6, 20)).astype(np.float32), "b": bias}
+    inputs = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, array.shape)
+        for name, array in values.items()
+    ]
+    scores = g.node("MatMul", "x", g.weight(20, 20, scale=0.3)) if product else "x"
+    y = g.node("Softmax", g.node("Add", scores, "b"), axis=-1)
+    proto = g.save(tmp_path / "m.onnx", inputs, y)
     expected = np.asarray(next(iter(ReferenceEvaluator(proto).run(None, values))))
     program = Compilation.of(tmp_path / "m.onnx", Machine.load("paper")).program()
     result = session.run(program, values)

@@ -26,3 +26,13 @@ func.func @read(%q : tensor<2x4x8xbf16>, %k : tensor<2x8x4xbf16>, %m : tensor<2x
   %p = transformer.softmax %a : tensor<2x4x4xbf16> -> tensor<2x4x4xbf16>
   func.return %p, %a : tensor<2x4x4xbf16>, tensor<2x4x4xbf16>
 }
+
+// Numbers that are added to all keys of a query change no softmax: a product in front of it or not.
+// CHECK: func.func @rows(%[[X:.*]]: tensor<4x8xbf16>, %[[B:.*]]: tensor<4x1xbf16>)
+// CHECK: %[[LIFTED:.*]] = linalg.generic {{.*}} ins(%[[B]], %{{.*}} : tensor<4x1xbf16>
+// CHECK: transformer.add %[[X]], %[[LIFTED]]
+func.func @rows(%x : tensor<4x8xbf16>, %b : tensor<4x1xbf16>) -> tensor<4x8xbf16> {
+  %a = transformer.add %x, %b : tensor<4x8xbf16>, tensor<4x1xbf16> -> tensor<4x8xbf16>
+  %p = transformer.softmax %a : tensor<4x8xbf16> -> tensor<4x8xbf16>
+  func.return %p : tensor<4x8xbf16>
+}

@@ -58,6 +58,12 @@ CASES: dict[str, Case] = {
         ["y"],
         "",
     ),
+    "a condition of rank 0": (
+        [node("Where", "mask x one")],
+        {**X, "mask": (TensorProto.BOOL, ())},
+        ["y"],
+        "",
+    ),
     "a row chosen by a number": ([node("Gather", "x zero")], X, ["y"], ""),
     "an output listed twice": ([node("Relu", "x")], X, ["y", "y"], ""),
     "an output under two names": (
@@ -108,7 +114,7 @@ CASES: dict[str, Case] = {
         [choice("c")],
         {**X, "c": (TensorProto.BOOL, ())},
         ["y"],
-        "its condition is known at run time only",
+        "",
     ),
     "texts": ([node("StringConcat", "words words", "v")], X, ["v"], "type string"),
 }
@@ -136,7 +142,9 @@ def test_rare_models(
         return
     random = np.random.default_rng(1)
     arrays: dict[str, Any] = {
-        n: np.asarray(random.standard_normal(shape), np.float32) if kind == FLOAT else np.array(3)
+        n: np.asarray(random.standard_normal(shape), np.float32)
+        if kind == FLOAT
+        else np.array(3, helper.tensor_dtype_to_np_dtype(kind))
         for n, (kind, shape) in inputs.items()
     }
     np.savez("x.npz", **arrays)

@@ -2,7 +2,8 @@
 
 Softmax sees differences within a row only. In BF16, scores that -1e4 was added to have steps of 64:
 where all keys of a query are masked, nothing would be left of them. `fuse-attention` writes its own
-biases that way; this pass does it for what it left alone, such as masks that differ between heads.
+biases that way; this pass does it for what it left alone, such as masks that differ between heads,
+and numbers that are added to all keys of a query.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from xdsl.rewriter import InsertPoint, Rewriter
 
 from softex_mlir.compiler.generic_builder import elementwise, reduction
 from softex_mlir.compiler.transforms.transformer.attention_bias import (
+    ABSORBER,
     larger,
     relative,
     relative_element,
@@ -39,10 +41,27 @@ class LiftMasksPass(ModulePass):
         constants = Constants.of(ctx, op)
         lifted: set[SSAValue] = set()
         for softmax in [found for found in op.walk() if isinstance(found, t.SoftmaxOp)]:
-            scores = find_scores(softmax.x)
-            for bias in [] if scores is None else scores.biases:
-                if bias.fill is None and bias.factor > 0 and bias.value not in lifted:
-                    lifted.add(_lift(bias.value, t.shape_of(softmax.x)[-1], constants))
+            for bias in _biases(softmax.x):
+                if bias not in lifted:
+                    lifted.add(_lift(bias, t.shape_of(softmax.x)[-1], constants))
+
+
+def _biases(value: SSAValue) -> list[SSAValue]:
+    """What is added to scores; to what is no product, the numbers that whole rows have alike."""
+    scores = find_scores(value)
+    if scores is not None:
+        return [b.value for b in scores.biases if b.fill is None and b.factor > 0]
+    owner = value.owner
+    if not isinstance(owner, t.AddOp):
+        return []
+    for x, bias in ((owner.lhs, owner.rhs), (owner.rhs, owner.lhs)):
+        if x.type == value.type and _is_of_rows(bias):
+            return [bias, *_biases(x)]
+    return []
+
+
+def _is_of_rows(bias: SSAValue) -> bool:
+    return t.shape_of(bias)[-1:] in ((1,), ())
 
 
 def _lift(bias: SSAValue, keys: int, constants: Constants) -> SSAValue:
@@ -50,14 +69,15 @@ def _lift(bias: SSAValue, keys: int, constants: Constants) -> SSAValue:
     sums = [use for use in bias.uses if _is_sum_of_scores(use)]
     data = constants.data(bias)
     made: list[Operation] = []
-    if not sums or t.shape_of(bias)[-1:] != (keys,):
+    # what is added to all keys of a row is its own largest
+    if not sums or (t.shape_of(bias)[-1:] != (keys,) and not _is_of_rows(bias)):
         return bias
     if data is not None:
-        shifted = relative(data)
+        shifted = relative(np.atleast_1d(data)).reshape(data.shape)
         if np.array_equal(shifted, data):
             return bias
         made.append(constants.make("relative_bias", shifted))
-    elif _is_mask(bias):
+    elif t.shape_of(bias) and _is_mask(bias):
         made += reduction(bias, [len(t.shape_of(bias)) - 1], f32, -np.inf, larger)
         operands = [bias, made[-1].results[0]]
         made += elementwise(operands, bf16, lambda e, v: relative_element(e, v, -np.inf))
@@ -78,7 +98,10 @@ def _is_sum_of_scores(use: Use) -> bool:
     sum_ = use.operation
     return (
         isinstance(sum_, t.AddOp)
-        and find_scores(sum_.operands[1 - use.index]) is not None
+        and (
+            _is_of_rows(sum_.operands[use.index])
+            or find_scores(sum_.operands[1 - use.index]) is not None
+        )
         and _only_softmax_reads(sum_.result)
     )
 
@@ -91,6 +114,7 @@ def _only_softmax_reads(value: SSAValue) -> bool:
             continue
         passes = isinstance(reader, t.AddOp) or scale_of(reader) is not None
         passes |= isinstance(reader, t.ReshapeOp) and keeps_rows(reader)
+        passes |= isinstance(reader, t.MaskFillOp) and reader.fill.value.data <= ABSORBER
         if not passes or not _only_softmax_reads(reader.results[0]):
             return False
     return True
