@@ -167,16 +167,17 @@ class ChunkedAttentionKernel(ChunkedAttention):
 
         k.acquire(s)
         k.depend(s)
-        tokens = [
+        tokens: list[SSAValue] = []
+        if self.inner > self.size:
             # rows and columns past the head size stay zero: no transfer writes them
-            s.transfer(zeros, [], k.memory[name], [slot], shape)
-            for name, slot, shape in (
-                ("q", 0, (self.rows, self.inner)),
-                ("kt", 0, (self.inner, self.chunk)),
-                ("kt", 1, (self.inner, self.chunk)),
-            )
-            if self.inner > self.size
-        ]
+            beside = [self.inner - self.size, self.chunk]
+            tokens = [
+                s.transfer(zeros, [], k.memory["q"], [0], [self.rows, self.inner]),
+                *(
+                    s.transfer(zeros, [], k.memory["kt"], [slot, self.size], beside)
+                    for slot in (0, 1)
+                ),
+            ]
         if self.short_slot is not None:
             start, sizes = [self.short_slot, self.chunk - self.padding], [self.padding]
             tokens.append(s.transfer(zeros, [], k.memory["v"], start, [*sizes, self.value_size]))

@@ -335,14 +335,14 @@ class AttentionKernel(AttentionItems):
         """Zeros past the head size, where no transfer writes."""
         if self.inner == self.size:
             return
-        zeros, places = k.values["zeros"], list[tuple[str, int, list[int]]]()
+        zeros, places = k.values["zeros"], list[tuple[str, list[Index], list[int]]]()
         if self.turned:
-            sizes = [self.inner, self.padded]
-            places += [("kt", slot, sizes) for slot in range(self.transposed_slots)]
+            sizes = [self.inner - self.size, self.padded]
+            places += [("kt", [slot, self.size], sizes) for slot in range(self.transposed_slots)]
         else:
-            places.append(("k", 0, [self.padded, self.inner]))
-        places += [("q", slot, [self.rows, self.inner]) for slot in range(Q_SLOTS)]
-        tokens = [s.transfer(zeros, [], k.memory[name], [at], sizes) for name, at, sizes in places]
+            places.append(("k", [0], [self.padded, self.inner]))
+        places += [("q", [slot], [self.rows, self.inner]) for slot in range(Q_SLOTS)]
+        tokens = [s.transfer(zeros, [], k.memory[name], at, sizes) for name, at, sizes in places]
         s.complete(*tokens)
 
     def _emit_redmule(self, k: KernelEmitter) -> None:
