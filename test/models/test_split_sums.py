@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from xdsl.dialects.builtin import IntegerAttr, i64
 
 from softex_mlir.abi import Port
 from softex_mlir.compiler import models
@@ -199,3 +200,15 @@ def test_text_with_sums_in_f32_needs_no_option():
     again = Compilation.of(first.model, PAPER)
     assert again.machine.redmule is None
     assert Compilation.of(first.model, PAPER, accuracy="fast").machine.redmule is not None
+
+
+def test_many_partial_sums_of_wide_products_compile():
+    """Pooling many tokens: a chunk of eight partial sums had more transfers than registers."""
+    ports = [Port("w", (1, 4096), "float32"), Port("x", (4096, 512), "float32")]
+    b = ModelBuilder("pooling", ports)
+    b.layer = "pooling"
+    model = b.finish({"y": b.add(t.MatmulOp(*b.arguments))})
+    for op in model.module.walk():
+        if isinstance(op, t.MatmulOp):
+            op.sum_chunk = IntegerAttr(64, i64)
+    assert Compilation.of(model, PAPER).program()

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from softex_mlir.arithmetic import round_up
 from softex_mlir.compiler.row_operations.unary import sums_on_softex
+from softex_mlir.compiler.schedule.kernels.emitter import PIECE_BYTES
 from softex_mlir.compiler.schedule.kernels.kernel import team_size
 from softex_mlir.compiler.schedule.kernels.linear.geometry import X_SLOTS
 from softex_mlir.compiler.schedule.search.costs import (
@@ -50,6 +51,10 @@ COLUMNS = (32, 64, 96, 128, 160, 192, 256, 320, 384, 512)
 SLOTS_TRIED = 5
 """Sizes of slots in which all products of an inner size get tiles: those that suit the largest."""
 
+MOST_PIECES = 48
+"""Transfers of W that a chunk of several partial sums is written out as: each takes `dma_in` two or
+three registers or words of its stack, and 64 were more than it has."""
+
 MOST_TILES = 12
 """Tiles of RedMulE's rows in a block, at most."""
 
@@ -65,6 +70,12 @@ GROUPS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16)
 
 
 LARGER = "use a machine with a larger TCDM (cluster.tcdm_bytes)"
+
+
+def _is_long(shape: LinearShape, n: int, k: int) -> bool:
+    """Whether the code of a chunk of n inner values, several partial sums, is too long."""
+    parts = n // shape.chunk
+    return parts > 1 and parts * -(-2 * shape.chunk * k // PIECE_BYTES) > MOST_PIECES
 
 
 class CapacityError(UserError, ValueError):
@@ -441,7 +452,7 @@ class LinearSearch:
         for rows in blocks:
             for n in inner:
                 for k in columns:
-                    if not self._is_computed(shape, rows, n, k):
+                    if not self._is_computed(shape, rows, n, k) or _is_long(shape, n, k):
                         continue
                     for group in groups:
                         if group * k > shape.k:
