@@ -46,8 +46,6 @@ class _Order:
         """When the cores, and `dma_out`, have done what is placed so far."""
         self.done: dict[int, float] = {}
         """When a task's results are stored, by its id."""
-        self.summed: LinearKernel | None = None
-        """The last product with partial sums, whose memory for them is cleared."""
         self.stored: list[float] = []
         """When the last product's tiles have left the TCDM."""
 
@@ -104,7 +102,6 @@ class _Order:
             start = max(self.engine, self._ready(task) or 0.0)
             self._fill(start)
             own = attention_cycles(kernel) if isinstance(kernel, AttentionKernel) else 0
-            self.summed = None
             self.engine = self.team = max(start, self.team) + max(own, feed, engine, compute, out)
             self.stored = []
         self.done[id(task)] = self.team
@@ -118,9 +115,7 @@ class _Order:
         odd = kernel.with_odd_rows()
         until = kernel.jobs + 1 - kernel.group
         if kernel.splits > 1:
-            cleared = self.summed is not None and kernel.same_sums(self.summed)
-            until = kernel.jobs_before_sums - 1 if cleared else kernel.job_of_sum(0)
-            self.summed = kernel
+            until = kernel.jobs_before_sums - 1
         elif odd is not None:
             # tiles may be stored a little later for launches to come to be free for odd rows
             until += (kernel.group - 1) // 3

@@ -171,15 +171,10 @@ class LinearGeometry(Kernel):
         """Jobs that RedMulE does before it waits for the cores to have added a partial sum."""
         if not self.in_ring:
             return 2 * self.jobs // self.splits
-        return self.job_of_sum(self.ring)
-
-    def job_of_sum(self, number: int) -> int:
-        """The job that a partial sum is of, by its number among those that are added; the number of
-        jobs if there are not so many."""
         beside = self.parts - 1
-        if number < self.group * beside:
-            return number // beside * self.parts + number % beside + 1
-        return min(self.jobs, self.group + number)
+        if self.ring < self.group * beside:
+            return self.ring // beside * self.parts + self.ring % beside + 1
+        return min(self.jobs, self.group + self.ring)
 
     @property
     def partial_stride(self) -> int:
