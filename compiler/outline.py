@@ -7,9 +7,7 @@ from typing import Any
 
 from softex_mlir.compiler.layer_names import name_layers
 from softex_mlir.compiler.model import Model, entry_functions
-from softex_mlir.compiler.schedule.launches import launch_tasks
-from softex_mlir.compiler.schedule.lower import emit_kernels, expect
-from softex_mlir.compiler.schedule.scheduler import schedule_entries
+from softex_mlir.compiler.schedule.lower import plan
 from softex_mlir.compiler.tile_overrides import Tiles
 from softex_mlir.compiler.work import unread_macs
 from softex_mlir.isa_sim.machine import Machine
@@ -19,9 +17,9 @@ def outline(model: Model, machine: Machine, overrides: Tiles) -> dict[str, Any]:
     """Entries of the note of the program that a fused model becomes: launches with their forecast,
     names of layers, sizes of weights and of buffers in the TCDM. Of a model with several entries,
     the launches are those of the last one."""
-    scheduled = schedule_entries(entry_functions(model.module), machine, overrides)[-1]
-    launches = launch_tasks(scheduled.tasks, machine).launches
-    expected = expect(launches, emit_kernels(launches, scheduled.memory.symbols))
+    planned = plan(entry_functions(model.module), machine, overrides)
+    launches, expected = planned.launches[-1], planned.expected[-1]
+    weights = planned.entries[-1].memory.weights
     buffers = {buffer for launch in launches for buffer in launch.kernel.buffers()}
     return {
         "model": model.name,
@@ -40,7 +38,7 @@ def outline(model: Model, machine: Machine, overrides: Tiles) -> dict[str, Any]:
         "layers": {
             name: dataclasses.asdict(found) for name, found in name_layers(model.module).items()
         },
-        "weights": [{"bytes": weight.region.bytes} for weight in scheduled.memory.weights.values()],
+        "weights": [{"bytes": weight.region.bytes} for weight in weights.values()],
         "buffers": [
             {"space": "tcdm", "address": buffer.offset, "bytes": buffer.slots * buffer.slot_bytes}
             for buffer in buffers

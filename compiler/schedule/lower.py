@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 
 from xdsl.dialects.builtin import BFloat16Type, ModuleOp
+from xdsl.dialects.func import FuncOp
 
 from softex_mlir.compiler.model import entry_functions
 from softex_mlir.compiler.schedule.kernels.emitter import memref_type
@@ -23,7 +25,8 @@ from softex_mlir.compiler.schedule.plan import constants_offset
 from softex_mlir.compiler.schedule.repeats import expect_repeated
 from softex_mlir.compiler.schedule.replay import Expected, Launched, replay
 from softex_mlir.compiler.schedule.scheduler import Scheduled, schedule_entries
-from softex_mlir.compiler.schedule.timeline import STREAM_LIST, Launch, Timeline
+from softex_mlir.compiler.schedule.search.tiling import CapacityError
+from softex_mlir.compiler.schedule.timeline import STREAM_LIST, Launch
 from softex_mlir.compiler.schedule.verify import verify_launches
 from softex_mlir.compiler.target import check_target
 from softex_mlir.dialects.cluster import GlobalKind
@@ -34,6 +37,9 @@ from softex_mlir.dialects.cluster_schedule import LaunchOp, ScheduleOp
 from softex_mlir.dialects.memory import L2Space, TcdmSpace
 from softex_mlir.dialects.target import set_machine
 from softex_mlir.isa_sim.machine import Machine
+
+LEAST_PLANNED = 256 * 1024
+"""Machines with more TCDM, in bytes, are planned for with this much, too, and its doubles."""
 
 UNIT_DIALECTS = ("redmule.", "softex.")
 """Their verifiers know the jobs that a unit drops or gets wrong: none leaves the scheduler."""
@@ -52,20 +58,78 @@ def schedule_module(
         UserError: the compiler has no program for the machine, or the model does not fit it.
     """
     check_target(machine)
-    entries = schedule_entries(entry_functions(module), machine, overrides or {})
-    timelines: list[Timeline] = []
-    for scheduled in entries:
-        timeline = launch_tasks(scheduled.tasks, machine)
-        verify_launches(timeline.launches, timeline.engine)
-        timelines.append(timeline)
+    planned = plan(entry_functions(module), machine, overrides or {})
     result = ModuleOp([])
     set_machine(result, machine)
-    emit_globals(result, entries, machine)
-    emit_program(result, entries, timelines)
+    emit_globals(result, planned.entries, machine)
+    emit_program(result, planned)
     for op in result.walk():
         if op.name.startswith(UNIT_DIALECTS):
             op.verify()
     return result
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A model's launches, and when they will run, by entry."""
+
+    entries: Sequence[Scheduled]
+    launches: Sequence[Sequence[Launch]]
+    kernels: Mapping[Kernel, EmittedKernel]
+    expected: Sequence[Sequence[Expected]]
+
+    @property
+    def cycles(self) -> int:
+        """Predicted, of all entries."""
+        return sum(map(end_of, self.expected))
+
+
+def plan(
+    functions: Mapping[str, FuncOp], machine: Machine, overrides: Mapping[str, Mapping[str, int]]
+) -> Planned:
+    """Schedule for a machine as it is, or as if it had less TCDM where that is predicted faster.
+
+    Long transfers and long last tiles hide behind nothing: what more memory allows may be slower.
+
+    Raises:
+        UserError: the model does not fit the machine.
+    """
+    best = _plan(functions, machine, overrides)
+    for size in smaller_tcdms(machine):
+        try:
+            other = _plan(functions, machine.with_tcdm_bytes(size), overrides)
+        except CapacityError:
+            continue
+        if other.cycles < best.cycles:
+            best = other
+    return best
+
+
+def smaller_tcdms(machine: Machine) -> Iterator[int]:
+    """Sizes in bytes to plan for, too, the largest first."""
+    size = LEAST_PLANNED
+    while 2 * size < machine.cluster.tcdm_bytes:
+        size *= 2
+    while LEAST_PLANNED <= size < machine.cluster.tcdm_bytes:
+        yield size
+        size //= 2
+
+
+def _plan(
+    functions: Mapping[str, FuncOp], machine: Machine, overrides: Mapping[str, Mapping[str, int]]
+) -> Planned:
+    entries = schedule_entries(functions, machine, overrides)
+    timelines = [launch_tasks(scheduled.tasks, machine) for scheduled in entries]
+    for timeline in timelines:
+        verify_launches(timeline.launches, timeline.engine)
+    launches = [timeline.launches for timeline in timelines]
+    kernels = emit_kernels(list(chain(*launches)), entries[0].memory.symbols)
+    return Planned(entries, launches, kernels, [expect(each, kernels) for each in launches])
+
+
+def end_of(expected: Sequence[Expected]) -> int:
+    """Cycles until the last of the launches is through."""
+    return max((end for what in expected for _, end in what.spans), default=0)
 
 
 def emit_globals(module: ModuleOp, entries: Sequence[Scheduled], machine: Machine) -> None:
@@ -103,23 +167,21 @@ def emit_globals(module: ModuleOp, entries: Sequence[Scheduled], machine: Machin
         offset += 2 * len(bits) + 2 * (len(bits) % 2)
 
 
-def emit_program(
-    module: ModuleOp, entries: Sequence[Scheduled], timelines: Sequence[Timeline]
-) -> None:
+def emit_program(module: ModuleOp, planned: Planned) -> None:
     """Kernels, each once, and the schedule of every entry."""
-    launches = [launch for timeline in timelines for launch in timeline.launches]
-    kernels = emit_kernels(launches, entries[0].memory.symbols)
+    kernels = planned.kernels
     block = module.body.block
     block.add_ops(emitted.op for emitted in kernels.values())
-    for scheduled, timeline in zip(entries, timelines, strict=True):
-        expected = expect(timeline.launches, kernels)
+    for scheduled, launches, expected in zip(
+        planned.entries, planned.launches, planned.expected, strict=True
+    ):
         block.add_op(
             ScheduleOp(
                 [
                     _launch_op(launch, kernels[launch.kernel], what)
-                    for launch, what in zip(timeline.launches, expected, strict=True)
+                    for launch, what in zip(launches, expected, strict=True)
                 ],
-                max((end for what in expected for _, end in what.spans), default=0),
+                end_of(expected),
                 scheduled.entry,
                 [port.symbol for port in (*scheduled.inputs, *scheduled.outputs)],
             )

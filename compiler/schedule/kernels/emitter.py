@@ -45,6 +45,9 @@ COMPUTE = StreamKind.COMPUTE
 
 PIECE_BYTES = 4096
 """Most bytes of a transfer that others queue behind: about a thousand cycles."""
+PIECES_IN_A_ROW = 24
+"""More pieces are a loop: written out they take registers for every piece's address. Fewer are not:
+a loop's instructions cost short models a tenth of a percent."""
 
 
 def dense_strides(shape: Sequence[int]) -> tuple[int, ...]:
@@ -186,16 +189,26 @@ class StreamEmitter:
         self, lower: int, upper: int, token: SSAValue, body: Callable[[Index, SSAValue], SSAValue]
     ) -> SSAValue:
         """A loop that takes a token from iteration to iteration: `body` returns the next one."""
+        return self.carry_all(lower, upper, (token,), lambda i, tokens: (body(i, *tokens),))[0]
+
+    def carry_all(
+        self,
+        lower: int,
+        upper: int,
+        tokens: Sequence[SSAValue],
+        body: Callable[[Index, Sequence[SSAValue]], Sequence[SSAValue]],
+    ) -> Sequence[SSAValue]:
+        """A loop that takes several tokens from iteration to iteration."""
         if upper <= lower:
-            return token
+            return tokens
         if upper == lower + 1:
-            return body(lower, token)
-        block = Block(arg_types=(IndexType(), token.type))
+            return body(lower, tokens)
+        block = Block(arg_types=(IndexType(), *(token.type for token in tokens)))
         start, end, one = self.constant(lower), self.constant(upper), self.constant(1)
-        loop = self.builder.insert(scf.ForOp(start, end, one, (token,), Region(block)))
+        loop = self.builder.insert(scf.ForOp(start, end, one, tokens, Region(block)))
         with self._within(block):
-            self.builder.insert(scf.YieldOp(body(block.args[0], block.args[1])))
-        return loop.results[0]
+            self.builder.insert(scf.YieldOp(*body(block.args[0], block.args[1:])))
+        return loop.results
 
     def when(self, a: Index, predicate: str, b: Index, body: Callable[[], None]) -> None:
         """`body` if `a predicate b` (signed: eq, ne, slt, sle, sgt, sge)."""
@@ -285,7 +298,7 @@ class StreamEmitter:
         self,
         rows: int,
         row_bytes: int,
-        piece: Callable[[int, int], SSAValue],
+        piece: Callable[[Index, int], SSAValue],
         once_begun: Callable[[], None] | None = None,
     ) -> list[SSAValue]:
         """Start a large transfer as pieces of whole rows, at most two of them queued at a time, so
@@ -295,6 +308,8 @@ class StreamEmitter:
         emitted behind the first. Returns the tokens not waited for.
         """
         count = -(-rows * row_bytes // PIECE_BYTES)
+        if count > PIECES_IN_A_ROW:
+            return self._looped_pieces(rows, -(-rows // count), piece, once_begun)
         tokens: list[SSAValue] = []
         for index in range(count):
             first, end = index * rows // count, (index + 1) * rows // count
@@ -304,6 +319,31 @@ class StreamEmitter:
             if len(tokens) > 2:
                 self.complete(tokens.pop(0))
         return tokens
+
+    def _looped_pieces(
+        self,
+        rows: int,
+        share: int,
+        piece: Callable[[Index, int], SSAValue],
+        once_begun: Callable[[], None] | None,
+    ) -> list[SSAValue]:
+        """Pieces of `share` rows and one of the rest, all but the first two in a loop."""
+
+        def queue(start: Index, size: int, tokens: Sequence[SSAValue]) -> Sequence[SSAValue]:
+            before, last = tokens
+            token = piece(start, size)
+            self.complete(before)
+            return last, token
+
+        full, rest = divmod(rows, share)
+        first = piece(0, share)
+        if once_begun is not None:
+            once_begun()
+        tokens: Sequence[SSAValue] = (first, piece(share, share))
+        tokens = self.carry_all(
+            *(2, full, tokens), lambda index, queued: queue(self.mul(index, share), share, queued)
+        )
+        return list(queue(full * share, rest, tokens) if rest else tokens)
 
     def complete(self, *tokens: SSAValue) -> None:
         """Wait for transfers or jobs."""

@@ -133,12 +133,12 @@ def emit_feed(kernel: LinearGeometry, k: KernelEmitter) -> None:
             row, column = s.mul(s.add(s.mul(tile, kernel.chunks), chunk), kernel.n), 0
         row = s.add(row, part * kernel.inner)
 
-        def piece(first: int, rows: int) -> SSAValue:
+        def piece(first: Index, rows: int) -> SSAValue:
             if not kernel.flat_w:
                 where = [s.add(row, first), column]
                 return s.transfer(source, where, target, [slot, first], [rows, kernel.k])
             start, size = s.mul(s.add(row, first), kernel.k), rows * kernel.k
-            return s.transfer(source, [start], target, [slot, first * kernel.k], [size])
+            return s.transfer(source, [start], target, [slot, s.mul(first, kernel.k)], [size])
 
         return s.transfer_pieces(kernel.inner, 2 * kernel.k, piece, once_begun)
 
@@ -148,7 +148,7 @@ def emit_feed(kernel: LinearGeometry, k: KernelEmitter) -> None:
         """`count` rows of a chunk of X, or of the next launch's X, from row `start` on."""
         slot = ring_slot(s, k, "first_x", chunk)
 
-        def piece(first: int, rows: int, part: int = 0) -> SSAValue:
+        def piece(first: Index, rows: int, part: int = 0) -> SSAValue:
             row, where = s.add(start, first), s.add(column, part * kernel.inner)
             source, target = k.values[operand], k.memory["x"]
             matrix = [slot, part] if kernel.parts > 1 else [slot]
@@ -173,7 +173,7 @@ def emit_feed(kernel: LinearGeometry, k: KernelEmitter) -> None:
             s.wait_value(OUT, s.add(free, steps.result))
         column = s.mul(tile, kernel.k)
 
-        def piece(first: int, rows: int) -> SSAValue:
+        def piece(first: Index, rows: int) -> SSAValue:
             target = [tile, first]
             return s.transfer(
                 k.values["bias"], [0, column], k.memory["z"], target, [rows, kernel.k]
