@@ -128,6 +128,21 @@ def test_shape_that_no_memory_holds(tmp_path: Path) -> None:
     assert "has 6399999999936 elements; expected 1 to 268435456" in message
 
 
+@pytest.mark.parametrize("channels", [4, 3])
+def test_padding_that_no_memory_holds(tmp_path: Path, channels: int) -> None:
+    """It would be a constant of 16 TiB, whichever way it is multiplied."""
+    weights = numpy_helper.from_array(np.ones((channels, 4, 3), np.float32), "w")
+    strides = [1 << (30 if channels == 4 else 62)]
+    conv = helper.make_node("Conv", ["x", "w"], ["y"], pads=[1 << 40] * 2, strides=strides)
+    ports = [helper.make_tensor_value_info(n, 1, s) for n, s in (("x", [1, 4, 32]), ("y", None))]
+    graph = helper.make_graph([conv], "g", ports[:1], ports[1:], [weights])
+    path = tmp_path / "m.onnx"
+    opset = helper.make_opsetid("", 17)
+    onnx.save(helper.make_model(graph, opset_imports=[opset], ir_version=8), path)
+    with pytest.raises(OnnxError, match=r"32 bits address|more memory than there is"):
+        import_onnx(path)
+
+
 def test_unsupported_dtype(tmp_path: Path) -> None:
     path = save(
         tmp_path / "m.onnx", [helper.make_node("Identity", ["x"], ["y"])], dtype=TensorProto.STRING

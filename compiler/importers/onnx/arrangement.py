@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
 import numpy as np
 from xdsl.dialects.builtin import IntegerType, f32
@@ -26,6 +27,8 @@ from softex_mlir.compiler.importers.onnx.tensors import (
 from softex_mlir.compiler.importers.onnx.values import Array, Unsupported, Value, element_of
 from softex_mlir.dialects import transformer as t
 
+_MOST_ELEMENTS = 1 << 31
+
 
 def expanded(state: Importer, x: SSAValue, shape: Sequence[int], kind: int = 0) -> SSAValue:
     """Dimensions of size 1 repeated."""
@@ -39,6 +42,8 @@ def expanded(state: Importer, x: SSAValue, shape: Sequence[int], kind: int = 0) 
 
 def filled(state: Importer, like: SSAValue, shape: Sequence[int], value: float) -> SSAValue:
     """A constant tensor of the type of another one."""
+    if prod(shape) > _MOST_ELEMENTS:
+        raise Unsupported(f"{prod(shape):,} equal elements are more than 32 bits address")
     kind = element_of(like)
     if isinstance(kind, IntegerType):
         return state.integers(np.full(shape, value, np.bool_ if kind == i1 else np.int32))

@@ -254,7 +254,11 @@ class GraphReader:
             )
         block, origins = self.state.block, self.state.node_origins
         before = block.last_op
-        results = list(OPERATORS[node.key][0](self.state, node))
+        try:
+            results = list(OPERATORS[node.key][0](self.state, node))
+        except MemoryError as error:
+            reason = " ".join(str(error).split()) or "sizes that no memory holds"
+            raise Unsupported(f"it needs more memory than there is: {reason}") from None
         kinds = [node.element_type(i) for i in range(len(node.operands))]
         kinds += [node.result_type(i) for i in range(len(node.proto.output))]
         origin = origin_of(_name(node.proto), node.kind, kinds)
