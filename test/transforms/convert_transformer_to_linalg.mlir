@@ -35,3 +35,15 @@ func.func @main(%x: tensor<2x5x8xbf16>, %rows: tensor<2x1x8xbf16>, %row: tensor<
   %masked = transformer.mask_fill %root, %row {fill = -3.4028235e+38 : f64} : tensor<2x5x8xbf16>, tensor<8xbf16> -> tensor<2x5x8xbf16>
   func.return %masked, %mean : tensor<2x5x8xbf16>, tensor<2x8xbf16>
 }
+
+// Long sums over tokens are float32: of a few rows wherever the model has so many tokens, of more
+// rows where they are short.
+// CHECK-LABEL: func.func @pool
+func.func @pool(%weights: tensor<1x4x4096xbf16>, %few: tensor<1x2048x64xbf16>, %x: tensor<1x4096x512xbf16>, %y: tensor<1x64x2048xbf16>) -> (tensor<1x4x512xbf16>, tensor<1x64x64xbf16>) {
+  // CHECK: linalg.generic
+  // CHECK: arith.mulf
+  %pooled = transformer.matmul %weights, %x : tensor<1x4x4096xbf16>, tensor<1x4096x512xbf16> -> tensor<1x4x512xbf16>
+  // CHECK: transformer.matmul
+  %mixed = transformer.matmul %y, %few : tensor<1x64x2048xbf16>, tensor<1x2048x64xbf16> -> tensor<1x64x64xbf16>
+  func.return %pooled, %mixed : tensor<1x4x512xbf16>, tensor<1x64x64xbf16>
+}

@@ -34,6 +34,10 @@ from softex_mlir.compiler.weights import WeightStore
 from softex_mlir.compiler.work import MOST_ON_CORES
 from softex_mlir.dialects import transformer as t
 
+MOST_POOLED = 4
+"""Rows, or columns, of a product that pools tokens; eight times as many multiply-accumulates of it
+may go to the cores, as a layer of that many tokens has hundreds of times as many."""
+
 
 def _filled(op: t.MaskFillOp) -> list[Operation]:
     fill = op.fill.value.data
@@ -95,11 +99,13 @@ def _is_small_sum(op: t.MatmulOp | t.LinearOp, weights: WeightStore) -> bool:
     """Whether float32 on the cores is worth its time: a pooling's product."""
     a, b = op.operands[:2]
     macs = prod(t.shape_of(a)) * t.shape_of(b)[-1]
+    pools = min(t.shape_of(op.result)[-2:]) <= MOST_POOLED
+    small = macs <= (8 * MOST_ON_CORES if pools else MOST_ON_CORES)
     if isinstance(op, t.MatmulOp):
         plain = op.is_fused
     else:
         plain = len(op.operands) == 2 and op.activation.data == "none"
-    return plain and macs <= MOST_ON_CORES and sums_over_tokens(op, weights)
+    return plain and small and sums_over_tokens(op, weights)
 
 
 def _product(op: t.MatmulOp | t.LinearOp) -> list[Operation]:
