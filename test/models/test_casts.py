@@ -98,6 +98,16 @@ def test_arithmetic_in_float16_is_said_to_be_bfloat16(tmp_path: Path) -> None:
     assert note == "float16 is computed as bfloat16: numbers beyond 65504 stay finite"
 
 
+@pytest.mark.parametrize("through_a_product", [True, False])
+def test_a_choice_among_rounded_numbers_is_said(through_a_product: bool, tmp_path: Path) -> None:
+    g = Graph(opset=19)
+    value = g.node("MatMul", "x", g.weight(8, 8)) if through_a_product else "x"
+    value = g.node("Cast", g.node("ArgMax", value, axis=-1, keepdims=0), to=TensorProto.FLOAT)
+    g.save(tmp_path / "m.onnx", [helper.make_tensor_value_info("x", 1, (4, 8))], value)
+    notes = Compilation.of(tmp_path / "m.onnx").model.notes
+    assert any("of close ones another may be chosen" in note for note in notes) == through_a_product
+
+
 @pytest.mark.parametrize("kinds", [["BOOL"], ["INT32", "BOOL"], ["BOOL", "INT64"]])
 def test_truth(kinds: list[str], tmp_path: Path) -> None:
     wide = EVERY.astype(np.float64)

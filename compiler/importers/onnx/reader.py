@@ -252,6 +252,11 @@ class GraphReader:
                 f"{node.kind} '{_name(node.proto)}' reads numbers in BF16: one close to a step may "
                 "fall on its other side"
             )
+        if self.thresholds.chooses_among_rounded(node):
+            self.state.note(
+                f"{node.kind} '{_name(node.proto)}' chooses among numbers rounded to BF16: of "
+                "close ones another may be chosen"
+            )
         block, origins = self.state.block, self.state.node_origins
         before = block.last_op
         try:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 from onnx import numpy_helper
-from xdsl.dialects.builtin import bf16
+from xdsl.dialects.builtin import AnyFloat, bf16
 from xdsl.ir import SSAValue
 
 from softex_mlir.compiler.importers.onnx.casts import FLOAT8
@@ -78,6 +78,14 @@ class Thresholds:
         target = node.result_type()
         rounded = any(isinstance(v, SSAValue) and element_of(v) == bf16 for v in node.operands)
         return rounded and is_step(node.proto, target) and node.proto.output[0] not in self.safe
+
+    def chooses_among_rounded(self, node: Node) -> bool:
+        """Whether a node chooses among numbers that are, or come from, ones in BF16."""
+        if node.proto.op_type not in CHOICES or node.proto.domain not in ("", "ai.onnx"):
+            return False
+        x = node.operands[0]
+        computed = isinstance(x, SSAValue) and isinstance(element_of(x), AnyFloat)
+        return computed and node.proto.input[0] not in self.exact
 
 
 def is_step(proto: Any, target: int) -> bool:
