@@ -22,7 +22,7 @@ from softex_mlir.compiler.schedule.kernels.kernel import (
 from softex_mlir.compiler.schedule.l2_objects import Symbols
 from softex_mlir.compiler.schedule.launches import launch_tasks
 from softex_mlir.compiler.schedule.plan import constants_offset
-from softex_mlir.compiler.schedule.repeats import expect_repeated
+from softex_mlir.compiler.schedule.repeats import end_of, expect_repeated
 from softex_mlir.compiler.schedule.replay import Expected, Launched, replay
 from softex_mlir.compiler.schedule.scheduler import Scheduled, schedule_entries
 from softex_mlir.compiler.schedule.search.tiling import CapacityError
@@ -125,11 +125,6 @@ def _plan(
     launches = [timeline.launches for timeline in timelines]
     kernels = emit_kernels(list(chain(*launches)), entries[0].memory.symbols)
     return Planned(entries, launches, kernels, [expect(each, kernels) for each in launches])
-
-
-def end_of(expected: Sequence[Expected]) -> int:
-    """Cycles until the last of the launches is through."""
-    return max((end for what in expected for _, end in what.spans), default=0)
 
 
 def emit_globals(module: ModuleOp, entries: Sequence[Scheduled], machine: Machine) -> None:

@@ -68,7 +68,7 @@ def expect_repeated(launches: Sequence[Launch], expect: Expect) -> list[Expected
     found = expect([*launches[: gone.start], *rest])
     last = found[gone.start - repeat.period : gone.start]
     before = found[gone.start - 2 * repeat.period : gone.start - repeat.period]
-    took = _end(last) - _end(before)
+    took = end_of(last) - end_of(before)
     number = repeat.count - KEPT
     copies = [_later(one, took * (i + 1)) for i in range(number) for one in last]
     behind_all = [_later(one, took * number) for one in found[gone.start :]]
@@ -128,8 +128,9 @@ def _earlier(launch: Launch, since: Sequence[int], moved: Sequence[int]) -> Laun
     )
 
 
-def _end(expected: Sequence[Expected]) -> int:
-    return max(end for one in expected for _, end in one.spans)
+def end_of(expected: Sequence[Expected]) -> int:
+    """Cycles until the last of some launches is through."""
+    return max((end for one in expected for _, end in one.spans), default=0)
 
 
 def _later(expected: Expected, cycles: int) -> Expected:

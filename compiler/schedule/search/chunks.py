@@ -12,19 +12,17 @@ from softex_mlir.compiler.schedule.kernels.attention.chunked_geometry import MAX
 from softex_mlir.compiler.schedule.kernels.attention.whole_rows import AttentionKernel
 from softex_mlir.compiler.schedule.kernels.transposition import TransposeKernel
 from softex_mlir.compiler.schedule.search.attention import attention_candidates, attention_cycles
+from softex_mlir.compiler.transforms.transformer.split_token_sums import MOST, PART
 from softex_mlir.dialects.transformer import AttentionOp, padded_keys
 from softex_mlir.dialects.transformer_attention import KEY_BLOCK, KEY_UNIT
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.units.redmule import refills_late, shortest_inner
 from softex_mlir.isa_sim.units.softex_jobs import padded_length
 
-MOST_KEYS = 256
-"""Keys whose values are added without a break: as many equal ones add up in BF16."""
-
-PARTS = (64, KEY_UNIT)
-"""Of more keys, those of a partial sum; fewer where chunks of so many do not fit the TCDM. Sums of
-up to 4,096 keys that weigh alike are off by up to 2 % where values are random, by up to 5 % where
-they are equal: by what a chain of 64 roundings loses."""
+PARTS = (PART, KEY_UNIT)
+"""Where values of more than `MOST` keys are added, those of a partial sum; fewer where chunks of so
+many do not fit the TCDM. Sums of up to 4,096 keys that weigh alike are off by up to 2 % where
+values are random, by up to 5 % where they are equal: by what a chain of 64 roundings loses."""
 
 HALF_LINE = 16
 """What a row of scores is a multiple of, in elements."""
@@ -168,7 +166,7 @@ def chunks_of(machine: Machine, op: AttentionOp, offset: int) -> tuple[int | Non
     Attention to a cache has partial sums in its chunks at any capacity, so that it changes no bit.
     """
     choose = key_chunk if op.position is None else cache_chunk
-    many = op.position is not None or op.keys > MOST_KEYS
+    many = op.position is not None or op.keys > MOST
     for part in PARTS if many and op.wide is None else (None,):
         chunk = choose(machine, op, offset, part)
         if chunk is None:
@@ -216,7 +214,7 @@ def cache_chunk(
             replace(chunked, bias_per_query=True), chunk_lengths(machine, op.keys), end
         )
         return None if found is None else found.chunk
-    for chunk in range(MOST_KEYS, 0, -KEY_BLOCK):
+    for chunk in range(MOST, 0, -KEY_BLOCK):
         whole = replace(whole_kernel(machine, op, offset, chunk), queries=KEY_BLOCK)
         chunked = chunked_kernel(machine, op, offset, 2 * chunk)
         chunked = replace(chunked, queries=KEY_BLOCK, bias_per_query=True, summed=summed)

@@ -6,7 +6,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import pairwise
 
@@ -265,7 +265,7 @@ class LinearSearch:
 
     def group_cycles(self, shape: LinearShape, tile: Tile, first: bool) -> float:
         """Predicted cycles of a group of tiles in the steady state: the busiest of the units."""
-        m, n, k, group, piece, ring = astuple(tile)
+        m, n, k, group, piece, ring = tile.m, tile.n, tile.k, tile.group, tile.piece, tile.ring
         chunks = shape.n // n
         inner = min(n, shape.chunk)
         job = n // inner * self._job(m, inner, k, shape.wide)

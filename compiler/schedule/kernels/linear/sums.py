@@ -190,13 +190,7 @@ def each_job(
 
 def _clear(kernel: LinearGeometry, k: KernelEmitter, s: StreamEmitter) -> None:
     slots = kernel.ring or kernel.group
-
-    def cleared(number: Index) -> None:
-        slot = s.value(number)
-
-        clear_rows(kernel, k, s, slot, 0)
-
-    s.loop(0, slots, cleared)
+    s.loop(0, slots, lambda slot: clear_rows(kernel, k, s, s.value(slot), 0))
 
 
 def clear_rows(
