@@ -21,6 +21,7 @@ from softex_mlir.compiler.importers.onnx.encoder import (
     MASK,
     SCOPE,
     EncoderFiles,
+    declare,
     has_encoder,
     import_encoder,
     is_from_encoder,
@@ -196,22 +197,20 @@ def _recall_mask(files: DecoderFiles, encode: Model, model: Model) -> None:
         columns, inverted = t.shape_of(op.result)[1], op.inverted is not None
         state = t.StateOp(f"{MASK}.{columns}{'.inverted' * inverted}", op.result.type)
         name = state.sym_name.data
-        if not any(isinstance(o, t.StateOp) and o.sym_name.data == name for o in encode.module.ops):
+        if not _has_state(encode, name):
             returned = encode.main.body.block.last_op
             assert returned is not None
             bias = t.MaskToBiasOp(given, columns, inverted=inverted)
             Rewriter.insert_op([bias, t.KeepOp(bias, state)], InsertPoint.before(returned))
-            _declare(encode, state.clone())
-        if not any(isinstance(o, t.StateOp) and o.sym_name.data == name for o in model.module.ops):
-            _declare(model, state)
+            declare(encode, [state.clone()])
+        if not _has_state(model, name):
+            declare(model, [state])
         Rewriter.replace_op(op, t.RecallOp(state))
     _drop_inputs(model, [MASK])
 
 
-def _declare(model: Model, state: t.StateOp) -> None:
-    first = model.module.body.block.first_op
-    assert first is not None
-    Rewriter.insert_op(state, InsertPoint.before(first))
+def _has_state(model: Model, name: str) -> bool:
+    return any(isinstance(o, t.StateOp) and o.sym_name.data == name for o in model.module.ops)
 
 
 def _argument(model: Model, name: str) -> SSAValue | None:

@@ -102,7 +102,6 @@ def import_encoder(
             f"[{batch}, heads, tokens, size] of them, found {shown}",
         )
     source = Encoded(t.shape_of(hidden), kept)
-    columns = source.hidden[2]
     operations: list[Operation] = []
     states: list[t.StateOp] = []
     for name, value in ((HIDDEN, hidden), *zip(past, made, strict=True)):
@@ -111,9 +110,8 @@ def import_encoder(
             ordered = t.TransposeOp(value, (0, 2, 1, 3))
             operations.append(ordered)
             rows = ordered.result
-            columns = kept[name][1] * kept[name][3]
         state = state_of(source, name)
-        flat = t.ReshapeOp(rows, (batch * source.hidden[1], columns))
+        flat = t.ReshapeOp(rows, state.type.get_shape())
         operations += [flat, t.KeepOp(flat, state)]
         states.append(state)
     Rewriter.insert_op(operations, InsertPoint.before(returned))
@@ -121,10 +119,15 @@ def import_encoder(
     assert main.res_attrs is not None
     main.res_attrs = ArrayAttr(main.res_attrs.data[:1])
     main.update_function_type()
+    declare(model, states)
+    return model, source
+
+
+def declare(model: Model, states: Sequence[t.StateOp]) -> None:
+    """Put states in front of a model's other ones and its functions."""
     first = model.module.body.block.first_op
     assert first is not None
     Rewriter.insert_op(states, InsertPoint.before(first))
-    return model, source
 
 
 def state_of(source: Encoded, name: str) -> t.StateOp:
