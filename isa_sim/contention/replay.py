@@ -127,8 +127,8 @@ def _next_access(
 def _find_beat(dev: Any, dma_log: Any, channel: Any, index: int) -> None:
     """Where the channel's beat lies on the TCDM side: destination of channel 0, source of 1."""
     row, at = channel[index, ROW], DMA_DESCRIPTOR
-    run, within = channel[index, BEAT] // channel[index, RUN], channel[index, BEAT]
-    within -= run * channel[index, RUN]
+    run = channel[index, BEAT] // channel[index, RUN]
+    within = channel[index, BEAT] - run * channel[index, RUN]
     address = dma_log[row, at + index] + within * dev.word[d.DMA_WIDTH]
     inner = dma_log[row, at + 5]
     if inner > 1:

@@ -8,7 +8,6 @@ them as late.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
@@ -17,6 +16,7 @@ import numpy as np
 
 from softex_mlir.isa_sim.devices import state as d
 from softex_mlir.isa_sim.devices.events import job_at
+from softex_mlir.isa_sim.numerics.gemm import host_cores
 from softex_mlir.isa_sim.units.common import copy_in, copy_out
 from softex_mlir.isa_sim.units.unit import Execution, Trigger, UnitPort
 
@@ -42,9 +42,8 @@ class AsideJobs:
         self._base = tcdm_base
         self._dev = dev
         self._jobs: dict[int, _Job] = {}
-        affinity = getattr(os, "sched_getaffinity", None)
-        cores = len(affinity(0)) if affinity else os.cpu_count() or 1
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="jobs") if cores > 1 else None
+        several = host_cores() > 1
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="jobs") if several else None
 
     def start(self, unit: int, registers: np.ndarray, trigger: Trigger, record: int) -> None:
         """Begin a job of a unit that has none; `record` is its launch record's address."""

@@ -23,12 +23,18 @@ PARALLEL_FMAS = 3_000_000
 """From this many FMAs on, sharing the rows among the host's cores pays."""
 
 
+def host_cores() -> int:
+    """Cores of the host that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
 @cache
 def _threads() -> tuple[int, ThreadPoolExecutor]:
     from concurrent.futures import ThreadPoolExecutor
 
-    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return count or 1, ThreadPoolExecutor(count or 1, thread_name_prefix="gemm")
+    count = host_cores()
+    return count, ThreadPoolExecutor(count, thread_name_prefix="gemm")
 
 
 def gemm_bits(x: Bits, w: Bits, z: Bits, columns: int = 8) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy.typing as npt
 
 from softex_mlir.errors import UserError
 from softex_mlir.files import read_text
+from softex_mlir.isa_sim.numerics.gemm import host_cores
 from softex_mlir.runtime.quality.fp32 import fitted, widened
 from softex_mlir.runtime.quality.metrics import (
     compare,
@@ -229,7 +229,7 @@ def parallel(
     if isinstance(workers, Remote):
         yield from workers.map(task, items)
         return
-    count = min(len(items), workers if workers is not None else len(os.sched_getaffinity(0)))
+    count = min(len(items), workers if workers is not None else host_cores())
     if count <= 1 or "fork" not in multiprocessing.get_all_start_methods():
         yield from map(task, items)
         return
