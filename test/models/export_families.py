@@ -24,8 +24,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from exported_models import SMALL, Family
-from exported_more import FAMILIES, INPUTS
+from exported_family import SMALL, Family
+from exported_images import IMAGES
+from exported_inputs import INPUTS
+from exported_signals import SIGNALS
+from exported_text import DECODERS, ENCODERS, PAIRS
+
+FAMILIES = {**ENCODERS, **DECODERS, **PAIRS, **IMAGES, **SIGNALS}
 
 
 def _made(family: Family, sizes: dict[str, Any], torch: Any, transformers: Any) -> Any:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import onnx
-from export_families import VARIANTS, export
-from exported_models import FAMILIES, SMALL
+from export_families import FAMILIES, VARIANTS, export
+from exported_family import SMALL
 
 HERE = Path(__file__).parent / "families"
 LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers", "num_decoder_layers")
@@ -41,7 +41,7 @@ RECORDED = {
     "wav2vec2": "script17",
     "whisper_encoder": "script17",
 }
-"""Variants of `export_families.py` by families of `exported_models.py`. They hold relative biases
+"""Variants of `export_families.py` by its families. They hold relative biases
 (DeBERTa, MPNet, T5), ALiBi (BLOOM), windows (Gemma, ModernBERT, Swin), rotary positions from
 `position_ids`, masks [B, T, 1] and L2 normalisation (sentences), tokens picked by ArgMax and by
 ids (CLIP, last tokens), convolutions of all kinds with Batch-, Group- and LayerNormalization."""
