@@ -73,7 +73,8 @@ def test_figures_are_those_of_the_evaluator():
         wanted = evaluate(model.module, model.weights, one, arithmetic="float32")["logits"]
         cosines.append(metrics.compare(exact, wanted).cosine)
     found = report.outputs[0].figures["hardware"]["cosine"]
-    assert found.mean == pytest.approx(1 - np.mean(cosines))
+    # the last bits of float32 sums are those of the host's BLAS and of the shapes it is given
+    assert found.mean == pytest.approx(1 - np.mean(cosines), rel=1e-3)
     assert found.low <= found.mean <= found.high <= found.worst
     assert found.worst_input == np.argmin(cosines)
     assert report.outputs[0].figures["bf16"]["cosine"].mean < found.mean
@@ -88,7 +89,6 @@ def test_references(tmp_path: Path):
     ]
     outputs: dict[str, Any] = {"out_0": np.stack([one["logits"] for one in wanted])}
     beside = quality(demo(), images(2) | outputs, workers=1)
-    # the fused model's sums in float32 are of other shapes than its source's
     assert cosine(beside) == pytest.approx(cosine(own), rel=1e-3)
     np.savez(tmp_path / "set.npz", **images(2))
     np.savez(tmp_path / "ref.npz", **outputs)
