@@ -101,15 +101,12 @@ def _is_small_sum(op: t.MatmulOp | t.LinearOp, weights: WeightStore) -> bool:
     macs = prod(t.shape_of(a)) * t.shape_of(b)[-1]
     pools = min(t.shape_of(op.result)[-2:]) <= MOST_POOLED
     small = macs <= (8 * MOST_ON_CORES if pools else MOST_ON_CORES)
-    if isinstance(op, t.MatmulOp):
-        plain = op.is_fused
-    else:
-        plain = len(op.operands) == 2 and op.activation.data == "none"
-    return plain and small and sums_over_tokens(op, weights)
+    takes_two = isinstance(op, t.LinearOp) or op.is_fused
+    return takes_two and small and sums_over_tokens(op, weights)
 
 
 def _product(op: t.MatmulOp | t.LinearOp) -> list[Operation]:
-    """Sums in f32 in the order of memory."""
+    """Sums in f32 in the order of memory; what ends a linear layer follows before the rounding."""
     a, b = op.operands[:2]
     shape = t.shape_of(op.result)
     rank = len(shape)
@@ -126,7 +123,18 @@ def _product(op: t.MatmulOp | t.LinearOp) -> list[Operation]:
         initial=[0.0],
         layer=op.layer,
     )
-    rounded = elementwise([total[-1].results[0]], bf16, lambda e, x: x[0], layer=op.layer)
+    ends = list(op.operands[2:])
+
+    def end(e: F32, x: Scalars) -> SSAValue:
+        found, *rest = x
+        if isinstance(op, t.LinearOp):
+            if op.bias is not None:
+                found = e.add(found, rest.pop(0))
+            if op.activation.data != "none":
+                found = UNARY[op.activation.data].body(e, found)
+        return e.add(found, rest.pop(0)) if rest else found
+
+    rounded = elementwise([total[-1].results[0], *ends], bf16, end, layer=op.layer)
     return [*total, *rounded]
 
 
