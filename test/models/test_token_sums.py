@@ -99,7 +99,7 @@ def test_sums_do_not_stand_still(
 def test_programs_sum_so(columns: int, tmp_path: Path) -> None:
     """On the cores, and by parts on RedMulE."""
     nodes, inputs, constants = graph_of(
-        "a layer with ReLU" if columns > 8 else "keys by values", 577, columns
+        "keys by values" if columns > 8 else "a layer with ReLU", 577, columns
     )
     infos = [helper.make_tensor_value_info(n, FLOAT, s) for n, s in inputs.items()]
     result = [helper.make_tensor_value_info("y", FLOAT, None)]

@@ -35,8 +35,8 @@ from softex_mlir.compiler.work import MOST_ON_CORES
 from softex_mlir.dialects import transformer as t
 
 MOST_POOLED = 4
-"""Rows, or columns, of a product that pools tokens; eight times as many multiply-accumulates of it
-may go to the cores, as a layer of that many tokens has hundreds of times as many."""
+"""Rows, or columns, of a product that pools tokens: it costs the cores as much as a few operations
+on every element of what it pools, and RedMulE most of its rows."""
 
 
 def _filled(op: t.MaskFillOp) -> list[Operation]:
@@ -96,11 +96,10 @@ def _reduce_mean(op: t.ReduceMeanOp) -> list[Operation]:
 
 
 def _is_small_sum(op: t.MatmulOp | t.LinearOp, weights: WeightStore) -> bool:
-    """Whether float32 on the cores is worth its time: a pooling's product."""
+    """Whether float32 on the cores is worth its time: a pooling's product, or few sums."""
     a, b = op.operands[:2]
     macs = prod(t.shape_of(a)) * t.shape_of(b)[-1]
-    pools = min(t.shape_of(op.result)[-2:]) <= MOST_POOLED
-    small = macs <= (8 * MOST_ON_CORES if pools else MOST_ON_CORES)
+    small = min(t.shape_of(op.result)[-2:]) <= MOST_POOLED or macs <= MOST_ON_CORES
     takes_two = isinstance(op, t.LinearOp) or op.is_fused
     return takes_two and small and sums_over_tokens(op, weights)
 
