@@ -31,6 +31,7 @@ from xdsl.irdl import (
     VerificationContext,
     irdl_op_definition,
     operand_def,
+    opt_operand_def,
     opt_prop_def,
     prop_def,
     region_def,
@@ -290,19 +291,26 @@ class AdvanceOp(IRDLOperation):
     steps = opt_prop_def(IntegerAttr[I32])
     """How much is added; 1 if it is left out."""
 
-    assembly_format = "(`by` $steps^)? attr-dict"
+    computed = opt_operand_def(IndexType)
+    """How much is added, if that is known at run time only: no negative number."""
 
-    def __init__(self, steps: int = 1) -> None:
-        super().__init__(properties={"steps": None if steps == 1 else IntegerAttr(steps, i32)})
+    assembly_format = "(`by` $steps^)? (`by_computed` $computed^)? attr-dict"
+
+    def __init__(self, steps: int | SSAValue = 1) -> None:
+        computed = None if isinstance(steps, int) else steps
+        known = IntegerAttr(steps, i32) if isinstance(steps, int) and steps != 1 else None
+        super().__init__(operands=[computed], properties={"steps": known})
 
     @property
     def count(self) -> int:
-        """How much is added."""
+        """How much is added, unless that is computed."""
         return 1 if self.steps is None else self.steps.value.data
 
     def verify_(self) -> None:
         if self.count < 1:
             raise VerifyException(f"counters only grow, found an advance by {self.count}")
+        if self.steps is not None and self.computed is not None:
+            raise VerifyException("an advance is by a known or by a computed number, found both")
         parent = self.parent_op()
         while parent is not None and not isinstance(parent, StreamOp):
             if isinstance(parent, ParallelOp | LeaderOp):

@@ -30,6 +30,7 @@ from xdsl.irdl import (
     result_def,
     var_operand_def,
 )
+from xdsl.transforms.canonicalization_patterns.utils import const_evaluate_operand
 from xdsl.utils.exceptions import VerifyException
 
 from softex_mlir.dialects.cluster import StreamKind, TokenType, stream_of
@@ -301,7 +302,7 @@ class AccumulateOp(IRDLOperation):
     chunk = operand_def(IndexType)
     """Number of the chunk in its row: the first takes the slot, the last inverts."""
 
-    chunks = prop_def(IntegerAttr[I32])
+    chunks = operand_def(IndexType)
     """Chunks of a row."""
 
     minus_infinity_follows = opt_prop_def(UnitAttr)
@@ -328,15 +329,14 @@ class AccumulateOp(IRDLOperation):
         length: int,
         slot: SSAValue | Operation,
         chunk: SSAValue | Operation,
-        chunks: int,
+        chunks: SSAValue | Operation,
         minus_infinity_follows: bool = False,
         queued: bool = False,
     ):
         super().__init__(
-            operands=[x, x_indices, slot, chunk],
+            operands=[x, x_indices, slot, chunk, chunks],
             properties={
                 "length": IntegerAttr(length, i32),
-                "chunks": IntegerAttr(chunks, i32),
                 "minus_infinity_follows": UnitAttr() if minus_infinity_follows else None,
                 "queued": UnitAttr() if queued else None,
             },
@@ -347,8 +347,9 @@ class AccumulateOp(IRDLOperation):
         unit = softex_of(self)
         length = self.length.value.data
         check_slot(self.slot)
-        if self.chunks.value.data < 1:
-            raise VerifyException(f"a row has chunks, found {self.chunks.value.data}")
+        chunks = const_evaluate_operand(self.chunks)
+        if chunks is not None and chunks < 1:
+            raise VerifyException(f"a row has chunks, found {chunks}")
         follows = self.minus_infinity_follows
         check_job(unit, Kind.ACCUMULATE, length, minus_infinity_follows=follows)
         check_operand("x", self.x, len(self.x_indices), length)

@@ -84,8 +84,9 @@ class AttentionOp(TransformerOp):
 
     With a `position` ([batch] i32: that of the first query), k and v are caches of which only the
     first keys are looked at: position + queries, rounded up to whole blocks of `KEY_BLOCK`. The
-    operation is then the same as on k, v and bias cut to so many keys, one chunk meaning none:
-    what it computes, and its cost, depend on the position and not on the size of the cache.
+    operation is then the same as on k, v and bias cut to so many keys, and up to `whole_keys` of
+    them (a chunk if it is left out) without chunks: what it computes, and its cost, depend on the
+    position and not on the size of the cache.
     """
 
     name = "transformer.attention"
@@ -102,6 +103,7 @@ class AttentionOp(TransformerOp):
     scale = opt_prop_def(FloatAttr)
     key_chunk = opt_prop_def(IntegerAttr)
     value_chunk = opt_prop_def(IntegerAttr)
+    whole_keys = opt_prop_def(IntegerAttr)
     inner_unit = opt_prop_def(IntegerAttr)
     wide = opt_prop_def(UnitAttr)
     result = result_def(BF16_TENSOR)
@@ -156,6 +158,11 @@ class AttentionOp(TransformerOp):
     def chunk(self) -> int | None:
         """Keys of a chunk; None for whole rows."""
         return None if self.key_chunk is None else self.key_chunk.value.data
+
+    @property
+    def whole(self) -> int | None:
+        """The most visible keys of a cache that go by whole rows; None if all do."""
+        return self.chunk if self.whole_keys is None else self.whole_keys.value.data
 
     @property
     def summed(self) -> int | None:
@@ -259,6 +266,10 @@ class AttentionOp(TransformerOp):
         self.expect(
             summed is None or chunk is not None or self.position is None,
             "value_chunk needs whole rows of scores: a key_chunk, or no position",
+        )
+        self.expect(
+            self.whole_keys is None or (self.position is not None and chunk is not None),
+            "whole_keys is for a cache that goes by chunks: a position, and a key_chunk",
         )
         self.expect(
             summed is None or self.wide is None,

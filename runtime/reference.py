@@ -317,7 +317,7 @@ def _attention(op: t.AttentionOp, operands: list[Array], arithmetic: Arithmetic)
         keys, chunk = op.keys, op.chunk
         if rest:
             keys = op.visible_keys(int(rest[0][b]))
-            chunk = chunk if chunk is not None and chunk < keys else None
+            chunk = chunk if op.whole is not None and op.whole < keys else None
         summed = None if chunk is None and op.chunk is not None else op.summed
         rows, key_rows = (
             slice(b * queries, (b + 1) * queries),

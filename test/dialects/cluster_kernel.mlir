@@ -7,7 +7,8 @@
 // CHECK-NEXT: %{{.*}} = cluster.buffer "b" at 8192 : memref<2x8xbf16, #cluster.tcdm>
 // CHECK-NEXT: cluster.stream dma_in {
 // CHECK-NEXT:   cluster.wait_for dma_out, %ready
-// CHECK-NEXT:   cluster.advance
+// CHECK-NEXT:   cluster.advance by 3
+// CHECK-NEXT:   cluster.advance by_computed %ready
 // CHECK-NEXT: }
 // CHECK-NEXT: cluster.stream compute {
 // CHECK-NEXT: }
@@ -17,7 +18,8 @@ cluster.kernel @copy(%in : index, %out : index, %red : index, %com : index,
   %b = cluster.buffer "b" at 8192 : memref<2x8xbf16, #cluster.tcdm>
   cluster.stream dma_in {
     cluster.wait_for dma_out, %ready
-    cluster.advance
+    cluster.advance by 3
+    cluster.advance by_computed %ready
   }
   cluster.stream compute {}
 }

@@ -42,3 +42,12 @@ cluster.kernel @k(%a : index, %b : index, %c : index, %d : index) {
     }
   }
 }
+
+// -----
+
+cluster.kernel @k(%a : index, %b : index, %c : index, %d : index) {
+  cluster.stream dma_in {
+    // expected-error@below {{an advance is by a known or by a computed number, found both}}
+    cluster.advance by 2 by_computed %a
+  }
+}

@@ -14,10 +14,10 @@
 %m = "test.op"() : () -> memref<4x2xi32, #cluster.tcdm>
 // CHECK: softex.open_slots %m : memref<4x2xi32, #cluster.tcdm>
 softex.open_slots %m : memref<4x2xi32, #cluster.tcdm>
-// CHECK-NEXT: softex.accumulate %x[%i] length = 32 slot = %one chunk = %i of 3 :
-%a = softex.accumulate %x[%i] length = 32 slot = %one chunk = %i of 3 : memref<4x208xbf16, #cluster.tcdm>
-// CHECK-NEXT: softex.accumulate %x[%i] length = 20 slot = %one chunk = %i of 1 minus_infinity_follows queued :
-%b = softex.accumulate %x[%i] length = 20 slot = %one chunk = %i of 1 minus_infinity_follows queued : memref<4x208xbf16, #cluster.tcdm>
+// CHECK-NEXT: softex.accumulate %x[%i] length = 32 slot = %one chunk = %i of %i :
+%a = softex.accumulate %x[%i] length = 32 slot = %one chunk = %i of %i : memref<4x208xbf16, #cluster.tcdm>
+// CHECK-NEXT: softex.accumulate %x[%i] length = 20 slot = %one chunk = %i of %one minus_infinity_follows queued :
+%b = softex.accumulate %x[%i] length = 20 slot = %one chunk = %i of %one minus_infinity_follows queued : memref<4x208xbf16, #cluster.tcdm>
 // CHECK-NEXT: softex.divide %x[%i], %x[%i] length = 32 slot = %one last :
 %d = softex.divide %x[%i], %x[%i] length = 32 slot = %one last : memref<4x208xbf16, #cluster.tcdm>, memref<4x208xbf16, #cluster.tcdm>
 // CHECK-NEXT: cluster.await %s : !cluster.token<softex>

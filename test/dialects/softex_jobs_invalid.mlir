@@ -45,8 +45,9 @@
 
 %x = "test.op"() : () -> memref<64xbf16, #cluster.tcdm>
 %slot = arith.constant 0 : index
+%two = arith.constant 2 : index
 // expected-error@below {{SoftEx state slots are 1..255, found 0}}
-%t = softex.accumulate %x[] length = 64 slot = %slot chunk = %slot of 2 : memref<64xbf16, #cluster.tcdm>
+%t = softex.accumulate %x[] length = 64 slot = %slot chunk = %slot of %two : memref<64xbf16, #cluster.tcdm>
 
 // -----
 

@@ -42,6 +42,14 @@ func.func @main(%q : tensor<40x64xbf16>, %bias : tensor<1x64xbf16>) {
 // -----
 
 func.func @main(%q : tensor<40x64xbf16>, %bias : tensor<1x64xbf16>) {
+  // expected-error@below {{whole_keys is for a cache that goes by chunks: a position, and a key_chunk}}
+  %a = transformer.attention %q, %q, %q, %bias {heads = 2 : i64, batch = 1 : i64, key_chunk = 32 : i64, whole_keys = 64 : i64} : tensor<40x64xbf16>, tensor<40x64xbf16>, tensor<40x64xbf16>, tensor<1x64xbf16> -> tensor<40x64xbf16>
+  func.return
+}
+
+// -----
+
+func.func @main(%q : tensor<40x64xbf16>, %bias : tensor<1x64xbf16>) {
   // expected-error@below {{value_chunk must divide key_chunk, found 64 and 32}}
   %a = transformer.attention %q, %q, %q, %bias {heads = 2 : i64, batch = 1 : i64, key_chunk = 32 : i64, value_chunk = 64 : i64} : tensor<40x64xbf16>, tensor<40x64xbf16>, tensor<40x64xbf16>, tensor<1x64xbf16> -> tensor<40x64xbf16>
   func.return

@@ -99,6 +99,24 @@ def test_work_follows_the_position_and_not_the_capacity():
     assert np.allclose(cycles[128], cycles[192], rtol=0.04)
 
 
+def test_code_does_not_grow_with_the_maximum():
+    sizes = {length: program_code(compiled("llama", length)) for length in (448, 1024)}
+    assert sizes[1024] == pytest.approx(sizes[448], rel=0.01)
+
+
+def program_code(program: Program) -> int:
+    """Bytes of code."""
+    return sum(len(s.data) for s in program.segments if s.executable)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_chunks_are_counted_at_run_time(name: str):
+    decode = compiled(name, 448).at("decode")
+    for position in (255, 256, 319, 447):
+        inputs = {"input_ids": np.array([[5]]), "position": np.array([position])}
+        assert check(decode, session.run(decode, inputs), {}, {}).identical
+
+
 def test_every_entry_is_chosen_by_its_name():
     program = compiled("gpt2")
     assert program.entries == ("prefill", "decode")

@@ -32,6 +32,8 @@ func.func @f() attributes {cluster.stream = #cluster<stream compute>} {
   // CHECK-NEXT: hwpe.write softex "COMMANDS", %[[COMMANDS]]
   %e = softex.sum_of_exponentials %x[], %x[], %c[], %c[] length = 64 terms = 4 : memref<64xbf16, #cluster.tcdm>, memref<64xbf16, #cluster.tcdm>, memref<4xbf16, #cluster.tcdm>, memref<4xbf16, #cluster.tcdm>
   %slot, %m = "test.op"() : () -> (index, i32)
+  %one = arith.constant 1 : index
+  %four = arith.constant 4 : index
   %spill = cluster.view %m : memref<2x2xi32, #cluster.tcdm>
   // no operation, set the spill area's address
   // CHECK: hwpe.write softex "SOFT_CLEAR"
@@ -49,7 +51,7 @@ func.func @f() attributes {cluster.stream = #cluster<stream compute>} {
   // CHECK: hwpe.read softex "ACQUIRE"
   // CHECK: hwpe.read softex "STATUS"
   // CHECK: hwpe.write softex "COMMANDS", %[[COMMANDS]]
-  %s = softex.accumulate %x[] length = 64 slot = %slot chunk = %slot of 1 : memref<64xbf16, #cluster.tcdm>
+  %s = softex.accumulate %x[] length = 64 slot = %slot chunk = %slot of %one : memref<64xbf16, #cluster.tcdm>
   // queued: COMMANDS, and with it the request for the slot, directly behind the ACQUIRE
   // CHECK: %[[ENDS:.*]] = arith.select %{{.*}}, %{{.*}}, %{{.*}} : i32
   // CHECK: %[[FLAGS:.*]] = arith.select %{{.*}}, %{{.*}}, %[[ENDS]] : i32
@@ -59,7 +61,7 @@ func.func @f() attributes {cluster.stream = #cluster<stream compute>} {
   // CHECK: hwpe.write softex "IN_ADDR"
   // CHECK-NOT: hwpe.read softex "STATUS"
   // CHECK: hwpe.write softex "TRIGGER"
-  %q = softex.accumulate %x[] length = 64 slot = %slot chunk = %slot of 4 queued : memref<64xbf16, #cluster.tcdm>
+  %q = softex.accumulate %x[] length = 64 slot = %slot chunk = %slot of %four queued : memref<64xbf16, #cluster.tcdm>
   // divide only, last
   // CHECK: arith.constant 10 : i32
   // CHECK: hwpe.write softex "COMMANDS"

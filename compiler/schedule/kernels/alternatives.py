@@ -1,17 +1,15 @@
 """A launch that executes one of several kernels, chosen at run time by a position in L2.
 
-What depends on how many tokens there are, attention to a cache, has a kernel for every number of
-blocks of keys. Every stream reads the position when the launch begins and runs its part of the
-kernel for so many blocks. Counters end where the kernel with most steps leaves them, so that all
-later launches wait for values that are known at compile time.
-
-The list of launches does not grow with the number of kernels; the code does, by one kernel for
-every block of keys, whatever the number of layers.
+What depends on how many tokens there are, attention to a cache, has kernels for the first numbers
+of blocks of keys, and a last one for its own number and all below that which no other has: it is
+told how many there are. Every stream reads the position when the launch begins and runs its part of
+the kernel for so many blocks. Counters end where the kernel with most steps leaves them, so that
+all later launches wait for values that are known at compile time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from softex_mlir.compiler.schedule.kernels.copies import POSITION, load_index
@@ -29,7 +27,7 @@ from softex_mlir.isa_sim.machine import Machine
 
 @dataclass(frozen=True)
 class Alternatives(Kernel):
-    """Kernel number ``(position + queries - 1) / block``.
+    """Kernel number ``(position + queries - 1) / block``, the last one for higher numbers too.
 
     The kernels' operands of one name begin at the same place; the last kernel that has it has the
     largest.
@@ -71,7 +69,7 @@ class Alternatives(Kernel):
         opened = {kind: k.stream(kind) for kind in streams}
         chosen = {kind: self._number(k, stream) for kind, stream in opened.items()}
         for number, kernel in enumerate(self.kernels):
-            branch = _Branch(k.op, k.values, k.memory, opened)
+            branch = _Branch(k.op, k.values, k.memory, opened, chosen)
             names = [buffer.name for buffer in kernel.buffers()]
             branch.memory = {name: k.memory[f"{name}_{number}"] for name in names}
             self._branch(branch, number, kernel, chosen, list(opened))
@@ -92,7 +90,8 @@ class Alternatives(Kernel):
             def inside() -> None:
                 self._branch(branch, number, kernel, chosen, rest)
 
-            branch.opened[kind].when(chosen[kind], "eq", number, inside)
+            last = number == len(self.kernels) - 1
+            branch.opened[kind].when(chosen[kind], "sge" if last else "eq", number, inside)
             return
         kernel.emit(branch)
         for kind, done, most in zip(STREAMS, kernel.advances(), self.advances(), strict=True):
@@ -116,14 +115,22 @@ class _Branch(KernelEmitter):
     """An emitter whose streams are open already, at a branch of each."""
 
     opened: dict[StreamKind, StreamEmitter]
+    chosen: dict[StreamKind, Index]
+
+    def blocks(self, s: StreamEmitter, most: int) -> Index:
+        return s.smaller(s.add(self.chosen[s.kind], 1), most)
 
     def stream(self, kind: StreamKind) -> StreamEmitter:
         return self.opened[kind]
 
 
 def alternatives(
-    machine: Machine, kernel_for: Callable[[int], Kernel], keys: int, queries: int, block: int
+    machine: Machine,
+    kernel_for: Callable[[int], Kernel],
+    each: Iterable[int],
+    queries: int,
+    block: int,
 ) -> Alternatives:
-    """Kernels for all numbers of keys in whole blocks, up to `keys`."""
-    kernels = tuple(kernel_for(count) for count in range(block, keys + 1, block))
-    return Alternatives(machine, kernels, queries, block)
+    """Kernels for `each` number of keys, all in whole blocks, the last one also for those between
+    it and the one before."""
+    return Alternatives(machine, tuple(map(kernel_for, each)), queries, block)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from xdsl.builder import Builder
@@ -82,6 +82,8 @@ class StreamEmitter:
     constants: dict[int, SSAValue]
     top: Block
     bases: tuple[SSAValue, ...]
+    computed: dict[str, Index] = field(default_factory=dict[str, Index])
+    """Numbers that the stream has computed at its begin, by name."""
 
     @staticmethod
     def open(kernel: Block, kind: StreamKind) -> StreamEmitter:
@@ -127,26 +129,32 @@ class StreamEmitter:
             return self.add(a, -b)
         return self.builder.insert(arith.SubiOp(self.value(a), b)).result
 
-    def mul(self, a: Index, b: int) -> Index:
+    def mul(self, a: Index, b: Index) -> Index:
         """a * b."""
         if isinstance(a, int):
-            return a * b
+            if isinstance(b, int):
+                return a * b
+            a, b = b, a
+        if not isinstance(b, int):
+            return self.builder.insert(arith.MuliOp(a, b)).result
         if b == 1:
             return a
         if b == 0:
             return 0
         return self.builder.insert(arith.MuliOp(a, self.value(b))).result
 
-    def div(self, a: Index, b: int) -> Index:
+    def div(self, a: Index, b: Index) -> Index:
         """a / b for a >= 0, rounded down."""
-        if isinstance(a, int):
+        if isinstance(a, int) and isinstance(b, int):
             return a // b
-        if b == 1:
+        if b == 1 and isinstance(b, int):
             return a
-        return self.builder.insert(arith.DivUIOp(a, self.value(b))).result
+        return self.builder.insert(arith.DivUIOp(self.value(a), self.value(b))).result
 
-    def mod(self, a: Index, b: int) -> Index:
+    def mod(self, a: Index, b: Index) -> Index:
         """a modulo b for a >= 0."""
+        if not isinstance(b, int):
+            return self.builder.insert(arith.RemUIOp(self.value(a), b)).result
         if isinstance(a, int):
             return a % b
         if b == 1:
@@ -171,22 +179,22 @@ class StreamEmitter:
         yield
         self.builder.insertion_point = saved
 
-    def loop(self, lower: int, upper: int, body: Callable[[Index], None]) -> None:
+    def loop(self, lower: int, upper: Index, body: Callable[[Index], None]) -> None:
         """`body` for lower <= i < upper; a single iteration is emitted without a loop."""
-        if upper <= lower:
+        if isinstance(upper, int) and upper <= lower:
             return
-        if upper == lower + 1:
+        if isinstance(upper, int) and upper == lower + 1:
             body(lower)
             return
         block = Block(arg_types=(IndexType(),))
-        start, end, one = self.constant(lower), self.constant(upper), self.constant(1)
+        start, end, one = self.constant(lower), self.value(upper), self.constant(1)
         self.builder.insert(scf.ForOp(start, end, one, (), Region(block)))
         with self._within(block):
             body(block.args[0])
             self.builder.insert(scf.YieldOp())
 
     def carry(
-        self, lower: int, upper: int, token: SSAValue, body: Callable[[Index, SSAValue], SSAValue]
+        self, lower: int, upper: Index, token: SSAValue, body: Callable[[Index, SSAValue], SSAValue]
     ) -> SSAValue:
         """A loop that takes a token from iteration to iteration: `body` returns the next one."""
         return self.carry_all(lower, upper, (token,), lambda i, tokens: (body(i, *tokens),))[0]
@@ -194,17 +202,17 @@ class StreamEmitter:
     def carry_all(
         self,
         lower: int,
-        upper: int,
+        upper: Index,
         tokens: Sequence[SSAValue],
         body: Callable[[Index, Sequence[SSAValue]], Sequence[SSAValue]],
     ) -> Sequence[SSAValue]:
         """A loop that takes several tokens from iteration to iteration."""
-        if upper <= lower:
+        if isinstance(upper, int) and upper <= lower:
             return tokens
-        if upper == lower + 1:
+        if isinstance(upper, int) and upper == lower + 1:
             return body(lower, tokens)
         block = Block(arg_types=(IndexType(), *(token.type for token in tokens)))
-        start, end, one = self.constant(lower), self.constant(upper), self.constant(1)
+        start, end, one = self.constant(lower), self.value(upper), self.constant(1)
         loop = self.builder.insert(scf.ForOp(start, end, one, tokens, Region(block)))
         with self._within(block):
             self.builder.insert(scf.YieldOp(*body(block.args[0], block.args[1:])))
@@ -267,8 +275,8 @@ class StreamEmitter:
         """Wait until a stream's counter has reached `value`."""
         self.builder.insert(WaitForOp(stream, self.value(value)))
 
-    def advance(self, steps: int = 1) -> None:
-        """Count steps of this stream."""
+    def advance(self, steps: int | SSAValue = 1) -> None:
+        """Count steps of this stream: a number that is known, or computed and not negative."""
         self.builder.insert(AdvanceOp(steps))
 
     def barrier(self) -> None:

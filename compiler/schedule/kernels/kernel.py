@@ -12,7 +12,7 @@ from xdsl.dialects.builtin import BFloat16Type, Float32Type, IndexType, TensorTy
 from xdsl.ir import Attribute, SSAValue
 
 from softex_mlir.arithmetic import round_up
-from softex_mlir.compiler.schedule.kernels.emitter import StreamEmitter, memref_type
+from softex_mlir.compiler.schedule.kernels.emitter import Index, StreamEmitter, memref_type
 from softex_mlir.dialects.cluster import BufferOp, GetGlobalOp, KernelOp, StreamKind
 from softex_mlir.dialects.memory import AnyMemRef, L2Space, TcdmSpace
 from softex_mlir.isa_sim.machine import Machine
@@ -280,6 +280,10 @@ class KernelEmitter:
     def stream(self, kind: StreamKind) -> StreamEmitter:
         """Begin a stream."""
         return StreamEmitter.open(self.op.body.block, kind)
+
+    def blocks(self, s: StreamEmitter, most: int) -> Index:
+        """Blocks that this execution is for, at most `most`: all, but where run time tells."""
+        return most
 
     def acquire(self, s: StreamEmitter) -> None:
         """Wait until earlier launches have left the bytes this launch uses."""

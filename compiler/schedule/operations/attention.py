@@ -129,16 +129,23 @@ def _keys_of(matrices: dict[str, View]) -> View:
 
 
 def attend_to_cache(s: Scheduling, op: tf.AttentionOp, matrices: dict[str, View]) -> None:
-    """One launch a batch element, of the kernel for as many blocks of keys as there are."""
+    """One launch a batch element, of the kernel for as many blocks of keys as there are: by whole
+    rows one for each number, by chunks of a block one for all."""
     assert op.position is not None
     position = run_time_position(s, op, op.position)
 
-    def attention(keys: int) -> AttentionKernel | ChunkedAttentionKernel:
-        by_rows = op.chunk is None or keys <= op.chunk
-        found = _rows_kernel if by_rows else _chunks_kernel
-        return found(s, op, matrices, keys)
+    whole = op.keys if op.whole is None else op.whole
+    counted = op.chunk == KEY_BLOCK and s.machine.softex is not None
 
-    kernel = alternatives(s.machine, attention, op.keys, op.queries, KEY_BLOCK)
+    def attention(keys: int) -> AttentionKernel | ChunkedAttentionKernel:
+        if keys <= whole:
+            return _rows_kernel(s, op, matrices, keys)
+        return replace(_chunks_kernel(s, op, matrices, keys), counted=counted)
+
+    numbers = range(KEY_BLOCK, op.keys + 1, KEY_BLOCK)
+    if counted:
+        numbers = [keys for keys in numbers if keys <= whole or keys == op.keys]
+    kernel = alternatives(s.machine, attention, numbers, op.queries, KEY_BLOCK)
     largest = kernel.kernels[-1]
     assert isinstance(largest, _ATTENTION)
     zeros = max(each.zeros for each in kernel.kernels if isinstance(each, _ATTENTION))
@@ -253,7 +260,7 @@ def _overflow(
     else:
         small = replace(kernel, rows=1, spilled=not without)
         form = f"by chunks of {kernel.chunk} keys"
-    chunk, _ = chunks_of(s.machine, op, s.plan.base)
+    chunk, *_ = chunks_of(s.machine, op, s.plan.base)
     if chunk is not None and chunk != op.chunk:
         advice = f"chunks of {chunk} keys fit (the pass chunk-keys)"
     elif without:

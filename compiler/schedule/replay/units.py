@@ -114,12 +114,11 @@ class Units:
         )  # fmt: skip
         return Job(cycles, unit.trigger_cycles, rival)
 
-    def softex(self, op: Any, chunk: int = 0) -> Job:
-        """A job of SoftEx; of an accumulation the chunk's number in its row."""
-        last = op.name == "softex.accumulate" and chunk == op.chunks.value.data - 1
-        if (op, last) not in self._known:
-            self._known[op, last] = self._softex(op, last)
-        return self._known[op, last]
+    def softex(self, op: Any, *, ends_row: bool = False) -> Job:
+        """A job of SoftEx; an accumulation may take the last chunk of its row."""
+        if (op, ends_row) not in self._known:
+            self._known[op, ends_row] = self._softex(op, ends_row)
+        return self._known[op, ends_row]
 
     def softex_alone(self, op: Any) -> bool:
         """Whether a job waits until SoftEx is idle, lest its slot is taken away."""

@@ -232,7 +232,8 @@ class Stream:
             self.meet()
         self.now += self.times.count
         yield self.now
-        self.engine.advance(self.index, op.count, self.now)
+        steps = self.values[step.operands[0]] if step.operands else op.count
+        self.engine.advance(self.index, steps, self.now)
         self.now += self.times.register
 
     def barrier(self, step: ReplayedStep) -> None:
@@ -287,8 +288,11 @@ class Stream:
     def softex(self, step: ReplayedStep) -> Steps:
         """Queue a job of SoftEx."""
         units, queue = self.cluster.units, self.engine.servers[SOFTEX].queue
-        chunk = self.values[step.operands[-1]] if step.op.name == "softex.accumulate" else 0
-        job = units.softex(step.op, chunk)
+        last = False
+        if step.op.name == "softex.accumulate":
+            chunk, chunks = (self.values[each] for each in step.operands[-2:])
+            last = chunk == chunks - 1
+        job = units.softex(step.op, ends_row=last)
         self.fetch(step, 2 * _SOFTEX_REGISTERS)
         yield self.now
         if len(queue) >= units.softex_depth:

@@ -159,21 +159,28 @@ def chunked_kernel(
     )
 
 
-def chunks_of(machine: Machine, op: AttentionOp, offset: int) -> tuple[int | None, int | None]:
-    """Keys of a chunk, and of a partial sum of the values in it; None for whole rows of scores, and
-    for one chain.
+def chunks_of(
+    machine: Machine, op: AttentionOp, offset: int
+) -> tuple[int | None, int | None, int | None]:
+    """Keys of a chunk, of a partial sum of the values in it, and of a cache those that go by whole
+    rows; None for whole rows of scores, for one chain, and for as many as a chunk has.
 
     Attention to a cache has partial sums in its chunks at any capacity, so that it changes no bit.
     """
-    choose = key_chunk if op.position is None else cache_chunk
-    many = op.position is not None or op.keys > MOST
-    for part in PARTS if many and op.wide is None else (None,):
-        chunk = choose(machine, op, offset, part)
-        if chunk is None:
-            continue
-        in_rows = op.position is not None and op.keys <= chunk
-        return (None, None) if in_rows else (chunk, part)
-    return None, None
+    if op.position is None:
+        for part in PARTS if op.keys > MOST and op.wide is None else (None,):
+            chunk = key_chunk(machine, op, offset, part)
+            if chunk is not None:
+                return chunk, part, None
+        return None, None, None
+    for part in PARTS if op.wide is None else (None,):
+        found = cache_chunk(machine, op, offset, part)
+        if found is not None:
+            chunk, whole = found
+            if op.keys <= whole:
+                break
+            return chunk, part, None if whole == chunk else whole
+    return None, None, None
 
 
 def key_chunk(
@@ -199,10 +206,11 @@ def key_chunk(
 
 def cache_chunk(
     machine: Machine, op: AttentionOp, offset: int, summed: int | None = None
-) -> int | None:
-    """Keys of a chunk for an attention to a cache, whose values have partial sums of `summed` keys
-    in chunks: as many blocks as a prefill's queries can look at in whole rows of scores, and more
-    of them by chunks. None if nothing fits, and where sums in f32 have whole rows of any length."""
+) -> tuple[int, int] | None:
+    """Keys of a chunk for an attention to a cache whose values have partial sums of `summed` keys
+    in chunks, and how many keys go by whole rows: as many as a prefill's queries can look at so,
+    more of them by chunks of a block, or of the fewest that the units compute. None if nothing
+    fits, and where sums in f32 have whole rows of any length."""
     end = machine.cluster.tcdm_bytes
     if summed is None:
         # rows of scores are whole in the TCDM: these sums have no SoftEx
@@ -213,17 +221,21 @@ def cache_chunk(
         found = best_chunks(
             replace(chunked, bias_per_query=True), chunk_lengths(machine, op.keys), end
         )
-        return None if found is None else found.chunk
-    for chunk in range(MOST, 0, -KEY_BLOCK):
-        whole = replace(whole_kernel(machine, op, offset, chunk), queries=KEY_BLOCK)
-        chunked = chunked_kernel(machine, op, offset, 2 * chunk)
+        return None if found is None else (found.chunk, found.chunk)
+    lengths = range(KEY_BLOCK, MOST + 1, KEY_BLOCK)
+
+    def fits_in_rows(keys: int) -> bool:
+        whole = replace(whole_kernel(machine, op, offset, keys), queries=KEY_BLOCK)
+        return attention_candidates(whole, end) is not None
+
+    def fits_in_chunks(chunk: int) -> bool:
+        chunked = chunked_kernel(machine, op, offset, 2 * MOST)
         chunked = replace(chunked, queries=KEY_BLOCK, bias_per_query=True, summed=summed)
-        if (
-            attention_candidates(whole, end) is not None
-            and best_chunks(chunked, (chunk,), end) is not None
-        ):
-            return chunk
-    return None
+        return best_chunks(chunked, (chunk,), end) is not None
+
+    rows = next(filter(fits_in_rows, reversed(lengths)), None)
+    chunk = next(filter(fits_in_chunks, lengths), None)
+    return None if rows is None or chunk is None else (chunk, rows)
 
 
 def transposition(kernel: ChunkedAttentionKernel, pitch: int, offset: int) -> TransposeKernel:

@@ -15,6 +15,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import Rewriter
+from xdsl.transforms.canonicalization_patterns.utils import const_evaluate_operand
 
 from softex_mlir.compiler.transforms.cluster.command_builder import (
     CommandBuilder,
@@ -149,10 +150,11 @@ def accumulation(to: CommandBuilder, op: softex.AccumulateOp) -> SSAValue | int:
     So that what programs a job behind one that is under way has run before, on first chunks, which
     load no state: no miss in the instruction cache delays the request of a slot.
     """
-    last = op.chunks.value.data - 1
-    if last == 0:
+    chunks = const_evaluate_operand(op.chunks)
+    if chunks == 1:
         return int(Command.ACC_ONLY | Command.ACQUIRE_SLOT | Command.LAST)
     chunk, common = to.word(op.chunk), int(Command.ACC_ONLY)
+    last = to.add(to.word(op.chunks), -1) if chunks is None else chunks - 1
     ends = to.select(to.compare(chunk, "eq", last), common | Command.LAST, common)
     return to.select(to.compare(chunk, "eq", 0), common | Command.ACQUIRE_SLOT, ends)
 

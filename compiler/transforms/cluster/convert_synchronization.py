@@ -54,8 +54,9 @@ def insert_barrier(to: CommandBuilder, team: range) -> None:
         to.builder.insert(WaitOp(f"BARRIER_{abi.TEAM_BARRIER}_TRIGGER_WAIT_CLEAR"))
 
 
-def insert_advance(to: CommandBuilder, stream: StreamKind, steps: int) -> None:
+def insert_advance(to: CommandBuilder, stream: StreamKind, op: AdvanceOp) -> None:
     """Only the stream itself writes its counter, so no atomic access is needed."""
+    steps = op.count if op.computed is None else to.word(op.computed)
     counter = to.read(TIMELINE, stream.name)
     to.write(TIMELINE, stream.name, to.add(counter, steps))
     to.write(EVENT_UNIT, f"SW_EVENT_{STREAMS.index(stream)}", ALL_CORES)
@@ -65,11 +66,11 @@ def convert_advance(op: AdvanceOp, stream: StreamKind, team: range) -> None:
     """In the team: meet, then the leader advances."""
     to = CommandBuilder.before(op)
     if stream is not StreamKind.COMPUTE:
-        insert_advance(to, stream, op.count)
+        insert_advance(to, stream, op)
     else:
         insert_barrier(to, team)
         body = Block()
-        insert_advance(CommandBuilder(InsertPoint.at_end(body)), stream, op.count)
+        insert_advance(CommandBuilder(InsertPoint.at_end(body)), stream, op)
         body.add_op(scf.YieldOp())
         leads = to.compare(to.builder.insert(CoreIdOp()).core, "eq", team.start)
         to.builder.insert(scf.IfOp(leads, (), Region(body)))

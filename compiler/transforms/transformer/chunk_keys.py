@@ -13,17 +13,19 @@ from softex_mlir.isa_sim.machine import Machine
 
 
 def chunk_keys(module: ModuleOp, machine: Machine) -> None:
-    """Write or remove `key_chunk` on every attention, and `value_chunk` with it, in place."""
+    """Write or remove `key_chunk` on every attention, and with it `value_chunk` and `whole_keys`,
+    in place."""
     from softex_mlir.compiler.schedule.plan import buffers_offset
     from softex_mlir.compiler.schedule.search.chunks import chunks_of
 
     base = buffers_offset(machine)
     for op in module.walk():
         if isinstance(op, t.AttentionOp):
-            op.key_chunk = op.value_chunk = None
-            chunk, part = chunks_of(machine, op, base)
+            op.key_chunk = op.value_chunk = op.whole_keys = None
+            chunk, part, whole = chunks_of(machine, op, base)
             op.key_chunk = None if chunk is None else IntegerAttr(chunk, i64)
             op.value_chunk = None if part is None else IntegerAttr(part, i64)
+            op.whole_keys = None if whole is None else IntegerAttr(whole, i64)
 
 
 @dataclass(frozen=True)
@@ -31,10 +33,10 @@ class ChunkKeysPass(MachinePass):
     """Chooses `key_chunk` of every attention, and with it `value_chunk`; part of what it computes.
 
     Attention by whole rows of scores stays where it fits and is as fast. Attention to a cache goes
-    by chunks of as many keys as fit in whole rows: a number that depends on the machine and the
-    head, not on the capacity of the cache nor on the number of queries, so that neither changes
-    what is computed. Attention over more than 256 keys always goes by chunks: their values are
-    summed over 64 keys at a time, as chains of more keys that weigh alike come out too small.
+    by whole rows as far as they fit, then by chunks of a block: numbers that depend on the machine
+    and the head, not on the capacity of the cache nor on the number of queries, so that neither
+    changes what is computed. Attention over more than 256 keys always goes by chunks: their values
+    are summed over 64 keys at a time, as chains of more keys that weigh alike come out too small.
     """
 
     name = "chunk-keys"

@@ -51,6 +51,10 @@ Place: TypeAlias = tuple[str, tuple[Index, ...]]
 """Where an operand of a product begins: a buffer, and indices of its first dimensions."""
 
 
+CHUNKS = "chunks"
+"""How many chunks there are, as a stream knows it."""
+
+
 @dataclass(frozen=True)
 class ChunkedAttentionKernel(ChunkedAttention):
     """The streams of attention by chunks of keys."""
@@ -64,6 +68,12 @@ class ChunkedAttentionKernel(ChunkedAttention):
             self._emit_cores(k)
         self._emit_out(k)
 
+    def _open(self, k: KernelEmitter, kind: StreamKind) -> StreamEmitter:
+        """A stream that knows how many chunks there are."""
+        s = k.stream(kind)
+        s.computed[CHUNKS] = k.blocks(s, self.chunks) if self.counted else self.chunks
+        return s
+
     def _emit_rounds(
         self,
         s: StreamEmitter,
@@ -74,13 +84,26 @@ class ChunkedAttentionKernel(ChunkedAttention):
         arguments are item, chunk and round."""
 
         def step(item: Index, chunk: Index) -> None:
-            round_ = s.add(s.mul(item, self.chunks), chunk)
+            round_ = s.add(s.mul(item, s.computed[CHUNKS]), chunk)
             s.when(item, "slt", self.items, lambda: first(item, chunk, round_))
             s.advance()
             s.when(item, "sgt", 0, lambda: second(s.add(item, -1), chunk, round_))
             s.advance()
 
-        s.loop(0, self.items + 1, lambda i: s.loop(0, self.chunks, lambda c: step(i, c)))
+        self._each_round(s, step)
+        self._close(s)
+
+    def _each_round(self, s: StreamEmitter, step: Callable[[Index, Index], None]) -> None:
+        """`step` for items and chunks."""
+        chunks = s.computed[CHUNKS]
+        s.loop(0, self.items + 1, lambda i: s.loop(0, chunks, lambda c: step(i, c)))
+
+    def _close(self, s: StreamEmitter) -> None:
+        """Count what a stream would have counted with more chunks."""
+        chunks = s.computed[CHUNKS]
+        if not isinstance(chunks, int):
+            more = s.value(s.sub(self.chunks, chunks))
+            s.advance(s.value(s.mul(more, 2 * (self.items + 1))))
 
     def _wait(self, s: StreamEmitter, stream: StreamKind, round_: Index, offset: int) -> None:
         """Wait for a counter at 2 * round + offset."""
@@ -108,8 +131,8 @@ class ChunkedAttentionKernel(ChunkedAttention):
         return first_query(s, block, self.blocks, self.rows, self.queries)
 
     def _emit_in(self, k: KernelEmitter) -> None:
-        s = k.stream(IN)
-        zeros = k.values["zeros"]
+        s = self._open(k, IN)
+        zeros, chunks = k.values["zeros"], s.computed[CHUNKS]
 
         def scores(item: Index, chunk: Index, round_: Index) -> None:
             head = s.div(item, self.blocks)
@@ -141,7 +164,7 @@ class ChunkedAttentionKernel(ChunkedAttention):
             self._wait(s, self.engine, round_, self.weighted(-2))
             started: list[SSAValue] = []
             if self.spilled:
-                self._wait(s, OUT, round_, 1 - 2 * self.chunks)
+                s.wait(OUT, s.add(s.mul(round_, 2), s.sub(1, s.mul(chunks, 2))))
                 sizes = [self.rows, self.chunk]
                 source = [self._place(s, item, chunk)]
                 started = [s.transfer(k.values["s_l2"], source, k.memory["p"], [slot], sizes)]
@@ -157,7 +180,7 @@ class ChunkedAttentionKernel(ChunkedAttention):
                 s.complete(*tokens)
 
             def clear() -> None:
-                s.wait(OUT, s.mul(item, 2 * self.chunks))
+                s.wait(OUT, s.mul(s.mul(item, chunks), 2))
                 sizes = [self.rows, self.value_size]
                 s.complete(s.transfer(zeros, [], k.memory["o"], [s.mod(item, 2)], sizes))
 
@@ -191,11 +214,27 @@ class ChunkedAttentionKernel(ChunkedAttention):
                 for part in range(self.parts)
             )
         if not self.bias_per_query:
-            row = k.memory["bias_row"]
-            tokens.append(s.transfer(k.values["bias"], [], row, [0], [1, self.keys]))
+            tokens.append(self._load_bias_row(k, s))
         s.complete(*tokens)
         s.advance()
         self._emit_rounds(s, scores, weights)
+
+    def _load_bias_row(self, k: KernelEmitter, s: StreamEmitter) -> SSAValue:
+        """Start to load the bias of all keys; the last token."""
+
+        def columns(first: Index, count: int) -> SSAValue:
+            row, bias = k.memory["bias_row"], k.values["bias"]
+            return s.transfer(bias, [0, first], row, [0, 0, first], [1, count])
+
+        if not self.counted:
+            return columns(0, self.keys)
+
+        def chunk(number: Index, before: SSAValue) -> SSAValue:
+            token = columns(s.mul(number, self.chunk), self.chunk)
+            s.complete(before)
+            return token
+
+        return s.carry(1, s.computed[CHUNKS], columns(0, self.chunk), chunk)
 
     def _keys(
         self, k: KernelEmitter, s: StreamEmitter, head: Index, chunk: Index, round_: Index
@@ -230,7 +269,7 @@ class ChunkedAttentionKernel(ChunkedAttention):
         """Buffer and slot of the scores that a round divides."""
         if self.spilled:
             return "p", s.mod(round_, 2)
-        return "s", s.mod(s.add(round_, -self.chunks), self.ring)
+        return "s", s.mod(s.sub(round_, s.computed[CHUNKS]), self.ring)
 
     def _weights(self, s: StreamEmitter, round_: Index) -> tuple[str, Index]:
         """Buffer and slot of the probabilities that a round weighs the values with."""
@@ -257,7 +296,7 @@ class ChunkedAttentionKernel(ChunkedAttention):
         s.loop(0, self.parts, part)
 
     def _emit_redmule(self, k: KernelEmitter) -> None:
-        s = k.stream(GEMM)
+        s = self._open(k, GEMM)
 
         def scores(_: Index, __: Index, round_: Index) -> None:
             self._wait(s, IN, round_, 2)
@@ -293,10 +332,11 @@ class ChunkedAttentionKernel(ChunkedAttention):
         return self.sizes()[0 if x == "q" else 1][1:]
 
     def _emit_compute(self, k: KernelEmitter) -> None:
-        s = k.stream(COMPUTE)
+        s = self._open(k, COMPUTE)
+        chunks = s.computed[CHUNKS]
 
         def step(item: Index, chunk: Index) -> None:
-            round_ = s.add(s.mul(item, self.chunks), chunk)
+            round_ = s.add(s.mul(item, chunks), chunk)
 
             def divide() -> None:
                 if self.spilled:
@@ -310,13 +350,13 @@ class ChunkedAttentionKernel(ChunkedAttention):
                 self._emit_accumulate(k, s, item, chunk, round_)
 
             following = s.add(round_, 1)
-            rounds = self.items * self.chunks
+            rounds = s.mul(self.items, chunks)
 
             def preset() -> None:
                 s.when(following, "slt", rounds, lambda: self._emit_preset(k, s, following))
 
             def sums() -> None:
-                s.when(round_, "sgt", self.chunks, lambda: self._emit_sums(k, s, s.add(round_, -1)))
+                s.when(round_, "sgt", chunks, lambda: self._emit_sums(k, s, s.add(round_, -1)))
 
             s.when(item, "sgt", 0, divide)
             (preset if self.summed is None else sums)()
@@ -329,10 +369,11 @@ class ChunkedAttentionKernel(ChunkedAttention):
         self._emit_start(k, s)
         self._emit_preset(k, s, 0)
         s.advance()
-        s.loop(0, self.items + 1, lambda i: s.loop(0, self.chunks, lambda c: step(i, c)))
+        self._each_round(s, step)
         if self.summed is not None:
-            self._emit_sums(k, s, self.rounds - 1)
+            self._emit_sums(k, s, s.add(s.mul(self.items + 1, chunks), -1))
             s.advance()
+        self._close(s)
 
     def _emit_sums(self, k: KernelEmitter, s: StreamEmitter, round_: Index) -> None:
         """Add the partial sums of a round to the result of its item, once RedMulE has them."""
@@ -340,7 +381,7 @@ class ChunkedAttentionKernel(ChunkedAttention):
 
         if self.engine is GEMM:
             self._wait(s, GEMM, round_, self.weighted(0))
-        slot = s.value(s.mod(s.add(s.div(round_, self.chunks), -1), 2))
+        slot = s.value(s.mod(s.add(s.div(round_, s.computed[CHUNKS]), -1), 2))
         zero, numbers = s.value(0), [s.value(p) for p in range(self.parts)]
 
         def row(r: SSAValue) -> None:
@@ -352,7 +393,7 @@ class ChunkedAttentionKernel(ChunkedAttention):
 
     def _emit_cores(self, k: KernelEmitter) -> None:
         """The compute stream without RedMulE."""
-        s = k.stream(COMPUTE)
+        s = self._open(k, COMPUTE)
 
         def scores(item: Index, chunk: Index, round_: Index) -> None:
             self._wait(s, IN, round_, 2)
@@ -442,7 +483,7 @@ class ChunkedAttentionKernel(ChunkedAttention):
             emit_repeat_row,
         )
 
-        chunk = s.mod(round_, self.chunks)
+        chunk = s.mod(round_, s.computed[CHUNKS])
         slot = s.value(s.mod(round_, self.ring))
         scores = k.memory["s"]
         if not self.bias_per_query:
@@ -485,7 +526,7 @@ class ChunkedAttentionKernel(ChunkedAttention):
                 length=self.chunk,
                 slot=self._state(s, item, r),
                 chunk=s.value(chunk),
-                chunks=self.chunks,
+                chunks=s.value(s.computed[CHUNKS]),
                 queued=self.queued,
             )
             s.insert(job)
@@ -527,9 +568,8 @@ class ChunkedAttentionKernel(ChunkedAttention):
         if self.queued:
             rows(False)
             return
-        final = self.chunks - 1
-        if final > 0:
-            s.when(chunk, "ne", final, lambda: rows(False))
+        final = s.add(s.computed[CHUNKS], -1)
+        s.when(chunk, "ne", final, lambda: rows(False))
         s.when(chunk, "eq", final, lambda: rows(True))
 
     def _emit_jobs(self, s: StreamEmitter, row: Callable[[Index], None]) -> None:
@@ -557,7 +597,7 @@ class ChunkedAttentionKernel(ChunkedAttention):
         s.parallel(self.rows, row)
 
     def _emit_out(self, k: KernelEmitter) -> None:
-        s = k.stream(OUT)
+        s = self._open(k, OUT)
 
         def spill(item: Index, chunk: Index, round_: Index) -> None:
             if not self.spilled:
@@ -579,6 +619,6 @@ class ChunkedAttentionKernel(ChunkedAttention):
                 memory = k.memory["o"]
                 s.complete(s.transfer(memory, [s.mod(item, 2)], k.values["out"], target, sizes))
 
-            s.when(chunk, "eq", self.chunks - 1, result)
+            s.when(chunk, "eq", s.add(s.computed[CHUNKS], -1), result)
 
         self._emit_rounds(s, spill, store)

@@ -48,6 +48,8 @@ class ChunkedAttention(AttentionItems):
     """Elements between the rows of the transposed keys; None if they lie chunk by chunk."""
     summed: int | None
     """Keys of a partial sum of the values, which the cores add up; None for one chain."""
+    counted: bool = False
+    """Whether run time tells how many whole chunks there are: at most those of all keys."""
 
     @property
     def title(self) -> str:
