@@ -185,10 +185,10 @@ def pointer_function(signature: Any, function: Callable[..., Any]) -> int:
 @_intrinsic
 def call_pointer(
     _typing: Any, address: Any, a: Any, a_row: Any, b: Any, b_row: Any, number: Any, c: Any,
-    c_row: Any, d: Any, d_row: Any,
+    c_row: Any,
 ) -> Any:  # fmt: skip
-    """Call the int64 function at a host address with rows of two int64 arrays, a number and rows of
-    two more. No views of the rows are made: counting their references takes longer than the call.
+    """Call the int64 function at a host address with rows of two int64 arrays, a number and a row
+    of one more. No views of the rows are made: it takes longer than the call.
     """
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -202,11 +202,11 @@ def call_pointer(
             start = builder.gep(start, [builder.mul(args[index + 1], pitch)])
             return builder.bitcast(start, words)
 
-        given = [row_of(1), row_of(3), args[5], row_of(6), row_of(8)]
-        kind = ir.FunctionType(word, [words, words, word, words, words])
+        given = [row_of(1), row_of(3), args[5], row_of(6)]
+        kind = ir.FunctionType(word, [words, words, word, words])
         return builder.call(builder.inttoptr(args[0], kind.as_pointer()), given)
 
     number_type = _types.int64
     return number_type(
-        number_type, a, number_type, b, number_type, number_type, c, number_type, d, number_type
+        number_type, a, number_type, b, number_type, number_type, c, number_type
     ), code

@@ -12,15 +12,23 @@ import numpy as np
 
 from softex_mlir import abi
 from softex_mlir.isa_sim.core import state as st
+from softex_mlir.isa_sim.core.intrinsics import leading_zeros
 from softex_mlir.isa_sim.devices import state as d
 from softex_mlir.isa_sim.devices.dma import transfer_cycles
 from softex_mlir.isa_sim.devices.events import signed
 from softex_mlir.isa_sim.jit import call_pointer, njit
 from softex_mlir.isa_sim.units.accesses import (
+    ADDRESS,
+    AGAIN,
     JOB_END,
     JOB_START,
-    POINTER_COLUMNS,
+    LEFT,
+    PENDING,
+    PITCH,
+    STREAM_COLUMNS,
+    STREAM_WORDS,
     STREAMS,
+    THEN,
 )
 
 # Columns of the result.
@@ -36,10 +44,9 @@ MEMORY_WORDS: Final = 2
 
 # Columns of the units' calls.
 WANTS: Final = 0
-ADDRESS: Final = 1
-WIDTH: Final = 2
+WIDTH: Final = 1
 """Banks that an access takes."""
-CALL_COLUMNS: Final = 3
+CALL_COLUMNS: Final = 2
 
 JOB_UNIT: Final = 0
 """Column of the job log."""
@@ -67,6 +74,7 @@ RUN_END: Final = 8
 """First beat of the next run."""
 CHANNEL_COLUMNS: Final = 9
 
+_LAST_STREAM: Final = (STREAMS - 1) * STREAM_COLUMNS
 _PARTS_BITS: Final = 8
 _PARTS: Final = 1 << _PARTS_BITS
 
@@ -85,6 +93,34 @@ def _next_row(log: Any, used: int, column: int, value: int, row: int) -> int:
     while row < used and log[row, column] != value:
         row += 1
     return row
+
+
+@njit(cache=True)
+def _begin_job(streams: Any, unit: int) -> None:
+    """What a unit asks for before its job's first cycle: nothing."""
+    streams[unit, :] = -1
+    for stream in range(STREAMS):
+        streams[unit, STREAM_COLUMNS * stream + PENDING] = 0
+
+
+@njit(cache=True)
+def _choose(streams: Any, unit: int, stream: int, width: int, banks: int) -> tuple[int, int]:
+    """The first stream from one on that wants an access, and the banks it takes; 0 if none does."""
+    for _ in range(STREAMS):
+        if streams[unit, stream + PENDING] > 0:
+            first = streams[unit, stream + ADDRESS] >> 2 & banks - 1
+            span: Any = ((np.int64(1) << width) - 1) << first
+            return stream, (span | span >> banks) & (np.int64(1) << banks) - 1
+        stream = stream + STREAM_COLUMNS if stream < _LAST_STREAM else 0
+    return stream, 0
+
+
+@njit(cache=True)
+def _expect(due: Any, wanted: Any, master: int, first: int) -> None:
+    """Note when a narrow master wants its access, not before the cycle `first` of the stretch."""
+    cycle = max(wanted[master] - due[0], first)
+    if cycle < due.size - 1:
+        due[cycle + 1] |= np.int64(1) << master
 
 
 @njit(cache=True)
@@ -190,7 +226,6 @@ def replay(
     cores, jobs = dev.word[d.CORES], dev.word[d.JOB_USED]
     units = calls.shape[0]
     banks, starvation = memory[BANKS], memory[STARVATION]
-    all_banks = (np.int64(1) << banks) - 1
     if begin < firsts[units + 2]:
         firsts[:] = 0
     firsts[units + 2] = begin
@@ -211,96 +246,104 @@ def replay(
         channel[index, ROW] = firsts[units + index] = row
         _open_transfer(dev, dma_log, channel, index, begin, end)
         _want_beat(dev, channel, index, wanted, bank, banks)
-    # Until when a unit is not looked at.
-    idle = np.full(units, begin, np.int64)
+    # When a unit's job may have ended or want more.
+    look = np.full(units, begin, np.int64)
+    streams = np.empty((units, STREAM_WORDS), np.int64)
     for unit in range(units):
         job[unit] = firsts[unit] = _first_row(job_log, jobs, JOB_UNIT, unit, begin, firsts[unit])
         if job[unit] >= jobs:
-            idle[unit] = d.NEVER
-    # Masters that want nothing before the end are never looked at.
-    active = np.flatnonzero(wanted < end)
-    rivals = len(active)
-    pending = np.zeros((units, STREAMS), np.int64)
-    pointer = np.full((units, STREAMS, POINTER_COLUMNS), -1, np.int64)
+            look[unit] = d.NEVER
+        _begin_job(streams, unit)
+    # `due`: the first cycle of the stretch; then, for each cycle, the masters that begin to want
+    # an access, by their bits.
+    due = np.zeros(end - begin + 1, np.int64)
+    due[0] = begin
+    for master in range(masters):
+        _expect(due, wanted, master, 0)
+    # The masters that wait for a bank, by their bits, and the banks that somebody waits for.
+    waiting = np.zeros(banks, np.int64)
+    narrow = np.int64(0)
     turn = np.zeros(units, np.int64)
     denied = np.zeros(units, np.int64)
-    # What a unit asks for, the same until it is granted or the unit wants more.
-    known = np.zeros(units, np.bool_)
-    spans = np.zeros(units, np.int64)
+    # The stream of a unit that asks next and the banks it asks for, 0 for none.
     asking = np.zeros(units, np.int64)
+    spans = np.zeros(units, np.int64)
     speed = 1.0 / slow
     next_want = np.full(units, begin, np.int64)
-    # Round robin: the unit and the narrow master that come first, and its place in `active`.
-    first_unit, first_master, first = begin % units, begin % masters, 0
-    while first < rivals and active[first] < first_master:
-        first += 1
+    first_unit = begin % units
     for time in range(begin, end):
-        narrow = np.int64(0)
-        for number in range(rivals):
-            master = active[number]
-            if wanted[master] <= time:
-                narrow |= np.int64(1) << bank[master]
+        arrived = due[time - begin + 1]
+        while arrived != 0:
+            lowest = arrived & -arrived
+            arrived ^= lowest
+            where = bank[63 - leading_zeros(lowest)]
+            waiting[where] |= lowest
+            narrow |= np.int64(1) << where
         taken = np.int64(0)
-        for order in range(units):
-            unit = first_unit + order
-            if unit >= units:
-                unit -= units
-            if idle[unit] > time:
-                continue
-            clock = begin + np.int64((time - begin) * speed[unit])
-            while job[unit] < jobs and job_log[job[unit], JOB_END] <= time:
-                job[unit] = _next_row(job_log, jobs, JOB_UNIT, unit, job[unit])
-                pointer[unit, :, :] = -1
-                pending[unit, :] = 0
-                next_want[unit] = clock
-                known[unit] = False
-            if job[unit] >= jobs:
-                idle[unit] = d.NEVER
-                continue
-            if job_log[job[unit], JOB_START] > time:
-                idle[unit] = min(job_log[job[unit], JOB_START], job_log[job[unit], JOB_END])
-                continue
-            if clock >= next_want[unit]:
-                next_want[unit] = clock + call_pointer(
-                    calls[unit, WANTS], geometry, unit, job_log, job[unit], clock,
-                    pending, unit, pointer, unit,
-                )  # fmt: skip
-                known[unit] = False
-            if not known[unit]:
-                stream = turn[unit]
-                for _ in range(STREAMS - 1):
-                    if pending[unit, stream] == 0:
-                        stream = stream + 1 if stream + 1 < STREAMS else 0
-                if pending[unit, stream] == 0:
+        unit = first_unit
+        first_unit = first_unit + 1 if first_unit + 1 < units else 0
+        for _ in range(units):
+            if time >= look[unit]:
+                clock = begin + np.int64((time - begin) * speed[unit])
+                while job[unit] < jobs and job_log[job[unit], JOB_END] <= time:
+                    job[unit] = _next_row(job_log, jobs, JOB_UNIT, unit, job[unit])
+                    _begin_job(streams, unit)
+                    next_want[unit] = clock
+                    spans[unit] = 0
+                row = job[unit]
+                if row >= jobs:
+                    look[unit] = d.NEVER
+                elif job_log[row, JOB_START] > time:
+                    look[unit] = min(job_log[row, JOB_START], job_log[row, JOB_END])
+                else:
+                    if clock >= next_want[unit]:
+                        next_want[unit] = clock + call_pointer(
+                            calls[unit, WANTS], geometry, unit, job_log, row, clock, streams, unit
+                        )
+                        asking[unit], spans[unit] = _choose(
+                            streams, unit, turn[unit], calls[unit, WIDTH], banks
+                        )
                     # The unit's clock is never faster than time.
-                    idle[unit] = min(time + next_want[unit] - clock, job_log[job[unit], JOB_END])
-                    continue
-                address = call_pointer(
-                    calls[unit, ADDRESS], geometry, unit, job_log, job[unit], stream,
-                    pending, unit, pointer, unit,
-                )  # fmt: skip
-                wide = ((np.int64(1) << calls[unit, WIDTH]) - 1) << (address >> 2 & banks - 1)
-                spans[unit] = (wide | wide >> banks) & all_banks
-                asking[unit] = stream
-                known[unit] = True
-            span, stream = spans[unit], asking[unit]
-            if span & taken != 0 or (denied[unit] < starvation and span & narrow != 0):
-                denied[unit] += 1
-                unit_result[unit, LOST] += 1
-                continue
-            denied[unit] = 0
-            taken |= span
-            unit_result[unit, DONE] += 1
-            pending[unit, stream] -= 1
-            pointer[unit, stream, 1] += 1
-            turn[unit] = stream + 1 if stream + 1 < STREAMS else 0
-            known[unit] = False
-        for offset in range(rivals if narrow else 0):
-            number = first + offset
-            master = active[number if number < rivals else number - rivals]
-            if wanted[master] > time or taken >> bank[master] & 1:
-                continue
-            taken |= np.int64(1) << bank[master]
+                    look[unit] = min(time + next_want[unit] - clock, job_log[row, JOB_END])
+            span = spans[unit]
+            if span != 0:
+                if span & taken != 0 or (denied[unit] < starvation and span & narrow != 0):
+                    denied[unit] += 1
+                    unit_result[unit, LOST] += 1
+                else:
+                    stream = asking[unit]
+                    denied[unit] = 0
+                    taken |= span
+                    unit_result[unit, DONE] += 1
+                    streams[unit, stream + PENDING] -= 1
+                    streams[unit, stream + ADDRESS] += streams[unit, stream + PITCH]
+                    streams[unit, stream + LEFT] -= 1
+                    if streams[unit, stream + LEFT] == 0:
+                        streams[unit, stream + ADDRESS] = streams[unit, stream + THEN]
+                        streams[unit, stream + LEFT] = streams[unit, stream + AGAIN]
+                    stream = stream + STREAM_COLUMNS if stream < _LAST_STREAM else 0
+                    turn[unit] = stream
+                    asking[unit], spans[unit] = _choose(
+                        streams, unit, stream, calls[unit, WIDTH], banks
+                    )
+            unit = unit + 1 if unit + 1 < units else 0
+        granted = narrow & ~taken
+        while granted != 0:
+            lowest = granted & -granted
+            granted ^= lowest
+            where = 63 - leading_zeros(lowest)
+            those = waiting[where]
+            if those & (those - 1) != 0:
+                # Round robin: the first from the master whose turn it is, else the first of all.
+                later = those >> time % masters << time % masters
+                chosen = later if later != 0 else those
+            else:
+                chosen = those
+            chosen &= -chosen
+            waiting[where] = those ^ chosen
+            if those == chosen:
+                narrow ^= lowest
+            master = 63 - leading_zeros(chosen)
             if master < cores:
                 late = time - wanted[master]
                 core_result[master, DONE] += 1
@@ -311,17 +354,17 @@ def replay(
                 _next_access(
                     dev, state, log, master, at, passed[master], moved[master], wanted, bank, banks
                 )
+                _expect(due, wanted, master, time - begin + 1)
                 continue
             index = (master - cores) >> 1
-            wanted[master] = d.NEVER
             channel[index, WAITING] -= 1
             if channel[index, WAITING] > 0:
                 continue
-            due = channel[index, DUE]
+            beat = channel[index, DUE]
             channel_result[index, DONE] += 1
-            channel_result[index, LOST] += time - (due >> _PARTS_BITS)
-            due = max(due, time << _PARTS_BITS) + channel[index, PACE]
-            channel[index, DUE] = due
+            channel_result[index, LOST] += time - (beat >> _PARTS_BITS)
+            beat = max(beat, time << _PARTS_BITS) + channel[index, PACE]
+            channel[index, DUE] = beat
             channel[index, BEAT] += 1
             if channel[index, BEAT] < channel[index, RUN_END]:
                 channel[index, BEAT_ADDRESS] += dev.word[d.DMA_WIDTH]
@@ -332,11 +375,7 @@ def replay(
                 row = _next_row(dma_log, used, DMA_CHANNEL, index, channel[index, ROW])
                 channel[index, ROW] = row
                 _open_transfer(dev, dma_log, channel, index, begin, end)
-                channel[index, DUE] = max(channel[index, DUE], due)
+                channel[index, DUE] = max(channel[index, DUE], beat)
             _want_beat(dev, channel, index, wanted, bank, banks)
-        first_unit = first_unit + 1 if first_unit + 1 < units else 0
-        if first < rivals and active[first] == first_master:
-            first += 1
-        first_master += 1
-        if first_master == masters:
-            first_master = first = 0
+            for master in range(cores + 2 * index, cores + 2 * index + 2):
+                _expect(due, wanted, master, time - begin + 1)

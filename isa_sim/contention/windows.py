@@ -93,7 +93,7 @@ def make_model(machine: Machine) -> ContentionModel:
         if section is not None:
             accesses = unit.accesses(section)
             banks = accesses.access_bytes // 4 + 1
-            calls[number] = accesses.wants, accesses.address, banks
+            calls[number] = accesses.wants, banks
             geometry[number, : len(accesses.geometry)] = accesses.geometry
     unit = np.zeros((units, UNIT_COLUMNS))
     unit[:, SLOW] = 1.0

@@ -1,14 +1,14 @@
 """How a unit tells the contention model, compiled, which accesses to TCDM its jobs make when.
 
-Two functions a unit, called through their addresses, over flat int64 arrays:
+One function a unit, called through its address, over flat int64 arrays:
 
-    wants(geometry, job, time, pending, pointer) -> cycles until the job wants more
-    address(geometry, job, stream, pending, pointer) -> byte address of the stream's next access
+    wants(geometry, job, time, streams) -> cycles until the job wants more
 
 `geometry`: the unit's own numbers. `job`: the job's row of the job log, its registers from
-`JOB_REGISTERS` on, in address order. `pending`: accesses that each of the `STREAMS` streams still
-wants. `pointer`: `POINTER_COLUMNS` numbers a stream, the unit's own but for column 1, which the
-model counts up with every access granted; -1 before the job's first cycle.
+`JOB_REGISTERS` on, in address order. `streams`: what the job asks for, `STREAM_COLUMNS` numbers for
+each of its `STREAMS` streams, the function's to set and the model's to bring up to date with
+every access granted; behind them, from `OWN` on, numbers that only the function knows. Before the
+job's first cycle nothing is pending and all else -1.
 """
 
 from __future__ import annotations
@@ -19,8 +19,25 @@ from typing import Any, Final
 from softex_mlir.isa_sim.jit import numba_types, pointer_function
 
 STREAMS: Final = 3
-POINTER_COLUMNS: Final = 3
 GEOMETRY_WORDS: Final = 8
+
+# Columns of a stream.
+PENDING: Final = 0
+"""Accesses it still wants."""
+ADDRESS: Final = 1
+"""Byte address of the next one."""
+PITCH: Final = 2
+"""Bytes from one to the next."""
+LEFT: Final = 3
+"""Accesses until it goes on elsewhere; below 1: never."""
+THEN: Final = 4
+"""Where it goes on."""
+AGAIN: Final = 5
+"""`LEFT` from there on."""
+STREAM_COLUMNS: Final = 6
+
+OWN: Final = STREAMS * STREAM_COLUMNS
+STREAM_WORDS: Final = OWN + 10
 
 # Columns of the job log.
 JOB_START: Final = 1
@@ -29,7 +46,7 @@ JOB_REGISTERS: Final = 8
 
 _WORD: Any = numba_types.int64
 _WORDS: Any = numba_types.CPointer(numba_types.int64)
-SIGNATURE: Final = _WORD(_WORDS, _WORDS, _WORD, _WORDS, _WORDS)
+SIGNATURE: Final = _WORD(_WORDS, _WORDS, _WORD, _WORDS)
 
 
 def access_function(function: Callable[..., int]) -> int:

@@ -2,12 +2,26 @@
 
 The port takes turns between three streams (X, W, Y and Z): every P + 1 cycles a row of W is wanted,
 once a chunk of the inner dimension the rows of X of the next one, once a tile the next Y and the
-last Z. `pointer` holds, for each stream, tile, row and chunk of what it asks for next.
+last Z. The model asks every P + 1 cycles: what can be counted is not divided.
 """
 
 from typing import Any, Final
 
-from softex_mlir.isa_sim.units.accesses import JOB_END, JOB_REGISTERS, access_function
+from softex_mlir.isa_sim.jit import njit
+from softex_mlir.isa_sim.units import accesses
+from softex_mlir.isa_sim.units.accesses import (
+    ADDRESS,
+    AGAIN,
+    JOB_END,
+    JOB_REGISTERS,
+    LEFT,
+    OWN,
+    PENDING,
+    PITCH,
+    STREAM_COLUMNS,
+    THEN,
+    access_function,
+)
 from softex_mlir.isa_sim.units.redmule_section import RedMulEDescription
 from softex_mlir.isa_sim.units.unit import Accesses
 
@@ -20,88 +34,149 @@ STEP: Final = 3
 TAIL: Final = 4
 """Cycles of a job behind its last step and column."""
 
-# Pointers, flat: stream x, w, z times tile, row, chunk.
-X_TILE: Final = 0
-X_ROW: Final = 1
-X_CHUNK: Final = 2
-W_TILE: Final = 3
-W_ROW: Final = 4
-Z_TILE: Final = 6
-Z_ROW: Final = 7
-Z_NEXT: Final = 8
+# The streams.
+X: Final = 0
+W: Final = STREAM_COLUMNS
+Z: Final = 2 * STREAM_COLUMNS
+
+# Own numbers of a job.
+BEGIN: Final = OWN
+"""When its first step begins; -1 before the first call."""
+TILE_CYCLES: Final = OWN + 1
+TILES: Final = OWN + 2
+ACROSS: Final = OWN + 3
+"""Tiles beside each other."""
+TILE: Final = OWN + 4
+INNER: Final = OWN + 5
+"""Cycle within the tile at the last call, if a step began there; -1 before."""
+W_ROW: Final = OWN + 6
+"""Row of W that is wanted next, the tile it is for, and its address."""
+W_TILE: Final = OWN + 7
+W_NEXT: Final = OWN + 8
+NEXT_CHUNK: Final = OWN + 9
+"""Cycle within the tile at which the next rows of X are wanted."""
 
 
-def _wants(geometry: Any, job: Any, time: int, pending: Any, pointer: Any) -> int:
+@njit(cache=True)
+def _describe(geometry: Any, job: Any, streams: Any) -> None:
+    """What stays the same throughout a job."""
     rows, width, step = geometry[ROWS], geometry[WIDTH], geometry[STEP]
     m, k = job[JOB_REGISTERS + 3] & 0xFFFF, job[JOB_REGISTERS + 3] >> 16 & 0xFFFF
     n = job[JOB_REGISTERS + 4] & 0xFFFF
-    padded = -(-n // geometry[COLUMNS]) * geometry[COLUMNS]
-    across = -(-k // width)
-    tiles = -(-m // rows) * across
-    last = (k - 1) % width + 1
-    steady = step * padded * tiles
-    position = steady - (job[JOB_END] - geometry[TAIL] - last - time)
+    streams[ACROSS] = -(-k // width)
+    streams[TILES] = -(-m // rows) * streams[ACROSS]
+    streams[TILE_CYCLES] = step * (-(-n // geometry[COLUMNS]) * geometry[COLUMNS])
+    behind = geometry[TAIL] + (k - 1) % width + 1
+    streams[BEGIN] = job[JOB_END] - behind - streams[TILE_CYCLES] * streams[TILES]
+    streams[X + PITCH], streams[W + PITCH], streams[Z + PITCH] = 2 * n, 2 * k, 2 * k
+
+
+@njit(cache=True)
+def _enter(geometry: Any, job: Any, tile: int, inner: int, streams: Any) -> None:
+    """Find a place in the steady part of a job."""
+    width, step = geometry[WIDTH], geometry[STEP]
+    k = job[JOB_REGISTERS + 3] >> 16 & 0xFFFF
+    chunk_cycles = step * width
+    streams[NEXT_CHUNK] = -(-inner // chunk_cycles) * chunk_cycles
+    ahead = inner // step + geometry[COLUMNS]
+    height = streams[TILE_CYCLES] // step
+    streams[W_TILE], streams[W_ROW] = tile + ahead // height, ahead % height
+    column = streams[W_TILE] % streams[ACROSS] * width
+    streams[W_NEXT] = job[JOB_REGISTERS + 1] + 2 * (streams[W_ROW] * k + column)
+
+
+@njit(cache=True)
+def _want_x(geometry: Any, job: Any, tile: int, inner: int, streams: Any) -> None:
+    """Ask for the rows of X of the chunk behind the present one, in this tile or the next."""
+    rows, width, across = geometry[ROWS], geometry[WIDTH], streams[ACROSS]
+    m, n = job[JOB_REGISTERS + 3] & 0xFFFF, job[JOB_REGISTERS + 4] & 0xFFFF
+    chunk_cycles = geometry[STEP] * width
+    if inner == streams[NEXT_CHUNK]:
+        streams[NEXT_CHUNK] += chunk_cycles
+    chunk = inner // chunk_cycles + 1
+    if chunk >= -(-n // width):
+        chunk, tile = 0, tile + 1
+    if tile < streams[TILES]:
+        down = tile // across * rows
+        here = min(rows, m - down)
+        # Met in its middle, part of the chunk is there already.
+        streams[X + PENDING] = max(0, here - inner % chunk_cycles // 2)
+        row = down + here - streams[X + PENDING]
+        streams[X + ADDRESS] = job[JOB_REGISTERS] + 2 * (row * n + chunk * width)
+
+
+@njit(cache=True)
+def _go_to_z(geometry: Any, job: Any, tile: int, then: int, streams: Any) -> None:
+    """Let the next accesses to Y or Z be the rows of a tile, and those of another after them."""
+    rows, width, across = geometry[ROWS], geometry[WIDTH], streams[ACROSS]
+    k = job[JOB_REGISTERS + 3] >> 16 & 0xFFFF
+    z = job[JOB_REGISTERS + 2]
+    streams[Z + ADDRESS] = z + 2 * (tile // across * rows * k + tile % across * width)
+    streams[Z + THEN] = z + 2 * (then // across * rows * k + then % across * width)
+    streams[Z + LEFT] = streams[Z + AGAIN] = rows
+
+
+def _wants(geometry: Any, job: Any, time: int, streams: Any) -> int:
+    rows, width, step = geometry[ROWS], geometry[WIDTH], geometry[STEP]
+    m, k = job[JOB_REGISTERS + 3] & 0xFFFF, job[JOB_REGISTERS + 3] >> 16 & 0xFFFF
+    if streams[BEGIN] < 0:
+        _describe(geometry, job, streams)
+    across, tiles, tile_cycles = streams[ACROSS], streams[TILES], streams[TILE_CYCLES]
+    position = time - streams[BEGIN]
     if position < 0:
         # The first X, Y and W fill the array.
         fill = min(m, rows) + rows + geometry[COLUMNS]
-        if position == -fill or (position > -fill and pointer[X_TILE] < 0):
-            for index in range(9):
-                pointer[index] = 0
-            pending[0], pending[1], pending[2] = min(m, rows), geometry[COLUMNS], rows
+        if position == -fill or (position > -fill and streams[X + ADDRESS] < 0):
+            streams[X + PENDING], streams[X + ADDRESS] = min(m, rows), job[JOB_REGISTERS]
+            streams[W + PENDING], streams[W + ADDRESS] = geometry[COLUMNS], job[JOB_REGISTERS + 1]
+            streams[Z + PENDING], streams[Z + ADDRESS] = rows, job[JOB_REGISTERS + 2]
+            streams[Z + LEFT] = 0
         return -position if position >= -fill else -fill - position
+    steady = tile_cycles * tiles
     if position >= steady:
         if position == steady:
-            pending[2] += rows
-            pointer[Z_TILE], pointer[Z_ROW], pointer[Z_NEXT] = tiles - 1, 0, 0
+            streams[Z + PENDING] += rows
+            _go_to_z(geometry, job, tiles - 1, tiles - 2, streams)
         return job[JOB_END] - time
-    tile = position // (step * padded)
-    inner = position % (step * padded)
-    if inner % step == 0:
-        ahead = inner // step + geometry[COLUMNS]
-        pointer[W_TILE], pointer[W_ROW] = tile + ahead // padded, ahead % padded
-        pending[1] = min(pending[1] + 1, geometry[COLUMNS])
-    chunk_cycles = step * width
-    if inner % chunk_cycles == 0 or pointer[X_TILE] < 0:
-        chunk = inner // chunk_cycles + 1
-        ahead = tile
-        if chunk >= -(-n // width):
-            chunk, ahead = 0, tile + 1
-        if ahead < tiles:
-            here = min(rows, m - ahead // across * rows)
-            # Met in its middle, part of the chunk is there already.
-            pending[0] = max(0, here - inner % chunk_cycles // 2)
-            pointer[X_TILE], pointer[X_ROW], pointer[X_CHUNK] = ahead, here - pending[0], chunk
+    if streams[INNER] >= 0:
+        # Called every step.
+        tile, inner = streams[TILE], streams[INNER] + step
+        if inner == tile_cycles:
+            tile, inner = tile + 1, 0
+        into = 0
+    else:
+        tile, inner = position // tile_cycles, position % tile_cycles
+        into = inner % step
+        _enter(geometry, job, tile, inner, streams)
+    if into == 0:
+        streams[TILE], streams[INNER] = tile, inner
+        streams[W + ADDRESS] = streams[W_NEXT]
+        streams[W + PENDING] = min(streams[W + PENDING] + 1, geometry[COLUMNS])
+        streams[W_ROW] += 1
+        streams[W_NEXT] += 2 * k
+        if streams[W_ROW] * step == tile_cycles:
+            streams[W_TILE] += 1
+            streams[W_ROW] = 0
+            streams[W_NEXT] = job[JOB_REGISTERS + 1] + 2 * (streams[W_TILE] % across * width)
+    if inner == 0:
+        streams[NEXT_CHUNK] = 0
+    if inner == streams[NEXT_CHUNK] or streams[X + ADDRESS] < 0:
+        _want_x(geometry, job, tile, inner, streams)
     if inner == 0:
         loads = rows if tile + 1 < tiles else 0
         stores = rows if tile > 0 else 0
-        pending[2] += loads + stores
-        pointer[Z_TILE], pointer[Z_ROW] = tile, 0
+        streams[Z + PENDING] += loads + stores
         # Y of the next tile, then Z of the last one.
-        pointer[Z_NEXT] = 1 if loads > 0 else -1
-    return step - inner % step
-
-
-def _address(geometry: Any, job: Any, stream: int, pending: Any, pointer: Any) -> int:
-    rows, width = geometry[ROWS], geometry[WIDTH]
-    k, n = job[JOB_REGISTERS + 3] >> 16 & 0xFFFF, job[JOB_REGISTERS + 4] & 0xFFFF
-    across = -(-k // width)
-    tile, row = pointer[3 * stream], pointer[3 * stream + 1]
-    if stream == 2:
-        tile += pointer[Z_NEXT] if row < rows else -1
-    down, column = tile // across * rows, tile % across * width
-    if stream == 0:
-        return job[JOB_REGISTERS] + 2 * ((down + row) * n + pointer[X_CHUNK] * width)
-    if stream == 1:
-        return job[JOB_REGISTERS + 1] + 2 * (row * k + column)
-    return job[JOB_REGISTERS + 2] + 2 * ((down + row % rows) * k + column)
+        _go_to_z(geometry, job, tile + 1 if loads > 0 else tile - 1, tile - 1, streams)
+    return step - into
 
 
 WANTS: Final = access_function(_wants)
-ADDRESS: Final = access_function(_address)
 
 
 def of(unit: RedMulEDescription) -> Accesses:
     """The accesses of a machine's RedMulE."""
     step = unit.pipeline_registers + 1
     geometry = (unit.rows, unit.tile_columns, unit.columns, step, unit.rows + 5)
-    return Accesses(geometry, WANTS, ADDRESS, access_bytes=2 * unit.tile_columns)
+    assert len(geometry) <= accesses.GEOMETRY_WORDS
+    return Accesses(geometry, WANTS, access_bytes=2 * unit.tile_columns)

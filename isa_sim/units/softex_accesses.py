@@ -6,7 +6,16 @@ of N exponentials is read and written every N cycles.
 
 from typing import Any, Final
 
-from softex_mlir.isa_sim.units.accesses import JOB_END, JOB_REGISTERS, JOB_START, access_function
+from softex_mlir.isa_sim.units.accesses import (
+    ADDRESS,
+    JOB_END,
+    JOB_REGISTERS,
+    JOB_START,
+    PENDING,
+    PITCH,
+    STREAM_COLUMNS,
+    access_function,
+)
 from softex_mlir.isa_sim.units.softex_section import SoftExDescription
 from softex_mlir.isa_sim.units.unit import Accesses
 
@@ -19,13 +28,15 @@ _READ_AHEAD: Final = 12
 
 LANES: Final = 0
 """Column of the geometry."""
-READ_BEAT: Final = 1
-WRITE_BEAT: Final = 4
-"""Pointers, flat: the beat each stream asks for next."""
+# The streams.
+READ: Final = 0
+WRITE: Final = STREAM_COLUMNS
 
 
-def _wants(geometry: Any, job: Any, time: int, pending: Any, pointer: Any) -> int:
+def _wants(geometry: Any, job: Any, time: int, streams: Any) -> int:
     lanes = geometry[LANES]
+    bytes_of_beat = 2 * lanes
+    streams[READ + PITCH] = streams[WRITE + PITCH] = bytes_of_beat
     commands = job[JOB_REGISTERS + 3]
     length = job[JOB_REGISTERS + 2]
     beats = -(-length // (2 * lanes))
@@ -35,35 +46,35 @@ def _wants(geometry: Any, job: Any, time: int, pending: Any, pointer: Any) -> in
         terms = max(1, commands >> 16 & 0xFF)
         each = max(2, terms)
         if since >= 2 and (since - 2) % each == 0 and (since - 2) // each < beats:
-            pending[0] += 1
-            pointer[READ_BEAT] = (since - 2) // each
+            streams[READ + PENDING] += 1
+            beat = (since - 2) // each
+            streams[READ + ADDRESS] = job[JOB_REGISTERS] + bytes_of_beat * beat
         if before >= 0 and before % each == 0 and before // each < beats:
-            pending[1] += 1
-            pointer[WRITE_BEAT] = beats - 1 - before // each
+            streams[WRITE + PENDING] += 1
+            beat = beats - 1 - before // each
+            streams[WRITE + ADDRESS] = job[JOB_REGISTERS + 1] + bytes_of_beat * beat
         return 1
     if not commands >> 1 & 1 and 0 <= since < beats:
-        pending[0] += 1
-        pointer[READ_BEAT] = since
+        streams[READ + PENDING] += 1
+        beat = since
+        streams[READ + ADDRESS] = job[JOB_REGISTERS] + bytes_of_beat * beat
     if commands & 1:
         return 1
     back = before - _READ_AHEAD
     if back >= 0 and back % 2 == 0 and back // 2 < beats:
-        pending[0] += 1
-        pointer[READ_BEAT] = beats - 1 - back // 2
+        streams[READ + PENDING] += 1
+        beat = beats - 1 - back // 2
+        streams[READ + ADDRESS] = job[JOB_REGISTERS] + bytes_of_beat * beat
     if before >= 0 and before % 2 == 0 and before // 2 < beats:
-        pending[1] += 1
-        pointer[WRITE_BEAT] = beats - 1 - before // 2
+        streams[WRITE + PENDING] += 1
+        beat = beats - 1 - before // 2
+        streams[WRITE + ADDRESS] = job[JOB_REGISTERS + 1] + bytes_of_beat * beat
     return 1
 
 
-def _address(geometry: Any, job: Any, stream: int, pending: Any, pointer: Any) -> int:
-    return job[JOB_REGISTERS + stream] + 2 * geometry[LANES] * pointer[3 * stream + 1]
-
-
 WANTS: Final = access_function(_wants)
-ADDRESS: Final = access_function(_address)
 
 
 def of(unit: SoftExDescription) -> Accesses:
     """The accesses of a machine's SoftEx."""
-    return Accesses((unit.lanes,), WANTS, ADDRESS, access_bytes=2 * unit.lanes)
+    return Accesses((unit.lanes,), WANTS, access_bytes=2 * unit.lanes)

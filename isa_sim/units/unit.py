@@ -114,15 +114,13 @@ class Accesses(NamedTuple):
 
     Attributes:
         geometry: up to `accesses.GEOMETRY_WORDS` numbers of the unit that they want to know.
-        wants: address of a function made with `accesses.access_function`, which adds to what the
-            three streams of a job want.
-        address: address of another, which gives the byte address of a stream's next access.
+        wants: address of a function made with `accesses.access_function`, which says what the
+            streams of a job want.
         access_bytes: of one access through the port.
     """
 
     geometry: tuple[int, ...]
     wants: int
-    address: int
     access_bytes: int
 
 

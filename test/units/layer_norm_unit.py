@@ -15,7 +15,15 @@ import numpy as np
 from softex_mlir import abi
 from softex_mlir.isa_sim.jit import njit
 from softex_mlir.isa_sim.machine import Machine
-from softex_mlir.isa_sim.units.accesses import JOB_REGISTERS, JOB_START, access_function
+from softex_mlir.isa_sim.units.accesses import (
+    ADDRESS,
+    JOB_REGISTERS,
+    JOB_START,
+    PENDING,
+    PITCH,
+    STREAM_COLUMNS,
+    access_function,
+)
 from softex_mlir.isa_sim.units.common import JobOutcome, Memory, span
 from softex_mlir.isa_sim.units.control import ControlPort
 from softex_mlir.isa_sim.units.faults import UnitFault
@@ -54,26 +62,25 @@ def normalise(x: Any, y: Any, columns: int) -> None:
             y[i] = (x[i] - mean) * scale
 
 
-def _wants(geometry: Any, job: Any, time: int, pending: Any, pointer: Any) -> int:
+def _wants(geometry: Any, job: Any, time: int, streams: Any) -> int:
     rows, columns = job[JOB_REGISTERS + 2] >> 16 & 0xFFFF, job[JOB_REGISTERS + 2] & 0xFFFF
     beats = -(-columns // geometry[0])
+    each_beat = 2 * geometry[0]
+    streams[PITCH] = streams[STREAM_COLUMNS + PITCH] = each_beat
     each = 3 * beats + 20
     since = time - job[JOB_START] - 8
     if since < 0 or since >= rows * each:
         return 1
     row, step = since // each, since % each
     if step < beats:
-        pending[0] += 1
-        pointer[1] = row * beats + step
+        streams[PENDING] += 1
+        streams[ADDRESS] = job[JOB_REGISTERS] + each_beat * (row * beats + step)
     elif step >= each - 2 * beats:
         stream = (step - (each - 2 * beats)) % 2
-        pending[stream] += 1
-        pointer[3 * stream + 1] = row * beats + (step - (each - 2 * beats)) // 2
+        beat = row * beats + (step - (each - 2 * beats)) // 2
+        streams[STREAM_COLUMNS * stream + PENDING] += 1
+        streams[STREAM_COLUMNS * stream + ADDRESS] = job[JOB_REGISTERS + stream] + each_beat * beat
     return 1
-
-
-def _address(geometry: Any, job: Any, stream: int, pending: Any, pointer: Any) -> int:
-    return job[JOB_REGISTERS + stream] + 2 * geometry[0] * pointer[3 * stream + 1]
 
 
 def job_cycles(rows: int, columns: int, lanes: int) -> int:
@@ -138,9 +145,7 @@ def describe(registers: Mapping[str, int]) -> str:
 
 
 def _accesses(section: LayerNormDescription) -> Accesses:
-    return Accesses(
-        (section.lanes,), access_function(_wants), access_function(_address), 2 * section.lanes
-    )
+    return Accesses((section.lanes,), access_function(_wants), 2 * section.lanes)
 
 
 LAYER_NORM = Unit(
