@@ -136,7 +136,8 @@ def reduction(
     keep: bool = True,
     layer: StringAttr | None = None,
 ) -> list[Operation]:
-    """An accumulation over some axes; reduced ones stay with size 1 if `keep`."""
+    """An accumulation over some axes; reduced ones stay with size 1 if `keep`. Over none, as a
+    number has, every element is combined with the start alone."""
     shape = shape_of(x)
     kept = [i for i in range(len(shape)) if i not in axes]
     result = [1 if i in axes else n for i, n in enumerate(shape) if keep or i not in axes]
@@ -148,7 +149,13 @@ def reduction(
     iterators = [REDUCTION if i in axes else PARALLEL for i in range(len(shape))]
     maps = [AffineMapAttr(AffineMap.identity(len(shape)))]
     target = (result, element, dimension_map(len(shape), expressions))
-    return generic([x], maps, [target], iterators, body, initial=[initial], layer=layer)
+    if axes:
+        return generic([x], maps, [target], iterators, body, initial=[initial], layer=layer)
+
+    def once(e: F32, v: Scalars) -> SSAValue | Sequence[SSAValue]:
+        return body(e, (v[0], e.insert(_start(initial, element))))
+
+    return generic([x], maps, [target], iterators, once, layer=layer)
 
 
 def _start(value: float | int, kind: Attribute) -> arith.ConstantOp:

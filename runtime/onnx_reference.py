@@ -152,6 +152,11 @@ def _overlooked(node: Any, opset: int) -> str:
     if node.op_type in FLATTENING and opset < 13:
         axis = int(given["axis"].i) if "axis" in given else 1
         return "" if axis == -1 else f"how {node.op_type} reads its axis in opset {opset}"
+    if node.op_type == "Unsqueeze" and "axes" in given:
+        axes = list(given["axes"].ints)
+        return (
+            "" if axes == sorted(axes) else f"that the order of {node.op_type}'s axes says nothing"
+        )
     if node.op_type in RECURRENT:
         lengths = len(node.input) > 4 and node.input[4]
         left = [name for name in RECURRENT[node.op_type] if name in given]

@@ -49,6 +49,11 @@ CASES = {
         {"a": values(1, SHAPE, -128, 127, np.int8), "b": values(2, (4, 7), -128, 127, np.int8)},
         I8,
     ),
+    "magnitudes wrap": (
+        [node("Abs", "a", "y")],
+        {"a": np.array([-128, -127, 5], np.int8)},
+        I8,
+    ),
     "bytes": (
         [node("BitShift", "a b", "c", direction="LEFT"), node("BitwiseXor", "c a", "y")],
         {"a": values(1, SHAPE, 0, 255, np.uint8), "b": values(2, SHAPE, 0, 9, np.uint8)},

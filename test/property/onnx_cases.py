@@ -436,7 +436,10 @@ def squeeze(d: Draw, kind: str) -> str:
     else:
         count = d.integer(1, 2)
         axes = d.data.draw(st.permutations(range(len(shape) + count)))[:count]
-        axes = [a - len(shape) - count if d.flag() else a for a in axes]
+        if d.opset < 13:
+            axes.sort()  # the reference inserts those of older opsets one after the other
+        else:
+            axes = [a - len(shape) - count if d.flag() else a for a in axes]
     if d.opset < 13:
         return d.node(kind, d.activation(shape), axes=axes)
     return d.node(kind, d.activation(shape), *([] if axes is None else [d.ints(axes)]))

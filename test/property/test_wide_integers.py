@@ -79,6 +79,8 @@ class Draft:
         if group == "reduce" and kind != UINT32:
             operator = self.draw(st.sampled_from(REDUCING))
             found = self.node(operator, [x], kind)
+            if kind == INT32:  # which the reference adds up as int64
+                found = self.node("Cast", [found], kind, to=kind)
             return self.node("Expand", [found, self.constant(np.array(SHAPE))], kind)
         if group == "cast":
             target = self.draw(st.sampled_from([INT64, INT64, INT32]))

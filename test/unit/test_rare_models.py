@@ -46,6 +46,8 @@ CONSTANTS: dict[str, Any] = {
     "step": np.array(0.01, np.float32),
     "words": np.array(["a", "b"], object),
     "zero": np.array(0, np.int64),
+    "zeros": np.zeros(1, np.int64),
+    "nan": np.full(5, np.nan, np.float32),
     "table": RANDOM.standard_normal((9, 5)).astype(np.float32),
 }
 WIDE = 20_480
@@ -86,6 +88,19 @@ CASES: dict[str, Case] = {
         X,
         ["y"],
         "",
+    ),
+    "a sum of no dimensions": ([node("ReduceSum", "x")], {"x": (FLOAT, ())}, ["y"], ""),
+    "a bias of NaN that counts nothing": (
+        [node("Gemm", "x w nan", beta=0.0)],
+        X,
+        ["y"],
+        "",
+    ),
+    "an output of nothing": (
+        [node("Relu", "x"), node("Slice", "y zeros zeros", "none")],
+        X,
+        ["y", "none"],
+        "output 'none' has 0 elements",
     ),
     "a constant of more dimensions": ([node("Add", "x deep")], X, ["y"], ""),
     "names beyond ASCII": ([node("Relu", "größe", "結果")], {"größe": X["x"]}, ["結果"], ""),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from math import inf, prod
 
 import numpy as np
+from onnx import TensorProto
 from xdsl.dialects import arith, math
 from xdsl.dialects.builtin import IntegerType, bf16, f32, i32
 from xdsl.ir import Operation, SSAValue
@@ -13,6 +14,7 @@ from xdsl.ir import Operation, SSAValue
 from softex_mlir.compiler.bodies.f32_functions import F32
 from softex_mlir.compiler.generic_builder import Body, Scalars, elementwise, reduction
 from softex_mlir.compiler.importers.onnx.graph import Importer
+from softex_mlir.compiler.importers.onnx.logic import wrapped
 from softex_mlir.compiler.importers.onnx.node import Node
 from softex_mlir.compiler.importers.onnx.registry import axis_of, operator
 from softex_mlir.compiler.importers.onnx.tensors import map_values
@@ -104,9 +106,14 @@ def plain(state: Importer, node: Node) -> list[Value]:
         integers = OF_INTEGERS.get(node.kind)
         if integers is None:
             raise Unsupported("of integers")
-        return [
-            state.emit_all(elementwise([x], i32, lambda e, v: integers(e, v[0]), layer=state.layer))
-        ]
+        width = node.element_type(0)
+        if width == TensorProto.UINT32:
+            raise Unsupported("of unsigned 32-bit integers")
+
+        def of_integer(e: F32, v: Scalars) -> SSAValue:
+            return wrapped(e, integers(e, v[0]), width)
+
+        return [state.emit_all(elementwise([x], i32, of_integer, layer=state.layer))]
     return [map_numbers(state, [x], lambda e, v: function(e, v[0]))]
 
 
@@ -290,16 +297,25 @@ def sum_over(state: Importer, x: SSAValue, axes: Sequence[int], factor: float) -
 
 
 def _exponential_sum(
-    state: Importer, x: SSAValue, axes: Sequence[int]
+    state: Importer, x: SSAValue, axes: Sequence[int], *, finite: bool = False
 ) -> tuple[SSAValue, SSAValue]:
-    """The largest element, and the sum of exponentials below it; f32, dimensions kept."""
+    """The largest element, and the sum of exponentials below it; f32, dimensions kept.
+
+    `finite`: exponentials below 0 where the largest is infinite, whose difference to itself is NaN.
+    """
     top = _reduce(state, x, axes, -inf, lambda e, v: larger(e, v[1], v[0]))
+    if finite:
+        top = map_numbers(state, [top], _finite_or_zero)
     powers = state.emit_all(
         elementwise(
             [x, top], f32, lambda e, v: e.insert(math.ExpOp(e.sub(v[0], v[1]))), layer=state.layer
         ),
     )
     return top, _reduce(state, powers, axes, 0.0, _added(lambda e, p: p))
+
+
+def _finite_or_zero(e: F32, v: Scalars) -> SSAValue:
+    return e.select(e.compare("oeq", e.magnitude(v[0]), inf), e.number(0.0), v[0])
 
 
 def _log(e: F32, x: SSAValue) -> SSAValue:
@@ -314,7 +330,9 @@ def log_sum_exp(state: Importer, node: Node) -> list[Value]:
     if axes is None:
         raise Unsupported("no axes with noop_with_empty_axes")
     found = map_elements(
-        state, _exponential_sum(state, x, axes), lambda e, v: e.add(v[0], _log(e, v[1]))
+        state,
+        _exponential_sum(state, x, axes, finite=True),
+        lambda e, v: e.add(v[0], _log(e, v[1])),
     )
     if not node.attribute("keepdims", 1):
         kept = tuple(n for i, n in enumerate(shape) if i not in axes)

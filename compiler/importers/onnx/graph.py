@@ -37,7 +37,10 @@ from softex_mlir.compiler.importers.onnx.values import (
     element_of,
 )
 from softex_mlir.compiler.importers.onnx.wide_integers import NodeOrigin
-from softex_mlir.compiler.transforms.transformer.attention_bias import replace_masked_rows
+from softex_mlir.compiler.transforms.transformer.attention_bias import (
+    masked_by_infinity,
+    replace_masked_rows,
+)
 from softex_mlir.compiler.transforms.transformer.l1_values import trace
 from softex_mlir.compiler.weights import WeightStore
 from softex_mlir.dialects import transformer as t
@@ -294,9 +297,10 @@ class Importer:
         base = None if found.base is None else self.constant(found.base, splat=False)
         bias = self.emit(t.MaskToBiasOp(argument, shape[1], base, inverted=found.inverted))
         queries = 1 if found.base is None else len(found.base)
-        if found.empty is not Empty.EVEN:
-            number = 0.0 if found.empty is Empty.OPEN else -np.inf
-            bias = self.emit_all(replace_masked_rows(bias, number))
+        if found.empty is Empty.OPEN:
+            bias = self.emit_all(replace_masked_rows(bias, 0.0))
+        elif found.empty is not Empty.EVEN:
+            bias = self.emit_all(masked_by_infinity(bias))
         if value.sample.size == prod(shape) and found.base is None:
             return self.emit(t.ReshapeOp(bias, wanted))
         return self.emit(t.ReshapeOp(bias, (shape[0], 1, queries, shape[1])))

@@ -7,6 +7,7 @@ reference implementation; what remains are operations on activations.
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,14 @@ def import_graph(proto: Any, path: Path, shapes: Shapes | None = None) -> Model:
             except Unsupported as error:
                 found = error.refusal(name, operator)
                 refusals.append(found if found.remedy else replace(found, remedy=way_out(operator)))
+                continue
+            if output.type.tensor_type.elem_type == onnx.TensorProto.UINT32:
+                state.notes.append(
+                    f"output '{name}' of uint32 is int32: numbers from 2^31 on come out less 2^32"
+                )
+            if prod(t.shape_of(outputs[name])) == 0:
+                reason = f"output '{name}' has 0 elements; expected at least 1"
+                problems.append(Refusal(name, operator, reason, "take it from the outputs"))
     if problems or refusals:
         text = [
             *([in_a_line(problems)] if problems else []),

@@ -112,7 +112,7 @@ def gemm(state: Importer, node: Node) -> list[Value]:
     if alpha != 1.0 and not folded:
         product = state.emit(t.MulOp(product, state.constant(np.array(alpha, np.float32))))
     c = node.input(2)
-    if c is None:
+    if c is None or beta == 0:  # which leaves out its NaN, too
         return [product]
     if not isinstance(c, np.ndarray):
         added = state.operand(c)
@@ -136,6 +136,8 @@ def _gemm_of_numbers(
         for v, swap in zip((a, b), swapped, strict=True)
     )
     c = node.input(2)
+    if beta == 0:
+        c = None
 
     def body(e: F32, v: Scalars) -> SSAValue:
         found = e.times(v[0], alpha)

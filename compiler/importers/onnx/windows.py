@@ -82,6 +82,11 @@ class Windows:
             x = padded(state, x, d + 2, before, reach - before - self.sizes[d], fill)
         return x
 
+    def start_behind_input(self) -> bool:
+        """Whether a window lies in the padding behind the input."""
+        geometry = zip(self.results, self.strides, self.before, self.sizes, strict=True)
+        return any((r - 1) * s - b >= n for r, s, b, n in geometry)
+
     def place(self, outputs: Expressions, offsets: Expressions) -> list[AffineExpr]:
         """Where an element of a window lies."""
         return [
@@ -168,11 +173,17 @@ def _rounded(state: Importer, x: SSAValue, body: Body, *others: SSAValue) -> SSA
 
 
 def _pooling(node: Node, x: SSAValue) -> Windows:
-    node.attribute("ceil_mode")
+    rounds_up = node.attribute("ceil_mode", 0)
     kernel = node.attribute("kernel_shape")
     if kernel is None:
         raise Unsupported("its kernel_shape is missing")
-    return Windows.of(node, t.shape_of(x)[2:], kernel)
+    windows = Windows.of(node, t.shape_of(x)[2:], kernel)
+    if rounds_up and windows.start_behind_input():
+        raise Unsupported(
+            "with ceil_mode, a window that starts behind the input",
+            "convert the model to opset 22, which leaves it out",
+        )
+    return windows
 
 
 @operator("MaxPool", note="on the cores")

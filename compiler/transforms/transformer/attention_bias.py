@@ -324,6 +324,15 @@ def replace_masked_rows(bias: SSAValue, number: float) -> list[Operation]:
     return [*top, *elementwise([bias, top[-1].results[0]], bf16, body)]
 
 
+def masked_by_infinity(bias: SSAValue) -> list[Operation]:
+    """A loop nest: -inf where a bias masks, whatever else may be added to the scores."""
+
+    def body(e: F32, v: Scalars) -> SSAValue:
+        return e.select(e.compare("ole", v[0], t.MASKED), e.number(-np.inf), v[0])
+
+    return elementwise([bias], bf16, body)
+
+
 def _as_bias(fill: float) -> float:
     """What stands for a filled score."""
     return t.MASKED if np.isfinite(fill) else fill
