@@ -7,6 +7,7 @@ marked `slow` says it takes long for is worth it.
 
 from __future__ import annotations
 
+import gc
 import os
 from collections import defaultdict
 from typing import Any
@@ -17,6 +18,8 @@ from sampling import LONG
 
 BUDGET_SECONDS = 20.0
 USED = "cpu_seconds"
+OBJECTS = 100_000
+"""Made between two looks for unused ones, as in the commands: most of a compilation is in use."""
 
 
 def processor_seconds() -> float:
@@ -54,6 +57,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     event.register("numba:compile", compiling)
+    gc.set_threshold(OBJECTS)
     config.addinivalue_line("markers", "matrix: a sample of many cases; `make fuzz` runs them all")
     config.addinivalue_line("markers", "slow(reason): takes longer than the budget, and why")
 
