@@ -83,7 +83,8 @@ class _Launcher:
         found = self.loaded.get(task, 0)
         if found == kernel.chunks:
             self.first_x = (self.first_x - found) % X_SLOTS
-        integers = {"first_w": self.jobs % 2, "first_x": self.first_x, X_LOADED: found}
+        first_w = self.jobs % kernel.arena.w_slots
+        integers = {"first_w": first_w, "first_x": self.first_x, X_LOADED: found}
         if kernel.splits > 1:
             integers[PARTIALS_CLEARED] = int(self._holds_zeros(kernel))
             self._turn_ring(kernel, integers)
@@ -99,7 +100,9 @@ class _Launcher:
                 kernel = replace(kernel, next_rows=after.kernel.m)
                 addresses = {**addresses, "x_next": after.addresses["x_l2"]}
                 integers[X_NEXT_READY] = ready or 0
-        uses = kernel.ring_uses(self.jobs % 2, self.first_x, found)
+        if not found and kernel.can_await_x:
+            kernel = replace(kernel, awaits_x=True)
+        uses = kernel.ring_uses(first_w, self.first_x, found)
         self.first_x = (self.first_x + kernel.chunks) % X_SLOTS
         self.jobs += kernel.jobs
         return self.timeline.add(task, kernel, addresses, uses, integers, self._ready(task) or 0)

@@ -107,11 +107,10 @@ class Timeline:
             for held in self._held.overlapping(use.start, use.end):
                 if use.family and use.family == held.family:
                     continue
-                if use.after_engine and held.stream is self.engine:
-                    continue
-                passed = bases[STREAM_LIST.index(held.stream)] - 1
-                if use.ring and held.stream is self.engine and held.value <= passed:
-                    continue
+                if use.behind is not None and held.stream is self.engine:
+                    passed = bases[STREAM_LIST.index(held.stream)] - use.behind
+                    if held.value <= passed:
+                        continue
                 if use.lane >= 0 and held.stream is StreamKind.DMA_OUT:
                     continue
                 name = ACQUIRE[held.stream]

@@ -190,8 +190,8 @@ def _is_free(
     if use.family and use.family == other.family:
         return True
     known = reached[other.stream]
-    if other.stream is engine and (use.after_engine or use.ring):
-        known = max(known, launch.bases[STREAM_LIST.index(engine)] - int(not use.after_engine))
+    if other.stream is engine and use.behind is not None:
+        known = max(known, launch.bases[STREAM_LIST.index(engine)] - use.behind)
     if other.stream is StreamKind.DMA_OUT and use.lane >= 0:
         known = max(known, launch.integers[Z_FREE] + use.lane * launch.integers[Z_STEP])
     return other.value <= known

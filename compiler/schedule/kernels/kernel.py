@@ -138,19 +138,18 @@ class Operand:
 class SlotUse:
     """A launch uses TCDM bytes [start, end) until `stream`'s counter is `offset` above its base.
 
-    `after_engine` marks slots that the kernel itself touches only when all matrix products of
-    earlier launches are done. Uses of equal, non-empty `family` are ordered by the streams that
-    touch them first (`dma_out` and `compute` walk the launches in order) and need no wait.
+    Uses of equal, non-empty `family` are ordered by the streams that touch them first (`dma_out`
+    and `compute` walk the launches in order) and need no wait.
     """
 
     start: int
     end: int
     stream: StreamKind
     offset: int
-    after_engine: bool = False
+    behind: int | None = None
+    """The kernel itself waits for all matrix products of earlier launches but the last so many
+    before it touches the bytes; None if it waits for none."""
     family: str = ""
-    ring: bool = False
-    """Whether the kernel itself waits for the last but one product of earlier launches."""
     kept: bool = False
     """Whether the launch finds there what it needs: it writes nothing and waits for nobody."""
     lane: int = -1

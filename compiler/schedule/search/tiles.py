@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from softex_mlir.arithmetic import round_up
 from softex_mlir.compiler.schedule.fused_form import layer_of
 from softex_mlir.compiler.schedule.kernels.kernel import ARENA_ALIGNMENT
-from softex_mlir.compiler.schedule.kernels.linear.geometry import X_SLOTS, LinearArena
+from softex_mlir.compiler.schedule.kernels.linear.geometry import W_SLOTS, X_SLOTS, LinearArena
 from softex_mlir.compiler.weight_layout import ALIGNMENT
 from softex_mlir.dialects.transformer import LinearOp, MatmulOp, shape_of
 
@@ -89,11 +89,12 @@ class Sizes:
     w: int
     epilogue: int
     epilogue_slots: int
+    w_slots: int = W_SLOTS
 
     @property
     def total(self) -> int:
         """Bytes of the whole arena."""
-        rings = 2 * (self.x + self.w)
+        rings = X_SLOTS * self.x + self.w_slots * self.w
         return self.z + self.partial + rings + self.epilogue_slots * self.epilogue
 
     def at_least(self, other: Sizes) -> Sizes:
@@ -124,5 +125,6 @@ def linear_arena(sizes: Sizes, offset: int, end: int) -> LinearArena:
         x_slot=sizes.x,
         w=w,
         w_slot=sizes.w,
+        w_slots=sizes.w_slots,
         partial=(end - sizes.partial) // ARENA_ALIGNMENT * ARENA_ALIGNMENT,
     )

@@ -17,7 +17,7 @@ from softex_mlir.arithmetic import round_up
 from softex_mlir.compiler.row_operations.unary import sums_on_softex
 from softex_mlir.compiler.schedule.kernels.emitter import PIECE_BYTES
 from softex_mlir.compiler.schedule.kernels.kernel import team_size
-from softex_mlir.compiler.schedule.kernels.linear.geometry import X_SLOTS
+from softex_mlir.compiler.schedule.kernels.linear.geometry import W_SLOTS, X_SLOTS
 from softex_mlir.compiler.schedule.search.costs import (
     DMA_CONTENTION,
     DMA_QUEUE_CYCLES,
@@ -48,6 +48,8 @@ MAX_TILE = 512
 COLUMNS = (32, 64, 96, 128, 160, 192, 256, 320, 384, 512)
 """Widths of a tile to try."""
 
+MOST_W_SLOTS = 4
+"""More do not shorten a step of a decoder: attention waits for no W."""
 SLOTS_TRIED = 5
 """Sizes of slots in which all products of an inner size get tiles: those that suit the largest."""
 
@@ -541,7 +543,19 @@ class LinearSearch:
             fitting = [t for t in fitting if self._sizes(shape, t).z <= fitted[shape.n].z]
             found[shape] = min(fitting, key=lambda t: self.cycles(shape, t))
         used = max((self._sizes(shape, tile).epilogue for shape, tile in found.items()), default=0)
-        return {inner: self._grown(replace(fitted[inner], epilogue=used)) for inner in slots}, found
+        sizes = {inner: replace(fitted[inner], epilogue=used) for inner in slots}
+        w_slots = min(map(self._w_slots, sizes.values()))
+        if max(shape.m for shape in tiles) > FEW_ROWS:
+            w_slots = W_SLOTS
+        grown = {
+            inner: self._grown(replace(size, w_slots=w_slots)) for inner, size in sizes.items()
+        }
+        return grown, found
+
+    def _w_slots(self, sizes: Sizes) -> int:
+        """Slots of W that there is room for: products of a few rows wait for the DMA, which goes on
+        to what comes behind while a row is on its way from one product to the next."""
+        return min(MOST_W_SLOTS, W_SLOTS + max(0, self.budget - sizes.total) // sizes.w)
 
     def _in_least_slots(
         self, groups: Sequence[Sequence[LinearShape]]

@@ -17,7 +17,11 @@ from softex_mlir.compiler.schedule.kernels.kernel import (
     Z_STEP,
     KernelEmitter,
 )
-from softex_mlir.compiler.schedule.kernels.linear.geometry import LinearGeometry
+from softex_mlir.compiler.schedule.kernels.linear.geometry import (
+    W_SLOTS,
+    X_SLOTS,
+    LinearGeometry,
+)
 from softex_mlir.compiler.schedule.search.costs import FEW_ROWS
 from softex_mlir.dialects.redmule import GemmOp
 
@@ -26,9 +30,14 @@ X_FIRST_JOBS = 8
 still being computed, and W can be fetched meanwhile."""
 
 
-def ring_slot(s: StreamEmitter, k: KernelEmitter, ring: str, index: Index) -> Index:
-    """Slot of an element of a ring of two that began at a slot known at launch."""
-    return s.mod(s.add(k.values[ring], index), 2)
+def x_slot(s: StreamEmitter, k: KernelEmitter, chunk: Index) -> Index:
+    """Slot of a chunk of X in the ring, which began at a slot known at launch."""
+    return s.mod(s.add(k.values["first_x"], chunk), X_SLOTS)
+
+
+def w_slot(kernel: LinearGeometry, s: StreamEmitter, k: KernelEmitter, job: Index) -> Index:
+    """Slot of a job's W in the ring, which began at a slot known at launch."""
+    return s.mod(s.add(k.values["first_w"], job), kernel.arena.w_slots)
 
 
 def start_product(
@@ -47,8 +56,7 @@ def start_product(
     or only the first, into Z or into a slot of another buffer; its token. `behind` waits for the
     job before and counts it: that comes when all there is to compute for this one is computed."""
     index = job_index(kernel, s, chunk, tile, part)
-    x_slot = s.value(ring_slot(s, k, "first_x", chunk))
-    w_slot = s.value(ring_slot(s, k, "first_w", index))
+    x, w_at = s.value(x_slot(s, k, chunk)), s.value(w_slot(kernel, s, k, index))
     name, slot = target or ("z", tile)
     z_slot, loaded = s.value(slot), s.value(s.add(index, 1))
     if behind is not None:
@@ -56,9 +64,9 @@ def start_product(
     s.wait(IN, loaded)
     job = GemmOp(
         k.memory["x"],
-        [x_slot, s.value(part)] if kernel.parts > 1 else [x_slot],
+        [x, s.value(part)] if kernel.parts > 1 else [x],
         k.memory["w"],
-        [w_slot],
+        [w_at],
         k.memory[name],
         [z_slot],
         m=kernel.m if rows is None else rows,
@@ -93,8 +101,7 @@ def emit_product_on_cores(
     """The team's product of a chunk of a tile, of `rows` rows from `first` on, once its operands
     are there; counted. `resumed`: sums that are kept in two parts go on with both."""
     index = s.add(s.mul(chunk, kernel.group), tile)
-    x_slot = s.value(ring_slot(s, k, "first_x", chunk))
-    w_slot = s.value(ring_slot(s, k, "first_w", index))
+    x, w_at = s.value(x_slot(s, k, chunk)), s.value(w_slot(kernel, s, k, index))
     z_slot = s.value(tile)
     low = TileRef(k.memory["low"], (z_slot,)) if kernel.in_parts else None
     s.wait(IN, s.add(index, 1))
@@ -102,8 +109,8 @@ def emit_product_on_cores(
         gemm_blocks(rows, kernel.k, wide=kernel.wide),
         lambda block: emit_gemm(
             s.builder,
-            TileRef(k.memory["x"], (x_slot,)),
-            TileRef(w, (w_slot,)),
+            TileRef(k.memory["x"], (x,)),
+            TileRef(w, (w_at,)),
             TileRef(k.memory[target], (z_slot,)),
             block,
             rows=rows,
@@ -126,7 +133,7 @@ def emit_feed(kernel: LinearGeometry, k: KernelEmitter) -> None:
         chunk: Index, tile: Index, part: int = 0, once_begun: Callable[[], None] | None = None
     ) -> list[SSAValue]:
         source, target = k.values["w_l2"], k.memory["w"]
-        slot = ring_slot(s, k, "first_w", job_index(kernel, s, chunk, tile, part))
+        slot = w_slot(kernel, s, k, job_index(kernel, s, chunk, tile, part))
         if kernel.w_pitch is not None:
             row, column = s.mul(chunk, kernel.n), s.mul(tile, kernel.k)
         else:
@@ -146,7 +153,7 @@ def emit_feed(kernel: LinearGeometry, k: KernelEmitter) -> None:
         operand: str, chunk: Index, column: Index, start: Index, count: int
     ) -> list[SSAValue]:
         """`count` rows of a chunk of X, or of the next launch's X, from row `start` on."""
-        slot = ring_slot(s, k, "first_x", chunk)
+        slot = x_slot(s, k, chunk)
 
         def piece(first: Index, rows: int, part: int = 0) -> SSAValue:
             row, where = s.add(start, first), s.add(column, part * kernel.inner)
@@ -186,6 +193,7 @@ def emit_feed(kernel: LinearGeometry, k: KernelEmitter) -> None:
         if not kernel.streams_w:
             s.complete(*tokens)
 
+    behind = kernel.arena.w_slots - 1
     k.acquire(s)
     x_first = kernel.jobs >= X_FIRST_JOBS and kernel.m > FEW_ROWS
     if x_first or kernel.w_pitch is not None:
@@ -194,18 +202,37 @@ def emit_feed(kernel: LinearGeometry, k: KernelEmitter) -> None:
         k.depend(s)
         s.when(k.values[X_LOADED], "eq", 0, lambda: finish(load_x(0)))
         tokens = preset(0)
-        s.wait(kernel.engine, -1)
+        s.wait(kernel.engine, -behind)
         tokens += load_w(0, 0)
         finish(tokens)
+    elif kernel.awaits_x:
+        s.wait(kernel.engine, -behind)
+        first = [*load_w(0, 0), *preset(0)]
+        s.wait(kernel.engine, 1 - behind)
+        tokens = [*load_w(0, 1), *preset(1)]
+        k.depend(s)
+        s.complete(*load_x(0), first[-1])
+        s.advance()
     else:
-        s.wait(kernel.engine, -1)
+        s.wait(kernel.engine, -behind)
         tokens = [*load_w(0, 0), *preset(0)]
         finish(tokens)
         k.depend(s)
-        s.when(k.values[X_LOADED], "eq", 0, lambda: s.complete(*load_x(0)))
+
+        def load() -> None:
+            if kernel.x_behind_w:
+                s.wait(kernel.engine, 0)
+            s.complete(*load_x(0))
+
+        s.when(k.values[X_LOADED], "eq", 0, load)
     begun: SSAValue | None = tokens[-1] if kernel.streams_w else None
     if begun is None:
         s.advance()
+
+    def earlier_products(chunk: Index) -> None:
+        """All products of earlier chunks are done. In a ring of two W, that is so."""
+        if kernel.arena.w_slots > W_SLOTS:
+            s.wait(kernel.engine, job_index(kernel, s, chunk, 0))
 
     def step(
         chunk: Index, tile: Index, first: bool, before: SSAValue | None, begin: int = 0
@@ -217,10 +244,14 @@ def emit_feed(kernel: LinearGeometry, k: KernelEmitter) -> None:
     def step_of_part(
         chunk: Index, tile: Index, part: int, first: bool, before: SSAValue | None
     ) -> SSAValue | None:
-        s.wait(kernel.engine, s.add(job_index(kernel, s, chunk, tile, part), -1))
+        s.wait(kernel.engine, s.add(job_index(kernel, s, chunk, tile, part), -behind))
 
         def load_missing_x() -> None:
-            s.when(chunk, "sge", k.values[X_LOADED], lambda: finish(load_x(chunk)))
+            def load() -> None:
+                earlier_products(s.add(chunk, -1))
+                finish(load_x(chunk))
+
+            s.when(chunk, "sge", k.values[X_LOADED], load)
 
         if before is None:
             tokens = load_w(chunk, tile, part)
@@ -263,6 +294,7 @@ def emit_feed(kernel: LinearGeometry, k: KernelEmitter) -> None:
             mine()
 
     def next_chunk(chunk: Index, tile: Index) -> None:
+        earlier_products(chunk)
         following = s.add(chunk, 1)
         column = s.mul(following, kernel.n)
 
@@ -275,6 +307,7 @@ def emit_feed(kernel: LinearGeometry, k: KernelEmitter) -> None:
         def load(row: Index, rows: int) -> None:
             finish(load_rows("x_next", kernel.chunks, 0, row, rows))
 
+        earlier_products(kernel.chunks - 1)
         s.wait_value(OUT, k.values[X_NEXT_READY])
         share_of(kernel.next_rows, tile, load)
 
@@ -282,6 +315,10 @@ def emit_feed(kernel: LinearGeometry, k: KernelEmitter) -> None:
         chunk: Index, tile: Index, first: bool, before: SSAValue | None
     ) -> SSAValue | None:
         after = step(chunk, tile, first, before)
+        load_following_x(chunk, tile)
+        return after
+
+    def load_following_x(chunk: Index, tile: Index) -> None:
         missing = s.add(k.values[X_LOADED], -1)
 
         def unless_loaded() -> None:
@@ -290,16 +327,17 @@ def emit_feed(kernel: LinearGeometry, k: KernelEmitter) -> None:
         s.when(chunk, "slt", kernel.chunks - 1, unless_loaded)
         if kernel.next_rows:
             s.when(chunk, "eq", kernel.chunks - 1, lambda: next_launch(tile))
-        return after
 
     def repeat(
         upper: int,
         begun: SSAValue | None,
         body: Callable[[Index, SSAValue | None], SSAValue | None],
+        lower: int = 1,
     ) -> SSAValue | None:
-        """`body` for all numbers from 1 on; where W streams, with the token of the one before."""
+        """`body` for all numbers from 1 on, or from `lower`; where W streams, with the token of the
+        one before."""
         if begun is None:
-            s.loop(1, upper, lambda index: (body(index, None), None)[1])
+            s.loop(lower, upper, lambda index: (body(index, None), None)[1])
             return None
 
         def carried(index: Index, before: SSAValue) -> SSAValue:
@@ -307,14 +345,18 @@ def emit_feed(kernel: LinearGeometry, k: KernelEmitter) -> None:
             assert after is not None
             return after
 
-        return s.carry(1, upper, begun, carried)
+        return s.carry(lower, upper, begun, carried)
 
     def pass_over(chunk: Index, first: bool, begun: SSAValue | None) -> SSAValue | None:
         """All tiles of a chunk."""
         if not first:
             begun = step(chunk, 0, False, begun)
+        lower = 1
+        if first and kernel.awaits_x:
+            load_following_x(chunk, lower)
+            lower += 1
         return repeat(
-            kernel.group, begun, lambda tile, before: with_next_x(chunk, tile, first, before)
+            kernel.group, begun, lambda tile, before: with_next_x(chunk, tile, first, before), lower
         )
 
     begun = pass_over(0, True, step(0, 0, False, begun, 1))

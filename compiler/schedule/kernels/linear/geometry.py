@@ -24,6 +24,7 @@ from softex_mlir.compiler.schedule.kernels.kernel import (
 from softex_mlir.compiler.schedule.search.costs import (
     DMA_CONTENTION,
     DMA_QUEUE_CYCLES,
+    FEW_ROWS,
     dma_box_cycles,
     epilogue_cycles,
     gemm_job_cycles,
@@ -36,6 +37,8 @@ from softex_mlir.dialects.cluster import StreamKind
 
 X_SLOTS = 2
 """Chunks of X in the TCDM."""
+W_SLOTS = 2
+"""Chunks of W in the TCDM, at least."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,7 @@ class LinearArena:
     x_slot: int
     w: int
     w_slot: int
+    w_slots: int
     partial: int
     """Partial sums, or what rounding took from f32 sums, in slots like those of Z."""
 
@@ -110,6 +114,8 @@ class LinearGeometry(Kernel):
     """Rows of the next launch's X whose first chunk this launch loads; 0 if it does not."""
     odd: OddRows | None = None
     """Rows that the cores compute instead of RedMulE."""
+    awaits_x: bool = False
+    """Whether two W are requested before the launch waits for its X."""
 
     @property
     def title(self) -> str:
@@ -254,7 +260,7 @@ class LinearGeometry(Kernel):
         found = [
             Buffer("z", (self.z_rows, self.k), self.group, a.z, self.z_stride),
             Buffer("x", x_shape, 2, a.x, a.x_slot),
-            Buffer("w", w_shape, 2, a.w, a.w_slot),
+            Buffer("w", w_shape, a.w_slots, a.w, a.w_slot),
         ]
         if self.splits > 1 or self.in_parts:
             name, z = "low" if self.in_parts else "partial", (self.z_rows, self.k)
@@ -349,6 +355,18 @@ class LinearGeometry(Kernel):
         return self.engine is GEMM and feed > engine
 
     @property
+    def can_await_x(self) -> bool:
+        """Whether a launch that has to load its X may request two W before it."""
+        return self.x_behind_w and self.streams_w and self.group > 1 and self.parts == 1
+
+    @property
+    def x_behind_w(self) -> bool:
+        """Whether a launch loads its X when it has requested its first W and all earlier products
+        are done: X is a row or a few of what the launch before makes, the DMA has W to go on."""
+        deep = self.arena.w_slots > W_SLOTS and self.engine is GEMM
+        return deep and self.m <= FEW_ROWS and self.w_pitch is None
+
+    @property
     def can_load_ahead(self) -> bool:
         """Whether the last pass leaves time and a slot for the next launch's first chunk of X."""
         return self.chunks > 1 and self.group > 1
@@ -390,12 +408,14 @@ class LinearGeometry(Kernel):
                     last = self.chunks - 1 - (self.chunks - 1 - chunk) % 2
                     place = buffer.slot_range((first_x + chunk) % 2)
                     done = (last + 1) * self.group * self.parts
-                    found.append(SlotUse(*place, self.engine, done, chunk > 0, kept=chunk < loaded))
+                    behind = 0 if chunk > 0 or self.x_behind_w else None
+                    found.append(SlotUse(*place, self.engine, done, behind, kept=chunk < loaded))
             elif buffer.name == "w":
-                for job in range(min(2, self.jobs)):
-                    last = self.jobs - 1 - (self.jobs - 1 - job) % 2
-                    place = buffer.slot_range((first_w + job) % 2)
-                    found.append(SlotUse(*place, self.engine, last + 1, job > 0, ring=True))
+                slots = buffer.slots
+                for job in range(min(slots, self.jobs)):
+                    last = self.jobs - 1 - (self.jobs - 1 - job) % slots
+                    place = buffer.slot_range((first_w + job) % slots)
+                    found.append(SlotUse(*place, self.engine, last + 1, slots - 1 - job))
             elif buffer.name in ("partial", "low"):
                 for slot in range(buffer.slots):
                     place = buffer.slot_range(slot)
