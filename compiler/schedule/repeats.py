@@ -16,8 +16,10 @@ from softex_mlir.compiler.schedule.kernels.kernel import (
     ACQUIRE,
     DEPEND,
     PARTIAL_FREE,
+    PARTIAL_STEP,
     X_NEXT_READY,
     Z_FREE,
+    Z_STEP,
     Kernel,
 )
 from softex_mlir.compiler.schedule.replay import Expected
@@ -34,6 +36,9 @@ _COUNTERS = {
     PARTIAL_FREE: STREAM_LIST.index(StreamKind.COMPUTE),
 }
 """The stream to whose counter an argument's value belongs."""
+
+_STEPS = {Z_STEP: Z_FREE, PARTIAL_STEP: PARTIAL_FREE}
+"""Arguments by which a launch's values of a counter grow from slot to slot, and the first value."""
 
 
 Expect: TypeAlias = Callable[[Sequence[Launch]], Sequence[Expected]]
@@ -120,10 +125,16 @@ def _earlier(launch: Launch, since: Sequence[int], moved: Sequence[int]) -> Laun
 
     bases = [b - n for b, n in zip(launch.bases, moved, strict=True)]
     dma_in, dma_out, engine, compute = bases
+    integers = counters(launch.integers)
+    for step, name in _STEPS.items():
+        if integers.get(step) and launch.integers[name] == integers[name]:
+            # the first slots were left before the periods, others behind or in one that is gone
+            integers[step] = 0
+            integers[name] = min(integers[name], bases[_COUNTERS[name]])
     return replace(
         launch,
         bases=(dma_in, dma_out, engine, compute),
-        integers=counters(launch.integers),
+        integers=integers,
         waits=counters(launch.waits),
     )
 

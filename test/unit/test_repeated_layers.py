@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from softex_mlir.compiler.driver import Compilation
-from softex_mlir.compiler.models.text import bert
+from softex_mlir.compiler.models.text import bert, mobilebert
 from softex_mlir.compiler.schedule import lower, repeats
 from softex_mlir.compiler.schedule.replay import Expected
 from softex_mlir.compiler.schedule.timeline import Launch
@@ -35,3 +35,16 @@ def test_expected_times_are_those_of_all_launches(monkeypatch: pytest.MonkeyPatc
             assert abs(at - wanted) <= 0.002 * end
     busy = [sum(sum(one.busy) for one in side) for side in (found, whole)]
     assert busy[0] == pytest.approx(busy[1], rel=0.005)
+
+
+def test_lines_of_counters_that_begin_before_the_layers_are_shortened(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Tiles of a product behind repeated launches are free one after the other, the first ones since
+    before these: with a step as large as before nobody would reach the last one's."""
+    model = mobilebert("small", tokens=64, layers=1)
+    machine = Machine.load("paper")
+    found = Compilation.of(model, machine).program().metadata["predicted_cycles"]
+    monkeypatch.setattr(repeats, "longest_repeat", lambda _launches: None)
+    whole = Compilation.of(model, machine).program().metadata["predicted_cycles"]
+    assert found == pytest.approx(whole, rel=0.001)

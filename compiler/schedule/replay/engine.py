@@ -106,7 +106,11 @@ class Engine:
             given.turn = max(work.eligible, self.now)
 
     def run(self) -> None:
-        """Until no process is left, and no work."""
+        """Until no process is left, and no work.
+
+        Raises:
+            RuntimeError: processes wait for what never comes.
+        """
         due, servers = self._due, self.servers
         while True:
             coming = min([server.turn for server in servers])
@@ -117,7 +121,9 @@ class Engine:
             elif coming < inf:
                 self._turns(coming)
             else:
-                return
+                break
+        if any(self._waiting):
+            raise RuntimeError("streams wait for counters that nobody advances")
 
     def _resume_at(self, at: float, process: Process) -> None:
         self._begun += 1
