@@ -19,6 +19,54 @@ BINARY: tuple[type[Operation], ...] = tuple(
 NORMS = (tf.LayerNormOp, tf.RMSNormOp)
 
 
+def shift_behind(op: Operation) -> tf.AddOp | None:
+    """The addition of a vector to a product with a vector, if it is the product's only use: both
+    are one pass over the rows."""
+    if not isinstance(op, tf.MulOp) or len(tf.shape_of(op.rhs)) != 1:
+        return None
+    following = _only_user(op)
+    if not isinstance(following, tf.AddOp) or following.lhs is not op.result:
+        return None
+    return following if len(tf.shape_of(following.rhs)) == 1 else None
+
+
+def affine_behind(op: Operation) -> tf.MulOp | None:
+    """The product with a vector, to which another is added, behind a linear layer's residual, if
+    it is the layer's only use and both are parameters: the epilogue does them (NoNorm)."""
+    if not isinstance(op, tf.LinearOp) or op.residual is None:
+        return None
+    scale = _only_user(op)
+    if not isinstance(scale, tf.MulOp) or scale.lhs is not op.result:
+        return None
+    shift = shift_behind(scale)
+    if shift is None:
+        return None
+    parameters = (scale.rhs.owner, shift.rhs.owner)
+    return scale if all(isinstance(one, tf.GetWeightOp) for one in parameters) else None
+
+
+def layer_with_affine(op: tf.AddOp) -> tf.LinearOp | None:
+    """The linear layer whose epilogue ends with an addition, and the product before that."""
+    scale = op.lhs.owner
+    if not isinstance(scale, tf.MulOp) or not isinstance(scale.lhs.owner, tf.LinearOp):
+        return None
+    linear = scale.lhs.owner
+    return linear if affine_behind(linear) is scale and shift_behind(scale) is op else None
+
+
+def is_in_epilogue(op: Operation) -> bool:
+    """Whether a linear layer's epilogue computes an operation on rows."""
+    if isinstance(op, tf.MulOp):
+        shift = shift_behind(op)
+        return shift is not None and is_in_epilogue(shift)
+    return isinstance(op, tf.AddOp) and layer_with_affine(op) is not None
+
+
+def _only_user(op: Operation) -> Operation | None:
+    uses = tuple(op.results[0].uses)
+    return uses[0].operation if len(uses) == 1 else None
+
+
 class UnsupportedError(UserError, ValueError):
     """Operations that have no implementation on the cluster."""
 

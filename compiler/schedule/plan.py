@@ -14,7 +14,7 @@ from xdsl.ir import Operation
 from softex_mlir.abi import COUNTER_BYTES, STACK_BYTES
 from softex_mlir.arithmetic import round_up
 from softex_mlir.compiler.loop_nest import is_start_value
-from softex_mlir.compiler.schedule.fused_form import BINARY, NORMS, UNARY, layer_of
+from softex_mlir.compiler.schedule.fused_form import BINARY, NORMS, UNARY, is_in_epilogue, layer_of
 from softex_mlir.compiler.schedule.kernels.copies import EmbeddingKernel
 from softex_mlir.compiler.schedule.kernels.kernel import team_size
 from softex_mlir.compiler.schedule.kernels.linear.geometry import LinearArena
@@ -102,7 +102,7 @@ def make_plan(main: FuncOp, machine: Machine, overrides: Mapping[str, Mapping[st
         UserError: `overrides` names a layer that is not there.
     """
     tcdm, base = machine.cluster.tcdm_bytes, buffers_offset(machine)
-    ops = list(main.body.walk())
+    ops = [op for op in main.body.walk() if not is_in_epilogue(op)]
     shapes = [LinearShape.of(op) for op in ops if isinstance(op, tf.LinearOp | tf.MatmulOp)]
     layers = list(dict.fromkeys(shape.layer for shape in shapes))
     if unknown := [name for name in overrides if name not in layers]:

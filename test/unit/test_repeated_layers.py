@@ -40,7 +40,7 @@ def test_expected_times_are_those_of_all_launches(monkeypatch: pytest.MonkeyPatc
 def test_lines_of_counters_that_begin_before_the_layers_are_shortened(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Tiles of a product behind repeated launches are free one after the other, the first ones since
+    """Tiles of a product behind repeated launches are free one after another, the first ones since
     before these: with a step as large as before nobody would reach the last one's."""
     model = mobilebert("small", tokens=64, layers=1)
     machine = Machine.load("paper")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-from xdsl.ir import Operation
+from xdsl.ir import Operation, SSAValue
 
+from softex_mlir.compiler.schedule.fused_form import affine_behind
+from softex_mlir.compiler.schedule.kernels.linear.geometry import AFFINE
 from softex_mlir.compiler.schedule.kernels.linear.kernel import LinearKernel
 from softex_mlir.compiler.schedule.l2_objects import WeightValue
 from softex_mlir.compiler.schedule.operations.copies import matrix_of, move
@@ -21,13 +24,26 @@ from softex_mlir.dialects.cluster import GlobalKind
 @schedules(tf.LinearOp)
 def schedule_linear(op: tf.LinearOp, s: Scheduling) -> None:
     """A product with its bias, activation and residual."""
+    if affine_behind(op) is None:  # else computed with the addition
+        s.values[op.result] = _linear(op, s, ())
+
+
+def schedule_affine_linear(op: tf.LinearOp, shift: tf.AddOp, s: Scheduling) -> None:
+    """A product, the product of that with a vector, and the addition of another."""
+    scale = affine_behind(op)
+    assert scale is not None
+    s.values[shift.result] = _linear(op, s, (scale.rhs, shift.rhs))
+
+
+def _linear(op: tf.LinearOp, s: Scheduling, affine: Sequence[SSAValue]) -> View:
     shape = LinearShape.of(op)
     x = matrix_of(s, op, s.view(op.x), shape.n)
     residual = None if op.residual is None else matrix_of(s, op, s.view(op.residual), shape.k)
     bias = None if op.bias is None else s.view(op.bias)
     target = s.memory.allocate(tf.shape_of(op.result), "bf16", "linear")
-    _product(s, op, shape, x, s.values[op.w], bias, residual, target)
-    s.values[op.result] = target
+    vectors = [matrix_of(s, op, s.view(vector)) for vector in affine]
+    _product(s, op, shape, x, s.values[op.w], bias, residual, target, vectors)
+    return target
 
 
 @schedules(tf.MatmulOp)
@@ -63,6 +79,7 @@ def _product(
     bias: View | None,
     residual: View | None,
     target: View,
+    affine: Sequence[View] = (),
 ) -> None:
     tile = s.plan.tiles[shape]
     out = target.matrix()
@@ -97,6 +114,7 @@ def _product(
                 max(1, tile.n * shape.splits // shape.n),
                 tile.ring,
                 shape.wide,
+                bool(affine),
             )
             x_rows = x.row_range(first, rows)
             stored = replace(
@@ -121,6 +139,10 @@ def _product(
             if residual is not None:
                 part = residual.row_range(first, rows)
                 addresses["residual"] = (part.region, 2 * (part.offset + start))
+                reads.append(part)
+            for name, vector in zip(AFFINE, affine, strict=False):
+                part = vector.columns(start, width)
+                addresses[name] = part
                 reads.append(part)
             s.tasks.add(
                 op,

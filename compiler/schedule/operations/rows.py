@@ -14,10 +14,13 @@ from softex_mlir.compiler.schedule.fused_form import (
     UNARY,
     UnsupportedError,
     layer_of,
+    layer_with_affine,
+    shift_behind,
 )
 from softex_mlir.compiler.schedule.kernels.kernel import dtype_of, team_size
 from softex_mlir.compiler.schedule.kernels.rows import NARROWEST, RowOperand, RowsKernel
 from softex_mlir.compiler.schedule.operations.copies import matrix_of
+from softex_mlir.compiler.schedule.operations.products import schedule_affine_linear
 from softex_mlir.compiler.schedule.plan import Plan
 from softex_mlir.compiler.schedule.scheduling import Scheduling, schedules
 from softex_mlir.compiler.schedule.search.tiling import LARGER, CapacityError
@@ -31,8 +34,11 @@ PART_BLOCKS = 3
 @schedules(*NORMS, *UNARY, *BINARY)
 def schedule_rows(op: Operation, s: Scheduling) -> None:
     """Launches over the blocks of rows that products use, and pieces of rows that are too long."""
-    if _shift_of(op) is not None:
+    if shift_behind(op) is not None:
         return  # computed with the addition
+    if isinstance(op, tf.AddOp) and (linear := layer_with_affine(op)) is not None:
+        schedule_affine_linear(linear, op, s)
+        return
     operation = row_operation(op)
     target = s.memory.allocate(tf.shape_of(op.results[0]), dtype_of(op.results[0]), operation.name)
     out = target.matrix()
@@ -40,7 +46,7 @@ def schedule_rows(op: Operation, s: Scheduling) -> None:
     rows, columns = out.shape
     operands = list(op.operands)
     scale = op.lhs.owner if isinstance(op, tf.AddOp) else None
-    if isinstance(scale, tf.MulOp) and _shift_of(scale) is op:
+    if isinstance(scale, tf.MulOp) and shift_behind(scale) is op:
         operation, operands = MulAdd(), [*scale.operands, op.operands[1]]
     views = [matrix_of(s, op, s.view(operand)) for operand in operands]
     if any(view.shape[1] == 1 for view in views) and columns > 1:
@@ -186,15 +192,3 @@ def _fit(kernel: RowsKernel, op: Operation, plan: Plan) -> RowsKernel:
         f"row of {kernel.columns} columns in two slots; {plan.rows_room} are there: "
         + ", ".join(f"{b.name} {b.slots} x {b.slot_bytes}" for b in need.buffers())
     ).about(layer_of(op), op.name, LARGER)
-
-
-def _shift_of(op: Operation) -> tf.AddOp | None:
-    """The addition of a vector to a product with a vector, if it is the product's only use: both
-    are one pass over the rows."""
-    if not isinstance(op, tf.MulOp) or len(tf.shape_of(op.rhs)) != 1:
-        return None
-    uses = tuple(op.result.uses)
-    following = uses[0].operation if len(uses) == 1 else None
-    if not isinstance(following, tf.AddOp) or following.lhs is not op.result:
-        return None
-    return following if len(tf.shape_of(following.rhs)) == 1 else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from softex_mlir.arithmetic import round_up
-from softex_mlir.compiler.schedule.fused_form import layer_of
+from softex_mlir.compiler.schedule.fused_form import affine_behind, layer_of
 from softex_mlir.compiler.schedule.kernels.kernel import ARENA_ALIGNMENT
 from softex_mlir.compiler.schedule.kernels.linear.geometry import W_SLOTS, X_SLOTS, LinearArena
 from softex_mlir.compiler.weight_layout import ALIGNMENT
@@ -27,6 +27,8 @@ class LinearShape:
     """Inner values that products may take at a time: whole multiples of these."""
     wide: bool = False
     """Whether sums are in f32: chunks are then what products take at a time."""
+    affine: bool = False
+    """Whether the epilogue ends with a product with a vector and the addition of another."""
     layer: str = field(default="", compare=False)
 
     @staticmethod
@@ -41,7 +43,9 @@ class LinearShape:
         columns, layer = round_up(k, ALIGNMENT), layer_of(op)
         wide = op.wide is not None
         return LinearShape(
-            m, op.inner, columns, activation, residual, op.chunk, op.step, wide, layer
+            *(m, op.inner, columns, activation, residual, op.chunk, op.step, wide),
+            affine_behind(op) is not None,
+            layer,
         )
 
     @property

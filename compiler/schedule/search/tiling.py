@@ -206,7 +206,7 @@ class LinearSearch:
         self._computed: dict[tuple[int, int, int], bool] = {}
         self._slow: dict[int, float] = {}
         self._jobs: dict[tuple[int, int, int, bool], int] = {}
-        self._epilogues: dict[tuple[str, bool, bool, int, int, int], int] = {}
+        self._epilogues: dict[tuple[str, bool, bool, bool, int, int, int], int] = {}
         self._boxes: dict[tuple[int, int], int] = {}
         self._blocks: dict[tuple[int, int], Counter[int]] = {}
         self._cycles: dict[tuple[LinearShape, Tile], int] = {}
@@ -230,10 +230,12 @@ class LinearSearch:
         return self._jobs[key]
 
     def _epilogue(self, shape: LinearShape, m: int, k: int, piece: int) -> int:
-        key = (shape.activation, shape.residual, shape.splits > 1, m, k, piece)
+        key = (shape.activation, shape.residual, shape.splits > 1, shape.affine, m, k, piece)
         if key not in self._epilogues:
-            activation, residual, sums, *sizes = key
-            found = epilogue_cycles(self.machine, activation, residual, *sizes, sums=sums)
+            activation, residual, sums, affine, *sizes = key
+            found = epilogue_cycles(
+                self.machine, activation, residual, *sizes, sums=sums, affine=affine
+            )
             self._epilogues[key] = found
         return self._epilogues[key]
 
@@ -365,7 +367,10 @@ class LinearSearch:
             round_up(largest, tile.piece),
             *(round_up(rows, piece) for (rows, _), piece in pieces.items()),
         )
-        piece_elements = max(tile.piece * tile.k, *(piece * k for (_, k), piece in pieces.items()))
+        # two rows more for each half of the ring hold the vectors of an affine end
+        piece_elements = max(
+            tile.piece * tile.k, *((piece + shape.affine) * k for (_, k), piece in pieces.items())
+        )
         z_slot = round_up(z_rows * tile.k * 2, 64)
         return Sizes(
             z_slot * tile.group,

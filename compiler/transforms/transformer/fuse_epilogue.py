@@ -16,7 +16,6 @@ from xdsl.pattern_rewriter import (
     op_type_rewrite_pattern,
 )
 
-from softex_mlir.compiler.transforms.transformer.l1_values import is_constant
 from softex_mlir.dialects import transformer as t
 
 
@@ -40,7 +39,7 @@ class FuseActivation(RewritePattern):
 
 
 class FuseResidual(RewritePattern):
-    """``linear + x`` or ``x + linear`` for an activation x of the same shape."""
+    """``linear + x`` or ``x + linear`` for an x of the same shape."""
 
     @op_type_rewrite_pattern
     def match_and_rewrite(self, op: t.AddOp, rewriter: PatternRewriter) -> None:
@@ -50,7 +49,7 @@ class FuseResidual(RewritePattern):
             linear = value.owner
             if not isinstance(linear, t.LinearOp) or not value.has_one_use():
                 continue
-            if linear.residual is not None or is_constant(residual):
+            if linear.residual is not None:
                 continue
             new = t.LinearOp(
                 linear.x,

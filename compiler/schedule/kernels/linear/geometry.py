@@ -35,6 +35,9 @@ from softex_mlir.compiler.schedule.search.costs import (
 )
 from softex_mlir.dialects.cluster import StreamKind
 
+AFFINE = ("scale", "shift")
+"""Operands of an epilogue that ends with a product and a sum, a row each."""
+
 X_SLOTS = 2
 """Chunks of X in the TCDM."""
 W_SLOTS = 2
@@ -110,6 +113,8 @@ class LinearGeometry(Kernel):
     """Slots of a ring of partial sums: how many jobs the cores may be behind; 0 for no ring."""
     wide: bool = False
     """Whether sums are in f32, on the cores."""
+    affine: bool = False
+    """Whether a product with a vector and the addition of another follow the residual."""
     next_rows: int = 0
     """Rows of the next launch's X whose first chunk this launch loads; 0 if it does not."""
     odd: OddRows | None = None
@@ -124,6 +129,7 @@ class LinearGeometry(Kernel):
             epilogue += f"_by{self.sum_chunks * self.inner}"
         epilogue += "_wide" if self.wide else ""
         residual = "" if self.residual_pitch is None else "_residual"
+        residual += "_mul_add" if self.affine else ""
         if self.odd is not None:
             residual += f"_{self.odd.rows}on_cores"
         width = self.k * self.group
@@ -274,6 +280,9 @@ class LinearGeometry(Kernel):
             offset += 2 * slot
         if self.residual_pitch is not None:
             found.append(Buffer("r", (self.piece, self.k), 2, offset, slot))
+            offset += 2 * slot
+        if self.affine:
+            found.append(Buffer("a", (len(AFFINE), self.k), 1, offset, len(AFFINE) * self.k * 2))
         return tuple(found)
 
     @property
@@ -297,6 +306,8 @@ class LinearGeometry(Kernel):
         ]
         if self.residual_pitch is not None:
             found.append(Operand("residual", (self.m, width), (self.residual_pitch, 1), "load"))
+        if self.affine:
+            found += [Operand(name, (1, width), (width, 1), "load") for name in AFFINE]
         if self.next_rows:
             found.append(Operand("x_next", (self.next_rows, inner), (self.x_pitch, 1), "feed"))
         return tuple(found)
@@ -421,7 +432,7 @@ class LinearGeometry(Kernel):
                     place = buffer.slot_range(slot)
                     found.append(SlotUse(*place, COMPUTE, computed, family="partial"))
             else:
-                for slot in range(2):
+                for slot in range(buffer.slots):
                     place = buffer.slot_range(slot)
                     found.append(SlotUse(*place, OUT, out, family="epilogue"))
         return found
@@ -443,6 +454,7 @@ class LinearGeometry(Kernel):
             self.k,
             self.piece,
             sums=self.splits > 1,
+            affine=self.affine,
         )
         if self.on_softex:
             compute += softex_sum_cycles(machine, self.piece * self.k)
@@ -452,6 +464,8 @@ class LinearGeometry(Kernel):
             # a piece's load waits for others, and the next piece's for this one's addition
             piece = dma_box_cycles(machine, self.k * 2, self.piece)
             out += self.pieces * (piece + DMA_QUEUE_CYCLES)
+        if self.affine:
+            out += len(AFFINE) * dma_box_cycles(machine, self.k * 2, 1)
         job = gemm_job_cycles(machine, self.m, self.inner, self.k, wide=self.wide)
         jobs = self.jobs * job
         if self.engine is COMPUTE:

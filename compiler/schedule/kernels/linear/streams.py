@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from xdsl.ir import SSAValue
 
+from softex_mlir.compiler.bodies import RowRef, emit_mul_add
 from softex_mlir.compiler.row_operations.finish import emit_finish
 from softex_mlir.compiler.row_operations.rows import Unary
 from softex_mlir.compiler.schedule.kernels.emitter import (
@@ -15,7 +18,7 @@ from softex_mlir.compiler.schedule.kernels.emitter import (
 )
 from softex_mlir.compiler.schedule.kernels.kernel import PARTIALS_CLEARED, KernelEmitter
 from softex_mlir.compiler.schedule.kernels.linear.feed import start_product
-from softex_mlir.compiler.schedule.kernels.linear.geometry import LinearGeometry
+from softex_mlir.compiler.schedule.kernels.linear.geometry import AFFINE, LinearGeometry
 from softex_mlir.compiler.schedule.kernels.linear.odd_rows import emit_odd_rows, odd_rows_before
 from softex_mlir.compiler.schedule.kernels.linear.sums import (
     clear_rows,
@@ -118,7 +121,7 @@ def _emit_piece(
     kernel: LinearGeometry, k: KernelEmitter, s: StreamEmitter, tile: Index, piece: Index
 ) -> None:
     """Activation and residual of a piece, then an advance."""
-    from softex_mlir.compiler.bodies import RowRef, emit_accumulate, emit_binary
+    from softex_mlir.compiler.bodies import emit_accumulate, emit_binary
 
     _wait_residual(kernel, s, tile, piece)
     first, slot = s.mul(piece, kernel.piece), s.mod(piece, 2)
@@ -126,6 +129,7 @@ def _emit_piece(
     sums = last_sum(kernel, k, s, tile)
     # materialise before the loop body: the cores share these values
     first_value, slot_value = s.value(first), s.value(slot)
+    affine = _affine(kernel, k, s)
 
     def row(r: SSAValue) -> None:
         index = s.value(s.add(first_value, r))
@@ -136,6 +140,7 @@ def _emit_piece(
             if kernel.residual_pitch is not None:
                 rest = RowRef(k.memory["r"], (slot_value, r))
             emit_finish(s.builder, z, low, kernel.activation, rest, kernel.k)
+            affine(z)
             return
         if sums is not None:
             emit_accumulate(s.builder, z, RowRef(k.memory["partial"], (sums, index)), kernel.k)
@@ -144,9 +149,18 @@ def _emit_piece(
         if kernel.residual_pitch is not None:
             residual = RowRef(k.memory["r"], (slot_value, r))
             emit_binary(s.builder, "add", z, residual, z, kernel.k)
+        affine(z)
 
     s.parallel(kernel.piece, row)
     s.advance()
+
+
+def _affine(kernel: LinearGeometry, k: KernelEmitter, s: StreamEmitter) -> Callable[[RowRef], None]:
+    """The product and the sum at the end of an epilogue, in place."""
+    if not kernel.affine:
+        return lambda _row: None
+    scale, shift = (RowRef(k.memory["a"], (s.value(0), s.value(i))) for i in range(len(AFFINE)))
+    return lambda row: emit_mul_add(s.builder, row, scale, shift, row, kernel.k)
 
 
 def _emit_gelu(
@@ -160,7 +174,6 @@ def _emit_gelu(
     piece while the cores square the next."""
     from softex_mlir.compiler.bodies import (
         GELU_SQUARE,
-        RowRef,
         emit_accumulate,
         emit_binary,
         emit_gelu_finish,
@@ -175,6 +188,7 @@ def _emit_gelu(
 
     def rows(piece: Index, finish: bool) -> None:
         first, slot = s.value(s.mul(piece, kernel.piece)), s.value(s.mod(piece, 2))
+        affine = _affine(kernel, k, s)
 
         def row(r: SSAValue) -> None:
             index = s.value(s.add(first, r))
@@ -191,6 +205,7 @@ def _emit_gelu(
             if kernel.residual_pitch is not None:
                 residual = RowRef(k.memory["r"], (slot, r))
                 emit_binary(s.builder, "add", value, residual, value, kernel.k)
+            affine(value)
 
         s.parallel(kernel.piece, row)
 
@@ -268,7 +283,12 @@ def _emit_tile_out(kernel: LinearGeometry, k: KernelEmitter, s: StreamEmitter, t
         finish(start_store(piece, rows))
 
     def load(piece: Index, rows: int) -> None:
-        finish(start_load(piece, rows))
+        vectors = [
+            s.transfer(k.values[name], [0, column], k.memory["a"], [0, place], [1, kernel.k])
+            for place, name in enumerate(AFFINE if kernel.affine else ())
+        ]
+        s.complete(*vectors, start_load(piece, rows))
+        s.advance()
 
     def step(piece: Index, rows: int) -> None:
         # one direction each: the piece to come and the one that is done move together
