@@ -29,6 +29,9 @@ X_FIRST_JOBS = 8
 """Jobs of a launch from which on X is fetched before W. In a short launch the operands are often
 still being computed, and W can be fetched meanwhile."""
 
+ROW_OF_JOBS = 8
+"""Fewer jobs of a launch save less than fetching the first one's instructions beside the loop's."""
+
 
 def x_slot(s: StreamEmitter, k: KernelEmitter, chunk: Index) -> Index:
     """Slot of a chunk of X in the ring, which began at a slot known at launch."""
@@ -234,6 +237,10 @@ def emit_feed(kernel: LinearGeometry, k: KernelEmitter) -> None:
         if kernel.arena.w_slots > W_SLOTS:
             s.wait(kernel.engine, job_index(kernel, s, chunk, 0))
 
+    # a tile of several jobs has its Z preset beside the last job of the tile before: beside its own
+    # first one, that and W would take the DMA longer than RedMulE the job
+    preset_early = kernel.parts > 1 and begun is None
+
     def step(
         chunk: Index, tile: Index, first: bool, before: SSAValue | None, begin: int = 0
     ) -> SSAValue | None:
@@ -255,12 +262,15 @@ def emit_feed(kernel: LinearGeometry, k: KernelEmitter) -> None:
 
         if before is None:
             tokens = load_w(chunk, tile, part)
-            if first:
+            if first and not preset_early:
                 tokens += preset(tile)
             s.complete(*tokens)
             if kernel.group == 1 and part == 0:
                 load_missing_x()
             s.advance()
+            if preset_early and chunk == 0 and part == kernel.parts - 1:
+                following = s.add(tile, 1)
+                s.when(following, "slt", kernel.group, lambda: s.complete(*preset(following)))
             return None
 
         def count_before() -> None:

@@ -17,7 +17,7 @@ from softex_mlir.compiler.schedule.kernels.emitter import (
     StreamEmitter,
 )
 from softex_mlir.compiler.schedule.kernels.kernel import PARTIALS_CLEARED, KernelEmitter
-from softex_mlir.compiler.schedule.kernels.linear.feed import start_product
+from softex_mlir.compiler.schedule.kernels.linear.feed import ROW_OF_JOBS, start_product
 from softex_mlir.compiler.schedule.kernels.linear.geometry import AFFINE, LinearGeometry
 from softex_mlir.compiler.schedule.kernels.linear.odd_rows import emit_odd_rows, odd_rows_before
 from softex_mlir.compiler.schedule.kernels.linear.sums import (
@@ -29,9 +29,6 @@ from softex_mlir.compiler.schedule.kernels.linear.sums import (
     last_sum,
 )
 from softex_mlir.dialects.softex import DrainOp, SumOfExponentialsOp
-
-ROW_OF_JOBS = 8
-"""Fewer jobs of a launch save less than fetching the first one's instructions beside the loop's."""
 
 
 def emit_products(kernel: LinearGeometry, k: KernelEmitter) -> None:

@@ -26,6 +26,7 @@ from softex_mlir.compiler.schedule.kernels.kernel import (
     KernelEmitter,
 )
 from softex_mlir.compiler.schedule.kernels.linear.feed import (
+    ROW_OF_JOBS,
     emit_product_on_cores,
     job_index,
     start_product,
@@ -105,22 +106,41 @@ def _first_part(chunk: Index) -> int:
 
 def emit_products_into_ring(kernel: LinearGeometry, k: KernelEmitter) -> None:
     """RedMulE's jobs: the first of a tile into Z, from the bias, the others into the ring, once the
-    cores have added what was there."""
+    cores have added what was there. In a row of them each is counted when the next one's registers
+    are written."""
     s = k.stream(GEMM)
 
-    def step(chunk: Index, tile: Index) -> None:
-        begin = _first_part(chunk)
-        if begin:
-            s.complete(start_product(kernel, k, s, chunk, tile))
-            s.advance()
-        for part in range(begin, kernel.parts):
-            slot = ring_of_sums(kernel, k, s, chunk, tile, part)
-            _wait_for_slot(kernel, k, s, sum_index(kernel, s, chunk, tile, part))
-            target = "partial", slot
-            s.complete(start_product(kernel, k, s, chunk, tile, part=part, target=target))
-            s.advance()
+    def count(token: SSAValue) -> None:
+        s.complete(token)
+        s.advance()
 
-    each_step(kernel, s, step)
+    def job(chunk: Index, tile: Index, part: int, before: SSAValue | None) -> SSAValue:
+        behind = None if before is None else lambda: count(before)
+        if part < _first_part(chunk):
+            return start_product(kernel, k, s, chunk, tile, behind=behind)
+        slot = s.value(ring_of_sums(kernel, k, s, chunk, tile, part))
+        _wait_for_slot(kernel, k, s, sum_index(kernel, s, chunk, tile, part))
+        target = "partial", slot
+        return start_product(kernel, k, s, chunk, tile, part=part, target=target, behind=behind)
+
+    def step(chunk: Index, tile: Index, before: SSAValue, first: int = 0) -> SSAValue:
+        for part in range(first, kernel.parts):
+            before = job(chunk, tile, part, before)
+        return before
+
+    def tiles(chunk: Index, before: SSAValue, first: int = 0) -> SSAValue:
+        return s.carry(first, kernel.group, before, lambda tile, token: step(chunk, tile, token))
+
+    if kernel.jobs >= ROW_OF_JOBS:
+        before = tiles(0, step(0, 0, job(0, 0, 0, None), 1), 1)
+        count(s.carry(1, kernel.chunks, before, tiles))
+        return
+
+    def one_by_one(chunk: Index, tile: Index) -> None:
+        for part in range(kernel.parts):
+            count(job(chunk, tile, part, None))
+
+    each_step(kernel, s, one_by_one)
 
 
 def _wait_for_slot(kernel: LinearGeometry, k: KernelEmitter, s: StreamEmitter, use: Index) -> None:
