@@ -10,6 +10,7 @@ import io
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from mmap import mmap
 from typing import Any, Literal
 
 from softex_mlir.abi import NOTE_NAME, TRANSFORMER_SECTION
@@ -54,12 +55,13 @@ def read_elf(data: bytes, name: str) -> ElfContents:
     """
     with _errors(name):
         elf = _opened(data)
-        segments, note = _segments(data, elf)
+        headers = _headers(data, elf)
+        segments, note = _segments(data, headers), _note(data, headers)
         symbols, transformer = _sections(data, elf)
     return ElfContents(elf["e_entry"], segments, symbols, note, transformer)
 
 
-def is_bare_metal(data: bytes) -> bool:
+def is_bare_metal(data: bytes | mmap) -> bool:
     """Whether a file is a RISC-V executable that `softex compile` did not write."""
     return _note_of(data) is None
 
@@ -69,11 +71,11 @@ def has_note(data: bytes) -> bool:
     return isinstance(_note_of(data), bytes)
 
 
-def _note_of(data: bytes) -> bytes | Literal[False] | None:
+def _note_of(data: Any) -> bytes | Literal[False] | None:
     """The note, None where an executable has none; False if it is no executable."""
     try:
         with _errors(""):
-            return _segments(data, _opened(data))[1]
+            return _note(data, _headers(data, _opened(data)))
     except UserError:
         return False
 
@@ -89,12 +91,12 @@ def _errors(name: str) -> Generator[None]:
         raise UserError(f"{name}: malformed ELF file ({type(error).__name__}: {error})") from error
 
 
-def _opened(data: bytes) -> Any:
+def _opened(data: Any) -> Any:
     from elftools.elf.elffile import ELFFile
 
     if data[:4] != b"\x7fELF":
         raise UserError("not an ELF file; expected a program written by `softex compile`")
-    elf: Any = ELFFile(io.BytesIO(data))
+    elf: Any = ELFFile(io.BytesIO(data) if isinstance(data, bytes) else data)
     machine = elf["e_machine"]
     if elf.elfclass != 32 or not elf.little_endian or machine != "EM_RISCV":
         order = "little" if elf.little_endian else "big"
@@ -107,24 +109,42 @@ def _opened(data: bytes) -> Any:
     return elf
 
 
-def _segments(data: bytes, elf: Any) -> tuple[tuple[Segment, ...], bytes | None]:
-    """What is loaded, and the note."""
-    segments: list[Segment] = []
-    note = None
-    for segment in elf.iter_segments():
-        kind, start, size = segment["p_type"], segment["p_offset"], segment["p_filesz"]
-        if kind not in ("PT_NOTE", "PT_LOAD"):
-            continue
-        memory = segment["p_memsz"]
-        if start + size > len(data) or (kind == "PT_LOAD" and size > memory):
+def _headers(data: bytes, elf: Any) -> list[Any]:
+    """What is loaded, and the notes: headers of segments that lie in the file."""
+    headers = [s for s in elf.iter_segments() if s["p_type"] in ("PT_NOTE", "PT_LOAD")]
+    for header in headers:
+        size = header["p_filesz"]
+        too_long = header["p_type"] == "PT_LOAD" and size > header["p_memsz"]
+        if header["p_offset"] + size > len(data) or too_long:
             raise UserError("truncated or damaged: a segment lies outside the file")
-        contents = data[start : start + size]
-        if kind == "PT_NOTE":
-            note = next(_notes(contents), note)
-        else:
-            executable = bool(segment["p_flags"] & 1)
-            segments.append(Segment(segment["p_paddr"], contents, memory, executable))
-    return tuple(segments), note
+    return headers
+
+
+def _contents(data: bytes, header: Any) -> bytes:
+    return data[header["p_offset"] : header["p_offset"] + header["p_filesz"]]
+
+
+def _segments(data: bytes, headers: list[Any]) -> tuple[Segment, ...]:
+    """What is loaded."""
+    return tuple(
+        Segment(
+            header["p_paddr"],
+            _contents(data, header),
+            header["p_memsz"],
+            bool(header["p_flags"] & 1),
+        )
+        for header in headers
+        if header["p_type"] == "PT_LOAD"
+    )
+
+
+def _note(data: bytes, headers: list[Any]) -> bytes | None:
+    """Our note: the first one of the last segment that has any."""
+    note = None
+    for header in headers:
+        if header["p_type"] == "PT_NOTE":
+            note = next(_notes(_contents(data, header)), note)
+    return note
 
 
 def _sections(data: bytes, elf: Any) -> tuple[dict[str, int], str | None]:

@@ -121,7 +121,6 @@ def run(
     A model is compiled first, for the machine that `--target` and `--set` say. An ELF file that
     `softex compile` did not write runs as with `softex sim`.
     """
-    from softex_mlir.compiler.driver import Compilation
     from softex_mlir.files import check_outputs
     from softex_mlir.isa_sim.machine import Machine
     from softex_mlir.runtime import session
@@ -154,6 +153,9 @@ def run(
     if is_program(program) or not is_model(program):
         loaded, machine = Program.load(program), Machine.load(target) if target else None
     else:
+        # Takes long to import, and a program needs none of it.
+        from softex_mlir.compiler.driver import Compilation
+
         machine = machine_of(target or "paper", settings)
         loaded = Compilation.of(program, machine).program()
     loaded = loaded.at(entry)

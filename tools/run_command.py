@@ -8,13 +8,14 @@ import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import asdict
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from softex_mlir.errors import UserError
-from softex_mlir.files import json_text, read_bytes, write_atomically
+from softex_mlir.files import json_text, write_atomically
 from softex_mlir.runtime import array_files, elf_reader
 
 if TYPE_CHECKING:
@@ -51,10 +52,10 @@ def is_model(path: Path) -> bool:
 def is_bare_metal(path: Path) -> bool:
     """Whether a file is a 32-bit RISC-V executable without this project's note."""
     try:
-        data = read_bytes(path)
-    except OSError:
-        return False
-    return elf_reader.is_bare_metal(data)
+        with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as data:
+            return elf_reader.is_bare_metal(data)
+    except (OSError, ValueError):
+        return False  # unreadable, or no file of some length
 
 
 def read_arrays(
