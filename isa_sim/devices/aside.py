@@ -42,12 +42,16 @@ class AsideJobs:
         self._base = tcdm_base
         self._dev = dev
         self._jobs: dict[int, _Job] = {}
+        self._spare: list[np.ndarray] = []
         several = host_cores() > 1
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="jobs") if several else None
 
     def start(self, unit: int, registers: np.ndarray, trigger: Trigger, record: int) -> None:
         """Begin a job of a unit that has none; `record` is its launch record's address."""
-        tcdm, registers = self._tcdm.copy(), registers.copy()
+        # Pages that were written before cost the host nothing.
+        tcdm = self._spare.pop() if self._spare else np.empty_like(self._tcdm)
+        np.copyto(tcdm, self._tcdm)
+        registers = registers.copy()
         run = self._ports[unit].run
         if self._thread:
             execution = self._thread.submit(run, registers, tcdm, trigger)
@@ -82,6 +86,7 @@ class AsideJobs:
             if writes:
                 data = copy_in(job.tcdm, self._base, address, size)
                 copy_out(self._tcdm, self._base, address, data)
+        self._spare.append(job.tcdm)
         return job.record, warnings
 
     def close(self) -> None:
