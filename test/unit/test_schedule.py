@@ -153,6 +153,17 @@ def test_blocks_of_rows_follow_from_what_the_cores_do_between() -> None:
     assert rows(1_000_000) < 128
 
 
+def test_whole_sums_leave_partial_sums_of_smaller_products_a_ring() -> None:
+    """Slots are not those that suit the largest product alone: the other took 2.8 times as long."""
+    whole = LinearShape(128, 384, 1536, "gelu", False, 384, 32, layer="whole")
+    split = LinearShape(128, 384, 384, "none", False, 192, 32, layer="split")
+    search = LinearSearch(PAPER, [split, whole], 220_000)
+    _, tiles = search.search()
+    _, alone = LinearSearch(PAPER, [split], 220_000).search()
+    assert tiles[split].ring > 0
+    assert search.cycles(split, tiles[split]) < 1.1 * search.cycles(split, alone[split])
+
+
 def test_the_order_respects_producers_and_loses_nothing() -> None:
     model = BUILTIN["demo-bert"]()
     fuse(model, PAPER)

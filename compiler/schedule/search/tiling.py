@@ -179,6 +179,13 @@ def row_blocks(machine: Machine, rows: int, block: int) -> list[tuple[int, int]]
     return found
 
 
+def _leaders(shapes: Sequence[LinearShape]) -> list[LinearShape]:
+    """Products that slots are tried for: the largest one, and the largest one with partial sums, as
+    the slots of one without have no room for a ring."""
+    split = next((shape for shape in shapes if shape.splits > 1), shapes[0])
+    return list(dict.fromkeys((shapes[0], split)))
+
+
 class LinearSearch:
     """Finds one set of slot sizes and a tile for every shape."""
 
@@ -628,16 +635,18 @@ class LinearSearch:
     ) -> tuple[int, Sizes, dict[LinearShape, Tile]] | None:
         """Cycles, slots and tiles for products of one inner size. The epilogue's slots lie at the
         same place for all inner sizes; the first ones searched fix their size."""
-        heavy = shapes[0]
         epilogue = next((size.epilogue for size in others.values()), None)
-        others_need = [self._smallest(shape, blocks.get(shape.m)) for shape in shapes[1:]]
-        needed = reduce(Sizes.at_least, others_need) if others_need else None
         best: tuple[int, Sizes, dict[LinearShape, Tile]] | None = None
-        for size in self._ranked(heavy, blocks.get(heavy.m), needed, epilogue, roomy):
-            caps = self._grown(size)
-            found = self._under(shapes, blocks, caps)
-            if found is not None and (best is None or found[0] < best[0]):
-                best = (found[0], caps, found[1])
+        for leader in _leaders(shapes):
+            others_need = [
+                self._smallest(shape, blocks.get(shape.m)) for shape in shapes if shape != leader
+            ]
+            needed = reduce(Sizes.at_least, others_need) if others_need else None
+            for size in self._ranked(leader, blocks.get(leader.m), needed, epilogue, roomy):
+                caps = self._grown(size)
+                found = self._under(shapes, blocks, caps)
+                if found is not None and (best is None or found[0] < best[0]):
+                    best = (found[0], caps, found[1])
         return best
 
     def _ranked(
