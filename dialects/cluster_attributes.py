@@ -9,8 +9,6 @@ from xdsl.dialects.builtin import (
     FlatSymbolRefAttr,
     IntegerAttr,
     StringAttr,
-    SymbolRefAttr,
-    i32,
 )
 from xdsl.dialects.utils import EnumAttribute
 from xdsl.ir import (
@@ -26,6 +24,7 @@ from xdsl.utils.exceptions import VerifyException
 from xdsl.utils.str_enum import StrEnum
 
 from softex_mlir import abi
+from softex_mlir.dialects.shared_attributes import symbol_attribute, word_attribute
 from softex_mlir.isa_sim.units import registry
 
 
@@ -135,8 +134,8 @@ class AddressAttr(ParametrizedAttribute):
 
     def __init__(self, symbol: str | FlatSymbolRefAttr, offset: int = 0):
         if isinstance(symbol, str):
-            symbol = SymbolRefAttr(symbol)
-        super().__init__(symbol, IntegerAttr(offset, i32))
+            symbol = symbol_attribute(symbol)
+        super().__init__(symbol, word_attribute(offset))
 
     @property
     def global_name(self) -> str:

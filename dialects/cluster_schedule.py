@@ -44,6 +44,11 @@ from softex_mlir.dialects.cluster_attributes import (
     parse_address,
     print_address,
 )
+from softex_mlir.dialects.shared_attributes import (
+    symbol_attribute,
+    text_attribute,
+    word_attribute,
+)
 
 
 @irdl_op_definition
@@ -153,13 +158,13 @@ class LaunchOp(IRDLOperation):
             bases = DenseArrayBase.from_list(i32, bases)
         super().__init__(
             properties={
-                "kernel": SymbolRefAttr(kernel),
+                "kernel": symbol_attribute(kernel),
                 "arguments": ArrayAttr(
-                    IntegerAttr(a, i32) if isinstance(a, int) else a for a in arguments
+                    word_attribute(a) if isinstance(a, int) else a for a in arguments
                 ),
                 "bases": bases,
-                "layer": None if layer is None else StringAttr(layer),
-                "operation": None if operation is None else StringAttr(operation),
+                "layer": None if layer is None else text_attribute(layer),
+                "operation": None if operation is None else text_attribute(operation),
                 "cycles": None if cycles is None else DenseArrayBase.from_list(i64, cycles),
                 "macs": IntegerAttr(macs, i64) if macs else None,
                 "spans": None if spans is None else DenseArrayBase.from_list(i64, spans),

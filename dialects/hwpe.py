@@ -8,10 +8,11 @@ before the previous one.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 
 from xdsl.dialects.builtin import I32, IntegerAttr, StringAttr, i32
-from xdsl.ir import Data, Dialect, Operation, SpacedOpaqueSyntaxAttribute, SSAValue
+from xdsl.ir import Attribute, Data, Dialect, Operation, SpacedOpaqueSyntaxAttribute, SSAValue
 from xdsl.irdl import (
     IRDLOperation,
     irdl_attr_definition,
@@ -106,6 +107,12 @@ def register_address(unit: str, register: str, machine: Machine) -> int:
     return base_address(unit, machine) + registers(unit)[register]
 
 
+@cache
+def _named(unit: str, register: str) -> Mapping[str, Attribute]:
+    """The properties of an access, which are made once: there are thousands of a few registers."""
+    return {"unit": UnitAttr(unit), "register": StringAttr(register)}
+
+
 class RegisterAccess(IRDLOperation):
     """An access to one register."""
 
@@ -151,10 +158,7 @@ class WriteOp(RegisterAccess):
     assembly_format = "$unit $register `,` $value attr-dict"
 
     def __init__(self, unit: str, register: str, value: SSAValue | Operation):
-        super().__init__(
-            operands=[value],
-            properties={"unit": UnitAttr(unit), "register": StringAttr(register)},
-        )
+        Operation.__init__(self, operands=(SSAValue.get(value),), properties=_named(unit, register))
 
 
 @irdl_op_definition
@@ -171,10 +175,7 @@ class ReadOp(RegisterAccess):
     assembly_format = "$unit $register attr-dict"
 
     def __init__(self, unit: str, register: str):
-        super().__init__(
-            properties={"unit": UnitAttr(unit), "register": StringAttr(register)},
-            result_types=[i32],
-        )
+        Operation.__init__(self, properties=_named(unit, register), result_types=(i32,))
 
 
 @irdl_op_definition
@@ -196,10 +197,7 @@ class WaitOp(RegisterAccess):
     assembly_format = "$unit $register attr-dict"
 
     def __init__(self, register: str = "EVENT_WAIT_CLEAR"):
-        super().__init__(
-            properties={"unit": UnitAttr(EVENT_UNIT), "register": StringAttr(register)},
-            result_types=[i32],
-        )
+        Operation.__init__(self, properties=_named(EVENT_UNIT, register), result_types=(i32,))
 
     def verify_(self) -> None:
         super().verify_()

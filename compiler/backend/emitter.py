@@ -20,7 +20,7 @@ from enum import Enum
 from functools import cache
 
 from xdsl.dialects import rv32
-from xdsl.dialects.builtin import IntegerAttr, i32
+from xdsl.dialects.builtin import IntegerAttr
 from xdsl.dialects.riscv import Registers
 from xdsl.dialects.riscv import ops as riscv
 from xdsl.dialects.riscv.attrs import LabelAttr, i12, si12, ui5
@@ -28,6 +28,7 @@ from xdsl.dialects.riscv.registers import IntRegisterType
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
 from softex_mlir.arithmetic import signed32
+from softex_mlir.dialects.shared_attributes import word_attribute
 
 INT = Registers.UNALLOCATED_INT
 FLOAT = Registers.UNALLOCATED_FLOAT
@@ -248,11 +249,11 @@ class RiscvEmitter:
         value = signed32(value)
         if value == 0:
             return self.zero
-        return self.emit(rv32.LiOp, (), INT, {"immediate": IntegerAttr(value, i32)}, value)
+        return self.emit(rv32.LiOp, (), INT, {"immediate": word_attribute(value)}, value)
 
     def fresh_zero(self) -> SSAValue:
         """A register of its own that is 0 here, to start a loop-carried value from."""
-        op = self.effect(rv32.LiOp, (), (INT,), {"immediate": IntegerAttr(0, i32)})
+        op = self.effect(rv32.LiOp, (), (INT,), {"immediate": word_attribute(0)})
         self.pure.add(op)
         return op.results[0]
 

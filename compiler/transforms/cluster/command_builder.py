@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from xdsl.builder import Builder
 from xdsl.dialects import arith, func, scf
-from xdsl.dialects.builtin import IndexType, IntegerAttr, MemRefType, ModuleOp, i32
-from xdsl.ir import Block, Operation, Region, SSAValue
+from xdsl.dialects.builtin import IndexType, MemRefType, ModuleOp, i32
+from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.rewriter import InsertPoint, Rewriter
 from xdsl.traits import is_side_effect_free
 from xdsl.utils.exceptions import PassFailedException
 
+from softex_mlir.arithmetic import signed32
 from softex_mlir.dialects import hwpe
 from softex_mlir.dialects.cluster import (
     AwaitOp,
@@ -22,6 +23,7 @@ from softex_mlir.dialects.cluster import (
     WaitForOp,
 )
 from softex_mlir.dialects.memory import AnyMemRef, element_bytes, static_strides
+from softex_mlir.dialects.shared_attributes import word_attribute
 
 STREAM_ATTRIBUTE = "cluster.stream"
 """Attribute of a function that is the body of a stream."""
@@ -76,37 +78,47 @@ class CommandBuilder:
         """A builder that inserts in front of an operation."""
         return cls(InsertPoint.before(op))
 
+    def _insert(
+        self,
+        cls: type[Operation],
+        operands: Sequence[SSAValue],
+        properties: Mapping[str, Attribute] | None = None,
+        result: Attribute = i32,
+    ) -> SSAValue:
+        """The result of an operation that is right as given: its builder, which sorts out what it
+        is given, takes longer than all the rest."""
+        op = cls.create(operands=operands, result_types=(result,), properties=properties or {})
+        return self.builder.insert(op).results[0]
+
     def constant(self, value: int) -> SSAValue:
         """A constant word; given as signed or as unsigned number."""
-        value &= 0xFFFFFFFF
-        signed = value - (1 << 32) if value >> 31 else value
-        return self.builder.insert(arith.ConstantOp(IntegerAttr(signed, i32))).result
+        return self._insert(arith.ConstantOp, (), {"value": word_attribute(signed32(value))})
 
     def word(self, value: SSAValue | int) -> SSAValue:
         """A number, index or word as a word."""
         if isinstance(value, int):
             return self.constant(value)
         if isinstance(value.type, IndexType):
-            return self.builder.insert(arith.IndexCastOp(value, i32)).result
+            return self._insert(arith.IndexCastOp, (value,))
         return value
 
     def index(self, value: SSAValue) -> SSAValue:
         """A word as an index."""
-        return self.builder.insert(arith.IndexCastOp(value, IndexType())).result
+        return self._insert(arith.IndexCastOp, (value,), result=IndexType())
 
     def add(self, a: SSAValue, b: SSAValue | int) -> SSAValue:
         """a + b of words."""
-        return a if b == 0 else self.builder.insert(arith.AddiOp(a, self.word(b))).result
+        return a if b == 0 else self._insert(arith.AddiOp, (a, self.word(b)))
 
     def subtract(self, a: SSAValue, b: SSAValue) -> SSAValue:
         """a - b of words."""
-        return self.builder.insert(arith.SubiOp(a, b)).result
+        return self._insert(arith.SubiOp, (a, b))
 
     def multiply(self, a: SSAValue, factor: int) -> SSAValue:
         """a · factor of words."""
         if factor == 1:
             return a
-        return self.builder.insert(arith.MuliOp(a, self.constant(factor))).result
+        return self._insert(arith.MuliOp, (a, self.constant(factor)))
 
     def compare(self, a: SSAValue, predicate: str, b: SSAValue | int) -> SSAValue:
         """Comparison of words, an i1."""
