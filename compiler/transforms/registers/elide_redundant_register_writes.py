@@ -63,6 +63,8 @@ class RegisterContents:
     keys: ExpressionKeys = field(default_factory=ExpressionKeys)
     redundant: set[WriteOp] = field(default_factory=set[WriteOp])
     marking: bool = True
+    _followed: dict[Block, list[Operation]] = field(default_factory=dict[Block, list[Operation]])
+    """What matters of the blocks: loops are followed several times, arithmetic is most of them."""
 
     # region Joining states
 
@@ -122,9 +124,17 @@ class RegisterContents:
 
     # endregion
 
+    def followed(self, block: Block) -> list[Operation]:
+        """The operations of a block that write registers, or may."""
+        if block not in self._followed:
+            self._followed[block] = [
+                op for op in block.ops if op.regions or isinstance(op, WriteOp | func.CallOp)
+            ]
+        return self._followed[block]
+
     def block(self, block: Block, state: State) -> State:
         """Follow a block."""
-        for op in block.ops:
+        for op in self.followed(block):
             if isinstance(op, WriteOp):
                 self.write(op, state)
             elif isinstance(op, scf.IfOp):
@@ -137,7 +147,7 @@ class RegisterContents:
                 state = self.loop(op, (op.body.block,), state)
             elif isinstance(op, scf.WhileOp):
                 state = self.loop(op, (op.before_region.block, op.after_region.block), state)
-            elif op.regions or isinstance(op, func.CallOp):
+            else:
                 state = {unit: Registers() for unit in state}
         return state
 

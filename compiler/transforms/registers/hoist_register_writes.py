@@ -10,6 +10,7 @@ the first job has set stays set.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from xdsl.context import Context
@@ -141,12 +142,17 @@ def hoist_dma(loop: scf.ForOp, iterations: int) -> None:
 
 def innermost_loops(function: func.FuncOp) -> list[scf.ForOp]:
     """Loops without loops inside."""
-    return [
-        op
-        for op in function.walk()
-        if isinstance(op, scf.ForOp)
-        and not any(isinstance(inner, scf.ForOp) for inner in op.body.walk())
-    ]
+    loops = [op for op in function.walk() if isinstance(op, scf.ForOp)]
+    around = {id(outer) for loop in loops for outer in _loops_around(loop)}
+    return [loop for loop in loops if id(loop) not in around]
+
+
+def _loops_around(loop: scf.ForOp) -> Iterator[Operation]:
+    outer = loop.parent_op()
+    while outer is not None:
+        if isinstance(outer, scf.ForOp):
+            yield outer
+        outer = outer.parent_op()
 
 
 @dataclass(frozen=True)
