@@ -271,6 +271,7 @@ def assemble(text: str, base: int, outside: Mapping[str, int] | None = None) -> 
             break
         long |= too_far
     code = bytearray()
+    words: dict[tuple[str, ...], bytes] = {}
     for i, line in enumerate(lines):
         try:
             if i in long:
@@ -278,8 +279,13 @@ def assemble(text: str, base: int, outside: Mapping[str, int] | None = None) -> 
                 jump = Line(line.number, "jal", ["zero", line.operands[-1]])
                 code += encode_line(around, addresses[i], targets).to_bytes(4, "little")
                 code += encode_line(jump, addresses[i] + 4, targets).to_bytes(4, "little")
-            else:
-                code += encode_line(line, addresses[i], targets).to_bytes(4, "little")
+                continue
+            key = (line.name, *line.operands)
+            if (word := words.get(key)) is None:
+                word = encode_line(line, addresses[i], targets).to_bytes(4, "little")
+                if not any(operand in targets for operand in line.operands):
+                    words[key] = word  # the same anywhere
+            code += word
         except (KeyError, ValueError) as error:
             shown = f"{line.name} {', '.join(line.operands)}"
             raise AssemblyError(f"cannot encode `{shown}`: {error}", line.number) from error

@@ -53,11 +53,6 @@ class Server:
     rate: float = 1.0
     turn: float = inf
 
-    @property
-    def under_way(self) -> Work | None:
-        """What it works on."""
-        return self.queue[0] if self.queue and self.queue[0].begin >= 0 else None
-
 
 @dataclass
 class Engine:
@@ -66,12 +61,14 @@ class Engine:
     Attributes:
         servers: those whose work is in each other's way.
         counters: of every stream, the cycle at which its counter reached each value.
+        coming: the first of the servers' turns.
     """
 
     rivals: Rivals
     servers: tuple[Server, ...]
     counters: tuple[list[float], ...]
     now: float = 0.0
+    coming: float = inf
     _due: list[tuple[float, int, Process]] = field(default_factory=list[tuple[float, int, Process]])
     _begun: int = 0
     _waiting: list[list[tuple[int, Process]]] = field(
@@ -104,6 +101,7 @@ class Engine:
         given.queue.append(work)
         if len(given.queue) == 1:
             given.turn = max(work.eligible, self.now)
+            self.coming = min(self.coming, given.turn)
 
     def run(self) -> None:
         """Until no process is left, and no work.
@@ -111,9 +109,9 @@ class Engine:
         Raises:
             RuntimeError: processes wait for what never comes.
         """
-        due, servers = self._due, self.servers
+        due = self._due
         while True:
-            coming = min([server.turn for server in servers])
+            coming = self.coming
             if due and due[0][0] < coming:
                 at, _, process = heapq.heappop(due)
                 self.now = max(at, self.now)
@@ -154,20 +152,25 @@ class Engine:
         self.now = now
         passed, self._since = now - self._since, now
         for server in self.servers:
-            if (work := server.under_way) is not None:
-                work.left -= passed * server.rate
+            if (queue := server.queue) and queue[0].begin >= 0:
+                queue[0].left -= passed * server.rate
         for server in self.servers:
             if server.turn <= now:
                 self._turn(server)
-        active = tuple([server.under_way for server in self.servers])
-        rates = self.rivals.rates(tuple([work and work.rival for work in active]))
-        for server, work, server.rate in zip(self.servers, active, rates, strict=True):
-            if work is not None:
-                server.turn = now + work.left / server.rate
-            elif server.queue:
-                server.turn = max(server.queue[0].eligible, now)
-            else:
+        heads = [server.queue[0] if server.queue else None for server in self.servers]
+        rates = self.rivals.rates(
+            tuple([head.rival if head is not None and head.begin >= 0 else None for head in heads])
+        )
+        self.coming = inf
+        for server, head, server.rate in zip(self.servers, heads, rates, strict=True):
+            if head is None:
                 server.turn = inf
+                continue
+            if head.begin >= 0:
+                server.turn = now + head.left / server.rate
+            else:
+                server.turn = max(head.eligible, now)
+            self.coming = min(self.coming, server.turn)
 
     def _turn(self, server: Server) -> None:
         """Begin and end what is due."""

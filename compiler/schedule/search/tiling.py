@@ -217,6 +217,9 @@ class LinearSearch:
         self._boxes: dict[tuple[int, int], int] = {}
         self._blocks: dict[tuple[int, int], Counter[int]] = {}
         self._cycles: dict[tuple[LinearShape, Tile], int] = {}
+        self._groups: dict[int, tuple[LinearShape, dict[tuple[int, ...], float]]] = {}
+        """By the identity of shapes, which are kept for it: their hash takes long."""
+        self._rooms: dict[tuple[str | int, ...], tuple[int, int, int]] = {}
         self._tables: dict[tuple[LinearShape, int | None], _Candidates] = {}
         both = any(s.residual and self._on_softex(s) for s in self.shapes)
         some = any(s.residual or self._on_softex(s) for s in self.shapes)
@@ -349,10 +352,9 @@ class LinearSearch:
             for times, k, group in ((full, tile.k, tile.group), (1, tile.k, rest), (1, tail, 1)):
                 if not times or not k or not group:
                     continue
-                part = replace(tile, m=rows, k=k, group=group)
-                cycles = self.group_cycles(shape, part, first)
+                cycles = self._group(shape, tile, rows, k, group, first)
                 if times > 1:
-                    cycles += (times - 1) * self.group_cycles(shape, part, False)
+                    cycles += (times - 1) * self._group(shape, tile, rows, k, group, False)
                 if group < tile.group and tile.ring:
                     # the next launch has tiles that wait for those of the one before this one
                     cycles += DMA_QUEUE_CYCLES + partial_sum_cycles(self.machine, rows, k)
@@ -360,7 +362,34 @@ class LinearSearch:
                 first = False
         return int(total)
 
+    def _group(
+        self, shape: LinearShape, tile: Tile, rows: int, k: int, group: int, first: bool
+    ) -> float:
+        """`group_cycles` of a part of a tile: other tiles have the same last rows and columns."""
+        _, known = self._groups.setdefault(id(shape), (shape, {}))
+        key = (rows, tile.n, k, group, min(tile.piece, rows), tile.ring, first)
+        if (found := known.get(key)) is None:
+            part = replace(tile, m=rows, k=k, group=group)
+            found = known[key] = self.group_cycles(shape, part, first)
+        return found
+
     def _sizes(self, shape: LinearShape, tile: Tile) -> Sizes:
+        key = (shape.activation, shape.affine, shape.m, shape.k, tile.m, tile.k, tile.piece)
+        if (room := self._rooms.get(key)) is None:
+            room = self._rooms[key] = self._room(shape, tile)
+        largest, z_slot, piece = room
+        return Sizes(
+            z_slot * tile.group,
+            z_slot,
+            z_slot * shape.partials(tile),
+            round_up(largest * tile.n * 2, 64),
+            round_up(min(tile.n, shape.chunk) * tile.k * 2, 64),
+            piece if self.epilogue_slots else 0,
+            self.epilogue_slots,
+        )
+
+    def _room(self, shape: LinearShape, tile: Tile) -> tuple[int, int, int]:
+        """Most rows of a block, bytes of a Z tile and of a piece of the epilogue."""
         blocks = self._rows(shape.m, tile.m)
         largest = max(blocks)
         widths = {tile.k, shape.k % tile.k} - {0}
@@ -378,16 +407,7 @@ class LinearSearch:
         piece_elements = max(
             tile.piece * tile.k, *((piece + shape.affine) * k for (_, k), piece in pieces.items())
         )
-        z_slot = round_up(z_rows * tile.k * 2, 64)
-        return Sizes(
-            z_slot * tile.group,
-            z_slot,
-            z_slot * shape.partials(tile),
-            round_up(largest * tile.n * 2, 64),
-            round_up(min(tile.n, shape.chunk) * tile.k * 2, 64),
-            round_up(piece_elements * 2, 64) if self.epilogue_slots else 0,
-            self.epilogue_slots,
-        )
+        return largest, round_up(z_rows * tile.k * 2, 64), round_up(piece_elements * 2, 64)
 
     def _pieces(self, shape: LinearShape, m: int) -> list[int]:
         """Rows of the epilogue at a time to try."""
