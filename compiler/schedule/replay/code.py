@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from xdsl.dialects import arith, memref, scf
 from xdsl.dialects.builtin import IntegerAttr
@@ -15,6 +15,9 @@ from softex_mlir.dialects.cluster_program import KernelOp, StreamOp
 
 Values: TypeAlias = "list[int]"
 """What the places of a stream's values hold: integers, or indices of works in a list."""
+
+Handler: TypeAlias = Callable[..., Any]
+"""What a stream does at a step."""
 
 LAST = 1 << 40
 """What is read from L2 when it runs: a position, taken for the last there is."""
@@ -30,6 +33,8 @@ class ReplayedStep(NamedTuple):
         operands: their places.
         inner: steps of its regions.
         carried: places that a loop's body takes: the variable and what it carries.
+        instant: what it does if that needs nobody else.
+        action: what it does if that may wait.
     """
 
     op: Operation
@@ -38,6 +43,8 @@ class ReplayedStep(NamedTuple):
     operands: tuple[int, ...]
     inner: tuple[tuple[ReplayedStep, ...], ...] = ()
     carried: tuple[int, ...] = ()
+    instant: Handler | None = None
+    action: Handler | None = None
 
 
 @dataclass(frozen=True)
@@ -60,9 +67,15 @@ class Code:
     read: int
 
 
-def translate(kernel: KernelOp, stream: StreamOp) -> Code:
-    """Steps of a stream of a kernel."""
-    translation = _Translation()
+def translate(
+    kernel: KernelOp,
+    stream: StreamOp,
+    instant: Mapping[str, Handler],
+    actions: Mapping[str, Handler],
+) -> Code:
+    """Steps of a stream of a kernel, with what it does at them by the operation's name; those at
+    which it does nothing are left out."""
+    translation = _Translation(instant, actions)
     arguments = tuple(translation.place(value) for value in kernel.body.block.args)
     steps = translation.block(stream.body.block)
     read = {operand for op in stream.walk() for operand in op.operands}
@@ -75,6 +88,8 @@ def translate(kernel: KernelOp, stream: StreamOp) -> Code:
 
 @dataclass
 class _Translation:
+    instant: Mapping[str, Handler]
+    actions: Mapping[str, Handler]
     places: dict[SSAValue, int] = field(default_factory=dict[SSAValue, int])
     constants: dict[int, int] = field(default_factory=dict[int, int])
 
@@ -94,14 +109,25 @@ class _Translation:
             self.constants[self.place(op.res)] = LAST
         operands = self.all(op.operands)
         first = self.all(op.results)[0] if op.results else -1
+        inner: tuple[tuple[ReplayedStep, ...], ...] = ()
+        carried: tuple[int, ...] = ()
+        compute: Callable[..., int] | None = None
         if isinstance(op, scf.ForOp):
             body = op.body.block
             carried = self.all(body.args)
-            return ReplayedStep(op, None, first, operands, (self.block(body),), carried)
-        if op.name == "cluster.parallel":
-            return ReplayedStep(op, None, first, operands)
-        inner = tuple(self.block(region.block) for region in op.regions if region.blocks)
-        return ReplayedStep(op, computation(op), first, operands, inner)
+            inner = (self.block(body),)
+        elif op.name != "cluster.parallel":
+            inner = tuple(self.block(region.block) for region in op.regions if region.blocks)
+            compute = computation(op)
+        instant, action = self.instant.get(op.name), self.actions.get(op.name)
+        if compute is None and instant is None and action is None and not _passes(op):
+            return None
+        return ReplayedStep(op, compute, first, operands, inner, carried, instant, action)
 
     def all(self, values: Sequence[SSAValue]) -> tuple[int, ...]:
         return tuple(map(self.place, values))
+
+
+def _passes(op: Operation) -> bool:
+    """Whether an operation says what a loop's next iteration gets."""
+    return isinstance(op, scf.YieldOp) and bool(op.operands)

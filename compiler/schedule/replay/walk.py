@@ -57,7 +57,7 @@ class ReplayedCluster:
         key = (kernel, stream)
         if key not in self.codes:
             op = kernel.streams().get(STREAM_LIST[stream])
-            self.codes[key] = None if op is None else translate(kernel, op)
+            self.codes[key] = None if op is None else translate(kernel, op, INSTANT, ACTIONS)
         return self.codes[key]
 
     def fetch(self, op: object, instructions: float, cores: int, now: float) -> float:
@@ -134,10 +134,10 @@ class Stream:
                 first, second = step.operands
                 values[step.result] = step.compute(values[first], values[second])
                 self.now += 1
-            elif (instant := INSTANT.get(step.op.name)) is not None:
-                instant(self, step)
-            elif (action := ACTIONS.get(step.op.name)) is not None:
-                yield from action(self, step)
+            elif step.instant is not None:
+                step.instant(self, step)
+            elif step.action is not None:
+                yield from step.action(self, step)
 
     def fetch(self, step: ReplayedStep, instructions: float) -> None:
         """Code that is executed for the first time."""

@@ -19,6 +19,7 @@ from xdsl.transforms.canonicalization_patterns.utils import const_evaluate_opera
 
 from softex_mlir.compiler.transforms.cluster.command_builder import (
     CommandBuilder,
+    operations_in,
     stream_functions,
     take_tokens,
     take_waits_before,
@@ -229,7 +230,7 @@ def convert_await(op: AwaitOp, worker: str, machine: Machine) -> None:
 
 def convert_function(function: func.FuncOp, machine: Machine) -> None:
     """Convert all jobs of a function."""
-    operations = tuple(function.walk())
+    operations = operations_in(function)
     for op, worker in take_tokens(function, (REDMULE.name, SOFTEX.name)):
         convert_await(op, worker, machine)
     for op in operations:

@@ -17,7 +17,11 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 
 from softex_mlir import abi
-from softex_mlir.compiler.transforms.cluster.command_builder import CommandBuilder, stream_functions
+from softex_mlir.compiler.transforms.cluster.command_builder import (
+    CommandBuilder,
+    operations_in,
+    stream_functions,
+)
 from softex_mlir.dialects.cluster import (
     STREAMS,
     AdvanceOp,
@@ -97,7 +101,7 @@ def unmask_events(function: func.FuncOp, stream: StreamKind) -> None:
     """Let the events through that the function sleeps on; its own counter is not one of them."""
     events = 0
     sleeps = False
-    for op in function.walk():
+    for op in operations_in(function):
         events |= events_of(op)
         sleeps = sleeps or isinstance(op, WaitOp)
     events &= ~(1 << STREAMS.index(stream))
@@ -108,7 +112,7 @@ def unmask_events(function: func.FuncOp, stream: StreamKind) -> None:
 
 def convert_function(function: func.FuncOp, stream: StreamKind, team: range) -> None:
     """Convert all synchronisation of a function."""
-    for op in tuple(function.walk()):
+    for op in operations_in(function):
         if isinstance(op, WaitForOp):
             convert_wait_for(op)
         elif isinstance(op, AdvanceOp):

@@ -21,7 +21,11 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import Rewriter
 from xdsl.traits import is_side_effect_free
 
-from softex_mlir.compiler.transforms.cluster.command_builder import CommandBuilder, stream_functions
+from softex_mlir.compiler.transforms.cluster.command_builder import (
+    CommandBuilder,
+    operations_in,
+    stream_functions,
+)
 from softex_mlir.compiler.transforms.registers.elide_redundant_register_writes import DESCRIPTOR
 from softex_mlir.compiler.transforms.registers.expression_keys import (
     ExpressionKeys,
@@ -47,7 +51,7 @@ def trip_count(loop: scf.ForOp, keys: ExpressionKeys) -> int | None:
 def writes_of(loop: Operation, unit: str) -> dict[str, list[WriteOp]]:
     """The writes to a unit in a loop, by register."""
     writes: dict[str, list[WriteOp]] = {}
-    for op in loop.walk():
+    for op in operations_in(loop):
         if isinstance(op, WriteOp) and op.unit.data == unit:
             writes.setdefault(op.register.data, []).append(op)
     return writes
@@ -89,7 +93,7 @@ def write_before(loop: Operation, writes: list[WriteOp], to: CommandBuilder) -> 
 
 def is_idle_around(function: func.FuncOp) -> bool:
     """Whether every RedMulE job is waited for in the block that triggers it, before all else."""
-    for op in function.walk():
+    for op in operations_in(function):
         if not isinstance(op, WriteOp) or op.name_in_unit != (REDMULE.name, "TRIGGER"):
             continue
         following = op.next_op
@@ -97,7 +101,7 @@ def is_idle_around(function: func.FuncOp) -> bool:
             following = following.next_op
         if not isinstance(following, scf.WhileOp) or not any(
             isinstance(inner, ReadOp) and inner.name_in_unit == (REDMULE.name, "STATUS")
-            for inner in following.walk()
+            for inner in operations_in(following)
         ):
             return False
     return True
@@ -142,7 +146,7 @@ def hoist_dma(loop: scf.ForOp, iterations: int) -> None:
 
 def innermost_loops(function: func.FuncOp) -> list[scf.ForOp]:
     """Loops without loops inside."""
-    loops = [op for op in function.walk() if isinstance(op, scf.ForOp)]
+    loops = [op for op in operations_in(function) if isinstance(op, scf.ForOp)]
     around = {id(outer) for loop in loops for outer in _loops_around(loop)}
     return [loop for loop in loops if id(loop) not in around]
 
@@ -166,7 +170,10 @@ class HoistRegisterWritesPass(ModulePass):
         redmule = machine_of(op).redmule
         cleared = redmule is not None and redmule.requires_soft_clear
         for function, _ in stream_functions(op):
-            idle = cleared and is_idle_around(function)
+            units = {o.unit.data for o in operations_in(function) if isinstance(o, WriteOp)}
+            if not units & {DMA, REDMULE.name}:
+                continue
+            idle = cleared and REDMULE.name in units and is_idle_around(function)
             for loop in innermost_loops(function):
                 iterations = trip_count(loop, ExpressionKeys()) or 0
                 hoist_dma(loop, iterations)
