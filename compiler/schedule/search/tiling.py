@@ -302,7 +302,7 @@ class LinearSearch:
             self._slow[inner] = streaming_slowdown(self.machine, inner) - 1.0
         engine = chunks * group * job
         engine += min(feed, engine) * self._slow[inner]
-        if feed < 2 * engine:
+        if feed < 2 * engine and not self._waits_for_w(shape):
             pace = DMA_CONTENTION if ring else SHARE_CONTENTION
             engine += self._uneven_feed(m, n, k, group, chunks, job, pace)
         # a partial sum is added while RedMulE works on the other tiles of the group, or on the next
