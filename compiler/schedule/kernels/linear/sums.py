@@ -26,7 +26,6 @@ from softex_mlir.compiler.schedule.kernels.kernel import (
     KernelEmitter,
 )
 from softex_mlir.compiler.schedule.kernels.linear.feed import (
-    ROW_OF_JOBS,
     emit_product_on_cores,
     job_index,
     start_product,
@@ -106,8 +105,7 @@ def _first_part(chunk: Index) -> int:
 
 def emit_products_into_ring(kernel: LinearGeometry, k: KernelEmitter) -> None:
     """RedMulE's jobs: the first of a tile into Z, from the bias, the others into the ring, once the
-    cores have added what was there. In a row of them each is counted when the next one's registers
-    are written."""
+    cores have added what was there. Each is counted when the next one's registers are written."""
     s = k.stream(GEMM)
 
     def count(token: SSAValue) -> None:
@@ -131,16 +129,8 @@ def emit_products_into_ring(kernel: LinearGeometry, k: KernelEmitter) -> None:
     def tiles(chunk: Index, before: SSAValue, first: int = 0) -> SSAValue:
         return s.carry(first, kernel.group, before, lambda tile, token: step(chunk, tile, token))
 
-    if kernel.jobs >= ROW_OF_JOBS:
-        before = tiles(0, step(0, 0, job(0, 0, 0, None), 1), 1)
-        count(s.carry(1, kernel.chunks, before, tiles))
-        return
-
-    def one_by_one(chunk: Index, tile: Index) -> None:
-        for part in range(kernel.parts):
-            count(job(chunk, tile, part, None))
-
-    each_step(kernel, s, one_by_one)
+    before = tiles(0, step(0, 0, job(0, 0, 0, None), 1), 1)
+    count(s.carry(1, kernel.chunks, before, tiles))
 
 
 def _wait_for_slot(kernel: LinearGeometry, k: KernelEmitter, s: StreamEmitter, use: Index) -> None:
