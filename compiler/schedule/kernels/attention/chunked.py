@@ -32,7 +32,10 @@ from typing import TypeAlias
 
 from xdsl.ir import SSAValue
 
-from softex_mlir.compiler.schedule.kernels.attention.chunked_geometry import ChunkedAttention
+from softex_mlir.compiler.schedule.kernels.attention.chunked_geometry import (
+    Q_SLOTS,
+    ChunkedAttention,
+)
 from softex_mlir.compiler.schedule.kernels.attention.whole_rows import first_query
 from softex_mlir.compiler.schedule.kernels.emitter import (
     COMPUTE,
@@ -132,92 +135,130 @@ class ChunkedAttentionKernel(ChunkedAttention):
 
     def _emit_in(self, k: KernelEmitter) -> None:
         s = self._open(k, IN)
-        zeros, chunks = k.values["zeros"], s.computed[CHUNKS]
 
-        def scores(item: Index, chunk: Index, round_: Index) -> None:
-            head = s.div(item, self.blocks)
-            self._wait(s, self.engine, round_, self.scored(-2))
-            keys = self._keys(k, s, head, chunk, round_)
+        def step(item: Index, chunk: Index) -> None:
+            """Loads of a round, all requested before the first is waited for."""
+            round_ = s.add(s.mul(item, s.computed[CHUNKS]), chunk)
 
-            def queries() -> None:
-                self._wait(s, self.engine, round_, self.scored(-1))
-                source = [self._query(s, item), s.mul(head, self.q_step)]
-                sizes = [self.rows, self.size]
-                s.complete(s.transfer(k.values["q_l2"], source, k.memory["q"], [0], sizes))
+            def begin(short: bool) -> None:
+                keys = self._load_scores(k, s, (item, chunk, round_), short)
 
-            def preset(short: bool) -> None:
-                sizes = [self.rows, self.chunk - (self.padding if short else 0)]
-                column = s.add(s.mul(chunk, self.chunk), s.mul(head, self.bias_step))
-                source = [self._query(s, item), column]
-                target = [s.mod(round_, self.ring)]
-                s.complete(s.transfer(k.values["bias"], source, k.memory["s"], target, sizes))
+                def first() -> None:
+                    s.complete(*keys)
+                    s.advance(2)
 
-            s.when(chunk, "eq", 0, queries)
-            if self.bias_per_query:
-                self._wait_slot(s, round_)
-                self._last(s, chunk, preset)
-            s.complete(*keys)
+                def others() -> None:
+                    values = self._load_weights(k, s, (s.add(item, -1), chunk, round_), short)
+                    s.complete(*keys)
+                    s.advance()
+                    s.complete(*values)
+                    s.advance()
 
-        def weights(item: Index, chunk: Index, round_: Index) -> None:
-            slot = s.mod(round_, 2)
-            column = s.mul(s.div(item, self.blocks * self.group), self.value_size)
-            self._wait(s, self.engine, round_, self.weighted(-2))
-            started: list[SSAValue] = []
-            if self.spilled:
-                s.wait(OUT, s.add(s.mul(round_, 2), s.sub(1, s.mul(chunks, 2))))
-                sizes = [self.rows, self.chunk]
-                source = [self._place(s, item, chunk)]
-                started = [s.transfer(k.values["s_l2"], source, k.memory["p"], [slot], sizes)]
+                s.when(item, "eq", 0, first)
+                s.when(item, "sgt", 0, others)
 
-            def values(short: bool) -> None:
-                count = self.chunk - (self.padding if short else 0)
-                source = [s.mul(chunk, self.chunk), column]
-                memory, sizes = k.memory["v"], [count, self.value_size]
-                tokens = [s.transfer(k.values["v_l2"], source, memory, [slot], sizes)]
-                if short and self.short_slot is None:
-                    sizes = [self.padding, self.value_size]
-                    tokens.append(s.transfer(zeros, [], memory, [slot, count], sizes))
-                s.complete(*tokens)
+            def end(short: bool) -> None:
+                s.complete(*self._load_weights(k, s, (s.add(item, -1), chunk, round_), short))
+                s.advance(2)
 
-            def clear() -> None:
-                s.wait(OUT, s.mul(s.mul(item, chunks), 2))
-                sizes = [self.rows, self.value_size]
-                s.complete(s.transfer(zeros, [], k.memory["o"], [s.mod(item, 2)], sizes))
-
-            s.when(chunk, "eq", 0, clear)
-            self._last(s, chunk, values)
-            s.complete(*started)
+            s.when(item, "slt", self.items, lambda: self._last(s, chunk, begin))
+            s.when(item, "eq", self.items, lambda: self._last(s, chunk, end))
 
         k.acquire(s)
         k.depend(s)
+        s.complete(*self._load_once(k, s))
+        s.advance()
+        self._each_round(s, step)
+        self._close(s)
+
+    def _load_once(self, k: KernelEmitter, s: StreamEmitter) -> list[SSAValue]:
+        """Start to load the bias of all queries, and zeros where no other transfer writes."""
+        zeros = k.values["zeros"]
         tokens: list[SSAValue] = []
         if self.inner > self.size:
-            # rows and columns past the head size stay zero: no transfer writes them
-            beside = [self.inner - self.size, self.chunk]
-            tokens = [
-                s.transfer(zeros, [], k.memory["q"], [0], [self.rows, self.inner]),
-                *(
-                    s.transfer(zeros, [], k.memory["kt"], [slot, self.size], beside)
-                    for slot in (0, 1)
-                ),
-            ]
+            # columns past the head size stay zero: no transfer writes them
+            sizes = [self.rows, self.inner]
+            tokens += (s.transfer(zeros, [], k.memory["q"], [n], sizes) for n in range(Q_SLOTS))
         if self.short_slot is not None:
             start, sizes = [self.short_slot, self.chunk - self.padding], [self.padding]
             tokens.append(s.transfer(zeros, [], k.memory["v"], start, [*sizes, self.value_size]))
             if self.kt_pitch is not None:
                 start = [self.short_slot, 0, self.chunk - self.padding]
                 tokens.append(s.transfer(zeros, [], k.memory["kt"], start, [self.inner, *sizes]))
-        if self.summed is not None:
-            sizes = [self.z_rows, self.value_size]
-            tokens += (
-                s.transfer(zeros, [], k.memory["part"], [0, part], sizes)
-                for part in range(self.parts)
-            )
         if not self.bias_per_query:
             tokens.append(self._load_bias_row(k, s))
-        s.complete(*tokens)
-        s.advance()
-        self._emit_rounds(s, scores, weights)
+        return tokens
+
+    def _load_scores(
+        self,
+        k: KernelEmitter,
+        s: StreamEmitter,
+        at: tuple[Index, Index, Index],
+        short: bool,
+    ) -> list[SSAValue]:
+        """Start to load what QK needs at an item, chunk and round; the tokens."""
+        item, chunk, round_ = at
+        head = s.div(item, self.blocks)
+        # behind this, the queries of the item before the last are not needed any more
+        self._wait(s, self.engine, round_, self.scored(-2))
+        tokens = self._load_keys(k, s, at, short)
+
+        def queries() -> SSAValue:
+            source = [self._query(s, item), s.mul(head, self.q_step)]
+            target, sizes = [self._query_slot(s, item, round_)], [self.rows, self.size]
+            return s.transfer(k.values["q_l2"], source, k.memory["q"], target, sizes)
+
+        if self.bias_per_query:
+            self._wait_slot(s, round_)
+            sizes = [self.rows, self.chunk - (self.padding if short else 0)]
+            column = s.add(s.mul(chunk, self.chunk), s.mul(head, self.bias_step))
+            source = [self._query(s, item), column]
+            target = [s.mod(round_, self.ring)]
+            tokens.append(s.transfer(k.values["bias"], source, k.memory["s"], target, sizes))
+        if self.with_queries:
+            tokens.append(queries())
+        elif not short or self.chunks == 1:
+            s.when(chunk, "eq", 0, lambda: s.complete(queries()))
+        return tokens
+
+    def _load_weights(
+        self,
+        k: KernelEmitter,
+        s: StreamEmitter,
+        at: tuple[Index, Index, Index],
+        short: bool,
+    ) -> list[SSAValue]:
+        """Start to load what PV needs at an item, chunk and round; the tokens."""
+        (item, chunk, round_), chunks = at, s.computed[CHUNKS]
+        zeros, slot = k.values["zeros"], s.mod(round_, 2)
+        column = s.mul(s.div(item, self.blocks * self.group), self.value_size)
+        self._wait(s, self.engine, round_, self.weighted(-2))
+        tokens: list[SSAValue] = []
+        if self.spilled:
+            s.wait(OUT, s.add(s.mul(round_, 2), s.sub(1, s.mul(chunks, 2))))
+            sizes = [self.rows, self.chunk]
+            source = [self._place(s, item, chunk)]
+            tokens.append(s.transfer(k.values["s_l2"], source, k.memory["p"], [slot], sizes))
+        count = self.chunk - (self.padding if short else 0)
+        source = [s.mul(chunk, self.chunk), column]
+        memory, sizes = k.memory["v"], [count, self.value_size]
+        tokens.append(s.transfer(k.values["v_l2"], source, memory, [slot], sizes))
+        if short and self.short_slot is None:
+            sizes = [self.padding, self.value_size]
+            tokens.append(s.transfer(zeros, [], memory, [slot, count], sizes))
+
+        def clear() -> None:
+            s.wait(OUT, s.mul(s.mul(item, chunks), 2))
+            sizes = [self.rows, self.value_size]
+            s.complete(s.transfer(zeros, [], k.memory["o"], [s.mod(item, 2)], sizes))
+
+        if not short or self.chunks == 1:
+            s.when(chunk, "eq", 0, clear)
+        return tokens
+
+    def _query_slot(self, s: StreamEmitter, item: Index, round_: Index) -> Index:
+        """Where the queries of a round are."""
+        return s.mod(round_ if self.with_queries else item, Q_SLOTS)
 
     def _load_bias_row(self, k: KernelEmitter, s: StreamEmitter) -> SSAValue:
         """Start to load the bias of all keys; the last token."""
@@ -236,30 +277,27 @@ class ChunkedAttentionKernel(ChunkedAttention):
 
         return s.carry(1, s.computed[CHUNKS], columns(0, self.chunk), chunk)
 
-    def _keys(
-        self, k: KernelEmitter, s: StreamEmitter, head: Index, chunk: Index, round_: Index
+    def _load_keys(
+        self,
+        k: KernelEmitter,
+        s: StreamEmitter,
+        at: tuple[Index, Index, Index],
+        short: bool,
     ) -> list[SSAValue]:
-        """Start to load a chunk of a head's transposed keys; the tokens that are left."""
+        """Start to load a chunk of a head's transposed keys; the tokens."""
+        item, chunk, round_ = at
         source, memory, slot = k.values["kt_l2"], k.memory["kt"], s.mod(round_, 2)
-        group = s.div(head, self.group)
+        group = s.div(s.div(item, self.blocks), self.group)
         if self.kt_pitch is None:
             first = s.mul(s.add(s.mul(chunk, self.key_heads), group), self.size)
             return [s.transfer(source, [first], memory, [slot], [self.size, self.chunk])]
-        if not self.padding:
-            place = [s.mul(group, self.size), s.mul(chunk, self.chunk)]
-            return [s.transfer(source, place, memory, [slot], [self.size, self.chunk])]
-
-        def columns(short: bool) -> None:
-            place = [s.mul(group, self.size), s.mul(chunk, self.chunk)]
-            count = self.chunk - (self.padding if short else 0)
-            tokens = [s.transfer(source, place, memory, [slot], [self.size, count])]
-            if short and self.short_slot is None:
-                sizes = [self.size, self.padding]
-                tokens.append(s.transfer(k.values["zeros"], [], memory, [slot, 0, count], sizes))
-            s.complete(*tokens)
-
-        self._last(s, chunk, columns)
-        return []
+        place = [s.mul(group, self.size), s.mul(chunk, self.chunk)]
+        count = self.chunk - (self.padding if short else 0)
+        tokens = [s.transfer(source, place, memory, [slot], [self.size, count])]
+        if short and self.short_slot is None:
+            sizes = [self.size, self.padding]
+            tokens.append(s.transfer(k.values["zeros"], [], memory, [slot, 0, count], sizes))
+        return tokens
 
     def _place(self, s: StreamEmitter, item: Index, chunk: Index) -> Index:
         """Where spilled scores are."""
@@ -298,11 +336,11 @@ class ChunkedAttentionKernel(ChunkedAttention):
     def _emit_redmule(self, k: KernelEmitter) -> None:
         s = self._open(k, GEMM)
 
-        def scores(_: Index, __: Index, round_: Index) -> None:
+        def scores(item: Index, _: Index, round_: Index) -> None:
             self._wait(s, IN, round_, 2)
             self._wait(s, COMPUTE, round_, self.preset(0))
             kt, z = ("kt", (s.mod(round_, 2),)), ("s", (s.mod(round_, self.ring),))
-            self._emit_job(k, s, ("q", (0,)), kt, z)
+            self._emit_job(k, s, ("q", (self._query_slot(s, item, round_),)), kt, z)
 
         def weigh(item: Index, _: Index, round_: Index) -> None:
             self._wait(s, IN, round_, 3)
@@ -400,7 +438,7 @@ class ChunkedAttentionKernel(ChunkedAttention):
             self._emit_preset(k, s, round_)
             s.barrier()
             kt, z = ("kt", (s.mod(round_, 2),)), ("s", (s.mod(round_, self.ring),))
-            self._emit_product(k, s, ("q", (0,)), kt, z)
+            self._emit_product(k, s, ("q", (self._query_slot(s, item, round_),)), kt, z)
             s.barrier()
             self._emit_accumulate(k, s, item, chunk, round_)
 
@@ -451,7 +489,7 @@ class ChunkedAttentionKernel(ChunkedAttention):
         )
 
     def _emit_start(self, k: KernelEmitter, s: StreamEmitter) -> None:
-        """State slots, and -inf in the bias past the keys."""
+        """State slots, -inf in the bias past the keys, and zeros."""
         from softex_mlir.compiler.bodies import RowRef, emit_fill
 
         s.wait(IN, 1)
@@ -464,6 +502,23 @@ class ChunkedAttentionKernel(ChunkedAttention):
                 emit_fill(s.builder, row, float("-inf"), self.columns, start=self.keys)
 
         s.leader(start)
+        zero = s.value(0)
+
+        def past_head(r: SSAValue) -> None:
+            for slot in (0, 1):
+                row = RowRef(k.memory["kt"], (s.value(slot), s.value(s.add(r, self.size))))
+                emit_fill(s.builder, row, 0.0, self.chunk)
+
+        def no_sums(r: SSAValue) -> None:
+            for part in range(self.parts):
+                row = RowRef(k.memory["part"], (zero, s.value(part), r))
+                emit_fill(s.builder, row, 0.0, self.value_size)
+
+        # what no transfer writes: rows past the head size, and the first partial sums' presets
+        if self.inner > self.size:
+            s.parallel(self.inner - self.size, past_head)
+        if self.summed is not None:
+            s.parallel(self.z_rows, no_sums)
         s.barrier()
 
     def _empty_slots(self, k: KernelEmitter, s: StreamEmitter) -> None:

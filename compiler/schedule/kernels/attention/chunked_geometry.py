@@ -20,6 +20,9 @@ from softex_mlir.compiler.schedule.search.costs import (
 )
 from softex_mlir.isa_sim.units.softex_jobs import MAX_SLOT, accumulate_cycles, normalise_cycles
 
+Q_SLOTS = 2
+"""Blocks of queries in the TCDM: with one, the next would wait for the last scores of the one."""
+
 ROUND_CYCLES = 300
 """Waits, barriers and counters of the compute stream in a round."""
 
@@ -83,6 +86,12 @@ class ChunkedAttention(AttentionItems):
         return (self.items + 1) * self.chunks
 
     @property
+    def with_queries(self) -> bool:
+        """Whether queries come with every chunk of keys, in its shadow: of one row they are a few
+        bytes, which would have to be waited for once an item."""
+        return self.rows == 1
+
+    @property
     def columns(self) -> int:
         """Keys with their padding."""
         return self.chunks * self.chunk
@@ -124,7 +133,7 @@ class ChunkedAttention(AttentionItems):
     def buffers(self) -> tuple[Buffer, ...]:
         scores = (self.z_rows, self.chunk)
         rooms = [
-            Room("q", (self.rows, self.inner), 1),
+            Room("q", (self.rows, self.inner), Q_SLOTS),
             Room("kt", (self.inner, self.chunk), 2),
             Room("v", (self.chunk, self.value_size), 2),
             Room("s", scores, self.ring),
