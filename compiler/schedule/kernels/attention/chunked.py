@@ -32,10 +32,7 @@ from typing import TypeAlias
 
 from xdsl.ir import SSAValue
 
-from softex_mlir.compiler.schedule.kernels.attention.chunked_geometry import (
-    Q_SLOTS,
-    ChunkedAttention,
-)
+from softex_mlir.compiler.schedule.kernels.attention.chunked_geometry import ChunkedAttention
 from softex_mlir.compiler.schedule.kernels.attention.whole_rows import first_query
 from softex_mlir.compiler.schedule.kernels.emitter import (
     COMPUTE,
@@ -115,7 +112,7 @@ class ChunkedAttentionKernel(ChunkedAttention):
     def _wait_slot(self, s: StreamEmitter, round_: Index) -> None:
         """Wait until the scores of a round may be written."""
         if not self.spilled:
-            self._wait(s, self.engine, round_, self.weighted(-2))
+            self._wait(s, self.engine, round_, self.weighted(-self.slots))
             return
         self._wait(s, OUT, round_, -3)
         if s.kind is not COMPUTE:
@@ -168,8 +165,47 @@ class ChunkedAttentionKernel(ChunkedAttention):
         k.depend(s)
         s.complete(*self._load_once(k, s))
         s.advance()
-        self._each_round(s, step)
+        if self.streams:
+            self._stream_rounds(k, s)
+        else:
+            self._each_round(s, step)
         self._close(s)
+
+    def _stream_rounds(self, k: KernelEmitter, s: StreamEmitter) -> None:
+        """Loads of all rounds, each requested before the one before is waited for. The last token
+        of a round stands for all of it, as transfers are served in order."""
+        chunks = s.computed[CHUNKS]
+
+        def load(item: Index, chunk: Index, *, keys: bool, values: bool) -> SSAValue:
+            round_ = s.add(s.mul(item, chunks), chunk)
+            tokens: list[SSAValue] = []
+            if keys:
+                tokens += self._load_scores(k, s, (item, chunk, round_), False)
+            if values:
+                tokens += self._load_weights(k, s, (s.add(item, -1), chunk, round_), False)
+            return tokens[-1]
+
+        def follow(before: SSAValue, item: Index, chunk: Index, **loads: bool) -> SSAValue:
+            token = load(item, chunk, **loads)
+            s.complete(before)
+            s.advance(2)
+            return token
+
+        def scores(chunk: Index, before: SSAValue) -> SSAValue:
+            return follow(before, 0, chunk, keys=True, values=False)
+
+        def both(item: Index, before: SSAValue) -> SSAValue:
+            return s.carry(
+                0, chunks, before, lambda c, token: follow(token, item, c, keys=True, values=True)
+            )
+
+        def weights(chunk: Index, before: SSAValue) -> SSAValue:
+            return follow(before, self.items, chunk, keys=False, values=True)
+
+        token = s.carry(1, chunks, load(0, 0, keys=True, values=False), scores)
+        token = s.carry(1, self.items, token, both)
+        s.complete(s.carry(0, chunks, token, weights))
+        s.advance(2)
 
     def _load_once(self, k: KernelEmitter, s: StreamEmitter) -> list[SSAValue]:
         """Start to load the bias of all queries, and zeros where no other transfer writes."""
@@ -178,7 +214,7 @@ class ChunkedAttentionKernel(ChunkedAttention):
         if self.inner > self.size:
             # columns past the head size stay zero: no transfer writes them
             sizes = [self.rows, self.inner]
-            tokens += (s.transfer(zeros, [], k.memory["q"], [n], sizes) for n in range(Q_SLOTS))
+            tokens += (s.transfer(zeros, [], k.memory["q"], [n], sizes) for n in range(self.slots))
         if self.short_slot is not None:
             start, sizes = [self.short_slot, self.chunk - self.padding], [self.padding]
             tokens.append(s.transfer(zeros, [], k.memory["v"], start, [*sizes, self.value_size]))
@@ -199,8 +235,8 @@ class ChunkedAttentionKernel(ChunkedAttention):
         """Start to load what QK needs at an item, chunk and round; the tokens."""
         item, chunk, round_ = at
         head = s.div(item, self.blocks)
-        # behind this, the queries of the item before the last are not needed any more
-        self._wait(s, self.engine, round_, self.scored(-2))
+        # behind this, queries in the slot of this item's are not needed any more
+        self._wait(s, self.engine, round_, self.scored(-self.slots))
         tokens = self._load_keys(k, s, at, short)
 
         def queries() -> SSAValue:
@@ -230,9 +266,9 @@ class ChunkedAttentionKernel(ChunkedAttention):
     ) -> list[SSAValue]:
         """Start to load what PV needs at an item, chunk and round; the tokens."""
         (item, chunk, round_), chunks = at, s.computed[CHUNKS]
-        zeros, slot = k.values["zeros"], s.mod(round_, 2)
+        zeros, slot = k.values["zeros"], s.mod(round_, self.slots)
         column = s.mul(s.div(item, self.blocks * self.group), self.value_size)
-        self._wait(s, self.engine, round_, self.weighted(-2))
+        self._wait(s, self.engine, round_, self.weighted(-self.slots))
         tokens: list[SSAValue] = []
         if self.spilled:
             s.wait(OUT, s.add(s.mul(round_, 2), s.sub(1, s.mul(chunks, 2))))
@@ -258,7 +294,7 @@ class ChunkedAttentionKernel(ChunkedAttention):
 
     def _query_slot(self, s: StreamEmitter, item: Index, round_: Index) -> Index:
         """Where the queries of a round are."""
-        return s.mod(round_ if self.with_queries else item, Q_SLOTS)
+        return s.mod(round_ if self.with_queries else item, self.slots)
 
     def _load_bias_row(self, k: KernelEmitter, s: StreamEmitter) -> SSAValue:
         """Start to load the bias of all keys; the last token."""
@@ -286,7 +322,7 @@ class ChunkedAttentionKernel(ChunkedAttention):
     ) -> list[SSAValue]:
         """Start to load a chunk of a head's transposed keys; the tokens."""
         item, chunk, round_ = at
-        source, memory, slot = k.values["kt_l2"], k.memory["kt"], s.mod(round_, 2)
+        source, memory, slot = k.values["kt_l2"], k.memory["kt"], s.mod(round_, self.slots)
         group = s.div(s.div(item, self.blocks), self.group)
         if self.kt_pitch is None:
             first = s.mul(s.add(s.mul(chunk, self.key_heads), group), self.size)
@@ -321,7 +357,7 @@ class ChunkedAttentionKernel(ChunkedAttention):
         product: Callable[[Place, Place, Place], None],
     ) -> None:
         """`product` for every partial sum of PV: probabilities, values, target."""
-        (name, slot), v = self._weights(s, round_), s.mod(round_, 2)
+        (name, slot), v = self._weights(s, round_), s.mod(round_, self.slots)
         if self.summed is None:
             product((name, (slot,)), ("v", (v,)), ("o", (s.mod(item, 2),)))
             return
@@ -339,7 +375,7 @@ class ChunkedAttentionKernel(ChunkedAttention):
         def scores(item: Index, _: Index, round_: Index) -> None:
             self._wait(s, IN, round_, 2)
             self._wait(s, COMPUTE, round_, self.preset(0))
-            kt, z = ("kt", (s.mod(round_, 2),)), ("s", (s.mod(round_, self.ring),))
+            kt, z = ("kt", (s.mod(round_, self.slots),)), ("s", (s.mod(round_, self.ring),))
             self._emit_job(k, s, ("q", (self._query_slot(s, item, round_),)), kt, z)
 
         def weigh(item: Index, _: Index, round_: Index) -> None:
@@ -437,7 +473,7 @@ class ChunkedAttentionKernel(ChunkedAttention):
             self._wait(s, IN, round_, 2)
             self._emit_preset(k, s, round_)
             s.barrier()
-            kt, z = ("kt", (s.mod(round_, 2),)), ("s", (s.mod(round_, self.ring),))
+            kt, z = ("kt", (s.mod(round_, self.slots),)), ("s", (s.mod(round_, self.ring),))
             self._emit_product(k, s, ("q", (self._query_slot(s, item, round_),)), kt, z)
             s.barrier()
             self._emit_accumulate(k, s, item, chunk, round_)
@@ -505,7 +541,7 @@ class ChunkedAttentionKernel(ChunkedAttention):
         zero = s.value(0)
 
         def past_head(r: SSAValue) -> None:
-            for slot in (0, 1):
+            for slot in range(self.slots):
                 row = RowRef(k.memory["kt"], (s.value(slot), s.value(s.add(r, self.size))))
                 emit_fill(s.builder, row, 0.0, self.chunk)
 

@@ -20,9 +20,6 @@ from softex_mlir.compiler.schedule.search.costs import (
 )
 from softex_mlir.isa_sim.units.softex_jobs import MAX_SLOT, accumulate_cycles, normalise_cycles
 
-Q_SLOTS = 2
-"""Blocks of queries in the TCDM: with one, the next would wait for the last scores of the one."""
-
 ROUND_CYCLES = 300
 """Waits, barriers and counters of the compute stream in a round."""
 
@@ -92,6 +89,18 @@ class ChunkedAttention(AttentionItems):
         return self.rows == 1
 
     @property
+    def streams(self) -> bool:
+        """Whether a round is requested before the one before is there, so that the channel never
+        idles: where it is one row, for which the DMA takes longer than all units."""
+        on_redmule = self.engine is not COMPUTE
+        return self.with_queries and on_redmule and not self.spilled and not self.padding
+
+    @property
+    def slots(self) -> int:
+        """Chunks of keys and of values in the TCDM, and queries: one would wait for the last."""
+        return 3 if self.streams else 2
+
+    @property
     def columns(self) -> int:
         """Keys with their padding."""
         return self.chunks * self.chunk
@@ -109,8 +118,8 @@ class ChunkedAttention(AttentionItems):
 
     @property
     def ring(self) -> int:
-        """Slots for scores. In the TCDM, those of an item, and two to write the next ones to."""
-        return 2 if self.spilled else self.chunks + 2
+        """Slots for scores. In the TCDM, those of an item, and some to write the next ones to."""
+        return 2 if self.spilled else self.chunks + self.slots
 
     @property
     def queued(self) -> bool:
@@ -133,9 +142,9 @@ class ChunkedAttention(AttentionItems):
     def buffers(self) -> tuple[Buffer, ...]:
         scores = (self.z_rows, self.chunk)
         rooms = [
-            Room("q", (self.rows, self.inner), Q_SLOTS),
-            Room("kt", (self.inner, self.chunk), 2),
-            Room("v", (self.chunk, self.value_size), 2),
+            Room("q", (self.rows, self.inner), self.slots),
+            Room("kt", (self.inner, self.chunk), self.slots),
+            Room("v", (self.chunk, self.value_size), self.slots),
             Room("s", scores, self.ring),
         ]
         if self.spilled:
