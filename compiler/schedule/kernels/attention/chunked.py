@@ -28,6 +28,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 from typing import TypeAlias
 
 from xdsl.ir import SSAValue
@@ -365,7 +366,7 @@ class ChunkedAttentionKernel(ChunkedAttention):
         def part(p: Index) -> None:
             x: Place = (name, (slot, p) if self.laid_out else (slot,))
             values = (v, s.mul(p, self.chunk // self.parts), 0)
-            product(x, ("v", values), ("part", (0, p)))
+            product(x, ("v", values), ("part", (s.mod(round_, self.part_slots), p)))
 
         s.loop(0, self.parts, part)
 
@@ -433,8 +434,12 @@ class ChunkedAttentionKernel(ChunkedAttention):
                 s.when(round_, "sgt", chunks, lambda: self._emit_sums(k, s, s.add(round_, -1)))
 
             s.when(item, "sgt", 0, divide)
-            (preset if self.summed is None else sums)()
-            s.advance()
+            if self.part_slots > 1:
+                s.advance()
+                sums()
+            else:
+                (preset if self.summed is None else sums)()
+                s.advance()
             s.when(item, "slt", self.items, accumulate)
             if self.summed is not None:
                 preset()
@@ -446,7 +451,7 @@ class ChunkedAttentionKernel(ChunkedAttention):
         self._each_round(s, step)
         if self.summed is not None:
             self._emit_sums(k, s, s.add(s.mul(self.items + 1, chunks), -1))
-            s.advance()
+            s.advance(self.part_slots)
         self._close(s)
 
     def _emit_sums(self, k: KernelEmitter, s: StreamEmitter, round_: Index) -> None:
@@ -456,11 +461,12 @@ class ChunkedAttentionKernel(ChunkedAttention):
         if self.engine is GEMM:
             self._wait(s, GEMM, round_, self.weighted(0))
         slot = s.value(s.mod(s.add(s.div(round_, s.computed[CHUNKS]), -1), 2))
-        zero, numbers = s.value(0), [s.value(p) for p in range(self.parts)]
+        numbers = [s.value(p) for p in range(self.parts)]
+        sums = s.value(s.mod(round_, self.part_slots))
 
         def row(r: SSAValue) -> None:
             total = RowRef(k.memory["o"], (slot, r))
-            part, *others = (RowRef(k.memory["part"], (zero, p, r)) for p in numbers)
+            part, *others = (RowRef(k.memory["part"], (sums, p, r)) for p in numbers)
             emit_accumulate(s.builder, total, part, self.value_size, others)
 
         s.parallel(self.rows, row, without_leader=self.engine is GEMM)
@@ -538,7 +544,6 @@ class ChunkedAttentionKernel(ChunkedAttention):
                 emit_fill(s.builder, row, float("-inf"), self.columns, start=self.keys)
 
         s.leader(start)
-        zero = s.value(0)
 
         def past_head(r: SSAValue) -> None:
             for slot in range(self.slots):
@@ -546,8 +551,8 @@ class ChunkedAttentionKernel(ChunkedAttention):
                 emit_fill(s.builder, row, 0.0, self.chunk)
 
         def no_sums(r: SSAValue) -> None:
-            for part in range(self.parts):
-                row = RowRef(k.memory["part"], (zero, s.value(part), r))
+            for slot, part in product(range(self.part_slots), range(self.parts)):
+                row = RowRef(k.memory["part"], (s.value(slot), s.value(part), r))
                 emit_fill(s.builder, row, 0.0, self.value_size)
 
         # what no transfer writes: rows past the head size, and the first partial sums' presets

@@ -101,6 +101,12 @@ class ChunkedAttention(AttentionItems):
         return 3 if self.streams else 2
 
     @property
+    def part_slots(self) -> int:
+        """Rounds whose partial sums lie in the TCDM: two where RedMulE is not to wait until those
+        of the round before are added, as the last rounds of a launch have nothing to hide it."""
+        return 2 if self.streams and self.summed is not None else 1
+
+    @property
     def columns(self) -> int:
         """Keys with their padding."""
         return self.chunks * self.chunk
@@ -152,7 +158,7 @@ class ChunkedAttention(AttentionItems):
         if self.laid_out:
             rooms.append(Room("w", (self.parts, self.rows, self.chunk // self.parts), 2))
         if self.summed is not None:
-            rooms.append(Room("part", (self.parts, self.z_rows, self.value_size), 1))
+            rooms.append(Room("part", (self.parts, self.z_rows, self.value_size), self.part_slots))
         rooms.append(Room("o", (self.z_rows, self.value_size), 2))
         if not self.bias_per_query:
             rooms.append(Room("bias_row", (1, self.columns), 1))
@@ -181,7 +187,7 @@ class ChunkedAttention(AttentionItems):
         steps = 2 * self.rounds
         if self.engine is COMPUTE:
             return (1 + steps, steps, 0, 1 + steps)
-        return (1 + steps, steps, steps, 1 + steps + (self.summed is not None))
+        return (1 + steps, steps, steps, 1 + steps + self.part_slots * (self.summed is not None))
 
     def uses(self) -> list[SlotUse]:
         """TCDM bytes of a launch and when they are free again."""
@@ -212,7 +218,7 @@ class ChunkedAttention(AttentionItems):
 
     def added(self, round_: int) -> int:
         """compute, after the partial sums of PV are added."""
-        return 2 * round_ + (3 if self.engine is COMPUTE else 4)
+        return 2 * round_ + (3 if self.engine is COMPUTE else 3 + self.part_slots)
 
     # endregion
     def cycles(self) -> tuple[int, int, int, int]:
