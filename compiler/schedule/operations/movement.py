@@ -101,7 +101,8 @@ def _gather(
     matrix = target.matrix()
     assert matrix is not None
     columns = tf.shape_of(op.result)[-1]
-    block = max(1, min(16, s.plan.rows_limit // (2 * columns)))
+    # no further than products begin: the first one would wait for it
+    block = max(1, min(16, s.plan.rows_room // (2 * round_up(columns, 2))))
     for first, size in s.plan.parts(count, count):
         kernel = EmbeddingKernel(
             s.machine,
