@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from xdsl.dialects.builtin import StringAttr
-from xdsl.ir import Operation
+from xdsl.ir import Operation, SSAValue
 
 from softex_mlir.compiler.row_operations import binary, unary
 from softex_mlir.dialects import transformer as tf
@@ -54,9 +54,34 @@ def layer_with_affine(op: tf.AddOp) -> tf.LinearOp | None:
     return linear if affine_behind(linear) is scale and shift_behind(scale) is op else None
 
 
+def layer_with_factor(op: tf.MulOp) -> tf.LinearOp | None:
+    """The linear layer whose epilogue ends with the product with another activation (the gate of
+    a SwiGLU); of two layers the one without an activation."""
+    if op.lhs.type != op.rhs.type or op.lhs is op.rhs:
+        return None
+    layers = [
+        layer
+        for layer in (op.rhs.owner, op.lhs.owner)
+        if isinstance(layer, tf.LinearOp) and layer.residual is None and layer.wide is None
+        if _only_user(layer) is op
+    ]
+    plain = [layer for layer in layers if layer.activation.data == "none"]
+    return next(iter(plain or layers), None)
+
+
+def factor_of(op: tf.LinearOp) -> SSAValue | None:
+    """What a linear layer's result is multiplied by in its epilogue."""
+    product = _only_user(op)
+    if not isinstance(product, tf.MulOp) or layer_with_factor(product) is not op:
+        return None
+    return product.lhs if product.rhs is op.result else product.rhs
+
+
 def is_in_epilogue(op: Operation) -> bool:
     """Whether a linear layer's epilogue computes an operation on rows."""
     if isinstance(op, tf.MulOp):
+        if layer_with_factor(op) is not None:
+            return True
         shift = shift_behind(op)
         return shift is not None and is_in_epilogue(shift)
     return isinstance(op, tf.AddOp) and layer_with_affine(op) is not None

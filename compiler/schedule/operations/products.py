@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from xdsl.ir import Operation, SSAValue
 
-from softex_mlir.compiler.schedule.fused_form import affine_behind
+from softex_mlir.compiler.schedule.fused_form import affine_behind, factor_of
 from softex_mlir.compiler.schedule.kernels.linear.geometry import AFFINE
 from softex_mlir.compiler.schedule.kernels.linear.kernel import LinearKernel
 from softex_mlir.compiler.schedule.l2_objects import WeightValue
@@ -24,7 +24,8 @@ from softex_mlir.dialects.cluster import GlobalKind
 @schedules(tf.LinearOp)
 def schedule_linear(op: tf.LinearOp, s: Scheduling) -> None:
     """A product with its bias, activation and residual."""
-    if affine_behind(op) is None:  # else computed with the addition
+    # else computed with what follows
+    if affine_behind(op) is None and factor_of(op) is None:
         s.values[op.result] = _linear(op, s, ())
 
 
@@ -35,14 +36,21 @@ def schedule_affine_linear(op: tf.LinearOp, shift: tf.AddOp, s: Scheduling) -> N
     s.values[shift.result] = _linear(op, s, (scale.rhs, shift.rhs))
 
 
+def schedule_linear_with_factor(op: tf.LinearOp, product: tf.MulOp, s: Scheduling) -> None:
+    """A product, and that of its result with another activation."""
+    s.values[product.result] = _linear(op, s, ())
+
+
 def _linear(op: tf.LinearOp, s: Scheduling, affine: Sequence[SSAValue]) -> View:
     shape = LinearShape.of(op)
     x = matrix_of(s, op, s.view(op.x), shape.n)
-    residual = None if op.residual is None else matrix_of(s, op, s.view(op.residual), shape.k)
+    factor = factor_of(op)
+    other = op.residual if factor is None else factor
+    residual = None if other is None else matrix_of(s, op, s.view(other), shape.k)
     bias = None if op.bias is None else s.view(op.bias)
     target = s.memory.allocate(tf.shape_of(op.result), "bf16", "linear")
     vectors = [matrix_of(s, op, s.view(vector)) for vector in affine]
-    _product(s, op, shape, x, s.values[op.w], bias, residual, target, vectors)
+    _product(s, op, shape, x, s.values[op.w], bias, residual, target, vectors, factor is not None)
     return target
 
 
@@ -80,7 +88,9 @@ def _product(
     residual: View | None,
     target: View,
     affine: Sequence[View] = (),
+    multiplies: bool = False,
 ) -> None:
+    """Launches of a product; `multiplies`: its result is multiplied by the residual."""
     tile = s.plan.tiles[shape]
     out = target.matrix()
     assert out is not None
@@ -115,6 +125,7 @@ def _product(
                 tile.ring,
                 shape.wide,
                 bool(affine),
+                "mul" if multiplies else "add",
             )
             x_rows = x.row_range(first, rows)
             stored = replace(

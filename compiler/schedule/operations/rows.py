@@ -15,12 +15,16 @@ from softex_mlir.compiler.schedule.fused_form import (
     UnsupportedError,
     layer_of,
     layer_with_affine,
+    layer_with_factor,
     shift_behind,
 )
 from softex_mlir.compiler.schedule.kernels.kernel import dtype_of, team_size
 from softex_mlir.compiler.schedule.kernels.rows import NARROWEST, RowOperand, RowsKernel
 from softex_mlir.compiler.schedule.operations.copies import matrix_of
-from softex_mlir.compiler.schedule.operations.products import schedule_affine_linear
+from softex_mlir.compiler.schedule.operations.products import (
+    schedule_affine_linear,
+    schedule_linear_with_factor,
+)
 from softex_mlir.compiler.schedule.plan import Plan
 from softex_mlir.compiler.schedule.scheduling import Scheduling, schedules
 from softex_mlir.compiler.schedule.search.tiling import LARGER, CapacityError
@@ -38,6 +42,9 @@ def schedule_rows(op: Operation, s: Scheduling) -> None:
         return  # computed with the addition
     if isinstance(op, tf.AddOp) and (linear := layer_with_affine(op)) is not None:
         schedule_affine_linear(linear, op, s)
+        return
+    if isinstance(op, tf.MulOp) and (linear := layer_with_factor(op)) is not None:
+        schedule_linear_with_factor(linear, op, s)
         return
     operation = row_operation(op)
     target = s.memory.allocate(tf.shape_of(op.results[0]), dtype_of(op.results[0]), operation.name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from softex_mlir.arithmetic import round_up
-from softex_mlir.compiler.schedule.fused_form import affine_behind, layer_of
+from softex_mlir.compiler.schedule.fused_form import affine_behind, factor_of, layer_of
 from softex_mlir.compiler.schedule.kernels.kernel import ARENA_ALIGNMENT
 from softex_mlir.compiler.schedule.kernels.linear.geometry import W_SLOTS, X_SLOTS, LinearArena
 from softex_mlir.compiler.weight_layout import ALIGNMENT
@@ -36,7 +36,8 @@ class LinearShape:
         """The shape of an operation; that of one batch element."""
         if isinstance(op, LinearOp):
             m, k = shape_of(op.result)
-            activation, residual = op.activation.data, op.residual is not None
+            activation = op.activation.data
+            residual = op.residual is not None or factor_of(op) is not None
         else:
             m, k = shape_of(op.result)[-2:]
             activation, residual = "none", False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from softex_mlir.arithmetic import round_up
 from softex_mlir.compiler.row_operations.unary import sums_on_softex
@@ -115,6 +116,8 @@ class LinearGeometry(Kernel):
     """Whether sums are in f32, on the cores."""
     affine: bool = False
     """Whether a product with a vector and the addition of another follow the residual."""
+    combine: Literal["add", "mul"] = "add"
+    """What is done with the residual."""
     next_rows: int = 0
     """Rows of the next launch's X whose first chunk this launch loads; 0 if it does not."""
     odd: OddRows | None = None
@@ -129,6 +132,7 @@ class LinearGeometry(Kernel):
             epilogue += f"_by{self.sum_chunks * self.inner}"
         epilogue += "_wide" if self.wide else ""
         residual = "" if self.residual_pitch is None else "_residual"
+        residual = "_factor" if self.combine == "mul" else residual
         residual += "_mul_add" if self.affine else ""
         if self.odd is not None:
             residual += f"_{self.odd.rows}on_cores"

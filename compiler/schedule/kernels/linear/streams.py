@@ -145,7 +145,7 @@ def _emit_piece(
             Unary(kernel.activation).emit(s.builder, [z], z, kernel.k)
         if kernel.residual_pitch is not None:
             residual = RowRef(k.memory["r"], (slot_value, r))
-            emit_binary(s.builder, "add", z, residual, z, kernel.k)
+            emit_binary(s.builder, kernel.combine, z, residual, z, kernel.k)
         affine(z)
 
     s.parallel(kernel.piece, row)
@@ -201,7 +201,7 @@ def _emit_gelu(
             emit_gelu_finish(s.builder, value, square, value, kernel.k)
             if kernel.residual_pitch is not None:
                 residual = RowRef(k.memory["r"], (slot, r))
-                emit_binary(s.builder, "add", value, residual, value, kernel.k)
+                emit_binary(s.builder, kernel.combine, value, residual, value, kernel.k)
             affine(value)
 
         s.parallel(kernel.piece, row)
