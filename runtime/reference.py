@@ -276,7 +276,8 @@ def evaluate_op(op: Operation, operands: list[Array], arithmetic: Arithmetic) ->
             return arithmetic.unary(_short(op), operands[0])
         case t.MaskFillOp():
             x, mask = _broadcast(operands[0], operands[1])
-            return np.where(mask < 0, x.dtype.type(op.fill.value.data), x)
+            fill = arithmetic.value(np.asarray(op.fill.value.data, np.float32))
+            return np.where(mask < 0, fill, x.astype(fill.dtype))
         case t.SplatOp():
             shape = t.shape_of(op.result)
             return arithmetic.value(np.full(shape, op.value.value.data, np.float32))

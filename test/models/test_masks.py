@@ -30,7 +30,10 @@ SHAPES = {
     "head": (BATCH, HEADS, QUERIES, KEYS),
 }
 FILLS = {"inf": -np.inf, "lowest": LOWEST, "-1e9": -1e9, "-1e4": -1e4}
-FORMS = ("constant", "number", "where", "where bias", "constant where", "held", "integer")
+FORMS = (
+    *("constant", "number", "where", "where bias", "constant where", "held", "integer"),
+    *("beside a constant", "behind a constant"),
+)
 
 
 def hidden(shape: tuple[int, ...]) -> Any:
@@ -90,6 +93,16 @@ def graph(
             scores = g.node("Add", scores, g.node("Where", "m", filled, zero))
         case "constant where":
             scores = g.node("Where", g.constant(masked, np.bool_), filled, scores)
+        case "beside a constant" | "behind a constant":
+            # Causal; some queries see no key by both.
+            later = np.triu(np.ones((QUERIES, KEYS), np.bool_), 1)
+            if form == "beside a constant":
+                bias = np.where(later, np.float32(fill), np.float32(0))
+                scores = g.node("Add", scores, g.constant(bias))
+            else:
+                scores = g.node("Where", g.constant(later, np.bool_), filled, scores)
+            given(masked)
+            scores = g.node("Add", scores, g.node("Where", "m", filled, zero))
         case _:
             given((~masked).astype(np.int64))
             one_minus = g.node("Sub", g.constant(np.float32(1)), g.node("Cast", "m", to=1))
@@ -104,13 +117,16 @@ def graph(
 CASES = [
     case
     for case in product(FORMS, SHAPES, FILLS, (True, False))
-    # 0 * -inf is NaN: nobody writes it. Scores that a Max holds are numbers in BF16: -1e4 over a
-    # whole row leaves nothing of them, and attention to its keys is even.
-    if (case[0], case[2]) not in (("integer", "inf"), ("held", "-1e4"))
+    # 0 * -inf is NaN: nobody writes it. Scores that a Max holds or a Where replaces are numbers in
+    # BF16: -1e4 over a whole row leaves nothing of them, and attention to its keys is even.
+    if (case[0], case[2])
+    not in (("integer", "inf"), ("held", "-1e4"), ("behind a constant", "-1e4"))
+    # Of two masks that differ between heads, each is relative to its own rows.
+    and (case[1] != "head" or "a constant" not in case[0])
 ]
 
 
-@matrix("form, shape, fill, guarded", CASES, 22)
+@matrix("form, shape, fill, guarded", CASES, 24)
 def test_mask(form: str, shape: str, fill: str, guarded: bool, tmp_path: Path) -> None:
     g, y, inputs, values = graph(form, SHAPES[shape], FILLS[fill], guarded)
     proto = g.save(tmp_path / "m.onnx", inputs, y)

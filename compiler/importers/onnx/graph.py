@@ -297,9 +297,12 @@ class Importer:
         base = None if found.base is None else self.constant(found.base, splat=False)
         bias = self.emit(t.MaskToBiasOp(argument, shape[1], base, inverted=found.inverted))
         queries = 1 if found.base is None else len(found.base)
-        if found.empty is Empty.OPEN:
+        if found.fill is not None and found.base is None:
+            # Other masks may join it: what it hides is as far below the rest as in the source.
+            bias = self.emit(t.MaskFillOp(bias, bias, found.fill))
+        elif found.empty is Empty.OPEN:
             bias = self.emit_all(replace_masked_rows(bias, 0.0))
-        elif found.empty is not Empty.EVEN:
+        elif found.empty is Empty.INFINITE:
             bias = self.emit_all(masked_by_infinity(bias))
         if value.sample.size == prod(shape) and found.base is None:
             return self.emit(t.ReshapeOp(bias, wanted))

@@ -47,6 +47,8 @@ class MaskBias:
     empty: Empty
     same: bool
     """Whether `empty` is what all queries get that see no key."""
+    fill: float | None
+    """What hidden keys have, if they all have one number."""
 
 
 def mask_bias(symbolic: Symbolic, batch: int, keys: int) -> MaskBias:
@@ -83,6 +85,7 @@ def mask_bias(symbolic: Symbolic, batch: int, keys: int) -> MaskBias:
     random = np.random.default_rng(0)
     probes = [random.integers(0, 2, (batch, keys)) for _ in range(PROBES)]
     empty: set[Empty | None] = set()
+    hidden: set[float] = set()
     for mask in (*probes, ones if inverted else zeros):
         exact = exactly_at(mask)
         found = clamp(exact)
@@ -94,9 +97,13 @@ def mask_bias(symbolic: Symbolic, batch: int, keys: int) -> MaskBias:
                 f"the input is {'not ' if inverted else ''}0"
             )
         empty |= {_empty(row) for row in exact[~defined]}
+        hidden |= set(np.unique(exact[wanted <= MASKED]).tolist())
     known = empty - {None}
     chosen = known.pop() if len(known) == 1 else Empty.EVEN
-    return MaskBias(base if base.any() else None, inverted, chosen or Empty.EVEN, len(empty) <= 1)
+    fill = hidden.pop() if len(hidden) == 1 else None
+    return MaskBias(
+        base if base.any() else None, inverted, chosen or Empty.EVEN, len(empty) <= 1, fill
+    )
 
 
 def _empty(row: Array) -> Empty | None:

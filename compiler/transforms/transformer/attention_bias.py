@@ -142,6 +142,10 @@ class BiasBuilder:
                 constant = constant + scores.by_dimension(scaled, term.shape)
         if np.isnan(constant).any() or len(dynamic) > 1:
             return None
+        if dynamic and _replaces_sums(terms, dynamic[0]):
+            return None
+        # Two lowest numbers of float32 are one of BF16, as those of run-time masks are.
+        constant = np.where(np.isneginf(constant), constant, np.maximum(constant, t.MASKED))
         if constant.shape[1] != 1:
             return None if dynamic else self._by_head(constant, scores, made)
         if dynamic:
@@ -213,20 +217,24 @@ class BiasBuilder:
         ):
             return None
         found = trace(value)
-        root = found.root.owner
+        mask = _mask_of(found.root)
         # A mask with a row a query of its own cannot be repeated for the rows of a constant.
         own_rows = indices.shape[2] > 1 and constant.shape[2] > 1
-        if isinstance(root, t.MaskToBiasOp) and term.factor > 0 and not own_rows:
-            rows = np.where(constant <= VERY_NEGATIVE, np.float32(t.MASKED), constant)
+        single = mask is not None and _hides_alone(mask[1], constant)
+        if mask is not None and single and term.factor > 0 and not own_rows:
             queries = max(indices.shape[2], constant.shape[2])
             kind = _kind((indices.shape[0], 1, queries))
-            bias = self._masked(root, rows.reshape(-1, keys), kind, made)
+            bias = self._masked(mask[0], constant.reshape(-1, keys), kind, made)
             if bias is None or term.fill is None or np.isfinite(term.fill):
                 return bias
             return self._infinite(bias, made, guarded=guarded)
         if term.fill is not None:
-            return None
-        if np.array_equal(found.indices.ravel(), np.arange(prod(t.shape_of(found.root)))):
+            if mask is None:
+                return None
+            filled = t.MaskFillOp(value, value, term.fill)
+            made.append(filled)
+            value = filled.result
+        elif np.array_equal(found.indices.ravel(), np.arange(prod(t.shape_of(found.root)))):
             value = found.root
         shape = (indices.shape[0], indices.shape[2], keys)
         return self._given(value, term.factor, shape, constant[:, 0], made, guarded=guarded)
@@ -333,9 +341,33 @@ def masked_by_infinity(bias: SSAValue) -> list[Operation]:
     return elementwise([bias], bf16, body)
 
 
+def _mask_of(value: SSAValue) -> tuple[t.MaskToBiasOp, float] | None:
+    """A mask of keys, and the number of those it hides."""
+    op, fill = value.owner, t.MASKED
+    if isinstance(op, t.MaskFillOp) and op.x is op.mask:
+        op, fill = op.x.owner, op.fill.value.data
+    return (op, fill) if isinstance(op, t.MaskToBiasOp) else None
+
+
+def _replaces_sums(terms: Sequence[BiasTerm], dynamic: BiasTerm) -> bool:
+    """Whether scores are replaced by a number that is more than a bias: after a run-time mask was
+    added to them, or by one that leaves something of the scores where masks of others are lower."""
+    behind = terms[: terms.index(dynamic)]
+    return any(
+        term.fill is not None and (term.fill > ABSORBING or term in behind)
+        for term in terms
+        if term is not dynamic
+    )
+
+
+def _hides_alone(fill: float, constant: Array) -> bool:
+    """Whether queries that see no key are those a mask hides all keys from, which are then even."""
+    return np.isfinite(fill) and fill <= ABSORBING and not (constant <= VERY_NEGATIVE).any()
+
+
 def _as_bias(fill: float) -> float:
-    """What stands for a filled score."""
-    return t.MASKED if np.isfinite(fill) else fill
+    """What stands for a filled score: of a row of them, nothing of the scores may be left."""
+    return fill if fill <= ABSORBING else t.MASKED
 
 
 def _kind(shape: Sequence[int]) -> str:

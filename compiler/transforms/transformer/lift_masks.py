@@ -20,6 +20,7 @@ from xdsl.rewriter import InsertPoint, Rewriter
 from softex_mlir.compiler.generic_builder import elementwise, reduction
 from softex_mlir.compiler.transforms.transformer.attention_bias import (
     ABSORBER,
+    ABSORBING,
     larger,
     relative,
     relative_element,
@@ -50,6 +51,8 @@ def _biases(value: SSAValue) -> list[SSAValue]:
     """What is added to scores; to what is no product, the numbers that whole rows have alike."""
     scores = find_scores(value)
     if scores is not None:
+        if any(b.fill is not None and b.fill > ABSORBING for b in scores.biases):
+            return []  # where all keys are masked, by one or the other, numbers as low are as good
         return [b.value for b in scores.biases if b.fill is None and b.factor > 0]
     owner = value.owner
     if not isinstance(owner, t.AddOp):
