@@ -119,6 +119,28 @@ def test_chunks_are_counted_at_run_time(name: str):
         assert check(decode, result, {}, {}).identical
 
 
+@pytest.mark.parametrize("position", [300, 447])
+def test_random_caches_are_read_as_the_evaluator_reads_them(position: int):
+    program = compiled("llama", 448)
+    decode, memory, state = program.at("decode"), session.Memory.of(program), dict[str, Any]()
+    inputs = {"input_ids": np.array([[5]]), "position": np.array([0])}
+    assert check(decode, session.run(decode, inputs, memory=memory), {}, state).identical
+    random = np.random.default_rng(position)
+    for port in program.states:
+        name = port.name.removeprefix("state.")
+        kept = random.standard_normal(state[name].shape).astype(state[name].dtype)
+        rows = kept if len(kept) == port.shape[0] else kept.T
+        placed = np.zeros(port.shape, kept.dtype)
+        placed[:, : rows.shape[1]] = rows
+        cluster = session.load(program, program.machine, memory)
+        session.write_port(cluster, port, placed)
+        state[name] = kept
+    inputs["position"][:] = position
+    result = session.run(decode, inputs, memory=memory, sanitize=True)
+    assert check(decode, result, {}, state).identical
+    assert not result.run.races
+
+
 def test_a_deep_ring_of_weights_waits_for_rows_in_chunks():
     decode = Compilation.of(MODELS["gpt2"](max_length=64, mlp=256)).program().at("decode")
     inputs = {"input_ids": np.array([[5]]), "position": np.array([9])}
