@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 
 from xdsl.dialects.builtin import (
     I32,
@@ -14,7 +14,7 @@ from xdsl.dialects.builtin import (
 )
 
 
-@cache
+@lru_cache(1 << 16)
 def word_attribute(value: int) -> IntegerAttr[I32]:
     """A number of 32 bits, given as signed or as unsigned one."""
     return IntegerAttr(value, i32)
