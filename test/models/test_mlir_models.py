@@ -23,7 +23,7 @@ FUSED = {
     "vit_block": {"linear": 4, "attention": 1, "layer_norm": 2},
     "vit_block_iree": {"linear": 4, "attention": 1, "layer_norm": 2},
     "bert_layer": {
-        **{"embedding": 2, "add": 3, "layer_norm": 3, "linear": 7},
+        **{"embedding": 2, "add": 2, "layer_norm": 3, "linear": 7},
         **{"attention": 1, "mask_to_bias": 1, "tanh": 1},
     },
 }
