@@ -16,10 +16,10 @@ import pytest
 from numba.core import event
 from sampling import LONG
 
+from softex_mlir.tools.interrupts import OBJECTS
+
 BUDGET_SECONDS = 20.0
 USED = "cpu_seconds"
-OBJECTS = 100_000
-"""Made between two looks for unused ones, as in the commands: most of a compilation is in use."""
 
 
 def processor_seconds() -> float:
@@ -57,7 +57,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     event.register("numba:compile", compiling)
-    gc.set_threshold(OBJECTS)
+    gc.set_threshold(OBJECTS)  # as the commands do
     config.addinivalue_line("markers", "matrix: a sample of many cases; `make fuzz` runs them all")
     config.addinivalue_line("markers", "slow(reason): takes longer than the budget, and why")
 

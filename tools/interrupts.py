@@ -10,15 +10,19 @@ import gc
 
 from softex_mlir.tools.signals import stop_at_once
 
-_OBJECTS = 100_000
+OBJECTS = 100_000
 """Objects made between two looks for unused ones. Nearly all that imports and a compilation make is
 in use till the end: with Python's 700, looking through it took a fifth of a command's time."""
 
 
+def _begin() -> None:
+    stop_at_once()
+    gc.set_threshold(OBJECTS)
+
+
 def softex() -> None:
     """Entry point of `softex`."""
-    stop_at_once()
-    gc.set_threshold(_OBJECTS)
+    _begin()
     from softex_mlir.tools.softex import main
 
     main()
@@ -26,8 +30,7 @@ def softex() -> None:
 
 def softex_opt() -> None:
     """Entry point of `softex-opt`."""
-    stop_at_once()
-    gc.set_threshold(_OBJECTS)
+    _begin()
     from softex_mlir.tools.softex_opt import main
 
     main()

@@ -1,10 +1,10 @@
 """A launch that executes one of several kernels, chosen at run time by a position in L2.
 
 What depends on how many tokens there are, attention to a cache, has kernels for the first numbers
-of blocks of keys, and a last one for its own number and all below that which no other has: it is
-told how many there are. Every stream reads the position when the launch begins and runs its part of
-the kernel for so many blocks. Counters end where the kernel with most steps leaves them, so that
-all later launches wait for values that are known at compile time.
+of blocks of keys, and a last one for all numbers from there on: it is told how many there are.
+Every stream reads the position when the launch begins and runs its part of the kernel for so many
+blocks. Counters end where the kernel with most steps leaves them, so that all later launches wait
+for values that are known at compile time.
 """
 
 from __future__ import annotations

@@ -50,6 +50,7 @@ COLUMNS = (32, 64, 96, 128, 160, 192, 256, 320, 384, 512)
 
 MOST_W_SLOTS = 4
 """More do not shorten a step of a decoder: attention waits for no W."""
+
 SLOTS_TRIED = 5
 """Sizes of slots in which all products of an inner size get tiles: those that suit the largest."""
 
