@@ -573,7 +573,13 @@ class LinearSearch:
                 replace(tile, piece=piece) for piece in self._pieces(shape, min(tile.m, shape.m))
             ]
             fitting = [t for t in (tile, *choices) if self._sizes(shape, t).epilogue <= epilogue]
-            fitting = [t for t in fitting if self._sizes(shape, t).z <= fitted[shape.n].z]
+            # tiles of whole pieces may be longer, and so are the partial sums beside them
+            room = fitted[shape.n]
+            fitting = [
+                t
+                for t in fitting
+                if (size := self._sizes(shape, t)).z <= room.z and size.partial <= room.partial
+            ]
             found[shape] = min(fitting, key=lambda t: self.cycles(shape, t))
         used = max((self._sizes(shape, tile).epilogue for shape, tile in found.items()), default=0)
         sizes = {inner: replace(fitted[inner], epilogue=used) for inner in slots}
