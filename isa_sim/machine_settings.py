@@ -12,6 +12,7 @@ from softex_mlir.isa_sim.units import registry
 
 _SCALED = re.compile(r"([0-9_]+)(Ki|Mi)")
 _SCALES = {"Ki": 1 << 10, "Mi": 1 << 20}
+_WORD = re.compile(r"[A-Za-z_]\w*")
 
 
 class SettingError(UserError, ValueError):
@@ -21,8 +22,9 @@ class SettingError(UserError, ValueError):
 def settings_tree(settings: Iterable[str]) -> dict[str, Any]:
     """Settings as the tables of a description.
 
-    Values are spelt as in TOML; numbers may end in Ki or Mi, and a unit's short forms (RedMulE's
-    ``shape``) set several fields. ``section.present=false`` takes a unit away.
+    Values are spelt as in TOML; words need no quotes, numbers may end in Ki or Mi, and a unit's
+    short forms (RedMulE's ``shape``) set several fields. ``section.present=false`` takes a unit
+    away.
 
     Raises:
         SettingError: one has no section, no key or no value.
@@ -62,4 +64,6 @@ def _value(section: str, key: str, value: str) -> Any:
     try:
         return toml_table(f"value = {value}")["value"]
     except ValueError as error:
+        if _WORD.fullmatch(value):
+            return value  # a shell takes quotes away
         raise SettingError(f"{section}.{key}: '{value}' is no TOML value: {error}") from None

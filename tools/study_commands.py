@@ -85,7 +85,9 @@ def quality(
     sweep: Annotated[
         list[str] | None,
         typer.Option(
-            help="Vary a setting: sums=0,192,96, terms=2,4 or section.key of the machine.",
+            help="Vary a setting: sums=0,192,96 (inner values of linear layers' sums), values=0,64 "
+            "(keys of attention's), terms=2,4 (of GELU), or a section.key of the machine "
+            "(softex.accumulator_bits=12,14, softex.expp=rtl,paper).",
             metavar="KEY=V,V",
         ),
     ] = None,

@@ -58,7 +58,8 @@ def quality(
         accuracy: a level, as for `compile`.
         logits: outputs of which divergence and perplexity are wanted, too.
         layers: "kinds" or "all": the contribution of every kind of layer, or of every layer.
-        sweeps: settings to vary: "sums=0,192,96", "terms=2,4", "softex.accumulator_bits=12,14".
+        sweeps: settings to vary: "sums=0,192,96", "values=0,64", "terms=2,4",
+            "softex.accumulator_bits=12,14".
         workers: processes, None for one a host core; or a Dask scheduler.
         state: a file in which an interrupted study goes on where it was.
         progress: called with how many inputs are done, and of how many.

@@ -20,6 +20,9 @@ from softex_mlir.runtime.reference import Kind
 
 Array = npt.NDArray[Any]
 
+ALL = "all of them"
+"""Title of the contribution of all layers."""
+
 
 @dataclass(frozen=True)
 class Contribution:
@@ -43,7 +46,8 @@ def contributions(
     every_layer: bool = False,
     workers: Workers = None,
 ) -> list[Contribution]:
-    """Contributions to one output (the first one by default), the largest first.
+    """Contributions to one output (the first one by default), the largest first; behind them that
+    of all layers, to see how far they add up.
 
     Args:
         every_layer: each layer by itself instead of by kind.
@@ -63,7 +67,7 @@ def contributions(
         other: Kind = "float32" if kind == "exact" else "exact"
 
         def arithmetic(op: Operation) -> Kind:
-            return kind if groups.get(op) == group else other
+            return kind if group in (ALL, groups.get(op)) else other
 
         found = [subject.outputs(one, arithmetic)[chosen] for one in inputs]
         return mean(
@@ -71,7 +75,7 @@ def contributions(
             for a, b in zip(found, wanted, strict=True)
         )
 
-    titles = list(dict.fromkeys(groups.values()))
+    titles = [*dict.fromkeys(groups.values()), ALL]
     kinds: tuple[Kind, ...] = ("exact", "float32")
     tasks = [(title, kind) for title in titles for kind in kinds]
     values = list(parallel(distance, tasks, workers))
@@ -79,7 +83,7 @@ def contributions(
         Contribution(title, alone, without)
         for title, alone, without in zip(titles, values[::2], values[1::2], strict=True)
     ]
-    return sorted(found, key=lambda one: -one.alone)
+    return [*sorted(found[:-1], key=lambda one: -one.alone), found[-1]]
 
 
 def _groups(subject: Subject, every_layer: bool) -> Mapping[Operation, str]:

@@ -6,18 +6,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from softex_mlir.compiler.transforms.transformer.split_sums import split_sums
+from softex_mlir.compiler.transforms.transformer.split_values import split_values
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.runtime.quality.subject import Subject
 
 SUMS = "sums"
+VALUES = "values"
 TERMS = "terms"
-KEYS = f"{SUMS}, {TERMS} or section.key of the machine"
+KEYS = f"{SUMS}, {VALUES}, {TERMS} or section.key of the machine"
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """A setting and its values: `sums=0,192`, `terms=2,4`, `softex.accumulator_bits=12,14`."""
+    """A setting and its values: `sums=0,192`, `values=0,64`, `terms=2,4`, `softex.lanes=8`."""
 
     key: str
     values: tuple[str, ...]
@@ -31,7 +33,7 @@ class Sweep:
         """
         key, equals, values = text.partition("=")
         found = tuple(value.strip() for value in values.split(",") if value.strip())
-        if not equals or not found or not (key in (SUMS, TERMS) or "." in key):
+        if not equals or not found or not (key in (SUMS, VALUES, TERMS) or "." in key):
             raise UserError(f"--sweep {text}: expected KEY=VALUE,VALUE with KEY {KEYS}")
         return Sweep(key, found)
 
@@ -48,6 +50,10 @@ class Sweep:
         if self.key == SUMS:
             module = subject.module.clone()
             split_sums(module, self._number(value, 0))
+            return replace(subject, model=replace(subject.model, module=module))
+        if self.key == VALUES:
+            module = subject.module.clone()
+            split_values(module, subject.machine, self._number(value, 0))
             return replace(subject, model=replace(subject.model, module=module))
         if self.key == TERMS:
             return replace(subject, machine=_with_terms(subject.machine, self._number(value, 1)))

@@ -213,12 +213,17 @@ def test_interrupted_studies_go_on(tmp_path: Path):
 
 
 def test_layers_and_sweeps():
-    report = quality(demo(), images(2), layers="kinds", sweeps=["sums=0,32"], workers=1)
-    rows = {row["layer"]: row for row in report.layers}
+    report = quality(demo(), images(2), layers="kinds", sweeps=["sums=0,32", "values=0"], workers=1)
+    *rows, every = report.layers
+    rows = {row["layer"]: row for row in rows}
     assert {"MLP 1", "MLP 2", "Q, K, V", "attention"} <= set(rows)
     total = report.outputs[0].figures["hardware"]["cosine"].mean
-    assert all(0 <= row["alone"] < 2 * total for row in report.layers)
-    whole, split = report.sweeps
+    assert all(0 <= row["alone"] < 2 * total for row in rows.values())
+    # against FP32 arithmetic, where the report's total is against the source
+    assert every["alone"] == pytest.approx(total, rel=0.1)
+    assert every["without"] < 1e-9
+    whole, split, values = report.sweeps
+    assert values["logits"] == whole["logits"]
     assert whole["logits"]["cosine"]["mean"] == total
     assert split["logits"]["cosine"]["mean"] < total
     with pytest.raises(UserError, match="expected KEY=VALUE,VALUE"):

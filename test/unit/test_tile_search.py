@@ -1,4 +1,4 @@
-"""The tile search keeps what it promises: every tile has room in its slots, the slots in the TCDM."""
+"""What the tile search promises: every tile has room in its slots, the slots have in the TCDM."""
 
 from __future__ import annotations
 
