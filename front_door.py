@@ -80,14 +80,17 @@ def compile(
     Raises:
         UserError: the model cannot be read, does not fit the machine, or fails the self-check.
     """
+    outputs = OutputChoice(tuple(keep_outputs), last_token)
     if is_torch_module(model):
         with exported(model, example_inputs) as path:
             compilation, line = compile_and_check(
                 path,
                 target,
                 tile_overrides=tile_overrides,
-                accuracy=_dialled(lambda: path, accuracy, calibrate, metric, target, None),
-                outputs=OutputChoice(tuple(keep_outputs), last_token),
+                accuracy=_dialled(
+                    *(lambda: path, accuracy, calibrate, metric, target, None, outputs)
+                ),
+                outputs=outputs,
                 self_check=self_check,
             )
         # the exported file is gone
@@ -105,8 +108,8 @@ def compile(
         target,
         shapes=shapes,
         tile_overrides=tile_overrides,
-        accuracy=_dialled(read, accuracy, calibrate, metric, target, shapes),
-        outputs=OutputChoice(tuple(keep_outputs), last_token),
+        accuracy=_dialled(read, accuracy, calibrate, metric, target, shapes, outputs),
+        outputs=outputs,
         self_check=self_check,
     )
     return _logged(compilation, line)
@@ -119,6 +122,7 @@ def _dialled(
     metric: str | None,
     target: Machine | str | None,
     shapes: Mapping[str, tuple[int, ...]] | None,
+    outputs: OutputChoice,
 ) -> str | Accuracy | None:
     """What the compiler takes as accuracy: of a bound, what meets it."""
     from softex_mlir.compiler.accuracy import bound_of
@@ -133,7 +137,8 @@ def _dialled(
     from softex_mlir.runtime.quality.dial import Bound, choose
 
     bound = Bound.of(float(accuracy), metric)
-    return choose(read, bound, calibrate, machine=target, shapes=shapes)[0]
+    found = choose(read, bound, calibrate, machine=target, shapes=shapes, outputs=outputs)
+    return found.accuracy
 
 
 def _logged(compilation: Compilation, line: str) -> Program:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -19,13 +20,26 @@ from softex_mlir.files import read_text, toml_table
 if TYPE_CHECKING:
     from softex_mlir.compiler.model import Model
 
+F32 = -1
+"""In the place of a chunk: the layer's sums are in f32, on the cores."""
+
 Chunks = Mapping[str, int]
-"""By layer, the values of a sum without a break; 0 for all of them."""
+"""By layer, the values of a sum without a break; 0 for all of them, `F32`."""
+
+SOFTEX, CORES = 0, 1
+"""Who computes a layer's softmax or GELU, where the machine has a SoftEx."""
 
 VERSION = 1
 """Of the file."""
 
-TABLES = ("sums", "values")
+TABLES = ("sums", "values", "functions")
+
+_WORDS: Mapping[str, Mapping[str, int]] = {
+    "sums": {"f32": F32},
+    "values": {"f32": F32},
+    "functions": {"softex": SOFTEX, "cores": CORES},
+}
+"""What files say for some numbers of a table."""
 
 HELD_OUT = "held_out"
 """Key of a bound: the metric's value on inputs that nothing was chosen by."""
@@ -44,6 +58,8 @@ class Accuracy:
         order: whether small terms of sums come first.
         cores: whether products are the cores', with sums in f32; nothing is split then.
         sums, values: the same chunks for layers by name, exactly.
+        functions: who computes softmax and GELU, for layers by name: `SOFTEX`, `CORES`; SoftEx that
+            of all others.
         model: hash of the model that layers are named of; empty for every model.
         bound: what was asked of the distance from FP32, and what it is on held-out inputs, for the
             program's note (`runtime.quality.bound`); empty for nothing.
@@ -57,6 +73,18 @@ class Accuracy:
     model: str = ""
     bound: Mapping[str, str | float] = field(default_factory=dict[str, str | float])
     cores: bool = False
+    functions: Mapping[str, int] = field(default_factory=dict[str, int])
+
+    @property
+    def in_f32(self) -> list[str]:
+        """Layers whose sums are in f32 while those of others are RedMulE's."""
+        tables = (self.sums, self.values)
+        return [layer for table in tables for layer, chunk in table.items() if chunk == F32]
+
+    @property
+    def functions_on_cores(self) -> list[str]:
+        """Layers whose softmax or GELU is the cores'."""
+        return [layer for layer, place in self.functions.items() if place == CORES]
 
 
 class AccuracyLevel(StrEnum):
@@ -139,9 +167,10 @@ def read_accuracy(path: Path) -> Accuracy:
     if cores and any(any(table.values()) for table in tables):
         raise UserError(
             f"{path}: cores = true sums every product in f32: expected no layers with chunks "
-            "beside it, found some in sums or values"
+            f"beside it, found some in {' or '.join(TABLES)}"
         )
-    found = Accuracy(0, 0, order, *tables, model=model, bound=bound, cores=cores)
+    sums, values, functions = tables
+    found = Accuracy(0, 0, order, sums, values, model, bound, cores, functions)
     return replace(found, bound=_bound_of_choice(found))
 
 
@@ -155,7 +184,7 @@ def _bound_of_choice(accuracy: Accuracy) -> Mapping[str, str | float]:
 
 
 def _choice_hash(accuracy: Accuracy) -> str:
-    choice = (accuracy.order, accuracy.cores, accuracy.sums, accuracy.values)
+    choice = (accuracy.order, accuracy.cores, *_tables_of(accuracy))
     return sha256(json.dumps(choice, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -163,20 +192,38 @@ def _table(path: Path, data: Mapping[str, Any], name: str) -> Chunks:
     table = data.get(name, {})
     if not isinstance(table, dict):
         raise UserError(f"{path}: {name}: expected a table of layers, found {table!r}")
-    for layer, chunk in cast("dict[str, Any]", table).items():
-        if type(chunk) is not int or chunk < 0:
+    found: dict[str, int] = {}
+    words = _WORDS[name]
+    for layer, value in cast("dict[str, Any]", table).items():
+        if isinstance(value, str) and value in words:
+            found[layer] = words[value]
+        elif name == "functions" or type(value) is not int or value < 0:
+            listed = " or ".join(f'"{word}"' for word in words)
+            numbers = "how many values are summed without a break, 0 for all, or "
             raise UserError(
-                f"{path}: {name}: layer '{layer}': expected how many values are summed without a "
-                f"break, 0 for all, found {chunk!r}"
+                f"{path}: {name}: layer '{layer}': expected "
+                f"{'' if name == 'functions' else numbers}{listed}, found {value!r}"
             )
-    return cast("Chunks", table)
+        else:
+            found[layer] = value
+    return found
 
 
-def accuracy_text(accuracy: Accuracy, model: str, evidence: Mapping[str, Any]) -> str:
+def _tables_of(accuracy: Accuracy) -> tuple[Chunks, ...]:
+    return accuracy.sums, accuracy.values, accuracy.functions
+
+
+def accuracy_text(
+    accuracy: Accuracy,
+    model: str,
+    evidence: Mapping[str, Any],
+    notes: Mapping[tuple[str, str], str] = MappingProxyType({}),
+) -> str:
     """A file for `read_accuracy`.
 
     Args:
         model: its name, for people.
+        notes: what is said behind a layer of a table, by both.
         evidence: texts and numbers that say what the choice rests on; not read again.
     """
     # JSON's strings and numbers are TOML's
@@ -184,7 +231,9 @@ def accuracy_text(accuracy: Accuracy, model: str, evidence: Mapping[str, Any]) -
         f"# How close {model} comes to FP32: for softex compile --accuracy FILE.",
         "# sums: inner values that a linear layer accumulates in bf16 without a break, 0 for all;",
         "# values: keys that an attention sums values over without a break;",
-        "# cores = true: all products in software on the cores, with sums in f32.",
+        '# "f32" for either: all of the layer in software on the cores, with sums in f32;',
+        '# functions: who computes softmax and GELU, "softex" or "cores";',
+        "# cores = true: every layer so.",
         f"version = {VERSION}",
         f"model = {json.dumps(accuracy.model)}",
         f"order = {json.dumps(accuracy.order)}",
@@ -195,11 +244,19 @@ def accuracy_text(accuracy: Accuracy, model: str, evidence: Mapping[str, Any]) -
         if HELD_OUT in bound:
             bound["choice"] = _choice_hash(accuracy)
         lines += ["", "[bound]", *(f"{key} = {json.dumps(v)}" for key, v in bound.items())]
-    for name, table in zip(TABLES, (accuracy.sums, accuracy.values), strict=True):
-        lines += ["", f"[{name}]", chunks_text(table).rstrip("\n")]
-    lines += ["", "[evidence]"]
-    lines += [f"{json.dumps(key)} = {json.dumps(value)}" for key, value in evidence.items()]
+    for name, table in zip(TABLES, _tables_of(accuracy), strict=True):
+        lines += ["", f"[{name}]"]
+        for layer, value in table.items():
+            note = notes.get((name, layer))
+            text = f"{json.dumps(layer)} = {_spelt(name, value)}"
+            lines.append(text if note is None else f"{text}  # {note}")
+    lines += ["", "[evidence]", *(f"{key} = {json.dumps(v)}" for key, v in evidence.items())]
     return "\n".join(lines) + "\n"
+
+
+def _spelt(table: str, value: int) -> str:
+    words = {number: word for word, number in _WORDS[table].items()}
+    return json.dumps(words.get(value, value))
 
 
 def chunks_text(chunks: Chunks) -> str:

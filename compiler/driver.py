@@ -87,7 +87,7 @@ class Compilation:
         from softex_mlir.compiler.transforms.transformer.split_values import notes_on_keys
         from softex_mlir.compiler.transforms.transformer.widen_sums import (
             cores_alone,
-            has_wide_sums,
+            is_for_cores,
         )
 
         if isinstance(machine, str):
@@ -102,7 +102,7 @@ class Compilation:
             return _continued(loaded, machine, instrument)
         machine = Machine.load() if machine is None else machine
         level = accuracy_of(accuracy) if isinstance(accuracy, str) else accuracy
-        if has_wide_sums(loaded.module) if level is None else level.cores:
+        if is_for_cores(loaded.module) if level is None else level.cores:
             machine = cores_alone(machine)
         check_target(machine)
         if isinstance(tile_overrides, Path):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass, PassPipeline
 
-from softex_mlir.compiler.accuracy import chunks_text
+from softex_mlir.compiler.accuracy import F32, chunks_text
 from softex_mlir.compiler.backend.allocate_registers import AllocateRegistersPass
 from softex_mlir.compiler.backend.convert_to_riscv import ConvertToRiscvPass
 from softex_mlir.compiler.backend.pad_hardware_loops import PadHardwareLoopsPass
@@ -27,6 +27,10 @@ from softex_mlir.compiler.transforms.transformer.canonicalize_transformer import
     CanonicalizeTransformerPass,
 )
 from softex_mlir.compiler.transforms.transformer.chunk_keys import ChunkKeysPass
+from softex_mlir.compiler.transforms.transformer.compute_on_cores import (
+    ComputeOnCoresPass,
+    names_text,
+)
 from softex_mlir.compiler.transforms.transformer.convert_transformer_to_linalg import (
     ConvertTransformerToLinalgPass,
 )
@@ -104,9 +108,7 @@ def stages(
             *((OrderInnerDimensionPass(),) if accuracy is not None and accuracy.order else ()),
             RoundWeightsPass(),
             PadInnerPass(target),
-            *_sums(target, accuracy),
-            ChunkKeysPass(target),
-            *(() if accuracy is None or accuracy.cores else (_split_values(target, accuracy),)),
+            *arithmetic_passes(machine, accuracy),
             PlacePass(target),
         ),
         "jobs": (ConvertTransformerToJobsPass(target, tiles=tiles_text(tiles or {})),),
@@ -120,19 +122,28 @@ def stages(
     }
 
 
-def _sums(target: str, accuracy: Accuracy | None) -> tuple[ModulePass, ...]:
+def arithmetic_passes(machine: Machine, accuracy: Accuracy | None) -> tuple[ModulePass, ...]:
+    """The passes that decide how a fused model computes what it computes."""
+    target = machine_text(machine)
     if accuracy is None:
-        return (SplitTokenSumsPass(),)
+        return SplitTokenSumsPass(), ChunkKeysPass(target)
     if accuracy.cores:
-        return (WidenSumsPass(target),)
-    return (
-        SplitSumsPass(accuracy.sum_chunk, chunks_text(accuracy.sums)),
-        SplitTokenSumsPass(),
+        return WidenSumsPass(target), ChunkKeysPass(target)
+    sums, values = (
+        {layer: chunk for layer, chunk in table.items() if chunk != F32}
+        for table in (accuracy.sums, accuracy.values)
     )
-
-
-def _split_values(target: str, accuracy: Accuracy) -> SplitValuesPass:
-    return SplitValuesPass(target, chunk=accuracy.value_chunk, layers=chunks_text(accuracy.values))
+    return (
+        SplitSumsPass(accuracy.sum_chunk, chunks_text(sums)),
+        ComputeOnCoresPass(
+            target,
+            sums=names_text(accuracy.in_f32),
+            functions=names_text(accuracy.functions_on_cores),
+        ),
+        SplitTokenSumsPass(),
+        ChunkKeysPass(target),
+        SplitValuesPass(target, chunk=accuracy.value_chunk, layers=chunks_text(values)),
+    )
 
 
 def compilation(

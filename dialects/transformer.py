@@ -131,8 +131,9 @@ class LinearOp(TransformerOp):
 
     `wide` (set by `widen-sums`): sums accumulate with one f32 rounding a step and are kept as two
     bf16 numbers between the chunks (`numerics.rowwise.gemm_in_parts`); activation and residual
-    follow in f32 before the only rounding (`row_operations.finish`).
-    Only machines without RedMulE and SoftEx compute it.
+    follow in f32 before the only rounding (`row_operations.finish`). All of it is the cores'.
+
+    `software`: the activation is the cores', as on machines without SoftEx.
     """
 
     name = "transformer.linear"
@@ -145,6 +146,7 @@ class LinearOp(TransformerOp):
     sum_chunk = opt_prop_def(IntegerAttr)
     inner_unit = opt_prop_def(IntegerAttr)
     wide = opt_prop_def(UnitAttr)
+    software = opt_prop_def(UnitAttr)
     result = result_def(BF16_TENSOR)
 
     irdl_options = (AttrSizedOperandSegments(as_property=True), ParsePropInAttrDict())
@@ -371,6 +373,9 @@ class MatmulOp(TransformerOp):
         )
         expect_chunk(self)
 
+
+FOR_CORES = "transformer.cores"
+"""Attribute of a module that is the cores' as a whole, on whatever machine."""
 
 CAN_BE_WIDE = (LinearOp, AttentionOp, MatmulOp, LayerNormOp, RMSNormOp)
 """Operations that `widen-sums` makes compute in f32."""

@@ -76,8 +76,9 @@ class AttentionOp(TransformerOp):
 
     `wide` (set by `widen-sums`): both products accumulate with one f32 rounding a step
     (`numerics.rowwise.gemm_wide`) and are rounded to bf16 at their ends, the second one at the end
-    of every chunk of keys; softmax is that of the cores. Only machines without RedMulE and SoftEx
-    compute it.
+    of every chunk of keys; softmax is that of the cores. All of it is the cores'.
+
+    `software`: softmax is the cores', as on machines without SoftEx.
 
     With `key_heads`, k and v have fewer heads: head h of q reads the one of number
     ``h // (heads / key_heads)``.
@@ -106,6 +107,7 @@ class AttentionOp(TransformerOp):
     whole_keys = opt_prop_def(IntegerAttr)
     inner_unit = opt_prop_def(IntegerAttr)
     wide = opt_prop_def(UnitAttr)
+    software = opt_prop_def(UnitAttr)
     result = result_def(BF16_TENSOR)
 
     assembly_format = (

@@ -65,6 +65,7 @@ class Arithmetic(Protocol):
     def layer_norm(self, x: Array, gamma: Array, beta: Array, eps: float) -> Array: ...
     def rms_norm(self, x: Array, gamma: Array, eps: float) -> Array: ...
     def widened(self) -> Arithmetic: ...
+    def in_software(self) -> Arithmetic: ...
 
 
 @np.errstate(all="ignore")  # what is not finite is a result like others
@@ -246,6 +247,8 @@ def evaluate_op(op: Operation, operands: list[Array], arithmetic: Arithmetic) ->
     """Result of one operation on given operands."""
     if isinstance(op, t.CAN_BE_WIDE) and op.wide is not None:
         arithmetic = arithmetic.widened()
+    elif isinstance(op, t.LinearOp | t.AttentionOp) and op.software is not None:
+        arithmetic = arithmetic.in_software()
     match op:
         case t.LinearOp():
             x, w, *rest = operands

@@ -123,7 +123,11 @@ class ExactArithmetic:
 
     def widened(self) -> ExactArithmetic:
         """The arithmetic of products whose sums are in f32."""
-        return _WideArithmetic(self.machine)
+        return _WideArithmetic(self.machine.without_redmule().without_softex())
+
+    def in_software(self) -> ExactArithmetic:
+        """The arithmetic of operations whose softmax or GELU is the cores'."""
+        return ExactArithmetic(self.machine.without_softex())
 
     def attention(
         self,

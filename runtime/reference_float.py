@@ -86,6 +86,10 @@ class FloatArithmetic:
         scores = self._out(self._out(q @ k.T) + bias[:, : len(k)])
         return self._out(self.unary("softmax", scores) @ v)
 
+    def in_software(self) -> FloatArithmetic:
+        """Whoever computes a function, it is the same here."""
+        return self
+
     def widened(self) -> FloatArithmetic:
         """The arithmetic of products whose sums are in f32: the same."""
         return self

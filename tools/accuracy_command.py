@@ -15,6 +15,7 @@ from softex_mlir.tools.progress import status_line
 
 if TYPE_CHECKING:
     from softex_mlir.compiler.model import Model
+    from softex_mlir.compiler.outputs import OutputChoice
     from softex_mlir.isa_sim.machine import Machine
 
 
@@ -27,6 +28,7 @@ def accuracy_wanted(
     *,
     machine: Machine | None,
     shapes: Mapping[str, tuple[int, ...]],
+    outputs: OutputChoice,
 ) -> str | Accuracy | None:
     """The accuracy to compile with: of a bound, what meets it. Writes the report.
 
@@ -40,15 +42,20 @@ def accuracy_wanted(
             return accuracy
         from softex_mlir.runtime.quality.dial import described
 
-        found, evidence = described(read, accuracy, machine=machine, shapes=shapes)
+        found = described(read, accuracy, machine=machine, shapes=shapes, outputs=outputs)
     else:
         from softex_mlir.runtime.quality.dial import Bound, choose
 
         wanted = Bound.of(bound, metric)
         with status_line() as show:
-            found, evidence = choose(
-                read, wanted, calibrate, machine=machine, shapes=shapes, show=show
+            found = choose(
+                *(read, wanted, calibrate),
+                machine=machine,
+                shapes=shapes,
+                outputs=outputs,
+                show=show,
             )
+        evidence = found.evidence
         more = evidence["forecast_cycles"] / evidence["forecast_cycles_of_whole_sums"] - 1
         sys.stderr.write(
             f"accuracy: a {wanted.title}: {evidence['held_out']:.6g} on "
@@ -58,8 +65,9 @@ def accuracy_wanted(
     if report is not None:
         source = read()
         name = source if isinstance(source, str) else source.name
-        write_atomically(report, accuracy_text(found, name, evidence))
-    return found
+        text = accuracy_text(found.accuracy, name, found.evidence, found.notes)
+        write_atomically(report, text)
+    return found.accuracy
 
 
 def _refuse(

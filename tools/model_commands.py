@@ -217,7 +217,14 @@ def compile(
         return chosen_model(model, sizes, weights, config, shapes)
 
     dialled = accuracy_wanted(
-        read, accuracy, calibrate, metric, accuracy_report, machine=machine, shapes=shapes
+        read,
+        accuracy,
+        calibrate,
+        metric,
+        accuracy_report,
+        machine=machine,
+        shapes=shapes,
+        outputs=outputs,
     )
     with between.shown(), watches.watching():
         compilation, line = compile_and_check(

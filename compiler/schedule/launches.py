@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from softex_mlir.compiler.schedule.intervals import Intervals
-from softex_mlir.compiler.schedule.kernels.emitter import COMPUTE, GEMM
+from softex_mlir.compiler.schedule.kernels.emitter import COMPUTE
 from softex_mlir.compiler.schedule.kernels.kernel import (
     FIRST_PARTIAL,
     PARTIAL_FREE,
@@ -21,15 +21,14 @@ from softex_mlir.compiler.schedule.kernels.linear.kernel import LinearKernel
 from softex_mlir.compiler.schedule.order import order_tasks
 from softex_mlir.compiler.schedule.tasks import Task
 from softex_mlir.compiler.schedule.timeline import DMA_OUT, STREAM_LIST, Launch, Timeline
-from softex_mlir.isa_sim.machine import Machine
 
 COMPUTE_COUNTER = STREAM_LIST.index(COMPUTE)
 
 
-def launch_tasks(tasks: Sequence[Task], machine: Machine) -> Timeline:
+def launch_tasks(tasks: Sequence[Task]) -> Timeline:
     """Order tasks, given in the program's order, and launch them."""
     order = order_tasks(tasks)
-    launcher = _Launcher(Timeline(COMPUTE if machine.redmule is None else GEMM), _next(order))
+    launcher = _Launcher(Timeline(), _next(order))
     for task in order:
         launcher.launch(task)
     return launcher.timeline

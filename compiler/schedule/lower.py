@@ -119,12 +119,13 @@ def _plan(
     functions: Mapping[str, FuncOp], machine: Machine, overrides: Mapping[str, Mapping[str, int]]
 ) -> Planned:
     entries = schedule_entries(functions, machine, overrides)
-    timelines = [launch_tasks(scheduled.tasks, machine) for scheduled in entries]
+    timelines = [launch_tasks(scheduled.tasks) for scheduled in entries]
     for timeline in timelines:
-        verify_launches(timeline.launches, timeline.engine)
+        verify_launches(timeline.launches)
     launches = [timeline.launches for timeline in timelines]
     kernels = emit_kernels(list(chain(*launches)), entries[0].memory.symbols)
-    return Planned(entries, launches, kernels, [expect(each, kernels) for each in launches])
+    expected = [expect(each, kernels, machine) for each in launches]
+    return Planned(entries, launches, kernels, expected)
 
 
 def emit_globals(module: ModuleOp, entries: Sequence[Scheduled], machine: Machine) -> None:
@@ -214,14 +215,14 @@ def emit_kernels(launches: Sequence[Launch], names: Symbols) -> dict[Kernel, Emi
 
 
 def expect(
-    launches: Sequence[Launch], kernels: Mapping[Kernel, EmittedKernel]
+    launches: Sequence[Launch], kernels: Mapping[Kernel, EmittedKernel], machine: Machine
 ) -> Sequence[Expected]:
     """When launches will run, and for how long."""
-    return expect_repeated(launches, partial(_replayed, kernels))
+    return expect_repeated(launches, partial(_replayed, kernels, machine))
 
 
 def _replayed(
-    kernels: Mapping[Kernel, EmittedKernel], launches: Sequence[Launch]
+    kernels: Mapping[Kernel, EmittedKernel], machine: Machine, launches: Sequence[Launch]
 ) -> Sequence[Expected]:
     if not launches:
         return ()
@@ -231,7 +232,7 @@ def _replayed(
         addresses = [0] * len(launch.kernel.operands())
         values = (*launch.bases, *addresses, *emitted.integers(launch))
         walked.append(Launched(emitted.op, values))
-    return replay(walked, launches[0].kernel.machine)
+    return replay(walked, machine)
 
 
 def _launch_op(launch: Launch, emitted: EmittedKernel, expected: Expected) -> LaunchOp:

@@ -20,7 +20,13 @@ from softex_mlir.compiler.schedule.kernels.kernel import team_size
 from softex_mlir.compiler.schedule.kernels.linear.geometry import LinearArena
 from softex_mlir.compiler.schedule.kernels.nest.build import generic_bytes, least_generic_bytes
 from softex_mlir.compiler.schedule.kernels.rows import least_bytes, one_row, wanted_bytes
-from softex_mlir.compiler.schedule.search.tiles import LinearShape, Sizes, Tile, linear_arena
+from softex_mlir.compiler.schedule.search.tiles import (
+    LinearShape,
+    Sizes,
+    Slots,
+    Tile,
+    linear_arena,
+)
 from softex_mlir.compiler.schedule.search.tiling import (
     LARGER,
     CapacityError,
@@ -67,8 +73,8 @@ class Plan:
     linear_base: int
     """Where the slots of products begin."""
     tiles: Mapping[LinearShape, Tile]
-    arenas: Mapping[int, LinearArena]
-    """Slots of products by inner size."""
+    arenas: Mapping[Slots, LinearArena]
+    """Where the slots of products lie that have the same."""
     blocks: Mapping[int, int]
     """Most rows of a block, by the rows of a product."""
 
@@ -126,7 +132,7 @@ def make_plan(main: FuncOp, machine: Machine, overrides: Mapping[str, Mapping[st
     linear_base = min(tcdm, round_up(base + max(least, need), 64))
     between = _cycles_between(machine, ops)
 
-    def search(budget: int) -> tuple[dict[int, Sizes], dict[LinearShape, Tile]]:
+    def search(budget: int) -> tuple[dict[Slots, Sizes], dict[LinearShape, Tile]]:
         return LinearSearch(machine, shapes, budget, overrides, between).search()
 
     try:
@@ -135,7 +141,7 @@ def make_plan(main: FuncOp, machine: Machine, overrides: Mapping[str, Mapping[st
         # Slower row-wise operations may leave enough.
         linear_base = base + least
         sizes, tiles = search(tcdm - linear_base)
-    arenas = {inner: linear_arena(size, linear_base, tcdm) for inner, size in sizes.items()}
+    arenas = {slots: linear_arena(size, linear_base, tcdm) for slots, size in sizes.items()}
     blocks = {shape.m: tile.m for shape, tile in tiles.items()}
     return Plan(machine, base, limit, linear_base, tiles, arenas, blocks)
 

@@ -25,7 +25,6 @@ from softex_mlir.compiler.schedule.search.tiles import LinearShape, Tile
 from softex_mlir.compiler.schedule.search.tiling import CapacityError
 from softex_mlir.compiler.schedule.tasks import Task
 from softex_mlir.compiler.schedule.views import View, row_major
-from softex_mlir.compiler.transforms.transformer.widen_sums import has_wide_sums
 from softex_mlir.dialects import transformer as tf
 from softex_mlir.dialects.cluster import GlobalKind
 from softex_mlir.errors import Refusal, UserError
@@ -147,7 +146,7 @@ def schedule_operations(
         CapacityError: the TCDM is too small.
     """
     block = main.body.block
-    _check(block, machine)
+    _check(block)
     s = Scheduling(make_plan(main, machine, overrides), memory or L2Objects(machine))
     s.memory.name_weights(
         op.weight.root_reference.data for op in block.ops if isinstance(op, tf.GetWeightOp)
@@ -178,7 +177,7 @@ def _stand_in(op: Operation, s: Scheduling) -> None:
         s.values[result] = s.memory.allocate(tf.shape_of(result), dtype_of(result), "refused")
 
 
-def _check(block: Block, machine: Machine) -> None:
+def _check(block: Block) -> None:
     bad = [op for op in block.ops if not _is_known(op)]
     if bad:
         listed = ", ".join(f"{op.name} (layer '{layer_of(op)}')" for op in bad)
@@ -188,11 +187,6 @@ def _check(block: Block, machine: Machine) -> None:
             Refusal(layer_of(op), op.name, "cannot be scheduled", remedy) for op in bad
         )
         raise error
-    if (machine.redmule, machine.softex) != (None, None) and has_wide_sums(block):
-        raise UnsupportedError(
-            "products with sums in f32 are the cores': expected a machine without RedMulE and "
-            f"SoftEx, found {machine.name}"
-        )
 
 
 def _is_known(op: Operation) -> bool:

@@ -55,9 +55,6 @@ class Held:
 class Timeline:
     """Appends launches in program order and works out what each must wait for."""
 
-    engine: StreamKind
-    """Stream that runs the matrix products."""
-
     launches: list[Launch] = field(default_factory=list[Launch])
     counters: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
     _held: Intervals[Held] = field(default_factory=Intervals[Held])
@@ -78,7 +75,7 @@ class Timeline:
         bases = (self.counters[0], self.counters[1], self.counters[2], self.counters[3])
         waits: dict[str, int] = {}
         if kernel.advances()[0]:
-            waits = self._acquire(uses, bases)
+            waits = self._acquire(kernel.engine, uses, bases)
             if depends:
                 waits[DEPEND] = depends
         values = dict(integers)
@@ -101,13 +98,15 @@ class Timeline:
         self.launches.append(launch)
         return launch
 
-    def _acquire(self, uses: Sequence[SlotUse], bases: Sequence[int]) -> dict[str, int]:
+    def _acquire(
+        self, engine: StreamKind, uses: Sequence[SlotUse], bases: Sequence[int]
+    ) -> dict[str, int]:
         waits: dict[str, int] = {}
         for use in (use for use in uses if not use.kept):
             for held in self._held.overlapping(use.start, use.end):
                 if use.family and use.family == held.family:
                     continue
-                if use.behind is not None and held.stream is self.engine:
+                if use.behind is not None and held.stream is engine:
                     passed = bases[STREAM_LIST.index(held.stream)] - use.behind
                     if held.value <= passed:
                         continue

@@ -37,14 +37,14 @@ class ScheduleError(UserError):
     """A schedule that would compute garbage. Not the input's fault: the scheduler's."""
 
 
-def verify_launches(launches: Sequence[Launch], engine: StreamKind) -> None:
-    """Check launches in their order; `engine` is the stream that runs the matrix products.
+def verify_launches(launches: Sequence[Launch]) -> None:
+    """Check launches in their order.
 
     Raises:
         ScheduleError: a launch would read or overwrite the wrong bytes, in L2 or in the TCDM.
     """
     _verify_l2(launches)
-    _verify_tcdm(launches, engine)
+    _verify_tcdm(launches)
 
 
 def _fail(launch: Launch, number: int, problem: str) -> ScheduleError:
@@ -127,7 +127,7 @@ def _verify_l2(launches: Sequence[Launch]) -> None:
 # region TCDM
 
 
-def _verify_tcdm(launches: Sequence[Launch], engine: StreamKind) -> None:
+def _verify_tcdm(launches: Sequence[Launch]) -> None:
     """What is overwritten is free: released by the launch before, and not left for one to come.
 
     `dma_out` begins a launch when all streams are done with those before, so only what `dma_in`
@@ -156,7 +156,7 @@ def _verify_tcdm(launches: Sequence[Launch], engine: StreamKind) -> None:
                 if (use.start, use.end) in left:
                     continue  # read as it is
                 for other in held.overlapping(use.start, use.end):
-                    if not _is_free(launch, use, other, reached, engine):
+                    if not _is_free(launch, use, other, reached):
                         raise _fail(
                             launch,
                             number,
@@ -184,12 +184,11 @@ def _is_free(
     use: SlotUse,
     other: Held,
     reached: Mapping[StreamKind, int],
-    engine: StreamKind,
 ) -> bool:
     """Whether bytes of an earlier launch are free when this launch touches them."""
     if use.family and use.family == other.family:
         return True
-    known = reached[other.stream]
+    known, engine = reached[other.stream], launch.kernel.engine
     if other.stream is engine and use.behind is not None:
         known = max(known, launch.bases[STREAM_LIST.index(engine)] - use.behind)
     if other.stream is StreamKind.DMA_OUT and use.lane >= 0:

@@ -71,6 +71,10 @@ OWN_PASSES: dict[str, tuple[str, str]] = {
         "softex_mlir.compiler.transforms.transformer.split_values",
         "SplitValuesPass",
     ),
+    "compute-on-cores": (
+        "softex_mlir.compiler.transforms.transformer.compute_on_cores",
+        "ComputeOnCoresPass",
+    ),
     "widen-sums": ("softex_mlir.compiler.transforms.transformer.widen_sums", "WidenSumsPass"),
     "pad-inner": ("softex_mlir.compiler.transforms.transformer.pad_inner", "PadInnerPass"),
     "place": ("softex_mlir.compiler.transforms.transformer.place", "PlacePass"),

@@ -1,4 +1,4 @@
-"""`--accuracy 0.9998 --calibrate inputs.npz`: the cheapest sums that come so close to FP32."""
+"""`--accuracy 0.9998 --calibrate inputs.npz`: the cheapest arithmetic so close to FP32."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from xdsl.ir import Operation
 
 from softex_mlir.compiler.accuracy import (
     ACCURACIES,
+    CORES,
+    F32,
+    SOFTEX,
     Accuracy,
     AccuracyLevel,
     accuracy_of,
@@ -21,7 +24,10 @@ from softex_mlir.compiler.accuracy import (
 from softex_mlir.compiler.driver import load_model
 from softex_mlir.compiler.model import Model
 from softex_mlir.compiler.outline import outline
+from softex_mlir.compiler.outputs import ALL_OUTPUTS, OutputChoice
 from softex_mlir.compiler.schedule.fused_form import layer_of
+from softex_mlir.compiler.schedule.search.tiling import CapacityError
+from softex_mlir.compiler.transforms.transformer.compute_on_cores import has_function
 from softex_mlir.dialects import transformer as t
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
@@ -32,10 +38,10 @@ from softex_mlir.runtime.quality.choice import (
     Key,
     Layer,
     Price,
+    accuracy_of_choice,
     apply,
     cheapest,
     layers_of,
-    tables,
 )
 from softex_mlir.runtime.quality.data import input_sets, load_arrays
 from softex_mlir.runtime.quality.fp32 import fitted, widened
@@ -58,6 +64,19 @@ CLOSE = 0.1
 
 
 @dataclass(frozen=True)
+class Decision:
+    """An accuracy, and what it rests on.
+
+    Attributes:
+        notes: by table and layer, what the choice there loses and costs.
+    """
+
+    accuracy: Accuracy
+    evidence: Mapping[str, Any]
+    notes: Mapping[Key, str]
+
+
+@dataclass(frozen=True)
 class _Found:
     """A choice that meets the bound, with its losses on calibration and held-out inputs."""
 
@@ -68,7 +87,7 @@ class _Found:
 
 
 class _OutOfReachError(Exception):
-    """The shortest sums lose more than the bound allows."""
+    """What loses least of what single layers can do loses more than the bound allows."""
 
     def __init__(self, loss: float):
         super().__init__(loss)
@@ -77,7 +96,7 @@ class _OutOfReachError(Exception):
 
 @dataclass
 class Dial:
-    """A subject with whole, ordered sums, and what layers of it lose and cost by how they sum."""
+    """A subject with whole, ordered sums, and what layers of it lose and cost by how they do it."""
 
     subject: Subject
     bound: Bound
@@ -97,9 +116,9 @@ class Dial:
         return [replace(layer, options=options[layer.kind]) for layer in found]
 
     def _variant(self, choice: Choice) -> Subject:
-        module = self.subject.module.clone()
-        apply(choice, module, self.subject.machine)
-        return replace(self.subject, model=replace(self.subject.model, module=module))
+        model = replace(self.subject.model, module=self.subject.module.clone())
+        apply(choice, model, self.subject.machine)
+        return replace(self.subject, model=model)
 
     @cached_property
     def _wanted(self) -> list[Mapping[str, Array]]:
@@ -126,14 +145,15 @@ class Dial:
 
     def prices(self) -> dict[Key, dict[int, Price]]:
         """By layer and option: losses measured in an FP32 model, kind by kind, and shared out among
-        layers as whole sums lose; cycles as forecast, shared evenly."""
+        layers as whole sums lose; cycles as forecast, shared evenly. What does not fit the TCDM is
+        left out."""
         kinds: dict[str, list[Layer]] = {}
         for layer in self.layers:
             kinds.setdefault(layer.kind, []).append(layer)
         some = self.calibration[:PRICED]
         wanted = [self.subject.outputs(one, "float32") for one in some]
-        by_kind = [(kinds[kind], option) for kind in kinds for option in kinds[kind][0].options]
-        by_layer = [([layer], 0) for layer in self.layers]
+        tasks = [(kinds[kind], option) for kind in kinds for option in kinds[kind][0].options]
+        by_layer = [([layer], 0) for layer in self.layers if layer.table != "functions"]
 
         def lost(task: tuple[list[Layer], int]) -> float:
             layers, option = task
@@ -141,52 +161,65 @@ class Dial:
             variant = self._variant(dict.fromkeys(keys, option))
 
             def arithmetic(op: Operation) -> Kind:
-                return "exact" if _key(op) in keys else "float32"
+                return "float32" if keys.isdisjoint(_keys(op)) else "exact"
 
             return mean(
                 self.bound.loss_of(variant.outputs(one, arithmetic), right, one)
                 for one, right in zip(some, wanted, strict=True)
             )
 
-        def spent(task: tuple[list[Layer], int]) -> int:
-            return self.cycles({layer.key: task[1] for layer in task[0]})
+        def spent(task: tuple[list[Layer], int]) -> int | None:
+            try:
+                return self.cycles({layer.key: task[1] for layer in task[0]})
+            except CapacityError:
+                return None
 
+        self.show("forecasting cycles")
+        forecasts = list(parallel(spent, tasks, self.workers))
+        fitting = zip(tasks, forecasts, strict=True)
+        by_kind = [(*task, cycles) for task, cycles in fitting if cycles is not None]
         self.show("measuring layers")
-        losses = list(parallel(lost, [*by_kind, *by_layer], self.workers))
+        measured = [(layers, option) for layers, option, _ in by_kind]
+        losses = list(parallel(lost, [*measured, *by_layer], self.workers))
         own = {
             layer.key: loss
             for (layer,), loss in zip(
                 (task[0] for task in by_layer), losses[len(by_kind) :], strict=True
             )
         }
-        self.show("forecasting cycles")
-        cycles = list(parallel(spent, by_kind, self.workers))
         found: dict[Key, dict[int, Price]] = {layer.key: {} for layer in self.layers}
-        whole: dict[str, int] = {}
-        for (layers, option), loss, spend in zip(by_kind, losses, cycles, strict=False):
-            before = whole.setdefault(layers[0].kind, spend)
-            total = sum(own[layer.key] for layer in layers)
+        whole: dict[str, tuple[float, int]] = {}
+        for (layers, option, spend), loss in zip(by_kind, losses, strict=False):
+            before, cycles = whole.setdefault(layers[0].kind, (loss, spend))
+            if layers[0].table == "functions":
+                loss -= before  # what the sums around it lose is theirs
+            total = sum(own.get(layer.key, 0.0) for layer in layers)
             for layer in layers:
                 share = own[layer.key] / total if total > 0 else 1 / len(layers)
-                found[layer.key][option] = Price(loss * share, (spend - before) / len(layers))
+                found[layer.key][option] = Price(loss * share, (spend - cycles) / len(layers))
         return found
 
     def cycles(self, choice: Choice) -> int:
         """Of a run, by the cost model."""
         return _cycles_of(self._variant(choice))
 
-    def turn(self) -> tuple[Choice, dict[str, Any]]:
-        """The choice, and what it rests on.
+    def turn(self) -> tuple[Choice, dict[str, Any], dict[Key, str]]:
+        """The choice, what it rests on, and what is said of each layer.
 
         Raises:
             _OutOfReachError: the bound cannot be met.
         """
         finest = {layer.key: layer.options[-1] for layer in self.layers}
-        self.show("running the shortest sums")
+        self.show("running what loses least")
         reached = self.measured(self._variant(finest))
         if not max(reached) <= self.bound.loss:
             raise _OutOfReachError(max(reached))
         prices = self.prices()
+        fitting = {key: list(options)[-1] for key, options in prices.items()}
+        if fitting != finest:
+            finest, reached = fitting, self.measured(self._variant(fitting))
+            if not max(reached) <= self.bound.loss:
+                raise _OutOfReachError(max(reached))
         found = _Found(finest, *reached, max(reached))
         # what comes from elsewhere leaves less for these layers; losses do not quite add up, so
         # between a promise that was kept and one that was not the next is in the middle
@@ -207,25 +240,27 @@ class Dial:
             if broken - met <= CLOSE * met or broken == float("inf"):
                 break
             target = (met + broken) / 2
-        return found.choice, self._evidence(found, looks, self.cycles(found.choice))
+        notes = {
+            key: f"loses {prices[key][option].loss:.2g}, {prices[key][option].cycles:+,.0f} cycles"
+            for key, option in found.choice.items()
+        }
+        return found.choice, self._evidence(found, looks, self.cycles(found.choice)), notes
 
-    def fallback(self, cores: Subject, shortest: float) -> dict[str, Any]:
-        """What products in software rest on, where the shortest sums of RedMulE lose too much.
-
-        Raises:
-            UserError: they lose too much as well; the text says what can be reached.
-        """
-        self.show("running products on the cores")
+    def instead(self, cores: Subject) -> tuple[float, dict[str, Any]]:
+        """What a program for the cores alone loses, and what it rests on."""
+        self.show("running all on the cores")
         reached = self.measured(cores)
-        if not max(reached) <= self.bound.loss:
-            best = self.bound.figure(min(shortest, max(reached)))
-            raise UserError(
-                f"accuracy: a {self.bound.title} cannot be met on {self.subject.machine.name}: "
-                f"the shortest sums everywhere, and f32 sums on the cores, reach {best:.6g}: ask "
-                "for less, or see where the rest comes from with softex quality --contributions"
-            )
         found = _Found({}, *reached, max(reached))
-        return self._evidence(found, 2, _cycles_of(cores))
+        return found.predicted, self._evidence(found, 2, _cycles_of(cores))
+
+    def refusal(self, least: float) -> UserError:
+        """That the bound is out of reach; the text says what can be reached."""
+        return UserError(
+            f"accuracy: a {self.bound.title} cannot be met on {self.subject.machine.name}: "
+            f"all products in f32 on the cores, norms rounded once, reach "
+            f"{self.bound.figure(least):.6g}: ask for less, or see where the rest comes from with "
+            "softex quality --contributions"
+        )
 
     def _evidence(self, found: _Found, looks: int, cycles: int) -> dict[str, Any]:
         figure = self.bound.figure
@@ -262,10 +297,12 @@ def _common(layers: Sequence[Layer]) -> tuple[int, ...]:
     return tuple(option for option in layers[0].options if option in shared)
 
 
-def _key(op: Operation) -> Key | None:
-    if isinstance(op, t.LinearOp):
-        return "sums", layer_of(op)
-    return ("values", layer_of(op)) if isinstance(op, t.AttentionOp) else None
+def _keys(op: Operation) -> tuple[Key, ...]:
+    """Where an operation's layer is in the tables."""
+    if not isinstance(op, t.LinearOp | t.AttentionOp):
+        return ()
+    name = layer_of(op)
+    return ("sums" if isinstance(op, t.LinearOp) else "values", name), ("functions", name)
 
 
 def _read(model: Source, shapes: Mapping[str, tuple[int, ...]] | None) -> Model:
@@ -283,21 +320,23 @@ def choose(
     *,
     machine: Machine | str | None = None,
     shapes: Mapping[str, tuple[int, ...]] | None = None,
+    outputs: OutputChoice = ALL_OUTPUTS,
     workers: int | None = None,
     show: Callable[[str], None] = lambda text: None,
-) -> tuple[Accuracy, dict[str, Any]]:
-    """The accuracy that meets a bound at about the fewest cycles, and what it rests on.
+) -> Decision:
+    """The accuracy that meets a bound at about the fewest cycles.
 
     Args:
         model: gives the model, or its name or file.
         inputs: at least two; every fourth is held out, and the figure reported is theirs.
+        outputs: those to compute.
         show: called with what is done now.
 
     Raises:
         UserError: the bound cannot be met, or something cannot be read or does not fit.
     """
     loaded = _read(model, shapes)
-    names = [port.name for port in loaded.outputs]
+    names = outputs.names or tuple(port.name for port in loaded.outputs)
     if bound.output not in (None, *names):
         raise UserError(f"metric: expected an output ({', '.join(names)}), found '{bound.output}'")
     where = "calibration inputs" if isinstance(inputs, Mapping) else str(inputs)
@@ -311,19 +350,36 @@ def choose(
     identity = model_hash(loaded)
     held_out = sets[1::HELD_OUT]
     calibration = [one for index, one in enumerate(sets) if index % HELD_OUT != 1]
-    subject = subject_of(loaded, machine, accuracy=Accuracy(0, 0, order=True))
+    whole_sums = Accuracy(0, 0, order=True)
+    subject = subject_of(loaded, machine, accuracy=whole_sums, outputs=outputs)
     dial = Dial(subject, bound, calibration, held_out, workers, show)
-    try:
-        choice, evidence = dial.turn()
-    except _OutOfReachError as error:
-        exact = ACCURACIES[AccuracyLevel.exact]
-        cores = subject_of(_read(model, shapes), machine, accuracy=exact)
-        evidence = dial.fallback(cores, error.loss)
+    exact = ACCURACIES[AccuracyLevel.exact]
+
+    def on_cores() -> Subject:
+        return subject_of(_read(model, shapes), machine, accuracy=exact, outputs=outputs)
+
+    def all_exact(evidence: Mapping[str, Any]) -> Decision:
         kept = bound.record(evidence["held_out"])
-        return replace(exact, model=identity, bound=kept), evidence
-    sums, values = tables(choice)
+        return Decision(replace(exact, model=identity, bound=kept), evidence, {})
+
+    try:
+        choice, evidence, notes = dial.turn()
+    except _OutOfReachError as error:
+        lost, evidence = dial.instead(on_cores())
+        if not lost <= bound.loss:
+            raise dial.refusal(min(lost, error.loss)) from None
+        return all_exact(evidence)
+    if F32 in choice.values():
+        # where nothing is left to the units, their drivers' core is one more for the others
+        cores = on_cores()
+        if _cycles_of(cores) < evidence["forecast_cycles"]:
+            lost, other = dial.instead(cores)
+            if lost <= bound.loss:
+                return all_exact(other)
     kept = bound.record(evidence["held_out"])
-    return Accuracy(0, 0, True, sums, values, identity, kept), evidence
+    return Decision(
+        replace(accuracy_of_choice(choice), model=identity, bound=kept), evidence, notes
+    )
 
 
 def described(
@@ -332,12 +388,13 @@ def described(
     *,
     machine: Machine | str | None = None,
     shapes: Mapping[str, tuple[int, ...]] | None = None,
-) -> tuple[Accuracy, dict[str, Any]]:
+    outputs: OutputChoice = ALL_OUTPUTS,
+) -> Decision:
     """A level, layer by layer, as a file can say it."""
     loaded = _read(model, shapes)
     identity = model_hash(loaded)
     level = accuracy_of(accuracy)
-    subject = subject_of(loaded, machine, accuracy=level)
+    subject = subject_of(loaded, machine, accuracy=level, outputs=outputs)
     choice: dict[Key, int] = {}
     for op in subject.module.walk():
         if isinstance(op, t.LinearOp):
@@ -346,14 +403,16 @@ def described(
             chunk = op.summed or 0 if op.chunk is None else 0
         else:
             continue
-        key = _key(op)
-        assert key is not None
-        choice[key] = chunk
-    # with sums in f32 chunks follow from the machine
-    sums, values = ({}, {}) if level.cores else tables(choice)
+        sums, function = _keys(op)
+        choice[sums] = chunk if op.wide is None else F32
+        if has_function(op, subject.machine):
+            choice[function] = SOFTEX if op.software is None else CORES
+    # where all is the cores', chunks follow from the machine
+    found = Accuracy(0, 0, False, cores=True) if level.cores else accuracy_of_choice(choice)
     evidence = {
         "level": accuracy,
         "machine": subject.machine.name,
         "forecast_cycles": _cycles_of(subject),
     }
-    return Accuracy(0, 0, level.order, sums, values, identity, level.bound, level.cores), evidence
+    found = replace(found, order=level.order, model=identity, bound=level.bound)
+    return Decision(found, evidence, {})

@@ -13,6 +13,7 @@ from softex_mlir.compiler.accuracy import Accuracy
 from softex_mlir.compiler.driver import Compilation, load_model
 from softex_mlir.compiler.model import Model
 from softex_mlir.compiler.origin import origin_of
+from softex_mlir.compiler.outputs import ALL_OUTPUTS, OutputChoice
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.runtime.embedded import embedded_model
@@ -67,6 +68,7 @@ def subject_of(
     *,
     shapes: Mapping[str, tuple[int, ...]] | None = None,
     accuracy: str | Accuracy | None = None,
+    outputs: OutputChoice = ALL_OUTPUTS,
 ) -> Subject:
     """The subject that a model or a compiled program is.
 
@@ -96,7 +98,9 @@ def subject_of(
         if stage == "fusion":
             wide.update(seen.weights)
 
-    compilation = Compilation.of(loaded, machine, accuracy=accuracy, observe=observe)
+    compilation = Compilation.of(
+        loaded, machine, accuracy=accuracy, outputs=outputs, observe=observe
+    )
     reference: Reference = source
     if not isinstance(model, Model) and Path(model).suffix == ".onnx":
         names = tuple(port.name for port in loaded.outputs)

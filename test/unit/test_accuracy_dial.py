@@ -8,10 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from xdsl.dialects.builtin import StringAttr
 
 import softex_mlir
 from softex_mlir.abi import Port
 from softex_mlir.compiler.accuracy import (
+    CORES,
+    F32,
+    SOFTEX,
     Accuracy,
     accuracy_of,
     accuracy_text,
@@ -21,9 +25,11 @@ from softex_mlir.compiler.accuracy import (
 from softex_mlir.compiler.driver import Compilation
 from softex_mlir.compiler.model import Model
 from softex_mlir.compiler.models.builder import ModelBuilder
+from softex_mlir.compiler.outputs import OutputChoice
 from softex_mlir.dialects import transformer as t
 from softex_mlir.errors import UserError
 from softex_mlir.runtime import session
+from softex_mlir.runtime.check import check
 from softex_mlir.runtime.quality.bound import Bound, kept
 from softex_mlir.runtime.quality.choice import Layer, Price, cheapest
 from softex_mlir.runtime.quality.dial import choose, described
@@ -38,7 +44,7 @@ def mlp() -> Model:
     return b.finish({"y": b.linear(y, 8, "third")})
 
 
-CORES_ONLY = 0.99999
+SOME_ON_CORES, ALL_ON_CORES = 0.99999, 0.999996
 """What the shortest sums of RedMulE do not reach (0.99996), and the cores do (0.999997)."""
 
 
@@ -51,11 +57,12 @@ def chunks(model: Model) -> list[int]:
 
 
 def test_a_file_says_what_was_chosen(tmp_path: Path):
-    accuracy = Accuracy(
-        0, 0, True, {"first": 96, 'a "b".c': 0}, {"attention": 64}, "1234", {"metric": "cosine"}
-    )
-    path = tmp_path / "a.toml"
-    path.write_text(accuracy_text(accuracy, "mlp", {"asked": 0.999, "inputs": 3, "what": "x"}))
+    sums, values = {"first": 96, 'a "b".c': 0, "second": F32}, {"attention": 64}
+    functions = {"first": CORES, "attention": SOFTEX}
+    accuracy = Accuracy(0, 0, True, sums, values, "1234", {"metric": "cosine"}, functions=functions)
+    path, evidence = tmp_path / "a.toml", {"asked": 0.999, "inputs": 3, "what": "x"}
+    path.write_text(accuracy_text(accuracy, "mlp", evidence, {("sums", "first"): "a note"}))
+    assert '"second" = "f32"' in path.read_text()
     assert read_accuracy(path) == accuracy
     assert accuracy_of(str(path)) == accuracy
 
@@ -79,6 +86,8 @@ def test_a_figure_is_of_the_choice_it_was_measured_for(tmp_path: Path):
         ("version = 1\nsum = 1", "expected version, model, .*, found sum"),
         ("version = 1\norder = 1", "order: expected true or false, found 1"),
         ("version = 1\n[sums]\na = 1.5", "sums: layer 'a': expected how many .* found 1.5"),
+        ('version = 1\n[sums]\na = "cores"', "a break, 0 for all, or \"f32\", found 'cores'"),
+        ("version = 1\n[functions]\na = 1", 'expected "softex" or "cores", found 1'),
         ("version = 1\n[sums]\na = true", "sums: layer 'a': expected how many .* found True"),
         ("version = 1\nvalues = 3", "values: expected a table of layers, found 3"),
         ("version = 1\ncores = true\n[sums]\na = 32", "cores = true sums every product in f32"),
@@ -141,6 +150,19 @@ def test_bounds_name_metrics_and_outputs():
             Bound.of(value, metric)
 
 
+def test_layers_that_no_kept_output_needs_are_left_out():
+    def two_outputs() -> Model:
+        b = ModelBuilder("two", [Port("x", (4, 192), "float32")])
+        y = b.linear(b.arguments[0], 64, "first")
+        return b.finish({"y": y, "z": b.linear(y, 64, "second")})
+
+    kept = OutputChoice(("y",))
+    found = choose(two_outputs, Bound.of(0.9), inputs(2), outputs=kept).accuracy
+    assert set(found.sums) == {"first"}
+    Compilation.of(two_outputs(), accuracy=found, outputs=kept)
+    assert set(described(two_outputs, "high", outputs=kept).accuracy.sums) == {"first"}
+
+
 def test_a_bound_is_met_and_recorded():
     program = softex_mlir.compile(mlp(), accuracy=0.9999, calibrate=inputs(8), self_check=False)
     result = session.run(program, {"x": inputs(1)["x"][0]})
@@ -155,15 +177,17 @@ def test_a_bound_is_met_and_recorded():
 
 
 def test_a_choice_is_cheap_and_says_what_it_rests_on():
-    accuracy, evidence = choose(mlp, Bound.of(0.9995), inputs(4))
+    decision = choose(mlp, Bound.of(0.9995), inputs(4))
+    accuracy, evidence = decision.accuracy, decision.evidence
     assert evidence["held_out_inputs"] == 1
     assert evidence["calibration_inputs"] == 3
     assert evidence["forecast_cycles"] >= evidence["forecast_cycles_of_whole_sums"]
-    assert set(accuracy.sums) == {"first", "second"}
+    assert set(accuracy.sums) == {"first", "second", "third"}
+    assert set(decision.notes) == {("sums", layer) for layer in accuracy.sums}
     model = mlp()
     Compilation.of(model, accuracy=accuracy)
     for message, bound, given in (
-        ("and f32 sums on the cores, reach 0.9999", Bound.of(0.9999999), inputs(4)),
+        ("in f32 on the cores, norms rounded once, reach 0.9999", Bound.of(0.9999999), inputs(4)),
         ("expected at least two inputs", Bound.of(0.9), inputs(1)),
         ("expected an output \\(y\\), found 'z'", Bound.of(0.9, "z:cosine"), inputs(4)),
     ):
@@ -171,20 +195,57 @@ def test_a_choice_is_cheap_and_says_what_it_rests_on():
             choose(mlp, bound, given)
 
 
-def test_what_no_split_reaches_the_cores_compute(tmp_path: Path):
-    accuracy, evidence = choose(mlp, Bound.of(CORES_ONLY), inputs(4))
-    assert accuracy.cores
-    assert evidence["held_out"] >= CORES_ONLY
+@pytest.mark.parametrize(("asked", "alone"), [(SOME_ON_CORES, False), (ALL_ON_CORES, True)])
+def test_what_no_split_reaches_the_cores_compute(asked: float, alone: bool, tmp_path: Path):
+    decision = choose(mlp, Bound.of(asked), inputs(4))
+    accuracy, evidence = decision.accuracy, decision.evidence
+    assert accuracy.cores == alone
+    assert alone or 0 < len(accuracy.in_f32) < 3
+    assert evidence["held_out"] >= asked
     path = tmp_path / "a.toml"
-    path.write_text(accuracy_text(accuracy, "mlp", evidence))
+    path.write_text(accuracy_text(accuracy, "mlp", evidence, decision.notes))
     assert read_accuracy(path) == accuracy
 
 
+def gelu_and_attention() -> Model:
+    """A layer of every kind that the cores can compute instead of the units."""
+    b = ModelBuilder("layers", [Port("x", (40, 64), "float32")])
+    x = b.arguments[0]
+    bias, rows = b.attention_bias(40)
+    y = b.add(t.AttentionOp(x, x, x, bias, heads=2, bias_rows=rows, layer=StringAttr("attention")))
+    y = b.linear(y, 96, "first", activation="gelu")
+    y = b.linear(y, 64, "second", residual=x)
+    return b.finish({"y": b.linear(y, 32, "third")})
+
+
+@pytest.mark.parametrize(
+    "accuracy",
+    [
+        Accuracy(0, 0, True, {"first": F32, "second": 32}),
+        Accuracy(0, 0, True, {"second": F32}, functions={"first": CORES, "attention": CORES}),
+        Accuracy(0, 0, True, {"third": F32}, {"attention": F32}),
+    ],
+)
+def test_some_layers_are_computed_on_the_cores(accuracy: Accuracy):
+    """Beside RedMulE and SoftEx, which compute the others: bit for bit, without a race."""
+    compilation = Compilation.of(gelu_and_attention(), accuracy=accuracy)
+    assert compilation.machine.redmule is not None
+    program = compilation.program()
+    x = np.random.default_rng(0).standard_normal((40, 64)).astype(np.float32)
+    result = session.run(program, {"x": x}, sanitize=True)
+    assert result.run.races == ()
+    assert check(program, result, {}).identical
+    again = Compilation.of(compilation.model)
+    assert again.program_bytes == compilation.program_bytes
+
+
 def test_a_level_can_be_written_down():
-    exact, evidence = described(mlp, "exact")
+    decision = described(mlp, "exact")
+    exact, evidence = decision.accuracy, decision.evidence
     assert exact.cores
     assert not exact.sums
-    accuracy, whole = described(mlp, "balanced")
+    decision = described(mlp, "balanced")
+    accuracy, whole = decision.accuracy, decision.evidence
     assert evidence["forecast_cycles"] > whole["forecast_cycles"]
     assert accuracy.sums == {"first": 0, "second": 192, "third": 0}
     model = mlp()

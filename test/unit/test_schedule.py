@@ -33,7 +33,7 @@ def planned(
 ) -> Timeline:
     model = BUILTIN[name]()
     fuse(model, machine)
-    return launch_tasks(schedule_operations(model.main, machine, overrides or {}).tasks, machine)
+    return launch_tasks(schedule_operations(model.main, machine, overrides or {}).tasks)
 
 
 @pytest.mark.parametrize("name", ["demo-vit", "demo-bert", "demo-gpt2"])

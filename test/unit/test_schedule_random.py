@@ -25,7 +25,6 @@ from softex_mlir.compiler.schedule.search.tiling import CapacityError
 from softex_mlir.compiler.schedule.timeline import Launch
 from softex_mlir.compiler.schedule.verify import ScheduleError, verify_launches
 from softex_mlir.dialects import transformer as t
-from softex_mlir.dialects.cluster import StreamKind
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.runtime import session
 from softex_mlir.runtime.check import check
@@ -122,14 +121,14 @@ def launches(machine: Machine = PAPER) -> list[Launch]:
     x = b.linear(x, 128, "down", residual=b.arguments[0])
     model = b.finish({"y": b.layer_norm(x, "last")})
     fuse(model, machine)
-    timeline = launch_tasks(schedule_operations(model.main, machine, {}).tasks, machine)
-    verify_launches(timeline.launches, timeline.engine)
+    timeline = launch_tasks(schedule_operations(model.main, machine, {}).tasks)
+    verify_launches(timeline.launches)
     return timeline.launches
 
 
 def fails(changed: list[Launch]) -> bool:
     try:
-        verify_launches(changed, StreamKind.REDMULE)
+        verify_launches(changed)
     except ScheduleError:
         return True
     return False

@@ -31,4 +31,4 @@ def test_tiles_fit_their_slots(chunk: int):
     assert all(size.total <= BUDGET for size in slots.values())
     for one, tile in tiles.items():
         need = search._sizes(one, tile)  # pyright: ignore[reportPrivateUsage]
-        assert slots[one.n].at_least(need) == slots[one.n], one
+        assert slots[one.slots].at_least(need) == slots[one.slots], one

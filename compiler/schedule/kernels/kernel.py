@@ -181,6 +181,11 @@ class Kernel(ABC):
     def operands(self) -> tuple[Operand, ...]:
         """L2 arguments."""
 
+    @property
+    def engine(self) -> StreamKind:
+        """Stream that computes matrix products, if there are any."""
+        return StreamKind.COMPUTE if self.machine.redmule is None else StreamKind.REDMULE
+
     def integers(self) -> tuple[str, ...]:
         """Integer arguments besides waits."""
         return ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TypeVar
 
+from softex_mlir.compiler.operation_machine import machine_for
 from softex_mlir.compiler.schedule.fused_form import layer_of
 from softex_mlir.compiler.schedule.kernels.alternatives import alternatives
 from softex_mlir.compiler.schedule.kernels.attention.chunked import ChunkedAttentionKernel
@@ -135,7 +136,7 @@ def attend_to_cache(s: Scheduling, op: tf.AttentionOp, matrices: dict[str, View]
     position = run_time_position(s, op, op.position)
 
     whole = op.keys if op.whole is None else op.whole
-    counted = op.chunk == KEY_BLOCK and s.machine.softex is not None
+    counted = op.chunk == KEY_BLOCK and machine_for(op, s.machine).softex is not None
 
     def attention(keys: int) -> AttentionKernel | ChunkedAttentionKernel:
         if keys <= whole:
@@ -145,7 +146,7 @@ def attend_to_cache(s: Scheduling, op: tf.AttentionOp, matrices: dict[str, View]
     numbers = range(KEY_BLOCK, op.keys + 1, KEY_BLOCK)
     if counted:
         numbers = [keys for keys in numbers if keys <= whole or keys == op.keys]
-    kernel = alternatives(s.machine, attention, numbers, op.queries, KEY_BLOCK)
+    kernel = alternatives(machine_for(op, s.machine), attention, numbers, op.queries, KEY_BLOCK)
     largest = kernel.kernels[-1]
     assert isinstance(largest, _ATTENTION)
     zeros = max(each.zeros for each in kernel.kernels if isinstance(each, _ATTENTION))
@@ -249,10 +250,11 @@ def _overflow(
     s: Scheduling, op: tf.AttentionOp, kernel: AttentionKernel | ChunkedAttentionKernel
 ) -> CapacityError:
     """What the smallest form of a kernel needs, and what would fit instead."""
-    without = s.machine.softex is None
+    machine = machine_for(op, s.machine)
+    without = machine.softex is None
     if isinstance(kernel, AttentionKernel) and not kernel.is_computed:
         # whole rows are no whole steps of the array
-        length = chunk_lengths(s.machine, op.keys)[0]
+        length = chunk_lengths(machine, op.keys)[0]
         kernel = replace(chunked_kernel(s.machine, op, s.plan.base), chunk=length)
     if isinstance(kernel, AttentionKernel):
         small = replace(kernel, rows=1, score_slots=2, transposed_slots=1, value_slots=1)

@@ -104,17 +104,18 @@ def _product(
     else:
         w_view = _padded_inner(s, op, weight, shape)
         w_pitch = w_view.strides[0]
+    machine = shape.machine(s.machine)
     for first, rows in row_blocks(s.machine, shape.m, tile.m):
         for start, width, group in _groups(shape.k, tile):
             kernel = LinearKernel(
-                s.machine,
-                s.plan.arenas[shape.n],
+                machine,
+                s.plan.arenas[shape.slots],
                 rows,
                 tile.n,
                 width // group,
                 shape.n // tile.n,
                 group,
-                epilogue_piece(s.machine, shape.activation, min(tile.piece, rows), width // group),
+                epilogue_piece(machine, shape.activation, min(tile.piece, rows), width // group),
                 shape.activation,
                 x.strides[0],
                 out.strides[0],

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from softex_mlir.arithmetic import round_up
+from softex_mlir.compiler.operation_machine import machine_for
 from softex_mlir.compiler.schedule.kernels.attention.chunked import ChunkedAttentionKernel
 from softex_mlir.compiler.schedule.kernels.attention.chunked_geometry import MAX_ROWS
 from softex_mlir.compiler.schedule.kernels.attention.whole_rows import AttentionKernel
@@ -92,6 +93,7 @@ def whole_kernel(
     heads, size, value_size = op.heads.value.data, op.head_size, op.value_size
     key_heads = op.heads_of_keys
     keys = op.keys if keys is None else keys
+    machine = machine_for(op, machine)
     padded = score_columns(machine, keys)
     return AttentionKernel(
         machine,
@@ -133,7 +135,7 @@ def chunked_kernel(
     key_heads = op.heads_of_keys
     keys = op.keys if keys is None else keys
     return ChunkedAttentionKernel(
-        machine,
+        machine_for(op, machine),
         queries=op.queries,
         keys=keys,
         heads=heads,
@@ -167,6 +169,7 @@ def chunks_of(
 
     Attention to a cache has partial sums in its chunks at any capacity, so that it changes no bit.
     """
+    machine = machine_for(op, machine)
     if op.position is None:
         for part in PARTS if op.keys > MOST and op.wide is None else (None,):
             chunk = key_chunk(machine, op, offset, part)

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 from softex_mlir.arithmetic import round_up
+from softex_mlir.compiler.operation_machine import without_units
 from softex_mlir.compiler.schedule.fused_form import affine_behind, factor_of, layer_of
 from softex_mlir.compiler.schedule.kernels.kernel import ARENA_ALIGNMENT
 from softex_mlir.compiler.schedule.kernels.linear.geometry import W_SLOTS, X_SLOTS, LinearArena
 from softex_mlir.compiler.weight_layout import ALIGNMENT
 from softex_mlir.dialects.transformer import LinearOp, MatmulOp, shape_of
+from softex_mlir.isa_sim.machine import Machine
+
+Slots: TypeAlias = tuple[int, bool]
+"""What products of the same slots share: the inner size, whether their sums are in f32."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,8 @@ class LinearShape:
     """Whether sums are in f32: chunks are then what products take at a time."""
     affine: bool = False
     """Whether the epilogue ends with a product with a vector and the addition of another."""
+    software: bool = False
+    """Whether the activation is the cores' though there is a SoftEx."""
     layer: str = field(default="", compare=False)
 
     @staticmethod
@@ -46,8 +54,19 @@ class LinearShape:
         return LinearShape(
             *(m, op.inner, columns, activation, residual, op.chunk, op.step, wide),
             affine_behind(op) is not None,
+            isinstance(op, LinearOp) and op.software is not None,
             layer,
         )
+
+    @property
+    def slots(self) -> Slots:
+        """What products have in common whose slots follow each other: the inner size, and who
+        computes them."""
+        return self.n, self.wide
+
+    def machine(self, machine: Machine) -> Machine:
+        """A machine with the units that the product works on."""
+        return without_units(machine, wide=self.wide, software=self.software)
 
     @property
     def splits(self) -> int:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from softex_mlir.arithmetic import round_up
+from softex_mlir.compiler.operation_machine import without_units
 from softex_mlir.compiler.row_operations.unary import sums_on_softex
 from softex_mlir.compiler.schedule.kernels.emitter import PIECE_BYTES
 from softex_mlir.compiler.schedule.kernels.kernel import team_size
@@ -33,7 +34,7 @@ from softex_mlir.compiler.schedule.search.costs import (
     streaming_slowdown,
 )
 from softex_mlir.compiler.schedule.search.pins import COLUMN_UNIT, check_pins
-from softex_mlir.compiler.schedule.search.tiles import LinearShape, Sizes, Tile
+from softex_mlir.compiler.schedule.search.tiles import LinearShape, Sizes, Slots, Tile
 from softex_mlir.compiler.weight_layout import ALIGNMENT
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
@@ -214,20 +215,20 @@ class LinearSearch:
         self._computed: dict[tuple[int, int, int], bool] = {}
         self._slow: dict[int, float] = {}
         self._jobs: dict[tuple[int, int, int, bool], int] = {}
-        self._epilogues: dict[tuple[str, bool, bool, bool, int, int, int], int] = {}
+        self._epilogues: dict[tuple[str, bool, bool, bool, bool, int, int, int], int] = {}
         self._boxes: dict[tuple[int, int], int] = {}
         self._blocks: dict[tuple[int, int], Counter[int]] = {}
         self._cycles: dict[tuple[LinearShape, Tile], int] = {}
         self._groups: dict[int, tuple[LinearShape, dict[tuple[int, ...], float]]] = {}
         """By the identity of shapes, which are kept for it: their hash takes long."""
-        self._rooms: dict[tuple[str | int, ...], tuple[int, int, int]] = {}
+        self._rooms: dict[tuple[int, ...], tuple[int, int, int]] = {}
         self._tables: dict[tuple[LinearShape, int | None], _Candidates] = {}
         both = any(s.residual and self._on_softex(s) for s in self.shapes)
         some = any(s.residual or self._on_softex(s) for s in self.shapes)
         self.epilogue_slots = 4 if both else 2 if some else 0
 
     def _on_softex(self, shape: LinearShape) -> bool:
-        return sums_on_softex(shape.activation, self.machine)
+        return sums_on_softex(shape.activation, shape.machine(self.machine))
 
     def _waits_for_w(self, shape: LinearShape) -> bool:
         """Whether the DMA is behind for long: few rows, and a W of many times the TCDM."""
@@ -237,22 +238,24 @@ class LinearSearch:
     def _job(self, m: int, n: int, k: int, wide: bool) -> int:
         key = (m, n, k, wide)
         if key not in self._jobs:
-            self._jobs[key] = gemm_job_cycles(self.machine, m, n, k, wide=wide)
+            machine = without_units(self.machine, wide=wide, software=False)
+            self._jobs[key] = gemm_job_cycles(machine, m, n, k, wide=wide)
         return self._jobs[key]
 
     def _epilogue(self, shape: LinearShape, m: int, k: int, piece: int) -> int:
-        key = (shape.activation, shape.residual, shape.splits > 1, shape.affine, m, k, piece)
+        machine = shape.machine(self.machine)
+        activation, residual, affine = shape.activation, shape.residual, shape.affine
+        sums, softex = shape.splits > 1, machine.softex is not None
+        key = (activation, residual, sums, affine, softex, m, k, piece)
         if key not in self._epilogues:
-            activation, residual, sums, affine, *sizes = key
-            found = epilogue_cycles(
-                self.machine, activation, residual, *sizes, sums=sums, affine=affine
+            self._epilogues[key] = epilogue_cycles(
+                machine, activation, residual, m, k, piece, sums=sums, affine=affine
             )
-            self._epilogues[key] = found
         return self._epilogues[key]
 
     def _is_computed(self, shape: LinearShape, m: int, n: int, k: int) -> bool:
         """Whether the jobs of tiles of these sizes are among those that RedMulE gets right."""
-        unit = self.machine.redmule
+        unit = shape.machine(self.machine).redmule
         if unit is None:
             return True
         n = min(n, shape.chunk)
@@ -297,7 +300,7 @@ class LinearSearch:
         part = partial_sum_cycles(self.machine, m, k) if shape.splits > 1 else 0
         compute += part
         early = max(0, shape.splits - 2) * part
-        if self.machine.redmule is None:
+        if shape.wide or self.machine.redmule is None:
             return max(feed, group * (chunks * job + early + compute))
         if inner not in self._slow:
             self._slow[inner] = streaming_slowdown(self.machine, inner) - 1.0
@@ -375,7 +378,7 @@ class LinearSearch:
         return found
 
     def _sizes(self, shape: LinearShape, tile: Tile) -> Sizes:
-        key = (shape.activation, shape.affine, shape.m, shape.k, tile.m, tile.k, tile.piece)
+        key = (self._on_softex(shape), shape.affine, shape.m, shape.k, tile.m, tile.k, tile.piece)
         if (room := self._rooms.get(key)) is None:
             room = self._rooms[key] = self._room(shape, tile)
         largest, z_slot, piece = room
@@ -395,7 +398,9 @@ class LinearSearch:
         largest = max(blocks)
         widths = {tile.k, shape.k % tile.k} - {0}
         pieces = {
-            (rows, k): epilogue_piece(self.machine, shape.activation, min(tile.piece, rows), k)
+            (rows, k): epilogue_piece(
+                shape.machine(self.machine), shape.activation, min(tile.piece, rows), k
+            )
             for rows in blocks
             for k in widths
         }
@@ -526,8 +531,8 @@ class LinearSearch:
             table.cycles[index] = self.cycles(shape, table.tiles[index])
         return table.cycles[places]
 
-    def search(self) -> tuple[dict[int, Sizes], dict[LinearShape, Tile]]:
-        """Slot sizes by inner size, and tiles.
+    def search(self) -> tuple[dict[Slots, Sizes], dict[LinearShape, Tile]]:
+        """Slot sizes by inner size and who computes, and tiles.
 
         Products with the same slots follow each other without a seam: their rings continue from
         launch to launch. Slots fitted to each inner size serve large products best, common slots
@@ -537,10 +542,10 @@ class LinearSearch:
             return {}, {}
         self._check_pins()
         ranked = sorted(self.shapes, key=lambda s: -s.macs)
-        fitted: dict[int, list[LinearShape]] = {}
+        fitted: dict[Slots, list[LinearShape]] = {}
         for shape in ranked:
-            fitted.setdefault(shape.n, []).append(shape)
-        best: tuple[int, dict[int, Sizes], dict[LinearShape, Tile]] | None = None
+            fitted.setdefault(shape.slots, []).append(shape)
+        best: tuple[int, dict[Slots, Sizes], dict[LinearShape, Tile]] | None = None
         for groups in [list(fitted.values()), [ranked]][: len(fitted)]:
             for m in sorted({tile.m for tile in self.candidates(ranked[0])}):
                 for roomy in (False, True) if self.epilogue_slots else (False,):
@@ -555,14 +560,14 @@ class LinearSearch:
         return self._with_longer_pieces(best[1], best[2])
 
     def _with_longer_pieces(
-        self, slots: Mapping[int, Sizes], tiles: Mapping[LinearShape, Tile]
-    ) -> tuple[dict[int, Sizes], dict[LinearShape, Tile]]:
+        self, slots: Mapping[Slots, Sizes], tiles: Mapping[LinearShape, Tile]
+    ) -> tuple[dict[Slots, Sizes], dict[LinearShape, Tile]]:
         """Give bytes that all inner sizes have left to the epilogue's slots, which were chosen for
         the first one, and let each product take the best piece of a tile that fits."""
-        fitted: dict[int, Sizes] = {}
+        fitted: dict[Slots, Sizes] = {}
         for shape, tile in tiles.items():
-            need = self._sizes(shape, tile)
-            fitted[shape.n] = fitted[shape.n].at_least(need) if shape.n in fitted else need
+            need, key = self._sizes(shape, tile), shape.slots
+            fitted[key] = fitted[key].at_least(need) if key in fitted else need
         epilogue = next(iter(slots.values())).epilogue
         if self.epilogue_slots:
             most = max(replace(size, epilogue=epilogue).total for size in fitted.values())
@@ -574,7 +579,7 @@ class LinearSearch:
             ]
             fitting = [t for t in (tile, *choices) if self._sizes(shape, t).epilogue <= epilogue]
             # tiles of whole pieces may be longer, and so are the partial sums beside them
-            room = fitted[shape.n]
+            room = fitted[shape.slots]
             fitting = [
                 t
                 for t in fitting
@@ -582,13 +587,11 @@ class LinearSearch:
             ]
             found[shape] = min(fitting, key=lambda t: self.cycles(shape, t))
         used = max((self._sizes(shape, tile).epilogue for shape, tile in found.items()), default=0)
-        sizes = {inner: replace(fitted[inner], epilogue=used) for inner in slots}
+        sizes = {key: replace(fitted[key], epilogue=used) for key in slots}
         w_slots = min(map(self._w_slots, sizes.values()))
         if max(shape.m for shape in tiles) > FEW_ROWS:
             w_slots = W_SLOTS
-        grown = {
-            inner: self._grown(replace(size, w_slots=w_slots)) for inner, size in sizes.items()
-        }
+        grown = {key: self._grown(replace(size, w_slots=w_slots)) for key, size in sizes.items()}
         return grown, found
 
     def _w_slots(self, sizes: Sizes) -> int:
@@ -598,7 +601,7 @@ class LinearSearch:
 
     def _in_least_slots(
         self, groups: Sequence[Sequence[LinearShape]]
-    ) -> tuple[dict[int, Sizes], dict[LinearShape, Tile]]:
+    ) -> tuple[dict[Slots, Sizes], dict[LinearShape, Tile]]:
         """The smallest slots that serve all products, where nothing better fits: common ones, else
         those of each inner size."""
         shapes = [shape for group in groups for shape in group]
@@ -607,18 +610,18 @@ class LinearSearch:
             common = self._grown(common)
             found = self._under(shapes, {}, common)
             if found is not None:
-                return {shape.n: common for shape in shapes}, found[1]
+                return {shape.slots: common for shape in shapes}, found[1]
         blocks = {shape.m: self._choices(shape, None)[0][0] for shape in shapes}
-        slots: dict[int, Sizes] = {}
+        slots: dict[Slots, Sizes] = {}
         tiles: dict[LinearShape, Tile] = {}
         for group in groups:
             # the epilogue's slots lie at the same place for all
             least = replace(self._least(group), epilogue=common.epilogue)
             found = self._under(group, blocks, least) if least.total <= self.budget else None
             if found is not None:
-                slots |= {shape.n: least for shape in group}
+                slots |= {shape.slots: least for shape in group}
                 tiles |= found[1]
-        refused = [group for group in groups if group[0].n not in slots]
+        refused = [group for group in groups if group[0].slots not in slots]
         if refused:
             raise self._overflow(refused, common.epilogue)
         return slots, tiles
@@ -628,10 +631,10 @@ class LinearSearch:
 
     def _search_groups(
         self, groups: Sequence[Sequence[LinearShape]], blocks: dict[int, int], roomy: bool
-    ) -> tuple[int, dict[int, Sizes], dict[LinearShape, Tile]] | None:
-        """Cycles, slot sizes by inner size and tiles, if each group has slots of its own; `roomy`:
+    ) -> tuple[int, dict[Slots, Sizes], dict[LinearShape, Tile]] | None:
+        """Cycles, slot sizes and tiles, if each group has slots of its own; `roomy`:
         the first one's unused bytes go to the epilogue's slots, which serve all, not to Z."""
-        sizes: dict[int, Sizes] = {}
+        sizes: dict[Slots, Sizes] = {}
         tiles: dict[LinearShape, Tile] = {}
         total = 0
         for shapes in groups:
@@ -639,14 +642,14 @@ class LinearSearch:
             if found is None:
                 return None
             total += found[0]
-            sizes |= {shape.n: found[1] for shape in shapes}
+            sizes |= {shape.slots: found[1] for shape in shapes}
             tiles |= found[2]
             for shape, tile in found[2].items():
                 blocks.setdefault(shape.m, tile.m)
         if len(groups) > 1:
             for before, after in pairwise(self.sequence):
-                if before.n != after.n:
-                    total += self._seam(sizes[after.n])
+                if before.slots != after.slots:
+                    total += self._seam(sizes[after.slots])
         return total, sizes, tiles
 
     def _seam(self, sizes: Sizes) -> int:
@@ -657,7 +660,7 @@ class LinearSearch:
         self,
         shapes: Sequence[LinearShape],
         blocks: Mapping[int, int],
-        others: Mapping[int, Sizes],
+        others: Mapping[Slots, Sizes],
         roomy: bool,
     ) -> tuple[int, Sizes, dict[LinearShape, Tile]] | None:
         """Cycles, slots and tiles for products of one inner size. The epilogue's slots lie at the

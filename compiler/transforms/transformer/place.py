@@ -11,6 +11,7 @@ from xdsl.dialects.linalg import ops as linalg_ops
 from xdsl.ir import Operation
 
 from softex_mlir.compiler.machine_pass import MachinePass
+from softex_mlir.compiler.operation_machine import machine_for
 from softex_mlir.dialects import transformer as t
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.units import registry
@@ -31,12 +32,16 @@ class Placement:
     """Sentences, joined by "; ", which reports translate one by one."""
 
 
-def _epilogue(function: str, machine: Machine) -> tuple[str, str]:
+def _epilogue(function: str, own: Machine, machine: Machine) -> tuple[str, str]:
     if function in ("gelu", "gelu_tanh"):
-        if machine.softex is not None:
+        if own.softex is not None:
             return "softex+cores", f"{function} is a sum of exponentials; the cores finish it"
-        return "cores", f"{function} in software: the machine has no SoftEx"
+        return "cores", f"{function} in software{_without_softex(machine)}"
     return "cores", f"{function} has no accelerator"
+
+
+def _without_softex(machine: Machine) -> str:
+    return ": the machine has no SoftEx" if machine.softex is None else ""
 
 
 def _join(*units: str) -> str:
@@ -46,20 +51,20 @@ def _join(*units: str) -> str:
 
 def unit_of(op: t.TransformerOp, machine: Machine) -> tuple[str, str]:
     """(units, reason) of one operation of the fused form."""
+    own = machine_for(op, machine)
     product = ("redmule", "matrix product")
-    if machine.redmule is None:
-        product = ("cores", "matrix product in software: the machine has no RedMulE")
-    softmax = ("softex", "softmax")
-    if machine.softex is None:
-        softmax = ("cores", "softmax in software: the machine has no SoftEx")
     if isinstance(op, t.LinearOp | t.MatmulOp | t.AttentionOp) and op.wide is not None:
         product = ("cores", "matrix product in software: its sums are in f32")
-        softmax = ("cores", "softmax in software")
+    elif machine.redmule is None:
+        product = ("cores", "matrix product in software: the machine has no RedMulE")
+    softmax = ("softex", "softmax")
+    if own.softex is None:
+        softmax = ("cores", f"softmax in software{_without_softex(machine)}")
     match op:
         case t.LinearOp():
             units, reasons = [product[0]], [product[1]]
             if op.activation.data != "none":
-                unit, reason = _epilogue(op.activation.data, machine)
+                unit, reason = _epilogue(op.activation.data, own, machine)
                 units.append(unit)
                 reasons.append(reason)
             if op.chunk != op.inner and op.wide is None:
@@ -80,7 +85,7 @@ def unit_of(op: t.TransformerOp, machine: Machine) -> tuple[str, str]:
         case t.SoftmaxOp():
             return softmax
         case t.GeluOp() | t.GeluTanhOp():
-            return _epilogue(op.name.removeprefix("transformer."), machine)
+            return _epilogue(op.name.removeprefix("transformer."), own, machine)
         case t.LayerNormOp() | t.RMSNormOp():
             return "cores", "row statistics in float32"
         case t.BinaryOp() | t.UnaryOp():

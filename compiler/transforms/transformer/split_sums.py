@@ -72,7 +72,10 @@ class SplitSumsPass(ModulePass):
     """Lines `"name" = chunk` of layers that have their own."""
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
+        op.attributes.pop(t.FOR_CORES, None)
         for inner in op.walk():
             if isinstance(inner, t.CAN_BE_WIDE):
                 inner.wide = None
+            if isinstance(inner, t.LinearOp | t.AttentionOp):
+                inner.software = None
         split_sums(op, self.chunk, read_chunks(self.layers))

@@ -82,6 +82,8 @@ def value_chunk(op: t.AttentionOp, machine: Machine, limit: int) -> int | None:
     # packed additions take two values at a time
     if not 0 < limit < keys or op.chunk is not None or op.position is not None or op.value_size % 2:
         return None
+    if op.wide is not None:
+        return None
     parts = -(-keys // limit)
     chunk = -(-keys // parts // KEY_UNIT) * KEY_UNIT
     kernel = replace(whole_kernel(machine, op, buffers_offset(machine)), summed=chunk)

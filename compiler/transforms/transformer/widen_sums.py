@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import IntegerAttr, ModuleOp, UnitAttr, i64
-from xdsl.ir import Block, Operation
+from xdsl.ir import Operation
 
 from softex_mlir.compiler.machine_pass import MachinePass
-from softex_mlir.compiler.transforms.transformer.split_sums import divisor, split_sums
+from softex_mlir.compiler.transforms.transformer.split_sums import divisor
 from softex_mlir.dialects import transformer as t
 from softex_mlir.isa_sim.machine import Machine
 
@@ -18,35 +18,40 @@ SUM_SHARE = 256
 of a product of a few rows and of one line of columns fit twice."""
 
 
-def has_wide_sums(inside: Operation | Block) -> bool:
-    """Whether a product of the fused form has sums in f32."""
-    products = (t.LinearOp, t.MatmulOp, t.AttentionOp)
-    return any(isinstance(op, products) and op.wide is not None for op in inside.walk())
+def is_for_cores(module: ModuleOp) -> bool:
+    """Whether a module was written for a machine without units."""
+    return t.FOR_CORES in module.attributes
 
 
 def cores_alone(machine: Machine) -> Machine:
-    """The machine as products with sums in f32 see it: no unit has them."""
+    """The machine as a module sees it that is the cores' as a whole."""
     return machine.without_redmule().without_softex()
+
+
+def longest_sum(machine: Machine) -> int:
+    """Inner values that a product adds in f32 before it rounds."""
+    return machine.cluster.tcdm_bytes // SUM_SHARE
 
 
 def widen_sums(module: ModuleOp, machine: Machine) -> None:
     """Write `wide` on every product: linear layers, attention, other products of two activations.
-    Sums that are too long for the TCDM are rounded between, but for attention's. Norms round
-    once."""
-    longest = machine.cluster.tcdm_bytes // SUM_SHARE
+    Norms round once."""
+    module.attributes[t.FOR_CORES] = UnitAttr()
     for op in module.walk():
-        match op:
-            case t.LinearOp() | t.LayerNormOp() | t.RMSNormOp():
-                op.wide = UnitAttr()
-            case t.AttentionOp():
-                op.wide, op.value_chunk = UnitAttr(), None
-            case t.MatmulOp():
-                op.wide = UnitAttr()
-                if op.inner > longest:
-                    op.sum_chunk = IntegerAttr(divisor(op.inner, op.step, longest), i64)
-            case _:
-                pass
-    split_sums(module, longest)
+        if isinstance(op, t.CAN_BE_WIDE):
+            widen(op, longest_sum(machine))
+
+
+def widen(op: Operation, longest: int) -> None:
+    """Write `wide` on an operation. Sums that are too long for the TCDM are rounded between, but
+    for attention's."""
+    assert isinstance(op, t.CAN_BE_WIDE)
+    op.wide = UnitAttr()
+    if isinstance(op, t.AttentionOp):
+        op.value_chunk = None
+    elif isinstance(op, t.LinearOp | t.MatmulOp):
+        chunk = divisor(op.inner, op.step, longest)
+        op.sum_chunk = None if chunk == op.inner else IntegerAttr(chunk, i64)
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,7 @@ from abc import abstractmethod
 from dataclasses import dataclass
 
 from softex_mlir.arithmetic import round_up
-from softex_mlir.compiler.schedule.kernels.emitter import COMPUTE, GEMM
 from softex_mlir.compiler.schedule.kernels.kernel import Kernel, Operand
-from softex_mlir.dialects.cluster import StreamKind
 from softex_mlir.isa_sim.units.redmule import is_computed
 from softex_mlir.isa_sim.units.softex_jobs import padded_length
 
@@ -51,11 +49,6 @@ class AttentionItems(Kernel):
     def group(self) -> int:
         """Heads of queries that share a head of keys and values."""
         return self.heads // self.key_heads
-
-    @property
-    def engine(self) -> StreamKind:
-        """Stream that computes the products."""
-        return COMPUTE if self.machine.redmule is None else GEMM
 
     @property
     def blocks(self) -> int:

@@ -34,7 +34,6 @@ from softex_mlir.compiler.schedule.search.costs import (
     softex_sum_cycles,
     streaming_slowdown,
 )
-from softex_mlir.dialects.cluster import StreamKind
 
 AFFINE = ("scale", "shift")
 """Operands of an epilogue that ends with a product and a sum, a row each."""
@@ -138,11 +137,6 @@ class LinearGeometry(Kernel):
             residual += f"_{self.odd.rows}on_cores"
         width = self.k * self.group
         return f"linear_{self.m}x{self.n * self.chunks}x{width}{epilogue}{residual}"
-
-    @property
-    def engine(self) -> StreamKind:
-        """Stream that computes the products."""
-        return COMPUTE if self.machine.redmule is None else GEMM
 
     @property
     def splits(self) -> int:
@@ -341,7 +335,8 @@ class LinearGeometry(Kernel):
 
     def same_ring(self, other: LinearGeometry) -> bool:
         """Whether both launches have the same slots for chunks of X of the same width."""
-        return (self.arena, self.n, self.parts, self.chunks, self.x_pitch) == (
+        return (self.engine, self.arena, self.n, self.parts, self.chunks, self.x_pitch) == (
+            other.engine,
             other.arena,
             other.n,
             other.parts,
