@@ -155,6 +155,12 @@ class L2Objects:
             self._packed[key] = PackedWeight(region, weight.name, weight.shape, key[1])
         return row_major(self._packed[key].region, weight.shape)
 
+    def weight_columns(self, weight: WeightValue, inner: int) -> View:
+        """A weight matrix turned: its columns as rows of at least so many elements."""
+        region, layout = self.weight_tiles(weight, inner, 1)
+        shape, pitch = (weight.shape[1], weight.shape[0]), layout.padded_shape[0]
+        return View(region, 0, shape, (pitch, 1), region.dtype, True)
+
     def weight_tiles(
         self, weight: WeightValue, inner: int, columns: int
     ) -> tuple[Region, WeightLayout]:

@@ -20,19 +20,14 @@ from softex_mlir.compiler.schedule.kernels.kernel import team_size
 from softex_mlir.compiler.schedule.kernels.linear.geometry import LinearArena
 from softex_mlir.compiler.schedule.kernels.nest.build import generic_bytes, least_generic_bytes
 from softex_mlir.compiler.schedule.kernels.rows import least_bytes, one_row, wanted_bytes
-from softex_mlir.compiler.schedule.search.tiles import (
-    LinearShape,
-    Sizes,
-    Slots,
-    Tile,
-    linear_arena,
-)
+from softex_mlir.compiler.schedule.search.tiles import LinearShape, Slots, Tile, linear_arena
 from softex_mlir.compiler.schedule.search.tiling import (
     LARGER,
     CapacityError,
     LinearSearch,
     row_blocks,
 )
+from softex_mlir.compiler.schedule.search.turning import shapes_of
 from softex_mlir.dialects import transformer as tf
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
@@ -72,6 +67,8 @@ class Plan:
     """What row-wise kernels may ask for."""
     linear_base: int
     """Where the slots of products begin."""
+    shapes: Mapping[Operation, LinearShape]
+    """Of products."""
     tiles: Mapping[LinearShape, Tile]
     arenas: Mapping[Slots, LinearArena]
     """Where the slots of products lie that have the same."""
@@ -107,9 +104,11 @@ def make_plan(main: FuncOp, machine: Machine, overrides: Mapping[str, Mapping[st
         CapacityError: the TCDM is too small.
         UserError: `overrides` names a layer that is not there.
     """
-    tcdm, base = machine.cluster.tcdm_bytes, buffers_offset(machine)
     ops = [op for op in main.body.walk() if not is_in_epilogue(op)]
-    shapes = [LinearShape.of(op) for op in ops if isinstance(op, tf.LinearOp | tf.MatmulOp)]
+    tcdm, base = machine.cluster.tcdm_bytes, buffers_offset(machine)
+    products = [op for op in ops if isinstance(op, tf.LinearOp | tf.MatmulOp)]
+    straight: dict[Operation, LinearShape] = {op: LinearShape.of(op) for op in products}
+    shapes = list(straight.values())
     layers = list(dict.fromkeys(shape.layer for shape in shapes))
     if unknown := [name for name in overrides if name not in layers]:
         raise UserError(
@@ -131,19 +130,37 @@ def make_plan(main: FuncOp, machine: Machine, overrides: Mapping[str, Mapping[st
         raise _overflow(machine, ops, shapes, overrides)
     linear_base = min(tcdm, round_up(base + max(least, need), 64))
     between = _cycles_between(machine, ops)
-
-    def search(budget: int) -> tuple[dict[Slots, Sizes], dict[LinearShape, Tile]]:
-        return LinearSearch(machine, shapes, budget, overrides, between).search()
-
     try:
-        sizes, tiles = search(tcdm - linear_base)
+        shape_of = shapes_of(products, machine, tcdm - linear_base, overrides)
+        arenas, tiles = _arenas(machine, shape_of, linear_base, overrides, between)
     except CapacityError:
-        # Slower row-wise operations may leave enough.
+        # Slower row-wise operations, and products none of which is turned, may leave enough.
         linear_base = base + least
-        sizes, tiles = search(tcdm - linear_base)
-    arenas = {slots: linear_arena(size, linear_base, tcdm) for slots, size in sizes.items()}
-    blocks = {shape.m: tile.m for shape, tile in tiles.items()}
-    return Plan(machine, base, limit, linear_base, tiles, arenas, blocks)
+        shape_of = straight
+        arenas, tiles = _arenas(machine, shape_of, linear_base, overrides, between)
+    blocks = {shape.m: tile.m for shape, tile in tiles.items() if not shape.turned}
+    return Plan(machine, base, limit, linear_base, shape_of, tiles, arenas, blocks)
+
+
+def _arenas(
+    machine: Machine,
+    shape_of: Mapping[Operation, LinearShape],
+    offset: int,
+    overrides: Mapping[str, Mapping[str, int]],
+    between: Mapping[int, int],
+) -> tuple[dict[Slots, LinearArena], dict[LinearShape, Tile]]:
+    """Slots from a TCDM offset on, and tiles. Turned products have slots of their own, behind those
+    of the others' epilogues, which `dma_out` fills without waiting."""
+    tcdm = machine.cluster.tcdm_bytes
+    arenas: dict[Slots, LinearArena] = {}
+    tiles: dict[LinearShape, Tile] = {}
+    for turned in (False, True):
+        own = [shape for shape in shape_of.values() if shape.turned == turned]
+        sizes, found = LinearSearch(machine, own, tcdm - offset, overrides, between).search()
+        arenas |= {slots: linear_arena(size, offset, tcdm) for slots, size in sizes.items()}
+        tiles |= found
+        offset += max((size.epilogue_slots * size.epilogue for size in sizes.values()), default=0)
+    return arenas, tiles
 
 
 def _overflow(

@@ -128,8 +128,9 @@ def layouts(function: FuncOp, tiles: Mapping[LinearShape, Tile]) -> Mapping[str,
     found: dict[str, Mapping[str, int]] = {}
     for op in function.walk():
         if isinstance(op, tf.LinearOp) and isinstance(op.w.owner, tf.GetWeightOp):
-            tile = tiles[LinearShape.of(op)]
-            found[layer_of(op)] = {"n": tile.n, "k": tile.k}
+            tile = tiles.get(LinearShape.of(op))  # none has a turned product
+            if tile is not None:
+                found[layer_of(op)] = {"n": tile.n, "k": tile.k}
     return found
 
 

@@ -8,9 +8,11 @@ from math import prod
 
 from xdsl.ir import Operation, SSAValue
 
+from softex_mlir.arithmetic import round_up
 from softex_mlir.compiler.schedule.fused_form import UnsupportedError, layer_of
 from softex_mlir.compiler.schedule.kernels.copies import CopyKernel
 from softex_mlir.compiler.schedule.kernels.kernel import ELEMENT_BYTES
+from softex_mlir.compiler.schedule.kernels.transposition import TransposeKernel
 from softex_mlir.compiler.schedule.scheduling import Scheduling
 from softex_mlir.compiler.schedule.views import Address, View, row_major
 from softex_mlir.compiler.weight_layout import ALIGNMENT
@@ -18,6 +20,9 @@ from softex_mlir.dialects.cluster import GlobalKind
 
 COPY_BYTES = 16384
 """Wanted size of a copy's transfer."""
+
+MAX_TURNED_ROWS = 64
+"""Of a tile; more make its columns no cheaper to store."""
 
 
 def matrix_of(s: Scheduling, op: Operation, view: View, columns: int = 0) -> View:
@@ -105,6 +110,37 @@ def move(s: Scheduling, op: Operation, source: View, target: View) -> None:
     )
     addresses: dict[str, View | Address] = {"source": source, "target": target}
     s.tasks.add(op, kernel, addresses, reads=[source], writes=[target])
+
+
+def divisor(number: int, most: int) -> int:
+    """The largest divisor up to a limit."""
+    return next(found for found in range(min(number, most), 0, -1) if number % found == 0)
+
+
+def turn(s: Scheduling, op: Operation, rows: View, target: View, room: int) -> None:
+    """Rows become the columns of a matrix, of which `target` is the transpose: blocks of them, and
+    what is left. Tiles take `room` bytes of TCDM."""
+    count, columns = target.shape
+    elements = room // 2 // 4
+    block = min(MAX_TURNED_ROWS, elements, count)
+    size = divisor(columns, elements // round_up(block, 2))
+    for first, length in ((0, count - count % block), (count - count % block, count % block)):
+        if not length:
+            continue
+        kernel = TransposeKernel(
+            *(s.machine, length, min(block, length), columns // size, size, rows.strides[0]),
+            out_pitch=target.strides[1],
+            offset=s.plan.base,
+        )
+        source = rows.row_range(first, length)
+        turned = target.row_range(first, length).permuted((1, 0))
+        s.tasks.add(
+            op,
+            kernel,
+            {"source": source, "target": turned, "zeros": s.memory.zeros(size)},
+            reads=[source],
+            writes=[turned],
+        )
 
 
 def _box(dims: list[list[int]], limit: int) -> list[list[int]]:

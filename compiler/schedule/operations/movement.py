@@ -13,10 +13,13 @@ from softex_mlir.compiler.schedule.kernels.transposition import (
     TransposeKernel,
 )
 from softex_mlir.compiler.schedule.operations.copies import (
+    MAX_TURNED_ROWS,
     copy_reshaped,
+    divisor,
     matrix_of,
     move,
     run_time_position,
+    turn,
 )
 from softex_mlir.compiler.schedule.scheduling import Scheduling, schedules
 from softex_mlir.compiler.schedule.views import View
@@ -126,15 +129,6 @@ def _gather(
     s.values[op.result] = target
 
 
-MAX_TURNED_ROWS = 64
-"""Of a tile; more make its columns no cheaper to store."""
-
-
-def _divisor(number: int, most: int) -> int:
-    """The largest divisor up to a limit."""
-    return next(found for found in range(min(number, most), 0, -1) if number % found == 0)
-
-
 def _append_kernel(
     op: tf.AppendOp, s: Scheduling, state: View, pitch: int
 ) -> AppendKernel | AppendColumnKernel | TransposeKernel:
@@ -148,8 +142,8 @@ def _append_kernel(
         return AppendColumnKernel(s.machine, columns, op.capacity, state.strides[1], offset)
     # tiles of x and y, two of each
     elements = s.plan.rows_limit // 2 // 4
-    rows = _divisor(op.count, min(MAX_TURNED_ROWS, elements))
-    size = _divisor(columns, elements // round_up(rows, 2))
+    rows = divisor(op.count, min(MAX_TURNED_ROWS, elements))
+    size = divisor(columns, elements // round_up(rows, 2))
     return TransposeKernel(
         *(s.machine, op.count, rows, columns // size, size, pitch),
         out_pitch=state.strides[1],
@@ -192,35 +186,10 @@ def schedule_keep(op: tf.KeepOp, s: Scheduling) -> None:
     """Rows go to the state; the result is a view of it."""
     state = s.memory.state(op.state.string_value(), tf.shape_of(op.result))
     if state.matrix() is None:
-        _turn(op, s, matrix_of(s, op, s.view(op.rows)), state)
+        turn(s, op, matrix_of(s, op, s.view(op.rows)), state, s.plan.rows_limit)
     else:
         move(s, op, s.view(op.rows), state)
     s.values[op.result] = state
-
-
-def _turn(op: tf.KeepOp, s: Scheduling, rows: View, state: View) -> None:
-    """Rows become the columns of a state: blocks of them, and what is left."""
-    count, columns = state.shape
-    elements = s.plan.rows_limit // 2 // 4
-    block = min(MAX_TURNED_ROWS, elements, count)
-    size = _divisor(columns, elements // round_up(block, 2))
-    for first, length in ((0, count - count % block), (count - count % block, count % block)):
-        if not length:
-            continue
-        kernel = TransposeKernel(
-            *(s.machine, length, min(block, length), columns // size, size, rows.strides[0]),
-            out_pitch=state.strides[1],
-            offset=s.plan.base,
-        )
-        source = rows.row_range(first, length)
-        target = state.row_range(first, length).permuted((1, 0))
-        s.tasks.add(
-            op,
-            kernel,
-            {"source": source, "target": target, "zeros": s.memory.zeros(size)},
-            reads=[source],
-            writes=[target],
-        )
 
 
 @schedules(tf.RecallOp)

@@ -11,7 +11,7 @@ from softex_mlir.compiler.schedule.fused_form import affine_behind, factor_of
 from softex_mlir.compiler.schedule.kernels.linear.geometry import AFFINE
 from softex_mlir.compiler.schedule.kernels.linear.kernel import LinearKernel
 from softex_mlir.compiler.schedule.l2_objects import WeightValue
-from softex_mlir.compiler.schedule.operations.copies import matrix_of, move
+from softex_mlir.compiler.schedule.operations.copies import matrix_of, move, turn
 from softex_mlir.compiler.schedule.scheduling import Scheduling, schedules
 from softex_mlir.compiler.schedule.search.tiles import LinearShape, Tile
 from softex_mlir.compiler.schedule.search.tiling import epilogue_piece, row_blocks
@@ -42,8 +42,10 @@ def schedule_linear_with_factor(op: tf.LinearOp, product: tf.MulOp, s: Schedulin
 
 
 def _linear(op: tf.LinearOp, s: Scheduling, affine: Sequence[SSAValue]) -> View:
-    shape = LinearShape.of(op)
+    shape = s.plan.shapes[op]
     x = matrix_of(s, op, s.view(op.x), shape.n)
+    if shape.turned:
+        return _turned(op, s, shape, x)
     factor = factor_of(op)
     other = op.residual if factor is None else factor
     residual = None if other is None else matrix_of(s, op, s.view(other), shape.k)
@@ -54,10 +56,26 @@ def _linear(op: tf.LinearOp, s: Scheduling, affine: Sequence[SSAValue]) -> View:
     return target
 
 
+def _turned(op: tf.LinearOp, s: Scheduling, shape: LinearShape, x: View) -> View:
+    """wᵀ·xᵀ: turns of x, of blocks of the product as they come."""
+    weight = s.values[op.w]
+    assert isinstance(weight, WeightValue)
+    room = s.plan.rows_room  # RedMulE works beside them
+    target = s.memory.allocate(tf.shape_of(op.result), "bf16", "linear")
+    columns = s.memory.allocate((shape.n, shape.k), "bf16", "turned")
+    turn(s, op, x, columns.permuted((1, 0)), room)
+    product = s.memory.allocate((shape.m, shape.k), "bf16", "linear")
+    _product(s, op, shape, s.memory.weight_columns(weight, shape.n), columns, None, None, product)
+    for first, rows in row_blocks(s.machine, shape.m, s.plan.tiles[shape].m):
+        place = target.columns(first, rows).permuted((1, 0))
+        turn(s, op, product.row_range(first, rows), place, room)
+    return target
+
+
 @schedules(tf.MatmulOp)
 def schedule_matmul(op: tf.MatmulOp, s: Scheduling) -> None:
     """A product of two activations a batch element."""
-    shape = LinearShape.of(op)
+    shape = s.plan.shapes[op]
     a, b = s.view(op.a), s.view(op.b)
     target = s.memory.allocate(tf.shape_of(op.result), "bf16", "matmul")
     if len(a.shape) == 2:
@@ -94,7 +112,8 @@ def _product(
     tile = s.plan.tiles[shape]
     out = target.matrix()
     assert out is not None
-    inner, wide = x.shape[1], tf.shape_of(op.results[0])[-1]
+    inner = x.shape[1]
+    wide = shape.k if shape.turned else tf.shape_of(op.results[0])[-1]
     w_pitch: int | None = None
     w_view: View | None = None
     packed: Region | None = None
