@@ -7,9 +7,11 @@ from functools import partial
 import pytest
 from sampling import matrix
 
+from softex_mlir.abi import Port
 from softex_mlir.compiler.driver import Compilation
 from softex_mlir.compiler.model import Model
 from softex_mlir.compiler.models import BUILTIN, single_operation
+from softex_mlir.compiler.models.builder import ModelBuilder
 from softex_mlir.compiler.models.text import bert, gpt2
 from softex_mlir.compiler.models.vit import vit
 from softex_mlir.isa_sim.machine import Machine
@@ -74,3 +76,14 @@ def test_machines_without_units_have_estimates(target):
     simulated = session.run(compilation.program(), functional=False)
     expected = estimate(compilation.outline(), machine)
     assert expected.cycles == pytest.approx(simulated.cycles, rel=0.3)
+
+
+@pytest.mark.parametrize(("rows", "inner"), [(96, 64), (24, 1024)])
+def test_products_in_f32_have_estimates(rows: int, inner: int):
+    """Weights pass through integer registers; rows of long operands have pointers of their own."""
+    b = ModelBuilder("wide", [Port("x", (rows, inner), "float32")])
+    model = b.finish({"y": b.linear(b.arguments[0], 64, "only")})
+    compilation = Compilation.of(model, accuracy="exact")
+    simulated = session.run(compilation.program(), functional=False).profile
+    expected = estimate(compilation.outline(), compilation.machine)
+    assert expected.cycles == pytest.approx(simulated.cycles, rel=CYCLES)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import cast
 
-from xdsl.dialects import scf
-from xdsl.dialects.builtin import IndexType
+from xdsl.dialects import arith, scf
+from xdsl.dialects.builtin import FixedBitwidthType, IndexType, IntegerAttr
 from xdsl.ir import Block, Operation, SSAValue
 
 from softex_mlir.compiler.schedule.replay.numbers import number_of, steers
+from softex_mlir.dialects.memory import AnyMemRef
 from softex_mlir.isa_sim.machine import Machine
 
 
@@ -50,6 +52,8 @@ MOVED = ACCESS | FREE | {"vector.shuffle"}
 """Operations of loops that only move data: their accesses move the pointers on."""
 WALK = 2.0
 """Pointers that move on in an iteration, on average."""
+REACH = 2047
+"""Bytes behind its pointer that an access reaches."""
 
 
 Known = Mapping[SSAValue, int]
@@ -80,6 +84,9 @@ class Bodies:
             return Cost()
         if op.name in ACCESS:
             return Cost(1, 1, 1)
+        if op.name == "vector.shuffle" and _is_number(op):
+            # what integer registers hold is moved just before it is used
+            return Cost(2 + core.fp_latency, 0, 2)
         if op.name == "arith.divf":
             return Cost(core.fdiv_latency + 1, 0, 1)
         if op.name == "math.sqrt":
@@ -93,7 +100,7 @@ class Bodies:
         body, trips = op.body.block, _trips(op, known)
         innermost = not any(isinstance(each, scf.ForOp) for each in body.ops)
         moved = all(each.name in MOVED or _indexes(each) for each in body.ops)
-        walk = Cost(0.0 if innermost and moved else WALK if innermost else 4.0, 0, 2)
+        walk = Cost(0.0 if innermost and moved else _walk(op) if innermost else 4.0, 0, 2)
         begin, variable = Cost(3, 0, 3), body.args[0]
         if not steers(variable):
             return (self.block(body, known, inner=True) + walk).times(len(trips)) + begin
@@ -122,6 +129,64 @@ class Bodies:
         if following is None or not any(result in following.operands for result in op.results):
             return 0.0
         return float(self.machine.core.fp_latency)
+
+
+def _walk(loop: scf.ForOp) -> float:
+    """Instructions that move pointers on in an iteration: accesses that are too far from each other
+    for an offset have pointers of their own, unless they move them on themselves."""
+    variable = loop.body.block.args[0]
+    places: dict[tuple[SSAValue, ...], set[int]] = {}
+    for op in loop.body.block.ops:
+        if op.name in ACCESS and not _moves_on(op):
+            key, offset = _place(op, variable)
+            places.setdefault(key, set()).add(offset)
+    return WALK + sum(_pointers(offsets) - 1 for offsets in places.values())
+
+
+def _place(op: Operation, variable: SSAValue) -> tuple[tuple[SSAValue, ...], int]:
+    """What an access is relative to, and how many bytes behind that it is."""
+    memory, *indices = op.operands[1 if op.name.endswith(".store") else 0 :]
+    kind = cast("AnyMemRef", memory.type)
+    strides, size = kind.get_strides(), cast("FixedBitwidthType", kind.element_type).size
+    assert strides is not None
+    key, offset = [memory], 0
+    for index, stride in zip(indices, strides, strict=True):
+        owner = index.owner
+        while isinstance(owner, arith.AddiOp) and (more := _constant(owner.rhs)) is not None:
+            offset += more * (stride or 0) * size
+            index = owner.lhs
+            owner = index.owner
+        if index is not variable:
+            key.append(index)
+    return tuple(key), offset
+
+
+def _constant(value: SSAValue) -> int | None:
+    owner = value.owner
+    if not isinstance(owner, arith.ConstantOp) or not isinstance(owner.value, IntegerAttr):
+        return None
+    return owner.value.value.data
+
+
+def _pointers(offsets: Iterable[int]) -> int:
+    """How many pointers reach all of these offsets."""
+    count, end = 0, None
+    for offset in sorted(offsets):
+        if end is None or offset > end:
+            count, end = count + 1, offset + REACH
+    return count
+
+
+def _moves_on(op: Operation) -> bool:
+    """Whether an access moves its pointer on: those of integer registers do."""
+    users = [use.operation for result in op.results for use in result.uses]
+    return bool(users) and all(user.name == "vector.shuffle" for user in users)
+
+
+def _is_number(op: Operation) -> bool:
+    """Whether what an operation of integer registers makes is calculated with."""
+    users = (use.operation for result in op.results for use in result.uses)
+    return any(user.name not in MOVED for user in users)
 
 
 def _trips(op: scf.ForOp, known: Known) -> range:
