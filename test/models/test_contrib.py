@@ -153,6 +153,21 @@ def test_programs_are_bit_identical(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.view(np.uint16), same.view(np.uint16))
 
 
+def test_causal_attention_to_other_tokens_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ONNX Runtime lets the last of the queries see all keys."""
+    monkeypatch.setitem(
+        CASES,
+        "refused",
+        ("MultiHeadAttention", "x keys keys wide", {"num_heads": N, "unidirectional": 1}),
+    )
+    path = tmp_path / "m.onnx"
+    path.write_bytes(model("refused")[0])
+    with pytest.raises(OnnxError, match="unidirectional of 6 queries to 5 keys"):
+        import_onnx(path)
+
+
 def test_what_is_not_done_is_refused_with_the_remedy(tmp_path: Path) -> None:
     path = tmp_path / "m.onnx"
     CASES["refused"] = ("PackedAttention", "x y y", {"num_heads": N})

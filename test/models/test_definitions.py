@@ -196,3 +196,22 @@ def test_einsum_of_one_operand(tmp_path: Path, equation: str) -> None:
     node = NODE("Einsum", ["x"], ["y"], equation=equation)
     path = save(tmp_path / "m.onnx", [node], [of("x", FLOAT, 2, 3, 4)], opset=20)
     compare(path, {"x": random(2, 3, 4)})
+
+
+@pytest.mark.parametrize(
+    ("equation", "shapes"),
+    [
+        ("ab,ab->b", [(1, 3), (4, 3)]),
+        ("bhqd,bhkd->bhqk", [(2, 4, 3, 8), (2, 1, 5, 8)]),
+        ("ab,ab,ab->", [(1, 3), (4, 1), (4, 3)]),
+        ("ii,i->i", [(3, 3), (1,)]),
+    ],
+)
+def test_einsum_repeats_what_has_one_element(
+    tmp_path: Path, equation: str, shapes: list[tuple[int, ...]]
+) -> None:
+    names = "abc"[: len(shapes)]
+    node = NODE("Einsum", list(names), ["y"], equation=equation)
+    inputs = [of(n, FLOAT, *s) for n, s in zip(names, shapes, strict=True)]
+    path = save(tmp_path / "m.onnx", [node], inputs, opset=20)
+    compare(path, {n: random(*s) for n, s in zip(names, shapes, strict=True)})

@@ -39,7 +39,7 @@ def expected(v: dict[str, Any], lengths: Any, length: int, **a: Any) -> list[Any
     for b in range(batch):
         start = 0
         if "past_k" in v:
-            start = int(lengths[b]) + 1 - queries
+            start = max(0, int(lengths[b]) + 1 - queries)
             for cache, past in zip(caches, (v["past_k"], v["past_v"]), strict=True):
                 cache[b, :, : past.shape[2]] = past[b]
         for i, h in np.ndindex(queries, GROUPS):
@@ -115,6 +115,7 @@ def arrays_of(batch: int, queries: int, before: int) -> dict[str, Any]:
         (1, 6, [6, 6], 7),  # a cache that grows
         (1, 9, [4, 8], 9),  # a buffer that stays
         (3, 9, [4, 8], 9),
+        (4, 6, [3, 1], 6),  # prompts of two lengths into a buffer
     ],
 )
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
+from softex_mlir.compiler.importers.onnx.importer import import_onnx
 from softex_mlir.tools.softex import main as softex
 
 FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64
@@ -174,6 +175,22 @@ def test_rare_models(
         array = array.astype(np.float64)
         assert array.shape == np.shape(wanted)
         np.testing.assert_allclose(array, np.asarray(wanted, np.float64), rtol=0.02, atol=0.05)
+
+
+def test_outputs_declared_otherwise(tmp_path: Path) -> None:
+    """The program gives what the nodes compute, and it is said."""
+    graph = helper.make_graph(
+        [node("Relu", "x")],
+        "rare",
+        [helper.make_tensor_value_info("x", FLOAT, (4, 6))],
+        [helper.make_tensor_value_info("y", INT64, (6, None))],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, tmp_path / "m.onnx")
+    assert import_onnx(tmp_path / "m.onnx").notes == [
+        "output 'y' is of type float32, where the file says int64",
+        "output 'y' is of shape [4, 6], where the file says [6, ?]",
+    ]
 
 
 def errors_of(

@@ -217,8 +217,10 @@ def _attend(
     heads: tuple[Value, Value, Value],
     mask: Value,
     extra: Value,
+    past: Value,
 ) -> Value:
-    """Attention of [batch, heads, tokens, size]; the result is [batch, tokens, width]."""
+    """Attention of [batch, heads, tokens, size], to keys of which the first are those of `past`
+    (None for none); the result is [batch, tokens, width]."""
     q, k, v = heads
     batch, count, queries, size = shape_of_value(q)
     keys = shape_of_value(k)[2]
@@ -231,6 +233,13 @@ def _attend(
     if mask is not None:
         scores = call(state, "Add", scores, _padding_bias(state, mask, batch, keys, fill))
     if node.attribute("unidirectional", 0):
+        before = 0 if past is None else shape_of_value(past)[-2]
+        if keys != before + queries:
+            # ONNX Runtime lets the last query see all keys then
+            raise Unsupported(
+                f"unidirectional of {queries} queries to {keys} keys, {before} of them of a cache",
+                "add a mask to attention_bias",
+            )
         visible = np.tri(queries, keys, keys - queries, dtype=np.bool_)
         lowest = np.where(visible, np.float32(0), np.finfo(np.float32).min)
         scores = call(state, "Add", scores, lowest)
@@ -258,7 +267,7 @@ def attention(state: Importer, node: Node) -> list[Value]:
     if any(node.proto.output[1:]):
         both = [call(state, "Unsqueeze", value, ints(0)) for value in (k, v)]
         present = call(state, "Concat", *both, axis=0)
-    return [_attend(state, node, (q, k, v), mask, extra), present]
+    return [_attend(state, node, (q, k, v), mask, extra, past), present]
 
 
 def _unpacked(state: Importer, x: Value, count: int) -> list[Value]:
@@ -298,4 +307,4 @@ def multi_head_attention(state: Importer, node: Node) -> list[Value]:
     if past_key is not None:
         k = call(state, "Concat", past_key, k, axis=2)
         v = call(state, "Concat", past_value, v, axis=2)
-    return [_attend(state, node, (q, k, v), mask, extra), k, v]
+    return [_attend(state, node, (q, k, v), mask, extra, past_key), k, v]

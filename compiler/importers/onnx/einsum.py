@@ -31,7 +31,8 @@ Labelled = tuple[SSAValue, str]
 def einsum(state: Importer, node: Node) -> list[Value]:
     values = node.inputs()
     terms, result = _parsed(node, [len(shape_of_value(v)) for v in values])
-    left, *others = (_operand(state, v, term) for v, term in zip(values, terms, strict=True))
+    operands = [_operand(state, v, term) for v, term in zip(values, terms, strict=True)]
+    left, *others = _without_repeated(state, operands)
     for number, right in enumerate(others, 2):
         kept = set(result).union(*terms[number:])
         a = _reduced(state, *left, kept.union(right[1]))
@@ -75,10 +76,29 @@ def _operand(state: Importer, value: Value, term: str) -> Labelled:
     if letters == term:
         return x, term
     sizes = dict(zip(term, t.shape_of(x), strict=True))
+    if any(sizes[c] != n for c, n in zip(term, t.shape_of(x), strict=True)):
+        raise Unsupported("sizes that differ for one letter")
     source = [AffineExpr.dimension(letters.index(c)) for c in term]
     result = ([sizes[c] for c in letters], element_of(x), loops(len(letters)))
     found = nest(state, [(x, source)], [result], "p" * len(letters), lambda e, v: v[0])
     return found[0], letters
+
+
+def _without_repeated(state: Importer, operands: Sequence[Labelled]) -> list[Labelled]:
+    """Operands without the dimensions of 1 that repeat for those of others with the same letter."""
+    most: dict[str, int] = {}
+    for x, term in operands:
+        for letter, size in zip(term, t.shape_of(x), strict=True):
+            most[letter] = max(size, most.get(letter, 1))
+    found: list[Labelled] = []
+    for x, term in operands:
+        sizes = dict(zip(term, t.shape_of(x), strict=True))
+        kept = "".join(c for c in term if sizes[c] == most[c])
+        if any(sizes[c] not in (1, most[c]) for c in term):
+            raise Unsupported("sizes that differ for one letter")
+        dense = x if kept == term else state.emit(t.ReshapeOp(x, [sizes[c] for c in kept]))
+        found.append((dense, kept))
+    return found
 
 
 def _reduced(state: Importer, x: SSAValue, term: str, kept: set[str]) -> Labelled:

@@ -40,6 +40,9 @@ def grouped_query(state: Importer, node: Node) -> list[Value]:
     if past_key is not None:
         last = call(state, "Cast", lengths, to=int(_TENSOR.INT32))
         start = call(state, "Sub", last, np.array(queries - 1, np.int32))
+        if queries > 1:
+            # of a prompt that is shorter than the others, which padding follows
+            start = call(state, "Max", start, np.array(0, np.int32))
         start = shaped(state, start, shape_of_value(q)[0], 1)
     positions = _positions(state, start, queries)
     pairs = bool(node.attribute("rotary_interleaved", 0))

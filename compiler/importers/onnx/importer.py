@@ -6,6 +6,7 @@ reference implementation; what remains are operations on activations.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
 from pathlib import Path
@@ -102,11 +103,13 @@ def import_graph(proto: Any, path: Path, shapes: Shapes | None = None) -> Model:
                 found = error.refusal(name, operator)
                 refusals.append(found if found.remedy else replace(found, remedy=way_out(operator)))
                 continue
+            shape = t.shape_of(outputs[name])
+            state.notes += _notes_of_declaration(output, reader.types.get(name), shape)
             if output.type.tensor_type.elem_type == onnx.TensorProto.UINT32:
                 state.notes.append(
                     f"output '{name}' of uint32 is int32: numbers from 2^31 on come out less 2^32"
                 )
-            if prod(t.shape_of(outputs[name])) == 0:
+            if prod(shape) == 0:
                 reason = f"output '{name}' has 0 elements; expected at least 1"
                 problems.append(Refusal(name, operator, reason, "take it from the outputs"))
     if problems or refusals:
@@ -158,6 +161,23 @@ def _type_problem(value: Value, output: Any, operator: str) -> Refusal | None:
     reason = f"output '{output.name}' is of type {dtype_name(kind)}; expected floats or integers"
     texts = kind == onnx.TensorProto.STRING
     return Refusal(output.name, operator, reason, "make texts behind it" if texts else "add a Cast")
+
+
+def _notes_of_declaration(output: Any, computed: Any, shape: Sequence[int]) -> list[str]:
+    """That a file says another type or shape than its nodes compute, which a program gives."""
+    kind = output.type.tensor_type
+    element = int(kind.elem_type)
+    other = 0 if computed is None else int(computed.tensor_type.elem_type)
+    notes: list[str] = []
+    if element and other and element != other and not {element, other} <= set(FLOATS):
+        notes.append(f"of type {dtype_name(other)}, where the file says {dtype_name(element)}")
+    if kind.HasField("shape"):
+        said = [int(d.dim_value) if d.HasField("dim_value") else None for d in kind.shape.dim]
+        pairs = zip(said, shape, strict=False)
+        if len(said) != len(shape) or any(n not in (None, size) for n, size in pairs):
+            words = ", ".join("?" if n is None else str(n) for n in said)
+            notes.append(f"of shape {list(shape)}, where the file says [{words}]")
+    return [f"output '{output.name}' is {note}" for note in notes]
 
 
 def _output(state: Importer, value: Value) -> SSAValue:
