@@ -18,16 +18,22 @@ from softex_mlir.compiler.schedule.fused_form import BINARY, NORMS, UNARY, is_in
 from softex_mlir.compiler.schedule.kernels.copies import EmbeddingKernel
 from softex_mlir.compiler.schedule.kernels.kernel import team_size
 from softex_mlir.compiler.schedule.kernels.linear.geometry import LinearArena
+from softex_mlir.compiler.schedule.kernels.linear.turned import TurnedKernel
 from softex_mlir.compiler.schedule.kernels.nest.build import generic_bytes, least_generic_bytes
 from softex_mlir.compiler.schedule.kernels.rows import least_bytes, one_row, wanted_bytes
-from softex_mlir.compiler.schedule.search.tiles import LinearShape, Slots, Tile, linear_arena
+from softex_mlir.compiler.schedule.search.tiles import (
+    LinearShape,
+    Slots,
+    Tile,
+    linear_arena,
+)
 from softex_mlir.compiler.schedule.search.tiling import (
     LARGER,
     CapacityError,
     LinearSearch,
     row_blocks,
 )
-from softex_mlir.compiler.schedule.search.turning import shapes_of
+from softex_mlir.compiler.schedule.search.turning import turned_products
 from softex_mlir.dialects import transformer as tf
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
@@ -67,13 +73,13 @@ class Plan:
     """What row-wise kernels may ask for."""
     linear_base: int
     """Where the slots of products begin."""
-    shapes: Mapping[Operation, LinearShape]
-    """Of products."""
     tiles: Mapping[LinearShape, Tile]
     arenas: Mapping[Slots, LinearArena]
     """Where the slots of products lie that have the same."""
     blocks: Mapping[int, int]
     """Most rows of a block, by the rows of a product."""
+    turned: Mapping[Operation, TurnedKernel]
+    """Products that are computed the other way round."""
 
     @property
     def rows_room(self) -> int:
@@ -104,11 +110,10 @@ def make_plan(main: FuncOp, machine: Machine, overrides: Mapping[str, Mapping[st
         CapacityError: the TCDM is too small.
         UserError: `overrides` names a layer that is not there.
     """
-    ops = [op for op in main.body.walk() if not is_in_epilogue(op)]
     tcdm, base = machine.cluster.tcdm_bytes, buffers_offset(machine)
+    ops = [op for op in main.body.walk() if not is_in_epilogue(op)]
     products = [op for op in ops if isinstance(op, tf.LinearOp | tf.MatmulOp)]
-    straight: dict[Operation, LinearShape] = {op: LinearShape.of(op) for op in products}
-    shapes = list(straight.values())
+    shapes = [LinearShape.of(op) for op in products]
     layers = list(dict.fromkeys(shape.layer for shape in shapes))
     if unknown := [name for name in overrides if name not in layers]:
         raise UserError(
@@ -130,37 +135,19 @@ def make_plan(main: FuncOp, machine: Machine, overrides: Mapping[str, Mapping[st
         raise _overflow(machine, ops, shapes, overrides)
     linear_base = min(tcdm, round_up(base + max(least, need), 64))
     between = _cycles_between(machine, ops)
+
+    search = LinearSearch(machine, shapes, tcdm - linear_base, overrides, between)
     try:
-        shape_of = shapes_of(products, machine, tcdm - linear_base, overrides)
-        arenas, tiles = _arenas(machine, shape_of, linear_base, overrides, between)
+        sizes, tiles = search.search()
     except CapacityError:
-        # Slower row-wise operations, and products none of which is turned, may leave enough.
+        # Slower row-wise operations may leave enough.
         linear_base = base + least
-        shape_of = straight
-        arenas, tiles = _arenas(machine, shape_of, linear_base, overrides, between)
-    blocks = {shape.m: tile.m for shape, tile in tiles.items() if not shape.turned}
-    return Plan(machine, base, limit, linear_base, shape_of, tiles, arenas, blocks)
-
-
-def _arenas(
-    machine: Machine,
-    shape_of: Mapping[Operation, LinearShape],
-    offset: int,
-    overrides: Mapping[str, Mapping[str, int]],
-    between: Mapping[int, int],
-) -> tuple[dict[Slots, LinearArena], dict[LinearShape, Tile]]:
-    """Slots from a TCDM offset on, and tiles. Turned products have slots of their own, behind those
-    of the others' epilogues, which `dma_out` fills without waiting."""
-    tcdm = machine.cluster.tcdm_bytes
-    arenas: dict[Slots, LinearArena] = {}
-    tiles: dict[LinearShape, Tile] = {}
-    for turned in (False, True):
-        own = [shape for shape in shape_of.values() if shape.turned == turned]
-        sizes, found = LinearSearch(machine, own, tcdm - offset, overrides, between).search()
-        arenas |= {slots: linear_arena(size, offset, tcdm) for slots, size in sizes.items()}
-        tiles |= found
-        offset += max((size.epilogue_slots * size.epilogue for size in sizes.values()), default=0)
-    return arenas, tiles
+        search = LinearSearch(machine, shapes, tcdm - linear_base, overrides, between)
+        sizes, tiles = search.search()
+    turned = turned_products(products, machine, search, tiles, overrides, base)
+    arenas = {slots: linear_arena(size, linear_base, tcdm) for slots, size in sizes.items()}
+    blocks = {shape.m: tile.m for shape, tile in tiles.items()}
+    return Plan(machine, base, limit, linear_base, tiles, arenas, blocks, {**turned})
 
 
 def _overflow(

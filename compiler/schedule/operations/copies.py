@@ -122,7 +122,8 @@ def turn(s: Scheduling, op: Operation, rows: View, target: View, room: int) -> N
     what is left. Tiles take `room` bytes of TCDM."""
     count, columns = target.shape
     elements = room // 2 // 4
-    block = min(MAX_TURNED_ROWS, elements, count)
+    most = min(MAX_TURNED_ROWS, elements)
+    block = min(count, round_up(-(-count // -(-count // most)), 2))
     size = divisor(columns, elements // round_up(block, 2))
     for first, length in ((0, count - count % block), (count - count % block, count % block)):
         if not length:

@@ -10,6 +10,7 @@ from xdsl.ir import Operation, SSAValue
 from softex_mlir.compiler.schedule.fused_form import affine_behind, factor_of
 from softex_mlir.compiler.schedule.kernels.linear.geometry import AFFINE
 from softex_mlir.compiler.schedule.kernels.linear.kernel import LinearKernel
+from softex_mlir.compiler.schedule.kernels.linear.turned import BIAS_COLUMNS, TurnedKernel
 from softex_mlir.compiler.schedule.l2_objects import WeightValue
 from softex_mlir.compiler.schedule.operations.copies import matrix_of, move, turn
 from softex_mlir.compiler.schedule.scheduling import Scheduling, schedules
@@ -19,6 +20,9 @@ from softex_mlir.compiler.schedule.views import Address, Region, View, row_major
 from softex_mlir.compiler.weight_layout import WeightLayout
 from softex_mlir.dialects import transformer as tf
 from softex_mlir.dialects.cluster import GlobalKind
+
+BIAS_PART = 384
+"""Elements of a bias that a launch turns."""
 
 
 @schedules(tf.LinearOp)
@@ -42,10 +46,10 @@ def schedule_linear_with_factor(op: tf.LinearOp, product: tf.MulOp, s: Schedulin
 
 
 def _linear(op: tf.LinearOp, s: Scheduling, affine: Sequence[SSAValue]) -> View:
-    shape = s.plan.shapes[op]
+    shape = LinearShape.of(op)
     x = matrix_of(s, op, s.view(op.x), shape.n)
-    if shape.turned:
-        return _turned(op, s, shape, x)
+    if op in s.plan.turned:
+        return _turned(op, s, s.plan.turned[op], x)
     factor = factor_of(op)
     other = op.residual if factor is None else factor
     residual = None if other is None else matrix_of(s, op, s.view(other), shape.k)
@@ -56,26 +60,49 @@ def _linear(op: tf.LinearOp, s: Scheduling, affine: Sequence[SSAValue]) -> View:
     return target
 
 
-def _turned(op: tf.LinearOp, s: Scheduling, shape: LinearShape, x: View) -> View:
-    """wᵀ·xᵀ: turns of x, of blocks of the product as they come."""
+def _turned(op: tf.LinearOp, s: Scheduling, kernel: TurnedKernel, x: View) -> View:
+    """One launch, behind turns of x by blocks of rows. A bias is turned too, a few times, in parts
+    that the cores find time for between other work."""
     weight = s.values[op.w]
     assert isinstance(weight, WeightValue)
-    room = s.plan.rows_room  # RedMulE works beside them
-    target = s.memory.allocate(tf.shape_of(op.result), "bf16", "linear")
-    columns = s.memory.allocate((shape.n, shape.k), "bf16", "turned")
-    turn(s, op, x, columns.permuted((1, 0)), room)
-    product = s.memory.allocate((shape.m, shape.k), "bf16", "linear")
-    _product(s, op, shape, s.memory.weight_columns(weight, shape.n), columns, None, None, product)
-    for first, rows in row_blocks(s.machine, shape.m, s.plan.tiles[shape].m):
-        place = target.columns(first, rows).permuted((1, 0))
-        turn(s, op, product.row_range(first, rows), place, room)
+    rows, inner = kernel.tokens, kernel.n * kernel.chunks
+    target = s.memory.allocate((rows, kernel.columns), "bf16", "linear")
+    turned = s.memory.allocate((inner, rows), "bf16", "turned")
+    for first, size in s.plan.row_blocks(rows):
+        place = turned.permuted((1, 0)).row_range(first, size)
+        turn(s, op, x.row_range(first, size), place, s.plan.rows_room)
+    feeds = [turned]
+    bias: View | Address = s.memory.zeros(rows)
+    if op.bias is not None:
+        repeated = replace(s.view(op.bias), shape=(BIAS_COLUMNS, kernel.columns), strides=(0, 1))
+        bias = s.memory.allocate((kernel.columns, BIAS_COLUMNS), "bf16", "bias")
+        for first in range(0, kernel.columns, BIAS_PART):
+            part = first, min(BIAS_PART, kernel.columns - first)
+            place = bias.permuted((1, 0)).columns(*part)
+            turn(s, op, repeated.columns(*part), place, s.plan.rows_room)
+        feeds.append(bias)
+    addresses: dict[str, View | Address] = {
+        "rows": s.memory.weight_columns(weight, inner),
+        "turned": turned,
+        "bias": bias,
+        "out": target,
+    }
+    s.tasks.add(
+        op,
+        replace(kernel, out_pitch=target.strides[0]),
+        addresses,
+        feeds=feeds,
+        writes=[target],
+        on_engine=True,
+        macs=rows * inner * kernel.columns,
+    )
     return target
 
 
 @schedules(tf.MatmulOp)
 def schedule_matmul(op: tf.MatmulOp, s: Scheduling) -> None:
     """A product of two activations a batch element."""
-    shape = s.plan.shapes[op]
+    shape = LinearShape.of(op)
     a, b = s.view(op.a), s.view(op.b)
     target = s.memory.allocate(tf.shape_of(op.result), "bf16", "matmul")
     if len(a.shape) == 2:
@@ -112,8 +139,7 @@ def _product(
     tile = s.plan.tiles[shape]
     out = target.matrix()
     assert out is not None
-    inner = x.shape[1]
-    wide = shape.k if shape.turned else tf.shape_of(op.results[0])[-1]
+    inner, wide = x.shape[1], tf.shape_of(op.results[0])[-1]
     w_pitch: int | None = None
     w_view: View | None = None
     packed: Region | None = None

@@ -14,9 +14,8 @@ from softex_mlir.compiler.weight_layout import ALIGNMENT
 from softex_mlir.dialects.transformer import LinearOp, MatmulOp, shape_of
 from softex_mlir.isa_sim.machine import Machine
 
-Slots: TypeAlias = tuple[int, bool, bool]
-"""What products of the same slots share: the inner size, whether sums are in f32, whether
-they are turned."""
+Slots: TypeAlias = tuple[int, bool]
+"""What products of the same slots share: the inner size, whether their sums are in f32."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +37,6 @@ class LinearShape:
     """Whether the epilogue ends with a product with a vector and the addition of another."""
     software: bool = False
     """Whether the activation is the cores' though there is a SoftEx."""
-    turned: bool = False
-    """Whether it is wᵀ·xᵀ that is computed: m are the columns of w, k the rows of x."""
     layer: str = field(default="", compare=False)
 
     @staticmethod
@@ -57,15 +54,15 @@ class LinearShape:
         return LinearShape(
             *(m, op.inner, columns, activation, residual, op.chunk, op.step, wide),
             affine_behind(op) is not None,
-            software=isinstance(op, LinearOp) and op.software is not None,
-            layer=layer,
+            isinstance(op, LinearOp) and op.software is not None,
+            layer,
         )
 
     @property
     def slots(self) -> Slots:
-        """What products have in common whose slots follow each other: the inner size, who computes
-        them, and whether turned."""
-        return self.n, self.wide, self.turned
+        """What products have in common whose slots follow each other: the inner size, and who
+        computes them."""
+        return self.n, self.wide
 
     def machine(self, machine: Machine) -> Machine:
         """A machine with the units that the product works on."""

@@ -1,88 +1,90 @@
-"""Products computed the other way round: (x·w)ᵀ = wᵀ·xᵀ, in the same chain of additions.
+"""Which products are computed the other way round: (x·w)ᵀ = wᵀ·xᵀ, in the same chain of additions.
 
 RedMulE computes 24 rows and 32 columns at a time. 128 rows of x take it as long as 144, but 128
-columns of xᵀ as long as 128, and the columns of w are many tiles of 24. The cores turn x before,
-and the result block by block while RedMulE computes the next one.
+columns of xᵀ as long as 128, and the columns of w are many tiles of 24.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 
-from xdsl.ir import Operation
-
 from softex_mlir.arithmetic import round_up
-from softex_mlir.compiler.schedule.fused_form import factor_of, layer_of
-from softex_mlir.compiler.schedule.search.costs import TRANSPOSE_CYCLES, core_cycles
+from softex_mlir.compiler.schedule.fused_form import NORMS, affine_behind, factor_of, layer_of
+from softex_mlir.compiler.schedule.kernels.linear.turned import BIAS_COLUMNS, TurnedKernel
+from softex_mlir.compiler.schedule.kernels.rows import one_row
+from softex_mlir.compiler.schedule.search.costs import (
+    TRANSPOSE_CYCLES,
+    core_cycles,
+    dma_box_cycles,
+)
 from softex_mlir.compiler.schedule.search.tiles import LinearShape, Tile
-from softex_mlir.compiler.schedule.search.tiling import LinearSearch
-from softex_mlir.compiler.weight_layout import ALIGNMENT
+from softex_mlir.compiler.schedule.search.tiling import MAX_TILE, LinearSearch, row_blocks
 from softex_mlir.dialects import transformer as tf
 from softex_mlir.isa_sim.machine import Machine
-
-LONGER = 1.04
-"""How much longer turned products take than predicted, as the DMA has more to bring for the first
-chunk of a group than for others: simulated GPT-2's 50,257 columns."""
+from softex_mlir.isa_sim.units.redmule import is_computed
 
 LEAST_GAIN = 0.02
 """Of a product's cycles, that predictions are good for."""
 
 
-def shapes_of(
+def turned_products(
     products: Sequence[tf.LinearOp | tf.MatmulOp],
     machine: Machine,
-    budget: int,
-    overrides: Mapping[str, Mapping[str, int]],
-) -> dict[Operation, LinearShape]:
-    """The shapes of products as they are computed, in `budget` bytes of TCDM. Layers whose tiles
-    are pinned stay as they are.
-
-    Raises:
-        CapacityError: the TCDM is too small.
-    """
-    found: dict[Operation, LinearShape] = {op: LinearShape.of(op) for op in products}
-    candidates = {
-        op: _turned(op, found[op])
-        for op in products
-        if isinstance(op, tf.LinearOp) and layer_of(op) not in overrides
-        if _can_turn(op, found[op], machine)
-    }
-    if candidates:
-        straight = LinearSearch(machine, found.values(), budget, overrides)
-        turned = LinearSearch(machine, candidates.values(), budget)
-        tiles, others = straight.search()[1], turned.search()[1]
-        for op, shape in candidates.items():
-            before = straight.cycles(found[op], tiles[found[op]])
-            after = LONGER * turned.cycles(shape, others[shape])
-            after += _turn_cycles(machine, shape, others[shape])
+    search: LinearSearch,
+    tiles: Mapping[LinearShape, Tile],
+    pinned: Container[str],
+    offset: int,
+) -> dict[tf.LinearOp | tf.MatmulOp, TurnedKernel]:
+    """Products that are predicted to take less time turned, in the TCDM from `offset` on, than with
+    the `tiles` that a search found. Layers whose tiles are pinned stay as they are."""
+    found: dict[tf.LinearOp | tf.MatmulOp, TurnedKernel] = {}
+    for op in products:
+        if not isinstance(op, tf.LinearOp) or layer_of(op) in pinned:
+            continue
+        kernel = _kernel(op, machine, offset)
+        if kernel is not None:
+            shape = LinearShape.of(op)
+            before = search.cycles(shape, tiles[shape])
+            after = max(kernel.cycles()) + _exposed_cycles(op, kernel, tiles[shape])
             if after < (1.0 - LEAST_GAIN) * before:
-                found[op] = shape
+                found[op] = kernel
     return found
 
 
-def _turned(op: tf.LinearOp, shape: LinearShape) -> LinearShape:
-    return replace(shape, m=tf.shape_of(op.result)[1], k=shape.m, turned=True)
+def _kernel(op: tf.LinearOp, machine: Machine, offset: int) -> TurnedKernel | None:
+    """The kernel of a product with a weight whose sums are whole, if the rows of x fill columns of
+    RedMulE's tiles but not rows, and xᵀ fits the TCDM; with the longest jobs that fit."""
+    unit, shape = machine.redmule, LinearShape.of(op)
+    if unit is None or shape.wide or shape.splits > 1 or shape.residual or shape.software:
+        return None
+    if not isinstance(op.w.owner, tf.GetWeightOp) or factor_of(op) or affine_behind(op):
+        return None
+    (rows, inner), columns = tf.shape_of(op.x), tf.shape_of(op.result)[1]
+    if rows % unit.tile_columns or rows % BIAS_COLUMNS or columns < unit.rows or inner != shape.n:
+        return None
+    if round_up(columns, unit.rows) * rows >= round_up(rows, unit.rows) * shape.k:
+        return None
+    kernel = TurnedKernel(
+        *(machine, rows, 0, 0, columns, shape.activation, op.bias is not None, 0, 1, offset)
+    )
+    for n in range(min(MAX_TILE, inner), 0, -shape.step):
+        if inner % n or not is_computed(unit.rows, n, rows, unit):
+            continue
+        for slots in (2, 1):
+            sized = replace(kernel, n=n, chunks=inner // n, turned_slots=slots)
+            if sized.end <= machine.cluster.tcdm_bytes:
+                return sized
+    return None
 
 
-def _can_turn(op: tf.LinearOp, shape: LinearShape, machine: Machine) -> bool:
-    """Whether the rows of x fill whole columns of tiles, but not whole rows, of a product with a
-    weight that has no epilogue and one sum."""
-    unit = machine.redmule
-    if unit is None or shape.m % ALIGNMENT or shape.m % unit.tile_columns:
-        return False
-    plain = op.bias is None and not shape.residual and shape.activation == "none"
-    whole = shape.splits == 1 and not shape.wide and tf.shape_of(op.x)[1] == shape.n
-    padded = round_up(shape.m, unit.rows) * shape.k
-    less = round_up(tf.shape_of(op.result)[1], unit.rows) * shape.m < padded
-    return plain and whole and less and factor_of(op) is None and _is_weight(op)
-
-
-def _is_weight(op: tf.LinearOp) -> bool:
-    return isinstance(op.w.owner, tf.GetWeightOp)
-
-
-def _turn_cycles(machine: Machine, shape: LinearShape, tile: Tile) -> int:
-    """Turning x, and the last block of the result, which nothing hides."""
-    elements = shape.k * (shape.n + min(tile.m, shape.m))
-    return core_cycles(machine, TRANSPOSE_CYCLES, elements)
+def _exposed_cycles(op: tf.LinearOp, kernel: TurnedKernel, tile: Tile) -> int:
+    """What nothing hides: the last rows' norm, turning x, the first chunk of it, the last tile."""
+    machine, rows = kernel.machine, kernel.tokens
+    cycles = core_cycles(machine, TRANSPOSE_CYCLES, rows * kernel.n * kernel.chunks)
+    cycles += dma_box_cycles(machine, 2 * kernel.n * rows, 1) + kernel.tile_cycles
+    if isinstance(op.x.owner, NORMS):
+        _, last = row_blocks(machine, rows, tile.m)[-1]
+        norm = replace(one_row(op.x.owner, machine), rows=last, block=kernel.team)
+        cycles += max(norm.cycles())
+    return cycles
