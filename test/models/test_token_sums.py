@@ -14,6 +14,7 @@ from sampling import matrix
 
 import softex_mlir
 from softex_mlir.compiler.driver import Compilation
+from softex_mlir.compiler.transforms.transformer.split_values import lost_of_equal
 from softex_mlir.dialects import transformer as t
 from softex_mlir.runtime.reference import evaluate
 
@@ -63,13 +64,13 @@ KINDS = (
 CASES = [
     (kind, tokens, columns, equal)
     for kind in KINDS
-    for tokens in (257, 300, 577, 1200, 4096)
+    for tokens in (129, 197, 300, 577, 1200, 4096)
     for columns in (8, 160)
     for equal in (False, True)
 ]
 
 
-@matrix("kind, tokens, columns, equal", CASES, short=16)
+@matrix("kind, tokens, columns, equal", CASES, short=40)
 def test_sums_do_not_stand_still(
     kind: str, tokens: int, columns: int, equal: bool, tmp_path: Path
 ) -> None:
@@ -92,7 +93,7 @@ def test_sums_do_not_stand_still(
     model = Compilation.of(path).model
     found = np.asarray(evaluate(model.module, model.weights, arrays)["y"], np.float64)
     on_redmule = any(isinstance(op, t.MatmulOp | t.LinearOp) for op in model.module.walk())
-    np.testing.assert_allclose(found, wanted, rtol=0.03 if on_redmule else 0.01)
+    np.testing.assert_allclose(found, wanted, rtol=0.02 if on_redmule else 0.01)
 
 
 @pytest.mark.parametrize("columns", [8, 160])
@@ -113,3 +114,33 @@ def test_programs_sum_so(columns: int, tmp_path: Path) -> None:
     wanted = np.asarray(evaluate(model.module, model.weights, arrays)["y"])
     found = softex_mlir.compile(path).run(arrays).outputs["y"]
     np.testing.assert_array_equal(np.asarray(found).view(np.uint16), wanted.view(np.uint16))
+
+
+@pytest.mark.parametrize(
+    ("keys", "accuracy", "note"),
+    [(64, "fast", ""), (197, "fast", "19% too small; --accuracy high adds 64"), (197, "high", "")],
+)
+def test_even_attention_in_one_chain_is_said(
+    keys: int, accuracy: str, note: str, tmp_path: Path
+) -> None:
+    """And what is said is what it loses."""
+    nodes = [
+        helper.make_node("Transpose", ["x"], ["k"], perm=[0, 2, 1]),
+        helper.make_node("MatMul", ["x", "k"], ["s"]),
+        helper.make_node("Softmax", ["s"], ["p"]),
+        helper.make_node("MatMul", ["p", "v"], ["y"]),
+    ]
+    infos = [helper.make_tensor_value_info(n, FLOAT, (1, keys, 64)) for n in "xv"]
+    result = [helper.make_tensor_value_info("y", FLOAT, None)]
+    graph = helper.make_graph(nodes, "attention", infos, result)
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]), tmp_path / "m.onnx"
+    )
+    model = Compilation.of(tmp_path / "m.onnx", accuracy=accuracy).model
+    assert note in " ".join(model.notes)
+    assert bool(model.notes) == bool(note)
+    values = np.linspace(1, 2, 64, endpoint=False, dtype=np.float32)
+    arrays = {"x": np.zeros((1, keys, 64)), "v": np.broadcast_to(values, (1, keys, 64))}
+    found = np.asarray(evaluate(model.module, model.weights, arrays)["y"], np.float64)
+    lost = (1 - found / values).max()
+    assert lost < (lost_of_equal(keys) + 0.01 if note else 0.07)
