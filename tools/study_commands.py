@@ -72,6 +72,9 @@ def quality(
     layers: LayersOption = None,
     settings: SetOption = None,
     accuracy: AccuracyOption = None,
+    entry: Annotated[
+        str | None, typer.Option(help="Which of several entries of a program, run by itself.")
+    ] = None,
     logits: Annotated[
         list[str] | None,
         typer.Option(
@@ -126,6 +129,7 @@ def quality(
         target=machine_of(target or "paper", settings) if settings else target,
         shapes=shapes_of(shape or [], dim or []),
         accuracy=accuracy,
+        entry=entry,
         logits=logits or (),
         layers="all" if per_layer else "kinds" if contributions else None,
         sweeps=sweep or (),

@@ -38,6 +38,7 @@ def quality(
     target: Machine | str | None = None,
     shapes: Mapping[str, tuple[int, ...]] | None = None,
     accuracy: str | None = None,
+    entry: str | None = None,
     logits: Sequence[str] = (),
     layers: str | None = None,
     sweeps: Sequence[str] = (),
@@ -56,6 +57,7 @@ def quality(
             float32; by default the model's own source.
         target: the machine; default: a program's own, else ``paper``.
         accuracy: a level, as for `compile`.
+        entry: of a program with several: "prefill".
         logits: outputs of which divergence and perplexity are wanted, too.
         layers: "kinds" or "all": the contribution of every kind of layer, or of every layer.
         sweeps: settings to vary: "sums=0,192,96", "values=0,64", "terms=2,4",
@@ -67,7 +69,7 @@ def quality(
     Raises:
         UserError: something cannot be read, or does not fit the model.
     """
-    subject = subject_of(model, target, shapes=shapes, accuracy=accuracy)
+    subject = subject_of(model, target, shapes=shapes, accuracy=accuracy, entry=entry)
     outputs = [port.name for port in subject.model.outputs]
     for name in logits:
         if name not in outputs:

@@ -71,7 +71,7 @@ def contributions(
 
         found = [subject.outputs(one, arithmetic)[chosen] for one in inputs]
         return mean(
-            1 - cosine_of(a.astype(np.float64), b.astype(np.float64))
+            max(0.0, 1 - cosine_of(a.astype(np.float64), b.astype(np.float64)))
             for a, b in zip(found, wanted, strict=True)
         )
 

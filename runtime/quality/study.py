@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -235,7 +236,9 @@ def parallel(
         return
     _TASK[:] = [task]
     try:
-        with multiprocessing.get_context("fork").Pool(count) as pool:
+        # the parent hears of an interrupt, and ends them
+        ignore = (signal.SIGINT, signal.SIG_IGN)
+        with multiprocessing.get_context("fork").Pool(count, signal.signal, ignore) as pool:
             yield from pool.imap(_call, items)
     finally:
         _TASK.clear()

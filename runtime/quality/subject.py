@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
+from softex_mlir.abi import MAIN
 from softex_mlir.compiler.accuracy import Accuracy
 from softex_mlir.compiler.driver import Compilation, load_model
 from softex_mlir.compiler.model import Model
@@ -59,7 +60,10 @@ class Subject:
         """Outputs by name in one arithmetic, or in one for each operation."""
         exact = kind in ("exact", "bf16")
         weights = self.weights if exact else self.wide
-        return evaluate(self.module, weights, inputs, machine=self.machine, arithmetic=kind)
+        entry = self.model.entry
+        return evaluate(
+            self.module, weights, inputs, machine=self.machine, arithmetic=kind, entry=entry
+        )
 
 
 def subject_of(
@@ -69,11 +73,13 @@ def subject_of(
     shapes: Mapping[str, tuple[int, ...]] | None = None,
     accuracy: str | Accuracy | None = None,
     outputs: OutputChoice = ALL_OUTPUTS,
+    entry: str | None = None,
 ) -> Subject:
     """The subject that a model or a compiled program is.
 
     Args:
         model: what `Compilation.of` takes, or an ELF file that `softex compile` wrote.
+        entry: which of a program's, if it has several; what they keep between runs is empty.
 
     Raises:
         UserError: it cannot be read, or it is a module of a later level than `transformer`.
@@ -84,7 +90,9 @@ def subject_of(
                 f"{model}: is compiled: expected shapes, accuracy and target to have been given "
                 "before, found some now: give the model instead"
             )
-        return subject_of_program(Program.load(model))
+        return subject_of_program(Program.load(model).at(entry))
+    if entry is not None:
+        raise UserError(f"entry '{entry}': only programs have several, found a model: compile it")
     loaded = model if isinstance(model, Model) else load_model(model, shapes or {})
     if loaded.level != "transformer":
         raise UserError(
@@ -113,9 +121,10 @@ def subject_of(
 
 
 def subject_of_program(program: Program) -> Subject:
-    """The subject that a compiled program is."""
+    """The subject that a compiled program, or the entry that it is about to run, is."""
     module, weights = embedded_model(program)
-    model = Model(module, _store(weights), str(program.metadata.get("model", "")))
+    name = str(program.metadata.get("model", ""))
+    model = Model(module, _store(weights), name, entry=program.entry_name or MAIN)
     return Subject(model.name, model, weights, weights, program.machine, reference_of(program))
 
 

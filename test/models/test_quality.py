@@ -258,3 +258,15 @@ def test_inputs_that_do_not_fit():
         quality(demo(), {"pixel_values": np.zeros((2, 3, 16, 16))})
     with pytest.raises(UserError, match="unknown image"):
         quality(demo(), images(1) | {"image": np.zeros(3)})
+
+
+def test_an_entry_of_a_program(tmp_path: Path):
+    path = tmp_path / "decoder.elf"
+    softex_mlir.compile("demo-gpt2", sizes={"max_length": 64}, self_check=False).save(path)
+    with pytest.raises(UserError, match=r"entries \(prefill, decode\), found none"):
+        quality(path)
+    report = quality(path, entry="decode", layers="kinds", workers=1)
+    assert report.outputs[0].figures["hardware"]["cosine"].mean < 0.01
+    assert report.layers[-1]["without"] == 0
+    with pytest.raises(UserError, match="only programs have several"):
+        quality(demo(), entry="decode")
