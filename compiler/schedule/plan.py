@@ -18,7 +18,6 @@ from softex_mlir.compiler.schedule.fused_form import BINARY, NORMS, UNARY, is_in
 from softex_mlir.compiler.schedule.kernels.copies import EmbeddingKernel
 from softex_mlir.compiler.schedule.kernels.kernel import team_size
 from softex_mlir.compiler.schedule.kernels.linear.geometry import LinearArena
-from softex_mlir.compiler.schedule.kernels.linear.turned import TurnedKernel
 from softex_mlir.compiler.schedule.kernels.nest.build import generic_bytes, least_generic_bytes
 from softex_mlir.compiler.schedule.kernels.rows import least_bytes, one_row, wanted_bytes
 from softex_mlir.compiler.schedule.search.tiles import (
@@ -33,7 +32,7 @@ from softex_mlir.compiler.schedule.search.tiling import (
     LinearSearch,
     row_blocks,
 )
-from softex_mlir.compiler.schedule.search.turning import turned_products
+from softex_mlir.compiler.schedule.search.turning import Turned, turned_products
 from softex_mlir.dialects import transformer as tf
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
@@ -78,7 +77,7 @@ class Plan:
     """Where the slots of products lie that have the same."""
     blocks: Mapping[int, int]
     """Most rows of a block, by the rows of a product."""
-    turned: Mapping[Operation, TurnedKernel]
+    turned: Mapping[Operation, Turned]
     """Products that are computed the other way round."""
 
     @property

@@ -62,6 +62,20 @@ def test_same_bits_no_race(
     assert check(program, result, {}).identical
 
 
+@pytest.mark.parametrize("bias", [True, False])
+def test_products_of_one_operand_are_one_launch(monkeypatch: pytest.MonkeyPatch, bias: bool):
+    monkeypatch.setattr(turning, "LEAST_GAIN", -100.0)
+    b = ModelBuilder("three", [Port("x", (32, 64), "float32")])
+    (x,) = b.arguments
+    outputs = {name: b.linear(x, 50, name, bias=bias) for name in ("q", "k", "v")}
+    program = Compilation.of(b.finish(outputs), Machine.load()).program()
+    kernels = [launch["kernel"] for launch in program.metadata["launches"]]
+    assert [kernel for kernel in kernels if "turned" in kernel] == ["turned_32x64x50_3_times"]
+    result = session.run(program, sanitize=True)
+    assert result.run.races == ()
+    assert check(program, result, {}).identical
+
+
 @pytest.mark.parametrize(
     ("rows", "columns", "pays"),
     [(128, 3072, True), (128, 384, False), (192, 3072, False), (197, 3072, False)],

@@ -20,7 +20,12 @@ from softex_mlir.compiler.schedule.kernels.kernel import (
     Operand,
     SlotUse,
 )
-from softex_mlir.compiler.schedule.search.costs import TRANSPOSE_CYCLES, core_cycles, dma_box_cycles
+from softex_mlir.compiler.schedule.search.costs import (
+    DMA_QUEUE_CYCLES,
+    TRANSPOSE_CYCLES,
+    core_cycles,
+    dma_box_cycles,
+)
 
 
 @dataclass(frozen=True)
@@ -167,7 +172,8 @@ class TransposeKernel(Kernel):
             store = dma_box_cycles(machine, self.size * self.chunk * 2, 1)
         else:
             store = dma_box_cycles(machine, self.chunk * 2, self.size)
-        out = max(load, store)
+        # a tile is loaded when the one before is stored, behind others of this direction
+        out = max(load + DMA_QUEUE_CYCLES, store)
         turn = core_cycles(machine, TRANSPOSE_CYCLES, self.chunk * self.size)
         return (0, n * out, 0, n * (turn + 60))
 

@@ -10,18 +10,19 @@ from xdsl.ir import Operation, SSAValue
 from softex_mlir.compiler.schedule.fused_form import affine_behind, factor_of
 from softex_mlir.compiler.schedule.kernels.linear.geometry import AFFINE
 from softex_mlir.compiler.schedule.kernels.linear.kernel import LinearKernel
-from softex_mlir.compiler.schedule.kernels.linear.turned import BIAS_COLUMNS, TurnedKernel
+from softex_mlir.compiler.schedule.kernels.linear.turned import BIAS_COLUMNS
 from softex_mlir.compiler.schedule.l2_objects import WeightValue
 from softex_mlir.compiler.schedule.operations.copies import matrix_of, move, turn
-from softex_mlir.compiler.schedule.scheduling import Scheduling, schedules
+from softex_mlir.compiler.schedule.scheduling import Scheduling, schedule_of, schedules
 from softex_mlir.compiler.schedule.search.tiles import LinearShape, Tile
 from softex_mlir.compiler.schedule.search.tiling import epilogue_piece, row_blocks
+from softex_mlir.compiler.schedule.search.turning import Turned
 from softex_mlir.compiler.schedule.views import Address, Region, View, row_major
 from softex_mlir.compiler.weight_layout import WeightLayout
 from softex_mlir.dialects import transformer as tf
 from softex_mlir.dialects.cluster import GlobalKind
 
-BIAS_PART = 384
+BIAS_PART = 768
 """Elements of a bias that a launch turns."""
 
 
@@ -49,7 +50,8 @@ def _linear(op: tf.LinearOp, s: Scheduling, affine: Sequence[SSAValue]) -> View:
     shape = LinearShape.of(op)
     x = matrix_of(s, op, s.view(op.x), shape.n)
     if op in s.plan.turned:
-        return _turned(op, s, s.plan.turned[op], x)
+        _turned(s, s.plan.turned[op], x)
+        return s.view(op.result)
     factor = factor_of(op)
     other = op.residual if factor is None else factor
     residual = None if other is None else matrix_of(s, op, s.view(other), shape.k)
@@ -60,43 +62,63 @@ def _linear(op: tf.LinearOp, s: Scheduling, affine: Sequence[SSAValue]) -> View:
     return target
 
 
-def _turned(op: tf.LinearOp, s: Scheduling, kernel: TurnedKernel, x: View) -> View:
-    """One launch, behind turns of x by blocks of rows. A bias is turned too, a few times, in parts
-    that the cores find time for between other work."""
-    weight = s.values[op.w]
-    assert isinstance(weight, WeightValue)
-    rows, inner = kernel.tokens, kernel.n * kernel.chunks
-    target = s.memory.allocate((rows, kernel.columns), "bf16", "linear")
+def _turned(s: Scheduling, found: Turned, x: View) -> None:
+    """Products of one x: a launch, with the first of them, behind turns of x by blocks of rows."""
+    op, kernel = found.ops[0], found.kernel
+    if op.result in s.values:
+        return
+    rows, inner, columns = kernel.tokens, kernel.n * kernel.chunks, kernel.columns
     turned = s.memory.allocate((inner, rows), "bf16", "turned")
     for first, size in s.plan.row_blocks(rows):
         place = turned.permuted((1, 0)).row_range(first, size)
         turn(s, op, x.row_range(first, size), place, s.plan.rows_room)
-    feeds = [turned]
-    bias: View | Address = s.memory.zeros(rows)
-    if op.bias is not None:
-        repeated = replace(s.view(op.bias), shape=(BIAS_COLUMNS, kernel.columns), strides=(0, 1))
-        bias = s.memory.allocate((kernel.columns, BIAS_COLUMNS), "bf16", "bias")
-        for first in range(0, kernel.columns, BIAS_PART):
-            part = first, min(BIAS_PART, kernel.columns - first)
-            place = bias.permuted((1, 0)).columns(*part)
-            turn(s, op, repeated.columns(*part), place, s.plan.rows_room)
-        feeds.append(bias)
-    addresses: dict[str, View | Address] = {
-        "rows": s.memory.weight_columns(weight, inner),
-        "turned": turned,
-        "bias": bias,
-        "out": target,
-    }
+    feeds, writes = [turned], list[View]()
+    addresses: dict[str, View | Address] = {"turned": turned}
+    for index, other in enumerate(found.ops):
+        weight = _weight(s, other.w)
+        assert isinstance(weight, WeightValue)
+        target = s.memory.allocate((rows, columns), "bf16", "linear")
+        s.values[other.result] = target
+        addresses[f"rows{index}"] = s.memory.weight_columns(weight, inner)
+        addresses[f"bias{index}"] = s.memory.zeros(BIAS_COLUMNS)
+        addresses[f"out{index}"] = target
+        writes.append(target)
+        if other.bias is not None:
+            _weight(s, other.bias)
+            bias = _turned_bias(s, op, s.view(other.bias))
+            addresses[f"bias{index}"] = bias
+            feeds.append(bias)
     s.tasks.add(
         op,
-        replace(kernel, out_pitch=target.strides[0]),
+        replace(kernel, out_pitch=writes[0].strides[0]),
         addresses,
         feeds=feeds,
-        writes=[target],
+        writes=writes,
         on_engine=True,
-        macs=rows * inner * kernel.columns,
+        macs=rows * inner * columns * kernel.products,
     )
-    return target
+
+
+def _weight(s: Scheduling, weight: SSAValue) -> View | WeightValue:
+    """A weight, also one that the walk over the operations has not come to."""
+    if weight not in s.values:
+        assert isinstance(weight.owner, tf.GetWeightOp)
+        schedule = schedule_of(weight.owner)
+        assert schedule is not None
+        schedule(weight.owner, s)
+    return s.values[weight]
+
+
+def _turned_bias(s: Scheduling, op: tf.LinearOp, bias: View) -> View:
+    """A bias as a few columns, turned in parts that the cores find time for between other work."""
+    (size,) = bias.shape
+    repeated = replace(bias, shape=(BIAS_COLUMNS, size), strides=(0, 1))
+    found = s.memory.allocate((size, BIAS_COLUMNS), "bf16", "bias")
+    for first in range(0, size, BIAS_PART):
+        part = first, min(BIAS_PART, size - first)
+        place = found.permuted((1, 0)).columns(*part)
+        turn(s, op, repeated.columns(*part), place, s.plan.rows_room)
+    return found
 
 
 @schedules(tf.MatmulOp)

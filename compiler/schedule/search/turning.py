@@ -7,7 +7,8 @@ columns of xᵀ as long as 128, and the columns of w are many tiles of 24.
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import groupby
 
 from softex_mlir.arithmetic import round_up
 from softex_mlir.compiler.schedule.fused_form import NORMS, affine_behind, factor_of, layer_of
@@ -28,6 +29,14 @@ LEAST_GAIN = 0.02
 """Of a product's cycles, that predictions are good for."""
 
 
+@dataclass(frozen=True)
+class Turned:
+    """Products of one x that are computed in a launch."""
+
+    kernel: TurnedKernel
+    ops: tuple[tf.LinearOp, ...]
+
+
 def turned_products(
     products: Sequence[tf.LinearOp | tf.MatmulOp],
     machine: Machine,
@@ -35,20 +44,22 @@ def turned_products(
     tiles: Mapping[LinearShape, Tile],
     pinned: Container[str],
     offset: int,
-) -> dict[tf.LinearOp | tf.MatmulOp, TurnedKernel]:
+) -> dict[tf.LinearOp, Turned]:
     """Products that are predicted to take less time turned, in the TCDM from `offset` on, than with
     the `tiles` that a search found. Layers whose tiles are pinned stay as they are."""
-    found: dict[tf.LinearOp | tf.MatmulOp, TurnedKernel] = {}
-    for op in products:
-        if not isinstance(op, tf.LinearOp) or layer_of(op) in pinned:
+    layers = [op for op in products if isinstance(op, tf.LinearOp) and layer_of(op) not in pinned]
+    kernels = {op: _kernel(op, machine, offset) for op in layers}
+    found: dict[tf.LinearOp, Turned] = {}
+    for (_, kernel), group in groupby(layers, key=lambda op: (op.x, kernels[op])):
+        if kernel is None:
             continue
-        kernel = _kernel(op, machine, offset)
-        if kernel is not None:
-            shape = LinearShape.of(op)
-            before = search.cycles(shape, tiles[shape])
-            after = max(kernel.cycles()) + _exposed_cycles(op, kernel, tiles[shape])
-            if after < (1.0 - LEAST_GAIN) * before:
-                found[op] = kernel
+        ops = tuple(group)
+        kernel = replace(kernel, products=len(ops))
+        shapes = [LinearShape.of(op) for op in ops]
+        before = sum(search.cycles(shape, tiles[shape]) for shape in shapes)
+        after = max(kernel.cycles()) + _exposed_cycles(ops[0], kernel, tiles[shapes[0]])
+        if after < (1.0 - LEAST_GAIN) * before:
+            found |= dict.fromkeys(ops, Turned(kernel, ops))
     return found
 
 
@@ -58,7 +69,10 @@ def _kernel(op: tf.LinearOp, machine: Machine, offset: int) -> TurnedKernel | No
     unit, shape = machine.redmule, LinearShape.of(op)
     if unit is None or shape.wide or shape.splits > 1 or shape.residual or shape.software:
         return None
-    if not isinstance(op.w.owner, tf.GetWeightOp) or factor_of(op) or affine_behind(op):
+    weights = [op.w] if op.bias is None else [op.w, op.bias]
+    if not all(isinstance(weight.owner, tf.GetWeightOp) for weight in weights):
+        return None
+    if factor_of(op) is not None or affine_behind(op) is not None:
         return None
     (rows, inner), columns = tf.shape_of(op.x), tf.shape_of(op.result)[1]
     if rows % unit.tile_columns or rows % BIAS_COLUMNS or columns < unit.rows or inner != shape.n:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from xdsl.ir import SSAValue
 
@@ -55,6 +56,7 @@ from softex_mlir.compiler.schedule.search.costs import (
     softex_sum_cycles,
     streaming_slowdown,
 )
+from softex_mlir.compiler.weight_layout import ALIGNMENT
 from softex_mlir.dialects.redmule import GemmOp
 from softex_mlir.dialects.softex import DrainOp, SumOfExponentialsOp
 
@@ -62,13 +64,15 @@ PAIR = 2
 """Rows that a core turns at a time."""
 
 
-BIAS_COLUMNS = 32
-"""Columns that the bias is repeated to in L2; shorter runs take the DMA longer than their beats."""
+BIAS_COLUMNS = 16
+"""Columns that the bias is repeated to in L2: more take the cores longer to write, fewer the DMA
+longer to read."""
 
 
 @dataclass(frozen=True)
 class TurnedKernel(Kernel):
-    """x [tokens, n·chunks] times w [n·chunks, columns], with a bias and an activation."""
+    """x [tokens, n·chunks] times w [n·chunks, columns], with a bias and an activation; or such
+    products of one x one behind the other."""
 
     tokens: int
     n: int
@@ -81,11 +85,13 @@ class TurnedKernel(Kernel):
     turned_slots: int
     """Turned tiles in the TCDM: one is stored while the next is turned."""
     offset: int
+    products: int = 1
 
     @property
     def title(self) -> str:
         epilogue = "" if self.activation == "none" else f"_{self.activation}"
-        return f"turned_{self.tokens}x{self.n * self.chunks}x{self.columns}{epilogue}"
+        times = "" if self.products == 1 else f"_{self.products}_times"
+        return f"turned_{self.tokens}x{self.n * self.chunks}x{self.columns}{epilogue}{times}"
 
     @property
     def rows(self) -> int:
@@ -95,8 +101,13 @@ class TurnedKernel(Kernel):
 
     @property
     def tiles(self) -> int:
-        """Tiles; the last one begins so that it ends with the last column."""
+        """Tiles of a product; the last one begins so that it ends with the last column."""
         return -(-self.columns // self.rows)
+
+    @property
+    def all_tiles(self) -> int:
+        """Tiles of all products."""
+        return self.products * self.tiles
 
     @property
     def on_softex(self) -> bool:
@@ -122,17 +133,20 @@ class TurnedKernel(Kernel):
 
     def operands(self) -> tuple[Operand, ...]:
         inner = self.n * self.chunks
-        pitch = BIAS_COLUMNS if self.biased else 0
-        return (
-            Operand("rows", (self.columns, inner), (inner, 1), "feed"),
-            Operand("turned", (inner, self.tokens), (self.tokens, 1), "feed"),
-            Operand("bias", (self.columns, BIAS_COLUMNS), (pitch, 1), "feed"),
-            Operand("out", (self.tokens, self.columns), (self.out_pitch, 1), "store"),
-        )
+        pitch = round_up(BIAS_COLUMNS, ALIGNMENT) if self.biased else 0
+        found = [Operand("turned", (inner, self.tokens), (self.tokens, 1), "feed")]
+        for index in range(self.products):
+            out = (self.tokens, self.columns)
+            found += [
+                Operand(f"rows{index}", (self.columns, inner), (inner, 1), "feed"),
+                Operand(f"bias{index}", (self.columns, BIAS_COLUMNS), (pitch, 1), "feed"),
+                Operand(f"out{index}", out, (self.out_pitch, 1), "store"),
+            ]
+        return tuple(found)
 
     def advances(self) -> tuple[int, int, int, int]:
-        jobs = self.tiles * self.chunks
-        return (jobs, self.tiles, jobs, self.tiles)
+        jobs = self.all_tiles * self.chunks
+        return (jobs, self.all_tiles, jobs, self.all_tiles)
 
     def uses(self) -> list[SlotUse]:
         """TCDM bytes of a launch and when they are free again."""
@@ -140,9 +154,9 @@ class TurnedKernel(Kernel):
         for buffer in self.buffers():
             end = buffer.offset + buffer.slots * buffer.slot_bytes
             if buffer.name in ("w", "x"):
-                found.append(SlotUse(buffer.offset, end, GEMM, self.tiles * self.chunks))
+                found.append(SlotUse(buffer.offset, end, GEMM, self.all_tiles * self.chunks))
             else:
-                found.append(SlotUse(buffer.offset, end, OUT, self.tiles))
+                found.append(SlotUse(buffer.offset, end, OUT, self.all_tiles))
         return found
 
     # region Streams
@@ -168,20 +182,19 @@ class TurnedKernel(Kernel):
         k.acquire(s)
         k.depend(s)
 
-        def step(tile: Index, chunk: int) -> None:
-            job = s.add(s.mul(tile, self.chunks), chunk)
+        def step(product: int, tile: Index, chunk: int) -> None:
+            number = s.add(tile, product * self.tiles)
+            job = s.add(s.mul(number, self.chunks), chunk)
             first = self._first(s, tile)
             source, target = [first, chunk * self.n], [s.mod(job, 2)]
             sizes = [self.rows, self.n]
-            tokens = [s.transfer(k.values["rows"], source, k.memory["x"], target, sizes)]
+            tokens = [s.transfer(k.values[f"rows{product}"], source, k.memory["x"], target, sizes)]
             if chunk == 0:
                 sizes = [self.rows, BIAS_COLUMNS]
-                source = [first]
+                bias, source = k.values[f"bias{product}"], [first]
                 for column in range(0, self.tokens, BIAS_COLUMNS):
-                    target = [s.mod(tile, 2), 0, column]
-                    tokens.append(
-                        s.transfer(k.values["bias"], source, k.memory["z"], target, sizes)
-                    )
+                    target = [s.mod(number, 2), 0, column]
+                    tokens.append(s.transfer(bias, source, k.memory["z"], target, sizes))
             s.complete(*tokens)
             s.advance()
 
@@ -191,16 +204,18 @@ class TurnedKernel(Kernel):
             sizes = [self.n, self.tokens]
             source = [chunk * self.n]
             s.complete(s.transfer(k.values["turned"], source, k.memory["w"], [chunk], sizes))
-            step(0, chunk)
+            step(0, 0, chunk)
 
-        def later(tile: Index) -> None:
+        def later(product: int, tile: Index) -> None:
+            number = s.add(tile, product * self.tiles)
             for chunk in range(self.chunks):
-                s.wait(GEMM, s.add(s.mul(tile, self.chunks), chunk - 1))
+                s.wait(GEMM, s.add(s.mul(number, self.chunks), chunk - 1))
                 if chunk == 0:
-                    s.wait(COMPUTE, s.add(tile, -1))
-                step(tile, chunk)
+                    s.wait(COMPUTE, s.add(number, -1))
+                step(product, tile, chunk)
 
-        s.loop(1, self.tiles, later)
+        for product in range(self.products):
+            s.loop(int(product == 0), self.tiles, partial(later, product))
 
     def _emit_products(self, k: KernelEmitter) -> None:
         s = k.stream(GEMM)
@@ -237,7 +252,7 @@ class TurnedKernel(Kernel):
             assert before is not None
             return before
 
-        count(s.carry(1, self.tiles, tile_of(0, None), tile_of))
+        count(s.carry(1, self.all_tiles, tile_of(0, None), tile_of))
 
     def _emit_compute(self, k: KernelEmitter, constants: tuple[SSAValue, ...]) -> None:
         s = k.stream(COMPUTE)
@@ -267,7 +282,7 @@ class TurnedKernel(Kernel):
             )
             s.advance()
 
-        s.loop(0, self.tiles, tile_done)
+        s.loop(0, self.all_tiles, tile_done)
 
     def _emit_gelu(
         self, k: KernelEmitter, s: StreamEmitter, slot: SSAValue, constants: tuple[SSAValue, ...]
@@ -322,14 +337,16 @@ class TurnedKernel(Kernel):
     def _emit_out(self, k: KernelEmitter) -> None:
         s = k.stream(OUT)
 
-        def store(tile: Index) -> None:
-            first = self._first(s, tile)
-            s.wait(COMPUTE, s.add(tile, 1))
-            slot, sizes = [s.mod(tile, self.turned_slots)], [self.tokens, self.rows]
-            s.complete(s.transfer(k.memory["y"], slot, k.values["out"], [0, first], sizes))
+        def store(product: int, tile: Index) -> None:
+            number, first = s.add(tile, product * self.tiles), self._first(s, tile)
+            s.wait(COMPUTE, s.add(number, 1))
+            slot, sizes = [s.mod(number, self.turned_slots)], [self.tokens, self.rows]
+            target = k.values[f"out{product}"]
+            s.complete(s.transfer(k.memory["y"], slot, target, [0, first], sizes))
             s.advance()
 
-        s.loop(0, self.tiles, store)
+        for product in range(self.products):
+            s.loop(0, self.tiles, partial(store, product))
 
     # endregion
 
@@ -360,5 +377,5 @@ class TurnedKernel(Kernel):
         out = dma_box_cycles(machine, 2 * self.rows, self.tokens)
         first = self.chunks * dma_box_cycles(machine, 2 * self.n * self.tokens, 1)
         each = (feed, out, self.tile_cycles, self._core_cycles)
-        feed, out, engine, compute = (self.tiles * cycles for cycles in each)
+        feed, out, engine, compute = (self.all_tiles * cycles for cycles in each)
         return (first + feed, out, engine, compute)
