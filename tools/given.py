@@ -81,14 +81,17 @@ def is_onnx(model: str) -> bool:
     return Path(model).suffix != ".mlir" and model not in BUILTIN
 
 
-def shapes_of(options: list[str], dimensions: list[str]) -> dict[str, tuple[int, ...]]:
+def shapes_of(
+    model: str, options: list[str] | None, dimensions: list[str] | None
+) -> dict[str, tuple[int, ...]]:
     """Shapes of inputs (`--shape`), and sizes of open dimensions (`--dim`), by name.
 
     Raises:
-        typer.BadParameter: an option is no name and sizes, or a name is given twice.
+        typer.BadParameter: an option is no name and sizes, a name is given twice, or the model
+            leaves nothing open.
     """
     shapes: dict[str, tuple[int, ...]] = {}
-    for hint, given in (("--shape", options), ("--dim", dimensions)):
+    for hint, given in (("--shape", options or []), ("--dim", dimensions or [])):
         for option in given:
             name, equals, sizes = option.partition("=")
             if name in shapes:
@@ -104,4 +107,10 @@ def shapes_of(options: list[str], dimensions: list[str]) -> dict[str, tuple[int,
                 raise typer.BadParameter(
                     f"expected a name and {form}, found {option!r}", param_hint=hint
                 ) from None
+    if shapes and not is_onnx(model):
+        raise typer.BadParameter(
+            f"{model} has fixed shapes; only those that an ONNX file leaves open can be given"
+            + ("" if Path(model).suffix else ": a built-in model has --tokens, --batch, --layers"),
+            param_hint="--shape",
+        )
     return shapes

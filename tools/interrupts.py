@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 
-from softex_mlir.tools.signals import stop_at_once
+from softex_mlir.tools.signals import ignore, stop_at_once
 
 OBJECTS = 100_000
 """Objects made between two looks for unused ones. Nearly all that imports and a compilation make is
@@ -25,7 +25,10 @@ def softex() -> None:
     _begin()
     from softex_mlir.tools.softex import main
 
-    main()
+    try:
+        main()
+    finally:
+        ignore()
 
 
 def softex_opt() -> None:
@@ -33,7 +36,10 @@ def softex_opt() -> None:
     _begin()
     from softex_mlir.tools.softex_opt import main
 
-    main()
+    try:
+        main()
+    finally:
+        ignore()
 
 
 def softex_gui() -> None:

@@ -11,7 +11,6 @@ import typer
 
 from softex_mlir.tools.given import (
     chosen_model,
-    is_onnx,
     machine_of,
     readable,
     shapes_of,
@@ -176,13 +175,7 @@ def compile(
         [output, accuracy_report], [model, weights, config, tiles, target, calibrate, accuracy]
     )
     model = readable(model)
-    shapes = shapes_of(shape or [], dim or [])
-    if shapes and not is_onnx(model):
-        raise typer.BadParameter(
-            f"{model} has fixed shapes; only those that an ONNX file leaves open can be given"
-            + ("" if Path(model).suffix else ": a built-in model has --tokens, --batch, --layers"),
-            param_hint="--shape",
-        )
+    shapes = shapes_of(model, shape, dim)
     instrument = PassInstrumentation(
         after_all=print_after_all,
         after=split_names(print_after or ()),
@@ -309,7 +302,7 @@ def estimate(
     machine = machine_of(
         target, settings, tcdm_bytes=tcdm_bytes, no_softex=no_softex, no_redmule=no_redmule
     )
-    shapes = shapes_of(shape or [], dim or [])
+    shapes = shapes_of(model, shape, dim)
     sizes = sizes_of(tokens, batch, layers, max_length)
     compilation = Compilation.of(
         chosen_model(model, sizes, weights, config, shapes),

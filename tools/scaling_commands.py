@@ -93,7 +93,7 @@ def mesh(
     compilation = Compilation.of(
         chosen_model(model, sizes_of(tokens, batch, layers), weights, config),
         machine_of(target, settings),
-        shapes=shapes_of(shape or [], dim or []),
+        shapes=shapes_of(model, shape, dim),
         accuracy=accuracy,
     )
     status = run_mesh(

@@ -127,7 +127,7 @@ def quality(
         inputs,
         reference=reference,
         target=machine_of(target or "paper", settings) if settings else target,
-        shapes=shapes_of(shape or [], dim or []),
+        shapes=shapes_of(model, shape, dim),
         accuracy=accuracy,
         entry=entry,
         logits=logits or (),

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import get_context, parent_process
-from threading import Thread
+from multiprocessing import get_context
 from typing import Protocol
 
 from softex_mlir.runtime.explore.point import Point, Row
 from softex_mlir.runtime.remote import Remote, other_code
+from softex_mlir.runtime.workers import born_deaf, follow_parent
 
 Work = Callable[[Point], Row]
 
@@ -35,9 +35,10 @@ class HostCores:
         """Points and their rows as they come."""
         # A fork of a process with threads may hang; a fresh one has nothing to share.
         most = min(self.workers or os.cpu_count() or 1, len(points))
-        pool = ProcessPoolExecutor(most, get_context("spawn"), _end_with_parent)
+        pool = ProcessPoolExecutor(most, get_context("spawn"), follow_parent)
         with pool:
-            futures = {pool.submit(work, point): point for point in points}
+            with born_deaf():
+                futures = {pool.submit(work, point): point for point in points}
             try:
                 for future in as_completed(futures):
                     try:
@@ -47,18 +48,6 @@ class HostCores:
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
-
-
-def _end_with_parent() -> None:
-    """A process that is terminated tells its workers nothing: they look after it themselves."""
-    parent = parent_process()
-    assert parent is not None
-
-    def follow() -> None:
-        parent.join()
-        os._exit(1)
-
-    Thread(target=follow, daemon=True).start()
 
 
 @dataclass(frozen=True)

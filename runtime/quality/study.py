@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -26,6 +25,7 @@ from softex_mlir.runtime.quality.metrics import (
 )
 from softex_mlir.runtime.quality.subject import Subject
 from softex_mlir.runtime.remote import Remote
+from softex_mlir.runtime.workers import born_deaf, follow_parent
 
 Array = npt.NDArray[Any]
 Inputs = Mapping[str, Array]
@@ -236,9 +236,9 @@ def parallel(
         return
     _TASK[:] = [task]
     try:
-        # the parent hears of an interrupt, and ends them
-        ignore = (signal.SIGINT, signal.SIG_IGN)
-        with multiprocessing.get_context("fork").Pool(count, signal.signal, ignore) as pool:
+        with born_deaf():
+            workers_of_host = multiprocessing.get_context("fork").Pool(count, follow_parent)
+        with workers_of_host as pool:
             yield from pool.imap(_call, items)
     finally:
         _TASK.clear()

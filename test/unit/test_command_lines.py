@@ -81,6 +81,16 @@ TABLE = {
         "demo-vit has fixed shapes; only those that an ONNX file leaves open can be given: a "
         "built-in model has --tokens, --batch, --layers",
     ),
+    "a built-in model's shape, where many inputs are tried": (
+        "softex quality demo-vit --shape x=1,2",
+        2,
+        "a built-in model has --tokens, --batch, --layers",
+    ),
+    "a built-in model's shape, estimated": (
+        "softex estimate demo-vit --shape x=1,2",
+        2,
+        "a built-in model has --tokens, --batch, --layers",
+    ),
     "a module's shape": ("softex compile empty.mlir --shape x=1 -o p.elf", 2, "has fixed shapes"),
     "a shape given twice": (
         "softex compile open.onnx --shape x=1,6 --shape x=2,6 -o p.elf",
@@ -251,3 +261,22 @@ def test_ctrl_c(folder: Path, seconds: float) -> None:
     assert process.returncode == 130
     assert errors.splitlines()[-1:] == ["interrupted"]
     assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize("whom", [os.kill, os.killpg])
+def test_ctrl_c_with_workers(folder: Path, whom: Any) -> None:
+    """To the command alone, and to all of its processes, as a terminal sends it."""
+    command = [str(BIN / "softex"), "quality", "demo-gpt2", "--per-layer"]
+    process = subprocess.Popen(
+        command,
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=_heed_interrupts,
+    )
+    time.sleep(1.5)
+    whom(process.pid, signal.SIGINT)
+    _, errors = process.communicate()
+    assert (process.returncode, errors) == (130, "interrupted\n")
