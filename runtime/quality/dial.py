@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -38,6 +38,7 @@ from softex_mlir.runtime.quality.choice import (
     Key,
     Layer,
     Price,
+    Prices,
     accuracy_of_choice,
     apply,
     cheapest,
@@ -59,6 +60,8 @@ PRICED = 2
 """Inputs that single layers are measured on."""
 LOOKS = 8
 """Choices that are run at most."""
+TRIALS = 8
+"""Settings of a choice that are tried without, at most."""
 CLOSE = 0.1
 """Promises of losses that are not worth telling apart, relative."""
 
@@ -240,11 +243,45 @@ class Dial:
             if broken - met <= CLOSE * met or broken == float("inf"):
                 break
             target = (met + broken) / 2
+        found, more = self._trimmed(found, prices)
+        looks += more
         notes = {
             key: f"loses {prices[key][option].loss:.2g}, {prices[key][option].cycles:+,.0f} cycles"
             for key, option in found.choice.items()
         }
         return found.choice, self._evidence(found, looks, self.cycles(found.choice)), notes
+
+    def _trimmed(self, found: _Found, prices: Prices) -> tuple[_Found, int]:
+        """A choice without what it does not need after all, the dearest first, and how many others
+        were run for it: promises of single layers are noisier than those of all. What layers of a
+        kind have in common is tried at once, too."""
+        trials = sorted(self._cheaper(found.choice, prices), key=lambda each: -each[0])[:TRIALS]
+        for number, (_, changes) in enumerate(trials, 1):
+            self.show(f"trying to save cycles, {number} of {len(trials)}")
+            choice = {**found.choice, **changes}
+            if _spent(prices, choice) >= _spent(prices, found.choice):
+                continue  # saved with its kind
+            seen, unseen = self.measured(self._variant(choice))
+            if max(seen, unseen) <= self.bound.loss:
+                more = _total(prices, choice) - _total(prices, found.choice)
+                found = _Found(choice, seen, unseen, found.predicted + more)
+        return found, len(trials)
+
+    def _cheaper(self, choice: Choice, prices: Prices) -> Iterator[tuple[float, Choice]]:
+        """Changes of a choice that save cycles, and how many: of a layer, and of all layers of a
+        kind that have the same option."""
+        alike: dict[tuple[str, int], dict[Key, int]] = {}
+        for layer in self.layers:
+            own, option = prices[layer.key], choice[layer.key]
+            cheaper = [o for o, price in own.items() if price.cycles < own[option].cycles]
+            if cheaper:
+                least = min(cheaper, key=lambda o: own[o].loss)
+                yield own[option].cycles - own[least].cycles, {layer.key: least}
+                alike.setdefault((layer.kind, option), {})[layer.key] = least
+        for changes in alike.values():
+            if len(changes) > 1:
+                saved = _spent(prices, {key: choice[key] for key in changes})
+                yield saved - _spent(prices, changes), changes
 
     def instead(self, cores: Subject) -> tuple[float, dict[str, Any]]:
         """What a program for the cores alone loses, and what it rests on."""
@@ -286,6 +323,10 @@ class Dial:
 def _cycles_of(subject: Subject) -> int:
     """Of a run, by the cost model."""
     return forecast_cycles(outline(subject.model, subject.machine, {})["launches"])
+
+
+def _spent(prices: Mapping[Key, Mapping[int, Price]], choice: Choice) -> float:
+    return sum(prices[key][option].cycles for key, option in choice.items())
 
 
 def _total(prices: Mapping[Key, Mapping[int, Price]], choice: Choice) -> float:

@@ -181,7 +181,8 @@ def test_a_choice_is_cheap_and_says_what_it_rests_on():
     accuracy, evidence = decision.accuracy, decision.evidence
     assert evidence["held_out_inputs"] == 1
     assert evidence["calibration_inputs"] == 3
-    assert evidence["forecast_cycles"] >= evidence["forecast_cycles_of_whole_sums"]
+    # the cores compute a small layer sooner than RedMulE
+    assert evidence["forecast_cycles"] < 1.1 * evidence["forecast_cycles_of_whole_sums"]
     assert set(accuracy.sums) == {"first", "second", "third"}
     assert set(decision.notes) == {("sums", layer) for layer in accuracy.sums}
     model = mlp()
