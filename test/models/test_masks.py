@@ -7,9 +7,11 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import ml_dtypes
 import numpy as np
+import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from onnx_harness import Graph
 from sampling import matrix
@@ -18,6 +20,7 @@ from softex_mlir.compiler.driver import Compilation
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.runtime import session
 from softex_mlir.runtime.check import check
+from softex_mlir.runtime.reference import evaluate
 
 BATCH, HEADS, QUERIES, KEYS, SIZE = 2, 2, 24, 24, 16
 LOWEST = float(np.finfo(np.float32).min)
@@ -191,3 +194,57 @@ def test_numbers_that_all_keys_of_a_row_have_alike(
     assert check(program, result, values).identical
     (found,) = (np.asarray(a, np.float32) for a in result.outputs.values())
     assert np.abs(found - expected).max() <= 0.02
+
+
+@pytest.mark.parametrize("number", [-1e4, -3e38])
+@pytest.mark.parametrize("form", ["added", "replaced before", "replaced behind"])
+def test_two_masks_by_head_hide_what_both_hide(form: str, number: float, tmp_path: Path) -> None:
+    """Queries of which each key is hidden by one or the other get what the source gives them."""
+    node = helper.make_node
+    choice = node("Where", ["mask", "s" if form != "replaced behind" else "a", "low"], ["b"])
+    second = "s" if form == "replaced behind" else "b"
+    sum_ = node("Add", [second, "bias"], ["a" if form == "replaced behind" else "c"])
+    middle = {
+        "added": [node("Add", ["s", "other"], ["b"]), sum_],
+        "replaced before": [choice, sum_],
+    }
+    nodes = [
+        node("Transpose", ["k"], ["kt"], perm=[0, 1, 3, 2]),
+        node("MatMul", ["q", "kt"], ["s"]),
+        *middle.get(form, [sum_, choice]),
+        node("Softmax", ["b" if form == "replaced behind" else "c"], ["p"]),
+        node("MatMul", ["p", "v"], ["y"]),
+    ]
+    random = np.random.default_rng(3)
+    heads = (1, 2, 16, 16)
+    arrays: dict[str, Any] = {
+        n: random.standard_normal(heads).astype(np.float32).round(2) for n in "qkv"
+    }
+    arrays = {n: a.astype(ml_dtypes.bfloat16).astype(np.float32) for n, a in arrays.items()}
+    seen = np.ones(heads, np.bool_)
+    seen[0, 0, :, 8:] = False
+    low = float(np.float32(number).astype(ml_dtypes.bfloat16))
+    arrays["bias"] = np.where(seen[..., ::-1], 0, low).astype(np.float32)
+    if form == "added":
+        arrays["other"] = np.where(seen, 0, low).astype(np.float32)
+    else:
+        arrays["mask"] = seen
+    kinds = {n: TensorProto.BOOL if n == "mask" else TensorProto.FLOAT for n in arrays}
+    graph = helper.make_graph(
+        nodes,
+        "masks",
+        [helper.make_tensor_value_info(n, kinds[n], a.shape) for n, a in arrays.items()],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(np.array(number, np.float32), "low")],
+    )
+    path = tmp_path / "m.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]), path)
+    reference: Any = ReferenceEvaluator(str(path))
+    wanted = reference.run(None, arrays)[0]
+    compilation = Compilation.of(path)
+    model = compilation.model
+    bits = np.asarray(evaluate(model.module, model.weights, arrays)["y"])
+    assert np.abs(bits.astype(np.float32) - wanted).max() < 0.05 * np.abs(wanted).max()
+    if form == "added":
+        result = compilation.program().run(arrays).outputs["y"]
+        np.testing.assert_array_equal(result.view(np.uint16), bits.view(np.uint16))

@@ -3,7 +3,8 @@
 Softmax sees differences within a row only. In BF16, scores that -1e4 was added to have steps of 64:
 where all keys of a query are masked, nothing would be left of them. `fuse-attention` writes its own
 biases that way; this pass does it for what it left alone, such as masks that differ between heads,
-and numbers that are added to all keys of a query.
+and numbers that are added to all keys of a query. Several masks of the same scores are added to
+each other first: a query may see no key by all of them that it sees by each.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ from xdsl.ir import Operation, SSAValue, Use
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 
-from softex_mlir.compiler.generic_builder import elementwise, reduction
+from softex_mlir.compiler.bodies.f32_functions import F32
+from softex_mlir.compiler.generic_builder import Scalars, elementwise, reduction
 from softex_mlir.compiler.transforms.transformer.attention_bias import (
     ABSORBER,
     ABSORBING,
+    BiasTerm,
     larger,
     relative,
     relative_element,
@@ -41,10 +44,94 @@ class LiftMasksPass(ModulePass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         constants = Constants.of(ctx, op)
         lifted: set[SSAValue] = set()
+        joined: dict[tuple[object, ...], SSAValue] = {}
         for softmax in [found for found in op.walk() if isinstance(found, t.SoftmaxOp)]:
+            if _join(softmax, constants, joined):
+                continue
             for bias in _biases(softmax.x):
                 if bias not in lifted:
                     lifted.add(_lift(bias, t.shape_of(softmax.x)[-1], constants))
+
+
+def _join(
+    softmax: t.SoftmaxOp, constants: Constants, joined: dict[tuple[object, ...], SSAValue]
+) -> bool:
+    """Add all masks of some scores to each other in f32, then relative to the largest of a row, in
+    place: which keys a query sees is what all of them say together. Whether it was done.
+
+    Args:
+        joined: sums by their terms; layers with the same masks share one.
+    """
+    chain = softmax.x
+    while isinstance(reshape := chain.owner, t.ReshapeOp) and keeps_rows(reshape):
+        chain = reshape.x
+    scores = find_scores(chain)
+    terms = [] if scores is None else scores.biases
+    added = [term for term in terms if term.fill is None]
+    varies = any(constants.data(term.value) is None for term in added)
+    shape = t.shape_of(chain)
+    if len(terms) < 2 or not varies or not all(_joins(term, shape) for term in terms):
+        return False
+    key = tuple((term.value, term.fill) for term in terms)
+    made: list[Operation] = []
+    if key not in joined:
+        operands = [_finite(term.value, constants, made) for term in terms]
+        fills = [term.fill for term in terms]
+
+        def total(e: F32, v: Scalars) -> SSAValue:
+            found = e.number(0.0)
+            for value, fill in reversed(list(zip(v, fills, strict=True))):
+                found = _after_term(e, found, value, fill)
+            return found
+
+        made += elementwise(operands, f32, total, layer=softmax.layer)
+        sums = made[-1].results[0]
+        if t.shape_of(sums)[-1:] != shape[-1:]:
+            return False
+        made += reduction(sums, [len(t.shape_of(sums)) - 1], f32, -np.inf, larger)
+        pair = [sums, made[-1].results[0]]
+        made += elementwise(pair, bf16, lambda e, v: relative_element(e, v, -np.inf))
+        joined[key] = made[-1].results[0]
+    for term in terms:
+        owner = chain.owner
+        if isinstance(owner, t.MaskFillOp):
+            chain = owner.x
+        else:
+            assert isinstance(owner, t.AddOp)
+            chain = owner.rhs if owner.lhs == term.value else owner.lhs
+    for term in terms:
+        if term.fill is not None and term.fill > ABSORBING:
+            # the sum does not absorb the score that the mask replaces
+            made.append(t.MaskFillOp(chain, term.value, 0.0))
+            chain = made[-1].results[0]
+    made.append(t.AddOp(chain, joined[key], layer=softmax.layer))
+    if t.shape_of(softmax.x) != t.shape_of(chain):
+        made.append(t.ReshapeOp(made[-1], t.shape_of(softmax.x)))
+    Rewriter.insert_op(made, InsertPoint.before(softmax))
+    softmax.operands[0] = made[-1].results[0]
+    return True
+
+
+def _joins(term: BiasTerm, shape: tuple[int, ...]) -> bool:
+    """Whether a term is a mask of scores of a shape, nothing scaled behind it."""
+    return term.factor == 1 and term.shape == shape and _is_mask(term.value)
+
+
+def _finite(value: SSAValue, constants: Constants, made: list[Operation]) -> SSAValue:
+    """A constant as BF16 holds it: what is finite stays so."""
+    data = constants.data(value)
+    if data is None:
+        return value
+    made.append(constants.make("mask", np.where(np.isfinite(data), data.clip(t.MASKED), data)))
+    return made[-1].results[0]
+
+
+def _after_term(e: F32, total: SSAValue, value: SSAValue, fill: float | None) -> SSAValue:
+    """What a mask makes of the sum of those before it."""
+    if fill is None:
+        return e.add(total, value)
+    number = max(fill, t.MASKED) if np.isfinite(fill) else fill
+    return e.select(e.compare("olt", value, 0.0), e.number(number), total)
 
 
 def _biases(value: SSAValue) -> list[SSAValue]:
