@@ -5,6 +5,7 @@ ONNX's own reference implementation; ONNX Runtime, if it is installed, for what 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -132,8 +133,19 @@ def evaluate_onnx(
             found: list[Any] = evaluator.run(None, dict(inputs))
     except Exception as error:
         # It raises anything on what it does not implement.
-        return _by_onnxruntime(proto, inputs, names, " ".join(str(error).split())[:160])
+        return _by_onnxruntime(proto, inputs, names, _reason(error, opset))
     return {name: np.asarray(array) for name, array in zip(names, found, strict=True)}
+
+
+def _reason(error: Exception, opset: int) -> str:
+    """Why ONNX's reference implementation gave nothing."""
+    text = " ".join(str(error).split())
+    lacks = re.match(r"No implementation for operator '(\w+)' domain '([\w.]*)'", text)
+    if lacks is None:
+        return text[:160]
+    kind, domain = lacks.groups()
+    of = f"{domain}.{kind}" if domain else f"{kind} of opset {opset}"
+    return f"ONNX's reference implementation lacks {of}"
 
 
 def typed_inputs(proto: Any, inputs: Mapping[str, Array]) -> dict[str, Array]:
