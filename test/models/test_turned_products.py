@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from softex_mlir.abi import Port
+from softex_mlir.compiler.accuracy import Accuracy
 from softex_mlir.compiler.driver import Compilation
 from softex_mlir.compiler.model import Model
 from softex_mlir.compiler.models.builder import ModelBuilder
@@ -60,6 +61,16 @@ def test_same_bits_no_race(
     result = session.run(program, sanitize=True)
     assert result.run.races == ()
     assert check(program, result, {}).identical
+
+
+def test_none_beside_a_ring_of_partial_sums(monkeypatch: pytest.MonkeyPatch):
+    """Its memory would have to be cleared behind each of them."""
+    monkeypatch.setattr(turning, "LEAST_GAIN", -100.0)
+    model = layers(64, 64, 96, "gelu", bias=True)
+    program = Compilation.of(model, accuracy=Accuracy(0, 0, False, {"narrow": 32})).program()
+    kernels = [launch["kernel"] for launch in program.metadata["launches"]]
+    assert any("_by32" in kernel for kernel in kernels)
+    assert not any(kernel.startswith("turned") for kernel in kernels)
 
 
 @pytest.mark.parametrize("bias", [True, False])

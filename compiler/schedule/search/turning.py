@@ -46,7 +46,11 @@ def turned_products(
     offset: int,
 ) -> dict[tf.LinearOp, Turned]:
     """Products that are predicted to take less time turned, in the TCDM from `offset` on, than with
-    the `tiles` that a search found. Layers whose tiles are pinned stay as they are."""
+    the `tiles` that a search found. Layers whose tiles are pinned stay as they are, and all beside
+    products with a ring of partial sums: its memory would have to be cleared behind each of them.
+    """
+    if any(tile.ring for tile in tiles.values()):
+        return {}
     layers = [op for op in products if isinstance(op, tf.LinearOp) and layer_of(op) not in pinned]
     kernels = {op: _kernel(op, machine, offset) for op in layers}
     found: dict[tf.LinearOp, Turned] = {}
