@@ -12,10 +12,10 @@ import numpy as np
 
 from softex_mlir import abi
 from softex_mlir.isa_sim.core import state as st
-from softex_mlir.isa_sim.core.intrinsics import leading_zeros
 from softex_mlir.isa_sim.devices import state as d
 from softex_mlir.isa_sim.devices.dma import transfer_cycles
 from softex_mlir.isa_sim.devices.events import signed
+from softex_mlir.isa_sim.intrinsics import leading_zeros
 from softex_mlir.isa_sim.jit import call_pointer, njit
 from softex_mlir.isa_sim.units.accesses import (
     ADDRESS,

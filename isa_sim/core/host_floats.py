@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 
 from softex_mlir.isa_sim.core import operations as op
-from softex_mlir.isa_sim.core.intrinsics import (
+from softex_mlir.isa_sim.intrinsics import (
     bits_float32,
     bits_float64,
     float32_bits,

@@ -22,14 +22,6 @@ from softex_mlir.isa_sim.core.alu import divide, division_cycles, execute_alu
 from softex_mlir.isa_sim.core.decode import DecodedCode
 from softex_mlir.isa_sim.core.floats import execute_float
 from softex_mlir.isa_sim.core.host_floats import execute_host
-from softex_mlir.isa_sim.core.intrinsics import (
-    data_address,
-    leading_zeros,
-    load8,
-    load16,
-    load32,
-    unlikely,
-)
 from softex_mlir.isa_sim.core.memory import (
     complete_access,
     contention_stall,
@@ -46,6 +38,14 @@ from softex_mlir.isa_sim.core.memory import (
 )
 from softex_mlir.isa_sim.core.state import CoreState, make_state
 from softex_mlir.isa_sim.core.system import enter_trap, execute_system
+from softex_mlir.isa_sim.intrinsics import (
+    data_address,
+    leading_zeros,
+    load8,
+    load16,
+    load32,
+    unlikely,
+)
 from softex_mlir.isa_sim.jit import njit
 
 __all__ = ["CoreState", "DecodedCode", "complete_access", "make_state", "run_core"]

@@ -14,8 +14,8 @@ import numpy as np
 from softex_mlir.isa_sim.core import operations as op
 from softex_mlir.isa_sim.core import state as st
 from softex_mlir.isa_sim.core.decode import PAGE_SHIFT, DecodedCode
-from softex_mlir.isa_sim.core.intrinsics import store8, store16, store32
 from softex_mlir.isa_sim.core.state import CoreState
+from softex_mlir.isa_sim.intrinsics import store8, store16, store32
 from softex_mlir.isa_sim.jit import njit
 
 _WORD = 0xFFFFFFFF

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from softex_mlir.isa_sim.core.intrinsics import leading_zeros
+from softex_mlir.isa_sim.intrinsics import leading_zeros
 from softex_mlir.isa_sim.jit import njit
 
 INEXACT, UNDERFLOW, OVERFLOW, DIVIDE_BY_ZERO, INVALID = 1, 2, 4, 8, 16

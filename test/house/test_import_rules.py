@@ -17,6 +17,7 @@ ROOMS = {
     "isa_sim.machine_limits": "ground floor",
     "isa_sim.machine_settings": "ground floor",
     "isa_sim.machine_basis": "ground floor",
+    "isa_sim.intrinsics": "ground floor",
     "isa_sim.isa": "ground floor",
     "isa_sim.code_cache": "ground floor",
     "isa_sim.jit": "ground floor",
