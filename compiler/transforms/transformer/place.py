@@ -36,12 +36,14 @@ def _epilogue(function: str, own: Machine, machine: Machine) -> tuple[str, str]:
     if function in ("gelu", "gelu_tanh"):
         if own.softex is not None:
             return "softex+cores", f"{function} is a sum of exponentials; the cores finish it"
-        return "cores", f"{function} in software{_without_softex(machine)}"
+        return _in_software(function, machine)
     return "cores", f"{function} has no accelerator"
 
 
-def _without_softex(machine: Machine) -> str:
-    return ": the machine has no SoftEx" if machine.softex is None else ""
+def _in_software(function: str, machine: Machine) -> tuple[str, str]:
+    if machine.softex is None:
+        return "cores", f"{function} in software: the machine has no SoftEx"
+    return "cores", f"{function} in software"
 
 
 def _join(*units: str) -> str:
@@ -59,7 +61,7 @@ def unit_of(op: t.TransformerOp, machine: Machine) -> tuple[str, str]:
         product = ("cores", "matrix product in software: the machine has no RedMulE")
     softmax = ("softex", "softmax")
     if own.softex is None:
-        softmax = ("cores", f"softmax in software{_without_softex(machine)}")
+        softmax = _in_software("softmax", machine)
     match op:
         case t.LinearOp():
             units, reasons = [product[0]], [product[1]]
