@@ -62,8 +62,6 @@ from softex_mlir.dialects.softex import DrainOp, SumOfExponentialsOp
 
 PAIR = 2
 """Rows that a core turns at a time."""
-
-
 BIAS_COLUMNS = 16
 """Columns that the bias is repeated to in L2: more take the cores longer to write, fewer the DMA
 longer to read."""
@@ -308,12 +306,15 @@ class TurnedKernel(Kernel):
         def finish(piece: Index) -> None:
             rows(piece, lambda v, sq: emit_gelu_finish(s.builder, v, sq, v, self.tokens))
 
-        def start(piece: Index, drain: bool) -> None:
+        def drain() -> None:
+            s.insert(DrainOp())
+
+        def start(piece: Index, after_another: bool) -> None:
             half = s.value(s.mod(piece, 2))
 
             def job() -> None:
-                if drain:
-                    s.insert(DrainOp())
+                if after_another:
+                    drain()
                 op = SumOfExponentialsOp(
                     q, [half], q, [half], *constants, length=length, terms=terms
                 )
@@ -330,7 +331,7 @@ class TurnedKernel(Kernel):
         square(0)
         start(0, False)
         s.loop(1, self.pieces, step)
-        s.leader(lambda: (s.insert(DrainOp()), None)[1])
+        s.leader(drain)
         s.barrier()
         finish(self.pieces - 1)
 
