@@ -34,6 +34,7 @@ from softex_mlir.dialects.cluster import (
     WaitForOp,
 )
 from softex_mlir.dialects.memory import AnyMemRef, L2Space, TcdmSpace
+from softex_mlir.dialects.softex import DrainOp, SumOfExponentialsOp
 
 Index: TypeAlias = int | SSAValue
 """A number known at compile time, or computed by the stream."""
@@ -254,6 +255,23 @@ class StreamEmitter:
         self.builder.insert(op)
         with self._within(op.body.block):
             body()
+
+    def sum_exponentials(
+        self,
+        values: SSAValue,
+        slot: SSAValue,
+        constants: Sequence[SSAValue],
+        *,
+        length: int,
+        terms: int,
+    ) -> None:
+        """SoftEx's job of sums of exponentials of a slot's first elements, in place."""
+        places = (values, [slot], values, [slot])
+        self.insert(SumOfExponentialsOp(*places, *constants, length=length, terms=terms))
+
+    def drain(self) -> None:
+        """Wait for SoftEx."""
+        self.insert(DrainOp())
 
     # endregion
     # region Synchronisation and transfers

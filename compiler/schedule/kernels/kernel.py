@@ -306,3 +306,9 @@ class KernelEmitter:
         op = GetGlobalOp(symbol, type_)
         self.op.body.block.add_op(op)
         return op.memref
+
+    def sum_constants(self, machine: Machine) -> tuple[SSAValue, SSAValue]:
+        """Slopes and weights of SoftEx's sums of exponentials."""
+        assert machine.softex is not None
+        terms = machine.softex.terms
+        return self.constant(SLOPES, terms), self.constant(WEIGHTS, terms)

@@ -25,8 +25,6 @@ from softex_mlir.compiler.row_operations.rows import RowOperation, row_operation
 from softex_mlir.compiler.schedule.fused_form import BINARY
 from softex_mlir.compiler.schedule.kernels.emitter import COMPUTE, OUT, Index, StreamEmitter
 from softex_mlir.compiler.schedule.kernels.kernel import (
-    SLOPES,
-    WEIGHTS,
     Buffer,
     Dtype,
     Kernel,
@@ -46,7 +44,7 @@ from softex_mlir.compiler.schedule.search.costs import (
     softmax_cycles,
 )
 from softex_mlir.dialects import transformer as tf
-from softex_mlir.dialects.softex import DrainOp, SoftmaxOp, SumOfExponentialsOp
+from softex_mlir.dialects.softex import SoftmaxOp
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.units.softex_jobs import padded_length
 
@@ -181,11 +179,7 @@ class RowsKernel(Kernel):
     # region Streams
 
     def emit(self, k: KernelEmitter) -> None:
-        constants: tuple[SSAValue, ...] = ()
-        if self.pipelined:
-            assert self.machine.softex is not None
-            terms = self.machine.softex.terms
-            constants = (k.constant(SLOPES, terms), k.constant(WEIGHTS, terms))
+        constants = k.sum_constants(self.machine) if self.pipelined else ()
         self._emit_out(k)
         self._emit_compute(k, constants)
 
@@ -294,7 +288,7 @@ class RowsKernel(Kernel):
                 s.insert(SoftmaxOp(x, where, x, where, length=self.width))
 
             s.loop(0, rows, row)
-            s.insert(DrainOp())
+            s.drain()
 
         def after(r: SSAValue) -> None:
             emit_after_softex(s.builder, RowRef(x, (slot, r)), self.columns)
@@ -325,8 +319,7 @@ class RowsKernel(Kernel):
 
         def start(block: Index) -> None:
             half, length = s.value(s.mod(block, 2)), self.block * self.width
-            job = SumOfExponentialsOp(q, [half], q, [half], *constants, length=length, terms=terms)
-            s.insert(job)
+            s.sum_exponentials(q, half, constants, length=length, terms=terms)
 
         def finish(block: Index) -> None:
             slot, half = s.value(s.mod(block, self.slots)), s.value(s.mod(block, 2))
@@ -343,7 +336,7 @@ class RowsKernel(Kernel):
             square(block)
 
             def next_job() -> None:
-                s.insert(DrainOp())
+                s.drain()
                 start(block)
 
             s.leader(next_job)
@@ -353,10 +346,7 @@ class RowsKernel(Kernel):
         s.leader(lambda: start(0))
         s.loop(1, self.blocks, step)
 
-        def drain() -> None:
-            s.insert(DrainOp())
-
-        s.leader(drain)
+        s.leader(s.drain)
         finish(self.blocks - 1)
 
     # endregion

@@ -45,7 +45,7 @@ from softex_mlir.compiler.schedule.kernels.emitter import (
 )
 from softex_mlir.compiler.schedule.kernels.kernel import KernelEmitter
 from softex_mlir.dialects.redmule import GemmOp
-from softex_mlir.dialects.softex import AccumulateOp, DivideOp, DrainOp, OpenSlotsOp
+from softex_mlir.dialects.softex import AccumulateOp, DivideOp, OpenSlotsOp
 
 Place: TypeAlias = tuple[str, tuple[Index, ...]]
 """Where an operand of a product begins: a buffer, and indices of its first dimensions."""
@@ -381,7 +381,7 @@ class ChunkedAttentionKernel(ChunkedFeed):
                 s.loop(0, whole, lambda p: part(p, False))
                 if last:
                     part(whole, True)
-                s.insert(DrainOp())
+                s.drain()
 
             s.leader(all_parts)
 
@@ -394,7 +394,7 @@ class ChunkedAttentionKernel(ChunkedFeed):
 
     def _emit_jobs(self, s: StreamEmitter, row: Callable[[Index], None]) -> None:
         s.loop(0, self.rows, row)
-        s.insert(DrainOp())
+        s.drain()
 
     def _state(self, s: StreamEmitter, item: Index, row: Index):
         """State slot of a row of an item."""

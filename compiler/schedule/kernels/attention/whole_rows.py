@@ -52,7 +52,7 @@ from softex_mlir.compiler.schedule.search.costs import (
     streaming_slowdown,
 )
 from softex_mlir.dialects.redmule import GemmOp
-from softex_mlir.dialects.softex import DrainOp, SoftmaxOp
+from softex_mlir.dialects.softex import SoftmaxOp
 
 Q_SLOTS = 2
 """Blocks of queries in the TCDM."""
@@ -443,7 +443,7 @@ class AttentionKernel(AttentionItems):
                     s.insert(SoftmaxOp(scores, where, scores, where, length=self.padded))
 
                 s.loop(0, self.rows, row)
-                s.insert(DrainOp())
+                s.drain()
 
             s.leader(rows)
 

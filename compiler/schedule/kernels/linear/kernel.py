@@ -16,11 +16,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from xdsl.ir import SSAValue
-
 from softex_mlir.compiler.bodies.matrix import GEMM_ROWS
 from softex_mlir.compiler.schedule.kernels.emitter import COMPUTE, GEMM
-from softex_mlir.compiler.schedule.kernels.kernel import SLOPES, WEIGHTS, KernelEmitter
+from softex_mlir.compiler.schedule.kernels.kernel import KernelEmitter
 from softex_mlir.compiler.schedule.kernels.linear.feed import emit_feed
 from softex_mlir.compiler.schedule.kernels.linear.geometry import LinearGeometry, OddRows
 from softex_mlir.compiler.schedule.kernels.linear.odd_rows import emit_products_without_odd_rows
@@ -40,11 +38,7 @@ class LinearKernel(LinearGeometry):
 
     def emit(self, k: KernelEmitter) -> None:
         emit_feed(self, k)
-        constants: tuple[SSAValue, ...] = ()
-        if self.on_softex:
-            assert self.machine.softex is not None
-            terms = self.machine.softex.terms
-            constants = (k.constant(SLOPES, terms), k.constant(WEIGHTS, terms))
+        constants = k.sum_constants(self.machine) if self.on_softex else ()
         if self.odd is not None:
             emit_products_without_odd_rows(self, self.odd, k)
         elif self.in_ring:

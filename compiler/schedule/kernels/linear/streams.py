@@ -28,7 +28,6 @@ from softex_mlir.compiler.schedule.kernels.linear.sums import (
     emit_ring_sums,
     last_sum,
 )
-from softex_mlir.dialects.softex import DrainOp, SumOfExponentialsOp
 
 
 def emit_products(kernel: LinearGeometry, k: KernelEmitter) -> None:
@@ -212,11 +211,8 @@ def _emit_gelu(
 
         def job() -> None:
             if drain:
-                s.insert(DrainOp())
-            length = kernel.piece * kernel.k
-            s.insert(
-                SumOfExponentialsOp(q, [slot], q, [slot], *constants, length=length, terms=terms)
-            )
+                s.drain()
+            s.sum_exponentials(q, slot, constants, length=kernel.piece * kernel.k, terms=terms)
 
         s.leader(job)
 
@@ -234,7 +230,7 @@ def _emit_gelu(
     rows(0, False)
     start(0, False)
     s.loop(1, kernel.pieces, step)
-    s.leader(lambda: (s.insert(DrainOp()), None)[1])
+    s.leader(s.drain)
     finish(kernel.pieces - 1)
 
 

@@ -37,8 +37,6 @@ from softex_mlir.compiler.schedule.kernels.emitter import (
     StreamEmitter,
 )
 from softex_mlir.compiler.schedule.kernels.kernel import (
-    SLOPES,
-    WEIGHTS,
     Buffer,
     Kernel,
     KernelEmitter,
@@ -58,7 +56,6 @@ from softex_mlir.compiler.schedule.search.costs import (
 )
 from softex_mlir.compiler.weight_layout import ALIGNMENT
 from softex_mlir.dialects.redmule import GemmOp
-from softex_mlir.dialects.softex import DrainOp, SumOfExponentialsOp
 
 PAIR = 2
 """Rows that a core turns at a time."""
@@ -160,11 +157,7 @@ class TurnedKernel(Kernel):
     # region Streams
 
     def emit(self, k: KernelEmitter) -> None:
-        constants: tuple[SSAValue, ...] = ()
-        if self.on_softex:
-            assert self.machine.softex is not None
-            terms = self.machine.softex.terms
-            constants = (k.constant(SLOPES, terms), k.constant(WEIGHTS, terms))
+        constants = k.sum_constants(self.machine) if self.on_softex else ()
         self._emit_in(k)
         self._emit_products(k)
         self._emit_compute(k, constants)
@@ -306,19 +299,13 @@ class TurnedKernel(Kernel):
         def finish(piece: Index) -> None:
             rows(piece, lambda v, sq: emit_gelu_finish(s.builder, v, sq, v, self.tokens))
 
-        def drain() -> None:
-            s.insert(DrainOp())
-
         def start(piece: Index, after_another: bool) -> None:
             half = s.value(s.mod(piece, 2))
 
             def job() -> None:
                 if after_another:
-                    drain()
-                op = SumOfExponentialsOp(
-                    q, [half], q, [half], *constants, length=length, terms=terms
-                )
-                s.insert(op)
+                    s.drain()
+                s.sum_exponentials(q, half, constants, length=length, terms=terms)
 
             s.leader(job)
             s.barrier()
@@ -331,7 +318,7 @@ class TurnedKernel(Kernel):
         square(0)
         start(0, False)
         s.loop(1, self.pieces, step)
-        s.leader(drain)
+        s.leader(s.drain)
         s.barrier()
         finish(self.pieces - 1)
 
@@ -352,11 +339,15 @@ class TurnedKernel(Kernel):
     # endregion
 
     @property
+    def _feed_cycles(self) -> int:
+        """DMA of a tile: rows of wᵀ, and the bias."""
+        rows = self.chunks * dma_box_cycles(self.machine, 2 * self.n, self.rows)
+        return rows + dma_box_cycles(self.machine, 2 * self.tokens, self.rows)
+
+    @property
     def tile_cycles(self) -> int:
         """From tile to tile: RedMulE, or the cores where they take longer."""
-        machine, tokens = self.machine, self.tokens
-        feed = self.chunks * dma_box_cycles(machine, 2 * self.n, self.rows)
-        feed += dma_box_cycles(machine, 2 * tokens, self.rows)
+        machine, tokens, feed = self.machine, self.tokens, self._feed_cycles
         jobs = self.chunks * gemm_job_cycles(machine, self.rows, self.n, tokens)
         streaming = min(feed, jobs)
         jobs += int(streaming * (streaming_slowdown(machine, self.n) - 1.0))
@@ -373,10 +364,8 @@ class TurnedKernel(Kernel):
 
     def cycles(self) -> tuple[int, int, int, int]:
         machine = self.machine
-        feed = self.chunks * dma_box_cycles(machine, 2 * self.n, self.rows)
-        feed += dma_box_cycles(machine, 2 * self.tokens, self.rows)
         out = dma_box_cycles(machine, 2 * self.rows, self.tokens)
         first = self.chunks * dma_box_cycles(machine, 2 * self.n * self.tokens, 1)
-        each = (feed, out, self.tile_cycles, self._core_cycles)
+        each = (self._feed_cycles, out, self.tile_cycles, self._core_cycles)
         feed, out, engine, compute = (self.all_tiles * cycles for cycles in each)
         return (first + feed, out, engine, compute)
