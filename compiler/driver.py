@@ -86,7 +86,6 @@ class Compilation:
         from softex_mlir.compiler.target import check_ports, check_room, check_target
         from softex_mlir.compiler.transforms.transformer.split_values import notes_on_keys
         from softex_mlir.compiler.transforms.transformer.widen_sums import (
-            cores_alone,
             is_for_cores,
         )
 
@@ -103,7 +102,7 @@ class Compilation:
         machine = Machine.load() if machine is None else machine
         level = accuracy_of(accuracy) if isinstance(accuracy, str) else accuracy
         if is_for_cores(loaded.module) if level is None else level.cores:
-            machine = cores_alone(machine)
+            machine = machine.cores_alone()
         check_target(machine)
         if isinstance(tile_overrides, Path):
             tiles = read_tiles(tile_overrides)

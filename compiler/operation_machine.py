@@ -30,4 +30,4 @@ def without_units(machine: Machine, *, wide: bool, software: bool) -> Machine:
     if machine.redmule is None:
         return machine.without_softex()
     others = replace(machine.cluster, cores=machine.cluster.cores - 1)
-    return replace(machine.without_redmule().without_softex(), cluster=others)
+    return replace(machine.cores_alone(), cluster=others)

@@ -11,14 +11,14 @@ from typing import Any
 
 import numba as nb
 from llvmlite import ir  # pyright: ignore[reportMissingTypeStubs]
-from numba.extending import intrinsic
+from numba.extending import intrinsic as numba_intrinsic
 
 _I64: Any = ir.IntType(64)
 
 
-def _intrinsic(builder: Callable[..., Any]) -> Any:
+def intrinsic(builder: Callable[..., Any]) -> Any:
     """numba's decorator, for a type checker that cannot know what it makes of a function."""
-    return intrinsic(builder)
+    return numba_intrinsic(builder)
 
 
 def _load(bits: int) -> Any:
@@ -38,7 +38,7 @@ def _store(bits: int) -> Any:
     return nb.void(nb.int64, nb.int64), code
 
 
-@_intrinsic
+@intrinsic
 def data_address(_typing: Any, array: Any) -> Any:
     """The host address of an array's first byte."""
 
@@ -49,43 +49,43 @@ def data_address(_typing: Any, array: Any) -> Any:
     return nb.int64(array), code
 
 
-@_intrinsic
+@intrinsic
 def load8(_typing: Any, address: Any) -> Any:
     """The byte at a host address, zero-extended."""
     return _load(8)
 
 
-@_intrinsic
+@intrinsic
 def load16(_typing: Any, address: Any) -> Any:
     """The 16-bit word at a host address, zero-extended."""
     return _load(16)
 
 
-@_intrinsic
+@intrinsic
 def load32(_typing: Any, address: Any) -> Any:
     """The 32-bit word at a host address, zero-extended."""
     return _load(32)
 
 
-@_intrinsic
+@intrinsic
 def store8(_typing: Any, address: Any, value: Any) -> Any:
     """Store the low byte of a value at a host address."""
     return _store(8)
 
 
-@_intrinsic
+@intrinsic
 def store16(_typing: Any, address: Any, value: Any) -> Any:
     """Store the low 16 bits of a value at a host address."""
     return _store(16)
 
 
-@_intrinsic
+@intrinsic
 def store32(_typing: Any, address: Any, value: Any) -> Any:
     """Store the low 32 bits of a value at a host address."""
     return _store(32)
 
 
-@_intrinsic
+@intrinsic
 def float64_bits(_typing: Any, value: Any) -> Any:
     """The pattern of a binary64 as an int64."""
 
@@ -95,7 +95,7 @@ def float64_bits(_typing: Any, value: Any) -> Any:
     return nb.int64(nb.float64), code
 
 
-@_intrinsic
+@intrinsic
 def bits_float64(_typing: Any, value: Any) -> Any:
     """The binary64 with an int64 as its pattern."""
 
@@ -105,7 +105,7 @@ def bits_float64(_typing: Any, value: Any) -> Any:
     return nb.float64(nb.int64), code
 
 
-@_intrinsic
+@intrinsic
 def float32_bits(_typing: Any, value: Any) -> Any:
     """The pattern of a binary32 as an int64."""
 
@@ -115,7 +115,7 @@ def float32_bits(_typing: Any, value: Any) -> Any:
     return nb.int64(nb.float32), code
 
 
-@_intrinsic
+@intrinsic
 def bits_float32(_typing: Any, value: Any) -> Any:
     """The binary32 with the low 32 bits of an int64 as its pattern."""
 
@@ -125,7 +125,7 @@ def bits_float32(_typing: Any, value: Any) -> Any:
     return nb.float32(nb.int64), code
 
 
-@_intrinsic
+@intrinsic
 def leading_zeros(_typing: Any, value: Any) -> Any:
     """Leading zero bits of an int64 seen as a pattern."""
 
@@ -135,7 +135,7 @@ def leading_zeros(_typing: Any, value: Any) -> Any:
     return nb.int64(nb.int64), code
 
 
-@_intrinsic
+@intrinsic
 def unlikely(_typing: Any, condition: Any) -> Any:
     """The condition, which hardly ever holds: LLVM keeps its branch and lays it aside."""
 

@@ -224,6 +224,10 @@ class Machine:
         """The same cluster without the softmax unit."""
         return self._without(SoftExDescription)
 
+    def cores_alone(self) -> Machine:
+        """The same cluster with neither unit."""
+        return self.without_redmule().without_softex()
+
     def _without(self, kind: type) -> Machine:
         return replace(self, units=tuple(unit for unit in self.units if type(unit) is not kind))
 

@@ -123,7 +123,7 @@ class ExactArithmetic:
 
     def widened(self) -> ExactArithmetic:
         """The arithmetic of products whose sums are in f32."""
-        return _WideArithmetic(self.machine.without_redmule().without_softex())
+        return _WideArithmetic(self.machine.cores_alone())
 
     def in_software(self) -> ExactArithmetic:
         """The arithmetic of operations whose softmax or GELU is the cores'."""

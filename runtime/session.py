@@ -108,7 +108,7 @@ def run(
         program = program.at(entry)
     machine = machine or program.machine
     built_for = program.metadata["machine"]
-    if program.machine.hash == machine.without_redmule().without_softex().hash:
+    if program.machine.hash == machine.cores_alone().hash:
         machine = program.machine  # a program of the cores alone has no use for the units
     if machine.hash != program.machine.hash:
         raise UserError(

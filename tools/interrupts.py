@@ -7,6 +7,8 @@ worse. So Ctrl-C ends a command at once, but for the simulator, which reports ho
 from __future__ import annotations
 
 import gc
+from collections.abc import Generator
+from contextlib import contextmanager
 
 from softex_mlir.tools.signals import ignore, stop_at_once
 
@@ -15,31 +17,31 @@ OBJECTS = 100_000
 in use till the end: with Python's 700, looking through it took a fifth of a command's time."""
 
 
-def _begin() -> None:
+@contextmanager
+def _interruptible() -> Generator[None]:
+    """Ctrl-C ends the command that runs inside; when all is done it does nothing."""
     stop_at_once()
     gc.set_threshold(OBJECTS)
+    try:
+        yield
+    finally:
+        ignore()
 
 
 def softex() -> None:
     """Entry point of `softex`."""
-    _begin()
-    from softex_mlir.tools.softex import main
+    with _interruptible():
+        from softex_mlir.tools.softex import main
 
-    try:
         main()
-    finally:
-        ignore()
 
 
 def softex_opt() -> None:
     """Entry point of `softex-opt`."""
-    _begin()
-    from softex_mlir.tools.softex_opt import main
+    with _interruptible():
+        from softex_mlir.tools.softex_opt import main
 
-    try:
         main()
-    finally:
-        ignore()
 
 
 def softex_gui() -> None:

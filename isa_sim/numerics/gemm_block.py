@@ -19,7 +19,8 @@ from typing import Any, Final
 
 import numba as nb
 from llvmlite import ir  # pyright: ignore[reportMissingTypeStubs]
-from numba.extending import intrinsic
+
+from softex_mlir.isa_sim.intrinsics import intrinsic
 
 ROWS: Final = 4
 """Rows of a block: they share what is loaded of W."""
@@ -169,12 +170,7 @@ def _block(context: Any, builder: Any, args: Any, lost: Callable[..., Any]) -> A
     return context.get_dummy_value()
 
 
-def _decorated(function: Any) -> Any:
-    """numba's decorator, for a type checker that cannot know what it makes of a function."""
-    return intrinsic(function)
-
-
-@_decorated
+@intrinsic
 def chain_block(
     _typing: Any, x: Any, x_pitch: Any, w: Any, w_pitch: Any, z: Any, z_pitch: Any, inner: Any
 ) -> Any:
@@ -188,7 +184,7 @@ def chain_block(
     return nb.void(*(nb.int64,) * 7), code
 
 
-@_decorated
+@intrinsic
 def wide_chain_block(
     _typing: Any, x: Any, x_pitch: Any, w: Any, w_pitch: Any, z: Any, z_pitch: Any, inner: Any
 ) -> Any:

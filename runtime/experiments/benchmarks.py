@@ -58,7 +58,7 @@ def vit_base(machine: Machine) -> list[Table]:
         "full": machine,
         "without SoftEx": machine.without_softex(),
         "without RedMulE": machine.without_redmule(),
-        "cores only": machine.without_redmule().without_softex(),
+        "cores only": machine.cores_alone(),
     }
     runs = {
         name: measure(name, lambda: model(layers=1), target, functional=False)

@@ -47,13 +47,12 @@ class Sweep:
             yield f"{self.key}={value}", self._with(subject, value)
 
     def _with(self, subject: Subject, value: str) -> Subject:
-        if self.key == SUMS:
-            module = subject.module.clone()
-            split_sums(module, self._number(value, 0))
-            return replace(subject, model=replace(subject.model, module=module))
-        if self.key == VALUES:
-            module = subject.module.clone()
-            split_values(module, subject.machine, self._number(value, 0))
+        if self.key in (SUMS, VALUES):
+            module, most = subject.module.clone(), self._number(value, 0)
+            if self.key == SUMS:
+                split_sums(module, most)
+            else:
+                split_values(module, subject.machine, most)
             return replace(subject, model=replace(subject.model, module=module))
         if self.key == TERMS:
             return replace(subject, machine=_with_terms(subject.machine, self._number(value, 1)))

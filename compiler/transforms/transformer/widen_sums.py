@@ -23,11 +23,6 @@ def is_for_cores(module: ModuleOp) -> bool:
     return t.FOR_CORES in module.attributes
 
 
-def cores_alone(machine: Machine) -> Machine:
-    """The machine as a module sees it that is the cores' as a whole."""
-    return machine.without_redmule().without_softex()
-
-
 def longest_sum(machine: Machine) -> int:
     """Inner values that a product adds in f32 before it rounds."""
     return machine.cluster.tcdm_bytes // SUM_SHARE
