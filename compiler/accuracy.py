@@ -20,11 +20,11 @@ from softex_mlir.files import read_text, toml_table
 if TYPE_CHECKING:
     from softex_mlir.compiler.model import Model
 
-F32 = -1
+SUMS_IN_F32 = -1
 """In the place of a chunk: the layer's sums are in f32, on the cores."""
 
 Chunks = Mapping[str, int]
-"""By layer, the values of a sum without a break; 0 for all of them, `F32`."""
+"""By layer, the values of a sum without a break; 0 for all of them, `SUMS_IN_F32`."""
 
 SOFTEX, CORES = 0, 1
 """Who computes a layer's softmax or GELU, where the machine has a SoftEx."""
@@ -35,8 +35,8 @@ VERSION = 1
 TABLES = ("sums", "values", "functions")
 
 _WORDS: Mapping[str, Mapping[str, int]] = {
-    "sums": {"f32": F32},
-    "values": {"f32": F32},
+    "sums": {"f32": SUMS_IN_F32},
+    "values": {"f32": SUMS_IN_F32},
     "functions": {"softex": SOFTEX, "cores": CORES},
 }
 """What files say for some numbers of a table."""
@@ -79,7 +79,7 @@ class Accuracy:
     def in_f32(self) -> list[str]:
         """Layers whose sums are in f32 while those of others are RedMulE's."""
         tables = (self.sums, self.values)
-        return [layer for table in tables for layer, chunk in table.items() if chunk == F32]
+        return [layer for table in tables for layer, chunk in table.items() if chunk == SUMS_IN_F32]
 
     @property
     def functions_on_cores(self) -> list[str]:

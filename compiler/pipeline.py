@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass, PassPipeline
 
-from softex_mlir.compiler.accuracy import F32, chunks_text
+from softex_mlir.compiler.accuracy import SUMS_IN_F32, chunks_text
 from softex_mlir.compiler.backend.allocate_registers import AllocateRegistersPass
 from softex_mlir.compiler.backend.convert_to_riscv import ConvertToRiscvPass
 from softex_mlir.compiler.backend.pad_hardware_loops import PadHardwareLoopsPass
@@ -130,7 +130,7 @@ def arithmetic_passes(machine: Machine, accuracy: Accuracy | None) -> tuple[Modu
     if accuracy.cores:
         return WidenSumsPass(target), ChunkKeysPass(target)
     sums, values = (
-        {layer: chunk for layer, chunk in table.items() if chunk != F32}
+        {layer: chunk for layer, chunk in table.items() if chunk != SUMS_IN_F32}
         for table in (accuracy.sums, accuracy.values)
     )
     return (

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import PassPipeline
 
-from softex_mlir.compiler.accuracy import CORES, F32, SOFTEX, TABLES, Accuracy
+from softex_mlir.compiler.accuracy import CORES, SOFTEX, SUMS_IN_F32, TABLES, Accuracy
 from softex_mlir.compiler.compilation_context import CompilationContext
 from softex_mlir.compiler.layer_names import launch_layer, name_layers
 from softex_mlir.compiler.model import Model
@@ -36,7 +36,7 @@ class Layer:
         table: "sums", "values" or "functions", as in `compiler.accuracy`.
         kind: layers of one kind are alike.
         options: numbers of the table, the one that costs least first: whole sums (0), then chunks
-            from the longest to the shortest, then `F32`.
+            from the longest to the shortest, then `SUMS_IN_F32`.
     """
 
     table: str
@@ -76,10 +76,10 @@ def _options(op: t.LinearOp | t.AttentionOp, machine: Machine) -> dict[str, tupl
     """What can be chosen for an operation, by table."""
     if isinstance(op, t.LinearOp):
         chunks = (divisor(op.inner, op.step, limit) for limit in SUM_LIMITS)
-        options = {"sums": (0, *dict.fromkeys(c for c in chunks if c < op.inner), F32)}
+        options = {"sums": (0, *dict.fromkeys(c for c in chunks if c < op.inner), SUMS_IN_F32)}
     else:
         parts = (value_chunk(op, machine, limit) for limit in VALUE_LIMITS)
-        options = {"values": (0, *dict.fromkeys(c for c in parts if c is not None), F32)}
+        options = {"values": (0, *dict.fromkeys(c for c in parts if c is not None), SUMS_IN_F32)}
     if has_function(op, machine):
         options["functions"] = (SOFTEX, CORES)
     return options

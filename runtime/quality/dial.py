@@ -14,8 +14,8 @@ from xdsl.ir import Operation
 from softex_mlir.compiler.accuracy import (
     ACCURACIES,
     CORES,
-    F32,
     SOFTEX,
+    SUMS_IN_F32,
     Accuracy,
     AccuracyLevel,
     accuracy_of,
@@ -410,7 +410,7 @@ def choose(
         if not lost <= bound.loss:
             raise dial.refusal(min(lost, error.loss)) from None
         return all_exact(evidence)
-    if F32 in choice.values():
+    if SUMS_IN_F32 in choice.values():
         # where nothing is left to the units, their drivers' core is one more for the others
         cores = on_cores()
         if _cycles_of(cores) < evidence["forecast_cycles"]:
@@ -445,7 +445,7 @@ def described(
         else:
             continue
         sums, function = _keys(op)
-        choice[sums] = chunk if op.wide is None else F32
+        choice[sums] = chunk if op.wide is None else SUMS_IN_F32
         if has_function(op, subject.machine):
             choice[function] = SOFTEX if op.software is None else CORES
     # where all is the cores', chunks follow from the machine

@@ -14,8 +14,8 @@ import softex_mlir
 from softex_mlir.abi import Port
 from softex_mlir.compiler.accuracy import (
     CORES,
-    F32,
     SOFTEX,
+    SUMS_IN_F32,
     Accuracy,
     accuracy_of,
     accuracy_text,
@@ -57,7 +57,7 @@ def chunks(model: Model) -> list[int]:
 
 
 def test_a_file_says_what_was_chosen(tmp_path: Path):
-    sums, values = {"first": 96, 'a "b".c': 0, "second": F32}, {"attention": 64}
+    sums, values = {"first": 96, 'a "b".c': 0, "second": SUMS_IN_F32}, {"attention": 64}
     functions = {"first": CORES, "attention": SOFTEX}
     accuracy = Accuracy(0, 0, True, sums, values, "1234", {"metric": "cosine"}, functions=functions)
     path, evidence = tmp_path / "a.toml", {"asked": 0.999, "inputs": 3, "what": "x"}
@@ -222,9 +222,11 @@ def gelu_and_attention() -> Model:
 @pytest.mark.parametrize(
     "accuracy",
     [
-        Accuracy(0, 0, True, {"first": F32, "second": 32}),
-        Accuracy(0, 0, True, {"second": F32}, functions={"first": CORES, "attention": CORES}),
-        Accuracy(0, 0, True, {"third": F32}, {"attention": F32}),
+        Accuracy(0, 0, True, {"first": SUMS_IN_F32, "second": 32}),
+        Accuracy(
+            0, 0, True, {"second": SUMS_IN_F32}, functions={"first": CORES, "attention": CORES}
+        ),
+        Accuracy(0, 0, True, {"third": SUMS_IN_F32}, {"attention": SUMS_IN_F32}),
     ],
 )
 def test_some_layers_are_computed_on_the_cores(accuracy: Accuracy):
