@@ -1,15 +1,16 @@
 """A block of RedMulE's chains in vector registers, for `njit` code, as LLVM's IR.
 
-One step of a chain is ``z = bf16(x * w + z)`` with a single rounding, all held in binary32. A fused
-multiply-add rounds the exact sum to binary32. Rounding that once more to BF16 is right unless it
+One step of a chain is ``z = bf16(x * w + z)`` with a single rounding, all held in binary32. The
+exact sum is rounded to binary32 first. Rounding that once more to BF16 is right unless it
 lies exactly half way between two BF16 values, where what the first rounding lost decides:
 
 * nothing lost: to even, ``bits + 0x7FFF + last bit``;
 * something away from zero lost: ``bits + 0x8000``, the half goes up;
 * something towards zero lost: ``bits + 0x7FFF``, the half goes down.
 
-Infinities and NaN are not half way between two. A host without fused multiply-adds takes
-long for them, with the same results.
+Infinities and NaN are not half way between two. Where products are exact in binary32, the sum takes
+a multiplication and an addition; others take a fused multiply-add, which is slow on a host without
+the instruction, with the same results.
 """
 
 from __future__ import annotations
@@ -64,6 +65,16 @@ def _broadcast(builder: Any, value: Any) -> Any:
     return builder.shuffle_vector(first, first, ir.Constant(_BITS, [0] * LANES))
 
 
+def _total_narrow(builder: Any, x: Any, w: Any, z: Any) -> Any:
+    """The sum rounded once to binary32: the product is exact."""
+    return builder.fadd(builder.fmul(x, w), z)
+
+
+def _total_wide(builder: Any, x: Any, w: Any, z: Any) -> Any:
+    """The sum rounded once to binary32, for all operands."""
+    return builder.call(_fused(builder.module), [x, w, z])
+
+
 def _lost_narrow(builder: Any, x: Any, w: Any, z: Any, total: Any) -> Any:
     """A number with the sign of what rounding a half-way sum lost, 0 if nothing, in binary32.
 
@@ -72,7 +83,7 @@ def _lost_narrow(builder: Any, x: Any, w: Any, z: Any, total: Any) -> Any:
     below 2^-149. A smaller z leaves the product equal to the sum: z itself is lost.
     """
     rest = builder.fsub(total, z)
-    left = builder.call(_fused(builder.module), [x, w, builder.fneg(rest)])
+    left = builder.fsub(builder.fmul(x, w), rest)
     return builder.select(builder.fcmp_ordered("==", rest, total), z, left)
 
 
@@ -106,7 +117,9 @@ def _rounded(builder: Any, total: Any, lost: Any) -> Any:
     return builder.bitcast(builder.and_(up, _all(-65536)), _FLOATS)
 
 
-def _block(context: Any, builder: Any, args: Any, lost: Callable[..., Any]) -> Any:
+def _block(
+    context: Any, builder: Any, args: Any, total_of: Callable[..., Any], lost: Callable[..., Any]
+) -> Any:
     x, x_pitch, w, w_pitch, z, z_pitch, inner = args
     places = [
         _pointer(
@@ -148,7 +161,7 @@ def _block(context: Any, builder: Any, args: Any, lost: Callable[..., Any]) -> A
     operands = [
         (xs[index // VECTORS], ws[index % VECTORS], addend) for index, addend in enumerate(sums)
     ]
-    totals = [builder.call(_fused(builder.module), each) for each in operands]
+    totals = [total_of(builder, *each) for each in operands]
     results = [
         _rounded(builder, total, lost(builder, *operand, total))
         for operand, total in zip(operands, totals, strict=True)
@@ -179,7 +192,7 @@ def chain_block(
     2^-149 or leaves binary32."""
 
     def code(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
-        return _block(context, builder, args, _lost_narrow)
+        return _block(context, builder, args, _total_narrow, _lost_narrow)
 
     return nb.void(*(nb.int64,) * 7), code
 
@@ -191,6 +204,6 @@ def wide_chain_block(
     """As :func:`chain_block`, for any operands."""
 
     def code(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
-        return _block(context, builder, args, _lost_wide)
+        return _block(context, builder, args, _total_wide, _lost_wide)
 
     return nb.void(*(nb.int64,) * 7), code

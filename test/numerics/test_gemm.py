@@ -1,5 +1,11 @@
 """The matrix product against chains of exactly rounded multiply-adds, special values included."""
 
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,6 +15,27 @@ from sampling import sample
 
 from softex_mlir.isa_sim.numerics import bf16
 from softex_mlir.isa_sim.numerics.gemm import gemm
+
+SIGNS = np.array([0, 0x8000], np.uint16)
+PLAIN_HOST = """
+import sys
+import numpy as np
+from numba import njit
+from softex_mlir.isa_sim.numerics.gemm_block import chain_block
+from softex_mlir.isa_sim.numerics.gemm_kernels import gemm_serial
+
+@njit("void(int64, int64)")
+def narrow(at, inner):
+    chain_block(at, 4, at, 4, at, 4, inner)
+
+(code,) = narrow.inspect_asm().values()
+assert "fma" not in code, "products that are exact take no fused multiply-add"
+files = np.load(sys.argv[1])
+for kind in ("narrow", "wide"):
+    z = files[kind + "_y"].copy()
+    gemm_serial(files[kind + "_x"], files[kind + "_w"], z)
+    np.testing.assert_array_equal(z, files[kind + "_z"])
+"""
 
 
 def chain(x: np.ndarray, w: np.ndarray, z: np.ndarray) -> np.ndarray:
@@ -49,6 +76,25 @@ def test_exponent_ranges(exponents: tuple[int, int]):
         return (rng.integers(0, 2, shape) << 15 | exponent << 7 | mantissa).astype(np.uint16)
 
     check(draw((9, 40)), draw((40, 150)), draw((9, 150)))
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="code for x86 without extensions")
+def test_hosts_without_fused_multiply_adds_have_the_same_bits(tmp_path: Path):
+    rng = np.random.default_rng(3)
+    bits: dict[str, np.ndarray] = {}
+    for kind, (low, high) in {"narrow": (0x3F00, 0x4080), "wide": (0, 0x10000)}.items():
+        x, w, y = (
+            rng.integers(low, high, shape).astype(np.uint16) | rng.choice(SIGNS, shape)
+            for shape in ((9, 40), (40, 70), (9, 70))
+        )
+        bits |= {f"{kind}_x": x, f"{kind}_w": w, f"{kind}_y": y, f"{kind}_z": chain(x, w, y)}
+    np.savez(tmp_path / "bits.npz", allow_pickle=False, **bits)
+    plain = {"NUMBA_CPU_NAME": "x86-64", "NUMBA_CPU_FEATURES": ""}
+    command = [sys.executable, "-c", PLAIN_HOST, str(tmp_path / "bits.npz")]
+    done = subprocess.run(
+        command, env={**os.environ, **plain}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_large_products_share_the_host_cores():
