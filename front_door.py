@@ -131,7 +131,7 @@ def _dialled(
         if calibrate is not None or metric is not None:
             raise UserError(
                 "accuracy: calibrate and metric are for a bound: expected one (0.9998) and inputs "
-                f"to calibrate with, found {accuracy!r}"
+                f"to calibrate with, found {accuracy!r}; how close a level comes: quality()"
             )
         return None if accuracy is None else f"{accuracy}"
     from softex_mlir.runtime.quality.dial import Bound, choose

@@ -80,7 +80,8 @@ def _refuse(
 ) -> None:
     if calibrate is not None or (metric is not None and not bounded):
         raise typer.BadParameter(
-            "is for a bound: --accuracy 0.9998",
+            "is for a bound: --accuracy 0.9998; how close a level comes: softex quality MODEL "
+            "--accuracy LEVEL --inputs inputs.npz",
             param_hint="--calibrate" if calibrate is not None else "--metric",
         )
     if report is not None and accuracy is None:

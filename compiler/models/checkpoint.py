@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -13,6 +15,9 @@ from softex_mlir.errors import UserError
 from softex_mlir.files import read_json
 
 _FLOATS = ("F32", "F16", "BF16", "F64")
+
+_LAYER = re.compile(r".*?\.\d+\.")
+"""Up to the first number of a tensor's name, which is that of its layer."""
 
 
 class Checkpoint:
@@ -97,8 +102,16 @@ class Checkpoint:
 
     @property
     def left_over(self) -> list[str]:
-        """Names of tensors that nobody took."""
-        return sorted(self._names - self._taken)
+        """Tensors that nobody took, by name; those of a layer, whose number is in their names, in
+        one line."""
+        left = sorted(self._names - self._taken)
+        layers = {name: _LAYER.match(name) for name in left}
+        counts = Counter(found[0] for found in layers.values() if found is not None)
+        lines = [
+            name if found is None or counts[found[0]] == 1 else f"{found[0]}* ({counts[found[0]]})"
+            for name, found in layers.items()
+        ]
+        return list(dict.fromkeys(lines))
 
 
 class Config:
