@@ -13,8 +13,10 @@ from softex_mlir.compiler.schedule.fused_form import UnsupportedError, layer_of
 from softex_mlir.compiler.schedule.kernels.copies import CopyKernel
 from softex_mlir.compiler.schedule.kernels.kernel import ELEMENT_BYTES
 from softex_mlir.compiler.schedule.kernels.transposition import TransposeKernel
+from softex_mlir.compiler.schedule.operations.boxes import Dimensions, dimensions, parts
 from softex_mlir.compiler.schedule.scheduling import Scheduling
-from softex_mlir.compiler.schedule.views import Address, View, row_major
+from softex_mlir.compiler.schedule.search.tiling import LAUNCH_CYCLES
+from softex_mlir.compiler.schedule.views import View, row_major
 from softex_mlir.compiler.weight_layout import ALIGNMENT
 from softex_mlir.dialects.cluster import GlobalKind
 
@@ -83,33 +85,46 @@ def copy_reshaped(s: Scheduling, op: Operation, view: View, shape: Sequence[int]
 
 def move(s: Scheduling, op: Operation, source: View, target: View) -> None:
     """Copy tasks for a box of any rank."""
-    dims = [
-        [size, a, b]
-        for size, a, b in zip(source.shape, source.strides, target.strides, strict=True)
-        if size != 1
-    ] or [[1, 1, 1]]
-    merged: list[list[int]] = [dims[0]]
-    for size, a, b in dims[1:]:
-        last = merged[-1]
-        if last[1] == size * a and last[2] == size * b:
-            merged[-1] = [last[0] * size, a, b]
-        else:
-            merged.append([size, a, b])
-    if merged[-1][1:] != [1, 1]:
-        merged.append([1, 1, 1])
     limit = min(COPY_BYTES, (s.machine.cluster.tcdm_bytes - s.plan.base) // 2 // 128 * 64)
     limit //= ELEMENT_BYTES[source.dtype]
-    merged = _box(merged, limit)
-    kernel = CopyKernel(
-        s.machine,
-        tuple(d[0] for d in merged),
-        tuple(d[1] for d in merged),
-        tuple(d[2] for d in merged),
-        source.dtype,
-        s.plan.base,
-    )
-    addresses: dict[str, View | Address] = {"source": source, "target": target}
-    s.tasks.add(op, kernel, addresses, reads=[source], writes=[target])
+
+    def kernel(dims: Dimensions) -> CopyKernel:
+        return CopyKernel(
+            s.machine,
+            tuple(dim.extent for dim in dims),
+            tuple(dim.source for dim in dims),
+            tuple(dim.target for dim in dims),
+            source.dtype,
+            s.plan.base,
+        )
+
+    def cycles(dims: Dimensions) -> int:
+        return max(kernel(dims).cycles()) + LAUNCH_CYCLES
+
+    dims = dimensions(source.shape, source.strides, target.strides)
+    for part in parts(dims, limit, cycles):
+        shape = tuple(dim.extent for dim in part.dims)
+        read = _part(source, part.source, shape, tuple(dim.source for dim in part.dims))
+        written = _part(target, part.target, shape, tuple(dim.target for dim in part.dims))
+        addresses = {"source": read, "target": written}
+        s.tasks.add(op, kernel(part.dims), addresses, reads=[read], writes=[written])
+
+
+def _part(view: View, first: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> View:
+    """Elements of a view, the first of them so many elements behind its own."""
+    offset = view.offset + first
+    return replace(view, offset=offset, shape=shape, strides=strides, zero_padded=False)
+
+
+def tiles_of(number: int, most: int) -> list[tuple[int, int, int]]:
+    """Tiles of at most so many, as (first, number, size of each): equal ones, and what is left
+    where there is no divisor of at least half of it."""
+    if (size := divisor(number, most)) > most // 2:
+        return [(0, number, size)]
+    size = -(-number // -(-number // most))
+    rest = number % size
+    tiles = [(0, number - rest, size), (number - rest, rest, rest)]
+    return tiles if rest else tiles[:1]
 
 
 def divisor(number: int, most: int) -> int:
@@ -124,36 +139,21 @@ def turn(s: Scheduling, op: Operation, rows: View, target: View, room: int) -> N
     elements = room // 2 // 4
     most = min(MAX_TURNED_ROWS, elements)
     block = min(count, round_up(-(-count // -(-count // most)), 2))
-    size = divisor(columns, elements // round_up(block, 2))
     for first, length in ((0, count - count % block), (count - count % block, count % block)):
         if not length:
             continue
-        kernel = TransposeKernel(
-            *(s.machine, length, min(block, length), columns // size, size, rows.strides[0]),
-            out_pitch=target.strides[1],
-            offset=s.plan.base,
-        )
-        source = rows.row_range(first, length)
-        turned = target.row_range(first, length).permuted((1, 0))
-        s.tasks.add(
-            op,
-            kernel,
-            {"source": source, "target": turned, "zeros": s.memory.zeros(size)},
-            reads=[source],
-            writes=[turned],
-        )
-
-
-def _box(dims: list[list[int]], limit: int) -> list[list[int]]:
-    """Split dimensions so that the last three have at most `limit` elements."""
-    result = [list(d) for d in dims]
-    while (size := prod(d[0] for d in result[-3:])) > limit:
-        # divide the outermost dimension of the box by the smallest factor that makes it fit
-        index = next(i for i in range(max(0, len(result) - 3), len(result)) if result[i][0] > 1)
-        extent, a, b = result[index]
-        factors = [f for f in range(2, extent + 1) if extent % f == 0]
-        factor = next((f for f in factors if size // f <= limit), factors[-1])
-        inner = extent // factor
-        result[index] = [inner, a, b]
-        result.insert(max(0, len(result) - 3), [factor, a * inner, b * inner])
-    return result
+        for start, width, size in tiles_of(columns, elements // round_up(block, 2)):
+            kernel = TransposeKernel(
+                *(s.machine, length, min(block, length), width // size, size, rows.strides[0]),
+                out_pitch=target.strides[1],
+                offset=s.plan.base,
+            )
+            source = rows.row_range(first, length).columns(start, width)
+            turned = target.row_range(first, length).columns(start, width).permuted((1, 0))
+            s.tasks.add(
+                op,
+                kernel,
+                {"source": source, "target": turned, "zeros": s.memory.zeros(size)},
+                reads=[source],
+                writes=[turned],
+            )
