@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from softex_mlir.compiler.transforms.transformer.place import Placement
     from softex_mlir.runtime.program import Program
 
-_OBJECTS = 100_000
-"""Objects made between two looks for unused ones."""
+_OBJECTS = 3_000_000
+"""Objects made between two looks for unused ones: more than a large model's compilation makes."""
 
 _OF_TEXT = {*b"\t\n\r", *range(0x20, 0x7F)}
 """Bytes that a module begins with."""

@@ -16,8 +16,6 @@ import pytest
 from numba.core import event
 from sampling import LONG
 
-from softex_mlir.tools.interrupts import OBJECTS
-
 BUDGET_SECONDS = 20.0
 USED = "cpu_seconds"
 
@@ -57,7 +55,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     event.register("numba:compile", compiling)
-    gc.set_threshold(OBJECTS)  # as the commands do
+    gc.set_threshold(100_000)  # seldom, but these processes live longer than commands do
     config.addinivalue_line("markers", "matrix: a sample of many cases; `make fuzz` runs them all")
     config.addinivalue_line("markers", "slow(reason): takes longer than the budget, and why")
 
