@@ -23,9 +23,10 @@ class Activity:
     work: list[Work] = field(default_factory=list[Work])
 
     def close(self) -> None:
-        """Take over what became of the work."""
+        """Take over what became of the work, which one server did in order."""
+        if self.work:
+            self.span(self.work[0].begin, self.work[-1].end)
         for work in self.work:
-            self.span(work.begin, work.end)
             self.busy += work.end - work.begin
         self.work.clear()
 

@@ -11,9 +11,9 @@ from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.units.growth import growth
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rival:
-    """What who works does to the TCDM.
+    """What who works does to the TCDM; known by its identity.
 
     Attributes:
         rate: accesses a cycle without denials; beats of the DMA.
@@ -37,19 +37,16 @@ class Rivals:
     """The arbiter of a machine."""
 
     machine: Machine
-    _known: dict[tuple[int, ...], list[float]] = field(
-        default_factory=dict[tuple[int, ...], list[float]]
+    _known: dict[tuple[Rival | None, ...], list[float]] = field(
+        default_factory=dict[tuple[Rival | None, ...], list[float]]
     )
-    _kept: list[tuple[Rival | None, ...]] = field(default_factory=list[tuple[Rival | None, ...]])
-    """So that no other rival gets the address of a known one."""
 
     def rates(self, active: tuple[Rival | None, ...]) -> list[float]:
         """How fast each of those who work gets on; 1 is undisturbed."""
-        key = tuple(map(id, active))
-        if key not in self._known:
-            self._kept.append(active)
-            self._known[key] = [self._rate(place, active) for place in range(len(active))]
-        return self._known[key]
+        if (known := self._known.get(active)) is None:
+            known = [self._rate(place, active) for place in range(len(active))]
+            self._known[active] = known
+        return known
 
     def _rate(self, place: int, active: tuple[Rival | None, ...]) -> float:
         mine = active[place]

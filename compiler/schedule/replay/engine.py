@@ -20,7 +20,7 @@ _DONE = 1e-6
 """Cycles that are none: rounding of floating point."""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Work:
     """A transfer, a job, or a share of the cores' work.
 
@@ -39,7 +39,7 @@ class Work:
     waiting: list[Process] = field(default_factory=list[Process])
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Server:
     """Does its work in order, one at a time, `gap` cycles from one to a next that waited.
 
@@ -100,8 +100,17 @@ class Engine:
         given = self.servers[server]
         given.queue.append(work)
         if len(given.queue) == 1:
-            given.turn = max(work.eligible, self.now)
-            self.coming = min(self.coming, given.turn)
+            given.turn = turn = max(work.eligible, self.now)
+            if turn < self.coming:
+                self.coming = turn
+
+    def reach(self, at: float) -> bool:
+        """Go on to a cycle if nothing happens up to it: who would wait for it need not."""
+        if at >= self.coming or (self._due and self._due[0][0] <= at):
+            return False
+        if at > self.now:
+            self.now = at
+        return True
 
     def run(self) -> None:
         """Until no process is left, and no work.
@@ -114,7 +123,8 @@ class Engine:
             coming = self.coming
             if due and due[0][0] < coming:
                 at, _, process = heapq.heappop(due)
-                self.now = max(at, self.now)
+                if at > self.now:
+                    self.now = at
                 self._resume(process, at)
             elif coming < inf:
                 self._turns(coming)
@@ -151,26 +161,30 @@ class Engine:
         """Servers begin and end work; from then on all go on at other rates."""
         self.now = now
         passed, self._since = now - self._since, now
+        active: list[Rival | None] = []
         for server in self.servers:
-            if (queue := server.queue) and queue[0].begin >= 0:
-                queue[0].left -= passed * server.rate
-        for server in self.servers:
+            queue, rival = server.queue, None
+            if queue and (head := queue[0]).begin >= 0:
+                head.left -= passed * server.rate
             if server.turn <= now:
                 self._turn(server)
-        heads = [server.queue[0] if server.queue else None for server in self.servers]
-        rates = self.rivals.rates(
-            tuple([head.rival if head is not None and head.begin >= 0 else None for head in heads])
-        )
-        self.coming = inf
-        for server, head, server.rate in zip(self.servers, heads, rates, strict=True):
-            if head is None:
+            if queue and (head := queue[0]).begin >= 0:
+                rival = head.rival
+            active.append(rival)
+        coming = inf
+        rates = self.rivals.rates(tuple(active))
+        for server, server.rate in zip(self.servers, rates, strict=True):
+            if not server.queue:
                 server.turn = inf
                 continue
+            head = server.queue[0]
             if head.begin >= 0:
                 server.turn = now + head.left / server.rate
             else:
                 server.turn = max(head.eligible, now)
-            self.coming = min(self.coming, server.turn)
+            if server.turn < coming:
+                coming = server.turn
+        self.coming = coming
 
     def _turn(self, server: Server) -> None:
         """Begin and end what is due."""

@@ -50,6 +50,7 @@ class Units:
     _known: dict[Any, Any] = field(default_factory=dict[Any, Any])
     _jobs: dict[int, Job] = field(default_factory=dict[int, Job])
     """Of transfers and products, by the identity of operations, which the kernels keep."""
+    _rivals: dict[tuple[float, ...], Rival] = field(default_factory=dict[tuple[float, ...], Rival])
 
     @property
     def softex_depth(self) -> int:
@@ -63,11 +64,18 @@ class Units:
         return known
 
     def team(self, rate: float, members: int) -> Rival:
-        """Cores at work with so many accesses a cycle: equal ones are one rival."""
-        key = ("team", rate, members)
-        if key not in self._known:
-            self._known[key] = Rival(rate, 1, masters=members)
-        return self._known[key]
+        """Cores at work with so many accesses a cycle."""
+        return self._rival(rate, 1, masters=members)
+
+    def _rival(
+        self, rate: float, banks: int, *, wide: bool = False, masters: int = 1,
+        exposed: float = 0.0, turnovers: float = 0.0, burst: float = 0.0,
+    ) -> Rival:  # fmt: skip
+        """What work does to the TCDM: equal ones are one rival."""
+        fields = (rate, banks, wide, masters, exposed, turnovers, burst)
+        if (known := self._rivals.get(fields)) is None:
+            known = self._rivals[fields] = Rival(*fields)
+        return known
 
     def _transfer(self, op: DmaStartOp) -> Job:
         sizes = [int(size) for size in op.sizes.get_values()]
@@ -88,7 +96,7 @@ class Units:
         )  # fmt: skip
         beats = count * -(-length // dma.bytes_per_cycle)
         registers = (length, *(int(each) for row in outer for each in row))
-        rival = Rival(beats / cycles, DMA_BANKS)
+        rival = self._rival(beats / cycles, DMA_BANKS)
         return Job(cycles, cluster.l2_latency_cycles, rival, registers, op.channel)
 
     def product(self, op: GemmOp) -> Job:
@@ -108,7 +116,7 @@ class Units:
         chunks = -(-n // width)
         wanted = m * chunks * across + n * tiles + 2 * m * across
         fill = min(m, unit.rows) + unit.rows + unit.columns
-        rival = Rival(
+        rival = self._rival(
             wanted / cycles, width // 2 + 1, wide=True, exposed=(fill + unit.rows) / cycles,
             turnovers=max(0, tiles - 2) / cycles, burst=min(m, unit.rows) + 3 * unit.rows,
         )  # fmt: skip
@@ -163,9 +171,8 @@ class Units:
         passes = 3 if op.name == "softex.softmax" else reads
         rate = passes * -(-op.length.value.data // lanes) / cycles
         hidden = op.name == "softex.sum_of_exponentials" and op.terms.value.data > 2
-        return Job(
-            cycles, 0, Rival(rate, lanes // 2 + 1, wide=True, exposed=0.0 if hidden else rate)
-        )
+        exposed = 0.0 if hidden else rate
+        return Job(cycles, 0, self._rival(rate, lanes // 2 + 1, wide=True, exposed=exposed))
 
     def _softex_cycles(self, op: Any, last: bool) -> float:
         machine = self.machine

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, cast
@@ -90,15 +91,9 @@ class Stream:
     awake: float = 0.0
     members: int = 1
 
-    @property
-    def times(self) -> Times:
-        """Costs of what a core does."""
-        return self.cluster.times
-
-    @property
-    def engine(self) -> Engine:
-        """The clock."""
-        return self.cluster.engine
+    def __post_init__(self) -> None:
+        self.times = self.cluster.times
+        self.engine = self.cluster.engine
 
     def process(self, launches: Sequence[Launched]) -> Process:
         """Walk the launches."""
@@ -130,18 +125,20 @@ class Stream:
         """Execute steps."""
         values = self.values
         for step in steps:
-            if step.compute is not None:
-                first, second = step.operands
-                values[step.result] = step.compute(values[first], values[second])
+            _, compute, result, operands, _, _, instant, action = step
+            if compute is not None:
+                first, second = operands
+                values[result] = compute(values[first], values[second])
                 self.now += 1
-            elif step.instant is not None:
-                step.instant(self, step)
-            elif step.action is not None:
-                yield from step.action(self, step)
+            elif instant is not None:
+                instant(self, step)
+            elif action is not None:
+                yield from action(self, step)
 
     def fetch(self, step: ReplayedStep, instructions: float) -> None:
-        """Code that is executed for the first time."""
-        self.now += self.cluster.fetch(step.op, instructions, self.members, self.now)
+        """Code that is executed, perhaps for the first time."""
+        if id(step.op) not in self.cluster.fetched:
+            self.now += self.cluster.fetch(step.op, instructions, self.members, self.now)
 
     def sleep(self, until: float) -> None:
         """Wait for an event and react to it."""
@@ -231,7 +228,8 @@ class Stream:
         if self.index == _COMPUTE:
             self.meet()
         self.now += self.times.count
-        yield self.now
+        if not self.engine.reach(self.now):
+            yield self.now
         steps = self.values[step.operands[0]] if step.operands else op.count
         self.engine.advance(self.index, steps, self.now)
         self.now += self.times.register
@@ -264,12 +262,13 @@ class Stream:
     def transfer(self, step: ReplayedStep) -> Steps:
         """Program a transfer: both addresses, and what differs from the one before."""
         job = self.cluster.units.transfer(cast("DmaStartOp", step.op))
-        same = sum(a == b for a, b in zip(job.registers, self.descriptor, strict=False))
+        same = sum(map(operator.eq, job.registers, self.descriptor))
         writes = 2 + len(job.registers) - same
         self.descriptor = job.registers
         self.fetch(step, 2 * writes)
         self.now += writes * self.times.register + _ADDRESSES
-        yield self.now
+        if not self.engine.reach(self.now):
+            yield self.now
         work = Work(self.now + job.latency, job.cycles, job.rival)
         self.begin(job.channel, work, job.channel)
         self.started(step, work)
@@ -280,7 +279,8 @@ class Stream:
         job = self.cluster.units.product(cast("GemmOp", step.op))
         self.fetch(step, 2 * _PRODUCT_REGISTERS)
         self.now += _PRODUCT_REGISTERS * self.times.register
-        yield self.now
+        if not self.engine.reach(self.now):
+            yield self.now
         work = Work(self.now + job.latency, job.cycles, job.rival)
         self.begin(REDMULE, work, 2)
         self.started(step, work)
@@ -294,17 +294,20 @@ class Stream:
             last = chunk == chunks - 1
         job = units.softex(step.op, ends_row=last)
         self.fetch(step, 2 * _SOFTEX_REGISTERS)
-        yield self.now
+        if not self.engine.reach(self.now):
+            yield self.now
         if len(queue) >= units.softex_depth:
             yield from self.finish(queue[-units.softex_depth])
         else:
             self.now += self.times.poll
         self.now += (_SOFTEX_REGISTERS - _LAST_REGISTERS) * self.times.register + _ADDRESSES
-        yield self.now
+        if not self.engine.reach(self.now):
+            yield self.now
         if units.softex_alone(step.op):
             yield from self.idle(SOFTEX)
         self.now += _LAST_REGISTERS * self.times.register
-        yield self.now
+        if not self.engine.reach(self.now):
+            yield self.now
         self.engine.give(SOFTEX, Work(self.now, job.cycles, job.rival))
 
     def open_slots(self, step: ReplayedStep) -> None:
@@ -315,7 +318,8 @@ class Stream:
     def drain(self, step: ReplayedStep) -> Steps:
         """All jobs of SoftEx are done."""
         self.fetch(step, _WAIT_CODE)
-        yield self.now
+        if not self.engine.reach(self.now):
+            yield self.now
         yield from self.idle(SOFTEX)
 
     def idle(self, server: int) -> Steps:
@@ -339,7 +343,8 @@ class Stream:
         alone = share.cycles + _DEAL_CODE + first
         rate = share.accesses / alone
         began = self.others
-        yield began
+        if not self.engine.reach(began):
+            yield began
         # while the leader did something else the others may have begun
         left = max(0.0, alone - (self.engine.now - began))
         work = Work(self.engine.now, left, self.cluster.units.team(rate, members))

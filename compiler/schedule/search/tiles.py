@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeAlias
 
 from softex_mlir.arithmetic import round_up
 from softex_mlir.compiler.operation_machine import without_units
@@ -88,8 +88,7 @@ class LinearShape:
         return self.m * self.n * self.k
 
 
-@dataclass(frozen=True)
-class Tile:
+class Tile(NamedTuple):
     """m rows (at most), inner chunk n, k columns, `group` neighbouring tiles in a launch, `piece`
     rows of the epilogue at a time, `ring` slots for partial sums."""
 
@@ -101,8 +100,7 @@ class Tile:
     ring: int = 0
 
 
-@dataclass(frozen=True)
-class Sizes:
+class Sizes(NamedTuple):
     """Slot sizes of the linear arena in bytes; `z` is a whole group of tiles, `partial` all that
     is kept of their sums beside it."""
 
@@ -123,8 +121,7 @@ class Sizes:
 
     def at_least(self, other: Sizes) -> Sizes:
         """Slots in which those of another product have room too."""
-        return replace(
-            self,
+        return self._replace(
             z=max(self.z, other.z),
             partial=max(self.partial, other.partial),
             x=max(self.x, other.x),

@@ -6,7 +6,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import reduce
 from itertools import pairwise
 
@@ -222,13 +222,22 @@ class LinearSearch:
         self._groups: dict[int, tuple[LinearShape, dict[tuple[int, ...], float]]] = {}
         """By the identity of shapes, which are kept for it: their hash takes long."""
         self._rooms: dict[tuple[int, ...], tuple[int, int, int]] = {}
+        self._machines: dict[tuple[bool, bool], Machine] = {}
         self._tables: dict[tuple[LinearShape, int | None], _Candidates] = {}
         both = any(s.residual and self._on_softex(s) for s in self.shapes)
         some = any(s.residual or self._on_softex(s) for s in self.shapes)
         self.epilogue_slots = 4 if both else 2 if some else 0
 
     def _on_softex(self, shape: LinearShape) -> bool:
-        return sums_on_softex(shape.activation, shape.machine(self.machine))
+        return sums_on_softex(shape.activation, self._machine(shape))
+
+    def _machine(self, shape: LinearShape) -> Machine:
+        """The machine that a product works on; that of each is looked for once, as a machine's hash
+        takes long."""
+        key = (shape.wide, shape.software)
+        if (found := self._machines.get(key)) is None:
+            found = self._machines[key] = shape.machine(self.machine)
+        return found
 
     def _waits_for_w(self, shape: LinearShape) -> bool:
         """Whether the DMA is behind for long: few rows, and a W of many times the TCDM."""
@@ -243,7 +252,7 @@ class LinearSearch:
         return self._jobs[key]
 
     def _epilogue(self, shape: LinearShape, m: int, k: int, piece: int) -> int:
-        machine = shape.machine(self.machine)
+        machine = self._machine(shape)
         activation, residual, affine = shape.activation, shape.residual, shape.affine
         sums, softex = shape.splits > 1, machine.softex is not None
         key = (activation, residual, sums, affine, softex, m, k, piece)
@@ -255,7 +264,7 @@ class LinearSearch:
 
     def _is_computed(self, shape: LinearShape, m: int, n: int, k: int) -> bool:
         """Whether the jobs of tiles of these sizes are among those that RedMulE gets right."""
-        unit = shape.machine(self.machine).redmule
+        unit = self._machine(shape).redmule
         if unit is None:
             return True
         n = min(n, shape.chunk)
@@ -373,7 +382,7 @@ class LinearSearch:
         _, known = self._groups.setdefault(id(shape), (shape, {}))
         key = (rows, tile.n, k, group, min(tile.piece, rows), tile.ring, first)
         if (found := known.get(key)) is None:
-            part = replace(tile, m=rows, k=k, group=group)
+            part = Tile(rows, tile.n, k, group, tile.piece, tile.ring)
             found = known[key] = self.group_cycles(shape, part, first)
         return found
 
@@ -399,7 +408,7 @@ class LinearSearch:
         widths = {tile.k, shape.k % tile.k} - {0}
         pieces = {
             (rows, k): epilogue_piece(
-                shape.machine(self.machine), shape.activation, min(tile.piece, rows), k
+                self._machine(shape), shape.activation, min(tile.piece, rows), k
             )
             for rows in blocks
             for k in widths
@@ -484,7 +493,8 @@ class LinearSearch:
         """Slots without which the shape has no tile."""
         rows, n, k, group = (choices[0] for choices in self._choices(shape, m))
         least = Tile(rows, n, k, group, 1)
-        return self._sizes(shape, replace(next(iter(self.candidates(shape, m)), least), piece=1))
+        smallest = next(iter(self.candidates(shape, m)), least)
+        return self._sizes(shape, smallest._replace(piece=1))
 
     def candidates(self, shape: LinearShape, m: int | None = None) -> Iterable[Tile]:
         """All tiles to consider for a shape."""
@@ -570,12 +580,12 @@ class LinearSearch:
             fitted[key] = fitted[key].at_least(need) if key in fitted else need
         epilogue = next(iter(slots.values())).epilogue
         if self.epilogue_slots:
-            most = max(replace(size, epilogue=epilogue).total for size in fitted.values())
+            most = max(size._replace(epilogue=epilogue).total for size in fitted.values())
             epilogue += max(0, self.budget - most) // self.epilogue_slots // 64 * 64
         found: dict[LinearShape, Tile] = {}
         for shape, tile in tiles.items():
             choices = [
-                replace(tile, piece=piece) for piece in self._pieces(shape, min(tile.m, shape.m))
+                tile._replace(piece=piece) for piece in self._pieces(shape, min(tile.m, shape.m))
             ]
             fitting = [t for t in (tile, *choices) if self._sizes(shape, t).epilogue <= epilogue]
             # tiles of whole pieces may be longer, and so are the partial sums beside them
@@ -587,11 +597,11 @@ class LinearSearch:
             ]
             found[shape] = min(fitting, key=lambda t: self.cycles(shape, t))
         used = max((self._sizes(shape, tile).epilogue for shape, tile in found.items()), default=0)
-        sizes = {key: replace(fitted[key], epilogue=used) for key in slots}
+        sizes = {key: fitted[key]._replace(epilogue=used) for key in slots}
         w_slots = min(map(self._w_slots, sizes.values()))
         if max(shape.m for shape in tiles) > FEW_ROWS:
             w_slots = W_SLOTS
-        grown = {key: self._grown(replace(size, w_slots=w_slots)) for key, size in sizes.items()}
+        grown = {key: self._grown(size._replace(w_slots=w_slots)) for key, size in sizes.items()}
         return grown, found
 
     def _w_slots(self, sizes: Sizes) -> int:
@@ -616,7 +626,7 @@ class LinearSearch:
         tiles: dict[LinearShape, Tile] = {}
         for group in groups:
             # the epilogue's slots lie at the same place for all
-            least = replace(self._least(group), epilogue=common.epilogue)
+            least = self._least(group)._replace(epilogue=common.epilogue)
             found = self._under(group, blocks, least) if least.total <= self.budget else None
             if found is not None:
                 slots |= {shape.slots: least for shape in group}
@@ -711,7 +721,7 @@ class LinearSearch:
         for index in map(int, places[order]):
             z, x, w, piece, partial = map(int, needs[index])
             found.append(
-                replace(table.sizes[index], z=z, partial=partial, x=x, w=w, epilogue=piece)
+                table.sizes[index]._replace(z=z, partial=partial, x=x, w=w, epilogue=piece)
             )
         return found
 
@@ -719,7 +729,7 @@ class LinearSearch:
         """Give unused bytes to the Z slots, so that smaller products may take wider tiles."""
         copies = 1 + (sizes.partial >= sizes.z)
         spare = max(0, self.budget - sizes.total) // copies // 64 * 64
-        return replace(sizes, z=sizes.z + spare, partial=sizes.partial + spare * (copies > 1))
+        return sizes._replace(z=sizes.z + spare, partial=sizes.partial + spare * (copies > 1))
 
     def _under(
         self, shapes: Sequence[LinearShape], blocks: Mapping[int, int], caps: Sizes
@@ -740,7 +750,7 @@ class LinearSearch:
     def _overflow(self, groups: Sequence[Sequence[LinearShape]], epilogue: int) -> CapacityError:
         """What the smallest slots of all products need, and which product needs most."""
         shapes = max(groups, key=lambda group: self._least(group).total)
-        sizes = replace(self._least(shapes), epilogue=epilogue)
+        sizes = self._least(shapes)._replace(epilogue=epilogue)
         heavy = max(shapes, key=lambda shape: self._smallest(shape, None).total)
         missing = max(0, sizes.total - self.budget)
         others = "" if len(shapes) == 1 else f", {len(shapes) - 1} other products included"
