@@ -100,6 +100,7 @@ from softex_mlir.dialects.transformer_movement import (
     WindowsOp,
     id_limit,
 )
+from softex_mlir.dialects.transformer_rotary import RotaryOp
 from softex_mlir.dialects.transformer_state import AppendOp, KeepOp, RecallOp, StateOp
 
 ACTIVATIONS = ("none", *(op.name.removeprefix("transformer.") for op in FUNCTIONS))
@@ -387,6 +388,7 @@ FUSED_OPS: tuple[type[TransformerOp], ...] = (
     LayerNormOp,
     RMSNormOp,
     SoftmaxOp,
+    RotaryOp,
     AddOp,
     SubOp,
     MulOp,
@@ -462,6 +464,7 @@ __all__ = [
     "ReduceMeanOp",
     "ReluOp",
     "ReshapeOp",
+    "RotaryOp",
     "SigmoidOp",
     "SiluOp",
     "SliceOp",

@@ -272,6 +272,8 @@ def evaluate_op(op: Operation, operands: list[Array], arithmetic: Arithmetic) ->
             return arithmetic.layer_norm(x, gamma, beta, op.eps.value.data)
         case t.RMSNormOp():
             return arithmetic.rms_norm(operands[0], operands[1], op.eps.value.data)
+        case t.RotaryOp():
+            return _rotary(op, operands[0], operands[1], arithmetic)
         case t.BinaryOp():
             lhs, rhs = _broadcast(operands[0], operands[1])
             return arithmetic.binary(_short(op), lhs, rhs)
@@ -286,6 +288,17 @@ def evaluate_op(op: Operation, operands: list[Array], arithmetic: Arithmetic) ->
             return arithmetic.value(np.full(shape, op.value.value.data, np.float32))
         case _:
             return _move(op, operands)
+
+
+def _rotary(op: t.RotaryOp, x: Array, table: Array, arithmetic: Arithmetic) -> Array:
+    """Heads turned by the angles of their rows."""
+    size = op.head_size
+    heads = _dense(x).reshape(len(x), -1, size)
+    factors = table.reshape(len(x), 1, 2, size)
+    cosines, sines = (np.broadcast_to(factors[:, :, i], heads.shape) for i in range(2))
+    kept = arithmetic.binary("mul", heads, cosines)
+    turned = arithmetic.binary("mul", np.roll(heads, size // 2, axis=-1), sines)
+    return arithmetic.binary("add", kept, turned).reshape(x.shape)
 
 
 def _dense(x: Array) -> Array:

@@ -21,6 +21,7 @@ from softex_mlir.compiler.bodies.elementwise import (
     emit_mask_to_bias,
     emit_mul_add,
     emit_position_ids,
+    emit_rotary,
     emit_unary,
 )
 from softex_mlir.compiler.bodies.emit import Emitter, RowRef, TileRef
@@ -62,6 +63,7 @@ __all__ = [
     "emit_position_ids",
     "emit_repeat_row",
     "emit_rms_norm",
+    "emit_rotary",
     "emit_softmax",
     "emit_softmax_of_pieces",
     "emit_transpose",

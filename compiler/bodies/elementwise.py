@@ -80,6 +80,36 @@ def emit_mul_add(
     Emitter(builder).loop(0, columns, 1, body)
 
 
+def emit_rotary(
+    builder: Builder, x: RowRef, table: RowRef, out: RowRef, size: int, columns: int
+) -> None:
+    """Heads of `size` columns times a table's cosines, plus their exchanged halves times its sines:
+    two products and a sum, each rounded. `out` may be `x`."""
+    half = size // 2
+    before = Emitter(builder)
+
+    def at(e: Emitter, row: RowRef, start: SSAValue, offset: int) -> RowRef:
+        return RowRef(row.memref, row.indices, e.add_index(start, offset))
+
+    starts = [before.index(offset) for offset in range(0, 2 * size, half)]
+    factors = [RowRef(table.memref, table.indices, start) for start in starts]
+
+    def head(e: Emitter, start: SSAValue, _: tuple[SSAValue, ...]) -> None:
+        read = [at(e, x, start, offset) for offset in (0, half)]
+        written = [at(e, out, start, offset) for offset in (0, half)]
+
+        def body(e: Emitter, j: SSAValue, _: tuple[SSAValue, ...]) -> None:
+            halves = [e.load(row, j) for row in read]
+            for index in range(2):
+                kept = e.mul(halves[index], e.load(factors[index], j))
+                turned = e.mul(halves[1 - index], e.load(factors[2 + index], j))
+                e.store(e.add(kept, turned), written[index], j)
+
+        e.loop(0, half, 1, body)
+
+    before.loop(0, columns, size, head)
+
+
 def _relu(e: Emitter, x: SSAValue) -> SSAValue:
     return e.maximum(x, e.number(0.0, bf16))
 

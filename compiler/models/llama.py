@@ -90,26 +90,12 @@ def _rotated(
     b: ModelBuilder, x: SSAValue, sequences: Sequences, size: int, theta: float, scale: float
 ) -> SSAValue:
     """``x * cos + rotate_half(x) * sin`` of every head, times `scale`; x: [rows, heads * size]."""
-    rows, columns = t.shape_of(x)
-    heads, half = columns // size, size // 2
-    flat = b.add(t.ReshapeOp(x, (rows * heads, size)))
-    second = b.add(t.SliceOp(flat, [0, half], [rows * heads, half]))
-    first = b.add(t.SliceOp(flat, [0, 0], [rows * heads, half]))
-    turned = b.add(t.ConcatOp([second, first], 1))
-    key = f"rotary.{heads}.{scale:.6g}"
 
-    def table(number: int) -> SSAValue:
-        """Cosines or signed sines, a row for every row of `flat`."""
+    def make(tokens: int) -> Array:
+        return np.concatenate(_rotary_table(tokens, size, theta, scale), axis=1)
 
-        def rows_of(tokens: int) -> Array:
-            return _rotary_table(tokens, size, theta, scale)[number]
-
-        name = f"{key}.{('cos', 'sin')[number]}"
-        return sequences.by_head(b, name, rows_of, heads)
-
-    kept = b.add(t.MulOp(flat, table(0)))
-    turned = b.add(t.MulOp(turned, table(1)))
-    return b.add(t.ReshapeOp(b.add(t.AddOp(kept, turned)), (rows, heads * size)))
+    table = sequences.by_row(b, f"rotary.{scale:.6g}", make)
+    return b.add(t.RotaryOp(x, table))
 
 
 def _rotary_table(tokens: int, size: int, theta: float, scale: float) -> tuple[Array, Array]:

@@ -41,11 +41,8 @@ class Sequences(Protocol):
         many rows as it is asked for."""
         ...
 
-    def by_head(
-        self, b: ModelBuilder, name: str, make: Callable[[int], Array], heads: int
-    ) -> SSAValue:
-        """The same, every row of every sequence `heads` times: [rows * heads, columns]; or [1,
-        columns], if there is only one row."""
+    def by_row(self, b: ModelBuilder, name: str, make: Callable[[int], Array]) -> SSAValue:
+        """The same, a row for every row of every sequence: [rows, columns]."""
         ...
 
     def attention(
@@ -92,13 +89,8 @@ class WholeSequences:
         found = b.declared(name)
         return b.constant(name, make(self.tokens)) if found is None else found
 
-    def by_head(
-        self, b: ModelBuilder, name: str, make: Callable[[int], Array], heads: int
-    ) -> SSAValue:
-        def repeated(tokens: int) -> Array:
-            return np.tile(np.repeat(make(tokens), heads, axis=0), (self.batch, 1))
-
-        return self.at_positions(b, name, repeated)
+    def by_row(self, b: ModelBuilder, name: str, make: Callable[[int], Array]) -> SSAValue:
+        return self.at_positions(b, name, lambda tokens: np.tile(make(tokens), (self.batch, 1)))
 
     def attention(
         self,
@@ -183,20 +175,8 @@ class CachedSequences:
             self._tables[name] = b.add(t.EmbeddingOp(self.positions(b), table))
         return self._tables[name]
 
-    def by_head(
-        self, b: ModelBuilder, name: str, make: Callable[[int], Array], heads: int
-    ) -> SSAValue:
-        key = f"{name} by head"
-        if key not in self._tables:
-            rows = self.at_positions(b, name, make)
-            count, columns = t.shape_of(rows)
-            if count == 1 or heads == 1:
-                # operations on rows repeat a single one
-                self._tables[key] = rows
-                return rows
-            wide = b.add(t.ConcatOp([rows] * heads, 1))
-            self._tables[key] = b.add(t.ReshapeOp(wide, (count * heads, columns)))
-        return self._tables[key]
+    def by_row(self, b: ModelBuilder, name: str, make: Callable[[int], Array]) -> SSAValue:
+        return self.at_positions(b, name, make)
 
     def bias(self, b: ModelBuilder) -> SSAValue:
         """0 for keys up to a row's position, masked behind it: [rows, capacity]."""

@@ -139,6 +139,22 @@ class RMSNorm(RowOperation):
 
 
 @dataclass(frozen=True)
+class Rotary(RowOperation):
+    """Rotary positions of heads of `size` columns: operands x, table."""
+
+    size: int
+    kind: ClassVar[str] = "rotary"
+    whole_rows: ClassVar[bool] = True
+
+    def emit(self, builder: Builder, rows: Sequence[RowRef], out: RowRef, columns: int) -> None:
+        x, table = rows
+        bodies.emit_rotary(builder, x, table, out, self.size, columns)
+
+    def core_cycles(self, machine: Machine) -> float:
+        return 3.7
+
+
+@dataclass(frozen=True)
 class Softmax(RowOperation):
     """Softmax of rows; this code is that of a machine without SoftEx."""
 
@@ -207,6 +223,8 @@ def row_operation(op: Operation) -> RowOperation:
             return LayerNorm(op.eps.value.data, op.wide is not None)
         case t.RMSNormOp():
             return RMSNorm(op.eps.value.data, op.wide is not None)
+        case t.RotaryOp():
+            return Rotary(op.head_size)
         case t.SoftmaxOp():
             return Softmax()
         case t.UnaryOp():

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from math import lcm
+
 from xdsl.dialects.builtin import StringAttr
 from xdsl.ir import Operation, SSAValue
 
 from softex_mlir.compiler.row_operations import binary, unary
+from softex_mlir.compiler.weight_layout import ALIGNMENT
 from softex_mlir.dialects import transformer as tf
 from softex_mlir.errors import UserError
 
@@ -16,6 +19,8 @@ UNARY: tuple[type[Operation], ...] = (
 BINARY: tuple[type[Operation], ...] = tuple(
     record.op for record in binary.BINARY.values() if record.kernel is not None
 )
+WIDEST_HEADS = 512
+"""Columns of whole heads that a tile may have to hold."""
 NORMS = (tf.LayerNormOp, tf.RMSNormOp)
 
 
@@ -77,8 +82,32 @@ def factor_of(op: tf.LinearOp) -> SSAValue | None:
     return product.lhs if product.rhs is op.result else product.rhs
 
 
+def rotary_behind(op: Operation) -> tf.RotaryOp | None:
+    """The rotary positions of a linear layer's result, if they are its only use and it has no other
+    epilogue: they are done in it, where tiles of whole heads are possible."""
+    if not isinstance(op, tf.LinearOp) or op.wide is not None:
+        return None
+    if op.residual is not None or op.activation.data != "none":
+        return None
+    rotary = _only_user(op)
+    if not isinstance(rotary, tf.RotaryOp) or rotary.x is not op.result:
+        return None
+    whole = lcm(rotary.head_size, ALIGNMENT) <= WIDEST_HEADS
+    return rotary if whole and tf.shape_of(op.result)[1] % ALIGNMENT == 0 else None
+
+
+def layer_with_rotary(op: tf.RotaryOp) -> tf.LinearOp | None:
+    """The linear layer whose epilogue turns the heads of its result."""
+    linear = op.x.owner
+    if not isinstance(linear, tf.LinearOp) or rotary_behind(linear) is not op:
+        return None
+    return linear
+
+
 def is_in_epilogue(op: Operation) -> bool:
     """Whether a linear layer's epilogue computes an operation on rows."""
+    if isinstance(op, tf.RotaryOp):
+        return layer_with_rotary(op) is not None
     if isinstance(op, tf.MulOp):
         if layer_with_factor(op) is not None:
             return True

@@ -43,7 +43,7 @@ ROWS_SHARE = 4
 LEAST_ROWS = 4096
 """Bytes that row-wise kernels may take beside matrix products, however small the TCDM."""
 
-ROWS = frozenset((*BINARY, *UNARY, *NORMS, tf.PositionIdsOp, tf.MaskToBiasOp))
+ROWS = frozenset((*BINARY, *UNARY, *NORMS, tf.RotaryOp, tf.PositionIdsOp, tf.MaskToBiasOp))
 """Operations on rows."""
 
 PARTS = 160

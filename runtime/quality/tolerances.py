@@ -60,6 +60,7 @@ NORM = Tolerance(
     0,
     "two roundings, one of them before the offset is added; of layer norms that of the mean, too",
 )
+ROTARY = Tolerance(1, 2 * ROUNDING, 0, "two products, each rounded, and their sum")
 ONCE = Tolerance(1, 1e-6, 0, "float32 inside, one rounding at the end")
 FUNCTION = Tolerance(2, 1e-6, 0, "softex bench accuracy, all inputs: rounding, and as much again")
 GELU_OF_ROWS = Tolerance(1, 0, GELU, "softex bench accuracy, all inputs")
@@ -84,6 +85,8 @@ def tolerance_of(op: Operation) -> Tolerance:
             return Tolerance(1, share, 0, "a random walk of roundings, and the exponential twice")
         case t.LayerNormOp() | t.RMSNormOp():
             return NORM
+        case t.RotaryOp():
+            return ROTARY
         case t.SoftmaxOp():
             return SOFTMAX
         case t.GeluOp():
@@ -118,8 +121,8 @@ def _wide(op: t.LinearOp | t.MatmulOp | t.AttentionOp) -> Tolerance:
 
 def scale_of(op: Operation, operands: Sequence[Array]) -> float:
     """What errors are in proportion to beside a value: the root mean square of sums before anything
-    is applied to them, the largest of an attention's values, or of a layer norm's offsets and of
-    what rows' means are shifted by in bf16; else 0."""
+    is applied to them, the largest of an attention's values, of a layer norm's offsets and of
+    what rows' means are shifted by in bf16, or of the products of rotary positions; else 0."""
     match op:
         case t.LinearOp():
             total = operands[0].astype(np.float32) @ operands[1].astype(np.float32)
@@ -132,6 +135,8 @@ def scale_of(op: Operation, operands: Sequence[Array]) -> float:
             return _largest(operands[2])
         case t.LayerNormOp():
             return _largest(operands[2]) + LARGEST_SHIFT * _largest(operands[1])
+        case t.RotaryOp():
+            return _largest(operands[0]) * _largest(operands[1])
         case _:
             return 0.0
 

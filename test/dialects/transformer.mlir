@@ -29,6 +29,8 @@ func.func @main(%x : tensor<8x64xbf16>, %ids : tensor<8xi32>, %mask : tensor<2x4
   %s = transformer.add %x, %v : tensor<8x64xbf16>, tensor<64xbf16> -> tensor<8x64xbf16>
   // CHECK-NEXT: transformer.mul %q, %x : tensor<80x64xbf16>, tensor<8x64xbf16> -> tensor<80x64xbf16>
   %m = transformer.mul %q, %x : tensor<80x64xbf16>, tensor<8x64xbf16> -> tensor<80x64xbf16>
+  // CHECK-NEXT: transformer.rotary %x, %x : tensor<8x64xbf16>, tensor<8x64xbf16> -> tensor<8x64xbf16>
+  %o = transformer.rotary %x, %x : tensor<8x64xbf16>, tensor<8x64xbf16> -> tensor<8x64xbf16>
   // CHECK-NEXT: transformer.softmax %x : tensor<8x64xbf16> -> tensor<8x64xbf16>
   %p = transformer.softmax %x : tensor<8x64xbf16> -> tensor<8x64xbf16>
   // CHECK-NEXT: transformer.embedding %ids, %x : tensor<8xi32>, tensor<8x64xbf16> -> tensor<8x64xbf16>

@@ -118,3 +118,27 @@ func.func @main(%x : tensor<8x64xbf16>) {
   %z = transformer.reshape %x : tensor<8x64xbf16> -> tensor<512xf32>
   func.return
 }
+
+// -----
+
+func.func @main(%x : tensor<8x64xbf16>, %table : tensor<4x64xbf16>) {
+  // expected-error@below {{table must have 8 rows, found 4}}
+  %y = transformer.rotary %x, %table : tensor<8x64xbf16>, tensor<4x64xbf16> -> tensor<8x64xbf16>
+  func.return
+}
+
+// -----
+
+func.func @main(%x : tensor<8x60xbf16>, %table : tensor<8x30xbf16>) {
+  // expected-error@below {{table must have the cosines and sines of two halves, found 30 columns}}
+  %y = transformer.rotary %x, %table : tensor<8x60xbf16>, tensor<8x30xbf16> -> tensor<8x60xbf16>
+  func.return
+}
+
+// -----
+
+func.func @main(%x : tensor<8x64xbf16>, %table : tensor<8x48xbf16>) {
+  // expected-error@below {{x must have heads of 24 columns, found 64 columns}}
+  %y = transformer.rotary %x, %table : tensor<8x64xbf16>, tensor<8x48xbf16> -> tensor<8x64xbf16>
+  func.return
+}

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from softex_mlir.compiler.driver import Compilation
 from softex_mlir.compiler.model import Model
 from softex_mlir.compiler.models import BUILTIN, single_operation
+from softex_mlir.compiler.models.llama import llama
 from softex_mlir.compiler.models.text import bert, mobilebert
 from softex_mlir.compiler.models.vit import vit
 from softex_mlir.isa_sim.machine import Machine
@@ -26,6 +27,9 @@ MODELS: dict[str, Callable[[], Model]] = {
     ),
     "long": lambda: bert(
         "long", tokens=320, hidden=64, layers=1, heads=2, vocabulary=100, masked=True
+    ),
+    "llama": lambda: llama(
+        "small", tokens=40, hidden=96, layers=1, heads=2, mlp=96, vocabulary=64, batch=2
     ),
     "gelu": lambda: single_operation("gelu", 64, 256),
     "softmax": lambda: single_operation("softmax", 45, 48),

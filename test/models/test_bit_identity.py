@@ -28,7 +28,7 @@ SIZES = (8, 12, 16, 20, 24, 32, 48, 64, 96, 128, 192, 256, 512, 1024)
 SMALLEST = dict.fromkeys(MODELS, 8) | {
     **dict.fromkeys(("demo-vit", "demo-bert", "demo-gpt2", "vit-96-batch-2"), 20),
     **dict.fromkeys(("mobilebert", "long"), 24),
-    "vit-192": 32,
+    **dict.fromkeys(("llama", "vit-192"), 32),
 }
 """KiB below which a model is refused."""
 

@@ -19,7 +19,7 @@ CASES = list(
         (193, 196, 197, 198),
         ({"n": 64, "k": 32, "group": 4}, {"n": 64, "k": 64, "group": 3}),
         (128, 192, 256),
-        list(product(("none", "gelu"), ("", "residual", "residual_mul_add", "factor"))),
+        list(product(("none", "gelu"), ("", "residual", "residual_mul_add", "factor", "rotary"))),
         ("ideal", "softex=false", "paper"),
     )
 )
@@ -35,7 +35,11 @@ def test_odd_rows_have_the_same_bits(
     (x,) = b.arguments
     r = b.linear(x, columns, "before")
     rest = r if "residual" in end else None
+    if end == "rotary":
+        activation = "none"
     y = b.linear(x, columns, "product", activation=activation, residual=rest)
+    if end == "rotary":
+        y = b.add(t.RotaryOp(y, b.normal("table", (rows, 2 * tile["k"]))))
     if end == "factor":
         y = b.add(t.MulOp(r, y))
     if "mul_add" in end:

@@ -29,3 +29,24 @@ func.func @add(%x : memref<4x22xbf16, #cluster.tcdm>, %r : index) {
   }
   func.return
 }
+
+// Halves of a row that do not overlap may be read and written by turns.
+// CHECK-LABEL: func.func @halves
+func.func @halves(%x : memref<64xbf16, #cluster.tcdm>, %head : index) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c2 = arith.constant 2 : index
+  %c8 = arith.constant 8 : index
+  %start = arith.muli %head, %c2 : index
+  %behind = arith.addi %start, %c8 : index
+  // CHECK-NOT: memref.load
+  // CHECK-COUNT-4: vector.load
+  // CHECK-COUNT-4: vector.store
+  scf.for %j = %c0 to %c8 step %c1 {
+    %from = arith.addi %start, %j : index
+    %a = memref.load %x[%from] : memref<64xbf16, #cluster.tcdm>
+    %to = arith.addi %behind, %j : index
+    memref.store %a, %x[%to] : memref<64xbf16, #cluster.tcdm>
+  }
+  func.return
+}

@@ -30,6 +30,25 @@ func.func @shifted(%x : memref<32xbf16, #cluster.tcdm>, %column : index) {
 }
 
 // CHECK-NOT: vector
+// CHECK-LABEL: func.func @overlapping
+func.func @overlapping(%x : memref<64xbf16, #cluster.tcdm>, %head : index) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c2 = arith.constant 2 : index
+  %c18 = arith.constant 18 : index
+  %c20 = arith.constant 20 : index
+  %start = arith.muli %head, %c2 : index
+  %behind = arith.addi %start, %c18 : index
+  scf.for %j = %c0 to %c20 step %c1 {
+    %from = arith.addi %start, %j : index
+    %a = memref.load %x[%from] : memref<64xbf16, #cluster.tcdm>
+    %to = arith.addi %behind, %j : index
+    memref.store %a, %x[%to] : memref<64xbf16, #cluster.tcdm>
+  }
+  func.return
+}
+
+// CHECK-NOT: vector
 // CHECK-LABEL: func.func @unknown_start
 func.func @unknown_start(%x : memref<32xbf16, #cluster.tcdm>, %start : index, %v : bf16) {
   %c0 = arith.constant 0 : index

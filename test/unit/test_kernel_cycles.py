@@ -60,6 +60,8 @@ def emit_named(name, columns):
                 kernels.emit_copy(builder, *refs, columns=columns)
             case "mul_add":
                 kernels.emit_mul_add(builder, *refs, columns=columns)
+            case "rotary":
+                kernels.emit_rotary(builder, *refs, size=64, columns=columns)
             case "add":
                 kernels.emit_binary(builder, name, *refs, columns=columns)
             case _:
@@ -75,6 +77,7 @@ def emit_named(name, columns):
         ("gelu_square", 768, "xx", 1.64),
         ("add", 768, "xxx", 2.21),
         ("mul_add", 768, "xggx", 3.27),
+        ("rotary", 768, "xxx", 3.7),
         ("gelu_finish", 768, "xxx", 3.71),
         ("gelu_software", 768, "xx", 12.36),
         ("silu", 768, "xx", 23.53),

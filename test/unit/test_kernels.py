@@ -209,6 +209,24 @@ def test_mul_add(columns, vectorised):
     same(x, expected)
 
 
+@pytest.mark.parametrize("vectorised", [False, True])
+@pytest.mark.parametrize("size", [2, 6, 8, 48])
+def test_rotary(size, vectorised):
+    """Heads in place, halves of odd and of even columns."""
+    x, table = sample((1, 3 * size)), sample((1, 2 * size), 1)
+    heads = x.reshape(3, size)
+    kept = rowwise.mul(heads, table[:, :size].repeat(3, 0))
+    turned = rowwise.mul(np.roll(heads, size // 2, 1), table[:, size:].repeat(3, 0))
+    expected = rowwise.add(kept, turned).reshape(1, -1)
+
+    def emit(b, x_, table_, i):
+        row = RowRef(x_, (i,))
+        kernels.emit_rotary(b, row, RowRef(table_, (i,)), row, size, 3 * size)
+
+    execute([x, table], emit, vectorised=vectorised, indices=[0])
+    same(x, expected)
+
+
 def test_repeat_row():
     x, out = sample((1, 64)), sample((5, 48), 1)
     expected = out.copy()

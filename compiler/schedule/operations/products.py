@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from xdsl.ir import Operation, SSAValue
 
-from softex_mlir.compiler.schedule.fused_form import affine_behind, factor_of
+from softex_mlir.compiler.schedule.fused_form import affine_behind, factor_of, rotary_behind
 from softex_mlir.compiler.schedule.kernels.linear.geometry import AFFINE
 from softex_mlir.compiler.schedule.kernels.linear.kernel import LinearKernel
 from softex_mlir.compiler.schedule.kernels.linear.turned import BIAS_COLUMNS
@@ -30,7 +30,8 @@ BIAS_PART = 768
 def schedule_linear(op: tf.LinearOp, s: Scheduling) -> None:
     """A product with its bias, activation and residual."""
     # else computed with what follows
-    if affine_behind(op) is None and factor_of(op) is None:
+    behind = (affine_behind(op), factor_of(op), rotary_behind(op))
+    if all(found is None for found in behind):
         s.values[op.result] = _linear(op, s, ())
 
 
@@ -46,15 +47,22 @@ def schedule_linear_with_factor(op: tf.LinearOp, product: tf.MulOp, s: Schedulin
     s.values[product.result] = _linear(op, s, ())
 
 
+def schedule_rotary_linear(op: tf.LinearOp, rotary: tf.RotaryOp, s: Scheduling) -> None:
+    """A product, and its result's heads turned."""
+    s.values[rotary.result] = _linear(op, s, ())
+
+
 def _linear(op: tf.LinearOp, s: Scheduling, affine: Sequence[SSAValue]) -> View:
     shape = LinearShape.of(op)
     x = matrix_of(s, op, s.view(op.x), shape.n)
     if op in s.plan.turned:
         _turned(s, s.plan.turned[op], x)
         return s.view(op.result)
-    factor = factor_of(op)
+    factor, rotary = factor_of(op), rotary_behind(op)
     other = op.residual if factor is None else factor
     residual = None if other is None else matrix_of(s, op, s.view(other), shape.k)
+    if rotary is not None:
+        residual = matrix_of(s, op, s.view(rotary.table))
     bias = None if op.bias is None else s.view(op.bias)
     target = s.memory.allocate(tf.shape_of(op.result), "bf16", "linear")
     vectors = [matrix_of(s, op, s.view(vector)) for vector in affine]
@@ -194,6 +202,7 @@ def _product(
                 shape.wide,
                 bool(affine),
                 "mul" if multiplies else "add",
+                shape.rotary,
             )
             x_rows = x.row_range(first, rows)
             stored = replace(
@@ -217,7 +226,8 @@ def _product(
             reads: list[View] = []
             if residual is not None:
                 part = residual.row_range(first, rows)
-                addresses["residual"] = (part.region, 2 * (part.offset + start))
+                offset = part.offset + (0 if shape.rotary else start)
+                addresses["residual"] = (part.region, 2 * offset)
                 reads.append(part)
             for name, vector in zip(AFFINE, affine, strict=False):
                 part = vector.columns(start, width)

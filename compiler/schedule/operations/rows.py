@@ -16,6 +16,7 @@ from softex_mlir.compiler.schedule.fused_form import (
     layer_of,
     layer_with_affine,
     layer_with_factor,
+    layer_with_rotary,
     shift_behind,
 )
 from softex_mlir.compiler.schedule.kernels.kernel import dtype_of, team_size
@@ -24,6 +25,7 @@ from softex_mlir.compiler.schedule.operations.copies import matrix_of
 from softex_mlir.compiler.schedule.operations.products import (
     schedule_affine_linear,
     schedule_linear_with_factor,
+    schedule_rotary_linear,
 )
 from softex_mlir.compiler.schedule.plan import Plan
 from softex_mlir.compiler.schedule.scheduling import Scheduling, schedules
@@ -35,7 +37,7 @@ PART_BLOCKS = 3
 """Blocks of rows in one launch of a row-wise operation."""
 
 
-@schedules(*NORMS, *UNARY, *BINARY)
+@schedules(*NORMS, *UNARY, *BINARY, tf.RotaryOp)
 def schedule_rows(op: Operation, s: Scheduling) -> None:
     """Launches over the blocks of rows that products use, and pieces of rows that are too long."""
     if shift_behind(op) is not None:
@@ -45,6 +47,9 @@ def schedule_rows(op: Operation, s: Scheduling) -> None:
         return
     if isinstance(op, tf.MulOp) and (linear := layer_with_factor(op)) is not None:
         schedule_linear_with_factor(linear, op, s)
+        return
+    if isinstance(op, tf.RotaryOp) and (linear := layer_with_rotary(op)) is not None:
+        schedule_rotary_linear(linear, op, s)
         return
     operation = row_operation(op)
     target = s.memory.allocate(tf.shape_of(op.results[0]), dtype_of(op.results[0]), operation.name)
@@ -68,7 +73,7 @@ def schedule_rows(op: Operation, s: Scheduling) -> None:
             ).about(layer_of(op), op.name, "swap the operands")
         views.reverse()
     inputs = [
-        RowOperand(columns, view.strides[0], view.shape[0] != 1 or rows == 1, view.dtype)
+        RowOperand(view.shape[1], view.strides[0], view.shape[0] != 1 or rows == 1, view.dtype)
         for view in views
     ]
     if rows == 1:
@@ -87,7 +92,10 @@ def schedule_rows(op: Operation, s: Scheduling) -> None:
     for start, kernel in _column_pieces(whole, op, s.plan):
         for first, size in _periodic_parts(s.plan, rows, period, kernel.block):
             part = replace(kernel, rows=size, block=min(kernel.block, size))
-            reads = [_piece(view, first, size).columns(start, kernel.columns) for view in views]
+            reads = [
+                _piece(view, first, size).columns(start, operand.columns)
+                for view, operand in zip(views, kernel.inputs, strict=True)
+            ]
             stored = out.row_range(first, size).columns(start, kernel.columns)
             addresses: dict[str, View | Address] = {f"x{i}": v for i, v in enumerate(reads)}
             s.tasks.add(op, part, addresses | {"y": stored}, reads=reads, writes=[stored])
@@ -151,9 +159,10 @@ def _column_pieces(kernel: RowsKernel, op: Operation, plan: Plan) -> list[tuple[
     """First columns of the pieces that the rows are cut into, and their kernels: one, unless every
     element stands by itself and a row is too long for the arena."""
     width = kernel.columns
-    if not kernel.operation.whole_rows:
-        while width > NARROWEST and _largest(kernel.narrowed(width), plan.rows_room) is None:
-            width = round_up(width // 2, NARROWEST)
+    if kernel.operation.whole_rows:
+        return [(0, _fit(kernel, op, plan))]
+    while width > NARROWEST and _largest(kernel.narrowed(width), plan.rows_room) is None:
+        width = round_up(width // 2, NARROWEST)
     return [
         (start, _fit(kernel.narrowed(min(width, kernel.columns - start)), op, plan))
         for start in range(0, kernel.columns, width)

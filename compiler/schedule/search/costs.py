@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from softex_mlir.arithmetic import round_up
 from softex_mlir.compiler.bodies.matrix import GEMM_COLUMNS, gemm_blocks
-from softex_mlir.compiler.row_operations.rows import Binary, MulAdd, Softmax, Unary
+from softex_mlir.compiler.row_operations.rows import Binary, MulAdd, Rotary, Softmax, Unary
 from softex_mlir.compiler.schedule.kernels.kernel import team_size
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.units import softex_jobs
@@ -159,10 +159,11 @@ def epilogue_cycles(
     *,
     sums: bool = False,
     affine: bool = False,
+    rotary: bool = False,
 ) -> int:
     """Core code after a product of `rows` x `columns`, `piece` rows at a time. `sums`: partial sums
     are added in it, which :func:`partial_sum_cycles` counts; `affine`: it ends with a product and a
-    sum."""
+    sum; `rotary`: the residual turns heads."""
     if activation == "none" and not residual and not sums:
         return 0
     team = team_size(machine)
@@ -173,7 +174,8 @@ def epilogue_cycles(
         cycles += core_cycles(machine, function.core_cycles(machine), elements)
         cycles += SOFTEX_PIECE_CYCLES if function.sums_on_softex(machine) else 0
     if residual:
-        cycles += core_cycles(machine, Binary("add").core_cycles(machine), elements)
+        combined = Rotary(columns) if rotary else Binary("add")
+        cycles += core_cycles(machine, combined.core_cycles(machine), elements)
     if affine:
         cycles += core_cycles(machine, MulAdd().core_cycles(machine), elements)
     return -(-rows // piece) * cycles

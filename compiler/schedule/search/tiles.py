@@ -7,7 +7,12 @@ from typing import NamedTuple, TypeAlias
 
 from softex_mlir.arithmetic import round_up
 from softex_mlir.compiler.operation_machine import without_units
-from softex_mlir.compiler.schedule.fused_form import affine_behind, factor_of, layer_of
+from softex_mlir.compiler.schedule.fused_form import (
+    affine_behind,
+    factor_of,
+    layer_of,
+    rotary_behind,
+)
 from softex_mlir.compiler.schedule.kernels.kernel import ARENA_ALIGNMENT
 from softex_mlir.compiler.schedule.kernels.linear.geometry import W_SLOTS, X_SLOTS, LinearArena
 from softex_mlir.compiler.weight_layout import ALIGNMENT
@@ -35,6 +40,8 @@ class LinearShape:
     """Whether sums are in f32: chunks are then what products take at a time."""
     affine: bool = False
     """Whether the epilogue ends with a product with a vector and the addition of another."""
+    rotary: int = 0
+    """Columns of the heads that the epilogue turns, by a residual of cosines and sines; else 0."""
     software: bool = False
     """Whether the activation is the cores' though there is a SoftEx."""
     layer: str = field(default="", compare=False)
@@ -42,10 +49,11 @@ class LinearShape:
     @staticmethod
     def of(op: LinearOp | MatmulOp) -> LinearShape:
         """The shape of an operation; that of one batch element."""
+        rotary = rotary_behind(op)
         if isinstance(op, LinearOp):
             m, k = shape_of(op.result)
             activation = op.activation.data
-            residual = op.residual is not None or factor_of(op) is not None
+            residual = any(x is not None for x in (op.residual, factor_of(op), rotary))
         else:
             m, k = shape_of(op.result)[-2:]
             activation, residual = "none", False
@@ -54,6 +62,7 @@ class LinearShape:
         return LinearShape(
             *(m, op.inner, columns, activation, residual, op.chunk, op.step, wide),
             affine_behind(op) is not None,
+            0 if rotary is None else rotary.head_size,
             isinstance(op, LinearOp) and op.software is not None,
             layer,
         )

@@ -215,7 +215,7 @@ class LinearSearch:
         self._computed: dict[tuple[int, int, int], bool] = {}
         self._slow: dict[int, float] = {}
         self._jobs: dict[tuple[int, int, int, bool], int] = {}
-        self._epilogues: dict[tuple[str, bool, bool, bool, bool, int, int, int], int] = {}
+        self._epilogues: dict[tuple[str, bool, bool, bool, bool, bool, int, int, int], int] = {}
         self._boxes: dict[tuple[int, int], int] = {}
         self._blocks: dict[tuple[int, int], Counter[int]] = {}
         self._cycles: dict[tuple[LinearShape, Tile], int] = {}
@@ -254,11 +254,15 @@ class LinearSearch:
     def _epilogue(self, shape: LinearShape, m: int, k: int, piece: int) -> int:
         machine = self._machine(shape)
         activation, residual, affine = shape.activation, shape.residual, shape.affine
+        rotary = shape.rotary > 0
         sums, softex = shape.splits > 1, machine.softex is not None
-        key = (activation, residual, sums, affine, softex, m, k, piece)
+        key = (activation, residual, sums, affine, rotary, softex, m, k, piece)
         if key not in self._epilogues:
             self._epilogues[key] = epilogue_cycles(
-                machine, activation, residual, m, k, piece, sums=sums, affine=affine
+                *(machine, activation, residual, m, k, piece),
+                sums=sums,
+                affine=affine,
+                rotary=rotary,
             )
         return self._epilogues[key]
 
@@ -387,7 +391,8 @@ class LinearSearch:
         return found
 
     def _sizes(self, shape: LinearShape, tile: Tile) -> Sizes:
-        key = (self._on_softex(shape), shape.affine, shape.m, shape.k, tile.m, tile.k, tile.piece)
+        ends = (self._on_softex(shape), shape.affine, shape.rotary)
+        key = (*ends, shape.m, shape.k, tile.m, tile.k, tile.piece)
         if (room := self._rooms.get(key)) is None:
             room = self._rooms[key] = self._room(shape, tile)
         largest, z_slot, piece = room
@@ -420,7 +425,8 @@ class LinearSearch:
         )
         # two rows more for each half of the ring hold the vectors of an affine end
         piece_elements = max(
-            tile.piece * tile.k, *((piece + shape.affine) * k for (_, k), piece in pieces.items())
+            tile.piece * max(tile.k, 2 * shape.rotary),
+            *((piece + shape.affine) * k for (_, k), piece in pieces.items()),
         )
         return largest, round_up(z_rows * tile.k * 2, 64), round_up(piece_elements * 2, 64)
 
@@ -456,6 +462,9 @@ class LinearSearch:
         if shape.wide:
             inner = [shape.chunk]
         widths = self.paced if self._waits_for_w(shape) else self.widths
+        if shape.rotary:
+            heads = math.lcm(shape.rotary, COLUMN_UNIT)
+            widths = sorted({heads, *(k for k in widths if k % heads == 0)})
         columns = [k for k in widths if k <= shape.k]
         blocks = [m] if m is not None else self._blocks_of(shape.m)
         if m is None and "m" in pinned:
@@ -481,7 +490,8 @@ class LinearSearch:
         for shape in self.shapes:
             pins = self.overrides.get(shape.layer, {})
             product = f"layer '{shape.layer}' ({shape.m}x{shape.n}x{shape.k})"
-            check_pins(product, self._inner(shape), shape.k, self.widths[0], pins)
+            unit = math.lcm(shape.rotary or COLUMN_UNIT, COLUMN_UNIT)
+            check_pins(product, self._inner(shape), shape.k, self.widths[0], pins, unit)
             if pins and not any(self.candidates(shape)):
                 sizes = ", ".join(f"{key} = {size}" for key, size in pins.items())
                 raise UserError(

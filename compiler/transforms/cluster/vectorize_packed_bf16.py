@@ -112,7 +112,7 @@ def vectorize_block(block: Block, unroll: int = 8) -> None:
     loops = [op for op in block.walk() if isinstance(op, scf.ForOp)]
     for loop in loops:
         bounds = _bounds(loop)
-        if bounds is not None and bounds[1] - bounds[0] >= 2 and _is_elementwise(loop):
+        if bounds is not None and bounds[1] - bounds[0] >= 2 and _is_elementwise(loop, bounds):
             _Widening(loop, *bounds, unroll).run()
 
 
@@ -142,7 +142,7 @@ def is_even(value: SSAValue) -> bool:
     return False
 
 
-def _is_elementwise(loop: scf.ForOp) -> bool:
+def _is_elementwise(loop: scf.ForOp, bounds: tuple[int, int]) -> bool:
     """Whether every iteration works on its own element, and pairs are aligned."""
     body = loop.body.block
     accesses: list[_Access] = []
@@ -158,7 +158,8 @@ def _is_elementwise(loop: scf.ForOp) -> bool:
             return False
     stored = [a for a in accesses if a.stores]
     # two elements at once must not change what a later one of them reads
-    return bool(stored) and not any(s.meets(a) for s in stored for a in accesses)
+    count = bounds[1] - bounds[0]
+    return bool(stored) and not any(s.meets(a, count) for s in stored for a in accesses)
 
 
 @dataclass(frozen=True)
@@ -170,13 +171,29 @@ class _Access:
     leading: tuple[SSAValue, ...] | None
     start: SSAValue | None = None
 
-    def meets(self, other: _Access) -> bool:
-        """Whether different iterations may access the same element."""
+    def meets(self, other: _Access, count: int) -> bool:
+        """Whether different ones of `count` iterations may access the same element."""
         if self is other or self.memory is not other.memory:
             return False
         if self.leading is None or other.leading is None:
             return True
-        return self.leading == other.leading and self.start is not other.start
+        if self.leading != other.leading:
+            return False
+        (base, start), (other_base, other_start) = (_known_part(a.start) for a in (self, other))
+        return base is not other_base or 0 < abs(start - other_start) < count
+
+
+def _known_part(start: SSAValue | None) -> tuple[SSAValue | None, int]:
+    """A column as the sum of one that is known at run time, None for no such, and a number."""
+    if start is None:
+        return None, 0
+    if (value := const_evaluate_operand(start)) is not None:
+        return None, value
+    if isinstance(start.owner, arith.AddiOp):
+        for base, known in (start.owner.operands, reversed(start.owner.operands)):
+            if (value := const_evaluate_operand(known)) is not None:
+                return base, value
+    return start, 0
 
 
 def _access(op: memref.LoadOp | memref.StoreOp, body: Block) -> _Access | None:

@@ -96,6 +96,14 @@ def _row_by_row(op: t.LayerNormOp | t.RMSNormOp | t.SoftmaxOp, box: Box) -> Part
     return Parts(rows, (rows, *(whole(t.shape_of(parameter)) for parameter in op.operands[1:])))
 
 
+@_rule(t.RotaryOp)
+def _rotary(op: t.RotaryOp, box: Box) -> Parts:
+    rows, columns = box
+    size = op.head_size
+    heads = joined(range(columns[0] // size, columns[-1] // size + 1), range(size), size)
+    return Parts((rows, heads), ((rows, heads), (rows, range(2 * size))))
+
+
 @_rule(*t.FUNCTIONS, *t.GRAPH_FUNCTIONS)
 def _unary(op: t.UnaryOp, box: Box) -> Parts:
     return Parts(box, (box,))

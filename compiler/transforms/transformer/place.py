@@ -90,6 +90,8 @@ def unit_of(op: t.TransformerOp, machine: Machine) -> tuple[str, str]:
             return _epilogue(op.name.removeprefix("transformer."), own, machine)
         case t.LayerNormOp() | t.RMSNormOp():
             return "cores", "row statistics in float32"
+        case t.RotaryOp():
+            return "cores", "rotary positions, in one pass over the rows"
         case t.BinaryOp() | t.UnaryOp():
             return "cores", "elementwise"
         case t.MaskToBiasOp():

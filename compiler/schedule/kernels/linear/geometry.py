@@ -117,6 +117,8 @@ class LinearGeometry(Kernel):
     """Whether a product with a vector and the addition of another follow the residual."""
     combine: Literal["add", "mul"] = "add"
     """What is done with the residual."""
+    rotary: int = 0
+    """Columns of heads that the residual turns by cosines and sines of its rows; 0: it does not."""
     next_rows: int = 0
     """Rows of the next launch's X whose first chunk this launch loads; 0 if it does not."""
     odd: OddRows | None = None
@@ -132,6 +134,7 @@ class LinearGeometry(Kernel):
         epilogue += "_wide" if self.wide else ""
         residual = "" if self.residual_pitch is None else "_residual"
         residual = "_factor" if self.combine == "mul" else residual
+        residual = "_rotary" if self.rotary else residual
         residual += "_mul_add" if self.affine else ""
         if self.odd is not None:
             residual += f"_{self.odd.rows}on_cores"
@@ -200,6 +203,11 @@ class LinearGeometry(Kernel):
     def epilogue(self) -> bool:
         """Whether the cores touch the result."""
         return self.splits > 1 or self.activation != "none" or self.residual_pitch is not None
+
+    @property
+    def residual_columns(self) -> int:
+        """Columns of the residual that a tile takes."""
+        return 2 * self.rotary or self.k
 
     @property
     def odd_tiles(self) -> int:
@@ -277,7 +285,8 @@ class LinearGeometry(Kernel):
             found.append(Buffer("q", (self.piece, self.k), 2, offset, slot))
             offset += 2 * slot
         if self.residual_pitch is not None:
-            found.append(Buffer("r", (self.piece, self.k), 2, offset, slot))
+            slot = self.piece * self.residual_columns * 2
+            found.append(Buffer("r", (self.piece, self.residual_columns), 2, offset, slot))
             offset += 2 * slot
         if self.affine:
             found.append(Buffer("a", (len(AFFINE), self.k), 1, offset, len(AFFINE) * self.k * 2))
@@ -303,7 +312,8 @@ class LinearGeometry(Kernel):
             Operand("out", (self.m, width), (self.out_pitch, 1), "store"),
         ]
         if self.residual_pitch is not None:
-            found.append(Operand("residual", (self.m, width), (self.residual_pitch, 1), "load"))
+            columns = 2 * self.rotary or width
+            found.append(Operand("residual", (self.m, columns), (self.residual_pitch, 1), "load"))
         if self.affine:
             found += [Operand(name, (1, width), (width, 1), "load") for name in AFFINE]
         if self.next_rows:
@@ -454,6 +464,7 @@ class LinearGeometry(Kernel):
             self.piece,
             sums=self.splits > 1,
             affine=self.affine,
+            rotary=self.rotary > 0,
         )
         if self.on_softex:
             compute += softex_sum_cycles(machine, self.piece * self.k)
@@ -461,7 +472,7 @@ class LinearGeometry(Kernel):
         out = tile
         if self.residual_pitch is not None:
             # a piece's load waits for others, and the next piece's for this one's addition
-            piece = dma_box_cycles(machine, self.k * 2, self.piece)
+            piece = dma_box_cycles(machine, self.residual_columns * 2, self.piece)
             out += self.pieces * (piece + DMA_QUEUE_CYCLES)
         if self.affine:
             out += len(AFFINE) * dma_box_cycles(machine, self.k * 2, 1)

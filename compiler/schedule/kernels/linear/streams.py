@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from xdsl.ir import SSAValue
 
-from softex_mlir.compiler.bodies import RowRef, emit_mul_add
+from softex_mlir.compiler.bodies import RowRef, emit_mul_add, emit_rotary
 from softex_mlir.compiler.row_operations.finish import emit_finish
 from softex_mlir.compiler.row_operations.rows import Unary
 from softex_mlir.compiler.schedule.kernels.emitter import (
@@ -144,7 +144,10 @@ def _emit_piece(
             Unary(kernel.activation).emit(s.builder, [z], z, kernel.k)
         if kernel.residual_pitch is not None:
             residual = RowRef(k.memory["r"], (slot_value, r))
-            emit_binary(s.builder, kernel.combine, z, residual, z, kernel.k)
+            if kernel.rotary:
+                emit_rotary(s.builder, z, residual, z, kernel.rotary, kernel.k)
+            else:
+                emit_binary(s.builder, kernel.combine, z, residual, z, kernel.k)
         affine(z)
 
     s.parallel(kernel.piece, row)
@@ -263,10 +266,9 @@ def _emit_tile_out(kernel: LinearGeometry, k: KernelEmitter, s: StreamEmitter, t
 
     def start_load(piece: Index, rows: int) -> SSAValue:
         row = s.mul(piece, kernel.piece)
-        sizes = [rows, kernel.k]
-        return s.transfer(
-            k.values["residual"], [row, column], k.memory["r"], [s.mod(piece, 2)], sizes
-        )
+        place: list[Index] = [row, 0 if kernel.rotary else column]
+        sizes = [rows, kernel.residual_columns]
+        return s.transfer(k.values["residual"], place, k.memory["r"], [s.mod(piece, 2)], sizes)
 
     def finish(token: SSAValue) -> None:
         s.complete(token)
