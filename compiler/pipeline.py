@@ -56,6 +56,7 @@ from softex_mlir.compiler.transforms.transformer.pad_inner import PadInnerPass
 from softex_mlir.compiler.transforms.transformer.place import Placement, PlacePass, placement_report
 from softex_mlir.compiler.transforms.transformer.round_weights import RoundWeightsPass
 from softex_mlir.compiler.transforms.transformer.select_early import SelectEarlyPass
+from softex_mlir.compiler.transforms.transformer.split_linear import SplitLinearPass
 from softex_mlir.compiler.transforms.transformer.split_sums import SplitSumsPass
 from softex_mlir.compiler.transforms.transformer.split_token_sums import SplitTokenSumsPass
 from softex_mlir.compiler.transforms.transformer.split_values import SplitValuesPass
@@ -82,6 +83,7 @@ FUSION: tuple[ModulePass, ...] = (
     FuseLinearPass(),
     FoldAffinePass(),  # what multiplies and adds rows around linear layers
     FoldScalePass(),  # after biases joined their products, before weights are rounded
+    SplitLinearPass(),  # weights and biases are what they will be
     FuseEpiloguePass(),
     SelectEarlyPass(),
     CanonicalizeTransformerPass(),

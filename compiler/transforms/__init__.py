@@ -32,6 +32,7 @@ OWN_PASSES: dict[str, tuple[str, str]] = {
     "fuse-linear": ("softex_mlir.compiler.transforms.transformer.fuse_linear", "FuseLinearPass"),
     "fold-affine": ("softex_mlir.compiler.transforms.transformer.fold_affine", "FoldAffinePass"),
     "fold-scale": ("softex_mlir.compiler.transforms.transformer.fold_scale", "FoldScalePass"),
+    "split-linear": ("softex_mlir.compiler.transforms.transformer.split_linear", "SplitLinearPass"),
     "fuse-epilogue": (
         "softex_mlir.compiler.transforms.transformer.fuse_epilogue",
         "FuseEpiloguePass",

@@ -21,12 +21,18 @@ from xdsl.traits import is_side_effect_free
 from softex_mlir.compiler.model import entry_functions, main_function
 from softex_mlir.compiler.transforms.transformer.boxes import (
     Box,
+    hull,
     places,
     size_of,
     union,
     whole,
 )
 from softex_mlir.compiler.transforms.transformer.dead_code import remove_dead
+from softex_mlir.compiler.transforms.transformer.linear_parts import (
+    LinearPart,
+    slice_of,
+    split_linear,
+)
 from softex_mlir.compiler.transforms.transformer.parts_read import RULES, Parts
 from softex_mlir.compiler.work import count_unread, macs
 from softex_mlir.dialects import transformer as t
@@ -71,60 +77,31 @@ def split_products(reads: Reads) -> bool:
     """Split linear layers of whose columns different rows are read; whether there were any."""
     found = False
     for op in reads.parts:
-        if isinstance(op, t.LinearOp) and len(groups := _groups(op, reads)) > 1:
-            _split(op, groups)
+        if isinstance(op, t.LinearOp) and len(parts := _parts(op, reads)) > 1:
+            split_linear(op, parts)
             found = True
     return found
 
 
-def _groups(op: t.LinearOp, reads: Reads) -> list[tuple[range, list[t.SliceOp]]]:
+def _parts(op: t.LinearOp, reads: Reads) -> list[LinearPart]:
     """Columns of which the same rows are read, and the slices that read them."""
     asked = reads.of[op.result]
     if not all(isinstance(user, t.SliceOp) for user, _ in asked):
         return []
-    groups: list[tuple[Box, list[t.SliceOp]]] = []
+    found: list[tuple[range, LinearPart]] = []
     for user, (rows, columns) in sorted(asked, key=lambda entry: entry[1][1].start):
-        users = [cast(t.SliceOp, user)]
+        slices = (cast(t.SliceOp, user),)
         columns = range(columns[0], columns[-1] + 1)
-        if groups:
-            (before, taken), others = groups[-1]
-            if columns.start < taken.stop or (columns.start == taken.stop and rows == before):
-                groups[-1] = (union([(before, taken), (rows, columns)]), [*others, *users])
+        if found:
+            before, part = found[-1]
+            if columns.start < part.columns.stop or (
+                columns.start == part.columns.stop and rows == before
+            ):
+                joined = LinearPart(hull(part.columns, columns), (*part.slices, *slices))
+                found[-1] = hull(before, rows), joined
                 continue
-        groups.append(((rows, columns), users))
-    return [(columns, users) for (_, columns), users in groups]
-
-
-def _split(op: t.LinearOp, groups: Sequence[tuple[range, list[t.SliceOp]]]) -> None:
-    rows = range(t.shape_of(op.result)[0])
-    inner = range(t.shape_of(op.x)[1])
-    for columns, users in groups:
-        operands: list[SSAValue | None] = [op.x]
-        made: list[Operation] = []
-        for value, box in (
-            (op.w, (inner, columns)),
-            (op.bias, (columns,)),
-            (op.residual, (rows, columns)),
-        ):
-            part = None if value is None else _part(value, box)
-            made += [] if part is None else [part]
-            operands.append(None if part is None else part.result)
-        kind = TensorType(op.result.type.get_element_type(), (len(rows), len(columns)))
-        product = t.LinearOp.build(
-            operands=operands, result_types=[kind], properties=op.properties.copy()
-        )
-        Rewriter.insert_op([*made, product], InsertPoint.before(op))
-        for user in users:
-            first, start = (int(offset) for offset in user.offsets.get_values())
-            sizes = t.shape_of(user.result)
-            offsets = (first, start - columns.start)
-            part = t.SliceOp(product, offsets, sizes, user.steps, layer=user.layer)
-            Rewriter.replace_op(user, part)
-    Rewriter.erase_op(op)
-
-
-def _part(value: SSAValue, box: Box) -> t.SliceOp:
-    return t.SliceOp(value, [p.start for p in box], size_of(box), [p.step for p in box])
+        found.append((rows, LinearPart(columns, slices)))
+    return [part for _, part in found]
 
 
 @dataclass
@@ -164,7 +141,7 @@ class Narrowing:
             value, have = self.made.get(operand, (operand, whole(t.shape_of(operand))))
             if have != box:
                 taken = tuple(places(p, among) for p, among in zip(box, have, strict=True))
-                part = _part(value, taken)
+                part = slice_of(value, taken)
                 part.layer = layer
                 Rewriter.insert_op(part, InsertPoint.before(op))
                 value = part.result
