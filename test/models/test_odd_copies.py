@@ -22,7 +22,7 @@ from softex_mlir.compiler.schedule.operations.boxes import (
 )
 from softex_mlir.compiler.schedule.operations.copies import tiles_of
 from softex_mlir.runtime.check import check
-from softex_mlir.runtime.session import run
+from softex_mlir.runtime.session import Result, run
 
 ODD = 16411
 """A prime of more than two of the most elements in a transfer."""
@@ -44,22 +44,45 @@ CASES: dict[str, tuple[str, tuple[int, ...], Sequence[Sequence[int]], dict[str, 
 }
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_odd_copies_take_no_transfer_an_element(name: str, tmp_path: Path):
-    kind, shape, constants, attributes = CASES[name]
+def checked(
+    kind: str,
+    shape: tuple[int, ...],
+    constants: Sequence[Sequence[int]],
+    attributes: dict[str, object],
+    folder: Path,
+) -> Result:
+    """A run of one node, without races and with the evaluator's bits."""
     graph = Graph()
     operands = ["x", "x"] if kind == "Concat" else ["x"]
     operands += [graph.constant(value, np.int64) for value in constants]
     y = graph.node(kind, *operands, **attributes)
     x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
     given = helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)
-    graph.save(tmp_path / "odd.onnx", [given], y)
-    program = Compilation.of(tmp_path / "odd.onnx").program()
+    graph.save(folder / "odd.onnx", [given], y)
+    program = Compilation.of(folder / "odd.onnx").program()
     result = run(program, {"x": x}, sanitize=True)
     assert not result.run.races
     assert check(program, result, {"x": x}).identical
+    return result
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_odd_copies_take_no_transfer_an_element(name: str, tmp_path: Path):
+    result = checked(*CASES[name], tmp_path)
     # 5 cycles a run of the DMA, however short, once in and once out; 130 with a transfer each
-    assert result.cycles < 15 * prod(result.outputs.popitem()[1].shape)
+    assert result.cycles < 15 * prod(result.outputs["y"].shape)
+
+
+@pytest.mark.parametrize(
+    ("shape", "order"),
+    [((257, 1031), (1, 0)), ((2, 14, 14, 97), (0, 3, 1, 2)), ((3, 97, 2, 131), (0, 2, 3, 1))],
+)
+def test_the_cores_turn_what_is_long_on_both_sides(
+    shape: tuple[int, ...], order: tuple[int, ...], tmp_path: Path
+):
+    result = checked("Transpose", shape, (), {"perm": order}, tmp_path)
+    # 5.4 by the DMA, which has a run an element
+    assert result.cycles < 2 * prod(shape)
 
 
 extents = st.sampled_from([1, 2, 3, 7, 13, 64, 97, 101])

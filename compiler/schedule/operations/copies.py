@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import product
 from math import prod
 
 from xdsl.ir import Operation, SSAValue
@@ -13,7 +14,13 @@ from softex_mlir.compiler.schedule.fused_form import UnsupportedError, layer_of
 from softex_mlir.compiler.schedule.kernels.copies import CopyKernel
 from softex_mlir.compiler.schedule.kernels.kernel import ELEMENT_BYTES
 from softex_mlir.compiler.schedule.kernels.transposition import TransposeKernel
-from softex_mlir.compiler.schedule.operations.boxes import Dimensions, dimensions, parts
+from softex_mlir.compiler.schedule.operations.boxes import (
+    CopyDimension,
+    Dimensions,
+    dimensions,
+    parts,
+)
+from softex_mlir.compiler.schedule.plan import PARTS
 from softex_mlir.compiler.schedule.scheduling import Scheduling
 from softex_mlir.compiler.schedule.search.tiling import LAUNCH_CYCLES
 from softex_mlir.compiler.schedule.views import View, row_major
@@ -84,9 +91,10 @@ def copy_reshaped(s: Scheduling, op: Operation, view: View, shape: Sequence[int]
 
 
 def move(s: Scheduling, op: Operation, source: View, target: View) -> None:
-    """Copy tasks for a box of any rank."""
-    limit = min(COPY_BYTES, (s.machine.cluster.tcdm_bytes - s.plan.base) // 2 // 128 * 64)
-    limit //= ELEMENT_BYTES[source.dtype]
+    """Copy tasks for a box of any rank: by the DMA alone, or turned by the cores where rows of one
+    side are columns of the other and that is faster."""
+    room = min(2 * COPY_BYTES, s.machine.cluster.tcdm_bytes - s.plan.base)
+    limit = room // 128 * 64 // ELEMENT_BYTES[source.dtype]
 
     def kernel(dims: Dimensions) -> CopyKernel:
         return CopyKernel(
@@ -102,18 +110,54 @@ def move(s: Scheduling, op: Operation, source: View, target: View) -> None:
         return max(kernel(dims).cycles()) + LAUNCH_CYCLES
 
     dims = dimensions(source.shape, source.strides, target.strides)
-    for part in parts(dims, limit, cycles):
-        shape = tuple(dim.extent for dim in part.dims)
-        read = _part(source, part.source, shape, tuple(dim.source for dim in part.dims))
-        written = _part(target, part.target, shape, tuple(dim.target for dim in part.dims))
+    copies = parts(dims, limit, cycles)
+    matrices = _matrices(dims, source, target)
+    if matrices and len(matrices) * _turn_cycles(s, *matrices[0], room) < sum(
+        cycles(part.dims) for part in copies
+    ):
+        for rows, turned in matrices:
+            turn(s, op, rows, turned, room)
+        return
+    for part in copies:
+        read = _part(source, part.dims, part.source, [dim.source for dim in part.dims])
+        written = _part(target, part.dims, part.target, [dim.target for dim in part.dims])
         addresses = {"source": read, "target": written}
         s.tasks.add(op, kernel(part.dims), addresses, reads=[read], writes=[written])
 
 
-def _part(view: View, first: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> View:
+def _part(view: View, dims: Sequence[CopyDimension], first: int, strides: Sequence[int]) -> View:
     """Elements of a view, the first of them so many elements behind its own."""
+    shape = tuple(dim.extent for dim in dims)
     offset = view.offset + first
-    return replace(view, offset=offset, shape=shape, strides=strides, zero_padded=False)
+    return replace(view, offset=offset, shape=shape, strides=tuple(strides), zero_padded=False)
+
+
+def _matrices(dims: Dimensions, source: View, target: View) -> list[tuple[View, View]]:
+    """What a copy turns, as rows of the source and where each is a column of the target; nothing
+    where it turns no rows, or more matrices than an operation has launches."""
+    columns = next((dim for dim in dims if dim.source == 1 and dim.extent > 1), None)
+    rows = next((dim for dim in dims if dim.target == 1 and dim.extent > 1), None)
+    if columns is None or rows is None or columns is rows or source.dtype != "bf16":
+        return []
+    if rows.source < columns.extent or columns.target < rows.extent:
+        return []
+    outer = [dim for dim in dims if dim not in (columns, rows)]
+    if prod(dim.extent for dim in outer) > PARTS:
+        return []
+    matrix = (rows, columns)
+    return [
+        (
+            _part(source, matrix, _place(index, [dim.source for dim in outer]), (rows.source, 1)),
+            _part(
+                target, matrix, _place(index, [dim.target for dim in outer]), (1, columns.target)
+            ),
+        )
+        for index in product(*(range(dim.extent) for dim in outer))
+    ]
+
+
+def _place(index: Sequence[int], strides: Sequence[int]) -> int:
+    return sum(i * stride for i, stride in zip(index, strides, strict=True))
 
 
 def tiles_of(number: int, most: int) -> list[tuple[int, int, int]]:
@@ -135,6 +179,27 @@ def divisor(number: int, most: int) -> int:
 def turn(s: Scheduling, op: Operation, rows: View, target: View, room: int) -> None:
     """Rows become the columns of a matrix, of which `target` is the transpose: blocks of them, and
     what is left. Tiles take `room` bytes of TCDM."""
+    for kernel, first, start in _turns(s, rows, target, room):
+        width = kernel.heads * kernel.size
+        source = rows.row_range(first, kernel.keys).columns(start, width)
+        turned = target.row_range(first, kernel.keys).columns(start, width).permuted((1, 0))
+        s.tasks.add(
+            op,
+            kernel,
+            {"source": source, "target": turned, "zeros": s.memory.zeros(kernel.size)},
+            reads=[source],
+            writes=[turned],
+        )
+
+
+def _turn_cycles(s: Scheduling, rows: View, target: View, room: int) -> int:
+    return sum(max(kernel.cycles()) + LAUNCH_CYCLES for kernel, *_ in _turns(s, rows, target, room))
+
+
+def _turns(
+    s: Scheduling, rows: View, target: View, room: int
+) -> Iterator[tuple[TransposeKernel, int, int]]:
+    """Kernels, and the row and the column that each begins with."""
     count, columns = target.shape
     elements = room // 2 // 4
     most = min(MAX_TURNED_ROWS, elements)
@@ -148,12 +213,4 @@ def turn(s: Scheduling, op: Operation, rows: View, target: View, room: int) -> N
                 out_pitch=target.strides[1],
                 offset=s.plan.base,
             )
-            source = rows.row_range(first, length).columns(start, width)
-            turned = target.row_range(first, length).columns(start, width).permuted((1, 0))
-            s.tasks.add(
-                op,
-                kernel,
-                {"source": source, "target": turned, "zeros": s.memory.zeros(size)},
-                reads=[source],
-                writes=[turned],
-            )
+            yield kernel, first, start
