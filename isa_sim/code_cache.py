@@ -13,17 +13,13 @@ import os
 import pickle
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-
-import numba
-from numba.core import serialize
 
 from softex_mlir.errors import UserError
 from softex_mlir.files import write_atomically
 
-_serialize: Any = serialize
 _DIGEST = hashlib.sha256
 
 
@@ -33,19 +29,22 @@ class CheckedFiles:
     Args:
         folder: where they lie.
         name: beginning of their names.
-        stamp: what the source was when they were compiled.
+        stamp: what the source was when they were compiled, and by what.
+        dumps: makes bytes of a version, for `pickle` to read.
     """
 
-    def __init__(self, folder: Path, name: str, stamp: Any):
-        self._folder, self._name, self._stamp = folder, name, stamp
+    def __init__(
+        self, folder: Path, name: str, stamp: Any, dumps: Callable[[Any], bytes] = pickle.dumps
+    ):
+        self._folder, self._name, self._stamp, self._dumps = folder, name, stamp, dumps
 
     def _path(self, key: Any) -> Path:
-        what = repr((numba.__version__, self._stamp, key))
+        what = repr((self._stamp, key))
         return self._folder / f"{self._name}.{_DIGEST(what.encode()).hexdigest()[:24]}.nbc"
 
     def save(self, key: Any, data: Any) -> None:
         """Keep a version; nothing happens where there is no room or no right to."""
-        content = _serialize.dumps(data)
+        content = self._dumps(data)
         try:
             write_atomically(self._path(key), _DIGEST(content).digest() + content)
         except (OSError, UserError):
@@ -66,17 +65,6 @@ class CheckedFiles:
         """Forget all versions."""
         for path in self._folder.glob(f"{self._name}.*.nbc"):
             path.unlink(missing_ok=True)
-
-
-def check_files(compiled: Any) -> None:
-    """Let a dispatcher or callback of numba, decorated with a cache, keep checked files."""
-    cache = compiled._cache
-    files = getattr(cache, "_cache_file", None)
-    if files is not None:
-        implementation = cache._impl
-        stamp = implementation.locator.get_source_stamp()
-        folder = Path(cache.cache_path)
-        cache._cache_file = CheckedFiles(folder, implementation.filename_base, stamp)
 
 
 def cache_root() -> Path | None:

@@ -6,25 +6,16 @@ have been checked: each is a single machine load or store. The array must outliv
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import numba as nb
-from llvmlite import ir  # pyright: ignore[reportMissingTypeStubs]
-from numba.extending import intrinsic as numba_intrinsic
-
-_I64: Any = ir.IntType(64)
-
-
-def intrinsic(builder: Callable[..., Any]) -> Any:
-    """numba's decorator, for a type checker that cannot know what it makes of a function."""
-    return numba_intrinsic(builder)
+from softex_mlir.isa_sim.jit import intrinsic, ir
+from softex_mlir.isa_sim.jit import numba as nb
 
 
 def _load(bits: int) -> Any:
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         pointer = builder.inttoptr(args[0], ir.IntType(bits).as_pointer())
-        return builder.zext(builder.load(pointer, align=1), _I64)
+        return builder.zext(builder.load(pointer, align=1), ir.IntType(64))
 
     return nb.int64(nb.int64), code
 
@@ -44,7 +35,7 @@ def data_address(_typing: Any, array: Any) -> Any:
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         data = context.make_array(signature.args[0])(context, builder, args[0]).data
-        return builder.ptrtoint(data, _I64)
+        return builder.ptrtoint(data, ir.IntType(64))
 
     return nb.int64(array), code
 
@@ -90,7 +81,7 @@ def float64_bits(_typing: Any, value: Any) -> Any:
     """The pattern of a binary64 as an int64."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.bitcast(args[0], _I64)
+        return builder.bitcast(args[0], ir.IntType(64))
 
     return nb.int64(nb.float64), code
 
@@ -110,7 +101,7 @@ def float32_bits(_typing: Any, value: Any) -> Any:
     """The pattern of a binary32 as an int64."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.zext(builder.bitcast(args[0], ir.IntType(32)), _I64)
+        return builder.zext(builder.bitcast(args[0], ir.IntType(32)), ir.IntType(64))
 
     return nb.int64(nb.float32), code
 

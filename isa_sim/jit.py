@@ -1,46 +1,39 @@
-"""numba's `njit` with a disk cache that notices a change in any file of the simulator.
+"""Compiled functions of the simulator, kept between runs.
+
+Use `from softex_mlir.isa_sim.jit import njit` and decorate with `@njit(cache=True)`. What a call
+from Python runs is machine code (`machine_code`) that numba makes where none is kept
+(`jit_compiler`): numba, which takes a third of a second to get ready, is imported then only.
 
 numba keys a cached function on its own file only: a caller that inlined a function of another
 file keeps running the old code. Here the cache directory carries a hash of the files of
 `isa_sim` that hold compiled code or constants of the units: an edit of one starts a new
 directory. The core's interpreter, which depends on its own files only and takes longest to
 compile, has a directory of its own. Where the files lie does not matter: checkouts and
-installations of the same source share compiled code. Use
-`from softex_mlir.isa_sim.jit import njit` and decorate with `@njit(cache=True)`.
+installations of the same source share compiled code.
 
 Functions that others than their callers choose (what units give the contention model) are called
 through their address: `pointer_function` makes one, `call_pointer` calls it.
 """
 
+import functools
 import hashlib
+import importlib
 import os
 import shutil
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numba
-from llvmlite import ir  # pyright: ignore[reportMissingTypeStubs]
-from numba import prange
-from numba.core import ccallback, config, sigutils, types
-from numba.core.caching import UserProvidedCacheLocator
-from numba.extending import intrinsic
-
-from softex_mlir.isa_sim.code_cache import cache_root, check_files
-
-_config: Any = config
-_types: Any = types
-_intrinsic: Any = intrinsic
-_CFunc: Any = ccallback.CFunc
-_sigutils: Any = sigutils
-numba_types: Any = types
-__all__ = ["call_pointer", "njit", "numba_types", "pointer_function", "prange"]
+from softex_mlir.isa_sim.code_cache import CheckedFiles, cache_root
+from softex_mlir.isa_sim.machine_code import Entry, MachineCode, describe, toolchain
 
 _KEPT_SECONDS = 24 * 3600
 _HERE = Path(__file__).resolve()
 _CORE = (_HERE.parent / "core", _HERE.parent / "isa")
 """The folders the interpreter is compiled from."""
+_COMPILERS = tuple(_HERE.parent / f"{name}.py" for name in ("jit", "jit_compiler", "intrinsics"))
 _SHARED = (_HERE.parent.parent / "abi.py",)
 _CONSTANTS = ("devices/state.py", "race/state.py")
 """What compiled code takes its columns from."""
@@ -48,11 +41,11 @@ _CONSTANTS = ("devices/state.py", "race/state.py")
 
 def _is_core(path: Path) -> bool:
     resolved = path.resolve()
-    return resolved == _HERE or resolved.parent in _CORE
+    return resolved in _COMPILERS or resolved.parent in _CORE
 
 
 def _source_hash(core_only: bool) -> str:
-    digest = hashlib.sha256(numba.__version__.encode())
+    digest = hashlib.sha256(toolchain().encode())
     for path in (*sorted(_HERE.parent.rglob("*.py")), *_SHARED):
         if core_only and not _is_core(path):
             continue
@@ -88,6 +81,7 @@ def _cache_directories() -> dict[bool, str]:
 
 
 _directories = _cache_directories()
+_compiling = threading.RLock()
 
 
 def compiled_before(*, core_only: bool = False) -> bool:
@@ -97,92 +91,181 @@ def compiled_before(*, core_only: bool = False) -> bool:
     return bool(folders) and all(any(folder.rglob("*.nbc")) for folder in folders)
 
 
-class SourceLocator(UserProvidedCacheLocator):
-    """Finds compiled code by a file's place in `isa_sim`, wherever that lies."""
+class CompiledFunction:
+    """A function that is compiled for every kind of arguments it is called with.
 
-    @classmethod
-    def get_suitable_cache_subpath(cls, py_file: str) -> str:
-        """The folder of a source file's compiled code in the cache."""
-        folder = Path(py_file).resolve().parent
-        if folder.is_relative_to(_HERE.parent):
-            return str(folder.relative_to(_HERE.parent))
-        return hashlib.sha256(bytes(folder)).hexdigest()[:16]
+    Args:
+        function: the function; its name and text say what is kept.
+        options: numba's.
+    """
+
+    def __init__(self, function: Callable[..., Any], options: dict[str, Any]):
+        functools.update_wrapper(self, function)
+        self.py_func = function
+        self._options = options
+        self._nogil = bool(options.get("nogil"))
+        self._is_core = _is_core(Path(function.__code__.co_filename).resolve())
+        self._entries: dict[tuple[Any, ...], Entry] = {}
+        self._dispatcher: Any = None
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Run the compiled function."""
+        kinds: list[Any] = []
+        words: list[int] = []
+        for argument in arguments:
+            describe(argument, kinds, words)
+        return self._entry(tuple(kinds), arguments)(words)
+
+    def bind(self, *arguments: Any) -> Callable[[], Any]:
+        """A function that calls this one with the same arguments, its arrays wherever they are now:
+        at a fraction of what a call costs that has to look at them."""
+        kinds: list[Any] = []
+        words: list[int] = []
+        for argument in arguments:
+            describe(argument, kinds, words)
+        run = self._entry(tuple(kinds), arguments).bound(words)
+        run.arguments = arguments  # pyright: ignore[reportFunctionMemberAccess] - keeps the arrays
+        return run
+
+    def _entry(self, kinds: tuple[Any, ...], arguments: tuple[Any, ...]) -> Entry:
+        entry = self._entries.get(kinds)
+        if entry is None:
+            with _compiling:
+                entry = Entry(self._code(kinds, arguments), nogil=self._nogil)
+            self._entries[kinds] = entry
+        return entry
+
+    def _code(self, kinds: tuple[Any, ...], arguments: tuple[Any, ...]) -> MachineCode:
+        """The machine code for arguments, kept or made."""
+
+        def make() -> MachineCode:
+            return _compiler().machine_code(self._numba_dispatcher(), arguments)
+
+        return _kept_or_made(self.py_func, kinds, make)
+
+    def _numba_dispatcher(self) -> Any:
+        """numba's dispatcher, through which compiled functions call this one."""
+        with _compiling:
+            if self._dispatcher is None:
+                folder = _directories.get(self._is_core)
+                self._dispatcher = _compiler().dispatcher_of(self.py_func, self._options, folder)
+            return self._dispatcher
+
+    @property
+    def _numba_type_(self) -> Any:
+        """What numba asks of what compiled code calls."""
+        return self._numba_dispatcher()._numba_type_
+
+
+def _compiler() -> Any:
+    """The compiler, which few runs need."""
+    return importlib.import_module("softex_mlir.isa_sim.jit_compiler")
+
+
+def _kept_or_made(
+    function: Callable[..., Any], key: Any, make: Callable[[], MachineCode]
+) -> MachineCode:
+    """A function's machine code from the cache, or what `make` makes of it, which is kept."""
+    path = function.__code__.co_filename
+    folder = _directories.get(_is_core(Path(path)))
+    if folder is None or function.__closure__:
+        return make()
+    name = f"{function.__module__}.{function.__qualname__}-{function.__code__.co_firstlineno}"
+    files = CheckedFiles(Path(folder), name, (_settings(), _text_hash(path)))
+    found = files.load(key)
+    if found is not None:
+        return MachineCode(*found)
+    code = make()
+    files.save(key, tuple(code))
+    return code
+
+
+@functools.cache
+def _settings() -> tuple[tuple[str, str], ...]:
+    """numba's settings, which are part of what is compiled."""
+    chosen = {name: value for name, value in os.environ.items() if name.startswith("NUMBA_")}
+    chosen.pop("NUMBA_CACHE_DIR", None)
+    return tuple(sorted(chosen.items()))
+
+
+@functools.cache
+def _text_hash(path: str) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 def njit(*args: Any, makes_arrays: bool = False, **options: Any) -> Any:
-    """`numba.njit`, caching in the directory of the function's file, made quick to compile.
+    """A :class:`CompiledFunction`, with numba's options.
 
-    A function has one version for all constant arguments, and a second dispatcher that serves
-    compiled callers: without the wrappers that calls from Python need, which take longer to
-    compile than many a function. Nor does it count references to arrays, atomic operations at every
-    view that cost the simulator a quarter of its time: it lives on its caller's arrays, unless it
-    says that it makes some (`makes_arrays`), or calls what returns one. numba refuses to compile
-    one that should have said so.
+    It counts no references to arrays, atomic operations at every view that cost the simulator a
+    quarter of its time: it lives on its caller's arrays, unless it says that it makes some
+    (`makes_arrays`), or calls what makes one. numba refuses to compile one that should have said
+    so.
     """
     if args:
         return njit(makes_arrays=makes_arrays, **options)(args[0])
     options["_nrt"] = makes_arrays
-
-    def decorate(function: Any) -> Any:
-        is_core = _is_core(Path(function.__code__.co_filename).resolve())
-        dispatcher = _dispatcher(function, is_core, "", options)
-        bare = {**options, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-        inner = _dispatcher(function, is_core, "inner", bare)
-
-        def get_call_template(args: Any, kws: Any) -> Any:
-            plain = {name: _types.unliteral(kind) for name, kind in kws.items()}
-            return inner.get_call_template(tuple(_types.unliteral(kind) for kind in args), plain)
-
-        dispatcher.get_call_template = get_call_template
-        dispatcher.get_overload = inner.get_overload
-        return dispatcher
-
-    return decorate
+    return functools.partial(CompiledFunction, options=options)
 
 
-def _dispatcher(function: Any, is_core: bool, part: str, options: dict[str, Any]) -> Any:
-    """numba's dispatcher of a function, with its cache in a part of a directory."""
-    if not _directories:
-        options = {**options, "cache": False}
-    return _in_directory(is_core, part, numba.njit(**options), function)
+class Intrinsic:
+    """What numba makes of a builder of LLVM's instructions, made when it is asked for."""
+
+    def __init__(self, builder: Callable[..., Any]):
+        self.__doc__ = builder.__doc__
+        self._builder = builder
+        self._made: Any = None
+
+    @property
+    def _numba_type_(self) -> Any:
+        with _compiling:
+            if self._made is None:
+                self._made = _compiler().intrinsic_type(self._builder)
+            return self._made
 
 
-def _in_directory(is_core: bool, part: str, decorator: Any, function: Any) -> Any:
-    """A decorated function with its cache in a part of a directory, if there is one."""
-    if not _directories:
-        return decorator(function)
-    previous = _config.CACHE_DIR, _config.CACHE_LOCATOR_CLASSES
-    # numba reads these when it decorates.
-    _config.CACHE_DIR = os.path.join(_directories[is_core], part)
-    _config.CACHE_LOCATOR_CLASSES = f"{__name__}.{SourceLocator.__name__}"
-    try:
-        compiled = decorator(function)
-    finally:
-        _config.CACHE_DIR, _config.CACHE_LOCATOR_CLASSES = previous
-    check_files(compiled)
-    return compiled
+intrinsic: Any = Intrinsic
+"""The decorator, of any type: a type checker cannot know what numba makes of a function."""
 
 
-_kept: list[Any] = []
-"""Compiled functions that nobody but an address refers to."""
+class LateModule:
+    """A module that is imported when something of it is used."""
+
+    def __init__(self, name: str):
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(importlib.import_module(self._name), name)
 
 
-def pointer_function(signature: Any, function: Callable[..., Any]) -> int:
-    """The host address of a function, compiled at once (or from the cache) for a signature."""
-
-    def callback(python: Any) -> Any:
-        made = _CFunc(python, _sigutils.normalize_signature(signature), locals={}, options={})
-        if _directories:
-            made.enable_caching()
-        return made
-
-    compiled = _in_directory(False, "pointers", callback, function)
-    compiled.compile()
-    _kept.append(compiled)
-    return compiled.address
+numba: Any = LateModule("numba")
+ir: Any = LateModule("llvmlite.ir")
 
 
-@_intrinsic
+_pointed_at: list[Entry] = []
+"""Machine code that nobody but an address refers to."""
+
+
+def pointer_function(kinds: str, function: Callable[..., Any]) -> int:
+    """The host address of a function, compiled at once (or from the cache), that returns an int64.
+
+    Args:
+        kinds: of the arguments: "p" is an array of int64, "i" an int64.
+        function: the function.
+    """
+
+    def make() -> MachineCode:
+        options = {"cache": True, "_nrt": False}
+        folder = _directories.get(_is_core(Path(function.__code__.co_filename)))
+        dispatcher = _compiler().dispatcher_of(function, options, folder)
+        return _compiler().pointer_code(dispatcher, kinds)
+
+    with _compiling:
+        entry = Entry(_kept_or_made(function, kinds, make), nogil=True)
+    _pointed_at.append(entry)
+    return entry.address
+
+
+@intrinsic
 def call_pointer(
     _typing: Any, address: Any, a: Any, a_row: Any, b: Any, b_row: Any, number: Any, c: Any,
     c_row: Any,
@@ -206,7 +289,7 @@ def call_pointer(
         kind = ir.FunctionType(word, [words, words, word, words])
         return builder.call(builder.inttoptr(args[0], kind.as_pointer()), given)
 
-    number_type = _types.int64
+    number_type = numba.int64
     return number_type(
         number_type, a, number_type, b, number_type, number_type, c, number_type
     ), code

@@ -18,10 +18,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-import numba as nb
 from llvmlite import ir  # pyright: ignore[reportMissingTypeStubs]
 
-from softex_mlir.isa_sim.intrinsics import intrinsic
+from softex_mlir.isa_sim.jit import intrinsic
+from softex_mlir.isa_sim.jit import numba as nb
 
 ROWS: Final = 4
 """Rows of a block: they share what is loaded of W."""

@@ -1,6 +1,6 @@
 """The loops of :mod:`softex_mlir.isa_sim.numerics.rowwise` (numba, on BF16 bits).
 
-Kept apart because importing numba is slow. Every f32 operation is written as its own statement on
+Every f32 operation is written as its own statement on
 ``float32`` values, without fast-math, so that LLVM may neither contract nor reorder it.
 """
 
@@ -12,10 +12,9 @@ Kept apart because importing numba is slow. Every f32 operation is written as it
 from __future__ import annotations
 
 import numpy as np
-from numba.core import types
-from numba.extending import intrinsic
 
-from softex_mlir.isa_sim.jit import njit
+from softex_mlir.isa_sim.jit import intrinsic, njit
+from softex_mlir.isa_sim.jit import numba as nb
 from softex_mlir.isa_sim.numerics import coefficients as c
 
 _F = np.float32
@@ -42,7 +41,7 @@ _NAN16 = np.uint16(0x7FC0)
 def fma(typingctx, a, b, addend):
     """``a * b + addend`` of three float32 with one rounding (LLVM's ``llvm.fma.f32``)."""
     del typingctx, a, b, addend
-    signature = types.float32(types.float32, types.float32, types.float32)
+    signature = nb.float32(nb.float32, nb.float32, nb.float32)
 
     def codegen(context, builder, sig, args):
         del context, sig
@@ -59,7 +58,7 @@ def as_float(typingctx, bits):
     def codegen(context, builder, sig, args):
         return builder.bitcast(args[0], context.get_value_type(sig.return_type))
 
-    return types.float32(types.int32), codegen
+    return nb.float32(nb.int32), codegen
 
 
 @intrinsic
@@ -70,7 +69,7 @@ def as_int(typingctx, value):
     def codegen(context, builder, sig, args):
         return builder.bitcast(args[0], context.get_value_type(sig.return_type))
 
-    return types.int32(types.float32), codegen
+    return nb.int32(nb.float32), codegen
 
 
 @njit(cache=True)

@@ -14,9 +14,9 @@ job's first cycle nothing is pending and all else -1.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
-from softex_mlir.isa_sim.jit import numba_types, pointer_function
+from softex_mlir.isa_sim.jit import pointer_function
 
 STREAMS: Final = 3
 GEOMETRY_WORDS: Final = 8
@@ -44,11 +44,10 @@ JOB_START: Final = 1
 JOB_END: Final = 2
 JOB_REGISTERS: Final = 8
 
-_WORD: Any = numba_types.int64
-_WORDS: Any = numba_types.CPointer(numba_types.int64)
-SIGNATURE: Final = _WORD(_WORDS, _WORDS, _WORD, _WORDS)
+_KINDS: Final = "ppip"
+"""Of the arguments of `wants` (`jit.pointer_function`)."""
 
 
 def access_function(function: Callable[..., int]) -> int:
     """The address of a function, compiled; the cache keeps its code."""
-    return pointer_function(SIGNATURE, function)
+    return pointer_function(_KINDS, function)

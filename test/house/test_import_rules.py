@@ -21,6 +21,8 @@ ROOMS = {
     "isa_sim.isa": "ground floor",
     "isa_sim.code_cache": "ground floor",
     "isa_sim.jit": "ground floor",
+    "isa_sim.jit_compiler": "ground floor",
+    "isa_sim.machine_code": "ground floor",
     "isa_sim.numerics": "ground floor",
     "isa_sim.units": "ground floor",
     "isa_sim": "simulator",

@@ -13,7 +13,7 @@ from softex_mlir.isa_sim import code_cache
 
 PROGRAM = """
 import sys
-from softex_mlir.isa_sim.jit import njit, numba_types, pointer_function
+from softex_mlir.isa_sim.jit import njit, pointer_function
 
 @njit(cache=True)
 def once(x):
@@ -26,10 +26,9 @@ def twice(x):
 def plus(x):
     return x + 5
 
-signature = numba_types.int64(numba_types.int64)
 from ctypes import CFUNCTYPE, c_int64
-called = CFUNCTYPE(c_int64, c_int64)(pointer_function(signature, plus))
-print(once(1), twice(1), once(1.5), called(2), sum(once.stats.cache_hits.values()))
+called = CFUNCTYPE(c_int64, c_int64)(pointer_function("i", plus))
+print(once(1), twice(1), once(1.5), called(2), "numba" in sys.modules)
 """
 
 
@@ -46,15 +45,15 @@ def run(program: Path, cache: Path | str) -> list[str]:
 def test_damaged_files_are_compiled_again(tmp_path: Path):
     program, cache = tmp_path / "program.py", tmp_path / "cache"
     program.write_text(PROGRAM)
-    assert run(program, cache) == ["2", "3", "2.5", "7", "0"]
+    assert run(program, cache) == ["2", "3", "2.5", "7", "True"]
     files = sorted(cache.rglob("*.nbc"))
     whole = {path: path.read_bytes() for path in files}
     for place, (path, data) in enumerate(whole.items()):
         flipped = bytes([*data[:-9], data[-9] ^ 4, *data[-8:]])
         path.write_bytes((b"", data[: len(data) // 2], flipped, b"garbage" * 99)[place % 4])
-    assert run(program, cache) == ["2", "3", "2.5", "7", "0"]
+    assert run(program, cache) == ["2", "3", "2.5", "7", "True"]
     assert {path.read_bytes() != b"" for path in files} == {True}
-    assert run(program, cache) == ["2", "3", "2.5", "7", "2"]
+    assert run(program, cache) == ["2", "3", "2.5", "7", "False"]
     files[0].chmod(0)
     for path in files:
         path.parent.chmod(0o500)
