@@ -257,10 +257,18 @@ class ModelBuilder:
         bias_rows: str,
         *,
         scaled: bool = False,
+        key_heads: int | None = None,
     ) -> SSAValue:
-        """Attention of projected queries; `scaled`: by 1/sqrt(d) already."""
+        """Attention of projected queries; `scaled`: by 1/sqrt(d) already; `key_heads`: heads of
+        keys and values, where they are fewer."""
         outer, self.layer = self.layer, name
-        op = t.AttentionOp(q, k, v, bias, heads=heads, batch=batch, bias_rows=bias_rows)
+        op = t.AttentionOp(
+            *(q, k, v, bias),
+            heads=heads,
+            batch=batch,
+            bias_rows=bias_rows,
+            key_heads=None if key_heads == heads else key_heads,
+        )
         if self.scaled_later and not scaled:
             op.scale = FloatAttr(1 / math.sqrt(t.shape_of(q)[1] // heads), f64)
         result = self.add(op)

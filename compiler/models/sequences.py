@@ -104,10 +104,9 @@ class WholeSequences:
     ) -> SSAValue:
         q, k, v = qkv
         bias, kind = b.attention_bias(self.tokens, causal=True, window=self.window)
-        outer, b.layer = b.layer, layer
-        k, v = (_repeated(b, x, heads // key_heads, key_heads) for x in (k, v))
-        b.layer = outer
-        return b.attention(q, k, v, layer, heads, self.batch, bias, kind, scaled=scaled)
+        return b.attention(
+            *(q, k, v, layer, heads, self.batch, bias, kind), scaled=scaled, key_heads=key_heads
+        )
 
     def scored(self, b: ModelBuilder, x: SSAValue) -> SSAValue:
         return x
@@ -274,13 +273,3 @@ def decoder(
         b.end({"logits": body(b, cached)})
     assert b is not None
     return b.finish()
-
-
-def _repeated(b: ModelBuilder, x: SSAValue, times: int, heads: int) -> SSAValue:
-    """Every head `times` times."""
-    if times == 1:
-        return x
-    rows, columns = t.shape_of(x)
-    size = columns // heads
-    parts = [b.add(t.SliceOp(x, [0, start], [rows, size])) for start in range(0, columns, size)]
-    return b.add(t.ConcatOp([part for part in parts for _ in range(times)], 1))

@@ -317,10 +317,8 @@ def _fit_together(parts: Sequence[Heads]) -> bool:
 
 
 def _shared_heads(k: Heads, v: Heads) -> int:
-    """How many heads of queries share a head of keys and of values that lie in a cache; else 1,
-    and such heads are copied."""
-    if not all(isinstance(part.root.owner, t.AppendOp) for part in (k, v)):
-        return 1
+    """How many heads of queries share a head of keys and of values; 1 if none do, or not as many
+    each: such heads are copied."""
     by_head = [part.columns.reshape(part.heads, part.size) for part in (k, v)]
     for shared in range(k.heads, 1, -1):
         if k.heads % shared == 0 and all(
