@@ -156,8 +156,30 @@ def _by_rows(products: Sequence[Task]) -> list[Task]:
     the first ones need only the first rows, and X stays where it is."""
     found: list[Task] = []
     for _, run in groupby(products, lambda task: _place_of_x(task)[0]):
-        found += sorted(run, key=lambda task: _place_of_x(task)[1])
+        found += _beside_factors(sorted(run, key=lambda task: _place_of_x(task)[1]))
     return found
+
+
+def _beside_factors(products: Sequence[Task]) -> list[Task]:
+    """Launches that multiply by what others give (SwiGLU's gate) right behind the last of these:
+    the cores then have the time of both for the others' activation."""
+    found: list[Task] = []
+    waiting = list(products)
+    while waiting:
+        task = waiting.pop(0)
+        found.append(task)
+        behind = [
+            other
+            for other in waiting
+            if _multiplies(other) and task in other.producers
+            if not any(producer in waiting for producer in other.producers)
+        ]
+        waiting = [*behind, *(other for other in waiting if other not in behind)]
+    return found
+
+
+def _multiplies(task: Task) -> bool:
+    return isinstance(task.kernel, LinearKernel) and task.kernel.combine == "mul"
 
 
 def _place_of_x(task: Task) -> tuple[object, int]:

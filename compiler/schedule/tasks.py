@@ -34,8 +34,7 @@ class Task:
 class _Written:
     """Elements of a region that a task stores."""
 
-    first: int
-    end: int
+    view: View
     task: Task
 
 
@@ -72,14 +71,13 @@ class Tasks:
         )
         self.program.append(task)
         for view in writes:
-            self._written.setdefault(view.region, []).append(_Written(*view.extent, task))
+            self._written.setdefault(view.region, []).append(_Written(view, task))
 
     def _producers(self, views: Sequence[View]) -> list[Task]:
         """Tasks that store elements of these views."""
         found: dict[Task, None] = {}
         for view in views:
-            first, end = view.extent
             for entry in self._written.get(view.region, ()):
-                if entry.first < end and first < entry.end:
+                if view.meets(entry.view):
                     found[entry.task] = None
         return list(found)

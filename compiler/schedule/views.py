@@ -71,6 +71,23 @@ class View:
         first = self.offset + sum(min(r, 0) for r in reach)
         return first, self.offset + sum(max(r, 0) for r in reach) + 1
 
+    def meets(self, other: View) -> bool:
+        """Whether the views may share elements; exact for parts of one matrix in the same rows."""
+        if self.region is not other.region:
+            return False
+        (first, end), (start, stop) = self.extent, other.extent
+        if end <= start or stop <= first:
+            return False
+        if len(self.shape) != 2 or len(other.shape) != 2 or self.strides != other.strides:
+            return True
+        pitch, step = self.strides
+        if step != 1 or pitch <= 0:
+            return True
+        column, place = first % pitch, start % pitch
+        if max(column + self.shape[1], place + other.shape[1]) > pitch:
+            return True
+        return column < place + other.shape[1] and place < column + self.shape[1]
+
     def row_range(self, first: int, rows: int) -> View:
         """Rows of a matrix."""
         return replace(

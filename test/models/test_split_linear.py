@@ -74,3 +74,20 @@ def test_entries_share_the_halves():
         assert len([op for op in module.ops if isinstance(op, t.WeightOp)]) == 2 * parts
         shapes = {t.shape_of(op.w) for op in module.walk() if isinstance(op, t.LinearOp)}
         assert shapes == {(INNER, 2 * WIDTH // parts)}
+
+
+def test_launches_of_a_gate_and_its_factor_take_turns():
+    """The cores have the time of two launches for the activation of one."""
+    b = ModelBuilder("swiglu", [Port("x", (ROWS, INNER), "float32")])
+    (x,) = b.arguments
+    gate = b.linear(x, 4 * 32, "gate", activation="silu")
+    up = b.linear(x, 4 * 32, "up")
+    tiles = {"n": INNER, "k": 32, "group": 2}
+    program = Compilation.of(
+        b.finish({"y": b.add(t.MulOp(gate, up))}), tile_overrides={"gate": tiles, "up": tiles}
+    ).program()
+    layers = [launch["layer"] for launch in program.metadata["launches"]]
+    assert layers == ["gate", "up"] * 2
+    result = session.run(program, {"x": X}, sanitize=True)
+    assert result.run.races == ()
+    assert check(program, result, {"x": X}).identical

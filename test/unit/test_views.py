@@ -59,6 +59,25 @@ def test_slices_of_any_direction(shape: list[int], random) -> None:
     assert matrix is None or (elements(matrix).ravel() == expected.ravel()).all()
 
 
+@sample(100)
+@given(st.randoms(use_true_random=False), st.booleans())
+def test_parts_of_a_matrix_meet_where_they_share_elements(random, reversed_rows: bool) -> None:
+    view = tensor(6, 40)
+    parts: list[View] = []
+    for _ in range(2):
+        (first, last), (start, end) = (sorted(random.sample(range(n + 1), 2)) for n in (6, 40))
+        parts.append(view.row_range(first, last - first).columns(start, end - start))
+    if reversed_rows:
+        parts = [part.sliced([part.shape[0] - 1, 0], part.shape, [-1, 1]) for part in parts]
+    one, other = parts
+    shared = bool(np.intersect1d(elements(one), elements(other)).size)
+    assert one.meets(other) == other.meets(one)
+    assert one.meets(other) or not shared
+    if not reversed_rows:
+        assert one.meets(other) == shared
+    assert not one.meets(tensor(6, 40))
+
+
 def test_column_slices_and_rows_are_views() -> None:
     view = tensor(10, 96).sliced([2, 32], [4, 64], [1, 1])
     assert view.address == (view.region, 2 * (2 * 96 + 32))

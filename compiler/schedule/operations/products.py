@@ -226,8 +226,8 @@ def _product(
             reads: list[View] = []
             if residual is not None:
                 part = residual.row_range(first, rows)
-                offset = part.offset + (0 if shape.rotary else start)
-                addresses["residual"] = (part.region, 2 * offset)
+                part = part if shape.rotary else part.columns(start, width)
+                addresses["residual"] = part
                 reads.append(part)
             for name, vector in zip(AFFINE, affine, strict=False):
                 part = vector.columns(start, width)
