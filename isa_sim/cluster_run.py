@@ -18,7 +18,6 @@ from softex_mlir.isa_sim.contention import windows as contention
 from softex_mlir.isa_sim.core import state as st
 from softex_mlir.isa_sim.devices import state as d
 from softex_mlir.isa_sim.devices.aside import WORTH_IT, AsideJobs
-from softex_mlir.isa_sim.devices.events import job_at
 from softex_mlir.isa_sim.devices.hwpe import start_job
 from softex_mlir.isa_sim.devices.late import LateJobs
 from softex_mlir.isa_sim.diagnosis import Names, SimulationFault
@@ -148,15 +147,12 @@ class ClusterRun:
 
     def execute_to_end(self) -> None:
         """Run until the program ends; with the race detector, as long behind as it watches."""
-        cluster, dev, logs, control = self.cluster, self.dev, self.logs, self.control
-        assert cluster.entry is not None
-        self.s[:, st.PC] = cluster.entry
-        shadow = self.sanitizer.shadow if self.sanitizer else None
+        control = self.control
+        assert self.cluster.entry is not None
+        self.s[:, st.PC] = self.cluster.entry
+        self.bind()
         while True:
-            reason = engine.run(
-                dev, self.state, cluster.program, cluster.tcdm, cluster.l2, self.log,
-                logs.jobs, logs.transfers, logs.steps, logs.sleeps, self.model, shadow, control,
-            )  # fmt: skip
+            reason = self.run_engine()
             if reason == engine.TRIGGER:
                 self.trigger()
             elif reason == engine.SOFT_CLEAR:
@@ -170,7 +166,7 @@ class ClusterRun:
             elif reason == engine.SLICE:
                 self.slice()
             elif reason in (engine.DMA_LOG_FULL, engine.SLEEP_LOG_FULL):
-                logs.grow(dev)
+                self.grow_logs()
             elif reason == engine.RACES:
                 self.sanitizer.collect(self.logs.jobs, self.logs.transfers)
             elif reason == engine.ACCESSES:
@@ -181,6 +177,21 @@ class ClusterRun:
                 self.halts.access_fault()
             else:
                 self.halts.core_stop()
+
+    def bind(self) -> None:
+        """Have the compiled functions at hand that the run calls between jobs, with its arrays."""
+        cluster, logs = self.cluster, self.logs
+        shadow = self.sanitizer.shadow if self.sanitizer else None
+        self.run_engine = engine.run.bind(
+            self.dev, self.state, cluster.program, cluster.tcdm, cluster.l2, self.log, logs.jobs,
+            logs.transfers, logs.steps, logs.sleeps, self.model, shadow, self.control,
+        )  # fmt: skip
+        self.start_job = start_job.bind(self.dev, logs.jobs)
+
+    def grow_logs(self) -> None:
+        """Make room in the logs, which are other arrays then."""
+        self.logs.grow(self.dev)
+        self.bind()
 
     def soft_clear(self) -> None:
         """A unit was told to forget what it keeps between jobs."""
@@ -216,7 +227,7 @@ class ClusterRun:
         unit, port = self.units[number], self.ports[number]
         row, registers, core, tp = self.accessed(number)
         time = int(word[d.TRIGGER_TIME])
-        before = int(row[job_at(1 - context) + d.JOB_DONE])
+        before = int(row[d.job_at(1 - context) + d.JOB_DONE])
         trigger = Trigger(time, int(row[d.TRIGGER_GAP]), before)
         tcdm = self.memory_at_trigger()
         try:
@@ -244,7 +255,7 @@ class ClusterRun:
                 stalled = duration - done.cycles
         job = self.jobs
         if job == len(self.logs.jobs):
-            self.logs.grow(dev)
+            self.grow_logs()
         entry = self.logs.jobs[job]
         entry[0] = number
         entry[3] = tp
@@ -254,7 +265,7 @@ class ClusterRun:
         entry[7] = context
         entry[8:16] = registers
         entry[d.JOB_STALLED] = stalled
-        entry[d.JOB_ACQUIRED_AT] = row[job_at(context) + d.JOB_ACQUIRED]
+        entry[d.JOB_ACQUIRED_AT] = row[d.job_at(context) + d.JOB_ACQUIRED]
         entry[d.JOB_TRIGGERED_AT] = time
         entry[d.JOB_BYTES] = done.bytes
         self.jobs = job + 1
@@ -268,7 +279,7 @@ class ClusterRun:
             self.sanitizer.job(number, context, core, job, time, footprint, unchecked)
         if self.late:
             self.late.start(number, registers, trigger)
-        start_job(dev, number, context, duration, self.logs.jobs, job)
+        self.start_job(job, number, context, duration)
 
     def executed(
         self, unit: int, registers: np.ndarray, tcdm: np.ndarray, trigger: Trigger, tp: int
@@ -316,7 +327,7 @@ class ClusterRun:
         number, context = int(self.dev.word[d.CODE]), int(self.dev.word[d.CONTEXT])
         row, registers, core, tp = self.accessed(number)
         time = int(self.dev.word[d.TRIGGER_TIME])
-        before = int(row[job_at(1 - context) + d.JOB_DONE])
+        before = int(row[d.job_at(1 - context) + d.JOB_DONE])
         if self.late:
             self.late.written(number, registers, time, before)
         try:

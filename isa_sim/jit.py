@@ -22,6 +22,7 @@ import os
 import shutil
 import threading
 import time
+from array import array
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -114,20 +115,15 @@ class CompiledFunction:
         words: list[int] = []
         for argument in arguments:
             describe(argument, kinds, words)
-        return self._entry(tuple(kinds), arguments)(words)
+        return self.entry(tuple(kinds), arguments)(words)
 
-    def bind(self, *arguments: Any) -> Callable[[], Any]:
-        """A function that calls this one with the same arguments, its arrays wherever they are now:
-        at a fraction of what a call costs that has to look at them."""
-        kinds: list[Any] = []
-        words: list[int] = []
-        for argument in arguments:
-            describe(argument, kinds, words)
-        run = self._entry(tuple(kinds), arguments).bound(words)
-        run.arguments = arguments  # pyright: ignore[reportFunctionMemberAccess] - keeps the arrays
-        return run
+    def bind(self, *arguments: Any) -> "BoundFunction":
+        """This function with its first arguments, as `functools.partial`, but that they are looked
+        at only once: a call with many arrays takes longer than many a function."""
+        return BoundFunction(self, arguments)
 
-    def _entry(self, kinds: tuple[Any, ...], arguments: tuple[Any, ...]) -> Entry:
+    def entry(self, kinds: tuple[Any, ...], arguments: tuple[Any, ...]) -> Entry:
+        """The machine code for arguments of these kinds, loaded."""
         entry = self._entries.get(kinds)
         if entry is None:
             with _compiling:
@@ -155,6 +151,43 @@ class CompiledFunction:
     def _numba_type_(self) -> Any:
         """What numba asks of what compiled code calls."""
         return self._numba_dispatcher()._numba_type_
+
+
+class BoundFunction:
+    """A compiled function and its first arguments, which stay where they are.
+
+    Args:
+        function: the function.
+        arguments: the first ones; arrays must not be resized.
+    """
+
+    def __init__(self, function: CompiledFunction, arguments: tuple[Any, ...]):
+        self._function = function
+        self._arguments = arguments
+        self._kinds: list[Any] = []
+        words: list[int] = []
+        for argument in arguments:
+            describe(argument, self._kinds, words)
+        self._first = array("q", words)
+        self._ready: dict[tuple[Any, ...], tuple[Entry, array[int]]] = {}
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Run the function with the arguments that are left."""
+        kinds: list[Any] = []
+        words: list[int] = []
+        for argument in arguments:
+            describe(argument, kinds, words)
+        key = tuple(kinds)
+        ready = self._ready.get(key)
+        if ready is None:
+            entry = self._function.entry((*self._kinds, *key), (*self._arguments, *arguments))
+            ready = entry, array("q", [*self._first, *words, *entry.room])
+            self._ready[key] = ready
+        entry, buffer = ready
+        if words:
+            first = len(self._first)
+            buffer[first : first + len(words)] = array("q", words)
+        return entry.run(buffer)
 
 
 def _compiler() -> Any:

@@ -12,7 +12,6 @@ import importlib
 import importlib.util
 import struct
 from array import array
-from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader
@@ -116,36 +115,25 @@ class Entry:
 
     def __call__(self, words: list[int]) -> Any:
         """Run it once."""
-        return self.bound(words)()
+        return self.run(array("q", [*words, *self.room]))
 
-    def bound(self, words: list[int]) -> Callable[[], Any]:
-        """A function that runs it with these words each time; whoever owns the arrays behind them
-        has to keep them."""
-        room = len(self._letters) + 1
-        buffer = array("q", words)
-        buffer.extend((0,) * room)
-        at = buffer.buffer_info()[0]
-        function, several, first = self._function, self._several, len(words)
-        if self._letters == "i" and not several:
+    @property
+    def room(self) -> tuple[int, ...]:
+        """Words behind the arguments' for the results."""
+        return (0,) * max(len(self._letters), 1)
 
-            def run_for_number() -> int:
-                if function(at):
-                    _raise(buffer[first])
-                return buffer[first]
-
-            return run_for_number
+    def run(self, words: array[int]) -> Any:
+        """Run it with words, whose last ones are `room`."""
+        failed = self._function(words.buffer_info()[0])
         letters = self._letters
-
-        def run() -> Any:
-            if function(at):
-                _raise(buffer[first])
-            if not letters and not several:
-                return None
-            found = zip(letters, buffer[first : first + len(letters)], strict=True)
-            results = tuple(_result(letter, word) for letter, word in found)
-            return results if several else results[0]
-
-        return run
+        if failed:
+            _raise(words[-len(letters) or -1])
+        if letters == "i" and not self._several:
+            return words[-1]
+        if not self._several:
+            return _result(letters, words[-1]) if letters else None
+        found = words[-len(letters) :]
+        return tuple(_result(letter, word) for letter, word in zip(letters, found, strict=True))
 
 
 def _result(letter: str, word: int) -> int | bool | float:

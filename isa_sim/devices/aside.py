@@ -15,7 +15,6 @@ from typing import NamedTuple
 import numpy as np
 
 from softex_mlir.isa_sim.devices import state as d
-from softex_mlir.isa_sim.devices.events import job_at
 from softex_mlir.isa_sim.numerics.gemm import host_cores
 from softex_mlir.isa_sim.units.common import copy_in, copy_out
 from softex_mlir.isa_sim.units.unit import Execution, Trigger, UnitPort
@@ -72,7 +71,7 @@ class AsideJobs:
         return [
             unit
             for unit, context in running.items()
-            if context >= 0 and self._dev.unit[unit, job_at(context) + d.JOB_DONE] <= time
+            if context >= 0 and self._dev.unit[unit, d.job_at(context) + d.JOB_DONE] <= time
         ]
 
     def finish(self, unit: int) -> tuple[int, tuple[str, ...]]:

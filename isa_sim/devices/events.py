@@ -6,18 +6,14 @@ from softex_mlir.isa_sim.devices import state as d
 from softex_mlir.isa_sim.jit import njit
 from softex_mlir.isa_sim.units import event_unit
 
+job_at = njit(cache=True)(d.job_at)
+
 
 @njit(cache=True)
 def signed(value: int) -> int:
     """A 32-bit word as a signed number."""
     value &= 0xFFFFFFFF
     return value - 0x100000000 if value >= 0x80000000 else value
-
-
-@njit(cache=True)
-def job_at(context: int) -> int:
-    """Column of a context's job in a unit's row."""
-    return d.JOB + context * d.JOB_COLUMNS
 
 
 @njit(cache=True)

@@ -136,7 +136,7 @@ def access_hwpe(
 
 
 @njit(cache=True)
-def start_job(dev: d.Devices, unit: int, context: int, duration: int, log: Any, row: int) -> None:
+def start_job(dev: d.Devices, log: Any, row: int, unit: int, context: int, duration: int) -> None:
     """Schedule the end of a triggered job that takes `duration` cycles from its trigger.
 
     A queued job's trigger counts from the FINISHED state of the one before it, one cycle

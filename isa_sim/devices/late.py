@@ -13,7 +13,6 @@ from functools import partial
 import numpy as np
 
 from softex_mlir.isa_sim.devices import state as d
-from softex_mlir.isa_sim.devices.events import job_at
 from softex_mlir.isa_sim.units.unit import Trigger, UnitPort
 
 
@@ -43,7 +42,7 @@ class LateJobs:
         for unit, steps in self._to_do.items():
             row = self.dev.unit[unit]
             context = int(row[d.RUNNING])
-            if context < 0 or row[job_at(context) + d.JOB_DONE] > time:
+            if context < 0 or row[d.job_at(context) + d.JOB_DONE] > time:
                 continue
             while steps:
                 step, is_job = steps.popleft()

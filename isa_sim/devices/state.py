@@ -245,6 +245,11 @@ DMA_DESCRIPTOR: Final = 11
 CORE_COLUMNS: Final = DMA_DESCRIPTOR + 9
 
 
+def job_at(context: int) -> int:
+    """Column of a context's job in a unit's row."""
+    return JOB + context * JOB_COLUMNS
+
+
 class Devices(NamedTuple):
     """State of everything but cores and memories: int64 arrays with named columns."""
 

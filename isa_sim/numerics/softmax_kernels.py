@@ -307,7 +307,7 @@ def softmax_row(x, lanes, enabled_last, table, state, out, first_cycle):
 
 
 @njit(cache=True)
-def softmax_job(memory, source, target, length, lanes, enabled_last, table, state, first_cycle):
+def softmax_job(memory, lanes, table, state, first_cycle, source, target, length, enabled_last):
     """A row within a memory (uint16): element indices of input and output, length in elements.
 
     Returns the inversion cycle, or -1, with nothing written, if the row deserves a closer look:

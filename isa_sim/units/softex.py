@@ -73,7 +73,7 @@ class SoftEx:
         self._plans: dict[tuple[int, ...], tuple[int, int, int, int, int, int]] = {}
         self._outcomes: dict[tuple[tuple[int, ...], int], JobOutcome] = {}
         self._memory: Memory | None = None
-        self._halves: Any = None
+        self._softmax_job: Any = None
         self.memory_stalls = False
         self.last_lane_cycles = 0
         self.last_bytes = 0
@@ -244,18 +244,15 @@ class SoftEx:
         if length == 0 or reach > memory.size:
             return -1
         if memory is not self._memory:
-            self._memory, self._halves = memory, memory[: memory.size & ~1].view(np.uint16)
-        inversion = self._kernels.softmax_job(
-            self._halves,
-            source,
-            target,
-            length,
-            self.lanes,
-            enabled,
-            self._table,
-            self._state,
-            self._first_cycle,
-        )
+            self._memory = memory
+            self._softmax_job = self._kernels.softmax_job.bind(
+                memory[: memory.size & ~1].view(np.uint16),
+                self.lanes,
+                self._table,
+                self._state,
+                self._first_cycle,
+            )
+        inversion = self._softmax_job(source, target, length, enabled)
         if inversion < 0:
             return -1
         cycles = int(inversion) + 28 + 2 * -(-length // self.lanes)
