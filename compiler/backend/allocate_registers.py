@@ -24,7 +24,7 @@ from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
 
 from softex_mlir.compiler.backend.allocation import Allocation, BlockCode, VirtualInstruction
-from softex_mlir.compiler.backend.emitter import plain12, signed12
+from softex_mlir.compiler.backend.emitter import plain12, segment_sizes, signed12
 from softex_mlir.errors import UserError
 
 INT_REGISTERS: tuple[IntRegisterType, ...] = (
@@ -87,11 +87,11 @@ class AllocatedFunction(Allocation):
         block = entry.block
         definition = self.definition
         following = block.first_op
-        kept = {instruction.op for instruction in entry.code}
-        while following is not None and following not in kept:
+        kept = {id(instruction.op) for instruction in entry.code}
+        while following is not None and id(following) not in kept:
             following = following.next_op
         for op in tuple(block.ops):
-            if op not in kept and not isinstance(op, rv32.GetRegisterOp):
+            if id(op) not in kept and not isinstance(op, rv32.GetRegisterOp):
                 if op is following:
                     following = op.next_op
                 op.detach()
@@ -99,9 +99,10 @@ class AllocatedFunction(Allocation):
         for instruction in entry.code:
             if (op := instruction.op) is not None:
                 following = op.next_op
+                operands = op.operands
                 for position, number in enumerate(instruction.uses):
-                    if number >= 0 and op.operands[position] is not definition[number]:
-                        op.operands[position] = definition[number]
+                    if number >= 0 and operands[position] is not definition[number]:
+                        operands[position] = definition[number]
                 for result, number in zip(op.results, instruction.defs, strict=True):
                     if number >= 0:
                         set_type(result, types[number])
@@ -179,11 +180,8 @@ class AllocatedFunction(Allocation):
             operands += kept
         terminator.operands = operands
         if "operandSegmentSizes" in terminator.attributes and len(entry.successors) == 2:
-            from xdsl.dialects.builtin import DenseArrayBase
-            from xdsl.dialects.builtin import i32 as i32_
-
-            sizes = [1] * own + lengths
-            terminator.attributes["operandSegmentSizes"] = DenseArrayBase.from_list(i32_, sizes)
+            sizes = (*[1] * own, *lengths)
+            terminator.attributes["operandSegmentSizes"] = segment_sizes(sizes)
 
     def frame(self, stack: rv32.GetRegisterOp) -> None:
         """Reserve the stack at the function's start, release it at each return."""

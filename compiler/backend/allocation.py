@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import count
+from typing import NamedTuple
 
 from xdsl.dialects import riscv_func, rv32
 from xdsl.dialects.riscv import Registers
@@ -12,12 +14,17 @@ from xdsl.dialects.riscv import ops as riscv
 from xdsl.dialects.riscv.registers import FloatRegisterType, IntRegisterType
 from xdsl.ir import Block, Operation, SSAValue
 
-from softex_mlir.compiler.backend.interference import InterferenceGraph, color, members
+from softex_mlir.compiler.backend.interference import (
+    InterferenceGraph,
+    color,
+    members,
+    mirrored,
+)
 from softex_mlir.dialects import xpulp
 from softex_mlir.dialects.xpulp_base import TiedInstruction
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class VirtualInstruction:
     """An instruction during allocation: what it reads and writes, by number of value."""
 
@@ -36,6 +43,18 @@ class VirtualInstruction:
         return self.op is None and self.slot is None and self.remake is None
 
 
+class Touched(NamedTuple):
+    """The values that an instruction reads and writes, those with one register as one."""
+
+    written: Sequence[int]
+    writes: int
+    """Bit set."""
+    reads: int
+    """Bit set."""
+    copied: int
+    """Bit set of what a copy copies; empty for others."""
+
+
 @dataclass(eq=False)
 class BlockCode:
     """The instructions of a block."""
@@ -46,6 +65,12 @@ class BlockCode:
     frequency: int = 1
     passed: list[list[int]] = field(default_factory=lambda: list[list[int]]())
     """For each successor the values passed to its arguments."""
+
+
+@cache
+def is_tied(kind: type[Operation]) -> bool:
+    """Whether operations of a class read and write one register: asked of each instruction."""
+    return issubclass(kind, TiedInstruction)
 
 
 def is_unallocated(value: SSAValue) -> bool:
@@ -170,7 +195,8 @@ class Allocation:
         """One op, a copy of its tied operand before it."""
         uses = [self.number_of(operand) for operand in op.operands]
         defs = [self.number_of(result) for result in op.results]
-        if isinstance(op, TiedInstruction):
+        if is_tied(type(op)):
+            assert isinstance(op, TiedInstruction)
             position = op.operands.index(op.tied_operand)
             result = self.number_of(op.tied_result)
             copy = self.new(self.is_float[result])
@@ -191,29 +217,34 @@ class Allocation:
                 graph,
                 self.is_float,
                 self.registers,
-                self.spill_costs(),
+                self.spill_costs,
             )
             if not spilled:
                 return colors
             self.spill(spilled, graph)
         raise AssertionError("register allocation does not converge")
 
-    def live_in(self) -> list[int]:
-        """Bit set of live values at the start of each block."""
-        find = self.find
+    def touched(self, instruction: VirtualInstruction, roots: Sequence[int]) -> Touched:
+        """Of an instruction; `roots` are the representatives of all values."""
+        written = [roots[number] for number in instruction.defs if number >= 0]
+        writes = reads = 0
+        for root in written:
+            writes |= 1 << root
+        for number in instruction.uses:
+            if number >= 0:
+                reads |= 1 << roots[number]
+        return Touched(written, writes, reads, reads if instruction.is_copy else 0)
+
+    def live_in(self, code: Sequence[Sequence[Touched]]) -> list[int]:
+        """Bit set of live values at the start of each block, of which `code` is the last
+        instruction first."""
         gen: list[int] = []
         kill: list[int] = []
-        for block in self.blocks:
+        for block in code:
             used = defined = 0
-            for instruction in reversed(block.code):
-                for number in instruction.defs:
-                    if number >= 0:
-                        bit = 1 << find(number)
-                        defined |= bit
-                        used &= ~bit
-                for number in instruction.uses:
-                    if number >= 0:
-                        used |= 1 << find(number)
+            for _, writes, reads, _ in block:
+                defined |= writes
+                used = used & ~writes | reads
             gen.append(used)
             kill.append(defined)
         live = list(gen)
@@ -232,39 +263,26 @@ class Allocation:
 
     def interference(self) -> InterferenceGraph:
         """Which values are live at the same time."""
-        find = self.find
-        live_in = self.live_in()
+        roots = [self.find(number) for number in range(len(self.values))]
+        code = [[self.touched(i, roots) for i in reversed(block.code)] for block in self.blocks]
+        live_in = self.live_in(code)
         neighbours = [0] * len(self.values)
         masks = [0, 0]
         for number, is_float in enumerate(self.is_float):
             masks[is_float] |= 1 << number
-        for block in self.blocks:
+        used = 0
+        for block, instructions in zip(self.blocks, code, strict=True):
             live = 0
             for successor in block.successors:
                 live |= live_in[successor]
-            for instruction in reversed(block.code):
-                source = -1
-                if instruction.is_copy and instruction.uses[0] >= 0:
-                    source = find(instruction.uses[0])
-                defs = [find(number) for number in instruction.defs if number >= 0]
-                for number in defs:
-                    live |= 1 << number
-                for number in defs:
-                    others = live & masks[self.is_float[number]] & ~(1 << number)
-                    if source >= 0:
-                        others &= ~(1 << source)
-                    neighbours[number] |= others
-                for number in defs:
-                    live &= ~(1 << number)
-                for number in instruction.uses:
-                    if number >= 0:
-                        live |= 1 << find(number)
-        for number, others in enumerate(tuple(neighbours)):
-            bit = 1 << number
-            for other in members(others):
-                neighbours[other] |= bit
-        used = {find(n) for b in self.blocks for i in b.code for n in (*i.uses, *i.defs) if n >= 0}
-        return InterferenceGraph(neighbours, used)
+            for written, writes, reads, copied in instructions:
+                live |= writes
+                for number in written:
+                    others = live & masks[self.is_float[number]]
+                    neighbours[number] |= others & ~(1 << number | copied)
+                live = live & ~writes | reads
+                used |= writes | reads
+        return InterferenceGraph(mirrored(neighbours), set(members(used)))
 
     def coalesce(self, graph: InterferenceGraph) -> None:
         """Give the two sides of a copy one register where they are never live together."""

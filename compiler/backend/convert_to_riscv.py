@@ -46,7 +46,7 @@ def remove_dead(emitter: RiscvEmitter) -> None:
     """Erase pure instructions whose results nobody uses."""
     for block in reversed(tuple(emitter.region.blocks)):
         for op in reversed(tuple(block.ops)):
-            if op in emitter.pure and not any(result.first_use for result in op.results):
+            if not any(result.first_use for result in op.results) and op in emitter.pure:
                 op.detach()
                 op.erase()
 
@@ -62,5 +62,5 @@ class ConvertToRiscvPass(ModulePass):
         for function in tuple(op.body.block.ops):
             if isinstance(function, func.FuncOp):
                 op.body.block.insert_op_before(lower_function(function), function)
+                # Nobody else uses its values: there is no need to take it apart.
                 function.detach()
-                function.erase()

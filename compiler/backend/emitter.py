@@ -18,9 +18,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cache
+from typing import NamedTuple
 
 from xdsl.dialects import rv32
-from xdsl.dialects.builtin import IntegerAttr
+from xdsl.dialects.builtin import I32, DenseArrayBase, IntegerAttr, i32
 from xdsl.dialects.riscv import Registers
 from xdsl.dialects.riscv import ops as riscv
 from xdsl.dialects.riscv.attrs import LabelAttr, i12, si12, ui5
@@ -57,8 +58,13 @@ def unsigned5(value: int) -> IntegerAttr:
     return IntegerAttr(value, ui5)
 
 
-@dataclass(frozen=True)
-class Linear:
+@cache
+def segment_sizes(sizes: tuple[int, ...]) -> DenseArrayBase[I32]:
+    """How many operands each of a terminator's groups has."""
+    return DenseArrayBase.from_list(i32, sizes)
+
+
+class Linear(NamedTuple):
     """constant + sum of coefficient * register, modulo 2^32."""
 
     constant: int = 0
@@ -76,6 +82,8 @@ class Linear:
 
     def plus(self, other: Linear, factor: int = 1) -> Linear:
         """self + factor * other."""
+        if not other.terms:
+            return Linear(signed32(self.constant + factor * other.constant), self.terms)
         terms = dict(self.terms)
         for value, coefficient in other.terms:
             terms[value] = signed32(terms.get(value, 0) + factor * coefficient)

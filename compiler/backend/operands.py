@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from functools import cache
 from typing import Any, cast
 
 from xdsl.dialects import arith, rv32, vector
@@ -44,9 +45,14 @@ def float_class(type_: Attribute) -> str:
     )
 
 
+@cache
+def _is_float(kind: type[Attribute]) -> bool:
+    return issubclass(kind, AnyFloat | VectorType)
+
+
 def is_float(type_: Attribute) -> bool:
     """Whether values of the type live in float registers."""
-    return isinstance(type_, AnyFloat | VectorType)
+    return _is_float(type(type_))
 
 
 def width_of(type_: Attribute) -> int:

@@ -22,18 +22,20 @@ class Selection:
     emitter: RiscvEmitter
     values: Operands
     addresses: Addresses
+    registers: dict[tuple[str, str], int]
+    """Addresses of registers by unit and name."""
 
     @classmethod
     def of(cls, function: str) -> Selection:
         """Before the first operation of a function."""
         emitter = RiscvEmitter(function)
         values = Operands(emitter)
-        return cls(function, emitter, values, Addresses(values))
+        return cls(function, emitter, values, Addresses(values), {})
 
     def lower_block(self, block: Block) -> Sequence[SSAValue]:
         """Lower a block; returns its terminator's operands."""
         for op in block.ops:
-            if isinstance(op, scf.YieldOp | func.ReturnOp):
+            if type(op) in _ENDS:
                 return op.operands
             self.lower(op)
         return ()
@@ -57,6 +59,8 @@ class Selection:
             error.operation = error.operation or op
             raise
 
+
+_ENDS = frozenset({scf.YieldOp, func.ReturnOp})
 
 OpT = TypeVar("OpT", bound=Operation)
 Lowering: TypeAlias = Callable[[OpT, Selection], None]

@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from xdsl.dialects import arith, riscv_cf, rv32, scf
-from xdsl.dialects.builtin import DenseArrayBase, i32
 from xdsl.dialects.riscv import ops as riscv
 from xdsl.ir import Block, Operation, SSAValue
 from xdsl.transforms.canonicalization_patterns.utils import const_evaluate_operand
 
 from softex_mlir.compiler.backend.addresses import LoopFrame
-from softex_mlir.compiler.backend.emitter import FLOAT, INT, Linear, ScopeKind
+from softex_mlir.compiler.backend.emitter import FLOAT, INT, Linear, ScopeKind, segment_sizes
 from softex_mlir.compiler.backend.operands import UnsupportedOperation, is_float
 from softex_mlir.compiler.backend.selection import Selection, lowers
 from softex_mlir.dialects import xpulp
@@ -35,16 +34,13 @@ def trip_count(lower: Linear, upper: Linear, step: Linear) -> int | None:
     return len(range(0, distance.constant, step.constant))
 
 
-BRANCH_SEGMENTS = DenseArrayBase.from_list(i32, (1, 1, 0, 0))
-
-
 def branch(
     cls: type[Operation], x: SSAValue, y: SSAValue, target: Block, following: Block
 ) -> Operation:
     """A conditional branch without arguments."""
     return cls.create(
         operands=(x, y),
-        attributes={"operandSegmentSizes": BRANCH_SEGMENTS},
+        attributes={"operandSegmentSizes": segment_sizes((1, 1, 0, 0))},
         successors=(target, following),
     )
 
@@ -191,10 +187,15 @@ def hardware_height(op: scf.ForOp) -> int | None:
     """
     0 for a loop without loops inside, 1 for one around such; None where the hardware can not.
     """
-    height = 0
-    if sum(1 for _ in op.body.walk()) > STRAIGHT_LINE_MAXIMUM:
-        return None
+    found = _hardware_size(op)
+    return None if found is None or found[1] > STRAIGHT_LINE_MAXIMUM else found[0]
+
+
+def _hardware_size(op: scf.ForOp) -> tuple[int, int] | None:
+    """Height, and how many operations there are in the loop."""
+    height = count = 0
     for inner in op.body.block.ops:
+        count += 1
         if not inner.regions:
             if inner.name == "func.call":
                 return None
@@ -205,12 +206,24 @@ def hardware_height(op: scf.ForOp) -> int | None:
         lower, upper, step = bounds
         if lower is None or upper is None or not step:
             return None
-        nested = hardware_height(inner)
+        nested = _hardware_size(inner)
         if nested is None:
             return None
         once = len(range(lower, upper, step)) <= 1
-        height = max(height, nested if once else nested + 1)
-    return height if height <= 1 else None
+        height = max(height, nested[0] if once else nested[0] + 1)
+        count += nested[1]
+    return (height, count) if height <= 1 else None
+
+
+def has_loops(block: Block) -> bool:
+    """Whether there are loops in a block, also in its branches."""
+    for op in block.ops:
+        if op.regions and (
+            isinstance(op, scf.ForOp | scf.WhileOp)
+            or any(has_loops(inner) for region in op.regions for inner in region.blocks)
+        ):
+            return True
+    return False
 
 
 def open_loop(s: Selection, op: scf.ForOp, lower: Linear) -> tuple[LoopFrame, list[SSAValue]]:
@@ -223,7 +236,7 @@ def open_loop(s: Selection, op: scf.ForOp, lower: Linear) -> tuple[LoopFrame, li
         first = e.fresh_zero()
     initial = [first, *(s.values.passed(value) for value in op.iter_args)]
     block, _ = e.new_block([value.type for value in initial])
-    innermost = not any(isinstance(inner, scf.ForOp | scf.WhileOp) for inner in op.body.walk())
+    innermost = not has_loops(body)
     frame = LoopFrame(block, block.args[0], lower, len(e.scopes), innermost, initial)
     s.values.linear[body.args[0]] = Linear.of(block.args[0])
     for argument, register in zip(body.args[1:], block.args[1:], strict=True):

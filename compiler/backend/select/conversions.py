@@ -61,8 +61,13 @@ def float_constant(s: Selection, value: float, type_: Attribute) -> SSAValue:
     return e.emit(bf16.FMvHXOp, (e.li(bf16_bits(value)),), FLOAT)
 
 
+@lowers(arith.IndexCastOp)
+def index_cast(op: arith.IndexCastOp, s: Selection) -> None:
+    """An index is a word."""
+    s.values.linear[op.result] = s.values.lin(op.input)
+
+
 @lowers(
-    arith.IndexCastOp,
     arith.TruncIOp,
     arith.ExtSIOp,
     arith.ExtUIOp,
@@ -81,7 +86,7 @@ def conversion(op: Operation, s: Selection) -> None:
     match op:
         case arith.TruncIOp() if width_of(result.type) == 1:
             s.values.set_int(result, e.imm(riscv.AndiOp, s.values.reg(source), 1))
-        case arith.IndexCastOp() | arith.TruncIOp():
+        case arith.TruncIOp():
             s.values.linear[result] = s.values.lin(source)
         case arith.ExtSIOp():
             s.values.set_int(result, s.values.extend(source, True))

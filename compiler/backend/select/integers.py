@@ -80,7 +80,19 @@ def fold_integer(op: Operation, a: int, b: int) -> int | None:
             return None
 
 
-@lowers(arith.AddiOp, arith.SubiOp, arith.CeilDivSIOp, arith.FloorDivSIOp, *INT_BINARY)
+@lowers(arith.AddiOp)
+def add(op: arith.AddiOp, s: Selection) -> None:
+    """A sum, which is linear."""
+    s.values.linear[op.result] = s.values.lin(op.lhs).plus(s.values.lin(op.rhs))
+
+
+@lowers(arith.SubiOp)
+def subtract(op: arith.SubiOp, s: Selection) -> None:
+    """A difference, which is linear."""
+    s.values.linear[op.result] = s.values.lin(op.lhs).plus(s.values.lin(op.rhs), -1)
+
+
+@lowers(arith.CeilDivSIOp, arith.FloorDivSIOp, *INT_BINARY)
 def int_binary(op: Operation, s: Selection) -> None:
     """Integer arithmetic, linear where it can be."""
     lhs, rhs, result = op.operands[0], op.operands[1], op.results[0]
@@ -88,12 +100,6 @@ def int_binary(op: Operation, s: Selection) -> None:
     e = s.emitter
     width = width_of(result.type)
     match op:
-        case arith.AddiOp():
-            s.values.linear[result] = a.plus(b)
-            return
-        case arith.SubiOp():
-            s.values.linear[result] = a.plus(b, -1)
-            return
         case arith.MuliOp() if a.is_constant or b.is_constant:
             s.values.linear[result] = a.times(b.constant) if b.is_constant else b.times(a.constant)
             return

@@ -114,7 +114,9 @@ def launch_word(op: LaunchWordOp, s: Selection) -> None:
 def register_access(op: hwpe.RegisterAccess, s: Selection) -> None:
     """A read, a write or a wait of a memory-mapped register."""
     e = s.emitter
-    base, offset = e.address(Linear(signed32(op.address())))
+    if (address := s.registers.get(op.name_in_unit)) is None:
+        address = s.registers[op.name_in_unit] = signed32(op.address())
+    base, offset = e.address(Linear(address))
     attributes = RiscvEmitter.offset(offset)
     if isinstance(op, hwpe.WriteOp):
         e.effect(riscv.SwOp, (base, s.values.reg(op.operands[0])), (), attributes)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import cache
+from typing import TypeVar
 
-from xdsl.builder import Builder
 from xdsl.dialects import arith, func, scf
-from xdsl.dialects.builtin import IndexType, MemRefType, ModuleOp, i32
+from xdsl.dialects.builtin import IndexType, IntegerAttr, MemRefType, ModuleOp, i1, i32, i64
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.rewriter import InsertPoint, Rewriter
-from xdsl.traits import is_side_effect_free
+from xdsl.traits import Pure, is_side_effect_free
 from xdsl.utils.exceptions import PassFailedException
 
 from softex_mlir.arithmetic import signed32
@@ -24,6 +25,8 @@ from softex_mlir.dialects.cluster import (
 )
 from softex_mlir.dialects.memory import AnyMemRef, element_bytes, static_strides
 from softex_mlir.dialects.shared_attributes import word_attribute
+
+OperationT = TypeVar("OperationT", bound=Operation)
 
 STREAM_ATTRIBUTE = "cluster.stream"
 """Attribute of a function that is the body of a stream."""
@@ -64,6 +67,18 @@ def _collect(block: Block, found: list[Operation]) -> None:
         op = op.next_op
 
 
+@cache
+def _is_pure(kind: type[Operation]) -> bool:
+    """Whether operations of a class have no effects: their traits are dear to ask."""
+    return kind.has_trait(Pure)
+
+
+@cache
+def _comparison(predicate: str) -> Mapping[str, Attribute]:
+    """The properties of a comparison."""
+    return {"predicate": IntegerAttr(arith.CMPI_COMPARISON_OPERATIONS.index(predicate), i64)}
+
+
 def fail(op: Operation, message: str) -> PassFailedException:
     """An error at an operation."""
     error = PassFailedException(message)
@@ -82,7 +97,9 @@ def take_waits_before(
     """
     waits: list[Operation] = []
     previous = op.prev_op
-    while previous is not None and (isinstance(previous, kinds) or is_side_effect_free(previous)):
+    while previous is not None and (
+        _is_pure(type(previous)) or isinstance(previous, kinds) or is_side_effect_free(previous)
+    ):
         if isinstance(previous, kinds):
             waits.append(previous)
         previous = previous.prev_op
@@ -98,12 +115,21 @@ class CommandBuilder:
     """
 
     def __init__(self, point: InsertPoint):
-        self.builder = Builder(point)
+        self.point = point
 
     @classmethod
     def before(cls, op: Operation) -> CommandBuilder:
         """A builder that inserts in front of an operation."""
         return cls(InsertPoint.before(op))
+
+    def insert(self, op: OperationT) -> OperationT:
+        """Insert an operation, and return it."""
+        block, before = self.point.block, self.point.insert_before
+        if before is None:
+            block.add_op(op)
+        else:
+            block.insert_op_before(op, before)
+        return op
 
     def _insert(
         self,
@@ -115,7 +141,7 @@ class CommandBuilder:
         """The result of an operation that is right as given: its builder, which sorts out what it
         is given, takes longer than all the rest."""
         op = cls.create(operands=operands, result_types=(result,), properties=properties or {})
-        return self.builder.insert(op).results[0]
+        return self.insert(op).results[0]
 
     def constant(self, value: int) -> SSAValue:
         """A constant word; given as signed or as unsigned number."""
@@ -149,12 +175,11 @@ class CommandBuilder:
 
     def compare(self, a: SSAValue, predicate: str, b: SSAValue | int) -> SSAValue:
         """Comparison of words, an i1."""
-        return self.builder.insert(arith.CmpiOp(a, self.word(b), predicate)).result
+        return self._insert(arith.CmpiOp, (a, self.word(b)), _comparison(predicate), i1)
 
     def select(self, condition: SSAValue, a: SSAValue | int, b: SSAValue | int) -> SSAValue:
         """One of two words."""
-        select = arith.SelectOp(condition, self.word(a), self.word(b))
-        return self.builder.insert(select).result
+        return self._insert(arith.SelectOp, (condition, self.word(a), self.word(b)))
 
     def address(self, memref: SSAValue, indices: Sequence[SSAValue]) -> SSAValue:
         """Byte address of an element; missing trailing indices are 0."""
@@ -175,16 +200,16 @@ class CommandBuilder:
 
     def write(self, unit: str, register: str, value: SSAValue | int) -> None:
         """Write a register."""
-        self.builder.insert(hwpe.WriteOp(unit, register, self.word(value)))
+        self.insert(hwpe.WriteOp(unit, register, self.word(value)))
 
     def insert_all(self, operations: Iterable[Operation]) -> None:
         """Insert operations that are not in a block."""
         for op in operations:
-            self.builder.insert(op)
+            self.insert(op)
 
     def read(self, unit: str, register: str) -> SSAValue:
         """Read a register."""
-        return self.builder.insert(hwpe.ReadOp(unit, register)).value
+        return self.insert(hwpe.ReadOp(unit, register)).value
 
     def sleep_while(
         self, condition: Callable[[CommandBuilder], tuple[SSAValue, Sequence[SSAValue]]]
@@ -195,12 +220,14 @@ class CommandBuilder:
         """
         before, after = Block(), Block()
         again, words = condition(CommandBuilder(InsertPoint.at_end(before)))
-        before.add_op(scf.ConditionOp(again, *words))
+        before.add_op(scf.ConditionOp.create(operands=(again, *words)))
         for _ in words:
             after.insert_arg(i32, len(after.args))
-        after.add_ops((hwpe.WaitOp(), scf.YieldOp()))
-        loop = scf.WhileOp((), [i32] * len(words), Region(before), Region(after))
-        return self.builder.insert(loop).res
+        after.add_op(hwpe.WaitOp())
+        after.add_op(scf.YieldOp.create())
+        regions = (Region(before), Region(after))
+        loop = scf.WhileOp.create(result_types=[i32] * len(words), regions=regions)
+        return self.insert(loop).results
 
 
 def take_tokens(function: func.FuncOp, workers: Collection[str]) -> tuple[tuple[AwaitOp, str], ...]:

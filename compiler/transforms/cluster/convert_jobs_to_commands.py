@@ -61,7 +61,7 @@ def convert_gemm(op: redmule.GemmOp, machine: Machine) -> None:
         # The access of the next write itself takes the peripheral latency.
         rest = unit.soft_clear_cycles - machine.cluster.peripheral_latency_cycles
         if rest > 0:
-            to.builder.insert(DelayOp(rest))
+            to.insert(DelayOp(rest))
         job = to.constant(0)
     else:
         job = acquire(to, REDMULE.name)
@@ -101,7 +101,7 @@ def wait_for_job(to: CommandBuilder, unit: str, job: SSAValue) -> None:
     def unfinished(check: CommandBuilder) -> tuple[SSAValue, Sequence[SSAValue]]:
         ahead = check.subtract(check.read(unit, "RUNNING_JOB"), job)
         # Shifted to the top, the sign is that of the difference of two job numbers.
-        distance = check.builder.insert(arith.ShLIOp(ahead, check.constant(shift))).result
+        distance = check.insert(arith.ShLIOp(ahead, check.constant(shift))).result
         return check.compare(distance, "sle", 0), ()
 
     to.sleep_while(unfinished)
@@ -166,7 +166,7 @@ def convert_open_slots(op: softex.OpenSlotsOp, machine: Machine) -> None:
     to.write(SOFTEX.name, "SOFT_CLEAR", 0)
     rest = SOFT_CLEAR_CYCLES - machine.cluster.peripheral_latency_cycles
     if rest > 0:
-        to.builder.insert(DelayOp(rest))
+        to.insert(DelayOp(rest))
     address = to.address(op.spill, ())
     acquire(to, SOFTEX.name)
     to.write(SOFTEX.name, "COMMANDS", int(Command.NO_OP | Command.SET_CACHE_ADDR))

@@ -82,7 +82,7 @@ class StreamConverter:
         cluster = machine_of(self.kernel).cluster
         if not isinstance(value, OpResult):
             position = tuple(self.kernel.body.block.args).index(value)  # pyright: ignore[reportArgumentType]
-            word = to.builder.insert(LaunchWordOp(abi.BASE_WORD + position)).word
+            word = to.insert(LaunchWordOp(abi.BASE_WORD + position)).word
             result = self.view(word, value, to)
         else:
             op = value.op
@@ -93,7 +93,7 @@ class StreamConverter:
                 result = self.view(to.constant(cluster.tcdm_base + offset), value, to)
             else:
                 operands = {v: self.materialise(v, to) for v in op.operands}
-                result = to.builder.insert(op.clone(operands)).results[value.index]
+                result = to.insert(op.clone(operands)).results[value.index]
         self.values[value] = result
         return result
 
@@ -101,7 +101,7 @@ class StreamConverter:
         """A word as what the kernel takes it for: memory or an index."""
         if isinstance(value.type, IndexType):
             return to.index(word)
-        return to.builder.insert(ViewOp(word, memref_type(value))).memref
+        return to.insert(ViewOp(word, memref_type(value))).memref
 
     def constant_of(self, op: GetGlobalOp) -> GlobalOp:
         """The constant an operation refers to."""

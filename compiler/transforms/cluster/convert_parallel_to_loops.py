@@ -30,12 +30,12 @@ from softex_mlir.dialects.target import machine_of, team_cores
 
 def constant_index(to: CommandBuilder, value: int) -> SSAValue:
     """An index constant."""
-    return to.builder.insert(arith.ConstantOp(IntegerAttr(value, IndexType()))).result
+    return to.insert(arith.ConstantOp(IntegerAttr(value, IndexType()))).result
 
 
 def team_index(to: CommandBuilder, team: range) -> SSAValue:
     """Position of this core in the team, as a word."""
-    core = to.builder.insert(CoreIdOp()).core
+    core = to.insert(CoreIdOp()).core
     return to.add(core, -team.start)
 
 
@@ -45,8 +45,8 @@ def convert_parallel(op: ParallelOp, team: range) -> None:
     others = team[1:] if WITHOUT_LEADER in op.attributes else ()
     if others:
         block = Block()
-        leads = to.compare(to.builder.insert(CoreIdOp()).core, "ne", team.start)
-        to.builder.insert(scf.IfOp(leads, (), Region(block)))
+        leads = to.compare(to.insert(CoreIdOp()).core, "ne", team.start)
+        to.insert(scf.IfOp(leads, (), Region(block)))
         op.detach()
         del op.attributes[WITHOUT_LEADER]
         block.add_ops((op, scf.YieldOp()))
@@ -56,7 +56,7 @@ def convert_parallel(op: ParallelOp, team: range) -> None:
         first = op.lower
     else:
         index = to.index(team_index(to, team))
-        first = to.builder.insert(arith.AddiOp(op.lower, index)).result
+        first = to.insert(arith.AddiOp(op.lower, index)).result
     body = op.detach_region(op.body)
     body.block.add_op(scf.YieldOp())
     loop = scf.ForOp(first, op.upper, constant_index(to, len(team)), (), body)
@@ -69,7 +69,7 @@ def convert_leader(op: LeaderOp, team: range) -> None:
     to = CommandBuilder.before(op)
     body = op.detach_region(op.body)
     body.block.add_op(scf.YieldOp())
-    core = to.builder.insert(CoreIdOp()).core
+    core = to.insert(CoreIdOp()).core
     condition = to.compare(core, "eq", team.start)
     branch = scf.IfOp(condition, (), body)
     branch.location = op.location

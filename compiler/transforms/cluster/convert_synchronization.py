@@ -55,7 +55,7 @@ def convert_wait_for(op: WaitForOp) -> None:
 def insert_barrier(to: CommandBuilder, team: range) -> None:
     """Arrive at the team's barrier and sleep until all have; one core need not."""
     if len(team) > 1:
-        to.builder.insert(WaitOp(f"BARRIER_{abi.TEAM_BARRIER}_TRIGGER_WAIT_CLEAR"))
+        to.insert(WaitOp(f"BARRIER_{abi.TEAM_BARRIER}_TRIGGER_WAIT_CLEAR"))
 
 
 def insert_advance(to: CommandBuilder, stream: StreamKind, op: AdvanceOp) -> None:
@@ -76,8 +76,8 @@ def convert_advance(op: AdvanceOp, stream: StreamKind, team: range) -> None:
         body = Block()
         insert_advance(CommandBuilder(InsertPoint.at_end(body)), stream, op)
         body.add_op(scf.YieldOp())
-        leads = to.compare(to.builder.insert(CoreIdOp()).core, "eq", team.start)
-        to.builder.insert(scf.IfOp(leads, (), Region(body)))
+        leads = to.compare(to.insert(CoreIdOp()).core, "eq", team.start)
+        to.insert(scf.IfOp(leads, (), Region(body)))
     Rewriter.erase_op(op)
 
 

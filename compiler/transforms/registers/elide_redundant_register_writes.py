@@ -128,7 +128,7 @@ class RegisterContents:
         """The operations of a block that write registers, or may."""
         if block not in self._followed:
             self._followed[block] = [
-                op for op in block.ops if op.regions or isinstance(op, WriteOp | func.CallOp)
+                op for op in block.ops if op.regions or type(op) in (WriteOp, func.CallOp)
             ]
         return self._followed[block]
 

@@ -87,7 +87,7 @@ def write_before(loop: Operation, writes: list[WriteOp], to: CommandBuilder) -> 
     for op in writes:
         if is_written_before(loop, op):
             continue
-        value = compute_outside(op.value, loop, to.builder)
+        value = compute_outside(op.value, loop, to)
         to.write(op.unit.data, op.register.data, value)
 
 
