@@ -40,8 +40,8 @@ class WeightImage:
     layout: WeightLayout
     bytes: int
 
-    def pack(self, weights: Mapping[str, Any]) -> bytes:
-        """Contents of the symbol. `weights` maps names to arrays.
+    def pack(self, weights: Mapping[str, Any]) -> bytes | memoryview:
+        """Contents of the symbol, in place where they lie so. `weights` maps names to arrays.
 
         Raises:
             LinkError: the weight has no data, or data of another shape.
@@ -58,7 +58,7 @@ class WeightImage:
             raise LinkError(
                 f"the weight '{self.name}' is {self.shape} in the module, {array.shape} in the data"
             )
-        data = pack_weight(array, self.layout).tobytes()
+        data = np.ascontiguousarray(pack_weight(array, self.layout)).view(np.uint8).data
         if len(data) != self.bytes:
             raise LinkError(
                 f"weight @{self.symbol}: expected {self.bytes} bytes, its image has {len(data)}"

@@ -82,21 +82,24 @@ class WeightLayout:
 
 
 def pack_weight(weight: Array, layout: WeightLayout) -> Array:
-    """The weight's elements in memory order (1-D, same dtype), padding zero."""
+    """The weight's elements in memory order (1-D, same dtype), padding zero; perhaps a view."""
     weight = np.asarray(weight)
     if layout.kind == "rows":
         rows = weight.reshape(-1, weight.shape[-1] if weight.ndim else 1)
+        if rows.shape[1] == layout.pitch:
+            return rows.reshape(-1)
         packed = np.zeros((rows.shape[0], layout.pitch), dtype=weight.dtype)
         packed[:, : rows.shape[1]] = rows
         return packed.reshape(-1)
     inner, columns = layout.padded_shape
-    padded = np.zeros((inner, columns), dtype=weight.dtype)
-    padded[: weight.shape[0], : weight.shape[1]] = weight
-    tiles = [
-        padded[:, start : start + layout.columns].reshape(-1)
-        for start in range(0, columns, layout.columns)
-    ]
-    return np.concatenate(tiles)
+    exact = weight.shape == layout.padded_shape
+    packed = (np.empty if exact else np.zeros)(inner * columns, dtype=weight.dtype)
+    for start in range(0, columns, layout.columns):
+        end = min(start + layout.columns, columns)
+        tile = packed[inner * start : inner * end].reshape(inner, end - start)
+        part = weight[:, start:end]
+        tile[: part.shape[0], : part.shape[1]] = part
+    return packed
 
 
 def unpack_weight(packed: Array, layout: WeightLayout, shape: tuple[int, ...]) -> Array:

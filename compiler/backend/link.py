@@ -434,7 +434,7 @@ def link(module: ModuleOp, kernels: str, weights: Mapping[str, Any]) -> bytes:
         end = suffix(entry.name)
         sections.append(Section(f".launches{end}", [table], address))
         tables.append(ElfSymbol(f"{TABLE}{end}", address, len(table), f".launches{end}", False))
-    pieces: list[bytes] = []
+    pieces: list[bytes | memoryview] = []
     for image in compiled.weights:
         data = image.pack(weights)
         pieces += [data, bytes(align(len(data)) - len(data))]

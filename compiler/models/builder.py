@@ -143,10 +143,13 @@ class ModelBuilder:
 
     def _window(self, block: Array, shape: tuple[int, ...]) -> Array:
         size, start = int(np.prod(shape)), int(self._random.integers(len(block)))
-        repeats = -(-(start + size) // len(block))
-        if repeats == 1:
-            return block[start : start + size].reshape(shape).copy()
-        return np.tile(block, repeats)[start : start + size].reshape(shape)
+        found = np.empty(size, block.dtype)
+        place = 0
+        while place < size:
+            part = block[start : start + size - place]
+            found[place : place + len(part)] = part
+            place, start = place + len(part), 0
+        return found.reshape(shape)
 
     def linear(
         self,
