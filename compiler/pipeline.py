@@ -48,6 +48,7 @@ from softex_mlir.compiler.transforms.transformer.fuse_gelu import FuseGeluPass
 from softex_mlir.compiler.transforms.transformer.fuse_generics import FuseGenericsPass
 from softex_mlir.compiler.transforms.transformer.fuse_layer_norm import FuseLayerNormPass
 from softex_mlir.compiler.transforms.transformer.fuse_linear import FuseLinearPass
+from softex_mlir.compiler.transforms.transformer.fuse_rotary import FuseRotaryPass
 from softex_mlir.compiler.transforms.transformer.lift_masks import LiftMasksPass
 from softex_mlir.compiler.transforms.transformer.order_inner_dimension import (
     OrderInnerDimensionPass,
@@ -74,6 +75,7 @@ FUSION: tuple[ModulePass, ...] = (
     CanonicalizeTransformerPass(),  # one spelling of constants and views
     FuseGeluPass(),
     FuseLayerNormPass(),
+    FuseRotaryPass(),
     FuseAttentionPass(),  # before rows are flattened: heads are still dimensions
     LiftMasksPass(),  # masks of the scores that are left
     CanonicalizeTransformerPass(),  # the views that split and merge the heads cancel

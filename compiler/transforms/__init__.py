@@ -19,6 +19,7 @@ OWN_PASSES: dict[str, tuple[str, str]] = {
         "softex_mlir.compiler.transforms.transformer.fuse_layer_norm",
         "FuseLayerNormPass",
     ),
+    "fuse-rotary": ("softex_mlir.compiler.transforms.transformer.fuse_rotary", "FuseRotaryPass"),
     "fuse-attention": (
         "softex_mlir.compiler.transforms.transformer.fuse_attention",
         "FuseAttentionPass",

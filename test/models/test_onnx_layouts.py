@@ -131,7 +131,8 @@ def test_shared_keys_with_rotary_positions(tmp_path: Path) -> None:
     model = g.save(path, info(), shared_keys(g))
     ops = agree(path, model, {"x": sample()})
     assert ops["attention"] == 1
-    assert not ops.keys() & {"matmul", "softmax", "expand"}
+    assert ops["rotary"] == 2
+    assert not ops.keys() & {"matmul", "softmax", "expand", "mul", "concat", "transpose"}
     identical(path, {"x": sample()})
 
 

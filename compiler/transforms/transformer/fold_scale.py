@@ -33,7 +33,12 @@ class FoldScale(RewritePattern):
         scale = _nominal(op.scale.value.data, op.head_size)
         q = op.q
         if scale != 1.0:
-            columns = columns_of(q, op)
+            turned = q.owner
+            if isinstance(turned, t.RotaryOp) and q.has_one_use():
+                # what is turned may be scaled before
+                columns = columns_of(turned.x, turned)
+            else:
+                columns = columns_of(q, op)
             if columns is not None and columns.replace(self.constants, rewriter, factors=scale):
                 q = op.operands[0]
             else:
