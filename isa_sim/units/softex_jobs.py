@@ -322,5 +322,6 @@ def check_program_job(
 
 
 def padded_length(softex: SoftExDescription, elements: int) -> int:
-    """Elements of the shortest job on whole beats that takes in so many: more than one beat."""
-    return max(2 * softex.lanes, round_up(elements, softex.lanes))
+    """Elements of the shortest job on whole beats that takes in so many; the published unit drops
+    jobs of one beat."""
+    return max((2 - softex.masked_tail) * softex.lanes, round_up(elements, softex.lanes))

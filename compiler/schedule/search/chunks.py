@@ -74,11 +74,17 @@ def best_chunks(
 
 
 def score_columns(machine: Machine, keys: int) -> int:
-    """Columns of a row of scores in the TCDM: fewer than the operation's if they are whole beats of
-    SoftEx and steps of RedMulE. What lies behind the keys is minus infinity, then zero."""
-    whole, fewer = padded_keys(keys), round_up(keys, HALF_LINE)
+    """Columns of a row of scores in the TCDM: more than the operation's where the units take no
+    rows so short, fewer if they are whole beats of SoftEx and steps of RedMulE. What lies behind
+    the keys is minus infinity, then zero."""
+    fewer = round_up(keys, HALF_LINE)
     softex, redmule = machine.softex, machine.redmule
-    if fewer < 2 * HALF_LINE or (softex is not None and fewer % softex.lanes):
+    shortest = max(
+        1 if softex is None else padded_length(softex, 1),
+        1 if redmule is None else shortest_inner(redmule),
+    )
+    whole = padded_keys(max(keys, shortest))
+    if fewer < max(2 * HALF_LINE, shortest) or (softex is not None and fewer % softex.lanes):
         return whole
     if redmule is not None and (fewer % redmule.columns or refills_late(fewer, redmule)):
         return whole

@@ -44,6 +44,7 @@ from softex_mlir.compiler.schedule.kernels.kernel import (
     place,
 )
 from softex_mlir.compiler.schedule.search.costs import (
+    PIECE_CYCLES,
     TRANSPOSE_CYCLES,
     core_cycles,
     dma_box_cycles,
@@ -53,6 +54,7 @@ from softex_mlir.compiler.schedule.search.costs import (
 )
 from softex_mlir.dialects.redmule import GemmOp
 from softex_mlir.dialects.softex import SoftmaxOp
+from softex_mlir.dialects.transformer_base import padded_keys
 
 Q_SLOTS = 2
 """Blocks of queries in the TCDM."""
@@ -72,7 +74,8 @@ class AttentionKernel(AttentionItems):
     """Attention with whole rows of scores in the TCDM."""
 
     padded: int
-    """Columns of a score row: softmax length and inner size of P·V."""
+    """Columns of a score row: softmax length and inner size of P·V; more than the bias has where
+    the units take no rows so short."""
     k_pitch: int
     turned: bool
     """Whether keys lie transposed in L2, as RedMulE reads them."""
@@ -81,6 +84,11 @@ class AttentionKernel(AttentionItems):
     score_slots: int
     summed: int
     """Keys of a partial sum of the values."""
+
+    @property
+    def biased(self) -> int:
+        """Columns of a score row that have a bias; behind them is minus infinity."""
+        return min(self.padded, padded_keys(self.keys))
 
     @property
     def splits(self) -> int:
@@ -143,7 +151,7 @@ class AttentionKernel(AttentionItems):
             keys = Operand("kt_l2", (width, self.keys), (self.k_pitch, 1), "feed")
         else:
             keys = Operand("k_l2", (self.keys, width), (self.k_pitch, 1), "feed")
-        return self.operands_around(keys, self.padded)
+        return self.operands_around(keys, self.biased)
 
     def advances(self) -> tuple[int, int, int, int]:
         n = self.items
@@ -244,11 +252,15 @@ class AttentionKernel(AttentionItems):
             )
             bias_row: Index = row if self.bias_per_query else 0
             bias = [bias_row, s.mul(head, self.bias_step)]
-            sizes = [self.rows, self.padded]
-            preset = s.transfer(k.values["bias"], bias, k.memory["s"], [slot], sizes)
+            sizes = [self.rows, self.biased]
+            presets = [s.transfer(k.values["bias"], bias, k.memory["s"], [slot], sizes)]
+            if self.biased < self.padded:
+                sizes = [self.rows, self.padded - self.biased]
+                place = [slot, 0, self.biased]
+                presets.append(s.transfer(zeros, [], k.memory["s"], place, sizes))
             s.wait(OUT, s.add(index, 1 - self.score_slots))
             clear = s.transfer(zeros, [], k.memory["o"], [slot], [self.rows, self.value_columns])
-            s.complete(q, preset, clear)
+            s.complete(q, *presets, clear)
             s.advance()
 
         def values(head: Index) -> None:
@@ -437,6 +449,16 @@ class AttentionKernel(AttentionItems):
                 s.parallel(self.rows, on_core)
                 return
 
+            if self.biased < self.padded:
+                from softex_mlir.compiler.bodies import RowRef, emit_fill
+
+                def behind_bias(r: SSAValue) -> None:
+                    ref = RowRef(scores, (slot, r))
+                    emit_fill(s.builder, ref, float("-inf"), self.padded, self.biased)
+
+                s.parallel(self.rows, behind_bias)
+                s.barrier()
+
             def rows() -> None:
                 def row(r: Index) -> None:
                     where = [slot, s.value(r)]
@@ -577,7 +599,7 @@ class AttentionKernel(AttentionItems):
         else:
             head = values + dma_box_cycles(machine, self.size * 2, self.padded)
         item = dma_box_cycles(machine, self.size * 2, self.rows)
-        item += dma_box_cycles(machine, self.padded * 2, self.rows)
+        item += dma_box_cycles(machine, self.biased * 2, self.rows)
         item += dma_box_cycles(machine, self.value_size * 2, self.rows)
         shapes = self.sizes()
         scores, weigh = (gemm_job_cycles(machine, *sizes, wide=self.wide) for sizes in shapes)
@@ -585,6 +607,10 @@ class AttentionKernel(AttentionItems):
         transpose = core_cycles(machine, TRANSPOSE_CYCLES, self.padded * self.inner)
         compute = n * (softmax_cycles(machine, self.rows, self.padded) + 120)
         compute += 0 if self.turned else self.heads * transpose
+        if self.biased < self.padded:
+            filled = self.rows * (self.padded - self.biased)
+            # a store an element, and a barrier
+            compute += n * (core_cycles(machine, 1.0, filled) + PIECE_CYCLES)
         added = n * self.rows * (self.value_columns - self.value_size)
         compute += core_cycles(machine, Binary("add").core_cycles(machine), added)
         out = n * dma_box_cycles(machine, self.value_size * 2, self.rows)
