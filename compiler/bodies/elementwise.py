@@ -17,6 +17,7 @@ from xdsl.ir import SSAValue
 from softex_mlir.compiler.bodies import functions
 from softex_mlir.compiler.bodies.emit import Emitter, RowRef
 from softex_mlir.compiler.bodies.reduce import is_finite
+from softex_mlir.compiler.bodies.tables import SILU_LINES, CoreTable
 
 LOWEST_BF16 = -3.3895313892515355e38
 """The most negative finite BF16 (0xFF7F)."""
@@ -129,19 +130,21 @@ def _in_f32(function: Callable[[Emitter, SSAValue], SSAValue]):
 class CoreFunction:
     """Code of the cores for one element, bf16 in and out.
 
-    `loses_nan`: it clamps, and a minimum or maximum of NaN and a number is the number.
+    `loses_nan`: it clamps, and a minimum or maximum of NaN and a number is the number. `table`:
+    what it looks things up in.
     """
 
     name: str
     emit: Callable[[Emitter, SSAValue], SSAValue]
     loses_nan: bool = False
+    table: CoreTable | None = None
 
 
 GELU_SQUARE = CoreFunction("gelu_square", _square)
 RELU = CoreFunction("relu", _relu, loses_nan=True)
 EXP = CoreFunction("exp", _in_f32(functions.exp), loses_nan=True)
 SIGMOID = CoreFunction("sigmoid", _in_f32(functions.sigmoid), loses_nan=True)
-SILU = CoreFunction("silu", _in_f32(functions.silu))
+SILU = CoreFunction("silu", _in_f32(functions.silu), table=SILU_LINES)
 TANH = CoreFunction("tanh", _in_f32(functions.tanh), loses_nan=True)
 GELU = CoreFunction("gelu_software", _in_f32(functions.gelu_software))
 GELU_TANH = CoreFunction("gelu_tanh_software", _in_f32(functions.gelu_tanh_software))

@@ -22,6 +22,8 @@ from xdsl.dialects.builtin import (
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.rewriter import InsertPoint
 
+from softex_mlir.compiler.bodies.tables import CoreTable
+from softex_mlir.dialects.cluster import GetGlobalOp
 from softex_mlir.dialects.xpulp_vector import PAIR, DotOp
 
 Value = SSAValue
@@ -89,6 +91,10 @@ class Emitter:
         return self.broadcast(self.number(value, bf16))
 
     # memory -------------------------------------------------------------------------------------
+
+    def table(self, table: CoreTable) -> SSAValue:
+        """The memory of a table."""
+        return self.insert(GetGlobalOp(table.symbol, table.type))
 
     def add_index(self, a: SSAValue, b: SSAValue | int) -> SSAValue:
         """a + b of type index."""

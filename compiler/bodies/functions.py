@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from xdsl.dialects import arith
+from xdsl.dialects import arith, memref
+from xdsl.dialects.builtin import IndexType, i32
 from xdsl.ir import SSAValue
 
 from softex_mlir.compiler.bodies.emit import Emitter
+from softex_mlir.compiler.bodies.tables import SILU_LINES
 from softex_mlir.isa_sim.numerics import coefficients as c
+from softex_mlir.isa_sim.numerics import silu_lines
 
 
 def horner(e: Emitter, x: SSAValue, coefficients: Sequence[float]) -> SSAValue:
@@ -70,8 +73,14 @@ def sigmoid(e: Emitter, x: SSAValue) -> SSAValue:
 
 
 def silu(e: Emitter, x: SSAValue) -> SSAValue:
-    """x / (1 + e^-x)."""
-    return e.mul(x, sigmoid(e, x))
+    """x / (1 + e^-x), the sigmoid by a line of a table: the one that x lies in, or the nearest."""
+    place = e.fma(x, e.number(silu_lines.PER_UNIT), e.number(silu_lines.ZERO + 0.5))
+    line = e.insert(arith.FPToUIOp(place, i32))  # 0 for all below, the largest for NaN
+    line = e.insert(arith.MinUIOp(line, e.integer(silu_lines.LINES - 1)))
+    line = e.insert(arith.IndexCastOp(line, IndexType()))
+    table = e.table(SILU_LINES)
+    start, slope = (e.insert(memref.LoadOp.get(table, (line, e.index(k)))) for k in range(2))
+    return e.mul(x, e.fma(slope, x, start))
 
 
 def tanh(e: Emitter, x: SSAValue) -> SSAValue:

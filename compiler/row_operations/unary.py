@@ -27,6 +27,7 @@ from softex_mlir.compiler.bodies.elementwise import (
     CoreFunction,
 )
 from softex_mlir.compiler.bodies.f32_functions import F32
+from softex_mlir.compiler.bodies.tables import CoreTable
 from softex_mlir.compiler.row_operations.real import erf, gelu_tanh
 from softex_mlir.dialects import transformer as t
 from softex_mlir.dialects.transformer_graph import SoftplusOp
@@ -204,7 +205,7 @@ UNARY: dict[str, UnaryOperation] = {
             t.SiluOp,
             real=lambda x: x / (1 + np.exp(-x)),
             body=lambda e, x: e.mul(x, _sigmoid(e, x)),
-            kernel=UnaryKernel(SILU, rowwise.silu, 23.5, error=6e-3),
+            kernel=UnaryKernel(SILU, rowwise.silu, 12.3, error=5e-3, floor=1e-9),
         ),
         UnaryOperation(
             t.SigmoidOp,
@@ -231,6 +232,13 @@ UNARY: dict[str, UnaryOperation] = {
     )
 }
 """By name."""
+
+
+def table_of(function: str) -> CoreTable | None:
+    """What the cores' code of a function, which may be `none` or have no code, looks things up in,
+    with SoftEx or without."""
+    kernel = UNARY[function].kernel if function in UNARY else None
+    return None if kernel is None else kernel.function.table
 
 
 def sums_on_softex(activation: str, machine: Machine) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from softex_mlir.arithmetic import round_up
+from softex_mlir.compiler.bodies.tables import SILU_LINES
 from softex_mlir.compiler.schedule.kernels.kernel import SLOPES, WEIGHTS, ZEROS, Dtype
 from softex_mlir.compiler.schedule.views import Region, View, region_for, row_major
 from softex_mlir.compiler.target import padded_inner
@@ -140,7 +141,7 @@ class L2Objects:
 
     def name_weights(self, names: Iterable[str]) -> None:
         """Let a model's weights keep their names, before anything else takes them."""
-        self.symbols.reserve(SLOPES, WEIGHTS)
+        self.symbols.reserve(SLOPES, WEIGHTS, SILU_LINES.symbol)
         for name in dict.fromkeys(names):
             if name not in self._weight_symbols:
                 self._weight_symbols[name] = self.symbols.fresh(name)

@@ -10,6 +10,7 @@ from itertools import chain
 from xdsl.dialects.builtin import BFloat16Type, ModuleOp
 from xdsl.dialects.func import FuncOp
 
+from softex_mlir.arithmetic import round_up
 from softex_mlir.compiler.model import entry_functions
 from softex_mlir.compiler.schedule.kernels.emitter import memref_type
 from softex_mlir.compiler.schedule.kernels.kernel import (
@@ -21,7 +22,7 @@ from softex_mlir.compiler.schedule.kernels.kernel import (
 )
 from softex_mlir.compiler.schedule.l2_objects import Symbols
 from softex_mlir.compiler.schedule.launches import launch_tasks
-from softex_mlir.compiler.schedule.plan import constants_offset
+from softex_mlir.compiler.schedule.plan import constants_offset, tables_of, tables_offset
 from softex_mlir.compiler.schedule.repeats import end_of, expect_repeated
 from softex_mlir.compiler.schedule.replay import Expected, Launched, replay
 from softex_mlir.compiler.schedule.scheduler import Scheduled, schedule_entries
@@ -62,6 +63,7 @@ def schedule_module(
     result = ModuleOp([])
     set_machine(result, machine)
     emit_globals(result, planned.entries, machine)
+    emit_tables(result, module, machine)
     emit_program(result, planned)
     for op in result.walk():
         if op.name.startswith(UNIT_DIALECTS):
@@ -161,6 +163,18 @@ def emit_globals(module: ModuleOp, entries: Sequence[Scheduled], machine: Machin
         type_ = memref_type((len(bits),), BFloat16Type(), TcdmSpace())
         block.add_op(GlobalOp(name, type_, GlobalKind.CONSTANT, offset=offset, bits=bits))
         offset += 2 * len(bits) + 2 * (len(bits) % 2)
+
+
+def emit_tables(module: ModuleOp, source: ModuleOp, machine: Machine) -> None:
+    """The tables of the cores' functions in the TCDM."""
+    offset = tables_offset(machine)
+    for table in tables_of(source):
+        module.body.block.add_op(
+            GlobalOp(
+                table.symbol, table.type, GlobalKind.CONSTANT, offset=offset, bits=table.words()
+            )
+        )
+        offset += round_up(table.bytes, 64)
 
 
 def emit_program(module: ModuleOp, planned: Planned) -> None:

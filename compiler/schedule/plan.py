@@ -13,7 +13,9 @@ from xdsl.ir import Operation
 
 from softex_mlir.abi import COUNTER_BYTES, STACK_BYTES
 from softex_mlir.arithmetic import round_up
+from softex_mlir.compiler.bodies.tables import CoreTable
 from softex_mlir.compiler.loop_nest import is_start_value
+from softex_mlir.compiler.row_operations.unary import table_of
 from softex_mlir.compiler.schedule.fused_form import BINARY, NORMS, UNARY, is_in_epilogue, layer_of
 from softex_mlir.compiler.schedule.kernels.copies import EmbeddingKernel
 from softex_mlir.compiler.schedule.kernels.kernel import team_size
@@ -55,10 +57,30 @@ def constants_offset(machine: Machine) -> int:
     return COUNTER_BYTES + STACK_BYTES * machine.cluster.cores
 
 
-def buffers_offset(machine: Machine) -> int:
-    """Where kernels' buffers begin, in bytes from the start of the TCDM."""
+def tables_of(module: Operation) -> tuple[CoreTable, ...]:
+    """What the functions of a fused module look things up in, each once."""
+    found: dict[CoreTable, None] = {}
+    for op in module.walk():
+        function = ""
+        if isinstance(op, tf.LinearOp):
+            function = op.activation.data
+        elif isinstance(op, tf.UnaryOp):
+            function = op.name.removeprefix("transformer.")
+        table = table_of(function)
+        if table is not None:
+            found[table] = None
+    return tuple(found)
+
+
+def tables_offset(machine: Machine) -> int:
+    """Where the tables of the cores' functions begin, in bytes: behind SoftEx's constants."""
     terms = 0 if machine.softex is None else machine.softex.terms
     return round_up(constants_offset(machine) + 4 * round_up(terms, 2), 64)
+
+
+def buffers_offset(machine: Machine, module: Operation) -> int:
+    """Where kernels' buffers begin for a fused module, in bytes from the start of the TCDM."""
+    return tables_offset(machine) + sum(round_up(table.bytes, 64) for table in tables_of(module))
 
 
 @dataclass(frozen=True)
@@ -109,7 +131,7 @@ def make_plan(main: FuncOp, machine: Machine, overrides: Mapping[str, Mapping[st
         CapacityError: the TCDM is too small.
         UserError: `overrides` names a layer that is not there.
     """
-    tcdm, base = machine.cluster.tcdm_bytes, buffers_offset(machine)
+    tcdm, base = machine.cluster.tcdm_bytes, buffers_offset(machine, main.parent_op() or main)
     ops = [op for op in main.body.walk() if not is_in_epilogue(op)]
     products = [op for op in ops if isinstance(op, tf.LinearOp | tf.MatmulOp)]
     shapes = [LinearShape.of(op) for op in products]
@@ -131,7 +153,7 @@ def make_plan(main: FuncOp, machine: Machine, overrides: Mapping[str, Mapping[st
         need = max(need, limit)
     least = max(_least_bytes(machine, op) for op in ops)
     if base + least > tcdm:
-        raise _overflow(machine, ops, shapes, overrides)
+        raise _overflow(machine, base, ops, shapes, overrides)
     linear_base = min(tcdm, round_up(base + max(least, need), 64))
     between = _cycles_between(machine, ops)
 
@@ -151,6 +173,7 @@ def make_plan(main: FuncOp, machine: Machine, overrides: Mapping[str, Mapping[st
 
 def _overflow(
     machine: Machine,
+    base: int,
     ops: Sequence[Operation],
     shapes: Sequence[LinearShape],
     overrides: Mapping[str, Mapping[str, int]],
@@ -158,7 +181,7 @@ def _overflow(
     """Every row-wise operation that has no kernel, and the products where they have no tile even
     with all of the room."""
     tcdm = machine.cluster.tcdm_bytes
-    room = tcdm - buffers_offset(machine)
+    room = tcdm - base
     alike: dict[tuple[str, int], list[Operation]] = {}
     for op in ops:
         if (least := _least_bytes(machine, op)) > room:

@@ -206,9 +206,9 @@ def gelu(
 def silu(x: Any) -> Bf16Array:
     """``x * sigmoid(x)`` as the cores compute it (BF16, any shape).
 
-    SiLU is no sum of exponentials of ``x^2``, and ``expp`` through SoftEx costs a job and leaves
-    the cores an addition and a division all the same: they compute it wholly, with the kernel of
-    :func:`softex_mlir.isa_sim.numerics.rowwise.silu`, which is also the more accurate.
+    ``expp`` through SoftEx costs a job and leaves the cores an addition and a division: they
+    compute it wholly, with the kernel of :func:`softex_mlir.isa_sim.numerics.rowwise.silu`, which
+    is also the more accurate.
     """
     from softex_mlir.isa_sim.numerics import rowwise
 

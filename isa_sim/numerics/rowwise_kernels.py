@@ -16,6 +16,7 @@ import numpy as np
 from softex_mlir.isa_sim.jit import intrinsic, njit
 from softex_mlir.isa_sim.jit import numba as nb
 from softex_mlir.isa_sim.numerics import coefficients as c
+from softex_mlir.isa_sim.numerics.silu_lines import LINES, PER_UNIT, ZERO, silu_lines
 
 _F = np.float32
 _LOG2_E = _F(c.LOG2_E)
@@ -33,6 +34,8 @@ _TANH_LIMIT = _F(c.TANH_LIMIT)
 _LARGEST_SHIFT = _F(c.LARGEST_SHIFT)
 _LARGEST_LOW = _F(c.LARGEST_LOW)
 _SEED = np.int32(c.RECIPROCAL_SEED)
+_SILU_LINES = silu_lines()
+_SILU_FACTOR, _SILU_OFFSET, _SILU_LAST = _F(PER_UNIT), _F(ZERO + 0.5), _F(LINES - 1)
 _ZERO, _HALF, _ONE, _TWO = _F(0.0), _F(0.5), _F(1.0), _F(2.0)
 _NAN16 = np.uint16(0x7FC0)
 
@@ -275,11 +278,14 @@ def sigmoid(x, out):
 
 @njit(cache=True)
 def silu(x, out):
-    """x / (1 + e^-x)."""
+    """x / (1 + e^-x), the sigmoid by a line of a table."""
     for i in range(x.shape[0]):
         for j in range(x.shape[1]):
             value = widen(x[i, j])
-            out[i, j] = narrow(_F(value * logistic(value)))
+            place = fma(value, _SILU_FACTOR, _SILU_OFFSET)
+            line = np.int32(fmin(fmax(place, _ZERO), _SILU_LAST))
+            share = fma(_SILU_LINES[line, 1], value, _SILU_LINES[line, 0])
+            out[i, j] = narrow(_F(value * share))
 
 
 @njit(cache=True)

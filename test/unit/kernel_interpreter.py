@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import ml_dtypes
 import numba as nb
 import numpy as np
 from xdsl.dialects import arith, memref, scf, vector
 from xdsl.dialects.builtin import BFloat16Type, FloatAttr, IntegerAttr, VectorType, bf16
 from xdsl.ir import Block, Operation
 
+from softex_mlir.compiler.bodies.tables import SILU_LINES
+from softex_mlir.dialects.cluster import GetGlobalOp
 from softex_mlir.isa_sim.numerics import rowwise_kernels as exact
 
 F = np.float32
@@ -109,7 +110,7 @@ class Interpreter:
             return
         elif isinstance(op, memref.LoadOp):
             value = args[0][self.index(op.indices)]
-            result = F(value) if args[0].dtype == ml_dtypes.bfloat16 else int(value)
+            result = int(value) if args[0].dtype.kind == "i" else F(value)
         elif isinstance(op, memref.StoreOp):
             args[1][self.index(op.indices)] = args[0]
             return
@@ -123,6 +124,9 @@ class Interpreter:
             for k in range(2):
                 args[1][(*lead, j + k)] = args[0][k]
             return
+        elif isinstance(op, GetGlobalOp):
+            assert op.symbol.root_reference.data == SILU_LINES.symbol
+            result = SILU_LINES.values()
         elif isinstance(op, vector.BroadcastOp):
             result = (args[0], args[0])
         elif isinstance(op, vector.ExtractOp):
@@ -149,6 +153,12 @@ class Interpreter:
                 return args[0] // args[1]
             case "arith.remui":
                 return args[0] % args[1]
+            case "arith.minui":
+                return min(args[0], args[1])
+            case "arith.index_cast":
+                return args[0]
+            case "arith.fptoui":
+                return (1 << 32) - 1 if np.isnan(args[0]) else int(np.clip(args[0], 0, 2.0**32 - 1))
             case "arith.shli":
                 return wrap32(args[0] << args[1])
             case "arith.cmpi":

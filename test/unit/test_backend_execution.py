@@ -14,11 +14,13 @@ from xdsl.rewriter import InsertPoint
 
 from softex_mlir.compiler import bodies as kernels
 from softex_mlir.compiler.bodies import RowRef, TileRef
+from softex_mlir.compiler.bodies.tables import SILU_LINES
 from softex_mlir.compiler.transforms.cluster.vectorize_packed_bf16 import vectorize_block
-from softex_mlir.dialects.cluster import TcdmSpace, ViewOp
+from softex_mlir.dialects.cluster import GetGlobalOp, TcdmSpace, ViewOp
 from softex_mlir.isa_sim.numerics import rowwise
 
 ROWS = 3
+TABLE_OFFSET = 1 << 16
 
 
 def place(arrays):
@@ -51,10 +53,19 @@ def execute(arrays, emit, rows=ROWS, vectorised=True):
     inner.insert(scf.YieldOp())
     if vectorised:
         vectorize_block(body)
+    table = DATA + TABLE_OFFSET
+    for op in [op for op in body.walk() if isinstance(op, GetGlobalOp)]:
+        constant = arith.ConstantOp.from_int_and_width(table, 32)
+        block.insert_op_before(constant, start)
+        view = ViewOp(constant, SILU_LINES.type)
+        block.insert_op_before(view, start)
+        op.memref.replace_all_uses_with(view.memref)
+        op.detach()
+        op.erase()
     builder.insert(scf.ForOp(start, end, step, [], Region(body)))
     builder.insert(func.ReturnOp())
     module = ModuleOp([func.FuncOp("kernel", ((), ()), Region(block))])
-    memory = dict(zip(addresses, arrays, strict=True))
+    memory = {**dict(zip(addresses, arrays, strict=True)), table: SILU_LINES.values()}
     tcdm, _, _ = run_function(module, "kernel", memory)
     return [
         read(tcdm, address, array.shape, array.dtype)

@@ -33,6 +33,7 @@ from xdsl.rewriter import InsertPoint
 from xdsl.transforms.canonicalization_patterns.utils import const_evaluate_operand
 
 from softex_mlir.compiler.bodies.emit import Emitter
+from softex_mlir.dialects.cluster import GetGlobalOp
 from softex_mlir.dialects.memory import static_strides
 from softex_mlir.dialects.xpulp_vector import PAIR
 
@@ -68,18 +69,21 @@ SCALAR: tuple[type[Operation], ...] = (
     arith.ShRUIOp,
     arith.MaxSIOp,
     arith.MinSIOp,
+    arith.MinUIOp,
     arith.CmpiOp,
     arith.CmpfOp,
     arith.SelectOp,
     arith.MaximumfOp,
     arith.MinimumfOp,
     arith.FPToSIOp,
+    arith.FPToUIOp,
     arith.SIToFPOp,
     arith.UIToFPOp,
     arith.ExtUIOp,
     arith.ExtSIOp,
     arith.TruncIOp,
     arith.IndexCastOp,
+    GetGlobalOp,
     math.SqrtOp,
     scf.YieldOp,
 )
@@ -279,7 +283,7 @@ class _Widening:
 
     def _hoist_constants(self) -> None:
         for op in self.body.ops:
-            if isinstance(op, arith.ConstantOp):
+            if isinstance(op, arith.ConstantOp | GetGlobalOp):
                 op.detach()
                 self.before.builder.insert(op)
 

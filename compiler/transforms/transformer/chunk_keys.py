@@ -18,7 +18,7 @@ def chunk_keys(module: ModuleOp, machine: Machine) -> None:
     from softex_mlir.compiler.schedule.plan import buffers_offset
     from softex_mlir.compiler.schedule.search.chunks import chunks_of
 
-    base = buffers_offset(machine)
+    base = buffers_offset(machine, module)
     for op in module.walk():
         if isinstance(op, t.AttentionOp):
             op.key_chunk = op.value_chunk = op.whole_keys = None

@@ -9,6 +9,7 @@ import ml_dtypes
 import numpy as np
 from xdsl.context import Context
 from xdsl.dialects.builtin import IntegerAttr, ModuleOp, i64
+from xdsl.ir import Operation
 
 from softex_mlir.compiler.accuracy import ACCURACIES, Chunks, read_chunks
 from softex_mlir.compiler.machine_pass import MachinePass
@@ -101,7 +102,10 @@ def value_chunk(op: t.AttentionOp, machine: Machine, limit: int) -> int | None:
         return None
     parts = -(-keys // limit)
     chunk = -(-keys // parts // KEY_UNIT) * KEY_UNIT
-    kernel = replace(whole_kernel(machine, op, buffers_offset(machine)), summed=chunk)
+    module = op.get_toplevel_object()
+    assert isinstance(module, Operation)
+    base = buffers_offset(machine, module)
+    kernel = replace(whole_kernel(machine, op, base), summed=chunk)
     fits = attention_candidates(kernel, machine.cluster.tcdm_bytes) is not None
     return chunk if fits else None
 
