@@ -121,7 +121,21 @@ def _note_shared(
     log[core, s[st.LOG_USED] - 1, 5] = value & 0xFFFFFFFF
 
 
-@njit(cache=True, nogil=True)
+def _parts(
+    dev: d.Devices, state: Any, program: Any, tcdm: Any, l2: Any, log: Any,
+    job_log: Any, dma_log: Any, stream_log: Any, _sleep_log: Any, model: Any, *_: Any,
+) -> Any:  # fmt: skip
+    """What of `run` takes long to compile, in two halves (`jit.CompiledFunction`)."""
+    record = state.x[0, abi.RECORD_REGISTER]
+    there: list[Any] = [
+        (access, (dev, 0, 0, 0, 0, 0, 0, record, tcdm, l2, dma_log, stream_log)),
+    ]
+    if log is not None:
+        there.append((contention.close_window, (dev, state, model, log, job_log, dma_log, 0)))
+    return [(run_core, (0, 0, state, program, tcdm, l2, log))], there
+
+
+@njit(cache=True, nogil=True, parts=_parts)
 def run(
     dev: d.Devices, state: Any, program: Any, tcdm: Any, l2: Any, log: Any,
     job_log: Any, dma_log: Any, stream_log: Any, sleep_log: Any, model: Any, shadow: Any,

@@ -92,18 +92,26 @@ def compiled_before(*, core_only: bool = False) -> bool:
     return bool(folders) and all(any(folder.rglob("*.nbc")) for folder in folders)
 
 
+Parts = Callable[..., tuple[list[tuple[Any, tuple[Any, ...]]], list[tuple[Any, tuple[Any, ...]]]]]
+
+
 class CompiledFunction:
     """A function that is compiled for every kind of arguments it is called with.
 
     Args:
         function: the function; its name and text say what is kept.
         options: numba's.
+        parts: for its arguments, two lists of functions that it calls, with their arguments: what
+            this process compiles first, and what another one compiles in the meantime.
     """
 
-    def __init__(self, function: Callable[..., Any], options: dict[str, Any]):
+    def __init__(
+        self, function: Callable[..., Any], options: dict[str, Any], parts: Parts | None = None
+    ):
         functools.update_wrapper(self, function)
         self.py_func = function
         self._options = options
+        self._parts = parts
         self._nogil = bool(options.get("nogil"))
         self._is_core = _is_core(Path(function.__code__.co_filename).resolve())
         self._entries: dict[tuple[Any, ...], Entry] = {}
@@ -135,11 +143,14 @@ class CompiledFunction:
         """The machine code for arguments, kept or made."""
 
         def make() -> MachineCode:
-            return _compiler().machine_code(self._numba_dispatcher(), arguments)
+            if self._parts is not None and (folder := _directories.get(False)) is not None:
+                here, there = self._parts(*arguments)
+                _compiler().compile_parts(self, here, there, Path(folder).parent)
+            return _compiler().machine_code(self.numba_dispatcher(), arguments)
 
         return _kept_or_made(self.py_func, kinds, make)
 
-    def _numba_dispatcher(self) -> Any:
+    def numba_dispatcher(self) -> Any:
         """numba's dispatcher, through which compiled functions call this one."""
         with _compiling:
             if self._dispatcher is None:
@@ -150,7 +161,7 @@ class CompiledFunction:
     @property
     def _numba_type_(self) -> Any:
         """What numba asks of what compiled code calls."""
-        return self._numba_dispatcher()._numba_type_
+        return self.numba_dispatcher()._numba_type_
 
 
 class BoundFunction:
@@ -226,8 +237,8 @@ def _text_hash(path: str) -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
-def njit(*args: Any, makes_arrays: bool = False, **options: Any) -> Any:
-    """A :class:`CompiledFunction`, with numba's options.
+def njit(*args: Any, makes_arrays: bool = False, parts: Parts | None = None, **options: Any) -> Any:
+    """A :class:`CompiledFunction`, with its `parts` and numba's options.
 
     It counts no references to arrays, atomic operations at every view that cost the simulator a
     quarter of its time: it lives on its caller's arrays, unless it says that it makes some
@@ -237,7 +248,7 @@ def njit(*args: Any, makes_arrays: bool = False, **options: Any) -> Any:
     if args:
         return njit(makes_arrays=makes_arrays, **options)(args[0])
     options["_nrt"] = makes_arrays
-    return functools.partial(CompiledFunction, options=options)
+    return functools.partial(CompiledFunction, options=options, parts=parts)
 
 
 class Intrinsic:

@@ -7,7 +7,12 @@ long to compile as many a function; here :mod:`.machine_code` does that.
 from __future__ import annotations
 
 import hashlib
+import importlib
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +20,7 @@ import llvmlite.binding as llvm  # pyright: ignore[reportMissingTypeStubs]
 import numba
 from llvmlite import ir  # pyright: ignore[reportMissingTypeStubs]
 from numba import extending
-from numba.core import config, errors, registry, serialize, types
+from numba.core import config, errors, event, registry, serialize, types
 from numba.core.caching import UserProvidedCacheLocator
 
 from softex_mlir.isa_sim.code_cache import CheckedFiles
@@ -25,6 +30,7 @@ _config: Any = config
 _registry: Any = registry
 _numba: Any = numba
 _extending: Any = extending
+_event: Any = event
 _types: Any = types
 _serialize: Any = serialize
 _llvm: Any = llvm
@@ -93,9 +99,58 @@ def machine_code(dispatcher: Any, arguments: Sequence[Any]) -> MachineCode:
     Raises:
         numba.core.errors.NumbaError: numba cannot compile it, or it returns what no word holds.
     """
-    kinds = tuple(_numba.typeof(_plain(value)) for value in arguments)
+    kinds = _kinds(arguments)
     dispatcher.compile(kinds)
     return _exported(dispatcher.overloads[kinds], _entry_module)
+
+
+def compile_parts(
+    whole: Any,
+    here: Sequence[tuple[Any, Sequence[Any]]],
+    there: Sequence[tuple[Any, Sequence[Any]]],
+    root: Path,
+) -> None:
+    """Compile what a function calls, into numba's files below a folder, with two host cores.
+
+    Args:
+        whole: the function.
+        here: functions and arguments that this process compiles.
+        there: those that another process compiles in the meantime. What it fails to is compiled
+            with the function.
+        root: the folder.
+    """
+    command = "from softex_mlir.isa_sim.jit_compiler import compile_given; compile_given()"
+    environment = {
+        **os.environ, "NUMBA_CACHE_DIR": str(root), "PYTHONPATH": os.pathsep.join(sys.path)
+    }  # fmt: skip
+    tasks = [(one.__module__, one.__qualname__, _kinds(arguments)) for one, arguments in there]
+    # The event is for those who measure what compiling takes.
+    data = {"dispatcher": whole.numba_dispatcher(), "args": ()}
+    with (
+        _event.trigger_event("numba:compile", data=data),
+        subprocess.Popen(
+            [sys.executable, "-c", command],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ) as other,
+    ):
+        assert other.stdin is not None
+        with suppress(BrokenPipeError), other.stdin as pipe:
+            pipe.write(_serialize.dumps(tasks))
+        try:
+            for function, arguments in here:
+                function.numba_dispatcher().compile(_kinds(arguments))
+        except BaseException:
+            other.kill()
+            raise
+
+
+def compile_given() -> None:
+    """Compile what standard input names: the other process of :func:`compile_parts`."""
+    for module, name, kinds in _serialize.loads(sys.stdin.buffer.read()):
+        getattr(importlib.import_module(module), name).numba_dispatcher().compile(kinds)
 
 
 def pointer_code(dispatcher: Any, kinds: str) -> MachineCode:
@@ -113,6 +168,11 @@ def intrinsic_type(builder: Callable[..., Any]) -> Any:
     typing = _registry.cpu_target.typing_context
     typing.refresh()
     return typing.resolve_value_type(made)
+
+
+def _kinds(arguments: Sequence[Any]) -> tuple[Any, ...]:
+    """numba's types of arguments."""
+    return tuple(_numba.typeof(_plain(value)) for value in arguments)
 
 
 def _plain(value: Any) -> Any:

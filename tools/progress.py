@@ -36,7 +36,7 @@ def _announce_compilation(*, core_only: bool) -> None:
     if not compiled_before(core_only=core_only):
         sys.stderr.write(
             "note: the first run of this version on this host compiles the simulator: "
-            "up to a minute before the first cycle, once\n"
+            "half a minute before the first cycle, once\n"
         )
 
 
