@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
@@ -16,7 +16,14 @@ from softex_mlir.arithmetic import round_up
 from softex_mlir.compiler.bodies.tables import CoreTable
 from softex_mlir.compiler.loop_nest import is_start_value
 from softex_mlir.compiler.row_operations.unary import table_of
-from softex_mlir.compiler.schedule.fused_form import BINARY, NORMS, UNARY, is_in_epilogue, layer_of
+from softex_mlir.compiler.schedule.fused_form import (
+    BINARY,
+    NORMS,
+    UNARY,
+    factor_of,
+    is_in_epilogue,
+    layer_of,
+)
 from softex_mlir.compiler.schedule.kernels.copies import EmbeddingKernel
 from softex_mlir.compiler.schedule.kernels.kernel import team_size
 from softex_mlir.compiler.schedule.kernels.linear.geometry import LinearArena
@@ -157,18 +164,28 @@ def make_plan(main: FuncOp, machine: Machine, overrides: Mapping[str, Mapping[st
     linear_base = min(tcdm, round_up(base + max(least, need), 64))
     between = _cycles_between(machine, ops)
 
-    search = LinearSearch(machine, shapes, tcdm - linear_base, overrides, between)
+    turns = list(_turns(products))
+    search = LinearSearch(machine, shapes, tcdm - linear_base, overrides, between, turns)
     try:
         sizes, tiles = search.search()
     except CapacityError:
         # Slower row-wise operations may leave enough.
         linear_base = base + least
-        search = LinearSearch(machine, shapes, tcdm - linear_base, overrides, between)
+        search = LinearSearch(machine, shapes, tcdm - linear_base, overrides, between, turns)
         sizes, tiles = search.search()
     turned = turned_products(products, machine, search, tiles, overrides, base)
     arenas = {slots: linear_arena(size, linear_base, tcdm) for slots, size in sizes.items()}
     blocks = {shape.m: tile.m for shape, tile in tiles.items()}
     return Plan(machine, base, limit, linear_base, tiles, arenas, blocks, {**turned})
+
+
+def _turns(products: Sequence[Operation]) -> Iterator[tuple[LinearShape, LinearShape]]:
+    """Products of one X of which one multiplies by the other: their launches take turns."""
+    for op in products:
+        factor = factor_of(op) if isinstance(op, tf.LinearOp) else None
+        gate = None if factor is None else factor.owner
+        if isinstance(op, tf.LinearOp) and isinstance(gate, tf.LinearOp) and gate.x is op.x:
+            yield LinearShape.of(gate), LinearShape.of(op)
 
 
 def _overflow(

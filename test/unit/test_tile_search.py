@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from softex_mlir.compiler.driver import Compilation
+from softex_mlir.compiler.model import main_function
+from softex_mlir.compiler.models.llama import llama
+from softex_mlir.compiler.schedule.plan import make_plan
 from softex_mlir.compiler.schedule.search.tiles import LinearShape
 from softex_mlir.compiler.schedule.search.tiling import LinearSearch
 from softex_mlir.isa_sim.machine import Machine
@@ -32,3 +36,15 @@ def test_tiles_fit_their_slots(chunk: int):
     for one, tile in tiles.items():
         need = search._sizes(one, tile)  # pyright: ignore[reportPrivateUsage]
         assert slots[one.slots].at_least(need) == slots[one.slots], one
+
+
+def test_products_that_take_turns_have_x_in_the_same_chunks() -> None:
+    """Else X would be loaded for every launch: its ring belongs to chunks of one size."""
+    model = llama("llama", tokens=128, hidden=384, layers=1, heads=6, mlp=1024, vocabulary=384)
+    module = Compilation.of(model, PAPER).model.module
+    tiles = make_plan(main_function(module), PAPER, {}).tiles
+    gate, up = (
+        next(tile for shape, tile in tiles.items() if shape.layer.endswith(name))
+        for name in ("gate_proj", "up_proj")
+    )
+    assert gate.n == up.n

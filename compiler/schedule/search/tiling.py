@@ -198,8 +198,10 @@ class LinearSearch:
         budget: int,
         overrides: Mapping[str, Mapping[str, int]] | None = None,
         between: Mapping[int, int] | None = None,
+        turns: Iterable[tuple[LinearShape, LinearShape]] = (),
     ):
-        """`between` are the cycles of the cores' work between products, by its rows."""
+        """`between` are the cycles of the cores' work between products, by its rows; `turns` are
+        products of one X whose launches take turns."""
         self.machine = machine
         self.sequence = list(shapes)
         self.counts = Counter(self.sequence)
@@ -208,6 +210,7 @@ class LinearSearch:
         self.overrides = overrides or {}
         self.team = team_size(machine)
         self.between = between or {}
+        self.turns = tuple(dict.fromkeys(turns))
         self.unit = 8 if machine.redmule is None else machine.redmule.rows
         self.widths = column_widths(machine)
         every = range(COLUMN_UNIT, MAX_TILE + 1, COLUMN_UNIT)
@@ -360,7 +363,8 @@ class LinearSearch:
             found = self._cycles[shape, tile] = self._sum_cycles(shape, tile)
         return found
 
-    def _sum_cycles(self, shape: LinearShape, tile: Tile) -> int:
+    def _sum_cycles(self, shape: LinearShape, tile: Tile, *, loads_x: bool = False) -> int:
+        """`loads_x`: every launch has to load its X."""
         total = 0.0
         tiles, tail = divmod(shape.k, tile.k)
         full, rest = divmod(tiles, tile.group)
@@ -371,12 +375,12 @@ class LinearSearch:
                     continue
                 cycles = self._group(shape, tile, rows, k, group, first)
                 if times > 1:
-                    cycles += (times - 1) * self._group(shape, tile, rows, k, group, False)
+                    cycles += (times - 1) * self._group(shape, tile, rows, k, group, loads_x)
                 if group < tile.group and tile.ring:
                     # the next launch has tiles that wait for those of the one before this one
                     cycles += DMA_QUEUE_CYCLES + partial_sum_cycles(self.machine, rows, k)
                 total += count * cycles
-                first = False
+                first = loads_x
         return int(total)
 
     def _group(
@@ -577,7 +581,42 @@ class LinearSearch:
                         best = (cycles, found[1], found[2])
         if best is None:
             return self._in_least_slots(list(fitted.values()))
-        return self._with_longer_pieces(best[1], best[2])
+        sizes, tiles = self._with_longer_pieces(best[1], best[2])
+        return sizes, self._with_common_chunks(sizes, tiles)
+
+    def _with_common_chunks(
+        self, sizes: Mapping[Slots, Sizes], tiles: dict[LinearShape, Tile]
+    ) -> dict[LinearShape, Tile]:
+        """Products that take turns find X in its ring where they have it in the same chunks: where
+        that makes up for slower tiles, they have."""
+        found = dict(tiles)
+        for pair in self.turns:
+            chosen = tuple(found[shape] for shape in pair)
+            if chosen[0].n == chosen[1].n or pair[0].slots != pair[1].slots:
+                continue
+            best = sum(
+                self._sum_cycles(shape, tile, loads_x=True)
+                for shape, tile in zip(pair, chosen, strict=True)
+            )
+            for n in (chosen[0].n, chosen[1].n):
+                options = [self._best_of_chunk(s, found[s], n, sizes[s.slots]) for s in pair]
+                fitting = [tile for tile in options if tile is not None]
+                if len(fitting) < len(pair):
+                    continue
+                cycles = sum(map(self.cycles, pair, fitting))
+                if cycles < best:
+                    best, chosen = cycles, tuple(fitting)
+            found.update(zip(pair, chosen, strict=True))
+        return found
+
+    def _best_of_chunk(self, shape: LinearShape, tile: Tile, n: int, caps: Sizes) -> Tile | None:
+        """The best tile with inner chunks of `n` and the rows of another one, in given slots."""
+        table = self._table(shape, tile.m)
+        fitting = table.under(caps)
+        fitting = fitting[[table.tiles[place].n == n for place in map(int, fitting)]]
+        if not fitting.size:
+            return None
+        return table.tiles[int(fitting[np.argmin(self._cycles_of(shape, table, fitting))])]
 
     def _with_longer_pieces(
         self, slots: Mapping[Slots, Sizes], tiles: Mapping[LinearShape, Tile]
