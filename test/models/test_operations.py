@@ -33,7 +33,8 @@ BINARY_OPS = {name: record.op for name, record in BINARY.items()}
 
 def compare(model: Model, machine: Machine, seed: int = 0):
     program = Compilation.of(model, machine).program()
-    result = session.run(program, seed=seed)
+    result = session.run(program, seed=seed, sanitize=True)
+    assert result.run.races == ()
     assert check(program, result, {}).identical
 
 

@@ -313,6 +313,9 @@ class RowsKernel(Kernel):
             def row(r: SSAValue) -> None:
                 value, squared = RowRef(x, (slot, r)), RowRef(q, (half, r))
                 emit_unary(s.builder, GELU_SQUARE, value, squared, self.columns)
+                if self.width > self.columns:
+                    # the job reads all of the block
+                    emit_fill(s.builder, squared, 0.0, self.width, self.columns)
 
             s.parallel(self.block, row)
             s.barrier()
