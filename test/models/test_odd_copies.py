@@ -21,8 +21,11 @@ from softex_mlir.compiler.schedule.operations.boxes import (
     parts,
 )
 from softex_mlir.compiler.schedule.operations.copies import tiles_of
+from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.runtime.check import check
 from softex_mlir.runtime.session import Result, run
+
+PAPER = Machine.load("paper")
 
 ODD = 16411
 """A prime of more than two of the most elements in a transfer."""
@@ -50,6 +53,7 @@ def checked(
     constants: Sequence[Sequence[int]],
     attributes: dict[str, object],
     folder: Path,
+    machine: Machine = PAPER,
 ) -> Result:
     """A run of one node, without races and with the evaluator's bits."""
     graph = Graph()
@@ -59,8 +63,8 @@ def checked(
     x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
     given = helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)
     graph.save(folder / "odd.onnx", [given], y)
-    program = Compilation.of(folder / "odd.onnx").program()
-    result = run(program, {"x": x}, sanitize=True)
+    program = Compilation.of(folder / "odd.onnx", machine).program()
+    result = run(program, {"x": x}, machine=machine, sanitize=True)
     assert not result.run.races
     assert check(program, result, {"x": x}).identical
     return result
@@ -83,6 +87,14 @@ def test_the_cores_turn_what_is_long_on_both_sides(
     result = checked("Transpose", shape, (), {"perm": order}, tmp_path)
     # 5.4 by the DMA, which has a run an element
     assert result.cycles < 2 * prod(shape)
+
+
+@pytest.mark.parametrize("kib", [12, 20, 32])
+def test_tiles_end_with_the_memory(kib: int, tmp_path: Path):
+    """Slots are whole lines: 36 rows of 91 in each of four took more than the rest of 32 KiB."""
+    checked(
+        "Transpose", (36, 594), (), {"perm": (1, 0)}, tmp_path, PAPER.with_tcdm_bytes(kib << 10)
+    )
 
 
 extents = st.sampled_from([1, 2, 3, 7, 13, 64, 97, 101])

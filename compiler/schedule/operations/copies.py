@@ -30,6 +30,9 @@ from softex_mlir.dialects.cluster import GlobalKind
 COPY_BYTES = 16384
 """Wanted size of a copy's transfer."""
 
+SLOT_BYTES = 64
+"""What slots of tiles are a multiple of."""
+
 MAX_TURNED_ROWS = 64
 """Of a tile; more make its columns no cheaper to store."""
 
@@ -199,9 +202,9 @@ def _turn_cycles(s: Scheduling, rows: View, target: View, room: int) -> int:
 def _turns(
     s: Scheduling, rows: View, target: View, room: int
 ) -> Iterator[tuple[TransposeKernel, int, int]]:
-    """Kernels, and the row and the column that each begins with."""
+    """Kernels, and the row and the column that each begins with. Four slots of them fit `room`."""
     count, columns = target.shape
-    elements = room // 2 // 4
+    elements = max(1, room // (4 * SLOT_BYTES)) * (SLOT_BYTES // 2)
     most = min(MAX_TURNED_ROWS, elements)
     block = min(count, round_up(-(-count // -(-count // most)), 2))
     for first, length in ((0, count - count % block), (count - count % block, count % block)):
