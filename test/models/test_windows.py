@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from onnx_harness import Graph
 
+from softex_mlir.compiler.driver import Compilation
 from softex_mlir.isa_sim.machine import Machine
+from softex_mlir.runtime.check import check
 from softex_mlir.runtime.experiments.conformance import NodeCase, run_case
 from softex_mlir.runtime.onnx_reference import evaluate_onnx
+from softex_mlir.runtime.session import run
 
 MACHINES = [Machine.load("paper"), Machine.load("paper").with_tcdm_bytes(32768)]
 SHAPE = (2, 6, 9, 11)
@@ -94,3 +99,23 @@ def prepared(name: str, shape: tuple[int, ...], constants: Mapping[str, np.ndarr
 def test_program(name: str, machine: Machine) -> None:
     outcome = run_case(prepared(name, SHAPE, CASES[name][2]), machine, simulate=True)
     assert (outcome.verdict, outcome.reason) == ("passed", "")
+
+
+@pytest.mark.parametrize(("stride", "kernel"), [(1, 3), (2, 3), (2, 1), (3, 9)])
+def test_windows_are_gathered_by_rows(stride: int, kernel: int, tmp_path: Path) -> None:
+    """61 cycles an element of a window where the cores went window by window, 3 elements a row."""
+    size, channels = 33, 8
+    b = filters(1, 16, channels, kernel, kernel)
+    graph = Graph()
+    attributes = {"strides": [stride] * 2, "kernel_shape": [kernel] * 2}
+    y = graph.node("Conv", "x", graph.constant(b), **attributes)
+    shape = (1, channels, size, size)
+    graph.save(
+        tmp_path / "conv.onnx", [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)], y
+    )
+    program = Compilation.of(tmp_path / "conv.onnx").program()
+    result = run(program, sanitize=True)
+    assert not result.run.races
+    assert check(program, result, {}).identical
+    gathered = channels * kernel**2 * ((size - kernel) // stride + 1) ** 2
+    assert result.cycles < 30_000 + 5 * gathered

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from math import inf, prod
 from typing import Any
 
@@ -251,24 +252,62 @@ def convolve(
     return _by_groups(state, fitted, weights, bias, windows, groups)
 
 
+MOST_SLICES = 128
+"""Elements of a window that are a copy each; the cores gather larger windows, and such as do not
+overlap."""
+
+
+def _unfolded(state: Importer, x: SSAValue, windows: Windows) -> SSAValue:
+    """[N, C, spatial] as [N, C, elements of a window, windows], in one or more dimensions each: an
+    element of all windows together is a slice, whose rows are as long as the result's."""
+    batch, channels, *sizes = t.shape_of(x)
+    rank = len(windows.kernel)
+    elements, stride = prod(windows.kernel), windows.strides[-1]
+    every = loops(2 + 2 * rank)
+    apart = stride > 1 and elements * prod(windows.results) <= prod(sizes)
+    if elements > MOST_SLICES or apart:
+        offsets, outputs = every[2 : 2 + rank], every[2 + rank :]
+        source = [*every[:2], *windows.place(outputs, offsets)]
+        shape = (batch, channels, *windows.kernel, *windows.results)
+        return _gathered(state, x, source, shape)
+    if stride > 1:
+        # what windows skip is put aside first: the DMA takes as long for an element as for a row
+        x = padded(state, x, rank + 1, 0, -t.shape_of(x)[-1] % stride, 0.0)
+        *outer, width = t.shape_of(x)
+        *at, phase, column = loops(rank + 3)
+        x = _gathered(state, x, [*at, column * stride + phase], (*outer, stride, width // stride))
+    shape = (batch, channels, 1, *windows.results)
+    slices: list[SSAValue] = []
+    for offsets in product(*map(range, windows.kernel)):
+        starts = [k * d for k, d in zip(offsets, windows.dilations, strict=True)]
+        counts, steps = list(windows.results), list(windows.strides)
+        if stride > 1:
+            starts[-1:] = [starts[-1] % stride, starts[-1] // stride]
+            counts[-1:] = [1, counts[-1]]
+            steps[-1:] = [1, 1]
+        part = t.SliceOp(x, [0, 0, *starts], [batch, channels, *counts], [1, 1, *steps])
+        slices.append(state.emit(t.ReshapeOp(state.emit(part), shape)))
+    return slices[0] if elements == 1 else state.emit(t.ConcatOp(slices, 2))
+
+
+def _gathered(
+    state: Importer, x: SSAValue, source: Expressions, shape: tuple[int, ...]
+) -> SSAValue:
+    """Elements of x in the order of `shape`, by the cores."""
+    target = loops(len(shape))
+    kinds = "p" * len(shape)
+    (found,) = nest(state, [(x, source)], [(shape, bf16, target)], kinds, lambda e, v: v[0])
+    return found
+
+
 def _as_product(
     state: Importer, x: SSAValue, weights: Value, bias: Value, windows: Windows
 ) -> SSAValue:
     batch, channels, *_ = t.shape_of(x)
-    rank = len(windows.kernel)
-    every = loops(2 + 2 * rank)
-    outputs, (channel, *offsets) = every[1 : 1 + rank], every[1 + rank :]
-    unfolded = (batch, *windows.results, channels, *windows.kernel)
-    source = [every[0], channel, *windows.place(outputs, offsets)]
-    (rows,) = nest(
-        state,
-        [(x, source)],
-        [(unfolded, bf16, every)],
-        "p" * len(every),
-        lambda e, v: v[0],
-    )
-    inner = channels * prod(windows.kernel)
-    rows = state.emit(t.ReshapeOp(rows, (batch * prod(windows.results), inner)))
+    inner, places = channels * prod(windows.kernel), prod(windows.results)
+    columns = state.emit(t.ReshapeOp(_unfolded(state, x, windows), (batch, inner, places)))
+    rows = state.emit(t.TransposeOp(columns, (0, 2, 1)))
+    rows = state.emit(t.ReshapeOp(rows, (batch * places, inner)))
     if isinstance(weights, np.ndarray):
         count = len(weights)
         flat = np.ascontiguousarray(weights.reshape(count, inner).T)
