@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from softex_mlir.isa_sim import code_cache
+from softex_mlir.isa_sim import code_cache, jit
 
 PROGRAM = """
 import sys
@@ -92,3 +92,57 @@ def test_without_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("XDG_CACHE_HOME", "/proc/none")
     monkeypatch.setattr(code_cache.tempfile, "gettempdir", nowhere)
     assert code_cache.cache_root() is None
+
+
+CALLS = """
+import sys
+import numpy as np
+from softex_mlir.isa_sim.jit import njit
+
+@njit(cache=True)
+def add(numbers, factor, what):
+    if what == 0:
+        raise ValueError("nothing to add")
+    for i in range(numbers.shape[0]):
+        numbers[i] += factor * what
+    return numbers[0], numbers.shape[0] > 2, np.float32(what) / np.float32(3)
+
+@njit(cache=True)
+def quotient(a, b):
+    return a // b
+
+numbers = np.zeros(3, np.int32)
+bound = add.bind(numbers, 2)
+assert bound(1) == (2, True, float(np.float32(1) / np.float32(3)))
+assert bound(5)[0] == 12
+assert bound(np.int32(-6))[:2] == (0, True)
+assert add(numbers[::2], 1, 7)[:2] == (7, False)
+assert numbers.tolist() == [7, 0, 7]
+assert quotient(-7, 2) == -4
+for failing, error in (
+    (lambda: bound(0), "ValueError: nothing to add"),
+    (lambda: quotient(1, 0), "ZeroDivisionError: integer division by zero"),
+    (lambda: quotient("7", 2), "TypeError: compiled code takes no str"),
+):
+    try:
+        failing()
+        found = "nothing"
+    except Exception as caught:
+        found = f"{type(caught).__name__}: {caught}"
+    assert found.startswith(error), found
+assert quotient(9, 2) == 4
+"""
+
+
+def test_calls_from_python(tmp_path: Path):
+    """Compiled anew and kept: numbers, results, views and exceptions are what numba's are."""
+    program = tmp_path / "program.py"
+    program.write_text(CALLS)
+    for _ in range(2):
+        run(program, tmp_path / "cache")
+
+
+def test_another_processor_or_compiler_has_code_of_its_own(monkeypatch: pytest.MonkeyPatch):
+    hashes = {jit._source_hash(core) for core in (True, False)}
+    monkeypatch.setattr(jit, "toolchain", lambda: "another one")
+    assert not hashes & {jit._source_hash(core) for core in (True, False)}
