@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from functools import cache
 from typing import ClassVar, Self
 
 from xdsl.dialects.builtin import (
@@ -68,6 +69,7 @@ from softex_mlir.dialects.memory import (
     memref_type,
     static_strides,
 )
+from softex_mlir.dialects.shared_attributes import words_attribute
 
 __all__ = [
     "STREAMS",
@@ -148,6 +150,12 @@ class ChannelToken(AttrConstraint[TokenType]):
         return self
 
 
+@cache
+def _transfer(channel: str) -> TokenType:
+    """The token of a transfer, which is made once: making one compares it with all workers."""
+    return TokenType(channel)
+
+
 @irdl_op_definition
 class DmaStartOp(IRDLOperation):
     """Start a transfer of a box of up to three dimensions between L2 and TCDM.
@@ -195,12 +203,18 @@ class DmaStartOp(IRDLOperation):
         sizes: Sequence[int] | DenseArrayBase[I32],
     ):
         if not isinstance(sizes, DenseArrayBase):
-            sizes = DenseArrayBase.from_list(i32, sizes)
+            sizes = words_attribute(tuple(sizes))
+        groups = [[source], source_indices, [target], target_indices]
+        operands = [SSAValue.get(operand) for group in groups for operand in group]
         inwards = in_tcdm(SSAValue.get(target).type)
-        super().__init__(
-            operands=[source, source_indices, target, target_indices],
-            properties={"sizes": sizes},
-            result_types=[TokenType(abi.DMA_IN if inwards else abi.DMA_OUT)],
+        Operation.__init__(
+            self,
+            operands=operands,
+            properties={
+                "sizes": sizes,
+                "operandSegmentSizes": words_attribute(tuple(map(len, groups))),
+            },
+            result_types=[_transfer(abi.DMA_IN if inwards else abi.DMA_OUT)],
         )
 
     @property
@@ -253,7 +267,7 @@ class AwaitOp(IRDLOperation):
     assembly_format = "$token attr-dict `:` type($token)"
 
     def __init__(self, token: SSAValue | Operation):
-        super().__init__(operands=[token])
+        Operation.__init__(self, operands=[SSAValue.get(token)])
 
 
 # endregion
@@ -275,7 +289,9 @@ class WaitForOp(IRDLOperation):
     assembly_format = "$stream `,` $value attr-dict"
 
     def __init__(self, stream: StreamAttr | StreamKind | str, value: SSAValue | Operation):
-        super().__init__(operands=[value], properties={"stream": StreamAttr.of(stream)})
+        Operation.__init__(
+            self, operands=[SSAValue.get(value)], properties={"stream": StreamAttr.of(stream)}
+        )
 
 
 @irdl_op_definition

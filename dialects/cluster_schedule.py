@@ -15,12 +15,12 @@ from xdsl.dialects.builtin import (
     IntegerAttr,
     StringAttr,
     SymbolRefAttr,
-    i32,
     i64,
 )
 from xdsl.ir import (
     Attribute,
     Block,
+    Operation,
     Region,
 )
 from xdsl.irdl import (
@@ -45,9 +45,11 @@ from softex_mlir.dialects.cluster_attributes import (
     print_address,
 )
 from softex_mlir.dialects.shared_attributes import (
+    numbers_attribute,
     symbol_attribute,
     text_attribute,
     word_attribute,
+    words_attribute,
 )
 
 
@@ -155,22 +157,22 @@ class LaunchOp(IRDLOperation):
         moved: Sequence[int] | None = None,
     ):
         if not isinstance(bases, DenseArrayBase):
-            bases = DenseArrayBase.from_list(i32, bases)
-        super().__init__(
-            properties={
-                "kernel": symbol_attribute(kernel),
-                "arguments": ArrayAttr(
-                    word_attribute(a) if isinstance(a, int) else a for a in arguments
-                ),
-                "bases": bases,
-                "layer": None if layer is None else text_attribute(layer),
-                "operation": None if operation is None else text_attribute(operation),
-                "cycles": None if cycles is None else DenseArrayBase.from_list(i64, cycles),
-                "macs": IntegerAttr(macs, i64) if macs else None,
-                "spans": None if spans is None else DenseArrayBase.from_list(i64, spans),
-                "moved": None if moved is None else DenseArrayBase.from_list(i64, moved),
-            }
-        )
+            bases = words_attribute(tuple(bases))
+        found = {
+            "kernel": symbol_attribute(kernel),
+            "arguments": ArrayAttr(
+                word_attribute(a) if isinstance(a, int) else a for a in arguments
+            ),
+            "bases": bases,
+            "layer": None if layer is None else text_attribute(layer),
+            "operation": None if operation is None else text_attribute(operation),
+            "cycles": None if cycles is None else numbers_attribute(tuple(cycles)),
+            "macs": IntegerAttr(macs, i64) if macs else None,
+            "spans": None if spans is None else numbers_attribute(tuple(spans)),
+            "moved": None if moved is None else numbers_attribute(tuple(moved)),
+        }
+        properties = {name: value for name, value in found.items() if value is not None}
+        Operation.__init__(self, properties=properties)
 
     def words(self) -> Iterable[AddressAttr | int]:
         """The kernel's arguments, integers unpacked."""

@@ -6,11 +6,15 @@ from functools import cache, lru_cache
 
 from xdsl.dialects.builtin import (
     I32,
+    I64,
+    DenseArrayBase,
     FlatSymbolRefAttr,
+    IndexType,
     IntegerAttr,
     StringAttr,
     SymbolRefAttr,
     i32,
+    i64,
 )
 
 
@@ -18,6 +22,24 @@ from xdsl.dialects.builtin import (
 def word_attribute(value: int) -> IntegerAttr[I32]:
     """A number of 32 bits, given as signed or as unsigned one."""
     return IntegerAttr(value, i32)
+
+
+@lru_cache(1 << 16)
+def index_attribute(value: int) -> IntegerAttr[IndexType]:
+    """A number of type index."""
+    return IntegerAttr(value, IndexType())
+
+
+@lru_cache(1 << 12)
+def words_attribute(values: tuple[int, ...]) -> DenseArrayBase[I32]:
+    """Numbers of 32 bits."""
+    return DenseArrayBase.from_list(i32, values)
+
+
+@lru_cache(1 << 12)
+def numbers_attribute(values: tuple[int, ...]) -> DenseArrayBase[I64]:
+    """Numbers of 64 bits."""
+    return DenseArrayBase.from_list(i64, values)
 
 
 @cache

@@ -193,6 +193,11 @@ class Machine:
         """SHA-256 (hex) of the canonical text: equal descriptions have equal hashes."""
         return hashlib.sha256(self.to_toml().encode()).hexdigest()
 
+    def __hash__(self) -> int:
+        """Found once: a hundred fields are dear to hash, and kernels, which know their machine, are
+        keys of tables."""
+        return hash(self.hash)
+
     def with_tcdm_bytes(self, tcdm_bytes: int) -> Machine:
         """The same machine with another TCDM size."""
         return _checked(replace(self, cluster=replace(self.cluster, tcdm_bytes=tcdm_bytes)))

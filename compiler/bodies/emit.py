@@ -24,6 +24,7 @@ from xdsl.rewriter import InsertPoint
 
 from softex_mlir.compiler.bodies.tables import CoreTable
 from softex_mlir.dialects.cluster import GetGlobalOp
+from softex_mlir.dialects.shared_attributes import index_attribute
 from softex_mlir.dialects.xpulp_vector import PAIR, DotOp
 
 Value = SSAValue
@@ -75,7 +76,7 @@ class Emitter:
 
     def index(self, value: int) -> SSAValue:
         """A constant of type index."""
-        return self.insert(arith.ConstantOp(IntegerAttr.from_index_int_value(value)))
+        return self.insert(arith.ConstantOp(index_attribute(value)))
 
     def integer(self, value: int) -> SSAValue:
         """A constant i32, given by its bits or its value."""

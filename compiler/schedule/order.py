@@ -56,8 +56,12 @@ class _Order:
 
     def _ready(self, task: Task) -> float | None:
         """When all that a task reads is stored; None if something is not placed yet."""
-        times = [self.done.get(id(producer)) for producer in task.producers]
-        return None if None in times else max((t for t in times if t is not None), default=0.0)
+        latest = 0.0
+        for producer in task.producers:
+            if (time := self.done.get(id(producer))) is None:
+                return None
+            latest = max(latest, time)
+        return latest
 
     def _require(self, task: Task) -> None:
         """Place what a task still needs, then the task, unless that has happened."""

@@ -14,7 +14,6 @@ from xdsl.builder import Builder
 from xdsl.dialects import arith, scf
 from xdsl.dialects.builtin import (
     IndexType,
-    IntegerAttr,
     MemRefType,
     NoneAttr,
     StridedLayoutAttr,
@@ -34,8 +33,10 @@ from softex_mlir.dialects.cluster import (
     WaitForOp,
 )
 from softex_mlir.dialects.memory import AnyMemRef, L2Space, TcdmSpace
+from softex_mlir.dialects.shared_attributes import index_attribute
 from softex_mlir.dialects.softex import DrainOp, SumOfExponentialsOp
 
+INDEX = IndexType()
 Index: TypeAlias = int | SSAValue
 """A number known at compile time, or computed by the stream."""
 
@@ -98,10 +99,17 @@ class StreamEmitter:
 
     # region Index arithmetic
 
+    def _compute(self, cls: type[Operation], a: SSAValue, b: SSAValue) -> SSAValue:
+        """An operation on indices, which is right as given: its builder would look again."""
+        op = cls.create(operands=(a, b), result_types=(INDEX,))
+        return self.builder.insert(op).results[0]
+
     def constant(self, value: int) -> SSAValue:
         """An index constant, defined once at the top of the stream."""
         if value not in self.constants:
-            op = arith.ConstantOp(IntegerAttr(value, IndexType()))
+            op = arith.ConstantOp.create(
+                result_types=(INDEX,), properties={"value": index_attribute(value)}
+            )
             first = self.top.first_op
             if first is None:
                 self.top.add_op(op)
@@ -122,13 +130,13 @@ class StreamEmitter:
             a, b = b, a
         if b == 0 and isinstance(b, int):
             return a
-        return self.builder.insert(arith.AddiOp(self.value(a), self.value(b))).result
+        return self._compute(arith.AddiOp, self.value(a), self.value(b))
 
     def sub(self, a: Index, b: Index) -> Index:
         """a - b."""
         if isinstance(b, int):
             return self.add(a, -b)
-        return self.builder.insert(arith.SubiOp(self.value(a), b)).result
+        return self._compute(arith.SubiOp, self.value(a), b)
 
     def mul(self, a: Index, b: Index) -> Index:
         """a * b."""
@@ -137,12 +145,12 @@ class StreamEmitter:
                 return a * b
             a, b = b, a
         if not isinstance(b, int):
-            return self.builder.insert(arith.MuliOp(a, b)).result
+            return self._compute(arith.MuliOp, a, b)
         if b == 1:
             return a
         if b == 0:
             return 0
-        return self.builder.insert(arith.MuliOp(a, self.value(b))).result
+        return self._compute(arith.MuliOp, a, self.value(b))
 
     def div(self, a: Index, b: Index) -> Index:
         """a / b for a >= 0, rounded down."""
@@ -150,25 +158,25 @@ class StreamEmitter:
             return a // b
         if b == 1 and isinstance(b, int):
             return a
-        return self.builder.insert(arith.DivUIOp(self.value(a), self.value(b))).result
+        return self._compute(arith.DivUIOp, self.value(a), self.value(b))
 
     def mod(self, a: Index, b: Index) -> Index:
         """a modulo b for a >= 0."""
         if not isinstance(b, int):
-            return self.builder.insert(arith.RemUIOp(self.value(a), b)).result
+            return self._compute(arith.RemUIOp, self.value(a), b)
         if isinstance(a, int):
             return a % b
         if b == 1:
             return 0
         if b & (b - 1) == 0:
-            return self.builder.insert(arith.AndIOp(a, self.value(b - 1))).result
-        return self.builder.insert(arith.RemUIOp(a, self.value(b))).result
+            return self._compute(arith.AndIOp, a, self.value(b - 1))
+        return self._compute(arith.RemUIOp, a, self.value(b))
 
     def smaller(self, a: Index, b: int) -> Index:
         """The smaller one of two numbers."""
         if isinstance(a, int):
             return min(a, b)
-        return self.builder.insert(arith.MinSIOp(a, self.value(b))).result
+        return self._compute(arith.MinSIOp, a, self.value(b))
 
     # endregion
     # region Control
