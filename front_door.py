@@ -18,7 +18,6 @@ from softex_mlir.compiler.importers.pytorch import (
 from softex_mlir.compiler.origin import ATTRIBUTE
 from softex_mlir.compiler.outputs import ALL_OUTPUTS, OutputChoice
 from softex_mlir.errors import UserError
-from softex_mlir.runtime.self_check import SelfCheck
 
 if TYPE_CHECKING:
     from xdsl.passes import PassPipelineCallbackType
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from softex_mlir.isa_sim.machine import Machine
     from softex_mlir.runtime.decoder_check import DecoderCheck
     from softex_mlir.runtime.program import Program
+    from softex_mlir.runtime.self_check import SelfCheck
 
 TorchModule: TypeAlias = Any
 """`torch.nn.Module`: torch is the user's own, and not needed otherwise."""
@@ -187,16 +187,30 @@ def is_decoder_file(model: str | Path) -> bool:
     return path.suffix == ".onnx" or (path.is_dir() and str(model) not in (*BUILTIN, *FAMILIES))
 
 
+class Unchecked:
+    """Compares nothing, where nobody asked for it: what would is not imported."""
+
+    def observe(self, stage: str, model: Model) -> None:
+        """Look away."""
+
+    def finish(self, compilation: Compilation) -> str:
+        """Say so."""
+        return "self-check: not asked for"
+
+
 def _watching(
     model: Model | str | Path,
     shapes: Mapping[str, tuple[int, ...]],
     forced: bool | None,
     outputs: OutputChoice,
-) -> SelfCheck | DecoderCheck:
+) -> SelfCheck | DecoderCheck | Unchecked:
     """What compares the model on its way with its source."""
+    if forced is False:
+        return Unchecked()
     from softex_mlir.compiler.model import Model
     from softex_mlir.compiler.origin import origin_of, read_origin
     from softex_mlir.runtime.decoder_check import DecoderCheck
+    from softex_mlir.runtime.self_check import SelfCheck
 
     if isinstance(model, Model) and model.entry != MAIN:
         origin = read_origin(origin_of(model.module))

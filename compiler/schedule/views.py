@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import prod
 from typing import TypeAlias
 
@@ -64,7 +65,7 @@ class View:
         """Region and offset in bytes."""
         return self.region, self.offset * ELEMENT_BYTES[self.dtype]
 
-    @property
+    @cached_property
     def extent(self) -> tuple[int, int]:
         """First element and end, in elements of the region; strides may be negative."""
         reach = [(n - 1) * s for n, s in zip(self.shape, self.strides, strict=True)]

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -147,6 +148,32 @@ class _Candidates:
         return np.flatnonzero((self.needs <= limits).all(axis=1))
 
 
+class _Costs(NamedTuple):
+    """What groups of tiles of the same sizes have in common; cycles.
+
+    Attributes:
+        chunks: of the inner size.
+        inner: values of a job.
+        job: of all jobs of a chunk.
+        moved: a tile of the result.
+        w, x: all chunks of a tile.
+        denied: by RedMulE, where the DMA is behind; None where it is not.
+        part: adding a partial sum.
+        slow: how much longer jobs take while the DMA streams, relatively.
+    """
+
+    chunks: int
+    inner: int
+    splits: int
+    job: int
+    moved: int
+    w: int
+    x: int
+    denied: int | None
+    part: int
+    slow: float
+
+
 def column_widths(machine: Machine) -> Sequence[int]:
     """Widths of a tile to try: such that RedMulE's are filled among them."""
     width = ALIGNMENT if machine.redmule is None else machine.redmule.tile_columns
@@ -216,14 +243,17 @@ class LinearSearch:
         every = range(COLUMN_UNIT, MAX_TILE + 1, COLUMN_UNIT)
         self.paced = sorted({*self.widths, *(k for k in every if keeps_pace(machine, k))})
         self._computed: dict[tuple[int, int, int], bool] = {}
-        self._slow: dict[int, float] = {}
         self._jobs: dict[tuple[int, int, int, bool], int] = {}
         self._epilogues: dict[tuple[str, bool, bool, bool, bool, bool, int, int, int], int] = {}
         self._boxes: dict[tuple[int, int], int] = {}
         self._blocks: dict[tuple[int, int], Counter[int]] = {}
         self._cycles: dict[tuple[LinearShape, Tile], int] = {}
-        self._groups: dict[int, tuple[LinearShape, dict[tuple[int, ...], float]]] = {}
-        """By the identity of shapes, which are kept for it: their hash takes long."""
+        self._groups: dict[
+            int,
+            tuple[LinearShape, dict[tuple[int, ...], float], dict[tuple[int, int, int], _Costs]],
+        ] = {}
+        """Cycles of groups and costs of tiles, by the identity of shapes, which are kept for it:
+        their hash takes long."""
         self._rooms: dict[tuple[int, ...], tuple[int, int, int]] = {}
         self._machines: dict[tuple[bool, bool], Machine] = {}
         self._tables: dict[tuple[LinearShape, int | None], _Candidates] = {}
@@ -299,35 +329,26 @@ class LinearSearch:
 
     def group_cycles(self, shape: LinearShape, tile: Tile, first: bool) -> float:
         """Predicted cycles of a group of tiles in the steady state: the busiest of the units."""
-        m, n, k, group, piece, ring = tile.m, tile.n, tile.k, tile.group, tile.piece, tile.ring
-        chunks = shape.n // n
-        inner = min(n, shape.chunk)
-        job = n // inner * self._job(m, inner, k, shape.wide)
-        moved = self._box(2 * k, m)
-        feed = chunks * group * self._box(2 * n * k, 1)
+        m, n, k, group, piece, ring = tile
+        costs = self._costs_of(shape, m, n, k)
+        chunks, inner, splits, job, moved, w, x, denied, part, slow = costs
+        feed = group * w
         if first or chunks > X_SLOTS:
-            feed += chunks * self._box(2 * n, m)
+            feed += x
         feed += group * moved * (2 if shape.residual else 1)
-        if self._waits_for_w(shape):
-            feed += chunks * group * denied_beats(self.machine, m, n, k)
-        else:
-            feed = int(feed * DMA_CONTENTION)
-        compute = self._epilogue(shape, m, k, min(piece, m))
-        part = partial_sum_cycles(self.machine, m, k) if shape.splits > 1 else 0
-        compute += part
-        early = max(0, shape.splits - 2) * part
+        feed = int(feed * DMA_CONTENTION) if denied is None else feed + group * denied
+        compute = self._epilogue(shape, m, k, min(piece, m)) + part
+        early = max(0, splits - 2) * part
         if shape.wide or self.machine.redmule is None:
             return max(feed, group * (chunks * job + early + compute))
-        if inner not in self._slow:
-            self._slow[inner] = streaming_slowdown(self.machine, inner) - 1.0
         engine = chunks * group * job
-        engine += min(feed, engine) * self._slow[inner]
-        if feed < 2 * engine and not self._waits_for_w(shape):
+        engine += min(feed, engine) * slow
+        if feed < 2 * engine and denied is None:
             pace = DMA_CONTENTION if ring else SHARE_CONTENTION
             engine += self._uneven_feed(m, n, k, group, chunks, job, pace)
         # a partial sum is added while RedMulE works on the other tiles of the group, or on the next
         others = (ring - 1) * inner / n if ring else group - 1
-        engine += shape.splits * max(0.0, part - others * job)
+        engine += splits * max(0.0, part - others * job)
         if ring:
             # and so is the last one, with the epilogue; other work of the cores comes before
             ahead = ring * inner / n
@@ -342,6 +363,26 @@ class LinearSearch:
         drain = each + DMA_QUEUE_CYCLES + int(moved * DMA_CONTENTION) - (group - 1) * job
         last = group * each - 2 * (group - 1) * job
         return max(engine + max(0, drain, last), feed, group * (early + compute)) + LAUNCH_CYCLES
+
+    def _costs_of(self, shape: LinearShape, m: int, n: int, k: int) -> _Costs:
+        """What groups of tiles of m rows, n inner values and k columns have in common."""
+        _, _, known = self._groups.setdefault(id(shape), (shape, {}, {}))
+        if (found := known.get((m, n, k))) is None:
+            chunks, inner = shape.n // n, min(n, shape.chunk)
+            waits = self._waits_for_w(shape)
+            found = known[m, n, k] = _Costs(
+                chunks,
+                inner,
+                shape.splits,
+                job=n // inner * self._job(m, inner, k, shape.wide),
+                moved=self._box(2 * k, m),
+                w=chunks * self._box(2 * n * k, 1),
+                x=chunks * self._box(2 * n, m),
+                denied=chunks * denied_beats(self.machine, m, n, k) if waits else None,
+                part=partial_sum_cycles(self.machine, m, k) if shape.splits > 1 else 0,
+                slow=streaming_slowdown(self.machine, inner) - 1.0,
+            )
+        return found
 
     def _uneven_feed(
         self, m: int, n: int, k: int, group: int, chunks: int, job: int, contention: float
@@ -387,7 +428,7 @@ class LinearSearch:
         self, shape: LinearShape, tile: Tile, rows: int, k: int, group: int, first: bool
     ) -> float:
         """`group_cycles` of a part of a tile: other tiles have the same last rows and columns."""
-        _, known = self._groups.setdefault(id(shape), (shape, {}))
+        _, known, _ = self._groups.setdefault(id(shape), (shape, {}, {}))
         key = (rows, tile.n, k, group, min(tile.piece, rows), tile.ring, first)
         if (found := known.get(key)) is None:
             part = Tile(rows, tile.n, k, group, tile.piece, tile.ring)

@@ -125,12 +125,18 @@ class RegisterContents:
     # endregion
 
     def followed(self, block: Block) -> list[Operation]:
-        """The operations of a block that write registers, or may."""
-        if block not in self._followed:
-            self._followed[block] = [
-                op for op in block.ops if op.regions or type(op) in (WriteOp, func.CallOp)
-            ]
-        return self._followed[block]
+        """The operations of a block that write registers, or may: most loops only wait."""
+        if (found := self._followed.get(block)) is None:
+            found = self._followed[block] = [op for op in block.ops if self.may_write(op)]
+        return found
+
+    def may_write(self, op: Operation) -> bool:
+        """Whether an operation writes registers, or may."""
+        if not op.regions:
+            return type(op) in (WriteOp, func.CallOp)
+        return type(op) not in (scf.IfOp, scf.ForOp, scf.WhileOp) or any(
+            self.followed(block) for region in op.regions for block in region.blocks
+        )
 
     def block(self, block: Block, state: State) -> State:
         """Follow a block."""
