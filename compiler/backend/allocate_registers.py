@@ -90,12 +90,15 @@ class AllocatedFunction(Allocation):
         kept = {id(instruction.op) for instruction in entry.code}
         while following is not None and id(following) not in kept:
             following = following.next_op
-        for op in tuple(block.ops):
+        op = block.first_op
+        while op is not None:
+            behind = op.next_op
             if id(op) not in kept and not isinstance(op, rv32.GetRegisterOp):
                 if op is following:
-                    following = op.next_op
+                    following = behind
                 op.detach()
                 op.erase(safe_erase=False)
+            op = behind
         for instruction in entry.code:
             if (op := instruction.op) is not None:
                 following = op.next_op

@@ -331,8 +331,8 @@ class Allocation:
                     if root in result or root in several or op is None:
                         several.add(root)
                         result.pop(root, None)
-                    elif isinstance(op, rv32.LiOp) or (
-                        isinstance(op, riscv.LwOp) and op.rs1.type == Registers.TP
+                    elif type(op) is rv32.LiOp or (
+                        type(op) is riscv.LwOp and op.rs1.type == Registers.TP
                     ):
                         result[root] = op
                     else:
@@ -412,8 +412,9 @@ class Allocation:
     def tied_root(self, instruction: VirtualInstruction) -> int | None:
         """The value that a tied instruction both reads and writes."""
         op = instruction.op
-        if not isinstance(op, TiedInstruction):
+        if op is None or not is_tied(type(op)):
             return None
+        assert isinstance(op, TiedInstruction)
         return self.find(instruction.uses[op.operands.index(op.tied_operand)])
 
     # endregion

@@ -45,10 +45,13 @@ def lower_function(source: func.FuncOp) -> riscv_func.FuncOp:
 def remove_dead(emitter: RiscvEmitter) -> None:
     """Erase pure instructions whose results nobody uses."""
     for block in reversed(tuple(emitter.region.blocks)):
-        for op in reversed(tuple(block.ops)):
+        op = block.last_op
+        while op is not None:
+            before = op.prev_op
             if not any(result.first_use for result in op.results) and op in emitter.pure:
                 op.detach()
                 op.erase()
+            op = before
 
 
 @dataclass(frozen=True)

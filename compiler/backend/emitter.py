@@ -118,9 +118,7 @@ class Scope:
 
     kind: ScopeKind
     block: Block
-    known: dict[object, Sequence[SSAValue]] = field(
-        default_factory=lambda: dict[object, Sequence[SSAValue]]()
-    )
+    known: dict[object, SSAValue] = field(default_factory=dict[object, SSAValue])
 
 
 class RiscvEmitter:
@@ -220,7 +218,7 @@ class RiscvEmitter:
         identity = (cls, tuple(operands), key)
         for scope in self.scopes:
             if (known := scope.known.get(identity)) is not None:
-                return known[0]
+                return known
         level = self.level_for(operands)
         op = cls.create(
             operands=operands,
@@ -229,10 +227,11 @@ class RiscvEmitter:
         )
         scope = self.scopes[level]
         scope.block.add_op(op)
-        scope.known[identity] = op.results
-        self.depth[op.results[0]] = level
+        (value,) = op.results
+        scope.known[identity] = value
+        self.depth[value] = level
         self.pure.add(op)
-        return op.results[0]
+        return value
 
     def register(self, register: IntRegisterType) -> SSAValue:
         """The value of a register that is never allocated: zero, sp, tp."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import Enum
+from functools import cache
 from typing import IO
 
 from xdsl.context import Context
@@ -36,6 +38,33 @@ STORES = (RsRsImmIntegerOperation, RsRsImmFloatOperation)
 TRUNCATING = (riscv.FCvtWSOp, riscv.FCvtWuSOp)
 
 
+class Spelling(Enum):
+    """How the instructions of a class are written."""
+
+    NOTHING = "not at all"
+    PLAIN = "operands in order"
+    LOAD = "target, offset(base)"
+    STORE = "source, offset(base)"
+    JUMP = "as a load if there is an offset"
+    TRUNCATING = "with the rounding mode"
+
+
+@cache
+def spelling_of(kind: type[Operation]) -> Spelling:
+    """How operations of a class are written: asked of every instruction."""
+    if issubclass(kind, rv32.GetRegisterOp | riscv.GetFloatRegisterOp | riscv.LabelOp):
+        return Spelling.NOTHING
+    if issubclass(kind, LOADS):
+        return Spelling.LOAD
+    if issubclass(kind, STORES):
+        return Spelling.STORE
+    if issubclass(kind, riscv.JalrOp):
+        return Spelling.JUMP
+    if issubclass(kind, TRUNCATING):
+        return Spelling.TRUNCATING
+    return Spelling.PLAIN if issubclass(kind, RISCVInstruction) else Spelling.NOTHING
+
+
 class NoRegisterError(UserError):
     """An instruction can not be printed because a value has no register yet."""
 
@@ -48,26 +77,23 @@ class NoRegisterError(UserError):
 
 def instruction_text(op: Operation) -> str | None:
     """The instruction of an op; None where it has none."""
-    if isinstance(op, rv32.GetRegisterOp | riscv.GetFloatRegisterOp | riscv.LabelOp):
+    spelling = spelling_of(type(op))
+    if spelling is Spelling.NOTHING:
         return None
     if isinstance(op, riscv.DirectiveOp):
         return f"{op.directive.data} {'' if op.value is None else op.value.data}"
-    if not isinstance(op, RISCVInstruction):
-        return None
+    assert isinstance(op, RISCVInstruction)
     name = op.assembly_instruction_name()
     arguments = [assembly_arg_str(a) for a in op.assembly_line_args() if a is not None]
     if "" in arguments or "()" in arguments:
         raise NoRegisterError(op)
-    if isinstance(op, LOADS):
+    if spelling is Spelling.LOAD or (spelling is Spelling.JUMP and len(arguments) == 3):
         target, base, offset = arguments
         arguments = [target, f"{offset}({base})"]
-    elif isinstance(op, STORES):
+    elif spelling is Spelling.STORE:
         base, source, offset = arguments
         arguments = [source, f"{offset}({base})"]
-    elif isinstance(op, riscv.JalrOp) and len(arguments) == 3:
-        target, base, offset = arguments
-        arguments = [target, f"{offset}({base})"]
-    elif isinstance(op, TRUNCATING):
+    elif spelling is Spelling.TRUNCATING:
         arguments.append("rtz")
     return f"{name} {', '.join(arguments)}" if arguments else name
 
@@ -89,7 +115,7 @@ def lines(module: ModuleOp) -> Iterator[tuple[str, Operation]]:
 def _instructions(region: Region) -> Iterator[tuple[str, Operation]]:
     for block in region.blocks:
         for op in block.ops:
-            if isinstance(op, riscv.LabelOp):
+            if type(op) is riscv.LabelOp:
                 yield f"{op.label.data}:", op
             elif (text := instruction_text(op)) is not None:
                 yield f"    {text}", op

@@ -30,6 +30,7 @@ from softex_mlir.compiler.schedule.search.tiling import CapacityError
 from softex_mlir.compiler.schedule.timeline import STREAM_LIST, Launch
 from softex_mlir.compiler.schedule.verify import verify_launches
 from softex_mlir.compiler.target import check_target
+from softex_mlir.compiler.transforms.cluster.command_builder import operations_in
 from softex_mlir.dialects.cluster import GlobalKind
 from softex_mlir.dialects.cluster_attributes import AddressAttr
 from softex_mlir.dialects.cluster_globals import GlobalOp
@@ -65,7 +66,7 @@ def schedule_module(
     emit_globals(result, planned.entries, machine)
     emit_tables(result, module, machine)
     emit_program(result, planned)
-    for op in result.walk():
+    for op in operations_in(result):
         if op.name.startswith(UNIT_DIALECTS):
             op.verify()
     return result

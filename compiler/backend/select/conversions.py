@@ -33,7 +33,7 @@ from softex_mlir.dialects import xpulp_bf16 as bf16
 def constant(op: arith.ConstantOp, s: Selection) -> None:
     """Integers stay expressions; floats are moved from integer registers."""
     attribute: Any = op.value
-    result = op.result
+    result = op.results[0]
     if isinstance(attribute, IntegerAttr):
         value = attribute.value.data
         # xDSL writes the i1 constant true as -1.
@@ -64,7 +64,7 @@ def float_constant(s: Selection, value: float, type_: Attribute) -> SSAValue:
 @lowers(arith.IndexCastOp)
 def index_cast(op: arith.IndexCastOp, s: Selection) -> None:
     """An index is a word."""
-    s.values.linear[op.result] = s.values.lin(op.input)
+    s.values.linear[op.results[0]] = s.values.lin(op.operands[0])
 
 
 @lowers(

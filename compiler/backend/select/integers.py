@@ -83,13 +83,15 @@ def fold_integer(op: Operation, a: int, b: int) -> int | None:
 @lowers(arith.AddiOp)
 def add(op: arith.AddiOp, s: Selection) -> None:
     """A sum, which is linear."""
-    s.values.linear[op.result] = s.values.lin(op.lhs).plus(s.values.lin(op.rhs))
+    a, b = op.operands
+    s.values.linear[op.results[0]] = s.values.lin(a).plus(s.values.lin(b))
 
 
 @lowers(arith.SubiOp)
 def subtract(op: arith.SubiOp, s: Selection) -> None:
     """A difference, which is linear."""
-    s.values.linear[op.result] = s.values.lin(op.lhs).plus(s.values.lin(op.rhs), -1)
+    a, b = op.operands
+    s.values.linear[op.results[0]] = s.values.lin(a).plus(s.values.lin(b), -1)
 
 
 @lowers(arith.CeilDivSIOp, arith.FloorDivSIOp, *INT_BINARY)

@@ -11,6 +11,7 @@ from xdsl.dialects.builtin import IntegerAttr
 from xdsl.ir import Block, Operation, SSAValue
 
 from softex_mlir.compiler.schedule.replay.numbers import computation
+from softex_mlir.compiler.transforms.cluster.command_builder import operations_in
 from softex_mlir.dialects.cluster_program import KernelOp, StreamOp
 
 Values: TypeAlias = "list[int]"
@@ -78,7 +79,7 @@ def translate(
     translation = _Translation(instant, actions)
     arguments = tuple(translation.place(value) for value in kernel.body.block.args)
     steps = translation.block(stream.body.block)
-    read = {operand for op in stream.walk() for operand in op.operands}
+    read = {operand for op in operations_in(stream) for operand in op.operands}
     constants = tuple(translation.constants.items())
     return Code(
         *(stream, steps, len(translation.places), arguments, constants),

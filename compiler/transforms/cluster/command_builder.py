@@ -56,6 +56,11 @@ def operations_in(top: Operation | Block) -> list[Operation]:
     return found
 
 
+def operations_of(top: Operation | Block, kinds: Collection[type[Operation]]) -> list[Operation]:
+    """Those of `operations_in` that are of some classes, none of which others inherit from."""
+    return [op for op in operations_in(top) if type(op) in kinds]
+
+
 def _collect(block: Block, found: list[Operation]) -> None:
     op = block.first_op
     while op is not None:
@@ -239,7 +244,7 @@ def take_tokens(function: func.FuncOp, workers: Collection[str]) -> tuple[tuple[
     waits: list[tuple[AwaitOp, str]] = []
     tokens: list[SSAValue] = []
     for op in operations_in(function):
-        if isinstance(op, AwaitOp):
+        if type(op) is AwaitOp:
             assert isinstance(op.token.type, TokenType)
             if op.token.type.kind in workers:
                 waits.append((op, op.token.type.kind))

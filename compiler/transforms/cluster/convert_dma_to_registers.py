@@ -20,7 +20,7 @@ from xdsl.rewriter import Rewriter
 from softex_mlir import abi
 from softex_mlir.compiler.transforms.cluster.command_builder import (
     CommandBuilder,
-    operations_in,
+    operations_of,
     stream_functions,
     take_tokens,
     take_waits_before,
@@ -112,7 +112,7 @@ def convert_await(op: AwaitOp, channel: int) -> None:
 
 def convert_function(function: func.FuncOp) -> None:
     """Convert all transfers of a function."""
-    operations = operations_in(function)
+    operations = operations_of(function, (DmaStartOp,))
     for op, worker in take_tokens(function, tuple(CHANNELS)):
         convert_await(op, CHANNELS[worker])
     for op in operations:

@@ -20,6 +20,8 @@ from softex_mlir.compiler.transforms.cluster.command_builder import (
     STREAM_ATTRIBUTE,
     CommandBuilder,
     fail,
+    operations_in,
+    operations_of,
 )
 from softex_mlir.dialects.cluster import (
     BufferOp,
@@ -63,7 +65,7 @@ class StreamConverter:
             op.detach()
         prologue = CommandBuilder(InsertPoint.at_end(entry))
         for top in operations:
-            for op in top.walk():
+            for op in (top, *operations_in(top)):
                 for position, operand in enumerate(op.operands):
                     owner = operand.owner
                     if (owner if isinstance(owner, Block) else owner.parent) is outer:
@@ -121,8 +123,8 @@ def function_name(kernel: str, stream: StreamKind) -> str:
 def inline_getters(kernel: KernelOp) -> None:
     """Put the memories of constants in front of the streams, whichever place they are used in."""
     first = kernel.body.block.first_op
-    for op in tuple(kernel.walk()):
-        if isinstance(op, GetGlobalOp) and op.parent is not kernel.body.block:
+    for op in operations_of(kernel, (GetGlobalOp,)):
+        if op.parent is not kernel.body.block:
             assert first is not None
             op.detach()
             kernel.body.block.insert_op_before(op, first)

@@ -15,7 +15,11 @@ from xdsl.ir import Block, Region, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import Rewriter
 
-from softex_mlir.compiler.transforms.cluster.command_builder import CommandBuilder, stream_functions
+from softex_mlir.compiler.transforms.cluster.command_builder import (
+    CommandBuilder,
+    operations_of,
+    stream_functions,
+)
 from softex_mlir.dialects.cluster import (
     WITHOUT_LEADER,
     CoreIdOp,
@@ -78,7 +82,7 @@ def convert_leader(op: LeaderOp, team: range) -> None:
 
 def convert_function(function: func.FuncOp, team: range) -> None:
     """Convert what a compute function contains."""
-    for op in tuple(function.walk()):
+    for op in operations_of(function, (ParallelOp, LeaderOp, TeamIndexOp, TeamSizeOp)):
         if isinstance(op, ParallelOp):
             convert_parallel(op, team)
         elif isinstance(op, LeaderOp):

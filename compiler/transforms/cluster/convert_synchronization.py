@@ -19,7 +19,7 @@ from xdsl.rewriter import InsertPoint, Rewriter
 from softex_mlir import abi
 from softex_mlir.compiler.transforms.cluster.command_builder import (
     CommandBuilder,
-    operations_in,
+    operations_of,
     stream_functions,
 )
 from softex_mlir.dialects.cluster import (
@@ -30,7 +30,7 @@ from softex_mlir.dialects.cluster import (
     StreamKind,
     WaitForOp,
 )
-from softex_mlir.dialects.hwpe import DMA, EVENT_UNIT, TIMELINE, ReadOp, RegisterAccess, WaitOp
+from softex_mlir.dialects.hwpe import DMA, EVENT_UNIT, TIMELINE, ReadOp, WaitOp
 from softex_mlir.dialects.target import machine_of, team_cores
 from softex_mlir.isa_sim.units import event_unit, registry
 
@@ -83,13 +83,11 @@ def convert_advance(op: AdvanceOp, stream: StreamKind, team: range) -> None:
 
 def events_of(op: Operation) -> int:
     """The events that may end a wait for what an operation checks, as a bit set."""
-    if not isinstance(op, RegisterAccess):
+    if not isinstance(op, ReadOp | WaitOp):
         return 0
     unit, register = op.name_in_unit
-    if isinstance(op, WaitOp) and "BARRIER" in register:
-        return 1 << event_unit.EVENT_BARRIER
-    if not isinstance(op, ReadOp):
-        return 0
+    if isinstance(op, WaitOp):
+        return 1 << event_unit.EVENT_BARRIER if "BARRIER" in register else 0
     if unit == TIMELINE:
         return 1 << STREAMS.index(StreamKind[register])
     if unit == DMA:
@@ -101,7 +99,7 @@ def unmask_events(function: func.FuncOp, stream: StreamKind) -> None:
     """Let the events through that the function sleeps on; its own counter is not one of them."""
     events = 0
     sleeps = False
-    for op in operations_in(function):
+    for op in operations_of(function, (ReadOp, WaitOp)):
         events |= events_of(op)
         sleeps = sleeps or isinstance(op, WaitOp)
     events &= ~(1 << STREAMS.index(stream))
@@ -112,7 +110,7 @@ def unmask_events(function: func.FuncOp, stream: StreamKind) -> None:
 
 def convert_function(function: func.FuncOp, stream: StreamKind, team: range) -> None:
     """Convert all synchronisation of a function."""
-    for op in operations_in(function):
+    for op in operations_of(function, (WaitForOp, AdvanceOp, BarrierOp)):
         if isinstance(op, WaitForOp):
             convert_wait_for(op)
         elif isinstance(op, AdvanceOp):

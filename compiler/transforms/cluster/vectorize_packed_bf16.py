@@ -33,6 +33,7 @@ from xdsl.rewriter import InsertPoint
 from xdsl.transforms.canonicalization_patterns.utils import const_evaluate_operand
 
 from softex_mlir.compiler.bodies.emit import Emitter
+from softex_mlir.compiler.transforms.cluster.command_builder import operations_of
 from softex_mlir.dialects.cluster import GetGlobalOp
 from softex_mlir.dialects.memory import static_strides
 from softex_mlir.dialects.xpulp_vector import PAIR
@@ -113,7 +114,7 @@ class VectorizePackedBf16(ModulePass):
 
 def vectorize_block(block: Block, unroll: int = 8) -> None:
     """Vectorise all loops nested in a block for which it is possible."""
-    loops = [op for op in block.walk() if isinstance(op, scf.ForOp)]
+    loops = [op for op in operations_of(block, (scf.ForOp,)) if isinstance(op, scf.ForOp)]
     for loop in loops:
         bounds = _bounds(loop)
         if bounds is not None and bounds[1] - bounds[0] >= 2 and _is_elementwise(loop, bounds):

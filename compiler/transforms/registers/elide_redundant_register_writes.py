@@ -195,7 +195,8 @@ class RegisterContents:
         """Follow a write that sets a register of the next bank, or of either if that is open."""
         register = op.register.data
         which = (0, 1) if registers.next is None else (registers.next,)
-        key = self.keys.key(op.value)
+        value = op.operands[0]
+        key = self.keys.key(value)
         holds = [
             register in registers.banks[bank]
             and self.keys.key(registers.banks[bank][register]) == key
@@ -205,7 +206,7 @@ class RegisterContents:
             if self.marking:
                 self.redundant.add(op)
         elif registers.next is not None:
-            registers.banks[registers.next][register] = op.value
+            registers.banks[registers.next][register] = value
         else:
             for bank, same in zip(registers.banks, holds, strict=True):
                 if not same:
