@@ -88,7 +88,8 @@ def run(
             default: the machine's first.
         sanitize: watch every memory access of a second run for races (slower).
         functional: False skips the arithmetic of the accelerators: outputs are undefined, cycles
-            the same but for SoftEx's rescaling, which depends on the data.
+            the same but for what depends on the data: SoftEx's rescaling, and the banks that
+            cores meet at in a table (SiLU).
         seed: of the random inputs.
         progress: called now and then with the cycle reached.
         lenient: what goes wrong between jobs of the published RTL happens, with a warning,
