@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from math import prod
 
 from xdsl.dialects.func import FuncOp
@@ -31,6 +32,7 @@ from softex_mlir.compiler.schedule.kernels.nest.build import generic_bytes, leas
 from softex_mlir.compiler.schedule.kernels.rows import least_bytes, one_row, wanted_bytes
 from softex_mlir.compiler.schedule.search.tiles import (
     LinearShape,
+    SharedX,
     Slots,
     Tile,
     linear_arena,
@@ -164,14 +166,14 @@ def make_plan(main: FuncOp, machine: Machine, overrides: Mapping[str, Mapping[st
     linear_base = min(tcdm, round_up(base + max(least, need), 64))
     between = _cycles_between(machine, ops)
 
-    turns = list(_turns(products))
-    search = LinearSearch(machine, shapes, tcdm - linear_base, overrides, between, turns)
+    shared = list(_sharing_x(products))
+    search = LinearSearch(machine, shapes, tcdm - linear_base, overrides, between, shared)
     try:
         sizes, tiles = search.search()
     except CapacityError:
         # Slower row-wise operations may leave enough.
         linear_base = base + least
-        search = LinearSearch(machine, shapes, tcdm - linear_base, overrides, between, turns)
+        search = LinearSearch(machine, shapes, tcdm - linear_base, overrides, between, shared)
         sizes, tiles = search.search()
     turned = turned_products(products, machine, search, tiles, overrides, base)
     arenas = {slots: linear_arena(size, linear_base, tcdm) for slots, size in sizes.items()}
@@ -179,13 +181,15 @@ def make_plan(main: FuncOp, machine: Machine, overrides: Mapping[str, Mapping[st
     return Plan(machine, base, limit, linear_base, tiles, arenas, blocks, {**turned})
 
 
-def _turns(products: Sequence[Operation]) -> Iterator[tuple[LinearShape, LinearShape]]:
-    """Products of one X of which one multiplies by the other: their launches take turns."""
-    for op in products:
-        factor = factor_of(op) if isinstance(op, tf.LinearOp) else None
-        gate = None if factor is None else factor.owner
-        if isinstance(op, tf.LinearOp) and isinstance(gate, tf.LinearOp) and gate.x is op.x:
-            yield LinearShape.of(gate), LinearShape.of(op)
+def _sharing_x(products: Sequence[Operation]) -> Iterator[SharedX]:
+    """Products of one X, one behind the other, of different shapes."""
+    linears = [op for op in products if isinstance(op, tf.LinearOp)]
+    for _, run in groupby(linears, key=lambda op: op.x):
+        ops = list(run)
+        shapes = tuple(map(LinearShape.of, ops))
+        if len(set(shapes)) > 1:
+            factors = [factor_of(op) for op in ops]
+            yield SharedX(shapes, any(op.result in factors for op in ops))
 
 
 def _overflow(

@@ -38,13 +38,15 @@ def test_tiles_fit_their_slots(chunk: int):
         assert slots[one.slots].at_least(need) == slots[one.slots], one
 
 
-def test_products_that_take_turns_have_x_in_the_same_chunks() -> None:
-    """Else X would be loaded for every launch: its ring belongs to chunks of one size."""
+def test_products_of_one_x_have_it_in_the_same_chunks() -> None:
+    """Else X would be loaded again, for every launch where they take turns: its ring belongs to
+    chunks of one size."""
     model = llama("llama", tokens=128, hidden=384, layers=1, heads=6, mlp=1024, vocabulary=384)
     module = Compilation.of(model, PAPER).model.module
     tiles = make_plan(main_function(module), PAPER, {}).tiles
-    gate, up = (
-        next(tile for shape, tile in tiles.items() if shape.layer.endswith(name))
-        for name in ("gate_proj", "up_proj")
+    q, v, gate, up = (
+        next(tile for shape, tile in tiles.items() if shape.layer.endswith(f"{name}_proj"))
+        for name in ("q", "v", "gate", "up")
     )
     assert gate.n == up.n
+    assert q.n == v.n

@@ -97,6 +97,13 @@ class LinearShape:
         return self.m * self.n * self.k
 
 
+class SharedX(NamedTuple):
+    """Products of one X, in their order; `turns`: their launches take turns."""
+
+    shapes: tuple[LinearShape, ...]
+    turns: bool
+
+
 class Tile(NamedTuple):
     """m rows (at most), inner chunk n, k columns, `group` neighbouring tiles in a launch, `piece`
     rows of the epilogue at a time, `ring` slots for partial sums."""

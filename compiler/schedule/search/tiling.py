@@ -35,7 +35,7 @@ from softex_mlir.compiler.schedule.search.costs import (
     streaming_slowdown,
 )
 from softex_mlir.compiler.schedule.search.pins import COLUMN_UNIT, check_pins
-from softex_mlir.compiler.schedule.search.tiles import LinearShape, Sizes, Slots, Tile
+from softex_mlir.compiler.schedule.search.tiles import LinearShape, SharedX, Sizes, Slots, Tile
 from softex_mlir.compiler.weight_layout import ALIGNMENT
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
@@ -225,10 +225,10 @@ class LinearSearch:
         budget: int,
         overrides: Mapping[str, Mapping[str, int]] | None = None,
         between: Mapping[int, int] | None = None,
-        turns: Iterable[tuple[LinearShape, LinearShape]] = (),
+        shared: Iterable[SharedX] = (),
     ):
-        """`between` are the cycles of the cores' work between products, by its rows; `turns` are
-        products of one X whose launches take turns."""
+        """`between` are the cycles of the cores' work between products, by its rows; `shared` are
+        products of one X, as often as there are."""
         self.machine = machine
         self.sequence = list(shapes)
         self.counts = Counter(self.sequence)
@@ -237,7 +237,7 @@ class LinearSearch:
         self.overrides = overrides or {}
         self.team = team_size(machine)
         self.between = between or {}
-        self.turns = tuple(dict.fromkeys(turns))
+        self.shared = Counter(shared)
         self.unit = 8 if machine.redmule is None else machine.redmule.rows
         self.widths = column_widths(machine)
         every = range(COLUMN_UNIT, MAX_TILE + 1, COLUMN_UNIT)
@@ -628,27 +628,41 @@ class LinearSearch:
     def _with_common_chunks(
         self, sizes: Mapping[Slots, Sizes], tiles: dict[LinearShape, Tile]
     ) -> dict[LinearShape, Tile]:
-        """Products that take turns find X in its ring where they have it in the same chunks: where
-        that makes up for slower tiles, they have."""
+        """Products of one X find it in its ring where they have it in the same chunks: where that
+        makes up for slower tiles, they have."""
         found = dict(tiles)
-        for pair in self.turns:
-            chosen = tuple(found[shape] for shape in pair)
-            if chosen[0].n == chosen[1].n or pair[0].slots != pair[1].slots:
+        for group, times in self.shared.items():
+            lengths = {found[shape].n for shape in group.shapes}
+            if len(lengths) == 1 or len({shape.slots for shape in group.shapes}) > 1:
                 continue
-            best = sum(
-                self._sum_cycles(shape, tile, loads_x=True)
-                for shape, tile in zip(pair, chosen, strict=True)
-            )
-            for n in (chosen[0].n, chosen[1].n):
-                options = [self._best_of_chunk(s, found[s], n, sizes[s.slots]) for s in pair]
-                fitting = [tile for tile in options if tile is not None]
-                if len(fitting) < len(pair):
+            best, chosen = self._apart(group, times, found), found
+            for n in sorted(lengths):
+                options = {s: self._best_of_chunk(s, found[s], n, sizes[s.slots]) for s in group[0]}
+                fitting = {shape: tile for shape, tile in options.items() if tile is not None}
+                if len(fitting) < len(options):
                     continue
-                cycles = sum(map(self.cycles, pair, fitting))
+                cycles = sum(self.counts[s] * self.cycles(s, tile) for s, tile in fitting.items())
                 if cycles < best:
-                    best, chosen = cycles, tuple(fitting)
-            found.update(zip(pair, chosen, strict=True))
+                    best, chosen = cycles, {**found, **fitting}
+            found = chosen
         return found
+
+    def _apart(self, group: SharedX, times: int, tiles: Mapping[LinearShape, Tile]) -> float:
+        """Cycles of products of one X that have it in different chunks: it is loaded for every
+        launch where they take turns, else for every product, whose first chunk is waited for."""
+        shapes = set(group.shapes)
+        if group.turns:
+            return sum(
+                self.counts[shape] * self._sum_cycles(shape, tiles[shape], loads_x=True)
+                for shape in shapes
+            )
+        waits = 0
+        for before, after in pairwise(group.shapes):
+            if tiles[before].n != tiles[after].n:
+                blocks = self._rows(after.m, tiles[after].m).items()
+                waits += sum(n * self._box(2 * tiles[after].n, rows) for rows, n in blocks)
+        cycles = sum(self.counts[shape] * self.cycles(shape, tiles[shape]) for shape in shapes)
+        return cycles + times * DMA_CONTENTION * waits
 
     def _best_of_chunk(self, shape: LinearShape, tile: Tile, n: int, caps: Sizes) -> Tile | None:
         """The best tile with inner chunks of `n` and the rows of another one, in given slots."""
