@@ -45,8 +45,16 @@ def _is_core(path: Path) -> bool:
     return resolved in _COMPILERS or resolved.parent in _CORE
 
 
+@functools.cache
+def _settings() -> tuple[tuple[str, str], ...]:
+    """numba's settings, which are part of what is compiled."""
+    chosen = {name: value for name, value in os.environ.items() if name.startswith("NUMBA_")}
+    chosen.pop("NUMBA_CACHE_DIR", None)
+    return tuple(sorted(chosen.items()))
+
+
 def _source_hash(core_only: bool) -> str:
-    digest = hashlib.sha256(toolchain().encode())
+    digest = hashlib.sha256(repr((toolchain(), _settings())).encode())
     for path in (*sorted(_HERE.parent.rglob("*.py")), *_SHARED):
         if core_only and not _is_core(path):
             continue
@@ -215,21 +223,13 @@ def _kept_or_made(
     if folder is None or function.__closure__:
         return make()
     name = f"{function.__module__}.{function.__qualname__}-{function.__code__.co_firstlineno}"
-    files = CheckedFiles(Path(folder), name, (_settings(), _text_hash(path)))
+    files = CheckedFiles(Path(folder), name, _text_hash(path))
     found = files.load(key)
     if found is not None:
         return MachineCode(*found)
     code = make()
     files.save(key, tuple(code))
     return code
-
-
-@functools.cache
-def _settings() -> tuple[tuple[str, str], ...]:
-    """numba's settings, which are part of what is compiled."""
-    chosen = {name: value for name, value in os.environ.items() if name.startswith("NUMBA_")}
-    chosen.pop("NUMBA_CACHE_DIR", None)
-    return tuple(sorted(chosen.items()))
 
 
 @functools.cache

@@ -142,7 +142,10 @@ def test_calls_from_python(tmp_path: Path):
         run(program, tmp_path / "cache")
 
 
-def test_another_processor_or_compiler_has_code_of_its_own(monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("what", ["toolchain", "_settings"])
+def test_another_processor_compiler_or_setting_has_code_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, what: str
+):
     hashes = {jit._source_hash(core) for core in (True, False)}
-    monkeypatch.setattr(jit, "toolchain", lambda: "another one")
+    monkeypatch.setattr(jit, what, lambda: "another one")
     assert not hashes & {jit._source_hash(core) for core in (True, False)}
