@@ -42,6 +42,7 @@ class Spelling(Enum):
     """How the instructions of a class are written."""
 
     NOTHING = "not at all"
+    DIRECTIVE = "name and value"
     PLAIN = "operands in order"
     LOAD = "target, offset(base)"
     STORE = "source, offset(base)"
@@ -54,6 +55,8 @@ def spelling_of(kind: type[Operation]) -> Spelling:
     """How operations of a class are written: asked of every instruction."""
     if issubclass(kind, rv32.GetRegisterOp | riscv.GetFloatRegisterOp | riscv.LabelOp):
         return Spelling.NOTHING
+    if issubclass(kind, riscv.DirectiveOp):
+        return Spelling.DIRECTIVE
     if issubclass(kind, LOADS):
         return Spelling.LOAD
     if issubclass(kind, STORES):
@@ -80,7 +83,8 @@ def instruction_text(op: Operation) -> str | None:
     spelling = spelling_of(type(op))
     if spelling is Spelling.NOTHING:
         return None
-    if isinstance(op, riscv.DirectiveOp):
+    if spelling is Spelling.DIRECTIVE:
+        assert isinstance(op, riscv.DirectiveOp)
         return f"{op.directive.data} {'' if op.value is None else op.value.data}"
     assert isinstance(op, RISCVInstruction)
     name = op.assembly_instruction_name()

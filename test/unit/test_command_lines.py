@@ -251,7 +251,7 @@ def _heed_interrupts() -> None:
 @pytest.mark.parametrize("seconds", [0.5, 1.0])
 def test_ctrl_c(folder: Path, seconds: float) -> None:
     """Also while libraries are imported."""
-    command = [str(BIN / "softex"), "compile", "demo-gpt2", "-o", "p.elf"]
+    command = [str(BIN / "softex"), "compile", "vit-base", "-o", "p.elf"]
     process = subprocess.Popen(
         command, cwd=folder, stderr=subprocess.PIPE, text=True, preexec_fn=_heed_interrupts
     )
@@ -266,7 +266,7 @@ def test_ctrl_c(folder: Path, seconds: float) -> None:
 @pytest.mark.parametrize("whom", [os.kill, os.killpg])
 def test_ctrl_c_with_workers(folder: Path, whom: Any) -> None:
     """To the command alone, and to all of its processes, as a terminal sends it."""
-    command = [str(BIN / "softex"), "quality", "demo-gpt2", "--per-layer"]
+    command = [str(BIN / "softex"), "quality", "vit-base", "--layers", "1", "--per-layer"]
     process = subprocess.Popen(
         command,
         cwd=folder,
@@ -276,7 +276,7 @@ def test_ctrl_c_with_workers(folder: Path, whom: Any) -> None:
         start_new_session=True,
         preexec_fn=_heed_interrupts,
     )
-    time.sleep(1.5)
+    time.sleep(3)
     whom(process.pid, signal.SIGINT)
     _, errors = process.communicate()
     assert (process.returncode, errors) == (130, "interrupted\n")

@@ -91,7 +91,7 @@ def unit_of(op: t.TransformerOp, machine: Machine) -> tuple[str, str]:
         case t.LayerNormOp() | t.RMSNormOp():
             return "cores", "row statistics in float32"
         case t.RotaryOp():
-            return "cores", "rotary positions, in one pass over the rows"
+            return "cores", "rotary positions: two products and a sum"
         case t.BinaryOp() | t.UnaryOp():
             return "cores", "elementwise"
         case t.MaskToBiasOp():
