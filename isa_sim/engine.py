@@ -132,7 +132,7 @@ def _parts(
     ]
     if log is not None:
         there.append((contention.close_window, (dev, state, model, log, job_log, dma_log, 0)))
-    return [(run_core, (0, 0, state, program, tcdm, l2, log))], there
+    return [(run_core, (state, program, tcdm, l2, log, 0, 0))], there
 
 
 @njit(cache=True, nogil=True, parts=_parts)
@@ -198,7 +198,7 @@ def run(
             _resume_woken(dev, state, sleep_log)
             continue
         if dev.core[core, d.CORE_PENDING] == 0:
-            status = run_core(core, control[WINDOW_END], state, program, tcdm, l2, log)
+            status = run_core(state, program, tcdm, l2, log, core, control[WINDOW_END])
             if log is not None:
                 if shadow is not None:
                     sanitizer_memory.flush(state, shadow, log, core)

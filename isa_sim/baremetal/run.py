@@ -156,7 +156,7 @@ class BareMetal:
 
         row = self.state.s[0]
         # compiles the interpreter if it is not cached, so that `seconds` is simulation only
-        run_core(0, -1, self.state, self.program, self.tcdm, self.memory, None)
+        run_core(self.state, self.program, self.tcdm, self.memory, None, 0, -1)
         began = time.perf_counter()
         ended: tuple[int | None, str] | None = None
         interrupted = False
@@ -165,7 +165,7 @@ class BareMetal:
                 executed = int(row[st.INSTRUCTIONS])
                 row[st.INSTRUCTION_LIMIT] = min(max_instructions, executed + SLICE_INSTRUCTIONS)
                 status = run_core(
-                    0, 1 << 62, self.state, self.program, self.tcdm, self.memory, None
+                    self.state, self.program, self.tcdm, self.memory, None, 0, 1 << 62
                 )
                 ended = self._serve(status, max_instructions, progress)
         except BareMetalError as error:

@@ -67,7 +67,7 @@ def _resume(s: Any, ready: Any, sources: int, cycle: int) -> int:
 
 @njit(cache=True)
 def run_core(
-    core: int, limit: int, state: CoreState, program: DecodedCode, tcdm: Any, memory: Any, log: Any
+    state: CoreState, program: DecodedCode, tcdm: Any, memory: Any, log: Any, core: int, limit: int
 ) -> int:
     """Run a core until its clock reaches ``limit``; returns a status of :mod:`.core_state`.
 

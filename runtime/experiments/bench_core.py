@@ -122,21 +122,22 @@ def _simulated(machine: Machine, code: bytes, cores: int) -> float:
     state.config[st.L2_BYTES] = memory.size
     program = DecodedCode.create([(cluster.l2_base, memory.size, 0)], 0, 0x1000)
     program.decode_all(memory)
+    run = run_core.bind(state, program, tcdm, memory, None)
     start = 12  # the data pointer of the preamble is replaced by one into the TCDM
     for core in range(cores):
         row = state.s[core]
         row[st.PC] = cluster.l2_base
         row[st.CYCLE] = 0
-        run_core(core, 1, state, program, tcdm, memory, None)
+        run(core, 1)
         while row[st.PC] != cluster.l2_base + start:
-            run_core(core, int(row[st.CYCLE]) + 1, state, program, tcdm, memory, None)
+            run(core, int(row[st.CYCLE]) + 1)
         state.x[core, 6] = cluster.tcdm_base + 0x1000 + 64 * core
     began = time.process_time()
     running = set(range(cores))
     end = _WINDOW_CYCLES if cores > 1 else 1 << 60
     while running:
         for core in tuple(running):
-            if run_core(core, end, state, program, tcdm, memory, None) != st.LIMIT:
+            if run(core, end) != st.LIMIT:
                 running.discard(core)
         end += _WINDOW_CYCLES
     return time.process_time() - began

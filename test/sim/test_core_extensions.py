@@ -286,7 +286,7 @@ def test_peripheral_accesses_wait_for_their_caller() -> None:
 
     def step() -> int:
         while True:
-            status = run_core(0, 1 << 40, hart.state, hart.program, hart.tcdm, hart.memory, None)
+            status = run_core(hart.state, hart.program, hart.tcdm, hart.memory, None, 0, 1 << 40)
             if status != st.DECODE:
                 return status
             assert hart.program.decode_at(int(row[st.PC]), hart.memory)
@@ -313,7 +313,7 @@ def test_a_full_access_log_costs_no_cycles() -> None:
     row = hart.state.s[0]
     seen: list[int] = []
     while True:
-        status = run_core(0, 1 << 40, hart.state, hart.program, hart.tcdm, hart.memory, log)
+        status = run_core(hart.state, hart.program, hart.tcdm, hart.memory, log, 0, 1 << 40)
         seen += log[0, : row[st.LOG_USED], 3].tolist()
         row[st.LOG_USED] = 0
         if status == st.DECODE:

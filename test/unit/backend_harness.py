@@ -40,7 +40,7 @@ def run_assembly(text: str, memory: dict[int, np.ndarray], record=()) -> tuple[n
     program = DecodedCode.create([(L2, L2_BYTES, 0)], first=0, size=4096 * -(-len(code) // 4096))
     state.s[0, st.PC] = L2
     while True:
-        status = run_core(0, 10_000_000, state, program, tcdm, l2, None)
+        status = run_core(state, program, tcdm, l2, None, 0, 10_000_000)
         if status == st.DECODE:
             program.decode_at(int(state.s[0, st.PC]), l2)
             continue
