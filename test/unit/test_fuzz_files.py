@@ -6,6 +6,7 @@ An error for people every time: never a crash, a hang or an unbounded allocation
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import resource
@@ -31,7 +32,7 @@ from softex_mlir.runtime.program import Program
 
 CASES = int(os.environ.get("FUZZ_CASES", "100"))
 MOST_BYTES = 8 << 30
-"""Address space a case may need; the simulated L2 is half a gigabyte of it."""
+"""More address space a case may need; the simulated L2 is half a gigabyte of it."""
 
 fuzz = settings(
     max_examples=CASES,
@@ -44,8 +45,13 @@ fuzz = settings(
 
 @pytest.fixture(autouse=True, scope="module")
 def bounded_memory() -> Iterator[None]:
+    """What tests before these have left does not count."""
+    gc.collect()
     before = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, before[1]))
+    statistics = Path("/proc/self/statm")
+    pages = int(statistics.read_text().split()[0]) if statistics.exists() else 0
+    most = MOST_BYTES + pages * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (most, before[1]))
     yield
     resource.setrlimit(resource.RLIMIT_AS, before)
 
