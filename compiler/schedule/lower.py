@@ -26,7 +26,7 @@ from softex_mlir.compiler.schedule.plan import constants_offset, tables_of, tabl
 from softex_mlir.compiler.schedule.repeats import end_of, expect_repeated
 from softex_mlir.compiler.schedule.replay import Expected, Launched, replay
 from softex_mlir.compiler.schedule.scheduler import Scheduled, schedule_entries
-from softex_mlir.compiler.schedule.search.tiling import CapacityError
+from softex_mlir.compiler.schedule.search.capacity import CapacityError
 from softex_mlir.compiler.schedule.timeline import STREAM_LIST, Launch
 from softex_mlir.compiler.schedule.verify import verify_launches
 from softex_mlir.compiler.target import check_target

@@ -30,6 +30,8 @@ from softex_mlir.compiler.schedule.kernels.kernel import team_size
 from softex_mlir.compiler.schedule.kernels.linear.geometry import LinearArena
 from softex_mlir.compiler.schedule.kernels.nest.build import generic_bytes, least_generic_bytes
 from softex_mlir.compiler.schedule.kernels.rows import least_bytes, one_row, wanted_bytes
+from softex_mlir.compiler.schedule.search.capacity import LARGER, CapacityError
+from softex_mlir.compiler.schedule.search.tile_costs import row_blocks
 from softex_mlir.compiler.schedule.search.tiles import (
     LinearShape,
     SharedX,
@@ -37,12 +39,7 @@ from softex_mlir.compiler.schedule.search.tiles import (
     Tile,
     linear_arena,
 )
-from softex_mlir.compiler.schedule.search.tiling import (
-    LARGER,
-    CapacityError,
-    LinearSearch,
-    row_blocks,
-)
+from softex_mlir.compiler.schedule.search.tiling import LinearSearch
 from softex_mlir.compiler.schedule.search.turning import Turned, turned_products
 from softex_mlir.dialects import transformer as tf
 from softex_mlir.errors import UserError

@@ -21,8 +21,8 @@ from softex_mlir.compiler.schedule.operations import schedule_of
 from softex_mlir.compiler.schedule.operations.copies import copy
 from softex_mlir.compiler.schedule.plan import make_plan
 from softex_mlir.compiler.schedule.scheduling import Scheduling
+from softex_mlir.compiler.schedule.search.capacity import CapacityError
 from softex_mlir.compiler.schedule.search.tiles import LinearShape, Tile
-from softex_mlir.compiler.schedule.search.tiling import CapacityError
 from softex_mlir.compiler.schedule.tasks import Task
 from softex_mlir.compiler.schedule.views import View, row_major
 from softex_mlir.dialects import transformer as tf

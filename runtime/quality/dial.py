@@ -26,7 +26,7 @@ from softex_mlir.compiler.model import Model
 from softex_mlir.compiler.outline import outline
 from softex_mlir.compiler.outputs import ALL_OUTPUTS, OutputChoice
 from softex_mlir.compiler.schedule.fused_form import layer_of
-from softex_mlir.compiler.schedule.search.tiling import CapacityError
+from softex_mlir.compiler.schedule.search.capacity import CapacityError
 from softex_mlir.compiler.transforms.transformer.compute_on_cores import has_function
 from softex_mlir.dialects import transformer as t
 from softex_mlir.errors import UserError

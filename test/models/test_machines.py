@@ -20,7 +20,7 @@ from softex_mlir.compiler.models.llama import llama
 from softex_mlir.compiler.models.text import bert, gpt2
 from softex_mlir.compiler.models.vit import vit
 from softex_mlir.compiler.schedule.scheduler import SIZES
-from softex_mlir.compiler.schedule.search.tiling import CapacityError
+from softex_mlir.compiler.schedule.search.capacity import CapacityError
 from softex_mlir.compiler.target import TargetError, check_target
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine, MachineError

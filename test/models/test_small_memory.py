@@ -10,7 +10,7 @@ from onnx import TensorProto, helper
 from onnx_harness import Graph
 
 from softex_mlir.compiler.driver import Compilation
-from softex_mlir.compiler.schedule.search.tiling import CapacityError
+from softex_mlir.compiler.schedule.search.capacity import CapacityError
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.runtime import session
 from softex_mlir.runtime.check import check

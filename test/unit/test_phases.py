@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from softex_mlir.compiler.driver import Compilation
-from softex_mlir.compiler.schedule.search.tiling import CapacityError
+from softex_mlir.compiler.schedule.search.capacity import CapacityError
 from softex_mlir.compiler.weights import WeightStore
 from softex_mlir.tools.softex import app
 from softex_mlir.tools.softex_opt import main

@@ -21,7 +21,7 @@ from softex_mlir.compiler.schedule.kernels.kernel import DEPEND
 from softex_mlir.compiler.schedule.launches import launch_tasks
 from softex_mlir.compiler.schedule.lower import schedule_module
 from softex_mlir.compiler.schedule.scheduler import schedule_operations
-from softex_mlir.compiler.schedule.search.tiling import CapacityError
+from softex_mlir.compiler.schedule.search.capacity import CapacityError
 from softex_mlir.compiler.schedule.timeline import Launch
 from softex_mlir.compiler.schedule.verify import ScheduleError, verify_launches
 from softex_mlir.dialects import transformer as t

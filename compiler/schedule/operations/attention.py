@@ -14,6 +14,7 @@ from softex_mlir.compiler.schedule.kernels.transposition import TransposeKernel
 from softex_mlir.compiler.schedule.operations.copies import matrix_of, run_time_position
 from softex_mlir.compiler.schedule.scheduling import Scheduling, schedules
 from softex_mlir.compiler.schedule.search.attention import attention_candidates
+from softex_mlir.compiler.schedule.search.capacity import CapacityError
 from softex_mlir.compiler.schedule.search.chunks import (
     best_chunks,
     chunk_lengths,
@@ -22,7 +23,6 @@ from softex_mlir.compiler.schedule.search.chunks import (
     transposition,
     whole_kernel,
 )
-from softex_mlir.compiler.schedule.search.tiling import CapacityError
 from softex_mlir.compiler.schedule.views import Address, View
 from softex_mlir.dialects import transformer as tf
 from softex_mlir.dialects.transformer_attention import KEY_BLOCK

@@ -22,7 +22,7 @@ from softex_mlir.compiler.schedule.operations.boxes import (
 )
 from softex_mlir.compiler.schedule.plan import PARTS
 from softex_mlir.compiler.schedule.scheduling import Scheduling
-from softex_mlir.compiler.schedule.search.tiling import LAUNCH_CYCLES
+from softex_mlir.compiler.schedule.search.tile_costs import LAUNCH_CYCLES
 from softex_mlir.compiler.schedule.views import View, row_major
 from softex_mlir.compiler.weight_layout import ALIGNMENT
 from softex_mlir.dialects.cluster import GlobalKind

@@ -11,7 +11,7 @@ from softex_mlir.compiler.schedule.kernels.kernel import dtype_of
 from softex_mlir.compiler.schedule.kernels.nest.build import nest_kernel
 from softex_mlir.compiler.schedule.kernels.nest.kernel import fit_nest
 from softex_mlir.compiler.schedule.scheduling import Scheduling, schedules
-from softex_mlir.compiler.schedule.search.tiling import LARGER, CapacityError
+from softex_mlir.compiler.schedule.search.capacity import LARGER, CapacityError
 from softex_mlir.compiler.schedule.views import Address, View
 from softex_mlir.dialects.transformer import shape_of
 

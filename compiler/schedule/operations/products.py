@@ -14,8 +14,9 @@ from softex_mlir.compiler.schedule.kernels.linear.turned import BIAS_COLUMNS
 from softex_mlir.compiler.schedule.l2_objects import WeightValue
 from softex_mlir.compiler.schedule.operations.copies import matrix_of, move, turn
 from softex_mlir.compiler.schedule.scheduling import Scheduling, schedule_of, schedules
+from softex_mlir.compiler.schedule.search.tile_costs import row_blocks
 from softex_mlir.compiler.schedule.search.tiles import LinearShape, Tile
-from softex_mlir.compiler.schedule.search.tiling import epilogue_piece, row_blocks
+from softex_mlir.compiler.schedule.search.tiling import epilogue_piece
 from softex_mlir.compiler.schedule.search.turning import Turned
 from softex_mlir.compiler.schedule.views import Address, Region, View, row_major
 from softex_mlir.compiler.weight_layout import WeightLayout

@@ -29,7 +29,7 @@ from softex_mlir.compiler.schedule.operations.products import (
 )
 from softex_mlir.compiler.schedule.plan import Plan
 from softex_mlir.compiler.schedule.scheduling import Scheduling, schedules
-from softex_mlir.compiler.schedule.search.tiling import LARGER, CapacityError
+from softex_mlir.compiler.schedule.search.capacity import LARGER, CapacityError
 from softex_mlir.compiler.schedule.views import Address, View
 from softex_mlir.dialects import transformer as tf
 

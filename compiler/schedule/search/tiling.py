@@ -3,48 +3,33 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from softex_mlir.arithmetic import round_up
-from softex_mlir.compiler.operation_machine import without_units
 from softex_mlir.compiler.row_operations.unary import sums_on_softex
 from softex_mlir.compiler.schedule.kernels.emitter import PIECE_BYTES
 from softex_mlir.compiler.schedule.kernels.kernel import team_size
-from softex_mlir.compiler.schedule.kernels.linear.geometry import W_SLOTS, X_SLOTS
+from softex_mlir.compiler.schedule.kernels.linear.geometry import W_SLOTS
+from softex_mlir.compiler.schedule.search.capacity import LARGER, CapacityError
 from softex_mlir.compiler.schedule.search.costs import (
     DMA_CONTENTION,
-    DMA_QUEUE_CYCLES,
     FEW_ROWS,
-    RESIDUAL_PIECE_CYCLES,
-    SHARE_CONTENTION,
-    denied_beats,
-    dma_box_cycles,
-    epilogue_cycles,
-    gemm_job_cycles,
     keeps_pace,
-    partial_sum_cycles,
-    streaming_slowdown,
 )
 from softex_mlir.compiler.schedule.search.pins import COLUMN_UNIT, check_pins
+from softex_mlir.compiler.schedule.search.tile_costs import LATE_JOBS, TileCosts, row_blocks
 from softex_mlir.compiler.schedule.search.tiles import LinearShape, SharedX, Sizes, Slots, Tile
 from softex_mlir.compiler.weight_layout import ALIGNMENT
 from softex_mlir.errors import UserError
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.units.redmule import is_computed
-
-LARGE_W = 8
-"""How many times the TCDM a W is, at least, that is worth tiles of its own."""
-LAUNCH_CYCLES = 200
-"""What a launch costs RedMulE's stream: the next record, the first waits."""
 
 MAX_TILE = 512
 COLUMNS = (32, 64, 96, 128, 160, 192, 256, 320, 384, 512)
@@ -66,63 +51,15 @@ MOST_TILES = 12
 RINGS = (2, 4, 6, 8)
 """Slots for partial sums to try."""
 
-LATE_JOBS = (4, 12)
-"""Jobs that the cores may be late with partial sums, as they have other work between products: a
-quarter of a launch's, at least and at most these."""
 
 GROUPS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16)
 """Tiles of a group to try."""
-
-
-LARGER = "use a machine with a larger TCDM (cluster.tcdm_bytes)"
 
 
 def _is_long(shape: LinearShape, n: int, k: int) -> bool:
     """Whether the code of a chunk of n inner values, several partial sums, is too long."""
     parts = n // shape.chunk
     return parts > 1 and parts * -(-2 * shape.chunk * k // PIECE_BYTES) > MOST_PIECES
-
-
-class CapacityError(UserError, ValueError):
-    """The TCDM is too small; the text lists what needs how much, and the nearest size that works.
-
-    That is looked for when somebody reads the text.
-    """
-
-    nearest: Callable[[], int | None] | None = None
-    otherwise: str = ""
-    """What works where no size does."""
-
-    @staticmethod
-    def of(causes: Sequence[CapacityError], otherwise: str) -> CapacityError:
-        """One report of several causes; those that differ in their layer alone are said once."""
-        alike: dict[str, list[str]] = {}
-        for cause in causes:
-            text = Exception.__str__(cause)
-            alike.setdefault(_LAYER.sub("", text), []).append(text)
-        texts = [_and_more(same[0], len(same) - 1) for same in alike.values()]
-        head = [] if len(texts) == 1 else [f"{len(texts)} things do not fit the TCDM:"]
-        error = CapacityError("\n  ".join([*head, *texts]))
-        error.refusals = tuple(refusal for cause in causes for refusal in cause.refusals)
-        error.otherwise = otherwise
-        return error
-
-    def __str__(self) -> str:
-        size = None if self.nearest is None else self.nearest()
-        found = self.otherwise if size is None else f"cluster.tcdm_bytes = {size}"
-        text = super().__str__()
-        separator = "\n  " if "\n" in text else "; "
-        return f"{text}{separator}the nearest that works: {found}" if found else text
-
-    def __reduce__(self) -> tuple[type[CapacityError], tuple[str]]:
-        return CapacityError, (str(self),)
-
-
-_LAYER = re.compile(r"(\(layer '[^']*')\)")
-
-
-def _and_more(text: str, others: int) -> str:
-    return _LAYER.sub(rf"\1 and {others} more)", text, count=1) if others else text
 
 
 @dataclass(frozen=True)
@@ -148,32 +85,6 @@ class _Candidates:
         return np.flatnonzero((self.needs <= limits).all(axis=1))
 
 
-class _Costs(NamedTuple):
-    """What groups of tiles of the same sizes have in common; cycles.
-
-    Attributes:
-        chunks: of the inner size.
-        inner: values of a job.
-        job: of all jobs of a chunk.
-        moved: a tile of the result.
-        w, x: all chunks of a tile.
-        denied: by RedMulE, where the DMA is behind; None where it is not.
-        part: adding a partial sum.
-        slow: how much longer jobs take while the DMA streams, relatively.
-    """
-
-    chunks: int
-    inner: int
-    splits: int
-    job: int
-    moved: int
-    w: int
-    x: int
-    denied: int | None
-    part: int
-    slow: float
-
-
 def column_widths(machine: Machine) -> Sequence[int]:
     """Widths of a tile to try: such that RedMulE's are filled among them."""
     width = ALIGNMENT if machine.redmule is None else machine.redmule.tile_columns
@@ -190,22 +101,6 @@ def epilogue_piece(machine: Machine, activation: str, piece: int, columns: int) 
     if softex is None or softex.masked_tail or not sums_on_softex(activation, machine):
         return piece
     return piece + (piece * columns == softex.lanes)
-
-
-def row_blocks(machine: Machine, rows: int, block: int) -> list[tuple[int, int]]:
-    """Blocks of at most `block` rows as (first, rows): whole RedMulE tiles, evenly spread."""
-    unit = 8 if machine.redmule is None else machine.redmule.rows
-    tiles = -(-rows // unit)
-    count = -(-tiles // max(1, block // unit))
-    found: list[tuple[int, int]] = []
-    start = 0
-    for index in range(count):
-        # the larger blocks last: the last one has the incomplete tile, so all are about as long
-        share = tiles // count + (1 if index >= count - tiles % count else 0)
-        size = min(share * unit, rows - start)
-        found.append((start, size))
-        start += size
-    return found
 
 
 def _leaders(shapes: Sequence[LinearShape]) -> list[LinearShape]:
@@ -230,6 +125,7 @@ class LinearSearch:
         """`between` are the cycles of the cores' work between products, by its rows; `shared` are
         products of one X, as often as there are."""
         self.machine = machine
+        self.costs = TileCosts(machine)
         self.sequence = list(shapes)
         self.counts = Counter(self.sequence)
         self.shapes = list(self.counts)
@@ -243,69 +139,19 @@ class LinearSearch:
         every = range(COLUMN_UNIT, MAX_TILE + 1, COLUMN_UNIT)
         self.paced = sorted({*self.widths, *(k for k in every if keeps_pace(machine, k))})
         self._computed: dict[tuple[int, int, int], bool] = {}
-        self._jobs: dict[tuple[int, int, int, bool], int] = {}
-        self._epilogues: dict[tuple[str, bool, bool, bool, bool, bool, int, int, int], int] = {}
-        self._boxes: dict[tuple[int, int], int] = {}
-        self._blocks: dict[tuple[int, int], Counter[int]] = {}
-        self._cycles: dict[tuple[LinearShape, Tile], int] = {}
-        self._groups: dict[
-            int,
-            tuple[LinearShape, dict[tuple[int, ...], float], dict[tuple[int, int, int], _Costs]],
-        ] = {}
-        """Cycles of groups and costs of tiles, by the identity of shapes, which are kept for it:
-        their hash takes long."""
         self._rooms: dict[tuple[int, ...], tuple[int, int, int]] = {}
-        self._machines: dict[tuple[bool, bool], Machine] = {}
         self._tables: dict[tuple[LinearShape, int | None], _Candidates] = {}
-        both = any(s.residual and self._on_softex(s) for s in self.shapes)
-        some = any(s.residual or self._on_softex(s) for s in self.shapes)
+        both = any(s.residual and self.costs.on_softex(s) for s in self.shapes)
+        some = any(s.residual or self.costs.on_softex(s) for s in self.shapes)
         self.epilogue_slots = 4 if both else 2 if some else 0
-
-    def _on_softex(self, shape: LinearShape) -> bool:
-        return sums_on_softex(shape.activation, self._machine(shape))
-
-    def _machine(self, shape: LinearShape) -> Machine:
-        """The machine that a product works on; that of each is looked for once, as a machine's hash
-        takes long."""
-        key = (shape.wide, shape.software)
-        if (found := self._machines.get(key)) is None:
-            found = self._machines[key] = shape.machine(self.machine)
-        return found
-
-    def _waits_for_w(self, shape: LinearShape) -> bool:
-        """Whether the DMA is behind for long: few rows, and a W of many times the TCDM."""
-        w_bytes = 2 * shape.n * shape.k
-        return shape.m <= FEW_ROWS and w_bytes >= LARGE_W * self.machine.cluster.tcdm_bytes
-
-    def _job(self, m: int, n: int, k: int, wide: bool) -> int:
-        key = (m, n, k, wide)
-        if key not in self._jobs:
-            machine = without_units(self.machine, wide=wide, software=False)
-            self._jobs[key] = gemm_job_cycles(machine, m, n, k, wide=wide)
-        return self._jobs[key]
-
-    def _epilogue(self, shape: LinearShape, m: int, k: int, piece: int) -> int:
-        machine = self._machine(shape)
-        activation, residual, affine = shape.activation, shape.residual, shape.affine
-        rotary = shape.rotary > 0
-        sums, softex = shape.splits > 1, machine.softex is not None
-        key = (activation, residual, sums, affine, rotary, softex, m, k, piece)
-        if key not in self._epilogues:
-            self._epilogues[key] = epilogue_cycles(
-                *(machine, activation, residual, m, k, piece),
-                sums=sums,
-                affine=affine,
-                rotary=rotary,
-            )
-        return self._epilogues[key]
 
     def _is_computed(self, shape: LinearShape, m: int, n: int, k: int) -> bool:
         """Whether the jobs of tiles of these sizes are among those that RedMulE gets right."""
-        unit = self._machine(shape).redmule
+        unit = self.costs.machine_of(shape).redmule
         if unit is None:
             return True
         n = min(n, shape.chunk)
-        for rows in self._rows(shape.m, m):
+        for rows in self.costs.rows(shape.m, m):
             for columns in {k, shape.k % k} - {0}:
                 key = (rows, n, columns)
                 if key not in self._computed:
@@ -314,129 +160,8 @@ class LinearSearch:
                     return False
         return True
 
-    def _box(self, run: int, runs: int) -> int:
-        key = (run, runs)
-        if key not in self._boxes:
-            self._boxes[key] = dma_box_cycles(self.machine, run, runs)
-        return self._boxes[key]
-
-    def _rows(self, rows: int, block: int) -> Counter[int]:
-        """How often each number of rows occurs among the blocks."""
-        key = (rows, block)
-        if key not in self._blocks:
-            self._blocks[key] = Counter(size for _, size in row_blocks(self.machine, rows, block))
-        return self._blocks[key]
-
-    def group_cycles(self, shape: LinearShape, tile: Tile, first: bool) -> float:
-        """Predicted cycles of a group of tiles in the steady state: the busiest of the units."""
-        m, n, k, group, piece, ring = tile
-        costs = self._costs_of(shape, m, n, k)
-        chunks, inner, splits, job, moved, w, x, denied, part, slow = costs
-        feed = group * w
-        if first or chunks > X_SLOTS:
-            feed += x
-        feed += group * moved * (2 if shape.residual else 1)
-        feed = int(feed * DMA_CONTENTION) if denied is None else feed + group * denied
-        compute = self._epilogue(shape, m, k, min(piece, m)) + part
-        early = max(0, splits - 2) * part
-        if shape.wide or self.machine.redmule is None:
-            return max(feed, group * (chunks * job + early + compute))
-        engine = chunks * group * job
-        engine += min(feed, engine) * slow
-        if feed < 2 * engine and denied is None:
-            pace = DMA_CONTENTION if ring else SHARE_CONTENTION
-            engine += self._uneven_feed(m, n, k, group, chunks, job, pace)
-        # a partial sum is added while RedMulE works on the other tiles of the group, or on the next
-        others = (ring - 1) * inner / n if ring else group - 1
-        engine += splits * max(0.0, part - others * job)
-        if ring:
-            # and so is the last one, with the epilogue; other work of the cores comes before
-            ahead = ring * inner / n
-            behind = (group - 1) * (compute - job) - ahead * job if chunks > 1 else 0.0
-            jobs = chunks * group * n // inner
-            late = min(max(LATE_JOBS[0], jobs / 4), LATE_JOBS[1]) * inner / n
-            engine += max(0.0, behind, (late - ahead - group * (n == inner)) * job)
-        # a tile's epilogue must be over when the next group comes back to it
-        each = compute + moved
-        if shape.residual:
-            each += -(-m // piece) * RESIDUAL_PIECE_CYCLES
-        drain = each + DMA_QUEUE_CYCLES + int(moved * DMA_CONTENTION) - (group - 1) * job
-        last = group * each - 2 * (group - 1) * job
-        return max(engine + max(0, drain, last), feed, group * (early + compute)) + LAUNCH_CYCLES
-
-    def _costs_of(self, shape: LinearShape, m: int, n: int, k: int) -> _Costs:
-        """What groups of tiles of m rows, n inner values and k columns have in common."""
-        _, _, known = self._groups.setdefault(id(shape), (shape, {}, {}))
-        if (found := known.get((m, n, k))) is None:
-            chunks, inner = shape.n // n, min(n, shape.chunk)
-            waits = self._waits_for_w(shape)
-            found = known[m, n, k] = _Costs(
-                chunks,
-                inner,
-                shape.splits,
-                job=n // inner * self._job(m, inner, k, shape.wide),
-                moved=self._box(2 * k, m),
-                w=chunks * self._box(2 * n * k, 1),
-                x=chunks * self._box(2 * n, m),
-                denied=chunks * denied_beats(self.machine, m, n, k) if waits else None,
-                part=partial_sum_cycles(self.machine, m, k) if shape.splits > 1 else 0,
-                slow=streaming_slowdown(self.machine, inner) - 1.0,
-            )
-        return found
-
-    def _uneven_feed(
-        self, m: int, n: int, k: int, group: int, chunks: int, job: int, contention: float
-    ) -> float:
-        """What RedMulE waits in a group of tiles if the DMA is about as fast on the whole: from the
-        second tile on a job needs more than its W, Z's preset and a share of the next X."""
-        others = max(1, group - 1)
-        step = 2 * n * k
-        if chunks > X_SLOTS:
-            step += 2 * n * -(-m // others)
-        pace = contention / self.machine.dma.bytes_per_cycle
-        first = max(0.0, pace * (step + 2 * m * k) - job)
-        return others * (first + (chunks - 1) * max(0.0, pace * step - job))
-
-    def cycles(self, shape: LinearShape, tile: Tile) -> int:
-        """Predicted cycles of a whole product."""
-        found = self._cycles.get((shape, tile))
-        if found is None:
-            found = self._cycles[shape, tile] = self._sum_cycles(shape, tile)
-        return found
-
-    def _sum_cycles(self, shape: LinearShape, tile: Tile, *, loads_x: bool = False) -> int:
-        """`loads_x`: every launch has to load its X."""
-        total = 0.0
-        tiles, tail = divmod(shape.k, tile.k)
-        full, rest = divmod(tiles, tile.group)
-        for rows, count in self._rows(shape.m, tile.m).items():
-            first = True
-            for times, k, group in ((full, tile.k, tile.group), (1, tile.k, rest), (1, tail, 1)):
-                if not times or not k or not group:
-                    continue
-                cycles = self._group(shape, tile, rows, k, group, first)
-                if times > 1:
-                    cycles += (times - 1) * self._group(shape, tile, rows, k, group, loads_x)
-                if group < tile.group and tile.ring:
-                    # the next launch has tiles that wait for those of the one before this one
-                    cycles += DMA_QUEUE_CYCLES + partial_sum_cycles(self.machine, rows, k)
-                total += count * cycles
-                first = loads_x
-        return int(total)
-
-    def _group(
-        self, shape: LinearShape, tile: Tile, rows: int, k: int, group: int, first: bool
-    ) -> float:
-        """`group_cycles` of a part of a tile: other tiles have the same last rows and columns."""
-        _, known, _ = self._groups.setdefault(id(shape), (shape, {}, {}))
-        key = (rows, tile.n, k, group, min(tile.piece, rows), tile.ring, first)
-        if (found := known.get(key)) is None:
-            part = Tile(rows, tile.n, k, group, tile.piece, tile.ring)
-            found = known[key] = self.group_cycles(shape, part, first)
-        return found
-
     def _sizes(self, shape: LinearShape, tile: Tile) -> Sizes:
-        ends = (self._on_softex(shape), shape.affine, shape.rotary)
+        ends = (self.costs.on_softex(shape), shape.affine, shape.rotary)
         key = (*ends, shape.m, shape.k, tile.m, tile.k, tile.piece)
         if (room := self._rooms.get(key)) is None:
             room = self._rooms[key] = self._room(shape, tile)
@@ -453,12 +178,12 @@ class LinearSearch:
 
     def _room(self, shape: LinearShape, tile: Tile) -> tuple[int, int, int]:
         """Most rows of a block, bytes of a Z tile and of a piece of the epilogue."""
-        blocks = self._rows(shape.m, tile.m)
+        blocks = self.costs.rows(shape.m, tile.m)
         largest = max(blocks)
         widths = {tile.k, shape.k % tile.k} - {0}
         pieces = {
             (rows, k): epilogue_piece(
-                self._machine(shape), shape.activation, min(tile.piece, rows), k
+                self.costs.machine_of(shape), shape.activation, min(tile.piece, rows), k
             )
             for rows in blocks
             for k in widths
@@ -506,7 +231,7 @@ class LinearSearch:
         inner = [n for n in inner if n <= MAX_TILE] or inner[:1]
         if shape.wide:
             inner = [shape.chunk]
-        widths = self.paced if self._waits_for_w(shape) else self.widths
+        widths = self.paced if self.costs.waits_for_w(shape) else self.widths
         if shape.rotary:
             heads = math.lcm(shape.rotary, COLUMN_UNIT)
             widths = sorted({heads, *(k for k in widths if k % heads == 0)})
@@ -593,7 +318,7 @@ class LinearSearch:
     ) -> npt.NDArray[np.int64]:
         """Cycles of the tiles at some places of a shape's table."""
         for index in map(int, places[table.cycles[places] < 0]):
-            table.cycles[index] = self.cycles(shape, table.tiles[index])
+            table.cycles[index] = self.costs.cycles(shape, table.tiles[index])
         return table.cycles[places]
 
     def search(self) -> tuple[dict[Slots, Sizes], dict[LinearShape, Tile]]:
@@ -641,7 +366,9 @@ class LinearSearch:
                 fitting = {shape: tile for shape, tile in options.items() if tile is not None}
                 if len(fitting) < len(options):
                     continue
-                cycles = sum(self.counts[s] * self.cycles(s, tile) for s, tile in fitting.items())
+                cycles = sum(
+                    self.counts[s] * self.costs.cycles(s, tile) for s, tile in fitting.items()
+                )
                 if cycles < best:
                     best, chosen = cycles, {**found, **fitting}
             found = chosen
@@ -653,16 +380,22 @@ class LinearSearch:
         shapes = set(group.shapes)
         if group.turns:
             return sum(
-                self.counts[shape] * self._sum_cycles(shape, tiles[shape], loads_x=True)
+                self.counts[shape] * self.costs.sum_cycles(shape, tiles[shape], loads_x=True)
                 for shape in shapes
             )
         waits = 0
         for before, after in pairwise(group.shapes):
             if tiles[before].n != tiles[after].n:
-                blocks = self._rows(after.m, tiles[after].m).items()
-                waits += sum(n * self._box(2 * tiles[after].n, rows) for rows, n in blocks)
-        cycles = sum(self.counts[shape] * self.cycles(shape, tiles[shape]) for shape in shapes)
+                blocks = self.costs.rows(after.m, tiles[after].m).items()
+                waits += sum(n * self.costs.box(2 * tiles[after].n, rows) for rows, n in blocks)
+        cycles = sum(
+            self.counts[shape] * self.costs.cycles(shape, tiles[shape]) for shape in shapes
+        )
         return cycles + times * DMA_CONTENTION * waits
+
+    def _total(self, tiles: Mapping[LinearShape, Tile]) -> int:
+        """Cycles of all products of some shapes."""
+        return sum(self.counts[shape] * self.costs.cycles(shape, t) for shape, t in tiles.items())
 
     def _best_of_chunk(self, shape: LinearShape, tile: Tile, n: int, caps: Sizes) -> Tile | None:
         """The best tile with inner chunks of `n` and the rows of another one, in given slots."""
@@ -699,7 +432,7 @@ class LinearSearch:
                 for t in fitting
                 if (size := self._sizes(shape, t)).z <= room.z and size.partial <= room.partial
             ]
-            found[shape] = min(fitting, key=lambda t: self.cycles(shape, t))
+            found[shape] = min(fitting, key=lambda t: self.costs.cycles(shape, t))
         used = max((self._sizes(shape, tile).epilogue for shape, tile in found.items()), default=0)
         sizes = {key: fitted[key]._replace(epilogue=used) for key in slots}
         w_slots = min(map(self._w_slots, sizes.values()))
@@ -768,7 +501,7 @@ class LinearSearch:
 
     def _seam(self, sizes: Sizes) -> int:
         """Cycles RedMulE waits where slots change: first X and W have nothing to hide behind."""
-        return int(DMA_CONTENTION * (self._box(sizes.x, 1) + self._box(sizes.w, 1)))
+        return int(DMA_CONTENTION * (self.costs.box(sizes.x, 1) + self.costs.box(sizes.w, 1)))
 
     def _search_slots(
         self,

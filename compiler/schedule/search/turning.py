@@ -19,8 +19,9 @@ from softex_mlir.compiler.schedule.search.costs import (
     core_cycles,
     dma_box_cycles,
 )
+from softex_mlir.compiler.schedule.search.tile_costs import row_blocks
 from softex_mlir.compiler.schedule.search.tiles import LinearShape, Tile
-from softex_mlir.compiler.schedule.search.tiling import MAX_TILE, LinearSearch, row_blocks
+from softex_mlir.compiler.schedule.search.tiling import MAX_TILE, LinearSearch
 from softex_mlir.dialects import transformer as tf
 from softex_mlir.isa_sim.machine import Machine
 from softex_mlir.isa_sim.units.redmule import is_computed
@@ -60,7 +61,7 @@ def turned_products(
         ops = tuple(group)
         kernel = replace(kernel, products=len(ops))
         shapes = [LinearShape.of(op) for op in ops]
-        before = sum(search.cycles(shape, tiles[shape]) for shape in shapes)
+        before = sum(search.costs.cycles(shape, tiles[shape]) for shape in shapes)
         after = max(kernel.cycles()) + _exposed_cycles(ops[0], kernel, tiles[shapes[0]])
         if after < (1.0 - LEAST_GAIN) * before:
             found |= dict.fromkeys(ops, Turned(kernel, ops))
