@@ -12,6 +12,7 @@ from xdsl.dialects.func import FuncOp
 
 from softex_mlir.arithmetic import round_up
 from softex_mlir.compiler.model import entry_functions
+from softex_mlir.compiler.nested_operations import operations_in
 from softex_mlir.compiler.schedule.kernels.emitter import memref_type
 from softex_mlir.compiler.schedule.kernels.kernel import (
     SLOPES,
@@ -30,7 +31,6 @@ from softex_mlir.compiler.schedule.search.capacity import CapacityError
 from softex_mlir.compiler.schedule.timeline import STREAM_LIST, Launch
 from softex_mlir.compiler.schedule.verify import verify_launches
 from softex_mlir.compiler.target import check_target
-from softex_mlir.compiler.transforms.cluster.command_builder import operations_in
 from softex_mlir.dialects.cluster import GlobalKind
 from softex_mlir.dialects.cluster_attributes import AddressAttr
 from softex_mlir.dialects.cluster_globals import GlobalOp

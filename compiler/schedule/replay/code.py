@@ -10,8 +10,8 @@ from xdsl.dialects import arith, memref, scf
 from xdsl.dialects.builtin import IntegerAttr
 from xdsl.ir import Block, Operation, SSAValue
 
+from softex_mlir.compiler.nested_operations import operations_in
 from softex_mlir.compiler.schedule.replay.numbers import computation
-from softex_mlir.compiler.transforms.cluster.command_builder import operations_in
 from softex_mlir.dialects.cluster_program import KernelOp, StreamOp
 
 Values: TypeAlias = "list[int]"

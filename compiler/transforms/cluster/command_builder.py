@@ -14,6 +14,7 @@ from xdsl.traits import Pure, is_side_effect_free
 from xdsl.utils.exceptions import PassFailedException
 
 from softex_mlir.arithmetic import signed32
+from softex_mlir.compiler.nested_operations import operations_in
 from softex_mlir.dialects import hwpe
 from softex_mlir.dialects.cluster import (
     AwaitOp,
@@ -38,38 +39,6 @@ def stream_functions(module: ModuleOp) -> Iterable[tuple[func.FuncOp, StreamKind
         stream = op.attributes.get(STREAM_ATTRIBUTE)
         if isinstance(op, func.FuncOp) and isinstance(stream, StreamAttr):
             yield op, stream.data
-
-
-def operations_in(top: Operation | Block) -> list[Operation]:
-    """The operations in the regions of one, or in a block, in the order of their text.
-
-    What `walk` finds, in a fifth of the time: it hands each operation up through a generator for
-    every region around it.
-    """
-    found: list[Operation] = []
-    if isinstance(top, Block):
-        _collect(top, found)
-    else:
-        for region in top.regions:
-            for block in region.blocks:
-                _collect(block, found)
-    return found
-
-
-def operations_of(top: Operation | Block, kinds: Collection[type[Operation]]) -> list[Operation]:
-    """Those of `operations_in` that are of some classes, none of which others inherit from."""
-    return [op for op in operations_in(top) if type(op) in kinds]
-
-
-def _collect(block: Block, found: list[Operation]) -> None:
-    op = block.first_op
-    while op is not None:
-        found.append(op)
-        if op.regions:
-            for region in op.regions:
-                for inner in region.blocks:
-                    _collect(inner, found)
-        op = op.next_op
 
 
 @cache

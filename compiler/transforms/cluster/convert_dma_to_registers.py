@@ -18,9 +18,9 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import Rewriter
 
 from softex_mlir import abi
+from softex_mlir.compiler.nested_operations import operations_of
 from softex_mlir.compiler.transforms.cluster.command_builder import (
     CommandBuilder,
-    operations_of,
     stream_functions,
     take_tokens,
     take_waits_before,

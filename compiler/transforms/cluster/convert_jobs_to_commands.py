@@ -17,9 +17,9 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import Rewriter
 from xdsl.transforms.canonicalization_patterns.utils import const_evaluate_operand
 
+from softex_mlir.compiler.nested_operations import operations_in
 from softex_mlir.compiler.transforms.cluster.command_builder import (
     CommandBuilder,
-    operations_in,
     stream_functions,
     take_tokens,
     take_waits_before,

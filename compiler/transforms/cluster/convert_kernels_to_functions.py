@@ -16,12 +16,11 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint
 
 from softex_mlir import abi
+from softex_mlir.compiler.nested_operations import operations_in, operations_of
 from softex_mlir.compiler.transforms.cluster.command_builder import (
     STREAM_ATTRIBUTE,
     CommandBuilder,
     fail,
-    operations_in,
-    operations_of,
 )
 from softex_mlir.dialects.cluster import (
     BufferOp,

@@ -15,9 +15,9 @@ from xdsl.ir import Block, Region, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import Rewriter
 
+from softex_mlir.compiler.nested_operations import operations_of
 from softex_mlir.compiler.transforms.cluster.command_builder import (
     CommandBuilder,
-    operations_of,
     stream_functions,
 )
 from softex_mlir.dialects.cluster import (

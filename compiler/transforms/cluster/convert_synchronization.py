@@ -17,9 +17,9 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 
 from softex_mlir import abi
+from softex_mlir.compiler.nested_operations import operations_of
 from softex_mlir.compiler.transforms.cluster.command_builder import (
     CommandBuilder,
-    operations_of,
     stream_functions,
 )
 from softex_mlir.dialects.cluster import (

@@ -33,7 +33,7 @@ from xdsl.rewriter import InsertPoint
 from xdsl.transforms.canonicalization_patterns.utils import const_evaluate_operand
 
 from softex_mlir.compiler.bodies.emit import Emitter
-from softex_mlir.compiler.transforms.cluster.command_builder import operations_of
+from softex_mlir.compiler.nested_operations import operations_of
 from softex_mlir.dialects.cluster import GetGlobalOp
 from softex_mlir.dialects.memory import static_strides
 from softex_mlir.dialects.xpulp_vector import PAIR

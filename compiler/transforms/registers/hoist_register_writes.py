@@ -21,10 +21,9 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import Rewriter
 from xdsl.traits import is_side_effect_free
 
+from softex_mlir.compiler.nested_operations import operations_in, operations_of
 from softex_mlir.compiler.transforms.cluster.command_builder import (
     CommandBuilder,
-    operations_in,
-    operations_of,
     stream_functions,
 )
 from softex_mlir.compiler.transforms.registers.elide_redundant_register_writes import DESCRIPTOR
