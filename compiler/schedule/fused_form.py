@@ -104,16 +104,25 @@ def layer_with_rotary(op: tf.RotaryOp) -> tf.LinearOp | None:
     return linear
 
 
+def layer_ending_with(op: Operation) -> tf.LinearOp | None:
+    """The linear layer whose epilogue ends with an operation on rows."""
+    match op:
+        case tf.AddOp():
+            return layer_with_affine(op)
+        case tf.MulOp():
+            return layer_with_factor(op)
+        case tf.RotaryOp():
+            return layer_with_rotary(op)
+        case _:
+            return None
+
+
 def is_in_epilogue(op: Operation) -> bool:
     """Whether a linear layer's epilogue computes an operation on rows."""
-    if isinstance(op, tf.RotaryOp):
-        return layer_with_rotary(op) is not None
-    if isinstance(op, tf.MulOp):
-        if layer_with_factor(op) is not None:
-            return True
-        shift = shift_behind(op)
-        return shift is not None and is_in_epilogue(shift)
-    return isinstance(op, tf.AddOp) and layer_with_affine(op) is not None
+    if layer_ending_with(op) is not None:
+        return True
+    shift = shift_behind(op)
+    return shift is not None and is_in_epilogue(shift)
 
 
 def _only_user(op: Operation) -> Operation | None:

@@ -36,21 +36,15 @@ def schedule_linear(op: tf.LinearOp, s: Scheduling) -> None:
         s.values[op.result] = _linear(op, s, ())
 
 
-def schedule_affine_linear(op: tf.LinearOp, shift: tf.AddOp, s: Scheduling) -> None:
-    """A product, the product of that with a vector, and the addition of another."""
-    scale = affine_behind(op)
-    assert scale is not None
-    s.values[shift.result] = _linear(op, s, (scale.rhs, shift.rhs))
-
-
-def schedule_linear_with_factor(op: tf.LinearOp, product: tf.MulOp, s: Scheduling) -> None:
-    """A product, and that of its result with another activation."""
-    s.values[product.result] = _linear(op, s, ())
-
-
-def schedule_rotary_linear(op: tf.LinearOp, rotary: tf.RotaryOp, s: Scheduling) -> None:
-    """A product, and its result's heads turned."""
-    s.values[rotary.result] = _linear(op, s, ())
+def schedule_linear_up_to(op: tf.LinearOp, end: Operation, s: Scheduling) -> None:
+    """A product and an epilogue that ends with an operation on its rows: the product with a vector
+    and the addition of another, the product with another activation, or heads turned."""
+    vectors: tuple[SSAValue, ...] = ()
+    if isinstance(end, tf.AddOp):
+        scale = affine_behind(op)
+        assert scale is not None
+        vectors = (scale.rhs, end.rhs)
+    s.values[end.results[0]] = _linear(op, s, vectors)
 
 
 def _linear(op: tf.LinearOp, s: Scheduling, affine: Sequence[SSAValue]) -> View:

@@ -13,20 +13,14 @@ from softex_mlir.compiler.schedule.fused_form import (
     NORMS,
     UNARY,
     UnsupportedError,
+    layer_ending_with,
     layer_of,
-    layer_with_affine,
-    layer_with_factor,
-    layer_with_rotary,
     shift_behind,
 )
 from softex_mlir.compiler.schedule.kernels.kernel import dtype_of, team_size
 from softex_mlir.compiler.schedule.kernels.rows import NARROWEST, RowOperand, RowsKernel
 from softex_mlir.compiler.schedule.operations.copies import matrix_of
-from softex_mlir.compiler.schedule.operations.products import (
-    schedule_affine_linear,
-    schedule_linear_with_factor,
-    schedule_rotary_linear,
-)
+from softex_mlir.compiler.schedule.operations.products import schedule_linear_up_to
 from softex_mlir.compiler.schedule.plan import Plan
 from softex_mlir.compiler.schedule.scheduling import Scheduling, schedules
 from softex_mlir.compiler.schedule.search.capacity import LARGER, CapacityError
@@ -42,14 +36,8 @@ def schedule_rows(op: Operation, s: Scheduling) -> None:
     """Launches over the blocks of rows that products use, and pieces of rows that are too long."""
     if shift_behind(op) is not None:
         return  # computed with the addition
-    if isinstance(op, tf.AddOp) and (linear := layer_with_affine(op)) is not None:
-        schedule_affine_linear(linear, op, s)
-        return
-    if isinstance(op, tf.MulOp) and (linear := layer_with_factor(op)) is not None:
-        schedule_linear_with_factor(linear, op, s)
-        return
-    if isinstance(op, tf.RotaryOp) and (linear := layer_with_rotary(op)) is not None:
-        schedule_rotary_linear(linear, op, s)
+    if (linear := layer_ending_with(op)) is not None:
+        schedule_linear_up_to(linear, op, s)
         return
     operation = row_operation(op)
     target = s.memory.allocate(tf.shape_of(op.results[0]), dtype_of(op.results[0]), operation.name)
