@@ -32,15 +32,21 @@ MAX_CHUNK = 512
 """Longer chunks save nothing that matters of SoftEx's cycles a job."""
 
 
+def shortest_row(machine: Machine) -> int:
+    """The fewest scores in a row that the units take."""
+    softex, redmule = machine.softex, machine.redmule
+    return max(
+        1 if softex is None else padded_length(softex, 1),
+        1 if redmule is None else shortest_inner(redmule),
+    )
+
+
 def chunk_lengths(machine: Machine, keys: int, summed: int | None = None) -> tuple[int, ...]:
     """Lengths worth trying: whole lines, or partial sums of values, that leave little of the last
     chunk empty."""
     unit = summed or KEY_UNIT
     line = unit if machine.redmule is None else math.lcm(unit, machine.redmule.columns)
-    shortest = 1 if machine.softex is None else padded_length(machine.softex, 1)
-    if machine.redmule is not None:
-        shortest = max(shortest, shortest_inner(machine.redmule))
-    shortest = round_up(shortest, line)
+    shortest = round_up(shortest_row(machine), line)
     longest = max(shortest, min(MAX_CHUNK, round_up(keys, line)))
     counts = range(-(-keys // longest), -(-keys // shortest) + 1)
     lengths = {round_up(-(-keys // count), line) for count in counts}
@@ -79,10 +85,7 @@ def score_columns(machine: Machine, keys: int) -> int:
     the keys is minus infinity, then zero."""
     fewer = round_up(keys, HALF_LINE)
     softex, redmule = machine.softex, machine.redmule
-    shortest = max(
-        1 if softex is None else padded_length(softex, 1),
-        1 if redmule is None else shortest_inner(redmule),
-    )
+    shortest = shortest_row(machine)
     whole = padded_keys(max(keys, shortest))
     if fewer < max(2 * HALF_LINE, shortest) or (softex is not None and fewer % softex.lanes):
         return whole
