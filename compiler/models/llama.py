@@ -92,16 +92,16 @@ def _rotated(
     """``x * cos + rotate_half(x) * sin`` of every head, times `scale`; x: [rows, heads * size]."""
 
     def make(tokens: int) -> Array:
-        return np.concatenate(_rotary_table(tokens, size, theta, scale), axis=1)
+        return _rotary_table(tokens, size, theta, scale)
 
     table = sequences.by_row(b, f"rotary.{scale:.6g}", make)
     return b.add(t.RotaryOp(x, table))
 
 
-def _rotary_table(tokens: int, size: int, theta: float, scale: float) -> tuple[Array, Array]:
-    """Cosines and signed sines [tokens, size], float32."""
+def _rotary_table(tokens: int, size: int, theta: float, scale: float) -> Array:
+    """Cosines, then signed sines [tokens, 2 * size], float32."""
     frequencies = theta ** (-np.arange(0, size, 2, dtype=np.float64) / size)
     angles = np.arange(tokens)[:, np.newaxis] * np.concatenate([frequencies, frequencies])
     sign = np.where(np.arange(size) < size // 2, -1.0, 1.0)
     cosine, sine = np.cos(angles) * scale, np.sin(angles) * sign * scale
-    return cosine.astype(np.float32), sine.astype(np.float32)
+    return np.concatenate([cosine, sine], axis=1).astype(np.float32)

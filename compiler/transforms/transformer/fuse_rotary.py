@@ -86,11 +86,12 @@ def _with_swapped_halves(op: t.AddOp) -> Iterator[TurnedHeads]:
     size = shape[-1] if shape else 0
     for kept, turned in permutations((op.lhs, op.rhs)):
         for swapped, sines in _products(turned):
-            signs = _swapped(swapped, size)
-            if signs is None or t.shape_of(swapped) != shape:
+            halves = _signed_halves(swapped, size)
+            if halves is None or t.shape_of(swapped) != shape:
                 continue
+            signs = [sign for _, sign in halves]
             for x, cosines in _products(kept):
-                if t.shape_of(x) == shape and _is_swapped(swapped, x):
+                if t.shape_of(x) == shape and _are_swapped(halves, x):
                     half = size // 2
                     yield TurnedHeads(
                         x,
@@ -101,7 +102,11 @@ def _with_swapped_halves(op: t.AddOp) -> Iterator[TurnedHeads]:
                     )
 
 
-def _parts(value: SSAValue, size: int) -> tuple[SSAValue, SSAValue] | None:
+_Half: TypeAlias = tuple[SSAValue, float]
+"""Of which a half is the product: a value, and 1 or -1."""
+
+
+def _signed_halves(value: SSAValue, size: int) -> tuple[_Half, _Half] | None:
     """Two halves that are put side by side."""
     op = value.owner
     if not isinstance(op, t.ConcatOp) or len(op.xs) != 2 or size % 2 or not value.has_one_use():
@@ -109,27 +114,21 @@ def _parts(value: SSAValue, size: int) -> tuple[SSAValue, SSAValue] | None:
     if op.axis.value.data != len(t.shape_of(value)) - 1:
         return None
     first, second = op.xs
-    return (first, second) if t.shape_of(first) == t.shape_of(second) else None
+    if t.shape_of(first) != t.shape_of(second):
+        return None
+    return _signed(first), _signed(second)
 
 
-def _signed(value: SSAValue) -> tuple[SSAValue, float]:
-    """x and 1 or -1, of which a value is the product."""
+def _signed(value: SSAValue) -> _Half:
     scaled = scale_of(value.owner) if isinstance(value.owner, Operation) else None
     return scaled if scaled is not None and abs(scaled[1]) == 1 else (value, 1.0)
 
 
-def _swapped(value: SSAValue, size: int) -> tuple[float, float] | None:
-    parts = _parts(value, size)
-    return None if parts is None else (_signed(parts[0])[1], _signed(parts[1])[1])
-
-
-def _is_swapped(value: SSAValue, x: SSAValue) -> bool:
-    """Whether halves side by side are those of x in the other order."""
+def _are_swapped(halves: tuple[_Half, _Half], x: SSAValue) -> bool:
+    """Whether halves are those of x in the other order."""
     whole, half = trace(x), t.shape_of(x)[-1] // 2
-    parts = _parts(value, 2 * half)
-    assert parts is not None
-    for part, first in zip(parts, (half, 0), strict=True):
-        found = trace(_signed(part)[0])
+    for (part, _), first in zip(halves, (half, 0), strict=True):
+        found = trace(part)
         expected = whole.indices[..., first : first + half]
         if found.root is not whole.root or not np.array_equal(found.indices, expected):
             return False
