@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from softex_mlir.collector import rare_collections
 from softex_mlir.compiler.accuracy import Accuracy, accuracy_of, model_hash
 from softex_mlir.compiler.model import Model
 from softex_mlir.compiler.outputs import ALL_OUTPUTS, OutputChoice
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
     from softex_mlir.compiler.transforms.transformer.place import Placement
     from softex_mlir.runtime.program import Program
-
-_OBJECTS = 3_000_000
-"""Objects made between two looks for unused ones: more than a large model's compilation makes."""
 
 _OF_TEXT = {*b"\t\n\r", *range(0x20, 0x7F)}
 """Bytes that a module begins with."""
@@ -166,7 +163,7 @@ class Compilation:
         from softex_mlir.compiler.backend.print_assembly import assembly, operation_at
 
         module = self._at("riscv")
-        with self._text_at_fault(), _rare_collections():
+        with self._text_at_fault(), rare_collections():
             try:
                 return link(module, assembly(module), self.model.weights)
             except AssemblyError as error:
@@ -217,7 +214,7 @@ class Compilation:
         while self.model.resume and steps and steps[0].name != self.model.resume:
             steps = steps[1:]
         context = CompilationContext(weights=self.model.weights, model_name=self.model.name)
-        with self._text_at_fault(), _rare_collections():
+        with self._text_at_fault(), rare_collections():
             PassPipeline(steps, self.instrument).apply(context, module)
         return module
 
@@ -257,18 +254,6 @@ def _expect_model(accuracy: Accuracy, model: Model, where: str) -> None:
         )
     if accuracy.bound:
         mark_bound(model.module, accuracy.bound)
-
-
-@contextmanager
-def _rare_collections() -> Generator[None]:
-    """Let Python look for reference cycles seldom: what a compilation makes is nearly all in use
-    till its end, and looking through it time and again takes a quarter of the time."""
-    before = gc.get_threshold()
-    gc.set_threshold(max(before[0], _OBJECTS), *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
 
 
 def _continued(

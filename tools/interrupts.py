@@ -10,11 +10,8 @@ import gc
 from collections.abc import Generator
 from contextlib import contextmanager
 
+from softex_mlir.collector import OBJECTS
 from softex_mlir.tools.signals import ignore, stop_at_once
-
-OBJECTS = 3_000_000
-"""Objects made between two looks for unused ones: more than the compilation of a large model makes.
-Nearly all of them are in use till the end, and looking through 100,000 takes 40 ms."""
 
 
 @contextmanager
