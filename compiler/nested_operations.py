@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from typing import TypeVar, cast
 
 from xdsl.ir import Block, Operation
+
+OperationT = TypeVar("OperationT", bound=Operation)
 
 
 def operations_in(top: Operation | Block) -> list[Operation]:
@@ -23,9 +25,9 @@ def operations_in(top: Operation | Block) -> list[Operation]:
     return found
 
 
-def operations_of(top: Operation | Block, kinds: Collection[type[Operation]]) -> list[Operation]:
+def operations_of(top: Operation | Block, *kinds: type[OperationT]) -> list[OperationT]:
     """Those of `operations_in` that are of some classes, none of which others inherit from."""
-    return [op for op in operations_in(top) if type(op) in kinds]
+    return [cast(OperationT, op) for op in operations_in(top) if type(op) in kinds]
 
 
 def _collect(block: Block, found: list[Operation]) -> None:

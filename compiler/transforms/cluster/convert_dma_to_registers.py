@@ -112,12 +112,11 @@ def convert_await(op: AwaitOp, channel: int) -> None:
 
 def convert_function(function: func.FuncOp) -> None:
     """Convert all transfers of a function."""
-    operations = operations_of(function, (DmaStartOp,))
+    operations = operations_of(function, DmaStartOp)
     for op, worker in take_tokens(function, tuple(CHANNELS)):
         convert_await(op, CHANNELS[worker])
     for op in operations:
-        if isinstance(op, DmaStartOp):
-            convert_start(op)
+        convert_start(op)
 
 
 @dataclass(frozen=True)

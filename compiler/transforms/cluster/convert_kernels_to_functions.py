@@ -122,7 +122,7 @@ def function_name(kernel: str, stream: StreamKind) -> str:
 def inline_getters(kernel: KernelOp) -> None:
     """Put the memories of constants in front of the streams, whichever place they are used in."""
     first = kernel.body.block.first_op
-    for op in operations_of(kernel, (GetGlobalOp,)):
+    for op in operations_of(kernel, GetGlobalOp):
         if op.parent is not kernel.body.block:
             assert first is not None
             op.detach()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from xdsl.context import Context
 from xdsl.dialects import arith, func, scf
-from xdsl.dialects.builtin import IndexType, IntegerAttr, ModuleOp
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, Region, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import Rewriter
@@ -29,12 +29,13 @@ from softex_mlir.dialects.cluster import (
     TeamIndexOp,
     TeamSizeOp,
 )
+from softex_mlir.dialects.shared_attributes import index_attribute
 from softex_mlir.dialects.target import machine_of, team_cores
 
 
 def constant_index(to: CommandBuilder, value: int) -> SSAValue:
     """An index constant."""
-    return to.insert(arith.ConstantOp(IntegerAttr(value, IndexType()))).result
+    return to.insert(arith.ConstantOp(index_attribute(value))).result
 
 
 def team_index(to: CommandBuilder, team: range) -> SSAValue:
@@ -82,7 +83,7 @@ def convert_leader(op: LeaderOp, team: range) -> None:
 
 def convert_function(function: func.FuncOp, team: range) -> None:
     """Convert what a compute function contains."""
-    for op in operations_of(function, (ParallelOp, LeaderOp, TeamIndexOp, TeamSizeOp)):
+    for op in operations_of(function, ParallelOp, LeaderOp, TeamIndexOp, TeamSizeOp):
         if isinstance(op, ParallelOp):
             convert_parallel(op, team)
         elif isinstance(op, LeaderOp):
@@ -90,7 +91,7 @@ def convert_function(function: func.FuncOp, team: range) -> None:
         elif isinstance(op, TeamIndexOp):
             to = CommandBuilder.before(op)
             Rewriter.replace_op(op, (), (to.index(team_index(to, team)),))
-        elif isinstance(op, TeamSizeOp):
+        else:
             to = CommandBuilder.before(op)
             Rewriter.replace_op(op, (), (constant_index(to, len(team)),))
 

@@ -99,7 +99,7 @@ def unmask_events(function: func.FuncOp, stream: StreamKind) -> None:
     """Let the events through that the function sleeps on; its own counter is not one of them."""
     events = 0
     sleeps = False
-    for op in operations_of(function, (ReadOp, WaitOp)):
+    for op in operations_of(function, ReadOp, WaitOp):
         events |= events_of(op)
         sleeps = sleeps or isinstance(op, WaitOp)
     events &= ~(1 << STREAMS.index(stream))
@@ -110,12 +110,12 @@ def unmask_events(function: func.FuncOp, stream: StreamKind) -> None:
 
 def convert_function(function: func.FuncOp, stream: StreamKind, team: range) -> None:
     """Convert all synchronisation of a function."""
-    for op in operations_of(function, (WaitForOp, AdvanceOp, BarrierOp)):
+    for op in operations_of(function, WaitForOp, AdvanceOp, BarrierOp):
         if isinstance(op, WaitForOp):
             convert_wait_for(op)
         elif isinstance(op, AdvanceOp):
             convert_advance(op, stream, team)
-        elif isinstance(op, BarrierOp):
+        else:
             insert_barrier(CommandBuilder.before(op), team)
             Rewriter.erase_op(op)
     unmask_events(function, stream)

@@ -114,7 +114,7 @@ class VectorizePackedBf16(ModulePass):
 
 def vectorize_block(block: Block, unroll: int = 8) -> None:
     """Vectorise all loops nested in a block for which it is possible."""
-    loops = [op for op in operations_of(block, (scf.ForOp,)) if isinstance(op, scf.ForOp)]
+    loops = operations_of(block, scf.ForOp)
     for loop in loops:
         bounds = _bounds(loop)
         if bounds is not None and bounds[1] - bounds[0] >= 2 and _is_elementwise(loop, bounds):

@@ -51,8 +51,8 @@ def trip_count(loop: scf.ForOp, keys: ExpressionKeys) -> int | None:
 def writes_of(loop: Operation, unit: str) -> dict[str, list[WriteOp]]:
     """The writes to a unit in a loop, by register."""
     writes: dict[str, list[WriteOp]] = {}
-    for op in operations_of(loop, (WriteOp,)):
-        if isinstance(op, WriteOp) and op.unit.data == unit:
+    for op in operations_of(loop, WriteOp):
+        if op.unit.data == unit:
             writes.setdefault(op.register.data, []).append(op)
     return writes
 
@@ -146,7 +146,7 @@ def hoist_dma(loop: scf.ForOp, iterations: int) -> None:
 
 def innermost_loops(function: func.FuncOp) -> list[scf.ForOp]:
     """Loops without loops inside."""
-    loops = [op for op in operations_of(function, (scf.ForOp,)) if isinstance(op, scf.ForOp)]
+    loops = operations_of(function, scf.ForOp)
     around = {id(outer) for loop in loops for outer in _loops_around(loop)}
     return [loop for loop in loops if id(loop) not in around]
 
@@ -170,8 +170,7 @@ class HoistRegisterWritesPass(ModulePass):
         redmule = machine_of(op).redmule
         cleared = redmule is not None and redmule.requires_soft_clear
         for function, _ in stream_functions(op):
-            writes = operations_of(function, (WriteOp,))
-            units = {op.unit.data for op in writes if isinstance(op, WriteOp)}
+            units = {op.unit.data for op in operations_of(function, WriteOp)}
             if not units & {DMA, REDMULE.name}:
                 continue
             idle = cleared and REDMULE.name in units and is_idle_around(function)
