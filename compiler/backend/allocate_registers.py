@@ -24,7 +24,8 @@ from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
 
 from softex_mlir.compiler.backend.allocation import Allocation, BlockCode, VirtualInstruction
-from softex_mlir.compiler.backend.emitter import plain12, segment_sizes, signed12
+from softex_mlir.compiler.backend.emitter import plain12, signed12
+from softex_mlir.dialects.shared_attributes import words_attribute
 from softex_mlir.errors import UserError
 
 INT_REGISTERS: tuple[IntRegisterType, ...] = (
@@ -184,7 +185,7 @@ class AllocatedFunction(Allocation):
         terminator.operands = operands
         if "operandSegmentSizes" in terminator.attributes and len(entry.successors) == 2:
             sizes = (*[1] * own, *lengths)
-            terminator.attributes["operandSegmentSizes"] = segment_sizes(sizes)
+            terminator.attributes["operandSegmentSizes"] = words_attribute(sizes)
 
     def frame(self, stack: rv32.GetRegisterOp) -> None:
         """Reserve the stack at the function's start, release it at each return."""

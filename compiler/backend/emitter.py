@@ -21,7 +21,7 @@ from functools import cache
 from typing import NamedTuple
 
 from xdsl.dialects import rv32
-from xdsl.dialects.builtin import I32, DenseArrayBase, IntegerAttr, i32
+from xdsl.dialects.builtin import IntegerAttr
 from xdsl.dialects.riscv import Registers
 from xdsl.dialects.riscv import ops as riscv
 from xdsl.dialects.riscv.attrs import LabelAttr, i12, si12, ui5
@@ -56,12 +56,6 @@ def plain12(value: int) -> IntegerAttr:
 def unsigned5(value: int) -> IntegerAttr:
     """The amount of a shift."""
     return IntegerAttr(value, ui5)
-
-
-@cache
-def segment_sizes(sizes: tuple[int, ...]) -> DenseArrayBase[I32]:
-    """How many operands each of a terminator's groups has."""
-    return DenseArrayBase.from_list(i32, sizes)
 
 
 class Linear(NamedTuple):

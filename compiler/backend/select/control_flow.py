@@ -15,10 +15,11 @@ from xdsl.ir import Block, Operation, SSAValue
 from xdsl.transforms.canonicalization_patterns.utils import const_evaluate_operand
 
 from softex_mlir.compiler.backend.addresses import LoopFrame
-from softex_mlir.compiler.backend.emitter import FLOAT, INT, Linear, ScopeKind, segment_sizes
+from softex_mlir.compiler.backend.emitter import FLOAT, INT, Linear, ScopeKind
 from softex_mlir.compiler.backend.operands import UnsupportedOperation, is_float
 from softex_mlir.compiler.backend.selection import Selection, lowers
 from softex_mlir.dialects import xpulp
+from softex_mlir.dialects.shared_attributes import words_attribute
 
 STRAIGHT_LINE_MAXIMUM = 700
 """Operations in the body of a hardware loop: its length is encoded in 12 bits of words."""
@@ -40,7 +41,7 @@ def branch(
     """A conditional branch without arguments."""
     return cls.create(
         operands=(x, y),
-        attributes={"operandSegmentSizes": segment_sizes((1, 1, 0, 0))},
+        attributes={"operandSegmentSizes": words_attribute((1, 1, 0, 0))},
         successors=(target, following),
     )
 
